@@ -1,0 +1,200 @@
+// Operations that the tape remembers: the functions of tensor/ops.h, with the same names, shapes
+// and errors, on Variables. A Tensor converts to a constant Variable, so both mix. Grouped as the
+// source files are: elementwise.cc, reductions.cc, products.cc, shaping.cc, indexing.cc; each
+// operation's formula, forward and rule stand together there. Read next: autograd/elementwise.cc.
+//
+// Gradients at kinks are PyTorch's: relu'(0) = abs'(0) = 0; clamp passes its whole closed interval;
+// maximum and minimum of two share equally on ties; max(x, dim) gives all to the index it returned,
+// max(x) shares equally among ties.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <tapegrad/autograd/variable.h>
+
+namespace tapegrad {
+
+// Elementwise ------------------------------------------------------------------------------------
+Variable add(const Variable& a, const Variable& b);
+Variable add(const Variable& a, Scalar b);
+Variable sub(const Variable& a, const Variable& b);
+Variable sub(const Variable& a, Scalar b);
+Variable sub(Scalar a, const Variable& b);
+Variable mul(const Variable& a, const Variable& b);
+Variable mul(const Variable& a, Scalar b);
+Variable div(const Variable& a, const Variable& b);
+Variable div(const Variable& a, Scalar b);
+Variable div(Scalar a, const Variable& b);
+Variable pow(const Variable& a, const Variable& b);
+Variable pow(const Variable& a, Scalar b);
+Variable pow(Scalar a, const Variable& b);
+Variable maximum(const Variable& a, const Variable& b);
+Variable minimum(const Variable& a, const Variable& b);
+Variable where(const Tensor& condition, const Variable& a, const Variable& b);
+Variable where(const Tensor& condition, const Variable& a, Scalar b);
+Variable where(const Tensor& condition, Scalar a, const Variable& b);
+
+Variable neg(const Variable& x);
+Variable abs(const Variable& x);
+Variable sign(const Variable& x);  // gradient 0
+Variable square(const Variable& x);
+Variable reciprocal(const Variable& x);
+Variable sqrt(const Variable& x);
+Variable rsqrt(const Variable& x);
+Variable exp(const Variable& x);
+Variable expm1(const Variable& x);
+Variable log(const Variable& x);
+Variable log1p(const Variable& x);
+Variable log2(const Variable& x);
+Variable sin(const Variable& x);
+Variable cos(const Variable& x);
+Variable tan(const Variable& x);
+Variable tanh(const Variable& x);
+Variable sigmoid(const Variable& x);
+Variable relu(const Variable& x);
+Variable leaky_relu(const Variable& x, double negative_slope = 0.01);
+Variable elu(const Variable& x, double alpha = 1.0);
+Variable gelu(const Variable& x, GeluApproximation approximate = GeluApproximation::none);
+Variable silu(const Variable& x);
+Variable softplus(const Variable& x);
+Variable softsign(const Variable& x);
+Variable erf(const Variable& x);
+Variable floor(const Variable& x);  // gradient 0, as ceil and round
+Variable ceil(const Variable& x);
+Variable round(const Variable& x);
+Variable clamp(const Variable& x, std::optional<Scalar> min,
+               std::optional<Scalar> max = std::nullopt);
+
+inline Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
+inline Variable operator+(const Variable& a, Scalar b) { return add(a, b); }
+inline Variable operator+(Scalar a, const Variable& b) { return add(b, a); }
+inline Variable operator-(const Variable& a, const Variable& b) { return sub(a, b); }
+inline Variable operator-(const Variable& a, Scalar b) { return sub(a, b); }
+inline Variable operator-(Scalar a, const Variable& b) { return sub(a, b); }
+inline Variable operator*(const Variable& a, const Variable& b) { return mul(a, b); }
+inline Variable operator*(const Variable& a, Scalar b) { return mul(a, b); }
+inline Variable operator*(Scalar a, const Variable& b) { return mul(b, a); }
+inline Variable operator/(const Variable& a, const Variable& b) { return div(a, b); }
+inline Variable operator/(const Variable& a, Scalar b) { return div(a, b); }
+inline Variable operator/(Scalar a, const Variable& b) { return div(a, b); }
+inline Variable operator-(const Variable& x) { return neg(x); }
+
+// Reductions -------------------------------------------------------------------------------------
+Variable sum(const Variable& x);
+Variable sum(const Variable& x, const Dims& dims, bool keepdim = false);
+Variable mean(const Variable& x);
+Variable mean(const Variable& x, const Dims& dims, bool keepdim = false);
+Variable var(const Variable& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
+Variable std(const Variable& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
+Variable prod(const Variable& x);
+Variable prod(const Variable& x, std::int64_t dim, bool keepdim = false);
+Variable norm(const Variable& x, double p = 2.0);
+Variable norm(const Variable& x, double p, const Dims& dims, bool keepdim = false);
+Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim = false);
+Variable softmax(const Variable& x, std::int64_t dim);
+Variable log_softmax(const Variable& x, std::int64_t dim);
+Variable cumsum(const Variable& x, std::int64_t dim);
+
+struct VariableAndIndices {
+  Variable values;
+  Tensor indices;
+};
+Variable max(const Variable& x);
+Variable min(const Variable& x);
+VariableAndIndices max(const Variable& x, std::int64_t dim, bool keepdim = false);
+VariableAndIndices min(const Variable& x, std::int64_t dim, bool keepdim = false);
+VariableAndIndices sort(const Variable& x, std::int64_t dim = -1, bool descending = false);
+VariableAndIndices topk(const Variable& x, std::int64_t k, std::int64_t dim = -1,
+                        bool largest = true);
+Variable sum_to(const Variable& x, const Shape& shape);
+
+Variable cosine_similarity(const Variable& a, const Variable& b, std::int64_t dim = 1,
+                           double eps = 1e-8);
+Variable pairwise_distance(const Variable& a, const Variable& b, double p = 2.0, double eps = 1e-6,
+                           bool keepdim = false);
+Variable cdist(const Variable& a, const Variable& b, double p = 2.0);
+Variable normalize(const Variable& x, double p = 2.0, std::int64_t dim = 1, double eps = 1e-12);
+
+// Products ---------------------------------------------------------------------------------------
+Variable matmul(const Variable& a, const Variable& b);
+Variable mm(const Variable& a, const Variable& b);
+Variable bmm(const Variable& a, const Variable& b);
+Variable mv(const Variable& a, const Variable& b);
+Variable dot(const Variable& a, const Variable& b);
+Variable outer(const Variable& a, const Variable& b);
+Variable addmm(const Variable& c, const Variable& a, const Variable& b, double beta = 1,
+               double alpha = 1);
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
+
+// Shapes -----------------------------------------------------------------------------------------
+Variable reshape(const Variable& x, const Shape& shape);
+Variable view(const Variable& x, const Shape& shape);
+Variable flatten(const Variable& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
+Variable unflatten(const Variable& x, std::int64_t dim, const Shape& sizes);
+Variable squeeze(const Variable& x);
+Variable squeeze(const Variable& x, std::int64_t dim);
+Variable unsqueeze(const Variable& x, std::int64_t dim);
+Variable permute(const Variable& x, const Dims& dims);
+Variable transpose(const Variable& x, std::int64_t dim0, std::int64_t dim1);
+Variable transpose(const Variable& x);
+Variable expand(const Variable& x, const Shape& shape);
+Variable broadcast_to(const Variable& x, const Shape& shape);
+Variable contiguous(const Variable& x);
+Variable cat(std::span<const Variable> variables, std::int64_t dim = 0);
+Variable stack(std::span<const Variable> variables, std::int64_t dim = 0);
+inline Variable cat(const std::vector<Variable>& variables, std::int64_t dim = 0) {
+  return cat(std::span<const Variable>(variables), dim);
+}
+inline Variable cat(std::initializer_list<Variable> variables, std::int64_t dim = 0) {
+  return cat(std::span<const Variable>(variables.begin(), variables.size()), dim);
+}
+inline Variable stack(const std::vector<Variable>& variables, std::int64_t dim = 0) {
+  return stack(std::span<const Variable>(variables), dim);
+}
+inline Variable stack(std::initializer_list<Variable> variables, std::int64_t dim = 0) {
+  return stack(std::span<const Variable>(variables.begin(), variables.size()), dim);
+}
+std::vector<Variable> split(const Variable& x, std::int64_t split_size, std::int64_t dim = 0);
+std::vector<Variable> split(const Variable& x, const Shape& split_sizes, std::int64_t dim);
+std::vector<Variable> chunk(const Variable& x, std::int64_t chunks, std::int64_t dim = 0);
+std::vector<Variable> unbind(const Variable& x, std::int64_t dim = 0);
+Variable repeat(const Variable& x, const Shape& repeats);
+Variable tile(const Variable& x, const Shape& repeats);
+Variable flip(const Variable& x, const Dims& dims);
+Variable roll(const Variable& x, const Shape& shifts, const Dims& dims = {});
+Variable tril(const Variable& x, std::int64_t diagonal = 0);
+Variable triu(const Variable& x, std::int64_t diagonal = 0);
+
+// Indexing ---------------------------------------------------------------------------------------
+Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
+Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length);
+Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t end,
+               std::int64_t step = 1);
+Variable index(const Variable& x, std::initializer_list<Index> indices);
+Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
+Variable gather(const Variable& x, std::int64_t dim, const Tensor& index);
+Variable take_along_dim(const Variable& x, const Tensor& index, std::int64_t dim);
+Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const Variable& source);
+Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
+                     const Variable& source);
+Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
+                   const Variable& source);
+Variable masked_select(const Variable& x, const Tensor& mask);
+Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value);
+
+// Rows of a (rows, width) table: (...) ids -> (..., width). The gradient of the table is
+// row-sparse: it costs what was looked up, not what the table holds. Rows of id padding_idx get
+// none.
+Variable embedding(const Variable& weight, const Tensor& ids,
+                   std::optional<std::int64_t> padding_idx = std::nullopt);
+
+// Zeros of `shape`, but for `piece` at positions start, start + step, ... of dimension dim, or, if
+// piece has one dimension fewer, at position start: the gradient of slice() and select().
+Variable place(const Variable& piece, const Shape& shape, std::int64_t dim, std::int64_t start,
+               std::int64_t step = 1);
+
+}  // namespace tapegrad

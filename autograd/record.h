@@ -1,0 +1,229 @@
+// How an operation writes itself onto the tape:
+//
+//   Variable mul(const Variable& a, const Variable& b) {   // da = dy * b,  db = dy * a
+//     return record("mul", mul(a.value(), b.value()),
+//                   from(a, [b](const Variable& dy) { return dy * b; }),
+//                   from(b, [a](const Variable& dy) { return dy * a; }));
+//   }
+//
+// There is one rule per input, and it is kept only if that input wants a gradient: otherwise what
+// it captured is let go at once, and it is never called. What a rule captures is what the tape
+// keeps. A rule takes (dy), or (dy, y) where it needs the result: it must not capture the result
+// itself, which would refer to its own entry. It returns a Variable of its input's shape or of any
+// shape that this was broadcast to (the engine sums it down; no rule mentions broadcasting), or one
+// of the two gradients of a part below. Read next: autograd/elementwise.cc, then
+// autograd/backward.cc.
+#pragma once
+
+#include <cstdint>
+#include <new>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <tapegrad/autograd/tape.h>
+#include <tapegrad/tensor/memory.h>
+
+namespace tapegrad {
+
+// A gradient that is zero but for a part: `piece` belongs at positions start, start + step, ... of
+// dimension dim of the input, or, having one dimension fewer than the input, at position start. It
+// is added in place, so that T slices of one sequence cost T small additions, not T additions of
+// whole sequences.
+struct Placed {
+  Variable piece;
+  std::int64_t dim;
+  std::int64_t start;
+  std::int64_t step = 1;
+};
+
+// The gradient of a table of which some rows were looked up.
+struct PlacedRows {
+  Tensor ids;              // int64, any shape
+  Variable rows;           // ids' shape with the table's width behind
+  std::int64_t skip = -1;  // rows of this id do not count
+};
+
+// One run through the tape, from newest to oldest. Rules' results are delivered to inputs here.
+class Playback {
+ public:
+  bool wants(const Node& input) const { return all_wanted_ || input.wanted_; }
+  bool records() const { return create_graph_; }
+  void deliver(Node& input, Variable gradient);
+  void deliver(Node& input, Placed gradient);
+  void deliver(Node& input, PlacedRows gradient);
+
+ private:
+  friend class Variable;
+  friend std::vector<Variable> grad(const Variable&, const std::vector<Variable>&, GradOptions);
+
+  struct Target {
+    Node* node;
+    Variable gradient;
+  };
+
+  Playback(bool create_graph, bool retain_graph);
+  ~Playback();
+  Playback(const Playback&) = delete;
+  Playback& operator=(const Playback&) = delete;
+
+  void want_only(const std::vector<Variable>& inputs);
+  bool wants_inputs_of(const Entry& entry) const;
+  void run(Entry& start, Variable seed);
+  void fire(Entry& entry);
+  static Variable& sum_of(Node& input);
+  void begin_sum(Node& input);
+  Variable& writable_sum(Node& input);
+  void add(Variable& sum, Variable gradient) const;
+  Variable fitted(const Node& input, Variable gradient) const;
+  void call_hooks();
+  void commit();
+
+  Tape& tape_;
+  const bool create_graph_;
+  const bool retain_graph_;
+  bool all_wanted_ = true;
+  bool recording_before_;
+  std::size_t pending_ = 0;   // entries with a pending gradient
+  Entry* current_ = nullptr;  // where the walk is
+  Leaf* staged_ = nullptr;    // the leaves that something was delivered to, linked and counted
+  std::vector<Target> targets_;
+};
+
+// from(x, rule): an input and how its gradient follows from the result's.
+template <class Rule>
+struct From {
+  const Variable& input;
+  Rule rule;
+  bool tracked() const {
+    Node* node = input.node();
+    return node != nullptr && (!node->is_leaf() || node->as_leaf().requires_grad);
+  }
+};
+
+template <class Rule>
+From<Rule> from(const Variable& input, Rule rule) {
+  return {input, std::move(rule)};
+}
+
+namespace detail {
+
+[[noreturn]] void throw_overwritten(const char* operation);
+
+template <class Rule>
+inline constexpr bool kNeedsOutput =
+    std::is_invocable_v<const Rule&, const Variable&, const Variable&>;
+
+// An input that wants a gradient, and its rule; or nothing.
+template <class Rule>
+class Edge {
+ public:
+  Edge() {}  // NOLINT: the rule is not made yet
+  ~Edge() { reset(); }
+  Edge(const Edge&) = delete;
+  Edge& operator=(const Edge&) = delete;
+
+  void set(From<Rule>&& from) {
+    new (&rule_) Rule(std::move(from.rule));
+    input_ = from.input.node();
+    Node::retain(input_);
+  }
+  void reset() {
+    if (input_ == nullptr) return;
+    Node* input = std::exchange(input_, nullptr);
+    rule_.~Rule();
+    Node::release(input);
+  }
+  Node* input() const { return input_; }
+  const Rule& rule() const { return rule_; }
+
+ private:
+  Node* input_ = nullptr;
+  union {
+    Rule rule_;
+  };
+};
+
+// The result, for rules that ask for it, and its version when it was recorded.
+struct Kept {
+  Tensor output;
+  std::uint32_t version = 0;
+};
+struct Nothing {};
+
+// The entry of one operation: edges, and the result where a rule asked for it.
+template <class... Rules>
+class Record final : public Entry {
+ public:
+  static Variable make(const char* name, Tensor value, From<Rules>&&... inputs) {
+    const std::size_t bytes =
+        sizeof(Record) + static_cast<std::size_t>(value.dim()) * sizeof(std::int64_t);
+    auto* entry = new (memory::allocate(bytes)) Record(name, value, bytes);
+    Variable result(std::move(value), entry);
+    entry->connect(result.value(), std::index_sequence_for<Rules...>{}, std::move(inputs)...);
+    return result;
+  }
+
+  std::size_t input_count() const override { return sizeof...(Rules); }
+  Node* input(std::size_t i) const override {
+    Node* found = nullptr;
+    std::size_t position = 0;
+    std::apply(
+        [&](const auto&... edge) { ((position++ == i ? found = edge.input() : found), ...); },
+        edges_);
+    return found;
+  }
+
+ private:
+  Record(const char* name, const Tensor& value, std::size_t bytes) : Entry(name, value, bytes) {}
+
+  template <std::size_t... I>
+  void connect(const Tensor& value, std::index_sequence<I...>, From<Rules>&&... inputs) {
+    (connect_one<I>(value, std::move(inputs)), ...);
+  }
+  template <std::size_t I, class Rule>
+  void connect_one(const Tensor& value, From<Rule>&& from) {
+    if (!from.tracked()) return;
+    check_thread(*from.input.node(), name());
+    if constexpr (kNeedsOutput<Rule>) {
+      kept_.output = value;
+      kept_.version = value.version();
+    }
+    std::get<I>(edges_).set(std::move(from));
+  }
+
+  void fire(Playback& playback, const Variable& dy) override {
+    std::apply([&](const auto&... edge) { (fire_one(playback, edge, dy), ...); }, edges_);
+  }
+  template <class Rule>
+  void fire_one(Playback& playback, const Edge<Rule>& edge, const Variable& dy) {
+    if (edge.input() == nullptr || !playback.wants(*edge.input())) return;
+    if constexpr (kNeedsOutput<Rule>) {
+      if (kept_.output.version() != kept_.version) throw_overwritten(name());
+      const Variable y(kept_.output, playback.records() ? this : nullptr);
+      playback.deliver(*edge.input(), edge.rule()(dy, y));
+    } else {
+      playback.deliver(*edge.input(), edge.rule()(dy));
+    }
+  }
+  void forget() override {
+    std::apply([](auto&... edge) { (edge.reset(), ...); }, edges_);
+    kept_ = {};
+  }
+
+  std::tuple<Edge<Rules>...> edges_;
+  [[no_unique_address]] std::conditional_t<(kNeedsOutput<Rules> || ...), Kept, Nothing> kept_;
+};
+
+}  // namespace detail
+
+// The result of an operation: `value`, and an entry on the tape if recording is on and an input
+// wants a gradient. `name` must outlive the program's history (a string literal). AutogradError if
+// an input's history belongs to another thread.
+template <class... Rules>
+Variable record(const char* name, Tensor value, From<Rules>... inputs) {
+  if (!tape().recording() || !(inputs.tracked() || ...)) return Variable(std::move(value));
+  return detail::Record<Rules...>::make(name, std::move(value), std::move(inputs)...);
+}
+
+}  // namespace tapegrad

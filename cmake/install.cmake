@@ -1,0 +1,35 @@
+# Installs the library, the public headers as include/tapegrad/<layer>/<name>.h, the files for
+# find_package(tapegrad), and tapegrad.pc for pkg-config.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/tapegrad)
+install(TARGETS tapegrad EXPORT tapegradTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT tapegradTargets NAMESPACE tapegrad:: DESTINATION ${package_folder})
+
+# A header whose opening comment says "Internal." stays here, and so do the kernels.
+install(FILES tapegrad.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tapegrad)
+file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+     tensor/*.h autograd/*.h nn/*.h optim/*.h)
+foreach(header IN LISTS headers)
+  file(STRINGS ${header} internal REGEX "^//.* Internal[.:]")
+  if(NOT internal)
+    cmake_path(GET header PARENT_PATH layer)
+    install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tapegrad/${layer})
+  endif()
+endforeach()
+
+configure_package_config_file(cmake/tapegradConfig.cmake.in tapegradConfig.cmake
+                              INSTALL_DESTINATION ${package_folder})
+write_basic_package_version_file(tapegradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tapegradConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/tapegradConfigVersion.cmake
+        DESTINATION ${package_folder})
+
+# The prefix is found from where the .pc file lies, so `cmake --install --prefix` stays right; how far
+# up it is depends on the library folder (lib or lib/x86_64-linux-gnu).
+file(RELATIVE_PATH prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
+configure_file(cmake/tapegrad.pc.in tapegrad.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tapegrad.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,15 @@
+# How our own targets are compiled: with warnings when tapegrad is the top-level project, and with
+# nothing but the language standard for those who add us to theirs.
+function(tapegrad_own_target target)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  if(PROJECT_IS_TOP_LEVEL)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+  endif()
+endfunction()
+
+# A program of ours, linked with the library and built beside its CMakeLists.txt's output.
+function(tapegrad_program target)
+  add_executable(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE tapegrad::tapegrad)
+  tapegrad_own_target(${target})
+endfunction()

@@ -1,0 +1,222 @@
+// Scores, tables and metrics.jsonl. Read next: progress.h.
+#include "metrics.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <ostream>
+#include <tuple>
+#include <utility>
+
+#include <tapegrad/tensor/error.h>
+#include <nlohmann/json.hpp>
+
+#include "utf8.h"
+
+namespace text_classifier {
+namespace {
+
+double share(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+// Columns on a terminal: Chinese and Japanese characters take two.
+std::size_t width(std::string_view text) {
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const CodePoint point = decode_utf8(text, i);
+    columns += is_cjk(point.value) ? 2 : 1;
+    i += point.length;
+  }
+  return columns;
+}
+
+std::string shortened(std::string_view text, std::size_t columns) {
+  if (width(text) <= columns) return std::string(text);
+  std::size_t end = 0;
+  for (;;) {
+    const std::size_t next = end + decode_utf8(text, end).length;
+    if (width(text.substr(0, next)) + 1 > columns) break;
+    end = next;
+  }
+  return std::string(text.substr(0, end)) + "~";
+}
+
+// The first column to the left, the others to the right.
+using TextTable = std::vector<std::vector<std::string>>;
+
+void print_table(std::ostream& out, const TextTable& table) {
+  std::vector<std::size_t> widths(table.front().size(), 0);
+  for (const auto& row : table) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  for (const auto& row : table) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(widths[i] - width(row[i]), ' ');
+      if (i == 0) {
+        out << "  " << row[i] << padding;
+      } else {
+        out << "  " << padding << row[i];
+      }
+    }
+    out << '\n';
+  }
+  out << '\n';
+}
+
+void print_scores(std::ostream& out, const ConfusionMatrix& matrix) {
+  TextTable table{{"class", "precision", "recall", "F1", "texts"}};
+  ClassScore mean;
+  const auto classes = static_cast<std::int64_t>(matrix.labels().size());
+  for (std::int64_t i = 0; i < classes; ++i) {
+    const ClassScore score = matrix.score(i);
+    table.push_back({shortened(matrix.labels()[static_cast<std::size_t>(i)], 24),
+                     fixed(score.precision, 3), fixed(score.recall, 3), fixed(score.f1, 3),
+                     std::to_string(score.texts)});
+    mean.precision += score.precision / static_cast<double>(classes);
+    mean.recall += score.recall / static_cast<double>(classes);
+    mean.f1 += score.f1 / static_cast<double>(classes);
+  }
+  table.push_back({"mean", fixed(mean.precision, 3), fixed(mean.recall, 3), fixed(mean.f1, 3),
+                   std::to_string(matrix.total())});
+  print_table(out, table);
+}
+
+void print_confusion(std::ostream& out, const ConfusionMatrix& matrix) {
+  out << "  confusion matrix: rows are the true class, columns the predicted one\n";
+  TextTable table{{""}};
+  const auto classes = static_cast<std::int64_t>(matrix.labels().size());
+  for (const std::string& label : matrix.labels()) table[0].push_back(shortened(label, 8));
+  for (std::int64_t truth = 0; truth < classes; ++truth) {
+    table.push_back({shortened(matrix.labels()[static_cast<std::size_t>(truth)], 24)});
+    for (std::int64_t predicted = 0; predicted < classes; ++predicted) {
+      table.back().push_back(std::to_string(matrix.count(truth, predicted)));
+    }
+  }
+  print_table(out, table);
+}
+
+// What stands in for a matrix that is too wide to read.
+void print_largest_confusions(std::ostream& out, const ConfusionMatrix& matrix) {
+  constexpr std::size_t kShown = 20;
+  const auto classes = static_cast<std::int64_t>(matrix.labels().size());
+  std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t>> mistakes;
+  for (std::int64_t truth = 0; truth < classes; ++truth) {
+    for (std::int64_t predicted = 0; predicted < classes; ++predicted) {
+      const std::int64_t count = matrix.count(truth, predicted);
+      if (truth != predicted && count > 0) mistakes.emplace_back(-count, truth, predicted);
+    }
+  }
+  std::sort(mistakes.begin(), mistakes.end());
+  mistakes.resize(std::min(mistakes.size(), kShown));
+  out << "  the most frequent mistakes\n";
+  TextTable table{{"true class", "predicted", "texts"}};
+  for (const auto& [count, truth, predicted] : mistakes) {
+    table.push_back({matrix.labels()[static_cast<std::size_t>(truth)],
+                     matrix.labels()[static_cast<std::size_t>(predicted)], std::to_string(-count)});
+  }
+  print_table(out, table);
+}
+
+}  // namespace
+
+Interval wilson_interval(std::int64_t correct, std::int64_t total) {
+  if (total == 0) return {};
+  const double z = 1.959963984540054;  // 97.5 % of a normal distribution lie below
+  const auto n = static_cast<double>(total);
+  const double p = static_cast<double>(correct) / n;
+  const double scale = 1 + z * z / n;
+  const double centre = (p + z * z / (2 * n)) / scale;
+  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale;
+  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+}
+
+ConfusionMatrix::ConfusionMatrix(std::vector<std::string> labels)
+    : labels_(std::move(labels)), counts_(labels_.size() * labels_.size(), 0) {}
+
+void ConfusionMatrix::add(std::int64_t truth, std::int64_t predicted) {
+  const auto classes = static_cast<std::int64_t>(labels_.size());
+  for (const std::int64_t label : {truth, predicted}) {
+    if (label < 0 || label >= classes) {
+      throw tapegrad::IndexError("confusion matrix: class " + std::to_string(label) +
+                                 " is out of range for " + std::to_string(classes) + " classes");
+    }
+  }
+  ++counts_[static_cast<std::size_t>(truth * classes + predicted)];
+}
+
+std::int64_t ConfusionMatrix::count(std::int64_t truth, std::int64_t predicted) const {
+  const auto classes = static_cast<std::int64_t>(labels_.size());
+  return counts_.at(static_cast<std::size_t>(truth * classes + predicted));
+}
+
+std::int64_t ConfusionMatrix::total() const {
+  std::int64_t sum = 0;
+  for (const std::int64_t count : counts_) sum += count;
+  return sum;
+}
+
+std::int64_t ConfusionMatrix::correct() const {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < labels_.size(); ++i) sum += counts_[i * labels_.size() + i];
+  return sum;
+}
+
+double ConfusionMatrix::accuracy() const { return share(correct(), total()); }
+
+ClassScore ConfusionMatrix::score(std::int64_t label) const {
+  std::int64_t given = 0;
+  ClassScore score;
+  for (std::int64_t other = 0; other < static_cast<std::int64_t>(labels_.size()); ++other) {
+    given += count(other, label);
+    score.texts += count(label, other);
+  }
+  const std::int64_t right = count(label, label);
+  score.precision = share(right, given);
+  score.recall = share(right, score.texts);
+  score.f1 = share(2 * right, given + score.texts);
+  return score;
+}
+
+void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split) {
+  constexpr std::size_t kWidestMatrix = 20;
+  print_scores(out, matrix);
+  if (matrix.labels().size() <= kWidestMatrix) {
+    print_confusion(out, matrix);
+  } else {
+    print_largest_confusions(out, matrix);
+  }
+  const Interval interval = wilson_interval(matrix.correct(), matrix.total());
+  out << "95 % interval of the accuracy: " << fixed(interval.low, 3) << " to "
+      << fixed(interval.high, 3) << " (" << matrix.correct() << " of " << matrix.total()
+      << " right)\n";
+  out << split << " accuracy " << fixed(matrix.accuracy(), 3) << " (n=" << matrix.total() << ")\n";
+}
+
+MetricsLog::MetricsLog(std::string path) : path_(std::move(path)) {
+  errno = 0;
+  file_.open(path_, std::ios::binary);
+  if (!file_) throw tapegrad::IoError(path_ + ": cannot write: " + std::strerror(errno));
+}
+
+void MetricsLog::write(const EpochMetrics& metrics) {
+  nlohmann::ordered_json line{{"epoch", metrics.epoch},
+                              {"train_loss", metrics.train_loss},
+                              {"train_accuracy", metrics.train_accuracy}};
+  if (metrics.test_loss) line["test_loss"] = *metrics.test_loss;
+  if (metrics.test_accuracy) line["test_accuracy"] = *metrics.test_accuracy;
+  line["seconds"] = metrics.seconds;
+  errno = 0;
+  file_ << line.dump() << '\n' << std::flush;
+  if (!file_) throw tapegrad::IoError(path_ + ": cannot write: " + std::strerror(errno));
+}
+
+}  // namespace text_classifier

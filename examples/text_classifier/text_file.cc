@@ -1,0 +1,77 @@
+// Judging the encoding. Read next: csv.h.
+#include "text_file.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/file_io.h>
+
+#include "utf8.h"
+
+namespace text_classifier {
+namespace {
+
+std::int64_t line_of(std::string_view text, std::size_t position) {
+  return 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(position), '\n');
+}
+
+std::string hex(char byte) {
+  char text[8];
+  std::snprintf(text, sizeof text, "0x%02X",
+                static_cast<unsigned>(static_cast<unsigned char>(byte)));
+  return text;
+}
+
+bool looks_like_latin1(std::string_view bytes) {
+  std::size_t letters = 0;
+  std::size_t accented = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    if (byte > ' ') ++letters;
+    if (byte < 0x80) continue;
+    if (byte < 0xA0 || !decode_utf8(bytes, i).malformed()) return false;
+    ++accented;
+  }
+  return accented * 3 <= letters;
+}
+
+}  // namespace
+
+void fail_at(const std::string& file, std::int64_t line, const std::string& message) {
+  throw tapegrad::FormatError(file + ":" + std::to_string(line) + ": " + message);
+}
+
+std::string to_utf8(std::string bytes, const std::string& name) {
+  if (const std::size_t nul = bytes.find('\0'); nul != std::string::npos) {
+    fail_at(name, line_of(bytes, nul), "NUL byte: this is binary, not text");
+  }
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
+  const std::size_t invalid = first_invalid_utf8(bytes);
+  if (invalid == std::string::npos) return bytes;
+  if (looks_like_latin1(bytes)) return latin1_to_utf8(bytes);
+  fail_at(name, line_of(bytes, invalid),
+          "byte " + hex(bytes[invalid]) + " is neither UTF-8 nor Latin-1; convert with iconv");
+}
+
+std::string read_text(const std::string& path) {
+  return to_utf8(tapegrad::read_file(path, "read_text"), path);
+}
+
+bool Lines::next(std::string_view& line) {
+  if (rest_.empty()) return false;
+  const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+  line = rest_.substr(0, end);
+  rest_.remove_prefix(std::min(end + 1, rest_.size()));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  ++number_;
+  return true;
+}
+
+std::string_view trim(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+}  // namespace text_classifier

@@ -1,0 +1,108 @@
+// One pass over the code points. Read next: vocabulary.h.
+#include "tokenizer.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <iterator>
+#include <utility>
+
+#include <tapegrad/tensor/error.h>
+
+#include "utf8.h"
+
+namespace text_classifier {
+namespace {
+
+constexpr std::string_view kName = "words-1 ngrams=";
+constexpr std::int64_t kLongest = 9;
+
+template <std::size_t N>
+bool in_any(const std::pair<char32_t, char32_t> (&ranges)[N], char32_t c) {
+  return std::any_of(std::begin(ranges), std::end(ranges),
+                     [c](const auto& range) { return range.first <= c && c <= range.second; });
+}
+
+// Spaces and controls; beyond ASCII also what joins, directs or varies other characters.
+bool is_blank(char32_t c) {
+  if (c < 0x7F) return c <= ' ';
+  constexpr std::pair<char32_t, char32_t> kBlank[] = {
+      {0x7F, 0xA0},     {0xAD, 0xAD},     {0x2000, 0x200F}, {0x2028, 0x202F}, {0x205F, 0x206F},
+      {0x3000, 0x3000}, {0xE000, 0xF8FF}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}, {0xFFF0, 0xFFFF}};
+  return in_any(kBlank, c);
+}
+
+// Punctuation and symbols: of Latin-1 (but ª, µ and º are letters), the blocks from dashes to
+// arrows and mathematics, those of Chinese and Japanese, half-width ones, emoji.
+bool is_mark(char32_t c) {
+  if (c < 0x7F) {
+    return c > ' ' && !(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z');
+  }
+  constexpr std::pair<char32_t, char32_t> kMarks[] = {
+      {0xA1, 0xA9},     {0xAB, 0xB4},     {0xB6, 0xB9},     {0xBB, 0xBF},     {0xD7, 0xD7},
+      {0xF7, 0xF7},     {0x2010, 0x2BFF}, {0x2E00, 0x2E7F}, {0x3001, 0x303F}, {0x30A0, 0x30A0},
+      {0x30FB, 0x30FB}, {0xFE10, 0xFE6F}, {0xFF61, 0xFF65}, {0xFFE0, 0xFFEE}, {0x1F300, 0x1FAFF}};
+  return in_any(kMarks, c);
+}
+
+char32_t fold(char32_t c) {
+  const bool full_width = c >= 0xFF01 && c <= 0xFF5E;
+  return to_lower(full_width ? c - 0xFEE0 : c);
+}
+
+}  // namespace
+
+std::vector<std::string> tokenize(std::string_view text) {
+  std::vector<std::string> tokens;
+  std::string word;
+  const auto end_word = [&] {
+    if (!word.empty()) tokens.push_back(std::exchange(word, {}));
+  };
+  for (std::size_t position = 0; position < text.size();) {
+    const CodePoint point = decode_utf8(text, position);
+    position += point.length;
+    const char32_t c = fold(point.value);
+    if (is_blank(c)) {
+      end_word();
+    } else if (is_cjk(c) || is_mark(c)) {
+      end_word();
+      append_utf8(word, c);
+      end_word();
+    } else {
+      append_utf8(word, c);
+    }
+  }
+  end_word();
+  return tokens;
+}
+
+std::vector<std::string> ngrams(std::vector<std::string> tokens, std::int64_t longest) {
+  const std::size_t count = tokens.size();
+  for (std::size_t n = 2; n <= static_cast<std::size_t>(std::max<std::int64_t>(longest, 1)); ++n) {
+    for (std::size_t begin = 0; begin + n <= count; ++begin) {
+      std::string joined = tokens[begin];
+      for (std::size_t i = 1; i < n; ++i) joined += ' ' + tokens[begin + i];
+      tokens.push_back(std::move(joined));
+    }
+  }
+  return tokens;
+}
+
+std::string Tokenizer::description() const {
+  return std::string(kName) + std::to_string(longest_ngram);
+}
+
+Tokenizer Tokenizer::from_description(std::string_view description) {
+  Tokenizer tokenizer;
+  const char* end = description.data() + description.size();
+  if (description.starts_with(kName)) {
+    const auto [stop, error] =
+        std::from_chars(description.data() + kName.size(), end, tokenizer.longest_ngram);
+    const bool in_range = tokenizer.longest_ngram >= 1 && tokenizer.longest_ngram <= kLongest;
+    if (error == std::errc() && stop == end && in_range) return tokenizer;
+  }
+  throw tapegrad::ValueError("tokenizer: got `" + std::string(description) + "`, needed `" +
+                             std::string(kName) + "N` with N from 1 to 9");
+}
+
+}  // namespace text_classifier

@@ -1,0 +1,111 @@
+// Decoding follows the table of well-formed byte sequences in the Unicode standard (section 3.9).
+// Read next: text_file.h.
+#include "utf8.h"
+
+namespace text_classifier {
+namespace {
+
+bool between(char32_t value, char32_t first, char32_t last) {
+  return first <= value && value <= last;
+}
+
+}  // namespace
+
+CodePoint decode_utf8(std::string_view text, std::size_t position) {
+  const auto byte = [&](std::size_t i) {
+    return static_cast<char32_t>(static_cast<unsigned char>(text[position + i]));
+  };
+  const char32_t lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+
+  std::size_t length = 0;
+  char32_t value = 0;
+  char32_t smallest = 0;  // a smaller value should have taken fewer bytes
+  if (between(lead, 0xC0, 0xDF)) {
+    length = 2, value = lead & 0x1F, smallest = 0x80;
+  } else if (between(lead, 0xE0, 0xEF)) {
+    length = 3, value = lead & 0x0F, smallest = 0x800;
+  } else if (between(lead, 0xF0, 0xF7)) {
+    length = 4, value = lead & 0x07, smallest = 0x10000;
+  } else {
+    return {};
+  }
+  if (text.size() - position < length) return {};
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return {};
+    value = (value << 6) | (byte(i) & 0x3F);
+  }
+  const bool surrogate = between(value, 0xD800, 0xDFFF);
+  if (value < smallest || value > 0x10FFFF || surrogate) return {};
+  return {value, length};
+}
+
+std::size_t first_invalid_utf8(std::string_view text) {
+  for (std::size_t position = 0; position < text.size();) {
+    const CodePoint point = decode_utf8(text, position);
+    if (point.malformed()) return position;
+    position += point.length;
+  }
+  return std::string_view::npos;
+}
+
+void append_utf8(std::string& text, char32_t code_point) {
+  const auto put = [&](char32_t byte) { text += static_cast<char>(byte); };
+  if (code_point < 0x80) {
+    put(code_point);
+  } else if (code_point < 0x800) {
+    put(0xC0 | (code_point >> 6));
+    put(0x80 | (code_point & 0x3F));
+  } else if (code_point < 0x10000) {
+    put(0xE0 | (code_point >> 12));
+    put(0x80 | ((code_point >> 6) & 0x3F));
+    put(0x80 | (code_point & 0x3F));
+  } else {
+    put(0xF0 | (code_point >> 18));
+    put(0x80 | ((code_point >> 12) & 0x3F));
+    put(0x80 | ((code_point >> 6) & 0x3F));
+    put(0x80 | (code_point & 0x3F));
+  }
+}
+
+std::string latin1_to_utf8(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size() + bytes.size() / 16);
+  for (const char byte : bytes) append_utf8(text, static_cast<unsigned char>(byte));
+  return text;
+}
+
+char32_t to_lower(char32_t c) {
+  if (c < 0x80) return between(c, 'A', 'Z') ? c + 32 : c;
+  if (between(c, 0xC0, 0xDE)) return c == 0xD7 ? c : c + 32;  // all but the multiplication sign
+  switch (c) {                                                // Greek capitals with an accent
+    case 0x386:
+      return 0x3AC;
+    case 0x388:
+    case 0x389:
+    case 0x38A:
+      return c + 37;
+    case 0x38C:
+      return 0x3CC;
+    case 0x38E:
+    case 0x38F:
+      return c + 63;
+    default:
+      break;
+  }
+  if (between(c, 0x391, 0x3AB) && c != 0x3A2) return c + 32;  // 3A2 is not assigned
+  if (between(c, 0x400, 0x40F)) return c + 80;
+  if (between(c, 0x410, 0x42F)) return c + 32;
+  return c;
+}
+
+bool is_cjk(char32_t c) {
+  return between(c, 0x4E00, 0x9FFF) || between(c, 0x3041, 0x3096) ||  // common Han, Hiragana
+         between(c, 0x30A1, 0x30FA) || between(c, 0x30FC, 0x30FF) ||  // Katakana, its long mark
+         c == 0x3005 || c == 0x3007 ||                                // iteration mark, zero
+         between(c, 0x3400, 0x4DBF) || between(c, 0xF900, 0xFAFF) ||  // rare and compatible Han
+         between(c, 0x31F0, 0x31FF) || between(c, 0xFF66, 0xFF9D) ||  // small, half-width Katakana
+         between(c, 0x309D, 0x309F) || between(c, 0x20000, 0x3FFFD);  // marks, rarest Han
+}
+
+}  // namespace text_classifier

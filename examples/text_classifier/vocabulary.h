@@ -1,0 +1,58 @@
+// Tokens and their numbers. Read next: word_vectors.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "tokenizer.h"
+
+namespace text_classifier {
+
+// Invariants:
+// 1. id 0 is padding, id 1 stands for unknown words, the rest follow by falling count, and among
+//    equal counts by first occurrence.
+// 2. word(find(w)) == w for each word w it holds, and no word occurs twice.
+// It does not change once it is made; copies share the words.
+class Vocabulary {
+ public:
+  static constexpr std::int64_t kPadding = 0;
+  static constexpr std::int64_t kUnknown = 1;
+
+  // Of all tokens that occur at least `min_count` times. `texts` holds what `tokenizer` made.
+  static Vocabulary build(std::span<const std::vector<std::string>> texts, Tokenizer tokenizer,
+                          std::int64_t min_count = 1);
+
+  std::int64_t size() const { return static_cast<std::int64_t>(words_.size()); }
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+
+  // Throws tapegrad::IndexError.
+  std::string_view word(std::int64_t id) const;
+  std::optional<std::int64_t> find(std::string_view word) const;
+
+  // An unknown word becomes kUnknown. An unknown n-gram is left out: its words are there already.
+  std::vector<std::int64_t> ids(std::span<const std::string> tokens) const;
+  std::vector<std::int64_t> ids(std::string_view text) const { return ids(tokenizer_(text)); }
+
+  // The file: a head such as `tapegrad vocabulary 1; words-1 ngrams=2; 5000 tokens`, then a token
+  // a line, in order of their ids. `load` refuses a file that is not exactly that, with the line.
+  void save(const std::string& path) const;
+  static Vocabulary load(const std::string& path);
+
+ private:
+  // `text` holds a word a line.
+  Vocabulary(Tokenizer tokenizer, std::string text, const std::string& path,
+             std::int64_t first_line);
+
+  Tokenizer tokenizer_;
+  std::shared_ptr<const std::string> text_;  // words_ and ids_ point into it
+  std::vector<std::string_view> words_;
+  std::unordered_map<std::string_view, std::int64_t> ids_;
+};
+
+}  // namespace text_classifier

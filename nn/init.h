@@ -1,0 +1,58 @@
+// Initial values for parameters, with PyTorch's names and, after the same manual_seed, PyTorch's
+// numbers. Read next: nn/embedding.h.
+//
+//   nn::init::xavier_uniform_(layer.weight,
+//   nn::init::calculate_gain(nn::init::Nonlinearity::tanh));
+//   nn::init::kaiming_normal_(layer.weight, {.nonlinearity = nn::init::Nonlinearity::relu});
+#pragma once
+
+#include <tapegrad/autograd/variable.h>
+#include <tapegrad/tensor/generator.h>
+
+namespace tapegrad::nn::init {
+
+// What follows the layer.
+enum class Nonlinearity { linear, sigmoid, tanh, relu, leaky_relu, selu };
+
+// How much a layer's weights should grow so that what passes through keeps its variance; param is
+// the negative slope of leaky_relu.
+double calculate_gain(Nonlinearity nonlinearity, double param = 0.01);
+
+// All of them write into the leaf x, which stays the same leaf; AutogradError for anything else.
+void uniform_(const Variable& x, double a = 0, double b = 1,
+              Generator& generator = default_generator());
+void normal_(const Variable& x, double mean = 0, double std = 1,
+             Generator& generator = default_generator());
+void constant_(const Variable& x, double value);
+void zeros_(const Variable& x);
+void ones_(const Variable& x);
+void eye_(const Variable& x);  // (n, m): 1 on the diagonal
+
+// The next ones need two dimensions or more (ValueError): x is (fan_out, fan_in) or (out, in,
+// positions...), where positions multiply both fans.
+
+// Glorot and Bengio (2010): uniform in +-gain * sqrt(6 / (fan_in + fan_out)), or normal of the same
+// variance.
+void xavier_uniform_(const Variable& x, double gain = 1,
+                     Generator& generator = default_generator());
+void xavier_normal_(const Variable& x, double gain = 1, Generator& generator = default_generator());
+
+enum class FanMode { fan_in, fan_out };  // what keeps its variance: values forward, gradients back
+
+struct KaimingOptions {
+  double a = 0;  // the negative slope of leaky_relu
+  FanMode mode = FanMode::fan_in;
+  Nonlinearity nonlinearity = Nonlinearity::leaky_relu;
+};
+
+// He et al. (2015): uniform in +-gain * sqrt(3 / fan), or normal of the same variance.
+void kaiming_uniform_(const Variable& x, KaimingOptions options = {},
+                      Generator& generator = default_generator());
+void kaiming_normal_(const Variable& x, KaimingOptions options = {},
+                     Generator& generator = default_generator());
+
+// Saxe et al. (2014): x as a matrix (size(0), rest) has orthonormal rows or columns, whichever are
+// fewer, times gain.
+void orthogonal_(const Variable& x, double gain = 1, Generator& generator = default_generator());
+
+}  // namespace tapegrad::nn::init

@@ -1,0 +1,51 @@
+#include <tapegrad/nn/linear.h>
+
+#include <cmath>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/tensor/random.h>
+
+namespace tapegrad::nn {
+namespace {
+
+void check_sizes(std::int64_t in_features, std::int64_t out_features) {
+  if (in_features < 0 || out_features < 0) {
+    throw ValueError("Linear: negative size in " + std::to_string(in_features) + " -> " +
+                     std::to_string(out_features));
+  }
+}
+
+Tensor uniform(const Shape& shape, double bound, DType dtype) {
+  return uniform_(empty(shape, dtype), -bound, bound);
+}
+
+// Kaiming's bound for a leaky ReLU of slope sqrt(5), rounded as PyTorch rounds it.
+double weight_bound(std::int64_t fan_in) {
+  const double slope = std::sqrt(5.0);
+  const double gain = std::sqrt(2.0 / (1.0 + slope * slope));
+  return fan_in == 0 ? 0 : std::sqrt(3.0) * (gain / std::sqrt(static_cast<double>(fan_in)));
+}
+
+double bias_bound(std::int64_t fan_in) {
+  return fan_in == 0 ? 0 : 1.0 / std::sqrt(static_cast<double>(fan_in));
+}
+
+}  // namespace
+
+Linear::Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options)
+    : weight((check_sizes(in_features, out_features),
+              register_parameter("weight", uniform({out_features, in_features},
+                                                   weight_bound(in_features), options.dtype)))),
+      bias(options.bias
+               ? register_parameter("bias",
+                                    uniform({out_features}, bias_bound(in_features), options.dtype))
+               : Parameter()) {}
+
+Variable Linear::operator()(const Variable& x) const { return linear(x, weight, bias); }
+
+std::string Linear::description() const {
+  return "Linear(" + std::to_string(weight.size(1)) + ", " + std::to_string(weight.size(0)) +
+         (bias.defined() ? ")" : ", bias=false)");
+}
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,32 @@
+// Linear: y = x W^T + b. Read next: nn/embedding.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <tapegrad/nn/module.h>
+
+namespace tapegrad::nn {
+
+struct LinearOptions {
+  bool bias = true;
+  DType dtype = float32;
+};
+
+// weight and bias are drawn uniformly from [-1/sqrt(in_features), 1/sqrt(in_features)), as PyTorch
+// does (Kaiming's uniform initialisation with a = sqrt(5)).
+class Linear : public Module {
+ public:
+  // ValueError for negative sizes.
+  Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
+
+  // (..., in_features) -> (..., out_features)
+  Variable operator()(const Variable& x) const;
+
+  std::string description() const override;
+
+  Parameter weight;  // (out_features, in_features)
+  Parameter bias;    // (out_features); undefined if there is none
+};
+
+}  // namespace tapegrad::nn

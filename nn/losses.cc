@@ -1,0 +1,343 @@
+#include <tapegrad/nn/losses.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/kernels/kernels.h>
+
+namespace tapegrad::nn {
+namespace {
+
+Variable reduced(const Variable& losses, Reduction reduction) {
+  switch (reduction) {
+    case Reduction::mean:
+      return mean(losses);
+    case Reduction::sum:
+      return sum(losses);
+    case Reduction::none:
+      break;
+  }
+  return losses;
+}
+
+// Class targets -----------------------------------------------------------------------------------
+
+// What cross_entropy and nll_loss ask of their arguments, checked once.
+struct Classes {
+  std::int64_t dim;    // of the classes
+  std::int64_t count;  // of classes
+  Shape batch;         // the shape of x without classes
+  Tensor weight;       // (classes) in x's type, or undefined
+
+  Classes(const char* operation, const Variable& x, const Tensor& its_weight)
+      : dim(x.dim() == 1 ? 0 : 1), count(0), batch(x.shape()), weight(its_weight) {
+    const std::string start = std::string(operation) + ": ";
+    if (!is_floating_point(x.dtype())) {
+      throw DTypeError(start + "logits are " + name(x.dtype()) + ", needed float32 or float64");
+    }
+    if (x.dim() == 0) {
+      throw ShapeError(start + "logits have shape (), needed (batch, classes) or (classes)");
+    }
+    count = x.size(dim);
+    batch.erase(dim);
+    if (!weight.defined()) return;
+    if (weight.dim() != 1 || weight.size(0) != count) {
+      throw ShapeError(start + "weight has shape " + to_string(weight.sizes()) + ", needed (" +
+                       std::to_string(count) + "), one for each class");
+    }
+    weight = weight.to(x.dtype()).contiguous();
+  }
+
+  void check_targets(const char* operation, const Tensor& targets, std::int64_t ignored) const {
+    const std::string start = std::string(operation) + ": ";
+    if (targets.shape() != batch) {
+      throw ShapeError(start + "targets have shape " + to_string(targets.sizes()) + ", needed " +
+                       to_string(batch) + ", one class for each row of logits");
+    }
+    if (targets.dtype() != int64) {
+      throw DTypeError(start + "targets are " + name(targets.dtype()) + ", needed int64 classes");
+    }
+    const Tensor flat = targets.contiguous();
+    const auto classes = flat.span<std::int64_t>();
+    for (std::size_t row = 0; row < classes.size(); ++row) {
+      if (classes[row] == ignored || (classes[row] >= 0 && classes[row] < count)) continue;
+      throw IndexError(start + "target " + std::to_string(classes[row]) + " at row " +
+                       std::to_string(row) + " out of range for " + std::to_string(count) +
+                       " classes");
+    }
+  }
+};
+
+// Cross entropy of (rows, classes) logits, both passes fused. With w the class weights, s the
+// smoothing, and norm the sum of the w[y_i] for a mean, else 1:
+//   q[i][c] = ((1 - s) * w[y_i] * (c == y_i) + s / classes * w[c]) / norm, 0 in ignored rows
+//   loss_i  = -sum over c of q[i][c] * log p[i][c]
+//   dx[i]   = dy_i * (p[i] * sum over c of q[i][c] - q[i])
+class FusedCrossEntropy {
+ public:
+  FusedCrossEntropy(const Tensor& logits, const Tensor& targets, const Tensor& weight,
+                    const CrossEntropyOptions& options)
+      : log_p_(log_softmax(logits, 1)),
+        targets_(targets.contiguous()),
+        weight_(weight),
+        rows_(logits.size(0)),
+        count_(logits.size(1)),
+        ignored_(options.ignore_index),
+        reduction_(options.reduction),
+        own_(1 - options.label_smoothing),
+        shared_(count_ > 0 ? options.label_smoothing / static_cast<double>(count_) : 0) {
+    visit_floating(log_p_.dtype(), [&](auto zero) { measure<decltype(zero)>(); });
+  }
+
+  Tensor forward() const {
+    Tensor losses = zeros(reduction_ == Reduction::none ? Shape{rows_} : Shape{}, log_p_.dtype());
+    visit_floating(log_p_.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      const T* log_p = log_p_.data<T>();
+      T* loss = losses.mutable_data<T>();
+      double total = 0;
+      for_each_row<T>([&](std::int64_t i, std::int64_t y, double w) {
+        const T* row = log_p + i * count_;
+        double sum = own_ * w * static_cast<double>(row[y]);
+        if (shared_ != 0) sum += shared_ * weighted_sum(row);
+        if (reduction_ == Reduction::none) {
+          loss[i] = static_cast<T>(-sum);
+        } else {
+          total -= sum;
+        }
+      });
+      if (reduction_ != Reduction::none) *loss = static_cast<T>(total / norm_);
+    });
+    return losses;
+  }
+
+  Tensor backward(const Tensor& dy) const {
+    Tensor dx = zeros_like(log_p_);
+    visit_floating(log_p_.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      const Tensor scales = dy.contiguous();
+      const T* scale = scales.data<T>();
+      const T* log_p = log_p_.data<T>();
+      T* out = dx.mutable_data<T>();
+      const T* weight = weight_.defined() ? weight_.data<T>() : nullptr;
+      const auto exp = kernel::table<T>().unary[static_cast<std::size_t>(kernel::Unary::kExp)];
+      const auto count = static_cast<std::size_t>(count_);
+      for_each_row<T>([&](std::int64_t i, std::int64_t y, double w) {
+        T* row = out + i * count_;
+        const double here =
+            static_cast<double>(scale[reduction_ == Reduction::none ? i : 0]) / norm_;
+        const T factor = static_cast<T>(here * (own_ * w + shared_ * total_weight_));
+        exp(row, log_p + i * count_, count);
+        for (std::size_t c = 0; c < count; ++c) row[c] *= factor;
+        if (shared_ != 0) {
+          const T share = static_cast<T>(here * shared_);
+          for (std::size_t c = 0; c < count; ++c) row[c] -= weight ? share * weight[c] : share;
+        }
+        row[y] -= static_cast<T>(here * own_ * w);
+      });
+    });
+    return dx;
+  }
+
+  // The same from primitives: the plain reference, and what is differentiated again.
+  Variable composed_backward(const Variable& x, const Variable& dy) const {
+    const Tensor counts = targets_ != ignored_;
+    const Tensor classes = where(counts, targets_, 0);
+    Tensor q = one_hot(classes, count_).to(x.dtype()) * own_ + shared_;
+    if (weight_.defined()) {
+      const Tensor own_weights = unsqueeze(index_select(weight_, 0, classes), 1);
+      q = one_hot(classes, count_).to(x.dtype()) * own_weights * own_ + weight_ * shared_;
+    }
+    q = where(unsqueeze(counts, 1), q / norm_, 0);
+    const Variable scale = reduction_ == Reduction::none ? unsqueeze(dy, 1) : dy;
+    return scale * (softmax(x, 1) * Variable(sum(q, 1, true)) - Variable(q));
+  }
+
+ private:
+  // Calls function(row, class, weight) for the rows that are not ignored.
+  template <class T, class Function>
+  void for_each_row(const Function& function) const {
+    const std::int64_t* targets = targets_.data<std::int64_t>();
+    const T* weight = weight_.defined() ? weight_.data<T>() : nullptr;
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      const std::int64_t y = targets[i];
+      if (y != ignored_) function(i, y, weight ? static_cast<double>(weight[y]) : 1.0);
+    }
+  }
+  template <class T>
+  double weighted_sum(const T* row) const {
+    const auto n = static_cast<std::size_t>(count_);
+    return static_cast<double>(weight_.defined() ? kernel::table<T>().dot(row, weight_.data<T>(), n)
+                                                 : kernel::table<T>().sum(row, n));
+  }
+  template <class T>
+  void measure() {
+    if (reduction_ == Reduction::mean) {
+      norm_ = 0;
+      for_each_row<T>([this](std::int64_t, std::int64_t, double w) { norm_ += w; });
+    }
+    total_weight_ = static_cast<double>(count_);
+    if (weight_.defined()) total_weight_ = sum(weight_).item<double>();
+  }
+
+  Tensor log_p_;
+  Tensor targets_;
+  Tensor weight_;
+  std::int64_t rows_;
+  std::int64_t count_;
+  std::int64_t ignored_;
+  Reduction reduction_;
+  double own_;     // 1 - s
+  double shared_;  // s / classes
+  double norm_ = 1;
+  double total_weight_ = 0;
+};
+
+Variable cross_entropy_of_rows(const Variable& x, const Tensor& targets, const Tensor& weight,
+                               const CrossEntropyOptions& options) {
+  FusedCrossEntropy fused(x.value(), targets, weight, options);
+  Tensor losses = fused.forward();
+  return record("cross_entropy", std::move(losses),
+                from(x, [x, fused = std::move(fused)](const Variable& dy) {
+                  return tape().recording() ? fused.composed_backward(x, dy)
+                                            : Variable(fused.backward(dy.value()));
+                }));
+}
+
+// loss = -sum over c of t[c] * w[c] * log p[c]
+Variable cross_entropy_of_probabilities(const Variable& logits, const Variable& targets,
+                                        const Classes& classes,
+                                        const CrossEntropyOptions& options) {
+  if (options.ignore_index >= 0) {
+    throw ValueError("cross_entropy: ignore_index is " + std::to_string(options.ignore_index) +
+                     ", needed class targets for it, got probabilities");
+  }
+  Variable shares = targets;
+  if (options.label_smoothing > 0) {
+    shares = shares * (1 - options.label_smoothing) +
+             options.label_smoothing / static_cast<double>(classes.count);
+  }
+  if (classes.weight.defined()) {
+    Shape along = Shape(std::vector<std::int64_t>(static_cast<std::size_t>(logits.dim()), 1));
+    along[classes.dim] = classes.count;
+    shares = shares * reshape(Variable(classes.weight), along);
+  }
+  return reduced(-sum(shares * log_softmax(logits, classes.dim), {classes.dim}), options.reduction);
+}
+
+}  // namespace
+
+Variable cross_entropy(const Variable& logits, const Variable& targets,
+                       const CrossEntropyOptions& options) {
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+    std::ostringstream text;
+    text << "cross_entropy: label_smoothing is " << options.label_smoothing
+         << ", needed a number in [0, 1]";
+    throw ValueError(text.str());
+  }
+  const Classes classes("cross_entropy", logits, options.weight);
+  if (is_floating_point(targets.dtype()) && targets.shape() == logits.shape()) {
+    return cross_entropy_of_probabilities(logits, targets, classes, options);
+  }
+  classes.check_targets("cross_entropy", targets.value(), options.ignore_index);
+  if (logits.dim() == 2) {
+    return cross_entropy_of_rows(logits, targets.value(), classes.weight, options);
+  }
+  // (batch, classes, positions...) -> (batch, positions..., classes) -> (rows, classes)
+  Variable rows = logits;
+  if (logits.dim() > 2) {
+    Dims order;
+    for (std::int64_t d = 0; d < logits.dim(); ++d) {
+      if (d != classes.dim) order.push_back(d);
+    }
+    order.push_back(classes.dim);
+    rows = permute(rows, order);
+  }
+  const std::int64_t count = checked_numel(classes.batch, "cross_entropy");
+  const Variable losses =
+      cross_entropy_of_rows(reshape(rows, {count, classes.count}),
+                            reshape(targets.value(), {count}), classes.weight, options);
+  return options.reduction == Reduction::none ? reshape(losses, classes.batch) : losses;
+}
+
+// loss = -weight[y] * log p[y]; for the mean, their sum divided by that of the weights
+Variable nll_loss(const Variable& log_probabilities, const Tensor& targets,
+                  const NllLossOptions& options) {
+  const Classes classes("nll_loss", log_probabilities, options.weight);
+  classes.check_targets("nll_loss", targets, options.ignore_index);
+  const Tensor ignored = targets == options.ignore_index;
+  const Tensor index = where(ignored, 0, targets);
+  Tensor weight = ones_like(targets).to(log_probabilities.dtype());
+  if (classes.weight.defined()) {
+    weight = reshape(index_select(classes.weight, 0, reshape(index, {-1})), targets.shape());
+  }
+  weight = where(ignored, 0, weight);
+  const Variable picked =
+      squeeze(gather(log_probabilities, classes.dim, unsqueeze(index, classes.dim)), classes.dim);
+  const Variable losses = masked_fill(picked, ignored, 0) * Variable(-weight);
+  if (options.reduction != Reduction::mean) return reduced(losses, options.reduction);
+  return sum(losses) / Variable(sum(weight));
+}
+
+// Distances ---------------------------------------------------------------------------------------
+
+namespace {
+
+void check_same_shape(const char* operation, const Variable& input, const Variable& target) {
+  if (input.shape() == target.shape()) return;
+  throw ShapeError(std::string(operation) +
+                   ": input and target differ: " + to_string(input.sizes()) + " and " +
+                   to_string(target.sizes()) + "; reshape or expand one of them");
+}
+
+}  // namespace
+
+Variable mse_loss(const Variable& input, const Variable& target, const LossOptions& options) {
+  check_same_shape("mse_loss", input, target);
+  return reduced(square(input - target), options.reduction);
+}
+
+Variable l1_loss(const Variable& input, const Variable& target, const LossOptions& options) {
+  check_same_shape("l1_loss", input, target);
+  return reduced(abs(input - target), options.reduction);
+}
+
+// Yes or no ---------------------------------------------------------------------------------------
+
+namespace {
+
+// y = log(1 + e^x), exact for every x      dx = dy * sigmoid(x)
+Variable log_of_one_plus_exp(const Variable& x) {
+  return record("log_of_one_plus_exp", relu(x.value()) + log1p(exp(-abs(x.value()))),
+                from(x, [x](const Variable& dy) { return dy * sigmoid(x); }));
+}
+
+void check_weight(const char* which, const Tensor& weight, const Variable& logits) {
+  if (!weight.defined() || broadcastable_to(weight.sizes(), logits.sizes())) return;
+  throw ShapeError(std::string("bce_with_logits: ") + which + " has shape " +
+                   to_string(weight.sizes()) + ", needed one that broadcasts to " +
+                   to_string(logits.sizes()));
+}
+
+}  // namespace
+
+// loss = w * ((1 - t) * x + (1 + (pos_weight - 1) * t) * log(1 + e^-x))
+Variable bce_with_logits(const Variable& logits, const Variable& targets,
+                         const BceWithLogitsOptions& options) {
+  check_same_shape("bce_with_logits", logits, targets);
+  check_weight("weight", options.weight, logits);
+  check_weight("pos_weight", options.pos_weight, logits);
+  Variable missed = log_of_one_plus_exp(-logits);
+  if (options.pos_weight.defined()) {
+    missed = missed * (1 + Variable(options.pos_weight - 1) * targets);
+  }
+  Variable losses = (1 - targets) * logits + missed;
+  if (options.weight.defined()) losses = losses * Variable(options.weight);
+  return reduced(losses, options.reduction);
+}
+
+}  // namespace tapegrad::nn

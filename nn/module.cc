@@ -1,0 +1,316 @@
+#include <tapegrad/nn/module.h>
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iomanip>
+#include <ostream>
+#include <set>
+
+#include <tapegrad/autograd/leaf.h>
+
+namespace tapegrad {
+
+void tie(const Parameter& target, const Parameter& source) {
+  if (target.shape() != source.shape() || target.dtype() != source.dtype()) {
+    throw ShapeError("tie: got " + std::string(name(target.dtype())) + " " +
+                     to_string(target.sizes()) + " and " + name(source.dtype()) + " " +
+                     to_string(source.sizes()) + ", needed the same shape and type");
+  }
+  target.slot_->variable = source.variable();
+}
+
+namespace nn {
+
+// Cloning -----------------------------------------------------------------------------------------
+
+namespace {
+thread_local CloneScope* current_scope = nullptr;
+}
+
+CloneScope::CloneScope() : outer_(std::exchange(current_scope, this)) {}
+CloneScope::~CloneScope() { current_scope = outer_; }
+CloneScope* CloneScope::current() { return current_scope; }
+
+Variable CloneScope::clone_of(const Variable& original) {
+  if (!original.defined()) return original;
+  const auto found = leaves_.find(original.node());
+  if (found != leaves_.end()) return found->second;
+  const Leaf& from = original.leaf();
+  Variable copy = parameter(from.value().clone(), from.requires_grad);
+  copy.leaf().frozen_rows = from.frozen_rows;
+  copy.leaf().frozen_columns = from.frozen_columns;
+  leaves_.emplace(original.node(), copy);
+  return copy;
+}
+
+Module::Child::Child(std::string its_name, std::shared_ptr<Module> its_module, Copy its_copy)
+    : name(std::move(its_name)), module(std::move(its_module)), copy(its_copy) {}
+
+Module::Child::Child(const Child& other)
+    : name(other.name),
+      module(CloneScope::current() != nullptr ? other.copy(*other.module) : other.module),
+      copy(other.copy) {}
+
+// Registering -------------------------------------------------------------------------------------
+
+Module::Module() : state_(State()) {}
+
+void Module::check_name(const std::string& name) const {
+  const auto taken = [&](const auto& entry) { return entry.first == name; };
+  if (name.empty() || name.find('.') != std::string::npos) {
+    throw ValueError("register: name '" + name + "' is empty or contains a dot");
+  }
+  if (std::ranges::any_of(state_->parameters, taken) ||
+      std::ranges::any_of(state_->buffers, taken) ||
+      std::ranges::any_of(state_->children,
+                          [&](const Child& child) { return child.name == name; })) {
+    throw ValueError("register: name '" + name + "' is taken already");
+  }
+}
+
+Parameter Module::register_parameter(const std::string& name, Tensor value, bool requires_grad) {
+  check_name(name);
+  Parameter registered(parameter(std::move(value), requires_grad));
+  state_->parameters.emplace_back(name, registered);
+  return registered;
+}
+
+Buffer Module::register_buffer(const std::string& name, Tensor value) {
+  check_name(name);
+  Buffer registered(std::move(value));
+  state_->buffers.emplace_back(name, registered);
+  return registered;
+}
+
+void Module::add_child(const std::string& name, std::shared_ptr<Module> module, Child::Copy copy) {
+  check_name(name);
+  state_->children.emplace_back(name, std::move(module), copy);
+}
+
+void Module::replace(const std::string& name, const Module& module) const {
+  for (const Child& child : state_->children) {
+    if (child.name != name) continue;
+    const Module& registered = *child.module;
+    if (typeid(registered) != typeid(module)) {
+      throw ValueError("replace_module: '" + name + "' is " + registered.description() + ", got " +
+                       module.description() + "; the class must be the same");
+    }
+    child.module->become(module);
+    return;
+  }
+  std::string names;
+  for (const Child& child : state_->children) names += " '" + child.name + "'";
+  throw ValueError("replace_module: no module '" + name + "' is registered here; there are" +
+                   (names.empty() ? " none" : names));
+}
+
+void Module::become(const Module& other) const {
+  State& to = *state_;
+  const State& from = *other.state_;
+  const auto names_differ = [](const auto& a, const auto& b) { return a.first != b.first; };
+  bool same = to.parameters.size() == from.parameters.size() &&
+              to.buffers.size() == from.buffers.size() &&
+              to.children.size() == from.children.size();
+  for (std::size_t i = 0; same && i < to.parameters.size(); ++i) {
+    same = !names_differ(to.parameters[i], from.parameters[i]);
+  }
+  if (!same) {
+    throw ValueError("replace_module: " + description() + " and " + other.description() +
+                     " register different names (a bias in one only?)");
+  }
+  for (std::size_t i = 0; i < to.parameters.size(); ++i) {
+    to.parameters[i].second.adopt(from.parameters[i].second);
+  }
+  for (std::size_t i = 0; i < to.buffers.size(); ++i) {
+    *to.buffers[i].second = *from.buffers[i].second;
+  }
+  for (std::size_t i = 0; i < to.children.size(); ++i) {
+    to.children[i].module->become(*from.children[i].module);
+  }
+  to.training = from.training;
+}
+
+// Walking the tree --------------------------------------------------------------------------------
+
+template <class Visitor>
+void Module::visit_parameters(const std::string& prefix, const Visitor& visitor) const {
+  for (const auto& [name, registered] : state_->parameters) visitor(prefix + name, registered);
+  for (const Child& child : state_->children) {
+    child.module->visit_parameters(prefix + child.name + ".", visitor);
+  }
+}
+
+template <class Visitor>
+void Module::visit_buffers(const std::string& prefix, const Visitor& visitor) const {
+  for (const auto& [name, registered] : state_->buffers) visitor(prefix + name, registered);
+  for (const Child& child : state_->children) {
+    child.module->visit_buffers(prefix + child.name + ".", visitor);
+  }
+}
+
+std::vector<NamedParameter> Module::parameters() const {
+  std::vector<NamedParameter> list;
+  std::set<const Node*> seen;
+  visit_parameters("", [&](const std::string& name, const Parameter& registered) {
+    const Variable& leaf = registered;
+    if (seen.insert(leaf.node()).second) list.emplace_back(name, leaf);
+  });
+  return list;
+}
+
+std::vector<std::pair<std::string, Tensor>> Module::buffers() const {
+  std::vector<std::pair<std::string, Tensor>> list;
+  visit_buffers("", [&](const std::string& name, const Buffer& registered) {
+    list.emplace_back(name, *registered);
+  });
+  return list;
+}
+
+void Module::train(bool on) const {
+  state_->training = on;
+  for (const Child& child : state_->children) child.module->train(on);
+}
+
+void Module::zero_grad() const {
+  visit_parameters("",
+                   [](const std::string&, const Parameter& registered) { registered.zero_grad(); });
+}
+
+void Module::set_requires_grad(bool requires_grad) const {
+  visit_parameters("", [&](const std::string&, const Parameter& registered) {
+    registered.set_requires_grad(requires_grad);
+  });
+}
+
+void Module::to(DType dtype) const {
+  if (!is_floating_point(dtype)) {
+    throw DTypeError(std::string("Module::to: got ") + name(dtype) + ", needed float32 or float64");
+  }
+  visit_parameters("", [&](const std::string&, const Parameter& registered) {
+    Leaf& leaf = registered.leaf();
+    if (leaf.value().dtype() == dtype) return;
+    leaf.grad.clear();
+    leaf.set_value(leaf.value().to(dtype));
+  });
+  visit_buffers("", [&](const std::string&, const Buffer& registered) {
+    if (is_floating_point(registered->dtype())) *registered = registered->to(dtype);
+  });
+}
+
+// Saving and loading ------------------------------------------------------------------------------
+
+StateDict Module::state_dict() const {
+  StateDict state;
+  visit_parameters("", [&](const std::string& name, const Parameter& registered) {
+    state.insert(name, registered.value().clone());
+  });
+  visit_buffers("", [&](const std::string& name, const Buffer& registered) {
+    state.insert(name, registered->clone());
+  });
+  return state;
+}
+
+namespace {
+
+std::string joined(const char* title, const std::vector<std::string>& names) {
+  if (names.empty()) return "";
+  std::string text = std::string("; ") + title + ": ";
+  for (std::size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return text;
+}
+
+}  // namespace
+
+LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) const {
+  LoadReport report;
+  std::set<std::string> known;
+  std::vector<std::pair<Parameter, Tensor>> values;
+  std::vector<std::pair<Buffer, Tensor>> contents;
+  const auto match = [&](const std::string& name, const Tensor& current, const auto& accept) {
+    known.insert(name);
+    const Tensor* found = state.find(name);
+    if (found == nullptr) {
+      report.missing.push_back(name);
+    } else if (found->shape() != current.shape()) {
+      report.mismatched.push_back(name + ": " + to_string(found->sizes()) + " for " +
+                                  to_string(current.sizes()));
+    } else if (is_floating_point(found->dtype()) != is_floating_point(current.dtype())) {
+      report.mismatched.push_back(name + ": " + tapegrad::name(found->dtype()) + " for " +
+                                  tapegrad::name(current.dtype()));
+    } else {
+      accept(found->to(current.dtype()).clone());
+    }
+  };
+  visit_parameters("", [&](const std::string& name, const Parameter& registered) {
+    match(name, registered.value(),
+          [&](Tensor value) { values.emplace_back(registered, std::move(value)); });
+  });
+  visit_buffers("", [&](const std::string& name, const Buffer& registered) {
+    match(name, *registered,
+          [&](Tensor value) { contents.emplace_back(registered, std::move(value)); });
+  });
+  for (const auto& entry : state) {
+    if (!known.contains(entry.first)) report.unexpected.push_back(entry.first);
+  }
+  if (options.strict &&
+      !(report.missing.empty() && report.unexpected.empty() && report.mismatched.empty())) {
+    throw FormatError("load_state_dict: names or sizes differ" + joined("missing", report.missing) +
+                      joined("unexpected", report.unexpected) +
+                      joined("sizes differ", report.mismatched) +
+                      "; {.strict = false} loads what fits");
+  }
+  for (auto& entry : values) entry.first.leaf().set_value(std::move(entry.second));
+  for (auto& entry : contents) *entry.first = std::move(entry.second);
+  return report;
+}
+
+// Printing ----------------------------------------------------------------------------------------
+
+std::string Module::description() const {
+  int status = 0;
+  char* demangled = abi::__cxa_demangle(typeid(*this).name(), nullptr, nullptr, &status);
+  std::string full = status == 0 ? demangled : typeid(*this).name();
+  std::free(demangled);
+  const std::size_t arguments = full.find('<');
+  const std::size_t scope = full.rfind("::", arguments);
+  return scope == std::string::npos ? full : full.substr(scope + 2);
+}
+
+namespace {
+
+std::string with_separators(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t i = text.size(); i > 3;) {
+    i -= 3;
+    text.insert(i, ",");
+  }
+  return text;
+}
+
+}  // namespace
+
+void Module::print(std::ostream& out, const std::string& name, int depth) const {
+  std::int64_t count = 0;
+  std::int64_t frozen = 0;
+  for (const NamedParameter& listed : parameters()) {
+    count += listed.variable.numel();
+    if (!listed.variable.requires_grad()) frozen += listed.variable.numel();
+  }
+  const std::string label = std::string(static_cast<std::size_t>(2 * depth), ' ') +
+                            (name.empty() ? "" : name + ": ") + description();
+  out << std::left << std::setw(56) << label << ' ' << std::right << std::setw(14)
+      << with_separators(count);
+  if (frozen > 0) out << "  (" << with_separators(frozen) << " frozen)";
+  out << '\n';
+  for (const Child& child : state_->children) child.module->print(out, child.name, depth + 1);
+}
+
+std::ostream& operator<<(std::ostream& out, const Module& module) {
+  module.print(out, "", 0);
+  return out;
+}
+
+}  // namespace nn
+}  // namespace tapegrad

@@ -1,0 +1,150 @@
+// Module: parameters, buffers and other modules under one roof, by name. Read next: nn/linear.h,
+// the shortest layer.
+//
+//   struct Classifier : tapegrad::nn::Module {
+//     tapegrad::nn::Linear hidden, head;
+//     Classifier()
+//         : hidden(register_module("hidden", tapegrad::nn::Linear(64, 32))),
+//           head(register_module("head", tapegrad::nn::Linear(32, 4))) {}
+//     tapegrad::Variable operator()(const tapegrad::Variable& x) const {
+//       return head(relu(hidden(x)));
+//     }
+//   };
+//
+// Modules are handles to shared state, as in Python: a copy has the same parameters, buffers,
+// options and training mode, and what changes through one is seen through the other. clone(module)
+// makes a deep copy. Assignment is deleted, because it would leave the registry of the outer module
+// with the old object: replace_module() and tie() do it right.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include <tapegrad/autograd/variable.h>
+#include <tapegrad/nn/parameter.h>
+#include <tapegrad/nn/shared.h>
+#include <tapegrad/tensor/state_dict.h>
+
+namespace tapegrad::nn {
+
+// A tensor that is saved with the module but not trained.
+using Buffer = Shared<Tensor>;
+
+struct LoadOptions {
+  bool strict = true;  // throw unless names and sizes agree; false loads what fits
+};
+
+// What load_state_dict found that did not fit.
+struct LoadReport {
+  std::vector<std::string> missing;     // in the module, not in the state dict
+  std::vector<std::string> unexpected;  // in the state dict, not in the module
+  std::vector<std::string> mismatched;  // in both, with other sizes: "name: (2, 3) for (2, 4)"
+};
+
+class Module {
+ public:
+  Module();
+  Module(const Module& other) = default;  // shares; deep under clone()
+  Module& operator=(const Module&) = delete;
+  virtual ~Module() = default;
+
+  // Own parameters first, then those of the registered modules, in the order of registration, with
+  // dotted names. A tied parameter is listed once, under its first name.
+  std::vector<NamedParameter> parameters() const;
+  std::vector<std::pair<std::string, Tensor>> buffers() const;
+
+  // train() turns dropout and the like on, eval() off, for this module and all in it.
+  void train(bool on = true) const;
+  void eval() const { train(false); }
+  bool is_training() const { return state_->training; }
+
+  void zero_grad() const;
+  void set_requires_grad(bool requires_grad) const;  // of all parameters
+  // Converts all parameters and floating-point buffers; gradients are dropped.
+  void to(DType dtype) const;
+
+  // Copies of all parameters and buffers, under PyTorch's names.
+  StateDict state_dict() const;
+  // Writes values into the parameters and buffers there are, converting floating-point types. All
+  // or nothing: unless everything fits, a FormatError lists every missing, unexpected and mis-sized
+  // name, and nothing has changed. With {.strict = false}, loads what fits and returns the lists.
+  LoadReport load_state_dict(const StateDict& state, LoadOptions options = {}) const;
+
+  // Puts `module` in the place of the registered module of that name, of the same class: all
+  // handles to the old one, the member variable included, use the new parameters, buffers and
+  // options from now on. ValueError if there is no such name or the class differs.
+  template <class M>
+  void replace_module(const std::string& name, const M& module) const {
+    replace(name, module);
+  }
+
+  // One line about this module alone, as in the tree that operator<< prints.
+  virtual std::string description() const;
+
+ protected:
+  // Each gives back what it registered, to initialise the member of the same name with. ValueError
+  // for a name that is taken, empty, or contains a dot.
+  Parameter register_parameter(const std::string& name, Tensor value, bool requires_grad = true);
+  Buffer register_buffer(const std::string& name, Tensor value);
+  template <class M>
+  M register_module(const std::string& name, M module) {
+    static_assert(std::is_base_of_v<Module, M>, "only modules can be registered");
+    add_child(name, std::make_shared<M>(module), [](const Module& original) {
+      return std::static_pointer_cast<Module>(std::make_shared<M>(static_cast<const M&>(original)));
+    });
+    return module;
+  }
+
+  // Takes over `other`, which is of the same class: parameters and buffers by name, modules one by
+  // one. A layer with options of its own overrides this to take them over too.
+  virtual void become(const Module& other) const;
+
+ private:
+  friend std::ostream& operator<<(std::ostream& out, const Module& module);
+
+  // A registered module, as its full class: a slice would lose its virtual functions.
+  struct Child {
+    using Copy = std::shared_ptr<Module> (*)(const Module&);
+    Child(std::string name, std::shared_ptr<Module> module, Copy copy);
+    Child(const Child& other);  // under clone() only
+    std::string name;
+    std::shared_ptr<Module> module;
+    Copy copy;
+  };
+  struct State {
+    bool training = true;
+    std::vector<std::pair<std::string, Parameter>> parameters;
+    std::vector<std::pair<std::string, Buffer>> buffers;
+    std::vector<Child> children;
+  };
+
+  void add_child(const std::string& name, std::shared_ptr<Module> module, Child::Copy copy);
+  void check_name(const std::string& name) const;
+  void replace(const std::string& name, const Module& module) const;
+  template <class Visitor>
+  void visit_parameters(const std::string& prefix, const Visitor& visitor) const;
+  template <class Visitor>
+  void visit_buffers(const std::string& prefix, const Visitor& visitor) const;
+  void print(std::ostream& out, const std::string& name, int depth) const;
+
+  Shared<State> state_;
+};
+
+// A deep copy: the same values in leaves of its own, without gradients. Parameters that are tied in
+// the original are tied in the copy.
+template <class M>
+requires std::is_base_of_v<Module, M> M clone(const M& module) {
+  const CloneScope scope;
+  return M(module);
+}
+
+// The tree of modules with their numbers of parameters.
+std::ostream& operator<<(std::ostream& out, const Module& module);
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,73 @@
+// Parameter: a module's handle to one of its leaves. Read next: nn/module.h.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include <tapegrad/autograd/variable.h>
+#include <tapegrad/nn/shared.h>
+
+namespace tapegrad {
+
+// A Variable that is registered with a module, usable wherever a Variable is. It cannot be assigned
+// to, because that would leave the module's registry with the old leaf, and train the wrong weights
+// silently: tie(a, b) makes a use b's leaf, set_value() changes the numbers.
+class Parameter {
+ public:
+  Parameter() : Parameter(Variable()) {}  // absent, as the bias of a layer without one
+  explicit Parameter(Variable leaf) : slot_(Slot(std::move(leaf))) {}
+  Parameter(const Parameter&) = default;
+  Parameter& operator=(const Parameter&) = delete;
+
+  operator const Variable&() const { return slot_->variable; }  // NOLINT: it is one
+  const Variable& variable() const { return slot_->variable; }
+
+  bool defined() const { return variable().defined(); }
+  const Tensor& value() const { return variable().value(); }
+  std::int64_t dim() const { return value().dim(); }
+  std::int64_t size(std::int64_t dim) const { return value().size(dim); }
+  std::span<const std::int64_t> sizes() const { return value().sizes(); }
+  Shape shape() const { return value().shape(); }
+  std::int64_t numel() const { return value().numel(); }
+  DType dtype() const { return value().dtype(); }
+  bool requires_grad() const { return variable().requires_grad(); }
+  bool has_grad() const { return variable().has_grad(); }
+  Tensor grad() const { return variable().grad(); }
+  bool has_row_grad() const { return variable().has_row_grad(); }
+  RowGradient row_grad() const { return variable().row_grad(); }
+  void zero_grad() const { variable().zero_grad(); }
+  Variable detach() const { return variable().detach(); }
+  Leaf& leaf() const { return variable().leaf(); }
+  template <class Function>
+  std::size_t register_hook(Function function) const {
+    return variable().register_hook(std::move(function));
+  }
+
+  // Frozen parameters get no gradient and no optimiser moves them.
+  void set_requires_grad(bool requires_grad) const {
+    slot_->variable.set_requires_grad(requires_grad);
+  }
+  void set_value(const Tensor& value) const { slot_->variable.set_value(value); }
+
+  // All copies of `target`, and the module that registered it, use `source`'s leaf from now on.
+  // ShapeError unless both have the same shape and element type. Optimisers know leaves: make them
+  // afterwards.
+  friend void tie(const Parameter& target, const Parameter& source);
+
+  // The same for a replaced module, whose shape may differ.
+  void adopt(const Parameter& source) const { slot_->variable = source.variable(); }
+
+ private:
+  friend class nn::CloneScope;
+  struct Slot {
+    explicit Slot(Variable leaf) : variable(std::move(leaf)) {}
+    Slot(const Slot& other) : variable(nn::CloneScope::current()->clone_of(other.variable)) {}
+    Slot(Slot&&) = default;
+    Variable variable;
+  };
+  nn::Shared<Slot> slot_;
+};
+
+void tie(const Parameter& target, const Parameter& source);
+
+}  // namespace tapegrad

@@ -1,0 +1,60 @@
+// How modules share and how they are cloned. Copying a module copies handles: both see the same
+// parameters, buffers, options, training mode. Under clone() the same copy constructors make deep
+// copies instead, each shared thing once, so that tied parameters stay tied.
+//
+// Internal. Read next: nn/parameter.h.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include <tapegrad/autograd/variable.h>
+
+namespace tapegrad::nn {
+
+// While one exists on this thread, copying a module copies deeply.
+class CloneScope {
+ public:
+  CloneScope();
+  ~CloneScope();
+  CloneScope(const CloneScope&) = delete;
+  CloneScope& operator=(const CloneScope&) = delete;
+
+  static CloneScope* current();  // null if modules are shared on copying
+
+  // A leaf of its own with a copy of the value and everything that optimisers honour; no gradient.
+  Variable clone_of(const Variable& leaf);
+
+  template <class T>
+  std::shared_ptr<T> clone_of(const std::shared_ptr<T>& original) {
+    if (const auto found = copies_.find(original.get()); found != copies_.end()) {
+      return std::static_pointer_cast<T>(found->second);
+    }
+    auto copy = std::make_shared<T>(*original);
+    copies_.emplace(original.get(), copy);
+    return copy;
+  }
+
+ private:
+  CloneScope* outer_;
+  std::unordered_map<const void*, std::shared_ptr<void>> copies_;
+  std::unordered_map<const Node*, Variable> leaves_;
+};
+
+// A value that all copies of a module share.
+template <class T>
+class Shared {
+ public:
+  explicit Shared(T value) : value_(std::make_shared<T>(std::move(value))) {}
+  Shared(const Shared& other)
+      : value_(CloneScope::current() != nullptr ? CloneScope::current()->clone_of(other.value_)
+                                                : other.value_) {}
+  Shared& operator=(const Shared&) = delete;
+  T& operator*() const { return *value_; }
+  T* operator->() const { return value_.get(); }
+
+ private:
+  std::shared_ptr<T> value_;
+};
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,123 @@
+#include <tapegrad/optim/clip.h>
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+#include <utility>
+
+#include <tapegrad/optim/stretches.h>
+#include <tapegrad/tensor/kernels/kernels.h>
+
+namespace tapegrad::optim {
+namespace {
+
+void check(bool valid, const char* operation, const char* argument, double value,
+           const char* needed) {
+  if (valid) return;
+  std::ostringstream text;
+  text << operation << ": " << argument << " is " << value << ", needed " << needed;
+  throw ValueError(text.str());
+}
+
+bool counts(const Leaf& leaf) { return leaf.requires_grad && !leaf.grad.empty(); }
+
+// Sums of |g|^p, or the largest |g| for an infinite p, which a nan anywhere turns into nan.
+class Norm {
+ public:
+  explicit Norm(double p) : p_(p) {}
+
+  template <class T>
+  void add(const T* g, std::size_t n) {
+    if (std::isinf(p_)) {
+      const double high = static_cast<double>(kernel::table<T>().max(g, n));
+      const double low = static_cast<double>(kernel::table<T>().min(g, n));
+      const double largest = std::isnan(high) ? high : std::max(high, -low);
+      if (!(largest <= total_) && !std::isnan(total_)) total_ = largest;
+    } else if (p_ == 2) {
+      total_ += static_cast<double>(kernel::table<T>().sum_of_squares(g, n));
+    } else {
+      for (std::size_t i = 0; i < n; ++i) {
+        total_ += std::pow(std::abs(static_cast<double>(g[i])), p_);
+      }
+    }
+  }
+  double value() const { return std::isinf(p_) ? total_ : std::pow(total_, 1 / p_); }
+
+ private:
+  double p_;
+  double total_ = 0;
+};
+
+// Calls change(numbers, count) on the gradient, in memory that nobody else looks at.
+template <class Change>
+void change_gradient(Leaf& leaf, const Change& change) {
+  Tensor gradient;
+  if (leaf.grad.rows.empty()) {
+    gradient = leaf.grad.dense.value();
+    leaf.grad.dense = Variable();
+  } else {
+    leaf.coalesced_grad();
+    gradient = std::move(leaf.grad.rows.front().rows);
+  }
+  if (!gradient.is_exclusive() || !gradient.is_contiguous()) gradient = gradient.clone();
+  visit_floating(gradient.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    change(gradient.mutable_data<T>(), static_cast<std::size_t>(gradient.numel()));
+  });
+  if (leaf.grad.rows.empty()) {
+    leaf.grad.dense = Variable(std::move(gradient));
+  } else {
+    leaf.grad.rows.front().rows = std::move(gradient);
+  }
+}
+
+}  // namespace
+
+double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm,
+                      double norm_type, bool error_if_nonfinite) {
+  check(max_norm >= 0, "clip_grad_norm", "max_norm", max_norm, "a number >= 0");
+  check(norm_type > 0, "clip_grad_norm", "norm_type", norm_type, "a number > 0");
+  Norm norm(norm_type);
+  for (const NamedParameter& parameter : parameters) {
+    Leaf& leaf = parameter.variable.leaf();
+    if (!counts(leaf)) continue;
+    visit_floating(leaf.value().dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      for_each_stretch<T>(
+          leaf, OtherRows::skip,
+          [&](std::size_t, std::size_t count, const T* gradient) { norm.add(gradient, count); });
+    });
+  }
+  const double total = norm.value();
+  if (error_if_nonfinite) {
+    check(std::isfinite(total), "clip_grad_norm", "the norm of the gradients", total,
+          "a finite one; look for the parameter whose gradient is not");
+  }
+  const double scale = max_norm / (total + 1e-6);
+  if (scale >= 1) return total;
+  for (const NamedParameter& parameter : parameters) {
+    Leaf& leaf = parameter.variable.leaf();
+    if (!counts(leaf)) continue;
+    change_gradient(leaf, [scale]<class T>(T* gradient, std::size_t count) {
+      const T factor = static_cast<T>(scale);
+      kernel::table<T>().binary[static_cast<std::size_t>(kernel::Binary::kMul)]
+                               [static_cast<std::size_t>(kernel::Operands::kVectorScalar)](
+                                   gradient, gradient, &factor, count);
+    });
+  }
+  return total;
+}
+
+void clip_grad_value(const std::vector<NamedParameter>& parameters, double clip_value) {
+  check(clip_value >= 0, "clip_grad_value", "clip_value", clip_value, "a number >= 0");
+  for (const NamedParameter& parameter : parameters) {
+    Leaf& leaf = parameter.variable.leaf();
+    if (!counts(leaf)) continue;
+    change_gradient(leaf, [clip_value]<class T>(T* gradient, std::size_t count) {
+      const T limit = static_cast<T>(clip_value);
+      kernel::table<T>().clamp(gradient, gradient, -limit, limit, count);
+    });
+  }
+}
+
+}  // namespace tapegrad::optim

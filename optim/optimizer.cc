@@ -1,0 +1,248 @@
+#include <tapegrad/optim/optimizer.h>
+
+#include <algorithm>
+#include <sstream>
+#include <unordered_set>
+#include <utility>
+
+#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad::optim {
+namespace {
+
+std::string quoted(const NamedParameter& parameter) {
+  return parameter.name.empty() ? "a parameter" : "parameter '" + parameter.name + "'";
+}
+
+std::string describe(const Tensor& x) {
+  return std::string(name(x.dtype())) + " " + to_string(x.sizes());
+}
+
+bool alike(const Tensor& a, const Tensor& b) {
+  return a.dtype() == b.dtype() && std::ranges::equal(a.sizes(), b.sizes());
+}
+
+}  // namespace
+
+// Groups ------------------------------------------------------------------------------------------
+
+void Optimizer::add_parameters(std::vector<NamedParameter> parameters) {
+  const std::string start = std::string(name_) + ": ";
+  if (parameters.empty()) {
+    throw ValueError(start +
+                     "got an empty parameter list, needed at least one parameter; take "
+                     "model.parameters()");
+  }
+  std::unordered_set<const Node*> known;
+  for (const Group& group : groups_) {
+    for (const NamedParameter& parameter : group.parameters)
+      known.insert(parameter.variable.node());
+  }
+  for (const NamedParameter& parameter : parameters) {
+    const Node* const node = parameter.variable.node();
+    if (node == nullptr || !node->is_leaf()) {
+      throw ValueError(start + quoted(parameter) + " is " +
+                       (node == nullptr ? "a constant" : "the result of an operation") +
+                       ", needed a leaf; make one with parameter(tensor)");
+    }
+    if (!known.insert(node).second) {
+      throw ValueError(start + quoted(parameter) +
+                       " is listed twice, needed each parameter once and in one group");
+    }
+  }
+  std::vector<State> states(parameters.size());
+  groups_.push_back({std::move(parameters), std::move(states)});
+}
+
+void Optimizer::check(bool valid, const char* option, double value, const char* needed) const {
+  if (valid) return;
+  std::ostringstream text;
+  text << name_ << ": invalid " << option << ": " << value << ", needed " << needed;
+  throw ValueError(text.str());
+}
+
+void Optimizer::check_group(std::size_t group) const {
+  if (group < groups_.size()) return;
+  throw IndexError(std::string(name_) + ": group " + std::to_string(group) + " out of range for " +
+                   std::to_string(groups_.size()) + " groups");
+}
+
+const std::vector<NamedParameter>& Optimizer::parameters(std::size_t group) const {
+  check_group(group);
+  return groups_[group].parameters;
+}
+
+double Optimizer::lr(std::size_t group) const {
+  check_group(group);
+  return rate(group);
+}
+
+void Optimizer::set_lr(double lr) {
+  check_rate(lr);
+  for (std::size_t group = 0; group < groups_.size(); ++group) set_rate(group, lr);
+}
+
+void Optimizer::set_lr(double lr, std::size_t group) {
+  check_group(group);
+  check_rate(lr);
+  set_rate(group, lr);
+}
+
+// Steps -------------------------------------------------------------------------------------------
+
+template <class Function>
+void Optimizer::for_each_due(const Function& function) {
+  for (std::size_t group = 0; group < groups_.size(); ++group) {
+    auto& [parameters, states] = groups_[group];
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const Leaf& leaf = parameters[i].variable.leaf();
+      if (leaf.requires_grad && !leaf.grad.empty()) function(parameters[i], states[i], group);
+    }
+  }
+}
+
+void Optimizer::step() {
+  for_each_due([this](const NamedParameter& parameter, State& state, std::size_t group) {
+    prepare(parameter, state, group);
+  });
+  for_each_due([this](const NamedParameter& parameter, State& state, std::size_t group) {
+    ++state.steps;
+    update(parameter.variable.leaf(), state, group);
+  });
+}
+
+// All that could go wrong in a step.
+void Optimizer::prepare(const NamedParameter& parameter, State& state, std::size_t group) const {
+  const Leaf& leaf = parameter.variable.leaf();
+  const auto refuse = [&](const char* what, const Tensor& found, const char* fix) {
+    throw ValueError(std::string(name_) + ": " + quoted(parameter) + " is " +
+                     describe(leaf.value()) + ", but its " + what + " is " + describe(found) +
+                     "; " + fix);
+  };
+  if (leaf.grad.rows.empty()) {
+    const Tensor& gradient = leaf.grad.dense.value();
+    if (!alike(gradient, leaf.value())) refuse("gradient", gradient, "call zero_grad()");
+  }
+  for (const RowPieces& pieces : leaf.grad.rows) {
+    const Tensor& rows = pieces.rows;
+    if (rows.dtype() != leaf.value().dtype() || rows.size(1) != leaf.value().size(-1)) {
+      refuse("gradient's rows", rows, "call zero_grad()");
+    }
+  }
+  for (const Tensor& moment : state.moments) {
+    if (!alike(moment, leaf.value())) refuse("state", moment, "make a new optimiser");
+  }
+  const std::size_t needed = moments(group).size();
+  while (state.moments.size() < needed) state.moments.push_back(zeros_like(leaf.value()));
+}
+
+void Optimizer::zero_grad() const {
+  for (const Group& group : groups_) {
+    for (const NamedParameter& parameter : group.parameters) parameter.variable.zero_grad();
+  }
+}
+
+// Saving ------------------------------------------------------------------------------------------
+
+// `state.<name>.` for every parameter, groups one after the other.
+std::vector<std::string> Optimizer::labels() const {
+  std::vector<std::string> labels;
+  std::unordered_set<std::string> known;
+  for (const Group& group : groups_) {
+    for (const NamedParameter& parameter : group.parameters) {
+      const std::string name =
+          parameter.name.empty() ? std::to_string(labels.size()) : parameter.name;
+      if (!known.insert(name).second) {
+        throw ValueError(std::string(name_) + ": two parameters are called '" + name +
+                         "', needed different names to tell their states apart");
+      }
+      labels.push_back("state." + name + ".");
+    }
+  }
+  return labels;
+}
+
+namespace {
+std::string rate_label(std::size_t group) {
+  return "param_groups." + std::to_string(group) + ".lr";
+}
+}  // namespace
+
+StateDict Optimizer::state_dict() const {
+  StateDict saved;
+  const std::vector<std::string> names = labels();
+  auto label = names.begin();
+  for (std::size_t group = 0; group < groups_.size(); ++group) {
+    for (const State& state : groups_[group].states) {
+      if (state.steps > 0) {
+        saved.insert(*label + "step", tensor(state.steps));
+        const auto kinds = moments(group);
+        for (std::size_t i = 0; i < kinds.size(); ++i) {
+          saved.insert(*label + kinds[i], state.moments[i].clone());
+        }
+      }
+      ++label;
+    }
+    saved.insert(rate_label(group), tensor(rate(group), float64));
+  }
+  return saved;
+}
+
+void Optimizer::load_state_dict(const StateDict& saved) {
+  std::string problems;
+  const auto complain = [&](const std::string& problem) {
+    problems += (problems.empty() ? "" : ", ") + problem;
+  };
+  std::unordered_set<std::string> used;
+  const auto find = [&](const std::string& key) {
+    const Tensor* const found = saved.find(key);
+    used.insert(key);
+    if (found == nullptr) complain("missing " + key);
+    return found;
+  };
+
+  std::vector<std::vector<State>> states;
+  std::vector<double> rates;
+  const std::vector<std::string> names = labels();
+  auto label = names.begin();
+  for (std::size_t group = 0; group < groups_.size(); ++group) {
+    std::vector<State>& loaded = states.emplace_back(groups_[group].states.size());
+    for (std::size_t i = 0; i < loaded.size(); ++i, ++label) {
+      if (!saved.contains(*label + "step")) continue;  // it had not taken a step
+      const Tensor& steps = *find(*label + "step");
+      if (steps.dtype() != int64 || steps.numel() != 1 || steps.item<std::int64_t>() < 1) {
+        complain(*label + "step is not a count");
+        continue;
+      }
+      loaded[i].steps = steps.item<std::int64_t>();
+      const Tensor& value = groups_[group].parameters[i].variable.leaf().value();
+      for (const char* kind : moments(group)) {
+        const Tensor* const moment = find(*label + kind);
+        if (moment == nullptr) continue;
+        if (!is_floating_point(moment->dtype()) || moment->shape() != value.shape()) {
+          complain(*label + kind + " is " + describe(*moment) + " for " + describe(value));
+        } else {
+          loaded[i].moments.push_back(moment->to(value.dtype()).clone());
+        }
+      }
+    }
+    if (const Tensor* const lr = find(rate_label(group)); lr != nullptr) {
+      const bool valid = lr->numel() == 1 && lr->item<double>() >= 0;
+      if (!valid) complain(rate_label(group) + " is not a learning rate");
+      rates.push_back(valid ? lr->item<double>() : 0);
+    }
+  }
+  for (const auto& [key, moment] : saved) {
+    if (!used.contains(key)) complain("unexpected " + key);
+  }
+  if (!problems.empty()) {
+    throw FormatError(std::string(name_) + ": the state does not fit this optimiser: " + problems);
+  }
+  for (std::size_t group = 0; group < groups_.size(); ++group) {
+    groups_[group].states = std::move(states[group]);
+    set_rate(group, rates[group]);
+  }
+}
+
+}  // namespace tapegrad::optim

@@ -1,0 +1,76 @@
+// The four element types, how they promote, and how to run a template for one known at run time.
+// Read next: tensor/shape.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+
+namespace tapegrad {
+
+// Element types, in the order of promotion: the later one wins.
+enum class DType : std::uint8_t { boolean, int64, float32, float64 };
+
+inline constexpr DType boolean = DType::boolean;  // masks; one byte, 0 or 1
+inline constexpr DType int64 = DType::int64;      // indices, counts
+inline constexpr DType float32 = DType::float32;  // the default
+inline constexpr DType float64 = DType::float64;  // for checking gradients
+
+constexpr bool is_floating_point(DType dtype) { return dtype >= DType::float32; }
+
+// Bytes per element.
+constexpr std::size_t item_size(DType dtype) {
+  constexpr std::size_t kSizes[] = {1, 8, 4, 8};
+  return kSizes[static_cast<std::size_t>(dtype)];
+}
+
+// "boolean", "int64", "float32", "float64".
+const char* name(DType dtype);
+std::ostream& operator<<(std::ostream& out, DType dtype);
+
+// The smallest type that holds both.
+constexpr DType promote(DType a, DType b) { return a < b ? b : a; }
+
+// DType of a C++ type: bool, std::int64_t, float, double.
+template <class T>
+struct dtype_of;
+template <>
+struct dtype_of<bool> {
+  static constexpr DType value = DType::boolean;
+};
+template <>
+struct dtype_of<std::int64_t> {
+  static constexpr DType value = DType::int64;
+};
+template <>
+struct dtype_of<float> {
+  static constexpr DType value = DType::float32;
+};
+template <>
+struct dtype_of<double> {
+  static constexpr DType value = DType::float64;
+};
+
+// Calls f(T{}) with T the C++ type of dtype.
+template <class Function>
+decltype(auto) visit(DType dtype, Function&& f) {
+  switch (dtype) {
+    case DType::boolean:
+      return f(bool{});
+    case DType::int64:
+      return f(std::int64_t{});
+    case DType::float32:
+      return f(float{});
+    case DType::float64:
+      break;
+  }
+  return f(double{});
+}
+
+// The same for the two floating-point types; the caller has checked is_floating_point(dtype).
+template <class Function>
+decltype(auto) visit_floating(DType dtype, Function&& f) {
+  return dtype == DType::float32 ? f(float{}) : f(double{});
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,134 @@
+// The largest and the smallest: max, min and where they stand. NaN counts as both, and among equals
+// the first one is taken. Read next: tensor/softmax.cc.
+#include <algorithm>
+#include <string>
+
+#include <tapegrad/tensor/bands.h>
+#include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad {
+namespace {
+
+enum class Which { kMax, kMin };
+
+// Whether a is preferred to b, which stands before it.
+template <Which kWhich, class T>
+bool beats(T a, T b) {
+  const bool more = kWhich == Which::kMax ? a > b : a < b;
+  if constexpr (std::is_floating_point_v<T>) {
+    return more | ((a != a) & (b == b));
+  } else {
+    return more;
+  }
+}
+
+// Where the extreme of size > 0 consecutive numbers stands.
+template <Which kWhich, class T>
+std::int64_t position_in_row(const T* row, std::int64_t size) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const kernel::Table<T>& kernels = kernel::table<T>();
+    const T value =
+        (kWhich == Which::kMax ? kernels.max : kernels.min)(row, static_cast<std::size_t>(size));
+    const auto* end = row + size;
+    return (value == value ? std::find(row, end, value)
+                           : std::find_if(row, end, [](T x) { return x != x; })) -
+           row;
+  } else {
+    std::int64_t best = 0;
+    for (std::int64_t i = 1; i < size; ++i) {
+      if (beats<kWhich>(row[i], row[best])) best = i;
+    }
+    return best;
+  }
+}
+
+void require_elements(const char* operation, const Tensor& x) {
+  if (x.numel() > 0) return;
+  throw ValueError(std::string(operation) + ": tensor of shape " + to_string(x.sizes()) +
+                   " has no elements to choose from");
+}
+
+template <Which kWhich>
+Tensor position_of_all(const char* operation, const Tensor& x) {
+  require_elements(operation, x);
+  const Tensor in = x.contiguous();
+  return visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return full({}, position_in_row<kWhich>(in.data<T>(), in.numel()), int64);
+  });
+}
+
+template <Which kWhich>
+Tensor value_of_all(const char* operation, const Tensor& x) {
+  require_elements(operation, x);
+  const Tensor in = x.contiguous();
+  Tensor out = Tensor::uninitialized({}, x.dtype());
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* row = in.data<T>();
+    *out.mutable_data<T>() = row[position_in_row<kWhich>(row, in.numel())];
+  });
+  return out;
+}
+
+template <Which kWhich>
+ValuesAndIndices along(const char* operation, const Tensor& x, std::int64_t dim, bool keepdim) {
+  const detail::DimSet set = detail::dim_set(dim, x.dim(), operation);
+  const detail::Bands bands(x, set);
+  if (bands.reduced == 0) {
+    throw IndexError(std::string(operation) + ": dimension " + std::to_string(dim) + " of shape " +
+                     to_string(x.sizes()) + " has no elements to choose from");
+  }
+  const Shape shape = detail::reduced_shape(x, set, keepdim);
+  Tensor values = Tensor::uninitialized(shape, x.dtype());
+  Tensor indices = Tensor::uninitialized(shape, int64);
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = bands.x.data<T>();
+    T* value = values.mutable_data<T>();
+    auto* position = indices.mutable_data<std::int64_t>();
+    const std::int64_t inner = bands.inner;
+    for (std::int64_t i = 0; i < bands.outer; ++i, value += inner, position += inner) {
+      if (inner == 1) {
+        *position = position_in_row<kWhich>(from, bands.reduced);
+        *value = from[*position];
+        from += bands.reduced;
+        continue;
+      }
+      std::copy_n(from, inner, value);
+      std::fill_n(position, inner, std::int64_t{0});
+      from += inner;
+      for (std::int64_t r = 1; r < bands.reduced; ++r, from += inner) {
+        for (std::int64_t j = 0; j < inner; ++j) {
+          const bool better = beats<kWhich>(from[j], value[j]);
+          value[j] = better ? from[j] : value[j];
+          position[j] = better ? r : position[j];
+        }
+      }
+    }
+  });
+  return {values, indices};
+}
+
+}  // namespace
+
+Tensor max(const Tensor& x) { return value_of_all<Which::kMax>("max", x); }
+Tensor min(const Tensor& x) { return value_of_all<Which::kMin>("min", x); }
+Tensor argmax(const Tensor& x) { return position_of_all<Which::kMax>("argmax", x); }
+Tensor argmin(const Tensor& x) { return position_of_all<Which::kMin>("argmin", x); }
+
+ValuesAndIndices max(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return along<Which::kMax>("max", x, dim, keepdim);
+}
+ValuesAndIndices min(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return along<Which::kMin>("min", x, dim, keepdim);
+}
+Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return along<Which::kMax>("argmax", x, dim, keepdim).indices;
+}
+Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return along<Which::kMin>("argmin", x, dim, keepdim).indices;
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,27 @@
+// Several operations in one pass over memory, for rules that run in every training step. Each is
+// used where nothing is recorded; under create_graph its rule uses the composition that its comment
+// states, and tests hold both to the same numbers.
+//
+// Internal. Read next: autograd/elementwise.cc.
+#pragma once
+
+#include <cstdint>
+
+#include <tapegrad/tensor/tensor.h>
+
+namespace tapegrad {
+
+Tensor tanh_backward(const Tensor& dy, const Tensor& y);     // dy * (1 - y * y)
+Tensor sigmoid_backward(const Tensor& dy, const Tensor& y);  // dy * y * (1 - y)
+Tensor relu_backward(const Tensor& dy, const Tensor& y);     // where(y > 0, dy, 0)
+
+// Over `dim`, which softmax / log_softmax worked on (tensor/softmax.cc).
+Tensor softmax_backward(const Tensor& dy, const Tensor& y, std::int64_t dim);
+Tensor log_softmax_backward(const Tensor& dy, const Tensor& y, std::int64_t dim);
+
+// The view of `whole` where `piece` belongs: positions start, start + step, ... of dimension dim,
+// or position start if piece has one dimension fewer (tensor/inplace.cc).
+Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,
+               std::int64_t step);
+
+}  // namespace tapegrad

@@ -1,0 +1,225 @@
+// Kernels in which each output element depends on one element of each operand. First the formulas,
+// one line each, on whole vectors; then the loops, which cut memory into vectors. The rest of a
+// length goes through the same formula as one partial vector, so that an element's result does not
+// depend on where it lies. Read next: reductions.inl.
+
+template <Unary kOp, class T>
+Batch<T> apply(Batch<T> x) {
+  const Batch<T> zero(T(0)), one(T(1)), half(T(0.5));
+  if constexpr (kOp == Unary::kNeg) return lanes::negate(x);
+  if constexpr (kOp == Unary::kAbs) return xsimd::abs(x);
+  if constexpr (kOp == Unary::kSign) {  // NaN stays, and both zeros give +0
+    return xsimd::select(x > zero, one, xsimd::select(x < zero, -one, x + zero));
+  }
+  if constexpr (kOp == Unary::kSquare) return x * x;
+  if constexpr (kOp == Unary::kReciprocal) return one / x;
+  if constexpr (kOp == Unary::kSqrt) return xsimd::sqrt(x);
+  if constexpr (kOp == Unary::kRsqrt) return one / xsimd::sqrt(x);
+  if constexpr (kOp == Unary::kExp) return math::exp(x);
+  if constexpr (kOp == Unary::kExpm1) return math::expm1(x);
+  if constexpr (kOp == Unary::kLog) return math::log(x);
+  if constexpr (kOp == Unary::kLog1p) return math::log1p(x);
+  if constexpr (kOp == Unary::kLog2) return math::log2(x);
+  if constexpr (kOp == Unary::kSin) return math::trigonometric<math::Trigonometric::kSin>(x);
+  if constexpr (kOp == Unary::kCos) return math::trigonometric<math::Trigonometric::kCos>(x);
+  if constexpr (kOp == Unary::kTan) return math::trigonometric<math::Trigonometric::kTan>(x);
+  if constexpr (kOp == Unary::kTanh) return math::tanh(x);
+  if constexpr (kOp == Unary::kSigmoid) return math::sigmoid(x);
+  if constexpr (kOp == Unary::kRelu) return xsimd::max(zero, x);  // NaN stays: see lanes::clamp
+  if constexpr (kOp == Unary::kErf) return math::erf(x);
+  if constexpr (kOp == Unary::kSoftplus) return math::softplus(x);
+  if constexpr (kOp == Unary::kSilu) return x * math::sigmoid(x);
+  if constexpr (kOp == Unary::kGelu) {
+    return x * half * (one + math::erf(x * Batch<T>(T(0.70710678118654752))));
+  }
+  // Below from the nearest integer: xsimd's own floor and ceil lose the sign of zero on SSE2.
+  if constexpr (kOp == Unary::kFloor) {
+    const Batch<T> nearest = xsimd::nearbyint(x);
+    return lanes::copy_sign(xsimd::select(nearest > x, nearest - one, nearest), x);
+  }
+  if constexpr (kOp == Unary::kCeil) {
+    const Batch<T> nearest = xsimd::nearbyint(x);
+    return lanes::copy_sign(xsimd::select(nearest < x, nearest + one, nearest), x);
+  }
+  if constexpr (kOp == Unary::kRound) return xsimd::nearbyint(x);
+}
+
+template <Binary kOp, class T>
+Batch<T> apply(Batch<T> a, Batch<T> b) {
+  const Batch<T> zero(T(0)), one(T(1));
+  if constexpr (kOp == Binary::kAdd) return a + b;
+  if constexpr (kOp == Binary::kSub) return a - b;
+  if constexpr (kOp == Binary::kMul) return a * b;
+  if constexpr (kOp == Binary::kDiv) return a / b;
+  if constexpr (kOp == Binary::kPow) return math::pow(a, b);
+  if constexpr (kOp == Binary::kMaximum) return lanes::maximum(a, b);
+  if constexpr (kOp == Binary::kMinimum) return lanes::minimum(a, b);
+  if constexpr (kOp == Binary::kTanhBackward) return a * (one - b * b);
+  if constexpr (kOp == Binary::kSigmoidBackward) return a * b * (one - b);
+  if constexpr (kOp == Binary::kReluBackward) return xsimd::select(b <= zero, zero, a);
+}
+
+// Loops --------------------------------------------------------------------------------------
+
+// Calls step(i) for each whole vector, from i on, and step(i, count) for a last partial one.
+// The kernels that call it are marked [[gnu::flatten]] where the step is long: else the compiler may
+// call it as a function, and load all constants again for each vector.
+template <class T, class Step>
+void for_each_vector(std::size_t n, const Step& step) {
+  std::size_t i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) step(i);
+  if (i < n) step(i, n - i);
+}
+
+// y[i...] = f(i...)
+template <class T, class F>
+void fill_with(T* y, std::size_t n, const F& f) {
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    lanes::store(y + i, f(i, count...), count...);
+  });
+}
+
+// What f is given, at each place, of a vector in memory and of a number for all places.
+// Lanes past the end hold kRest: all functions here are quick and quiet at 1, and sums want 0.
+template <class T, int kRest = 1>
+struct Vector {
+  const T* p;
+  Batch<T> operator()(std::size_t i) const { return lanes::load(p + i); }
+  Batch<T> operator()(std::size_t i, std::size_t count) const {
+    return lanes::load(p + i, count, T(kRest));
+  }
+};
+
+template <class T>
+struct Scalar {
+  Batch<T> value;
+  Batch<T> operator()(std::size_t, std::size_t = 0) const { return value; }
+};
+
+template <Unary kOp, class T>
+[[gnu::flatten]] void unary(T* y, const T* x, std::size_t n) {
+  const Vector<T> vector{x};
+  fill_with(y, n, [&](auto... place) { return apply<kOp>(vector(place...)); });
+}
+
+template <Binary kOp, class A, class B, class T>
+void combine(T* y, const A& a, const B& b, std::size_t n) {
+  fill_with(y, n, [&](auto... place) { return apply<kOp>(a(place...), b(place...)); });
+}
+
+// Powers with one of the usual exponents, without logarithms.
+template <class T>
+bool simple_power(T* y, const T* x, T exponent, std::size_t n) {
+  const Vector<T> v{x};
+  const Batch<T> zero(T(0)), one(T(1)), infinity(math::kInfinity<T>);
+  if (exponent == T(2)) {
+    fill_with(y, n, [&](auto... at) { return v(at...) * v(at...); });
+  } else if (exponent == T(3)) {
+    fill_with(y, n, [&](auto... at) { return v(at...) * v(at...) * v(at...); });
+  } else if (exponent == T(-1)) {
+    fill_with(y, n, [&](auto... at) { return one / v(at...); });
+  } else if (exponent == T(0.5)) {  // pow(-0, 0.5) is +0 and pow(-inf, 0.5) is inf
+    fill_with(y, n, [&](auto... at) {
+      const Batch<T> b = v(at...);
+      return xsimd::select(b == -infinity, infinity, xsimd::sqrt(b + zero));
+    });
+  } else {
+    return false;
+  }
+  return true;
+}
+
+template <Binary kOp, Operands kOperands, class T>
+[[gnu::flatten]] void binary(T* y, const T* a, const T* b, std::size_t n) {
+  if constexpr (kOperands == Operands::kVectorVector) {
+    combine<kOp>(y, Vector<T>{a}, Vector<T>{b}, n);
+  } else if constexpr (kOperands == Operands::kVectorScalar) {
+    if constexpr (kOp == Binary::kPow) {
+      if (n > 0 && simple_power(y, a, *b, n)) return;
+    }
+    if (n > 0) combine<kOp>(y, Vector<T>{a}, Scalar<T>{Batch<T>(*b)}, n);
+  } else {
+    if (n > 0) combine<kOp>(y, Scalar<T>{Batch<T>(*a)}, Vector<T>{b}, n);
+  }
+}
+
+// For one number or, with V a vector, for each of its lanes.
+template <Compare kOp, class V>
+auto holds(V a, V b) {
+  if constexpr (kOp == Compare::kEq) return a == b;
+  if constexpr (kOp == Compare::kNe) return a != b;
+  if constexpr (kOp == Compare::kLt) return a < b;
+  if constexpr (kOp == Compare::kLe) return a <= b;
+  if constexpr (kOp == Compare::kGt) return a > b;
+  if constexpr (kOp == Compare::kGe) return a >= b;
+}
+
+template <Compare kOp, Operands kOperands, class T>
+void compare(bool* y, const T* a, const T* b, std::size_t n) {
+  if (n == 0) return;  // then even a scalar may be missing
+  constexpr std::size_t kStepA = kOperands == Operands::kScalarVector ? 0 : 1;
+  constexpr std::size_t kStepB = kOperands == Operands::kVectorScalar ? 0 : 1;
+#if defined(__AVX512F__)
+  const auto operand = [](const T* p, std::size_t step, std::size_t i, auto... count) {
+    return step == 0 ? Batch<T>(*p) : lanes::load(p + i, count...);
+  };
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    const auto truth = holds<kOp>(operand(a, kStepA, i, count...), operand(b, kStepB, i, count...));
+    lanes::store_truth<T>(y + i, truth, count...);
+  });
+#else
+  const T scalar = kStepA == 0 ? *a : *b;
+  for (std::size_t i = 0; i < n; ++i) {
+    y[i] = holds<kOp>(kStepA == 0 ? scalar : a[i], kStepB == 0 ? scalar : b[i]);
+  }
+#endif
+}
+
+template <class T>
+void where(T* y, const bool* condition, const T* a, const T* b, std::size_t n) {
+#if defined(__AVX512F__)
+  const Vector<T> u{a}, v{b};
+  fill_with(y, n, [&](std::size_t i, auto... count) {
+    return xsimd::select(lanes::load_truth<T>(condition + i, count...), u(i, count...),
+                         v(i, count...));
+  });
+#else
+  const auto* bytes = reinterpret_cast<const unsigned char*>(condition);  // g++ 12 wants bytes
+  for (std::size_t i = 0; i < n; ++i) {
+    const T yes = a[i], no = b[i];
+    y[i] = bytes[i] != 0 ? yes : no;
+  }
+#endif
+}
+
+template <class T>
+void clamp(T* y, const T* x, T low, T high, std::size_t n) {
+  const Vector<T> v{x};
+  const Batch<T> least(low), most(high);
+  fill_with(y, n, [&](auto... place) { return lanes::clamp(v(place...), least, most); });
+}
+
+template <class T>
+void fill(T* y, T value, std::size_t n) {
+  fill_with(y, n, Scalar<T>{Batch<T>(value)});
+}
+
+template <class T>
+void axpy(T* y, T alpha, const T* x, std::size_t n) {
+  const Vector<T> u{x}, v{y};
+  const Batch<T> a(alpha);
+  fill_with(y, n, [&](auto... place) { return lanes::fma(a, u(place...), v(place...)); });
+}
+
+template <class T>
+void multiply_add(T* y, const T* a, const T* b, std::size_t n) {
+  const Vector<T> u{a}, v{b}, w{y};
+  fill_with(y, n, [&](auto... at) { return lanes::fma(u(at...), v(at...), w(at...)); });
+}
+
+template <class T>
+void add_row(T* y, const T* x, const T* row, std::size_t rows, std::size_t columns) {
+  for (std::size_t i = 0; i < rows; ++i, y += columns, x += columns) {
+    combine<Binary::kAdd>(y, Vector<T>{x}, Vector<T>{row}, columns);
+  }
+}

@@ -1,0 +1,93 @@
+// All kernels, gathered into tables. Each isa_*.cc includes this file and is compiled for its own
+// instruction set. Everything here is in an anonymous namespace, and no header with shared inline
+// functions (no <vector>, no <algorithm>) is used: the linker merges copies of such functions, and
+// would let a processor run the copy that was compiled for a better one. `nm -C` on the objects
+// must show no weak symbol without the instruction set in its name. Read next: lanes.inl.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <xsimd/xsimd.hpp>
+
+#include <tapegrad/tensor/kernels/isa.h>
+
+namespace tapegrad::kernel {
+namespace {
+
+#include "lanes.inl"
+
+#include "math.inl"
+
+#include "elementwise.inl"
+
+#include "reductions.inl"
+
+#include "softmax.inl"
+
+#include "rows.inl"
+
+#include "optimizers.inl"
+
+#include "matmul.inl"
+
+template <class T, std::size_t... kOps>
+constexpr void add_unary(Table<T>& table, std::index_sequence<kOps...>) {
+  ((table.unary[kOps] = unary<static_cast<Unary>(kOps), T>), ...);
+}
+
+template <class T, std::size_t... kOps>
+constexpr void add_binary(Table<T>& table, std::index_sequence<kOps...>) {
+  ((table.binary[kOps][0] = binary<static_cast<Binary>(kOps), Operands::kVectorVector, T>,
+    table.binary[kOps][1] = binary<static_cast<Binary>(kOps), Operands::kVectorScalar, T>,
+    table.binary[kOps][2] = binary<static_cast<Binary>(kOps), Operands::kScalarVector, T>),
+   ...);
+}
+
+template <class T, std::size_t... kOps>
+constexpr void add_compare(Table<T>& table, std::index_sequence<kOps...>) {
+  ((table.compare[kOps][0] = compare<static_cast<Compare>(kOps), Operands::kVectorVector, T>,
+    table.compare[kOps][1] = compare<static_cast<Compare>(kOps), Operands::kVectorScalar, T>,
+    table.compare[kOps][2] = compare<static_cast<Compare>(kOps), Operands::kScalarVector, T>),
+   ...);
+}
+
+template <class T>
+constexpr Table<T> make_table() {
+  Table<T> table{};
+  add_unary(table, std::make_index_sequence<static_cast<std::size_t>(Unary::kCount)>());
+  add_binary(table, std::make_index_sequence<static_cast<std::size_t>(Binary::kCount)>());
+  add_compare(table, std::make_index_sequence<static_cast<std::size_t>(Compare::kCount)>());
+  table.where = where<T>;
+  table.clamp = clamp<T>;
+  table.fill = fill<T>;
+  table.axpy = axpy<T>;
+  table.multiply_add = multiply_add<T>;
+  table.add_row = add_row<T>;
+  table.sum = sum<T>;
+  table.sum_of_squares = sum_of_squares<T>;
+  table.dot = dot<T>;
+  table.max = max<T>;
+  table.min = min<T>;
+  table.sum_columns = sum_columns<T>;
+  table.softmax = softmax<T>;
+  table.log_softmax = log_softmax<T>;
+  table.logsumexp = logsumexp<T>;
+  table.softmax_backward = softmax_backward<T>;
+  table.log_softmax_backward = log_softmax_backward<T>;
+  table.gather_rows = gather_rows<T>;
+  table.scatter_add_rows = scatter_add_rows<T>;
+  table.matmul = matmul<T>;
+  table.matmul_workspace = matmul_workspace<T>;
+  table.adam = adam<T>;
+  table.sgd = sgd<T>;
+  return table;
+}
+
+constexpr Table<float> kFloatTable = make_table<float>();
+constexpr Table<double> kDoubleTable = make_table<double>();
+
+}  // namespace
+}  // namespace tapegrad::kernel

@@ -1,0 +1,12 @@
+// The kernels for AVX2 with multiply-add. Flags: -mavx2 -mfma.
+// All three files are compiled with -ffp-contract=off, so that a vector and the partial vector at
+// the end of an array give the same bits; where one rounding is wanted, lanes::fma says so.
+// Read next: isa.inl.
+#include "isa.inl"
+
+namespace tapegrad::kernel {
+
+const Table<float>& float_table_avx2() { return kFloatTable; }
+const Table<double>& double_table_avx2() { return kDoubleTable; }
+
+}  // namespace tapegrad::kernel

@@ -1,0 +1,172 @@
+// The inner loops: everything that runs once per element rather than once per operation, as
+// functions on raw contiguous memory. Each is compiled three times (baseline x86-64, AVX2+FMA,
+// AVX-512; see isa_*.cc) and one set is chosen at start. Read next: kernels/elementwise.inl.
+//
+// Internal: nothing here is part of the public interface.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tapegrad::kernel {
+
+// y = f(x). The formulas are those of PyTorch's functions of the same name.
+enum class Unary : std::uint8_t {
+  kNeg,
+  kAbs,
+  kSign,
+  kSquare,
+  kReciprocal,
+  kSqrt,
+  kRsqrt,
+  kExp,
+  kExpm1,
+  kLog,
+  kLog1p,
+  kLog2,
+  kSin,
+  kCos,
+  kTan,
+  kTanh,
+  kSigmoid,
+  kRelu,
+  kErf,
+  kSoftplus,  // log(1 + exp(x)), x itself above 20
+  kSilu,      // x * sigmoid(x)
+  kGelu,      // x * (1 + erf(x / sqrt(2))) / 2
+  kFloor,
+  kCeil,
+  kRound,  // half to even
+  kCount
+};
+
+// y = f(a, b), elementwise.
+enum class Binary : std::uint8_t {
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kPow,
+  kMaximum,          // NaN if either is NaN
+  kMinimum,          // NaN if either is NaN
+  kTanhBackward,     // a = dy, b = y:  dy * (1 - y * y)
+  kSigmoidBackward,  // a = dy, b = y:  dy * y * (1 - y)
+  kReluBackward,     // a = dy, b = y:  y > 0 ? dy : 0  (NaN y passes dy)
+  kCount
+};
+
+enum class Compare : std::uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kCount };
+
+// Whether an operand of a binary kernel advances with the output or is one number for all of it.
+enum class Operands : std::uint8_t { kVectorVector, kVectorScalar, kScalarVector, kCount };
+
+// One step of Adam or AdamW over n consecutive numbers (Kingma and Ba 2015; Loshchilov and Hutter
+// 2019), in PyTorch's order of operations:
+//   g += l2 * p;  p *= 1 - lr * decay;  m = beta1 * m + (1 - beta1) * g;
+//   v = beta2 * v + (1 - beta2) * g * g;  vmax = max(vmax, v) where amsgrad;
+//   p -= step_size * m / (sqrt(v or vmax) / sqrt_bias2 + eps)
+struct AdamArguments {
+  double beta1, beta2, eps;
+  double l2;          // Adam's weight_decay; 0 for AdamW
+  double shrink;      // 1 - lr * weight_decay for AdamW; 1 for Adam
+  double step_size;   // lr / (1 - beta1^t)
+  double sqrt_bias2;  // sqrt(1 - beta2^t)
+  double sign;        // -1 to maximize, else 1; multiplies g first
+};
+
+// One step of SGD over n consecutive numbers, in PyTorch's order:
+//   g = sign * g + weight_decay * p;
+//   buf = first ? g : momentum * buf + (1 - dampening) * g;  g = nesterov ? g + momentum * buf : buf;
+//   p -= lr * g
+struct SgdArguments {
+  double lr, momentum, dampening, weight_decay, sign;
+  bool nesterov, first;
+};
+
+// All kernels for one element type T (float or double). Pointers need no alignment beyond T's own,
+// though tensors are aligned to 64 bytes. Outputs may be the same memory as an input of the same
+// type (exactly, not shifted); otherwise they do not overlap. n may be 0.
+template <class T>
+struct Table {
+  using UnaryFunction = void (*)(T* y, const T* x, std::size_t n);
+  using BinaryFunction = void (*)(T* y, const T* a, const T* b, std::size_t n);
+  using CompareFunction = void (*)(bool* y, const T* a, const T* b, std::size_t n);
+  static constexpr std::size_t kOperands = static_cast<std::size_t>(Operands::kCount);
+
+  // elementwise.inl --------------------------------------------------------------------------
+  UnaryFunction unary[static_cast<std::size_t>(Unary::kCount)];
+  BinaryFunction binary[static_cast<std::size_t>(Binary::kCount)][kOperands];
+  CompareFunction compare[static_cast<std::size_t>(Compare::kCount)][kOperands];
+  void (*where)(T* y, const bool* condition, const T* a, const T* b, std::size_t n);
+  void (*clamp)(T* y, const T* x, T low, T high, std::size_t n);  // NaN stays NaN
+  void (*fill)(T* y, T value, std::size_t n);
+  void (*axpy)(T* y, T alpha, const T* x, std::size_t n);                    // y += alpha * x
+  void (*multiply_add)(T* y, const T* a, const T* b, std::size_t n);         // y += a * b
+  void (*add_row)(T* y, const T* x, const T* row, std::size_t rows, std::size_t columns);  // bias
+
+  // reductions.inl ---------------------------------------------------------------------------
+  // Sums are pairwise over blocks, so that the error grows with log n; the order of additions
+  // depends on n only. max and min give NaN if any element is NaN, and -inf / inf for n == 0.
+  T (*sum)(const T* x, std::size_t n);
+  T (*sum_of_squares)(const T* x, std::size_t n);
+  T (*dot)(const T* a, const T* b, std::size_t n);
+  T (*max)(const T* x, std::size_t n);
+  T (*min)(const T* x, std::size_t n);
+  // y[j] (+)= sum over i of x[i * columns + j]
+  void (*sum_columns)(T* y, const T* x, std::size_t rows, std::size_t columns, bool accumulate);
+
+  // softmax.inl: over the last dimension of (rows, columns), subtracting each row's maximum ---
+  void (*softmax)(T* y, const T* x, std::size_t rows, std::size_t columns);
+  void (*log_softmax)(T* y, const T* x, std::size_t rows, std::size_t columns);
+  void (*logsumexp)(T* y, const T* x, std::size_t rows, std::size_t columns);  // y is (rows)
+  // dx = y * (dy - sum(dy * y))
+  void (*softmax_backward)(T* dx, const T* dy, const T* y, std::size_t rows, std::size_t columns);
+  // dx = dy - exp(y) * sum(dy)
+  void (*log_softmax_backward)(T* dx, const T* dy, const T* y, std::size_t rows,
+                               std::size_t columns);
+
+  // rows.inl: tables of rows, with indices already checked -----------------------------------
+  // y[i] = table[ids[i]]
+  void (*gather_rows)(T* y, const T* table, const std::int64_t* ids, std::size_t n,
+                      std::size_t columns);
+  // table[ids[i]] += rows[i], in the order of i
+  void (*scatter_add_rows)(T* table, const std::int64_t* ids, const T* rows, std::size_t n,
+                           std::size_t columns);
+
+  // matmul.inl ---------------------------------------------------------------------------------
+  // C (m, n), rows ldc apart, = or += A (m, k) B (k, n). Element (i, j) of A is
+  // a[i * a_row + j * a_column], likewise B: any strides, transposes included, are read in place
+  // where that is fast and packed into `workspace` where it is not.
+  void (*matmul)(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t a_row,
+                 std::ptrdiff_t a_column, const T* b, std::ptrdiff_t b_row, std::ptrdiff_t b_column,
+                 std::size_t m, std::size_t n, std::size_t k, bool accumulate, T* workspace);
+  // Numbers of type T that matmul may use at `workspace` (64-byte aligned) for these sizes.
+  std::size_t (*matmul_workspace)(std::size_t m, std::size_t n, std::size_t k);
+
+  // optimizers.inl: each one pass over memory ------------------------------------------------
+  // vmax may be null (no amsgrad); g may be null, which stands for zeros.
+  void (*adam)(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArguments&);
+  // buf may be null (no momentum); g may be null, which stands for zeros.
+  void (*sgd)(T* p, T* buf, const T* g, std::size_t n, const SgdArguments&);
+};
+
+// The kernels that suit this machine, chosen once: the best level that the processor and the
+// operating system support, or the one that the environment variable TAPEGRAD_SIMD names (base,
+// avx2, avx512). A level that the machine lacks is refused with a ValueError at first use.
+template <class T>
+const Table<T>& table();
+
+// The name of the chosen level: "base", "avx2" or "avx512".
+const char* level();
+
+// The kernels of one level by name. ValueError for a name that is none of the three and for a level
+// that the machine lacks.
+template <class T>
+const Table<T>& table_for(const char* level);
+
+// The plain references: the same contracts as simple loops over std:: functions, whatever the
+// machine. Tests compare every entry of every level against these. (plain.cc)
+template <class T>
+const Table<T>& plain_table();
+
+}  // namespace tapegrad::kernel

@@ -1,0 +1,64 @@
+// One step of an optimiser over consecutive numbers, each a single pass over memory, which is what
+// it costs: 28 bytes a number for Adam in single precision. The formulas stand in kernels.h; what
+// an option leaves out is decided outside of the loop. Read next: isa.inl.
+
+template <bool kHasMax, class T>
+[[gnu::flatten]] void adam_loop(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArguments& a) {
+  const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
+  const Batch<T> beta1 = constant(a.beta1), rest1 = constant(1 - a.beta1);
+  const Batch<T> beta2 = constant(a.beta2), rest2 = constant(1 - a.beta2);
+  const Batch<T> eps = constant(a.eps), l2 = constant(a.l2), shrink = constant(a.shrink);
+  // PyTorch divides by sqrt_bias2; this is an ulp away, and a division less.
+  const Batch<T> minus_step = constant(-a.step_size), unbias2 = constant(1 / a.sqrt_bias2);
+  const Batch<T> sign = constant(a.sign), zero(T(0));
+  const bool decays = a.l2 != 0;
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    Batch<T> value = lanes::load(p + i, count...);
+    Batch<T> gradient = g != nullptr ? lanes::load(g + i, count...) * sign : zero;
+    if (decays) gradient = lanes::fma(value, l2, gradient);
+    value = value * shrink;
+    const Batch<T> mean = lanes::fma(rest1, gradient, beta1 * lanes::load(m + i, count...));
+    const Batch<T> square =
+        lanes::fma(rest2 * gradient, gradient, beta2 * lanes::load(v + i, count...));
+    lanes::store(m + i, mean, count...);
+    lanes::store(v + i, square, count...);
+    Batch<T> top = square;
+    if constexpr (kHasMax) {
+      top = lanes::maximum(lanes::load(vmax + i, count...), square);
+      lanes::store(vmax + i, top, count...);
+    }
+    const Batch<T> scale = lanes::fma(xsimd::sqrt(top), unbias2, eps);
+    lanes::store(p + i, value + minus_step * mean / scale, count...);
+  });
+}
+
+template <class T>
+void adam(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArguments& arguments) {
+  if (vmax != nullptr) {
+    adam_loop<true>(p, m, v, vmax, g, n, arguments);
+  } else {
+    adam_loop<false>(p, m, v, vmax, g, n, arguments);
+  }
+}
+
+template <class T>
+[[gnu::flatten]] void sgd(T* p, T* buf, const T* g, std::size_t n, const SgdArguments& a) {
+  const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
+  const Batch<T> minus_rate = constant(-a.lr), momentum = constant(a.momentum);
+  const Batch<T> rest = constant(1 - a.dampening), decay = constant(a.weight_decay);
+  const Batch<T> sign = constant(a.sign), zero(T(0));
+  const bool decays = a.weight_decay != 0, first = a.first, nesterov = a.nesterov;
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    const Batch<T> value = lanes::load(p + i, count...);
+    Batch<T> gradient = g != nullptr ? lanes::load(g + i, count...) * sign : zero;
+    if (decays) gradient = lanes::fma(value, decay, gradient);
+    if (buf != nullptr) {
+      const Batch<T> velocity =
+          first ? gradient
+                : lanes::fma(rest, gradient, momentum * lanes::load(buf + i, count...));
+      lanes::store(buf + i, velocity, count...);
+      gradient = nesterov ? lanes::fma(momentum, velocity, gradient) : velocity;
+    }
+    lanes::store(p + i, lanes::fma(minus_rate, gradient, value), count...);
+  });
+}

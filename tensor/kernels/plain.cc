@@ -1,0 +1,358 @@
+// Every kernel once more, as the simplest loop that says what it computes. Nothing calls these but
+// the tests, which compare all levels with them. Read next: lanes.inl, and the files after it, for
+// the same in vectors.
+#include <tapegrad/tensor/kernels/kernels.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace tapegrad::kernel {
+namespace {
+
+using std::size_t;
+
+// Elementwise --------------------------------------------------------------------------------
+
+template <Unary kOp, class T>
+T apply(T x) {
+  if constexpr (kOp == Unary::kNeg) return -x;
+  if constexpr (kOp == Unary::kAbs) return std::abs(x);
+  if constexpr (kOp == Unary::kSign) return x > 0 ? T(1) : x < 0 ? T(-1) : x + T(0);
+  if constexpr (kOp == Unary::kSquare) return x * x;
+  if constexpr (kOp == Unary::kReciprocal) return 1 / x;
+  if constexpr (kOp == Unary::kSqrt) return std::sqrt(x);
+  if constexpr (kOp == Unary::kRsqrt) return 1 / std::sqrt(x);
+  if constexpr (kOp == Unary::kExp) return std::exp(x);
+  if constexpr (kOp == Unary::kExpm1) return std::expm1(x);
+  if constexpr (kOp == Unary::kLog) return std::log(x);
+  if constexpr (kOp == Unary::kLog1p) return std::log1p(x);
+  if constexpr (kOp == Unary::kLog2) return std::log2(x);
+  if constexpr (kOp == Unary::kSin) return std::sin(x);
+  if constexpr (kOp == Unary::kCos) return std::cos(x);
+  if constexpr (kOp == Unary::kTan) return std::tan(x);
+  if constexpr (kOp == Unary::kTanh) return std::tanh(x);
+  if constexpr (kOp == Unary::kSigmoid) {
+    return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
+  }
+  if constexpr (kOp == Unary::kRelu) return x <= 0 ? T(0) : x;
+  if constexpr (kOp == Unary::kErf) return std::erf(x);
+  if constexpr (kOp == Unary::kSoftplus) return x > 20 ? x : std::log1p(std::exp(x));
+  if constexpr (kOp == Unary::kSilu) return x * apply<Unary::kSigmoid>(x);
+  if constexpr (kOp == Unary::kGelu) {
+    return x * (1 + std::erf(x * T(0.70710678118654752))) / 2;
+  }
+  if constexpr (kOp == Unary::kFloor) return std::floor(x);
+  if constexpr (kOp == Unary::kCeil) return std::ceil(x);
+  if constexpr (kOp == Unary::kRound) return std::nearbyint(x);
+}
+
+template <Binary kOp, class T>
+T apply(T a, T b) {
+  if constexpr (kOp == Binary::kAdd) return a + b;
+  if constexpr (kOp == Binary::kSub) return a - b;
+  if constexpr (kOp == Binary::kMul) return a * b;
+  if constexpr (kOp == Binary::kDiv) return a / b;
+  if constexpr (kOp == Binary::kPow) return std::pow(a, b);
+  if constexpr (kOp == Binary::kMaximum) return std::isnan(a) || a > b ? a : b;
+  if constexpr (kOp == Binary::kMinimum) return std::isnan(a) || a < b ? a : b;
+  if constexpr (kOp == Binary::kTanhBackward) return a * (1 - b * b);
+  if constexpr (kOp == Binary::kSigmoidBackward) return a * b * (1 - b);
+  if constexpr (kOp == Binary::kReluBackward) return b <= 0 ? T(0) : a;
+}
+
+template <Compare kOp, class T>
+bool holds(T a, T b) {
+  if constexpr (kOp == Compare::kEq) return a == b;
+  if constexpr (kOp == Compare::kNe) return a != b;
+  if constexpr (kOp == Compare::kLt) return a < b;
+  if constexpr (kOp == Compare::kLe) return a <= b;
+  if constexpr (kOp == Compare::kGt) return a > b;
+  if constexpr (kOp == Compare::kGe) return a >= b;
+}
+
+template <Unary kOp, class T>
+void unary(T* y, const T* x, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] = apply<kOp>(x[i]);
+}
+
+template <Operands kOperands>
+constexpr size_t kStepA = kOperands == Operands::kScalarVector ? 0 : 1;
+template <Operands kOperands>
+constexpr size_t kStepB = kOperands == Operands::kVectorScalar ? 0 : 1;
+
+template <Binary kOp, Operands kOperands, class T>
+void binary(T* y, const T* a, const T* b, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    y[i] = apply<kOp>(a[i * kStepA<kOperands>], b[i * kStepB<kOperands>]);
+  }
+}
+
+template <Compare kOp, Operands kOperands, class T>
+void compare(bool* y, const T* a, const T* b, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    y[i] = holds<kOp>(a[i * kStepA<kOperands>], b[i * kStepB<kOperands>]);
+  }
+}
+
+template <class T>
+void where(T* y, const bool* condition, const T* a, const T* b, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] = condition[i] ? a[i] : b[i];
+}
+
+template <class T>
+void clamp(T* y, const T* x, T low, T high, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] = std::min(std::max(x[i], low), high);
+}
+
+template <class T>
+void fill(T* y, T value, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] = value;
+}
+
+template <class T>
+void axpy(T* y, T alpha, const T* x, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] += alpha * x[i];
+}
+
+template <class T>
+void multiply_add(T* y, const T* a, const T* b, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] += a[i] * b[i];
+}
+
+template <class T>
+void add_row(T* y, const T* x, const T* row, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i) {
+    for (size_t j = 0; j < columns; ++j) y[i * columns + j] = x[i * columns + j] + row[j];
+  }
+}
+
+// Reductions, in long double, so that rounding is no matter --------------------------------------
+
+template <class T>
+T sum(const T* x, size_t n) {
+  long double total = 0;
+  for (size_t i = 0; i < n; ++i) total += x[i];
+  return static_cast<T>(total);
+}
+
+template <class T>
+T dot(const T* a, const T* b, size_t n) {
+  long double total = 0;
+  for (size_t i = 0; i < n; ++i) total += static_cast<long double>(a[i]) * b[i];
+  return static_cast<T>(total);
+}
+
+template <class T>
+T sum_of_squares(const T* x, size_t n) {
+  return dot(x, x, n);
+}
+
+template <class T>
+T max(const T* x, size_t n) {
+  T result = -std::numeric_limits<T>::infinity();
+  for (size_t i = 0; i < n; ++i) result = apply<Binary::kMaximum>(result, x[i]);
+  return result;
+}
+
+template <class T>
+T min(const T* x, size_t n) {
+  T result = std::numeric_limits<T>::infinity();
+  for (size_t i = 0; i < n; ++i) result = apply<Binary::kMinimum>(result, x[i]);
+  return result;
+}
+
+template <class T>
+void sum_columns(T* y, const T* x, size_t rows, size_t columns, bool accumulate) {
+  for (size_t j = 0; j < columns; ++j) {
+    long double total = accumulate ? y[j] : T(0);
+    for (size_t i = 0; i < rows; ++i) total += x[i * columns + j];
+    y[j] = static_cast<T>(total);
+  }
+}
+
+// Softmax --------------------------------------------------------------------------------------
+
+template <class T>
+void logsumexp(T* y, const T* x, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i, x += columns) {
+    const T top = max(x, columns);
+    const T shift = std::isinf(top) ? T(0) : top;
+    long double total = 0;
+    for (size_t j = 0; j < columns; ++j) total += std::exp(x[j] - shift);
+    y[i] = static_cast<T>(shift + std::log(total));
+  }
+}
+
+template <class T>
+void log_softmax(T* y, const T* x, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i, x += columns, y += columns) {
+    const T top = max(x, columns);
+    long double total = 0;
+    for (size_t j = 0; j < columns; ++j) total += std::exp(x[j] - top);
+    for (size_t j = 0; j < columns; ++j) y[j] = static_cast<T>(x[j] - top - std::log(total));
+  }
+}
+
+template <class T>
+void softmax(T* y, const T* x, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i, x += columns, y += columns) {
+    const T top = max(x, columns);
+    for (size_t j = 0; j < columns; ++j) y[j] = std::exp(x[j] - top);
+    const T total = sum(y, columns);
+    for (size_t j = 0; j < columns; ++j) y[j] /= total;
+  }
+}
+
+template <class T>
+void softmax_backward(T* dx, const T* dy, const T* y, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i, dx += columns, dy += columns, y += columns) {
+    const T total = dot(dy, y, columns);
+    for (size_t j = 0; j < columns; ++j) dx[j] = y[j] * (dy[j] - total);
+  }
+}
+
+template <class T>
+void log_softmax_backward(T* dx, const T* dy, const T* y, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i, dx += columns, dy += columns, y += columns) {
+    const T total = sum(dy, columns);
+    for (size_t j = 0; j < columns; ++j) dx[j] = dy[j] - std::exp(y[j]) * total;
+  }
+}
+
+// Rows, the matrix product, optimisers -----------------------------------------------------------
+
+template <class T>
+void gather_rows(T* y, const T* table, const std::int64_t* ids, size_t n, size_t columns) {
+  for (size_t i = 0; i < n; ++i) {
+    std::copy_n(table + static_cast<size_t>(ids[i]) * columns, columns, y + i * columns);
+  }
+}
+
+template <class T>
+void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, size_t n, size_t columns) {
+  for (size_t i = 0; i < n; ++i) {
+    T* row = table + static_cast<size_t>(ids[i]) * columns;
+    for (size_t j = 0; j < columns; ++j) row[j] += rows[i * columns + j];
+  }
+}
+
+template <class T>
+void matmul(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t a_row, std::ptrdiff_t a_column,
+            const T* b, std::ptrdiff_t b_row, std::ptrdiff_t b_column, size_t m, size_t n, size_t k,
+            bool accumulate, T*) {
+  for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(m); ++i) {
+    for (std::ptrdiff_t j = 0; j < static_cast<std::ptrdiff_t>(n); ++j) {
+      long double total = accumulate ? c[i * ldc + j] : T(0);
+      for (std::ptrdiff_t l = 0; l < static_cast<std::ptrdiff_t>(k); ++l) {
+        total += static_cast<long double>(a[i * a_row + l * a_column]) * b[l * b_row + j * b_column];
+      }
+      c[i * ldc + j] = static_cast<T>(total);
+    }
+  }
+}
+
+size_t matmul_workspace(size_t, size_t, size_t) { return 0; }
+
+template <class T>
+void adam(T* p, T* m, T* v, T* vmax, const T* g, size_t n, const AdamArguments& a) {
+  const T beta1 = static_cast<T>(a.beta1), rest1 = static_cast<T>(1 - a.beta1);
+  const T beta2 = static_cast<T>(a.beta2), rest2 = static_cast<T>(1 - a.beta2);
+  for (size_t i = 0; i < n; ++i) {
+    T gradient = g != nullptr ? static_cast<T>(a.sign) * g[i] : T(0);
+    if (a.l2 != 0) gradient += static_cast<T>(a.l2) * p[i];
+    p[i] *= static_cast<T>(a.shrink);
+    m[i] = beta1 * m[i] + rest1 * gradient;
+    v[i] = beta2 * v[i] + rest2 * gradient * gradient;
+    if (vmax != nullptr) vmax[i] = apply<Binary::kMaximum>(vmax[i], v[i]);
+    const T root = std::sqrt(vmax != nullptr ? vmax[i] : v[i]);
+    const T scale = root / static_cast<T>(a.sqrt_bias2) + static_cast<T>(a.eps);
+    p[i] -= static_cast<T>(a.step_size) * m[i] / scale;
+  }
+}
+
+template <class T>
+void sgd(T* p, T* buf, const T* g, size_t n, const SgdArguments& a) {
+  const T momentum = static_cast<T>(a.momentum), rest = static_cast<T>(1 - a.dampening);
+  for (size_t i = 0; i < n; ++i) {
+    T gradient = g != nullptr ? static_cast<T>(a.sign) * g[i] : T(0);
+    if (a.weight_decay != 0) gradient += static_cast<T>(a.weight_decay) * p[i];
+    if (buf != nullptr) {
+      buf[i] = a.first ? gradient : momentum * buf[i] + rest * gradient;
+      gradient = a.nesterov ? gradient + momentum * buf[i] : buf[i];
+    }
+    p[i] -= static_cast<T>(a.lr) * gradient;
+  }
+}
+
+// The table --------------------------------------------------------------------------------------
+
+template <class T, size_t... kOps>
+void add_unary(Table<T>& table, std::index_sequence<kOps...>) {
+  ((table.unary[kOps] = unary<static_cast<Unary>(kOps), T>), ...);
+}
+
+template <class T, size_t... kOps>
+void add_binary(Table<T>& table, std::index_sequence<kOps...>) {
+  ((table.binary[kOps][0] = binary<static_cast<Binary>(kOps), Operands::kVectorVector, T>,
+    table.binary[kOps][1] = binary<static_cast<Binary>(kOps), Operands::kVectorScalar, T>,
+    table.binary[kOps][2] = binary<static_cast<Binary>(kOps), Operands::kScalarVector, T>),
+   ...);
+}
+
+template <class T, size_t... kOps>
+void add_compare(Table<T>& table, std::index_sequence<kOps...>) {
+  ((table.compare[kOps][0] = compare<static_cast<Compare>(kOps), Operands::kVectorVector, T>,
+    table.compare[kOps][1] = compare<static_cast<Compare>(kOps), Operands::kVectorScalar, T>,
+    table.compare[kOps][2] = compare<static_cast<Compare>(kOps), Operands::kScalarVector, T>),
+   ...);
+}
+
+template <class T>
+Table<T> make_table() {
+  Table<T> table{};
+  add_unary(table, std::make_index_sequence<static_cast<size_t>(Unary::kCount)>());
+  add_binary(table, std::make_index_sequence<static_cast<size_t>(Binary::kCount)>());
+  add_compare(table, std::make_index_sequence<static_cast<size_t>(Compare::kCount)>());
+  table.where = where<T>;
+  table.clamp = clamp<T>;
+  table.fill = fill<T>;
+  table.axpy = axpy<T>;
+  table.multiply_add = multiply_add<T>;
+  table.add_row = add_row<T>;
+  table.sum = sum<T>;
+  table.sum_of_squares = sum_of_squares<T>;
+  table.dot = dot<T>;
+  table.max = max<T>;
+  table.min = min<T>;
+  table.sum_columns = sum_columns<T>;
+  table.softmax = softmax<T>;
+  table.log_softmax = log_softmax<T>;
+  table.logsumexp = logsumexp<T>;
+  table.softmax_backward = softmax_backward<T>;
+  table.log_softmax_backward = log_softmax_backward<T>;
+  table.gather_rows = gather_rows<T>;
+  table.scatter_add_rows = scatter_add_rows<T>;
+  table.matmul = matmul<T>;
+  table.matmul_workspace = matmul_workspace;
+  table.adam = adam<T>;
+  table.sgd = sgd<T>;
+  return table;
+}
+
+}  // namespace
+
+template <>
+const Table<float>& plain_table<float>() {
+  static const Table<float> table = make_table<float>();
+  return table;
+}
+
+template <>
+const Table<double>& plain_table<double>() {
+  static const Table<double> table = make_table<double>();
+  return table;
+}
+
+}  // namespace tapegrad::kernel

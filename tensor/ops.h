@@ -1,0 +1,318 @@
+// What can be done with tensors: free functions with PyTorch's names and semantics, found by
+// argument-dependent lookup. None of them changes its arguments. Grouped as the source files are:
+// create.cc, elementwise.cc, reductions.cc, matmul.cc, shaping.cc, indexing.cc, sorting.cc.
+// Read next: autograd/tape.h.
+//
+// Throughout: two operands are broadcast by NumPy's rule and promoted boolean < int64 < float32 <
+// float64 (a 0-d tensor or a number promotes only across kinds, as in PyTorch); `dim` may be
+// negative; ShapeError, IndexError, DTypeError and ValueError say operation, shapes and fix.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <tapegrad/tensor/tensor.h>
+
+namespace tapegrad {
+
+// Creation (create.cc) ---------------------------------------------------------------------------
+Tensor zeros(const Shape& shape, DType dtype = float32);
+Tensor ones(const Shape& shape, DType dtype = float32);
+Tensor full(const Shape& shape, Scalar value);  // int64, boolean or float32 by the value's kind
+Tensor full(const Shape& shape, Scalar value, DType dtype);
+Tensor empty(const Shape& shape, DType dtype = float32);  // elements not set
+Tensor zeros_like(const Tensor& x);
+Tensor ones_like(const Tensor& x);
+Tensor full_like(const Tensor& x, Scalar value);
+Tensor empty_like(const Tensor& x);
+Tensor eye(std::int64_t n, DType dtype = float32);                  // (n, n)
+Tensor eye(std::int64_t n, std::int64_t m, DType dtype = float32);  // (n, m)
+// start, start + step, ... below end: ceil((end - start) / step) elements; int64 for integers.
+Tensor arange(Scalar end);
+Tensor arange(Scalar start, Scalar end, Scalar step = 1);
+Tensor arange(Scalar start, Scalar end, Scalar step, DType dtype);
+// steps numbers from start to end, both included.
+Tensor linspace(double start, double end, std::int64_t steps, DType dtype = float32);
+template <class T>
+std::vector<T> to_vector(const Tensor& x);  // all elements in row-major order, converted to T
+
+// Elementwise (elementwise.cc) -------------------------------------------------------------------
+// The element type of `a op b` by PyTorch's rule.
+DType result_type(const Tensor& a, const Tensor& b);
+
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor add(const Tensor& a, Scalar b);
+Tensor sub(const Tensor& a, const Tensor& b);  // not for boolean
+Tensor sub(const Tensor& a, Scalar b);
+Tensor sub(Scalar a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, Scalar b);
+Tensor div(const Tensor& a, const Tensor& b);  // true division: integers give float32
+Tensor div(const Tensor& a, Scalar b);
+Tensor div(Scalar a, const Tensor& b);
+Tensor pow(const Tensor& a, const Tensor& b);  // integers to negative integers: ValueError
+Tensor pow(const Tensor& a, Scalar b);
+Tensor pow(Scalar a, const Tensor& b);
+Tensor maximum(const Tensor& a, const Tensor& b);  // NaN where either is NaN
+Tensor minimum(const Tensor& a, const Tensor& b);
+Tensor eq(const Tensor& a, const Tensor& b);  // comparisons give boolean
+Tensor eq(const Tensor& a, Scalar b);
+Tensor ne(const Tensor& a, const Tensor& b);
+Tensor ne(const Tensor& a, Scalar b);
+Tensor lt(const Tensor& a, const Tensor& b);
+Tensor lt(const Tensor& a, Scalar b);
+Tensor le(const Tensor& a, const Tensor& b);
+Tensor le(const Tensor& a, Scalar b);
+Tensor gt(const Tensor& a, const Tensor& b);
+Tensor gt(const Tensor& a, Scalar b);
+Tensor ge(const Tensor& a, const Tensor& b);
+Tensor ge(const Tensor& a, Scalar b);
+Tensor logical_and(const Tensor& a, const Tensor& b);  // nonzero counts as true
+Tensor logical_or(const Tensor& a, const Tensor& b);
+Tensor logical_xor(const Tensor& a, const Tensor& b);
+Tensor logical_not(const Tensor& x);
+// a where condition (boolean), else b; all three broadcast. What is not chosen does not leak.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
+Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
+
+// Integers and booleans become float32 where the result is not a whole number.
+Tensor neg(const Tensor& x);
+Tensor abs(const Tensor& x);
+Tensor sign(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor reciprocal(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor rsqrt(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor expm1(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor log1p(const Tensor& x);
+Tensor log2(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+Tensor tan(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor relu(const Tensor& x);
+Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
+Tensor elu(const Tensor& x, double alpha = 1.0);
+enum class GeluApproximation { none, tanh };
+Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);
+Tensor silu(const Tensor& x);
+Tensor softplus(const Tensor& x);  // beta 1, the identity above 20
+Tensor softsign(const Tensor& x);
+Tensor erf(const Tensor& x);
+Tensor floor(const Tensor& x);
+Tensor ceil(const Tensor& x);
+Tensor round(const Tensor& x);  // half to even
+Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt);
+Tensor isnan(const Tensor& x);
+Tensor isinf(const Tensor& x);
+Tensor isfinite(const Tensor& x);
+
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator+(const Tensor& a, Scalar b) { return add(a, b); }
+inline Tensor operator+(Scalar a, const Tensor& b) { return add(b, a); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator-(const Tensor& a, Scalar b) { return sub(a, b); }
+inline Tensor operator-(Scalar a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator*(const Tensor& a, Scalar b) { return mul(a, b); }
+inline Tensor operator*(Scalar a, const Tensor& b) { return mul(b, a); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+inline Tensor operator/(const Tensor& a, Scalar b) { return div(a, b); }
+inline Tensor operator/(Scalar a, const Tensor& b) { return div(a, b); }
+inline Tensor operator-(const Tensor& x) { return neg(x); }
+inline Tensor operator==(const Tensor& a, const Tensor& b) { return eq(a, b); }
+inline Tensor operator==(const Tensor& a, Scalar b) { return eq(a, b); }
+inline Tensor operator==(Scalar a, const Tensor& b) { return eq(b, a); }
+inline Tensor operator!=(const Tensor& a, const Tensor& b) { return ne(a, b); }
+inline Tensor operator!=(const Tensor& a, Scalar b) { return ne(a, b); }
+inline Tensor operator!=(Scalar a, const Tensor& b) { return ne(b, a); }
+inline Tensor operator<(const Tensor& a, const Tensor& b) { return lt(a, b); }
+inline Tensor operator<(const Tensor& a, Scalar b) { return lt(a, b); }
+inline Tensor operator<(Scalar a, const Tensor& b) { return gt(b, a); }
+inline Tensor operator<=(const Tensor& a, const Tensor& b) { return le(a, b); }
+inline Tensor operator<=(const Tensor& a, Scalar b) { return le(a, b); }
+inline Tensor operator<=(Scalar a, const Tensor& b) { return ge(b, a); }
+inline Tensor operator>(const Tensor& a, const Tensor& b) { return gt(a, b); }
+inline Tensor operator>(const Tensor& a, Scalar b) { return gt(a, b); }
+inline Tensor operator>(Scalar a, const Tensor& b) { return lt(b, a); }
+inline Tensor operator>=(const Tensor& a, const Tensor& b) { return ge(a, b); }
+inline Tensor operator>=(const Tensor& a, Scalar b) { return ge(a, b); }
+inline Tensor operator>=(Scalar a, const Tensor& b) { return le(b, a); }
+inline Tensor operator&&(const Tensor& a, const Tensor& b) { return logical_and(a, b); }
+inline Tensor operator||(const Tensor& a, const Tensor& b) { return logical_or(a, b); }
+inline Tensor operator!(const Tensor& x) { return logical_not(x); }
+
+// Reductions (reductions.cc) ---------------------------------------------------------------------
+// Over all elements, or over the listed dimensions, which disappear or stay as size 1 (keepdim).
+// Integers and booleans are summed as int64; mean, var, std and norm need floating-point numbers.
+Tensor sum(const Tensor& x);
+Tensor sum(const Tensor& x, const Dims& dims, bool keepdim = false);
+Tensor mean(const Tensor& x);  // NaN for no elements
+Tensor mean(const Tensor& x, const Dims& dims, bool keepdim = false);
+// var and std divide by n - 1, or by n where not unbiased; no dims stand for all of them.
+Tensor var(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
+Tensor std(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
+Tensor prod(const Tensor& x);
+Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim = false);
+Tensor any(const Tensor& x);
+Tensor any(const Tensor& x, std::int64_t dim, bool keepdim = false);
+Tensor all(const Tensor& x);
+Tensor all(const Tensor& x, std::int64_t dim, bool keepdim = false);
+// (sum |x|^p)^(1/p); p = infinity gives the largest |x|, p = 0 counts the nonzero.
+Tensor norm(const Tensor& x, double p = 2.0);
+Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim = false);
+Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim = false);
+Tensor softmax(const Tensor& x, std::int64_t dim);
+Tensor log_softmax(const Tensor& x, std::int64_t dim);
+Tensor cumsum(const Tensor& x, std::int64_t dim);
+
+// A reduction that also says where: int64 positions along the dimension, the first on ties; NaN
+// counts as the largest (max) and the smallest (min).
+struct ValuesAndIndices {
+  Tensor values;
+  Tensor indices;
+};
+Tensor max(const Tensor& x);  // ValueError for no elements
+Tensor min(const Tensor& x);
+ValuesAndIndices max(const Tensor& x, std::int64_t dim, bool keepdim = false);
+ValuesAndIndices min(const Tensor& x, std::int64_t dim, bool keepdim = false);
+Tensor argmax(const Tensor& x);  // position in row-major order
+Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim = false);
+Tensor argmin(const Tensor& x);
+Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim = false);
+
+// x summed down to `shape`, which broadcasts to x's: the inverse of broadcasting.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+
+// Products (matmul.cc) ---------------------------------------------------------------------------
+// (m, k) x (k, n); a 1-d operand is a row on the left and a column on the right, and that
+// dimension disappears again; dimensions before the last two are batches and broadcast.
+Tensor matmul(const Tensor& a, const Tensor& b);
+Tensor mm(const Tensor& a, const Tensor& b);     // 2-d only
+Tensor bmm(const Tensor& a, const Tensor& b);    // 3-d only, equal batches
+Tensor mv(const Tensor& a, const Tensor& b);     // (m, k) x (k)
+Tensor dot(const Tensor& a, const Tensor& b);    // (k) x (k)
+Tensor outer(const Tensor& a, const Tensor& b);  // (m) x (n) -> (m, n)
+// beta * c + alpha * (a x b); c broadcasts to (m, n).
+Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1);
+// x weight^T + bias: (..., in) x (out, in) + (out) -> (..., out); bias may be undefined.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+// Shapes (shaping.cc): views where no copy is needed ---------------------------------------------
+Tensor reshape(const Tensor& x, const Shape& shape);  // one size may be -1; copies if it must
+Tensor view(const Tensor& x, const Shape& shape);     // never copies: ShapeError where it must
+Tensor flatten(const Tensor& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
+Tensor unflatten(const Tensor& x, std::int64_t dim, const Shape& sizes);
+Tensor squeeze(const Tensor& x);  // drops every size 1
+Tensor squeeze(const Tensor& x, std::int64_t dim);
+Tensor unsqueeze(const Tensor& x, std::int64_t dim);
+Tensor permute(const Tensor& x, const Dims& dims);
+Tensor transpose(const Tensor& x, std::int64_t dim0, std::int64_t dim1);
+Tensor transpose(const Tensor& x);                   // the last two dimensions
+Tensor expand(const Tensor& x, const Shape& shape);  // stride 0; -1 keeps a size
+Tensor broadcast_to(const Tensor& x, const Shape& shape);
+Tensor contiguous(const Tensor& x);
+Tensor cat(std::span<const Tensor> tensors, std::int64_t dim = 0);
+Tensor stack(std::span<const Tensor> tensors, std::int64_t dim = 0);
+inline Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim = 0) {
+  return cat(std::span<const Tensor>(tensors), dim);
+}
+inline Tensor cat(std::initializer_list<Tensor> tensors, std::int64_t dim = 0) {
+  return cat(std::span<const Tensor>(tensors.begin(), tensors.size()), dim);
+}
+inline Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim = 0) {
+  return stack(std::span<const Tensor>(tensors), dim);
+}
+inline Tensor stack(std::initializer_list<Tensor> tensors, std::int64_t dim = 0) {
+  return stack(std::span<const Tensor>(tensors.begin(), tensors.size()), dim);
+}
+std::vector<Tensor> split(const Tensor& x, std::int64_t split_size, std::int64_t dim = 0);
+std::vector<Tensor> split(const Tensor& x, const Shape& split_sizes, std::int64_t dim);
+std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t dim = 0);
+std::vector<Tensor> unbind(const Tensor& x, std::int64_t dim = 0);
+Tensor repeat(const Tensor& x, const Shape& repeats);  // as torch.Tensor.repeat
+Tensor tile(const Tensor& x, const Shape& repeats);
+Tensor flip(const Tensor& x, const Dims& dims);
+Tensor roll(const Tensor& x, const Shape& shifts, const Dims& dims = {});
+Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
+Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
+
+// Indexing (indexing.cc) -------------------------------------------------------------------------
+// Views of parts:
+Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index);  // dim disappears
+Tensor narrow(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t length);
+// x[start:end:step] along dim with Python's clamping; step > 0.
+Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t end,
+             std::int64_t step = 1);
+Tensor as_strided(const Tensor& x, const Shape& sizes, const Strides& strides,
+                  std::int64_t offset = 0);  // relative to x's first element; bounds checked
+
+// NumPy's indexing: `index(x, {0, Slice{1, 5}, newaxis, ellipsis, Slice{.step = 2}})`; a view.
+struct Slice {
+  std::optional<std::int64_t> start{};
+  std::optional<std::int64_t> end{};
+  std::int64_t step = 1;
+};
+struct NewAxis {};
+struct Ellipsis {};
+inline constexpr NewAxis newaxis{};
+inline constexpr Ellipsis ellipsis{};
+class Index {
+ public:
+  enum class Kind { kInteger, kSlice, kNewAxis, kEllipsis };
+  template <std::integral T>
+  Index(T position)
+      : kind(Kind::kInteger), integer(static_cast<std::int64_t>(position)) {}  // NOLINT
+  Index(Slice part) : kind(Kind::kSlice), range(part) {}                       // NOLINT
+  Index(NewAxis) : kind(Kind::kNewAxis) {}                                     // NOLINT
+  Index(Ellipsis) : kind(Kind::kEllipsis) {}                                   // NOLINT
+  Kind kind;
+  std::int64_t integer = 0;
+  Slice range{};
+};
+Tensor index(const Tensor& x, std::initializer_list<Index> indices);
+Tensor index(const Tensor& x, std::span<const Index> indices);
+
+// Copies, by int64 indices that are checked first: an IndexError names the operation, the flat
+// position, the value and the range.
+Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index);  // index is 1-d
+Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index);
+Tensor take_along_dim(const Tensor& x, const Tensor& index, std::int64_t dim);  // broadcasts
+Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
+Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
+Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
+Tensor masked_select(const Tensor& x, const Tensor& mask);  // 1-d
+Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value);
+Tensor nonzero(const Tensor& x);                          // (count, dim) int64
+Tensor one_hot(const Tensor& ids, std::int64_t classes);  // int64, (..., classes)
+// Rows of a (rows, width) table: (...) ids -> (..., width).
+Tensor embedding(const Tensor& weight, const Tensor& ids);
+
+// Sorting (sorting.cc) ---------------------------------------------------------------------------
+// Stable; NaN counts as the largest.
+ValuesAndIndices sort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
+Tensor argsort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
+ValuesAndIndices topk(const Tensor& x, std::int64_t k, std::int64_t dim = -1, bool largest = true);
+
+// Comparing --------------------------------------------------------------------------------------
+bool equal(const Tensor& a, const Tensor& b);  // same shape and all elements
+// |a - b| <= atol + rtol * |b| everywhere; infinities equal themselves; NaN only with equal_nan.
+bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
+              bool equal_nan = false);
+
+// Similarity (reductions.cc), as torch.nn.functional ---------------------------------------------
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim = 1, double eps = 1e-8);
+Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p = 2.0, double eps = 1e-6,
+                         bool keepdim = false);
+Tensor cdist(const Tensor& a, const Tensor& b, double p = 2.0);  // (m, d) x (n, d) -> (m, n)
+Tensor normalize(const Tensor& x, double p = 2.0, std::int64_t dim = 1, double eps = 1e-12);
+
+}  // namespace tapegrad

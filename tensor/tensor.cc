@@ -1,0 +1,317 @@
+#include <tapegrad/tensor/tensor.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include <tapegrad/tensor/memory.h>
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad {
+namespace detail {
+namespace {
+
+constexpr std::size_t header_bytes(std::size_t dim) {
+  return sizeof(TensorBody) + 2 * dim * sizeof(std::int64_t);
+}
+
+// Where an owner's elements begin.
+constexpr std::size_t data_offset(std::size_t dim) {
+  return (header_bytes(dim) + memory::kAlignment - 1) / memory::kAlignment * memory::kAlignment;
+}
+
+std::size_t block_bytes(const TensorBody& body) {
+  const bool own_elements = body.owner == &body && body.keep_alive == nullptr;
+  return own_elements
+             ? data_offset(body.dim) + static_cast<std::size_t>(body.numel) * item_size(body.dtype)
+             : header_bytes(body.dim);
+}
+
+TensorBody* new_body(std::size_t bytes, std::span<const std::int64_t> sizes, DType dtype) {
+  auto* body = new (memory::allocate(bytes)) TensorBody;
+  body->references = 1;
+  body->dtype = dtype;
+  body->dim = static_cast<std::uint8_t>(sizes.size());
+  body->contiguous = true;
+  body->overlapping = false;
+  body->version = 0;
+  body->owner = body;
+  body->keep_alive = nullptr;
+  return body;
+}
+
+}  // namespace
+
+void destroy(TensorBody* body) noexcept {
+  TensorBody* const owner = body->owner == body ? nullptr : body->owner;
+  const std::size_t bytes = block_bytes(*body);
+  delete body->keep_alive;
+  memory::deallocate(body, bytes);
+  if (owner != nullptr) release(owner);  // owners own themselves: this goes one level deep
+}
+
+Tensor tensor_of_bools(const std::vector<bool>& values) {
+  Tensor result = Tensor::uninitialized(Shape(values.size()), boolean);
+  std::copy(values.begin(), values.end(), result.mutable_data<bool>());
+  return result;
+}
+
+}  // namespace detail
+
+using detail::TensorBody;
+
+// Making ------------------------------------------------------------------------------------------
+
+Tensor Tensor::uninitialized(std::span<const std::int64_t> sizes, DType dtype) {
+  const std::int64_t numel = checked_numel(sizes, "empty");
+  if (sizes.size() > static_cast<std::size_t>(Shape::kMaxDims)) {
+    throw ShapeError("empty: more than " + std::to_string(Shape::kMaxDims) + " dimensions");
+  }
+  const std::size_t offset = detail::data_offset(sizes.size());
+  TensorBody* body =
+      detail::new_body(offset + static_cast<std::size_t>(numel) * item_size(dtype), sizes, dtype);
+  body->data = reinterpret_cast<std::byte*>(body) + offset;
+  body->numel = numel;
+  std::int64_t* const own_sizes = body->sizes();
+  std::int64_t* const strides = body->strides();
+  std::uint64_t step = 1;
+  for (std::size_t i = sizes.size(); i-- > 0;) {
+    own_sizes[i] = sizes[i];
+    strides[i] = static_cast<std::int64_t>(step);
+    step *= static_cast<std::uint64_t>(std::max<std::int64_t>(sizes[i], 1));
+  }
+  return Tensor(body);
+}
+
+Tensor Tensor::uninitialized_like(const Tensor& x, DType dtype) {
+  const TensorBody& from = x.body();
+  const std::size_t offset = detail::data_offset(from.dim);
+  TensorBody* body = detail::new_body(
+      offset + static_cast<std::size_t>(from.numel) * item_size(dtype), x.sizes(), dtype);
+  body->data = reinterpret_cast<std::byte*>(body) + offset;
+  body->numel = from.numel;
+  std::copy_n(from.sizes(), from.dim, body->sizes());
+  if (from.contiguous) {
+    std::copy_n(from.strides(), from.dim, body->strides());
+  } else {
+    const Strides strides = contiguous_strides(x.sizes());
+    std::copy(strides.begin(), strides.end(), body->strides());
+  }
+  return Tensor(body);
+}
+
+Tensor Tensor::view(const Tensor& base, std::span<const std::int64_t> sizes,
+                    std::span<const std::int64_t> strides, std::int64_t offset) {
+  const TensorBody& from = base.body();
+  TensorBody* body = detail::new_body(detail::header_bytes(sizes.size()), sizes, from.dtype);
+  body->owner = from.owner;
+  detail::retain(from.owner);
+  body->data = from.data + offset * static_cast<std::int64_t>(item_size(from.dtype));
+  std::int64_t numel = 1;
+  std::int64_t expected = 1;
+  for (std::size_t i = sizes.size(); i-- > 0;) {
+    body->sizes()[i] = sizes[i];
+    body->strides()[i] = strides[i];
+    if (sizes[i] != 1) {
+      body->contiguous = body->contiguous && strides[i] == expected;
+      body->overlapping = body->overlapping || (strides[i] == 0 && sizes[i] > 1);
+      expected *= sizes[i];
+    }
+    numel *= sizes[i];
+  }
+  body->numel = numel;
+  if (numel == 0) {
+    body->contiguous = true;
+    body->overlapping = false;
+  }
+  body->overlapping = body->overlapping || from.overlapping;
+  return Tensor(body);
+}
+
+Tensor Tensor::external(void* data, std::span<const std::int64_t> sizes, DType dtype,
+                        std::shared_ptr<void> owner) {
+  const std::int64_t numel = checked_numel(sizes, "from_data");
+  if (data == nullptr && numel > 0) throw ValueError("from_data: null pointer");
+  auto keep_alive = std::make_unique<std::shared_ptr<void>>(std::move(owner));
+  TensorBody* body = detail::new_body(detail::header_bytes(sizes.size()), sizes, dtype);
+  body->keep_alive = keep_alive.release();
+  body->data = static_cast<std::byte*>(data);
+  body->numel = numel;
+  const Strides strides = contiguous_strides(sizes);
+  std::copy(sizes.begin(), sizes.end(), body->sizes());
+  std::copy(strides.begin(), strides.end(), body->strides());
+  return Tensor(body);
+}
+
+namespace {
+
+DType literal_dtype(const Literal& literal) {
+  if (!literal.is_list()) return literal.value().dtype();
+  if (literal.list().empty()) return float32;
+  DType dtype = boolean;
+  for (const Literal& part : literal.list()) dtype = promote(dtype, literal_dtype(part));
+  return dtype;
+}
+
+Shape literal_shape(const Literal& literal) {
+  if (!literal.is_list()) return {};
+  const std::vector<Literal>& parts = literal.list();
+  Shape shape = parts.empty() ? Shape() : literal_shape(parts.front());
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const Shape other = literal_shape(parts[i]);
+    if (!(other == shape)) {
+      throw ShapeError("tensor: ragged list: part 0 has shape " + to_string(shape) + ", part " +
+                       std::to_string(i) + " has shape " + to_string(other));
+    }
+  }
+  shape.insert(0, static_cast<std::int64_t>(parts.size()));
+  return shape;
+}
+
+template <class T>
+T* write_literal(const Literal& literal, T* out) {
+  if (!literal.is_list()) {
+    *out = literal.value().to<T>();
+    return out + 1;
+  }
+  for (const Literal& part : literal.list()) out = write_literal(part, out);
+  return out;
+}
+
+}  // namespace
+
+Tensor tensor(const Literal& values, std::optional<DType> dtype) {
+  Tensor result =
+      Tensor::uninitialized(literal_shape(values), dtype.value_or(literal_dtype(values)));
+  visit(result.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    write_literal(values, result.mutable_data<T>());
+  });
+  return result;
+}
+
+template <class T>
+Tensor tensor(std::span<const T> values) {
+  using Element =
+      std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, std::int64_t, T>;
+  Tensor result = Tensor::uninitialized(Shape(values.size()), dtype_of<Element>::value);
+  std::transform(values.begin(), values.end(), result.mutable_data<Element>(),
+                 [](T value) { return static_cast<Element>(value); });
+  return result;
+}
+template Tensor tensor(std::span<const bool>);
+template Tensor tensor(std::span<const float>);
+template Tensor tensor(std::span<const double>);
+template Tensor tensor(std::span<const std::int64_t>);
+template Tensor tensor(std::span<const long long>);  // NOLINT: the other 64-bit integer
+template Tensor tensor(std::span<const std::int32_t>);
+template Tensor tensor(std::span<const std::uint32_t>);
+template Tensor tensor(std::span<const std::size_t>);
+template Tensor tensor(std::span<const std::uint8_t>);
+
+// Reading and writing -----------------------------------------------------------------------------
+
+void Tensor::throw_undefined() {
+  throw ValueError("Tensor: used before it was given a value (default constructed)");
+}
+
+std::int64_t Tensor::size(std::int64_t dim) const {
+  const TensorBody& b = body();
+  if (b.dim == 0) throw IndexError("size: a 0-d tensor has no dimension " + std::to_string(dim));
+  return b.sizes()[wrap_dim(dim, b.dim, "size")];
+}
+
+std::int64_t Tensor::stride(std::int64_t dim) const {
+  const TensorBody& b = body();
+  if (b.dim == 0) throw IndexError("stride: a 0-d tensor has no dimension " + std::to_string(dim));
+  return b.strides()[wrap_dim(dim, b.dim, "stride")];
+}
+
+std::int64_t Tensor::offset_of(const Shape& index) const {
+  const TensorBody& b = body();
+  if (index.dim() != b.dim) {
+    throw IndexError("item: index " + to_string(index) + " for shape " + to_string(sizes()) +
+                     ", needed one number per dimension");
+  }
+  std::int64_t offset = 0;
+  for (std::int64_t i = 0; i < index.dim(); ++i) {
+    offset += wrap_index(index[i], b.sizes()[i], "item") * b.strides()[i];
+  }
+  return offset;
+}
+
+template <class T>
+T Tensor::item(const Shape& index) const {
+  const std::int64_t offset = offset_of(index);
+  return visit(dtype(), [&](auto zero) { return static_cast<T>(data<decltype(zero)>()[offset]); });
+}
+
+template <class T>
+T Tensor::item() const {
+  if (numel() != 1) {
+    throw ValueError("item: tensor of shape " + to_string(sizes()) +
+                     " does not have exactly one element; give an index");
+  }
+  return visit(dtype(), [&](auto zero) { return static_cast<T>(*data<decltype(zero)>()); });
+}
+
+void Tensor::check_access(DType wanted, const char* operation) const {
+  if (dtype() != wanted) {
+    throw DTypeError(std::string(operation) + ": tensor is " + name(dtype()) + ", asked for " +
+                     name(wanted) + "; convert with to(" + name(wanted) + ")");
+  }
+  if (!is_contiguous()) {
+    throw ValueError(std::string(operation) + ": tensor of shape " + to_string(sizes()) +
+                     " and strides " + to_string(strides()) +
+                     " is not contiguous; call contiguous() first");
+  }
+}
+
+template <class T>
+std::span<const T> Tensor::span() const& {
+  check_access(dtype_of<T>::value, "span");
+  return {data<T>(), static_cast<std::size_t>(numel())};
+}
+
+template <class T>
+std::span<T> Tensor::mutable_span() & {
+  check_access(dtype_of<T>::value, "mutable_span");
+  return {reinterpret_cast<T*>(writable("mutable_span").data), static_cast<std::size_t>(numel())};
+}
+
+#define TAPEGRAD_INSTANTIATE(T)       \
+  template T Tensor::item<T>() const; \
+  template T Tensor::item<T>(const Shape&) const;
+TAPEGRAD_INSTANTIATE(bool)
+TAPEGRAD_INSTANTIATE(int)
+TAPEGRAD_INSTANTIATE(long)       // NOLINT: one of the two is std::int64_t
+TAPEGRAD_INSTANTIATE(long long)  // NOLINT
+TAPEGRAD_INSTANTIATE(unsigned)
+TAPEGRAD_INSTANTIATE(unsigned long)  // NOLINT
+TAPEGRAD_INSTANTIATE(float)
+TAPEGRAD_INSTANTIATE(double)
+#undef TAPEGRAD_INSTANTIATE
+
+#define TAPEGRAD_INSTANTIATE(T)                         \
+  template std::span<const T> Tensor::span<T>() const&; \
+  template std::span<T> Tensor::mutable_span<T>()&;
+TAPEGRAD_INSTANTIATE(bool)
+TAPEGRAD_INSTANTIATE(std::int64_t)
+TAPEGRAD_INSTANTIATE(float)
+TAPEGRAD_INSTANTIATE(double)
+#undef TAPEGRAD_INSTANTIATE
+
+detail::TensorBody& Tensor::writable(const char* operation) {
+  if (body_ == nullptr) throw_undefined();
+  if (body_->overlapping) {
+    throw ValueError(std::string(operation) + ": tensor of shape " + to_string(sizes()) +
+                     " is expanded: several positions share one element; clone() it first");
+  }
+  ++body_->owner->version;
+  return *body_;
+}
+
+Tensor Tensor::operator[](std::int64_t index) const { return select(*this, 0, index); }
+
+}  // namespace tapegrad

@@ -1,0 +1,7 @@
+// The version of tapegrad. It is written here and nowhere else: CMake and pkg-config read it from
+// these three lines. Read next: tensor/error.h.
+#pragma once
+
+#define TAPEGRAD_VERSION_MAJOR 0
+#define TAPEGRAD_VERSION_MINOR 1
+#define TAPEGRAD_VERSION_PATCH 0

@@ -1,0 +1,67 @@
+// What the tests of the text classifier's parts share: files that go away by themselves, the text
+// of an error, and the folder of the real data.
+#pragma once
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <unistd.h>
+
+#include <tapegrad/tensor/error.h>
+
+#include "catch.h"
+
+// A path in the folder for temporary files, removed at the end. Its name says nothing of its
+// format.
+class TemporaryFile {
+ public:
+  TemporaryFile() {
+    static std::atomic<int> number = 0;
+    path_ = (std::filesystem::temp_directory_path() /
+             ("tapegrad_text_" + std::to_string(getpid()) + "_" + std::to_string(++number)))
+                .string();
+  }
+  explicit TemporaryFile(std::string_view content) : TemporaryFile() {
+    std::ofstream file(path_, std::ios::binary);
+    file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  const std::string& path() const { return path_; }
+
+  std::string content() const {
+    std::ifstream file(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+ private:
+  std::string path_;
+};
+
+// The text of the `ErrorType` that `act` throws, or `no error`.
+template <class ErrorType, class Act>
+std::string error_of(const Act& act) {
+  try {
+    act();
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// TAPEGRAD_DATA, or the folder that lies beside the project. Without it a test says so and ends.
+inline std::optional<std::string> data_folder() {
+  const char* chosen = std::getenv("TAPEGRAD_DATA");
+  const std::string folder =
+      chosen != nullptr ? chosen : std::string(TAPEGRAD_SOURCE_DIR) + "/../shared/data";
+  if (std::filesystem::is_directory(folder)) return folder;
+  WARN("skipped: no data in " << folder << "; set TAPEGRAD_DATA");
+  return std::nullopt;
+}

@@ -1,0 +1,53 @@
+// Words, marks, characters, and runs of them.
+#include "text_classifier/tokenizer.h"
+
+#include "catch.h"
+#include "text_files.h"
+
+using namespace text_classifier;
+using Tokens = std::vector<std::string>;
+
+TEST_CASE("words in lower case, marks by themselves, digits kept") {
+  CHECK(tokenize("What's 3.5 in R2D2?") ==
+        Tokens{"what", "'", "s", "3", ".", "5", "in", "r2d2", "?"});
+  CHECK(tokenize("  one\ttwo\r\nthree\v ") == Tokens{"one", "two", "three"});
+  CHECK(tokenize("").empty());
+  CHECK(tokenize(" \n\u00A0\u3000\u200B\uFEFF").empty());
+}
+
+TEST_CASE("letters of other alphabets belong to words") {
+  CHECK(tokenize("Où est ZÜRICH, Ελλάδα – Москва…") ==
+        Tokens{"où", "est", "zürich", ",", "ελλάδα", "–", "москва", "…"});
+  CHECK(tokenize("«Øl» 5µm ½") == Tokens{"«", "øl", "»", "5µm", "½"});
+  CHECK(tokenize("한국어 문장") == Tokens{"한국어", "문장"});
+}
+
+TEST_CASE("Chinese and Japanese are split by character") {
+  CHECK(tokenize("体验2D巅峰：A股！") == Tokens{"体", "验", "2d", "巅", "峰", ":", "a", "股", "!"});
+  CHECK(tokenize("東京タワー、ｗｈｙ？") == Tokens{"東", "京", "タ", "ワ", "ー", "、", "why", "?"});
+  CHECK(tokenize("so😀good") == Tokens{"so", "😀", "good"});
+}
+
+TEST_CASE("bytes that are not UTF-8 separate words") {
+  CHECK(tokenize("ab\xFF"
+                 "cd\xE4\xB8") == Tokens{"ab", "cd"});
+}
+
+TEST_CASE("runs of tokens") {
+  CHECK(ngrams({"who", "wrote", "it"}, 1) == Tokens{"who", "wrote", "it"});
+  CHECK(ngrams({"who", "wrote", "it"}, 2) == Tokens{"who", "wrote", "it", "who wrote", "wrote it"});
+  CHECK(ngrams({"a", "b", "c"}, 9) == Tokens{"a", "b", "c", "a b", "b c", "a b c"});
+  CHECK(ngrams({}, 2).empty());
+  CHECK(Tokenizer{2}("Who? Me") == Tokens{"who", "?", "me", "who ?", "? me"});
+}
+
+TEST_CASE("a tokenizer is made from its description, and from no other") {
+  CHECK(Tokenizer{2}.description() == "words-1 ngrams=2");
+  CHECK(Tokenizer::from_description("words-1 ngrams=3").longest_ngram == 3);
+  for (const char* wrong : {"", "words-2 ngrams=1", "words-1 ngrams=", "words-1 ngrams=0",
+                            "words-1 ngrams=10", "words-1 ngrams=2 ", "words-1 ngrams=-1"}) {
+    CHECK(error_of<tapegrad::ValueError>([&] { Tokenizer::from_description(wrong); }) ==
+          "tokenizer: got `" + std::string(wrong) +
+              "`, needed `words-1 ngrams=N` with N from 1 to 9");
+  }
+}

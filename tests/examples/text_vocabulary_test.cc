@@ -1,0 +1,126 @@
+// Order of the ids, and the file: what is written, what is read, what is refused.
+#include "text_classifier/vocabulary.h"
+
+#include <chrono>
+
+#include "catch.h"
+#include "text_files.h"
+
+using namespace text_classifier;
+using Ids = std::vector<std::int64_t>;
+using Texts = std::vector<std::vector<std::string>>;
+
+namespace {
+
+const Texts kTexts = {{"b", "a", "c", "a b"}, {"c", "a", "<pad>", "d"}};
+
+std::string load_error(std::string_view content) {
+  const TemporaryFile file(content);
+  const std::string text = error_of<tapegrad::FormatError>([&] { Vocabulary::load(file.path()); });
+  if (!text.starts_with(file.path() + ":")) return text;
+  return text.substr(file.path().size() + 1);
+}
+
+}  // namespace
+
+TEST_CASE("ids by falling count, then by first occurrence") {
+  const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
+  REQUIRE(words.size() == 7);
+  CHECK(words.word(0) == "<pad>");
+  CHECK(words.word(1) == "<unk>");
+  CHECK(words.word(2) == "a");
+  CHECK(words.word(3) == "c");
+  CHECK(words.word(4) == "b");
+  CHECK(words.word(5) == "a b");
+  CHECK(words.word(6) == "d");
+  for (std::int64_t id = 0; id < words.size(); ++id) CHECK(words.find(words.word(id)) == id);
+  CHECK_FALSE(words.find("e"));
+  CHECK(Vocabulary::build(kTexts, Tokenizer{2}, 2).size() == 4);
+  CHECK(Vocabulary::build({}, Tokenizer{}).size() == 2);
+}
+
+TEST_CASE("unknown words become <unk>, unknown n-grams go") {
+  const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
+  CHECK(words.ids("A b, e") == Ids{2, 4, 1, 1, 5});  // a b , e | a b | (b ,) (, e)
+  CHECK(words.ids("").empty());
+}
+
+TEST_CASE("positions and tokens that cannot be are refused") {
+  const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{});
+  for (const std::int64_t id : {std::int64_t{-1}, std::int64_t{7}, INT64_MAX}) {
+    CHECK(error_of<tapegrad::IndexError>([&] { words.word(id); }) ==
+          "vocabulary: id " + std::to_string(id) + " is out of range for 7 tokens");
+  }
+  for (const char* token : {"", "a\nb"}) {
+    CHECK(error_of<tapegrad::ValueError>([&] {
+            Vocabulary::build(Texts{{"x", token}}, Tokenizer{});
+          }) == "vocabulary: a token must be one line and not empty");
+  }
+}
+
+TEST_CASE("a vocabulary survives copying, moving, saving and loading") {
+  const TemporaryFile file;
+  {
+    Vocabulary first = Vocabulary::build(kTexts, Tokenizer{2});
+    const Vocabulary copy = first;
+    const Vocabulary moved = std::move(first);
+    CHECK(copy.find("a b") == 5);
+    CHECK(moved.word(5) == "a b");
+    copy.save(file.path());
+  }
+  CHECK(file.content() ==
+        "tapegrad vocabulary 1; words-1 ngrams=2; 7 tokens\n<pad>\n<unk>\na\nc\nb\na b\nd\n");
+  const Vocabulary loaded = Vocabulary::load(file.path());
+  CHECK(loaded.size() == 7);
+  CHECK(loaded.find("a b") == 5);
+  CHECK(loaded.tokenizer().longest_ngram == 2);
+}
+
+TEST_CASE("a file that is not exactly a vocabulary is refused with its line") {
+  const std::string head = "tapegrad vocabulary 1; words-1 ngrams=1; ";
+  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\na\n") == "no error");
+  CHECK(load_error("") == "1: empty file; expected a vocabulary");
+  CHECK(load_error("<pad>\n<unk>\n") == "1: not a vocabulary file");
+  CHECK(load_error("tapegrad vocabulary 2; words-1 ngrams=1; 2 tokens\n<pad>\n<unk>\n") ==
+        "1: vocabulary of a version other than 1");
+  CHECK(load_error("tapegrad vocabulary 1; letters; 2 tokens\n<pad>\n<unk>\n") ==
+        "1: tokenizer: got `letters`, needed `words-1 ngrams=N` with N from 1 to 9");
+  for (const char* count : {"tokens\n", " tokens\n", "x tokens\n", "1 tokens\n", "-3 tokens\n",
+                            "99999999999999999999 tokens\n", "3 token\n", ""}) {
+    CHECK(load_error(head + count) == "1: the head must end with `; N tokens`");
+  }
+  const std::string promise =
+      ": the file ends here, but its head promises 3 tokens; was it cut short?";
+  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\n") == "3" + promise);
+  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\nab") == "3" + promise);
+  CHECK(load_error(head + "3 tokens") == "1" + promise);
+  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\na\nb\n") ==
+        "5: more tokens than the 3 that the head promises");
+  CHECK(load_error(head + "4 tokens\n<pad>\n<unk>\na\na\n") == "5: token `a` occurs twice");
+  CHECK(load_error(head + "4 tokens\n<pad>\n<unk>\n\na\n") == "4: empty token");
+  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\n\xFF\n") == "4: token is not UTF-8");
+  CHECK(load_error(head + "2 tokens\n<unk>\n<pad>\n") ==
+        "2: the first tokens must be <pad> and <unk>");
+}
+
+TEST_CASE("a vocabulary that cannot be read or written is named") {
+  CHECK(error_of<tapegrad::IoError>([] {
+          Vocabulary::load("/no/such");
+        }).starts_with("vocabulary: cannot open /no/such: "));
+  CHECK(error_of<tapegrad::IoError>([] {
+          Vocabulary::build({}, Tokenizer{}).save("/no/such/words.txt");
+        }).find("/no/such") != std::string::npos);
+}
+
+TEST_CASE("a million tokens load at once") {
+  std::string text = "tapegrad vocabulary 1; words-1 ngrams=1; 1000000 tokens\n<pad>\n<unk>\n";
+  for (int i = 2; i < 1'000'000; ++i) text += "token" + std::to_string(i) + "\n";
+  const TemporaryFile file(text);
+  const auto begin = std::chrono::steady_clock::now();
+  const Vocabulary words = Vocabulary::load(file.path());
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  CHECK(words.size() == 1'000'000);
+  CHECK(words.find("token999999") == 999'999);
+  INFO("loaded in " << seconds.count() << " s");
+  CHECK(seconds.count() < 10);  // 0.2 in a release build; sanitizers and busy machines are slower
+}

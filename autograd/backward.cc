@@ -71,13 +71,19 @@ DType dtype_of_node(const Node& node) {
                         : static_cast<const Entry&>(node).dtype();
 }
 bool same(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin());
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {  // short: a loop is quicker than memcmp
+    if (a[i] != b[i]) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-// Undoes broadcasting and promotion: the gradient in the shape and type of the input.
+// Undoes broadcasting and promotion: the gradient in the shape and type of the input, and without
+// history (that of something captured) unless gradients are recorded.
 Variable Playback::fitted(const Node& input, Variable gradient) const {
+  if (!create_graph_ && gradient.node() != nullptr) gradient = gradient.detach();
   const auto sizes = sizes_of(input);
   const DType dtype = dtype_of_node(input);
   if (same(gradient.sizes(), sizes) && gradient.dtype() == dtype) return gradient;
@@ -166,6 +172,7 @@ void Playback::deliver(Node& input, PlacedRows gradient) {
     Leaf& leaf = input.as_leaf();
     leaf.staged.rows.reserve(leaf.staged.rows.size() + 1);
     begin_sum(input);
+    pieces.ids = ids.clone();  // the caller may put the next batch into the same memory
     leaf.staged.rows.push_back(std::move(pieces));
   } else {
     Variable& sum = writable_sum(input);
@@ -237,7 +244,8 @@ void Playback::want_only(const std::vector<Variable>& inputs) {
 }
 
 bool Playback::wants_inputs_of(const Entry& entry) const {
-  if (all_wanted_) return true;
+  // A consumed entry has forgotten its inputs: nobody knows, so it is tried, and throws.
+  if (all_wanted_ || entry.consumed_) return true;
   for (std::size_t i = 0; i < entry.input_count(); ++i) {
     if (const Node* input = entry.input(i); input != nullptr && input->wanted_) return true;
   }
@@ -268,13 +276,16 @@ void Playback::call_hooks() {
   }
 }
 
-// What was staged is added to the leaves' gradients; from here on nothing throws but bad_alloc.
+// What was staged is added to the leaves' gradients; from here on nothing throws but bad_alloc. A
+// leaf's gradient is its own: rules may hand the same dy to several inputs.
 void Playback::commit() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     GradientSum& from = leaf->staged;
     GradientSum& into = leaf->grad;
     if (from.dense.defined()) {
-      if (!from.dense.value().is_contiguous()) from.dense = Variable(from.dense.value().clone());
+      const Tensor& gradient = from.dense.value();
+      const bool own = gradient.is_exclusive() && gradient.is_contiguous();
+      if (!own && !into.dense.defined()) from.dense = Variable(gradient.clone());
       add(into.dense, std::move(from.dense));
     }
     for (RowPieces& pieces : from.rows) into.rows.push_back(std::move(pieces));
@@ -287,6 +298,11 @@ void Playback::commit() {
 namespace {
 
 Variable seed_for(const Variable& output, const Tensor& gradient, const char* operation) {
+  if (!output.is_leaf() && &output.node()->as_entry().owner() != &tape()) {
+    throw AutogradError(std::string(operation) +
+                        ": this was recorded on another thread; history stays on its thread, call "
+                        "it there");
+  }
   if (!output.requires_grad()) {
     throw AutogradError(std::string(operation) +
                         ": this value does not depend on anything that wants a gradient, or was "

@@ -127,17 +127,20 @@ Variable minimum(const Variable& a, const Variable& b) {
 
 // y = c ? a : b    da = c ? dy : 0,  db = c ? 0 : dy
 Variable where(const Tensor& condition, const Variable& a, const Variable& b) {
-  return record("where", where(condition, a.value(), b.value()),
-                from(a, [condition](const Variable& dy) { return where(condition, dy, 0); }),
-                from(b, [condition](const Variable& dy) { return where(condition, 0, dy); }));
+  return record(
+      "where", where(condition, a.value(), b.value()),
+      from(a, [c = Variable(condition)](const Variable& dy) { return where(c.value(), dy, 0); }),
+      from(b, [c = Variable(condition)](const Variable& dy) { return where(c.value(), 0, dy); }));
 }
 Variable where(const Tensor& condition, const Variable& a, Scalar b) {
-  return record("where", where(condition, a.value(), b),
-                from(a, [condition](const Variable& dy) { return where(condition, dy, 0); }));
+  return record(
+      "where", where(condition, a.value(), b),
+      from(a, [c = Variable(condition)](const Variable& dy) { return where(c.value(), dy, 0); }));
 }
 Variable where(const Tensor& condition, Scalar a, const Variable& b) {
-  return record("where", where(condition, a, b.value()),
-                from(b, [condition](const Variable& dy) { return where(condition, 0, dy); }));
+  return record(
+      "where", where(condition, a, b.value()),
+      from(b, [c = Variable(condition)](const Variable& dy) { return where(c.value(), 0, dy); }));
 }
 
 // The input in another type: the engine converts the gradient back.

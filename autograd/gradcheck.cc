@@ -132,9 +132,9 @@ class Check {
     if (!options_.raise_exception) return false;
     std::ostringstream text;
     text.precision(8);
-    text << name_ << ": input " << input << ", element " << at << " of "
-         << inputs_[input].shape() << ": numerical " << numerical << ", analytical " << analytical
-         << remark << ", allowed difference " << allowed << "; look at the rule of this input";
+    text << name_ << ": input " << input << ", element " << at << " of " << inputs_[input].shape()
+         << ": numerical " << numerical << ", analytical " << analytical << remark
+         << ", allowed difference " << allowed << "; look at the rule of this input";
     throw AutogradError(text.str());
   }
 

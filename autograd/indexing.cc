@@ -112,17 +112,19 @@ Variable covered(const Variable& source, const Tensor& index) {
 // y = x at index along dim, repetitions allowed          dx = dy added there
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
   return record("index_select", index_select(x.value(), dim, index),
-                from(x, [dim, index, shape = x.shape(), dtype = x.dtype()](const Variable& dy) {
+                from(x, [dim, at = Variable(index), shape = x.shape(),
+                         dtype = x.dtype()](const Variable& dy) {
                   if (shape.empty()) return sum(dy);
-                  return index_add(zeros_for(shape, dtype), dim, index, dy);
+                  return index_add(zeros_for(shape, dtype), dim, at.value(), dy);
                 }));
 }
 
 // y[i][j] = x[index[i][j]][j] (dim 0)                    dx = dy added there
 Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
   return record("gather", gather(x.value(), dim, index),
-                from(x, [dim, index, shape = x.shape(), dtype = x.dtype()](const Variable& dy) {
-                  return scatter_add(zeros_for(shape, dtype), dim, index, dy);
+                from(x, [dim, at = Variable(index), shape = x.shape(),
+                         dtype = x.dtype()](const Variable& dy) {
+                  return scatter_add(zeros_for(shape, dtype), dim, at.value(), dy);
                 }));
 }
 
@@ -147,11 +149,13 @@ Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const
   const Variable part = covered(source, index);
   return record("scatter", scatter(x.value(), dim, index, part.value()),
                 from(x,
-                     [dim, index](const Variable& dy) {
-                       const Tensor nothing = zeros(index.shape(), dy.dtype());
-                       return dy * scatter(ones_like(dy.value()), dim, index, nothing);
+                     [dim, at = Variable(index)](const Variable& dy) {
+                       const Tensor nothing = zeros(at.shape(), dy.dtype());
+                       return dy * scatter(ones_like(dy.value()), dim, at.value(), nothing);
                      }),
-                from(part, [dim, index](const Variable& dy) { return gather(dy, dim, index); }));
+                from(part, [dim, at = Variable(index)](const Variable& dy) {
+                  return gather(dy, dim, at.value());
+                }));
 }
 
 // y = x, source added at index                 dx = dy;  dsource = dy from there
@@ -160,15 +164,18 @@ Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
   const Variable part = covered(source, index);
   return record("scatter_add", scatter_add(x.value(), dim, index, part.value()),
                 from(x, [](const Variable& dy) { return dy; }),
-                from(part, [dim, index](const Variable& dy) { return gather(dy, dim, index); }));
+                from(part, [dim, at = Variable(index)](const Variable& dy) {
+                  return gather(dy, dim, at.value());
+                }));
 }
 
 Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
                    const Variable& source) {
-  return record(
-      "index_add", index_add(x.value(), dim, index, source.value()),
-      from(x, [](const Variable& dy) { return dy; }),
-      from(source, [dim, index](const Variable& dy) { return index_select(dy, dim, index); }));
+  return record("index_add", index_add(x.value(), dim, index, source.value()),
+                from(x, [](const Variable& dy) { return dy; }),
+                from(source, [dim, at = Variable(index)](const Variable& dy) {
+                  return index_select(dy, dim, at.value());
+                }));
 }
 
 // Masks -------------------------------------------------------------------------------------------
@@ -179,8 +186,8 @@ Variable masked_select(const Variable& x, const Tensor& mask) {
   const Variable wide = expand(x, shape);
   Tensor value = masked_select(wide.value(), mask);
   return record("masked_select", std::move(value),
-                from(wide, [mask, shape, dtype = x.dtype()](const Variable& dy) {
-                  const Tensor places = nonzero(reshape(expand(mask, shape), {-1}));
+                from(wide, [at = Variable(mask), shape, dtype = x.dtype()](const Variable& dy) {
+                  const Tensor places = nonzero(reshape(expand(at.value(), shape), {-1}));
                   const Tensor flat = zeros({checked_numel(shape, "masked_select")}, dtype);
                   return reshape(index_add(flat, 0, reshape(places, {-1}), dy), shape);
                 }));
@@ -189,7 +196,9 @@ Variable masked_select(const Variable& x, const Tensor& mask) {
 // y = x, but value where mask                  dx = dy, 0 there
 Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value) {
   return record("masked_fill", masked_fill(x.value(), mask, value),
-                from(x, [mask](const Variable& dy) { return masked_fill(dy, mask, 0); }));
+                from(x, [at = Variable(mask)](const Variable& dy) {
+                  return masked_fill(dy, at.value(), 0);
+                }));
 }
 
 // Tables ------------------------------------------------------------------------------------------
@@ -197,10 +206,11 @@ Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value) {
 // y[...] = weight[ids[...]]                    dweight[id] = sum of dy[...] where ids[...] = id
 Variable embedding(const Variable& weight, const Tensor& ids,
                    std::optional<std::int64_t> padding_idx) {
-  return record("embedding", embedding(weight.value(), ids),
-                from(weight, [ids, skip = padding_idx.value_or(-1)](const Variable& dy) {
-                  return PlacedRows{ids, dy, skip};
-                }));
+  return record(
+      "embedding", embedding(weight.value(), ids),
+      from(weight, [at = Variable(ids), skip = padding_idx.value_or(-1)](const Variable& dy) {
+        return PlacedRows{at.value(), dy, skip};
+      }));
 }
 
 }  // namespace tapegrad

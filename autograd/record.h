@@ -8,11 +8,12 @@
 //
 // There is one rule per input, and it is kept only if that input wants a gradient: otherwise what
 // it captured is let go at once, and it is never called. What a rule captures is what the tape
-// keeps. A rule takes (dy), or (dy, y) where it needs the result: it must not capture the result
-// itself, which would refer to its own entry. It returns a Variable of its input's shape or of any
-// shape that this was broadcast to (the engine sums it down; no rule mentions broadcasting), or one
-// of the two gradients of a part below. Read next: autograd/elementwise.cc, then
-// autograd/backward.cc.
+// keeps; it captures Variables rather than Tensors, because they notice when their value was
+// overwritten since. A rule takes (dy), or (dy, y) where it needs the result: it must not capture
+// the result itself, which would refer to its own entry. It returns a Variable of its input's shape
+// or of any shape that this was broadcast to (the engine sums it down; no rule mentions
+// broadcasting), or one of the two gradients of a part below. Read next: autograd/elementwise.cc,
+// then autograd/backward.cc.
 #pragma once
 
 #include <cstdint>

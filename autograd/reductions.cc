@@ -87,7 +87,12 @@ Variable std(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
 Variable prod(const Variable& x, std::int64_t dim, bool keepdim) {
   if (x.dim() == 0) return reshape(x, {});
   std::int64_t size = x.size(dim);
-  if (size == 0 || !x.requires_grad()) return Variable(prod(x.value(), dim, keepdim));
+  if (!x.requires_grad()) return Variable(prod(x.value(), dim, keepdim));
+  if (size == 0) {
+    return record("prod", prod(x.value(), dim, keepdim), from(x, [empty = x](const Variable&) {
+                    return Variable(zeros_like(empty.value()));
+                  }));
+  }
   Variable product = x;
   while (size > 1) {
     const std::int64_t half = size / 2;
@@ -178,15 +183,16 @@ Variable extreme(const char* name, const Variable& x, Tensor value) {
 // y = elements of x at indices along dim       dx = dy at those places
 VariableAndIndices picked(const char* name, const Variable& x, ValuesAndIndices result,
                           std::int64_t dim, bool keepdim) {
-  Tensor indices = result.indices;
-  Variable values = record(
-      name, std::move(result.values),
-      from(x, [indices, dim, keepdim, shape = x.shape(), dtype = x.dtype()](const Variable& dy) {
-        if (shape.empty()) return dy;
-        return scatter_add(zeros(shape, dtype), dim, keepdim ? indices : unsqueeze(indices, dim),
-                           keepdim ? dy : unsqueeze(dy, dim));
-      }));
-  return {std::move(values), std::move(indices)};
+  Variable values = record(name, std::move(result.values),
+                           from(x, [at = Variable(result.indices), dim, keepdim, shape = x.shape(),
+                                    dtype = x.dtype()](const Variable& dy) {
+                             if (shape.empty()) return dy;
+                             const Tensor& indices = at.value();
+                             return scatter_add(zeros(shape, dtype), dim,
+                                                keepdim ? indices : unsqueeze(indices, dim),
+                                                keepdim ? dy : unsqueeze(dy, dim));
+                           }));
+  return {std::move(values), std::move(result.indices)};
 }
 
 }  // namespace

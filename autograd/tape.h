@@ -64,6 +64,7 @@ class Entry : public Node {
  public:
   const char* name() const { return name_; }
   std::uint64_t number() const { return number_; }  // position in the order of recording
+  const Tape& owner() const { return *tape_; }      // of the thread that recorded it
   std::span<const std::int64_t> sizes() const { return {sizes_, dim_}; }  // of the result
   DType dtype() const { return dtype_; }
 

@@ -32,7 +32,9 @@ void Variable::set_requires_grad(bool requires_grad) {
   if (node_ != nullptr && node_->is_leaf()) {
     node_->as_leaf().requires_grad = requires_grad;
   } else if (node_ == nullptr) {
-    if (requires_grad) *this = parameter(value());
+    if (!requires_grad) return;
+    check_differentiable(dtype(), "set_requires_grad");
+    *this = parameter(value());
   } else if (!requires_grad) {
     throw AutogradError(
         "set_requires_grad: this is the result of an operation, only leaves can be frozen; "
@@ -103,7 +105,7 @@ void Variable::set_grad(Tensor gradient) const {
 
 void Variable::zero_grad() const { leaf().grad.clear(); }
 
-void Variable::set_value(const Tensor& value) {
+void Variable::set_value(Tensor value) {
   Leaf& target = leaf();
   if (value.shape() != target.value().shape() || value.dtype() != target.value().dtype()) {
     throw ShapeError("set_value: got " + std::string(name(value.dtype())) + " " +
@@ -111,7 +113,8 @@ void Variable::set_value(const Tensor& value) {
                      to_string(target.value().sizes()));
   }
   // The leaf's memory is its own, so that optimisers may write to it.
-  target.set_value(value.is_exclusive() && value.is_contiguous() ? value : value.clone());
+  const bool own = value.is_exclusive() && value.is_contiguous();
+  target.set_value(own ? std::move(value) : value.clone());
   version_ = target.version();
 }
 

@@ -179,8 +179,8 @@ class Variable {
   bool has_row_grad() const;     // whether the gradient is row-sparse: from lookups only
   RowGradient row_grad() const;  // its distinct rows, without ever making the table
   void set_grad(Tensor gradient) const;
-  void zero_grad() const;               // has_grad() is false afterwards
-  void set_value(const Tensor& value);  // same shape and dtype; stays the same leaf
+  void zero_grad() const;        // has_grad() is false afterwards
+  void set_value(Tensor value);  // same shape and dtype; stays the same leaf
 
   // For the machinery: the node, and the leaf behind it (AutogradError if there is none).
   Node* node() const { return node_; }

@@ -10,6 +10,21 @@
 
 namespace tapegrad::nn {
 
+// An activation with one option, a double or an std::int64_t.
+template <class Option>
+class ActivationWith : public Module {
+ public:
+  std::string description() const override;  // LeakyReLU(0.01)
+
+ protected:
+  explicit ActivationWith(Option option) : option_(option) {}
+  Option option() const { return *option_; }
+  void become(const Module& other) const override;
+
+ private:
+  Shared<Option> option_;
+};
+
 struct Tanh : Module {
   Variable operator()(const Variable& x) const { return tanh(x); }
 };
@@ -19,15 +34,15 @@ struct Sigmoid : Module {
 struct ReLU : Module {
   Variable operator()(const Variable& x) const { return relu(x); }
 };
-struct LeakyReLU : Module {
-  explicit LeakyReLU(double slope = 0.01) : negative_slope(slope) {}
-  Variable operator()(const Variable& x) const { return leaky_relu(x, negative_slope); }
-  const double negative_slope;
+struct LeakyReLU : ActivationWith<double> {
+  explicit LeakyReLU(double negative_slope = 0.01) : ActivationWith(negative_slope) {}
+  Variable operator()(const Variable& x) const { return leaky_relu(x, negative_slope()); }
+  double negative_slope() const { return option(); }
 };
-struct ELU : Module {
-  explicit ELU(double scale = 1.0) : alpha(scale) {}
-  Variable operator()(const Variable& x) const { return elu(x, alpha); }
-  const double alpha;
+struct ELU : ActivationWith<double> {
+  explicit ELU(double alpha = 1.0) : ActivationWith(alpha) {}
+  Variable operator()(const Variable& x) const { return elu(x, alpha()); }
+  double alpha() const { return option(); }
 };
 struct GELU : Module {
   Variable operator()(const Variable& x) const { return gelu(x); }
@@ -38,19 +53,22 @@ struct SiLU : Module {
 struct Softplus : Module {
   Variable operator()(const Variable& x) const { return softplus(x); }
 };
-struct Softmax : Module {
-  explicit Softmax(std::int64_t along) : dim(along) {}
-  Variable operator()(const Variable& x) const { return softmax(x, dim); }
-  const std::int64_t dim;
+struct Softmax : ActivationWith<std::int64_t> {
+  explicit Softmax(std::int64_t dim) : ActivationWith(dim) {}
+  Variable operator()(const Variable& x) const { return softmax(x, dim()); }
+  std::int64_t dim() const { return option(); }
 };
-struct LogSoftmax : Module {
-  explicit LogSoftmax(std::int64_t along) : dim(along) {}
-  Variable operator()(const Variable& x) const { return log_softmax(x, dim); }
-  const std::int64_t dim;
+struct LogSoftmax : ActivationWith<std::int64_t> {
+  explicit LogSoftmax(std::int64_t dim) : ActivationWith(dim) {}
+  Variable operator()(const Variable& x) const { return log_softmax(x, dim()); }
+  std::int64_t dim() const { return option(); }
 };
 // All dimensions but the first become one.
 struct Flatten : Module {
   Variable operator()(const Variable& x) const { return flatten(x, 1); }
 };
+
+extern template class ActivationWith<double>;
+extern template class ActivationWith<std::int64_t>;
 
 }  // namespace tapegrad::nn

@@ -123,7 +123,7 @@ class FusedCrossEntropy {
       const T* scale = scales.data<T>();
       const T* log_p = log_p_.data<T>();
       T* out = dx.mutable_data<T>();
-      const T* weight = weight_.defined() ? weight_.data<T>() : nullptr;
+      const T* weight = weights<T>();
       const auto exp = kernel::table<T>().unary[static_cast<std::size_t>(kernel::Unary::kExp)];
       const auto count = static_cast<std::size_t>(count_);
       for_each_row<T>([&](std::int64_t i, std::int64_t y, double w) {
@@ -145,12 +145,15 @@ class FusedCrossEntropy {
 
   // The same from primitives: the plain reference, and what is differentiated again.
   Variable composed_backward(const Variable& x, const Variable& dy) const {
-    const Tensor counts = targets_ != ignored_;
-    const Tensor classes = where(counts, targets_, 0);
-    Tensor q = one_hot(classes, count_).to(x.dtype()) * own_ + shared_;
+    const Tensor& targets = targets_.value();
+    const Tensor counts = targets != ignored_;
+    const Tensor classes = where(counts, targets, 0);
+    Tensor q = one_hot(classes, count_).to(x.dtype());
     if (weight_.defined()) {
-      const Tensor own_weights = unsqueeze(index_select(weight_, 0, classes), 1);
-      q = one_hot(classes, count_).to(x.dtype()) * own_weights * own_ + weight_ * shared_;
+      const Tensor& weight = weight_.value();
+      q = q * unsqueeze(index_select(weight, 0, classes), 1) * own_ + weight * shared_;
+    } else {
+      q = q * own_ + shared_;
     }
     q = where(unsqueeze(counts, 1), q / norm_, 0);
     const Variable scale = reduction_ == Reduction::none ? unsqueeze(dy, 1) : dy;
@@ -161,18 +164,23 @@ class FusedCrossEntropy {
   // Calls function(row, class, weight) for the rows that are not ignored.
   template <class T, class Function>
   void for_each_row(const Function& function) const {
-    const std::int64_t* targets = targets_.data<std::int64_t>();
-    const T* weight = weight_.defined() ? weight_.data<T>() : nullptr;
+    const std::int64_t* targets = targets_.value().data<std::int64_t>();
+    const T* weight = weights<T>();
     for (std::int64_t i = 0; i < rows_; ++i) {
       const std::int64_t y = targets[i];
       if (y != ignored_) function(i, y, weight ? static_cast<double>(weight[y]) : 1.0);
     }
   }
   template <class T>
+  const T* weights() const {
+    return weight_.defined() ? weight_.value().data<T>() : nullptr;
+  }
+  template <class T>
   double weighted_sum(const T* row) const {
+    const T* weight = weights<T>();
     const auto n = static_cast<std::size_t>(count_);
-    return static_cast<double>(weight_.defined() ? kernel::table<T>().dot(row, weight_.data<T>(), n)
-                                                 : kernel::table<T>().sum(row, n));
+    return static_cast<double>(weight ? kernel::table<T>().dot(row, weight, n)
+                                      : kernel::table<T>().sum(row, n));
   }
   template <class T>
   void measure() {
@@ -181,12 +189,12 @@ class FusedCrossEntropy {
       for_each_row<T>([this](std::int64_t, std::int64_t, double w) { norm_ += w; });
     }
     total_weight_ = static_cast<double>(count_);
-    if (weight_.defined()) total_weight_ = sum(weight_).item<double>();
+    if (weight_.defined()) total_weight_ = sum(weight_.value()).item<double>();
   }
 
   Tensor log_p_;
-  Tensor targets_;
-  Tensor weight_;
+  Variable targets_;  // constants, which notice if they are overwritten before backward
+  Variable weight_;
   std::int64_t rows_;
   std::int64_t count_;
   std::int64_t ignored_;
@@ -273,7 +281,8 @@ Variable nll_loss(const Variable& log_probabilities, const Tensor& targets,
   const Tensor index = where(ignored, 0, targets);
   Tensor weight = ones_like(targets).to(log_probabilities.dtype());
   if (classes.weight.defined()) {
-    weight = reshape(index_select(classes.weight, 0, reshape(index, {-1})), targets.shape());
+    weight =
+        reshape(index_select(classes.weight, 0, reshape(index, {index.numel()})), targets.shape());
   }
   weight = where(ignored, 0, weight);
   const Variable picked =

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iomanip>
 #include <ostream>
 #include <set>
 
@@ -89,19 +88,34 @@ void Module::add_child(const std::string& name, std::shared_ptr<Module> module, 
   state_->children.emplace_back(name, std::move(module), copy);
 }
 
-void Module::replace(const std::string& name, const Module& module) const {
-  for (const Child& child : state_->children) {
-    if (child.name != name) continue;
-    const Module& registered = *child.module;
-    if (typeid(registered) != typeid(module)) {
-      throw ValueError("replace_module: '" + name + "' is " + registered.description() + ", got " +
-                       module.description() + "; the class must be the same");
-    }
-    child.module->become(module);
-    return;
+// Throws unless `other` can take the place of this module, which is registered as `name`.
+void Module::check_fits(const std::string& name, const Module& other) const {
+  const std::string both =
+      "replace_module: '" + name + "' is " + description() + ", got " + other.description() + "; ";
+  if (typeid(*this) != typeid(other)) throw ValueError(both + "the class must be the same");
+  const State& to = *state_;
+  const State& from = *other.state_;
+  const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
+  if (!std::ranges::equal(to.parameters, from.parameters, same) ||
+      !std::ranges::equal(to.buffers, from.buffers, same) ||
+      !std::ranges::equal(to.children, from.children, {}, &Child::name, &Child::name)) {
+    throw ValueError(both + "they register different names (a bias in one only?)");
   }
+  for (std::size_t i = 0; i < to.children.size(); ++i) {
+    to.children[i].module->check_fits(name + "." + to.children[i].name, *from.children[i].module);
+  }
+}
+
+void Module::replace(const std::string& name, const Module& module) const {
   std::string names;
-  for (const Child& child : state_->children) names += " '" + child.name + "'";
+  for (const Child& child : state_->children) {
+    if (child.name == name) {
+      child.module->check_fits(name, module);
+      child.module->become(module);
+      return;
+    }
+    names += (names.empty() ? " '" : ", '") + child.name + "'";
+  }
   throw ValueError("replace_module: no module '" + name + "' is registered here; there are" +
                    (names.empty() ? " none" : names));
 }
@@ -109,17 +123,6 @@ void Module::replace(const std::string& name, const Module& module) const {
 void Module::become(const Module& other) const {
   State& to = *state_;
   const State& from = *other.state_;
-  const auto names_differ = [](const auto& a, const auto& b) { return a.first != b.first; };
-  bool same = to.parameters.size() == from.parameters.size() &&
-              to.buffers.size() == from.buffers.size() &&
-              to.children.size() == from.children.size();
-  for (std::size_t i = 0; same && i < to.parameters.size(); ++i) {
-    same = !names_differ(to.parameters[i], from.parameters[i]);
-  }
-  if (!same) {
-    throw ValueError("replace_module: " + description() + " and " + other.description() +
-                     " register different names (a bias in one only?)");
-  }
   for (std::size_t i = 0; i < to.parameters.size(); ++i) {
     to.parameters[i].second.adopt(from.parameters[i].second);
   }
@@ -236,7 +239,8 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
     } else if (found->shape() != current.shape()) {
       report.mismatched.push_back(name + ": " + to_string(found->sizes()) + " for " +
                                   to_string(current.sizes()));
-    } else if (is_floating_point(found->dtype()) != is_floating_point(current.dtype())) {
+    } else if (found->dtype() != current.dtype() &&
+               !(is_floating_point(found->dtype()) && is_floating_point(current.dtype()))) {
       report.mismatched.push_back(name + ": " + tapegrad::name(found->dtype()) + " for " +
                                   tapegrad::name(current.dtype()));
     } else {
@@ -298,10 +302,13 @@ void Module::print(std::ostream& out, const std::string& name, int depth) const 
     count += listed.variable.numel();
     if (!listed.variable.requires_grad()) frozen += listed.variable.numel();
   }
+  const auto padding = [](std::size_t width, const std::string& text) {
+    return std::string(text.size() < width ? width - text.size() : 0, ' ');
+  };
   const std::string label = std::string(static_cast<std::size_t>(2 * depth), ' ') +
                             (name.empty() ? "" : name + ": ") + description();
-  out << std::left << std::setw(56) << label << ' ' << std::right << std::setw(14)
-      << with_separators(count);
+  const std::string number = with_separators(count);
+  out << label + padding(56, label) + ' ' + padding(14, number) + number;
   if (frozen > 0) out << "  (" << with_separators(frozen) << " frozen)";
   out << '\n';
   for (const Child& child : state_->children) child.module->print(out, child.name, depth + 1);

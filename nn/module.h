@@ -78,7 +78,8 @@ class Module {
 
   // Puts `module` in the place of the registered module of that name, of the same class: all
   // handles to the old one, the member variable included, use the new parameters, buffers and
-  // options from now on. ValueError if there is no such name or the class differs.
+  // options from now on. ValueError if there is no such name, or if the class or a registered name
+  // differs anywhere in the two trees; sizes may differ.
   template <class M>
   void replace_module(const std::string& name, const M& module) const {
     replace(name, module);
@@ -101,8 +102,8 @@ class Module {
     return module;
   }
 
-  // Takes over `other`, which is of the same class: parameters and buffers by name, modules one by
-  // one. A layer with options of its own overrides this to take them over too.
+  // Takes over `other`, which has the same class and names: parameters and buffers by name, modules
+  // one by one. A layer with options of its own overrides this to take them over too.
   virtual void become(const Module& other) const;
 
  private:
@@ -126,6 +127,7 @@ class Module {
 
   void add_child(const std::string& name, std::shared_ptr<Module> module, Child::Copy copy);
   void check_name(const std::string& name) const;
+  void check_fits(const std::string& name, const Module& other) const;
   void replace(const std::string& name, const Module& module) const;
   template <class Visitor>
   void visit_parameters(const std::string& prefix, const Visitor& visitor) const;

@@ -47,7 +47,7 @@ class Parameter {
   void set_requires_grad(bool requires_grad) const {
     slot_->variable.set_requires_grad(requires_grad);
   }
-  void set_value(const Tensor& value) const { slot_->variable.set_value(value); }
+  void set_value(Tensor value) const { slot_->variable.set_value(std::move(value)); }
 
   // All copies of `target`, and the module that registered it, use `source`'s leaf from now on.
   // ShapeError unless both have the same shape and element type. Optimisers know leaves: make them

@@ -1,6 +1,8 @@
 #include <tapegrad/nn/rnn_cell.h>
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/tensor/random.h>
@@ -23,6 +25,11 @@ RNNCellOptions checked(std::int64_t input_size, std::int64_t hidden_size, RNNCel
   return options;
 }
 
+std::span<const std::int64_t> batch_of(const Variable& x) {
+  const std::span<const std::int64_t> sizes = x.sizes();
+  return sizes.first(sizes.empty() ? 0 : sizes.size() - 1);
+}
+
 }  // namespace
 
 // The members are made, and so drawn, in the order in which they are declared.
@@ -37,6 +44,11 @@ RNNCell::RNNCell(std::int64_t input_size, std::int64_t hidden_size, RNNCellOptio
       options_(options) {}
 
 Variable RNNCell::operator()(const Variable& x, const Variable& h) const {
+  // Without this, a state of batch 1 would broadcast over the batch of x, or the other way round.
+  if (!std::ranges::equal(batch_of(x), batch_of(h))) {
+    throw ShapeError("RNNCell: x is " + to_string(x.sizes()) + " and h is " + to_string(h.sizes()) +
+                     ", needed the same batch");
+  }
   const Variable sum = linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh);
   return options_->nonlinearity == Nonlinearity::tanh ? tanh(sum) : relu(sum);
 }

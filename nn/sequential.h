@@ -17,10 +17,12 @@ namespace tapegrad::nn {
 // the same numbers with every compiler:
 //
 //   Sequential model{Linear(2, 16), Tanh(), Linear(16, 1)};
+//
+// Sequential{other} is a copy of `other`, as everywhere in C++; push_back(other) puts it inside.
 class Sequential : public Module {
  public:
   template <class... Parts>
-  requires(sizeof...(Parts) > 0 &&
+  requires(sizeof...(Parts) > 1 ||
            !(std::is_same_v<Parts, Sequential> && ...)) explicit Sequential(Parts... parts) {
     (push_back(std::move(parts)), ...);
   }
@@ -30,9 +32,10 @@ class Sequential : public Module {
   template <class Part>
   void push_back(Part part) {
     if constexpr (std::is_base_of_v<Module, Part>) {
-      steps_->push_back(step(register_module(std::to_string(steps_->size()), std::move(part))));
+      Part module = register_module(std::to_string(steps_->size()), std::move(part));
+      steps_->push_back({function(std::move(module)), true});
     } else {
-      steps_->push_back(step(std::move(part)));
+      steps_->push_back({function(std::move(part)), false});
     }
   }
 
@@ -40,15 +43,30 @@ class Sequential : public Module {
 
   Variable operator()(const Variable& x) const {
     Variable y = x;
-    for (const Step& each : *steps_) y = each(y);
+    for (const Step& each : *steps_) y = each.run(y);
     return y;
   }
 
+ protected:
+  // The modules have taken over those of `other` already.
+  void become(const Module& other) const override {
+    Module::become(other);
+    std::vector<Step> steps = *static_cast<const Sequential&>(other).steps_;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (steps[i].is_module) steps[i] = (*steps_)[i];
+    }
+    *steps_ = std::move(steps);
+  }
+
  private:
-  using Step = std::function<Variable(const Variable&)>;
+  using Function = std::function<Variable(const Variable&)>;
+  struct Step {
+    Function run;
+    bool is_module;
+  };
 
   template <class Part>
-  static Step step(Part part) {
+  static Function function(Part part) {
     if constexpr (std::is_invocable_v<const Part&, const Variable&>) {
       return [part = std::move(part)](const Variable& x) -> Variable { return part(x); };
     } else {

@@ -2,11 +2,13 @@
 // parameters, buffers, options, training mode. Under clone() the same copy constructors make deep
 // copies instead, each shared thing once, so that tied parameters stay tied.
 //
-// Internal. Read next: nn/parameter.h.
+// Read next: nn/parameter.h.
 #pragma once
 
 #include <memory>
+#include <type_traits>
 #include <unordered_map>
+#include <utility>
 
 #include <tapegrad/autograd/variable.h>
 
@@ -30,7 +32,12 @@ class CloneScope {
     if (const auto found = copies_.find(original.get()); found != copies_.end()) {
       return std::static_pointer_cast<T>(found->second);
     }
-    auto copy = std::make_shared<T>(*original);
+    std::shared_ptr<T> copy;
+    if constexpr (std::is_same_v<T, Tensor>) {  // copying the handle would share the numbers
+      copy = std::make_shared<T>(original->defined() ? original->clone() : Tensor());
+    } else {
+      copy = std::make_shared<T>(*original);
+    }
     copies_.emplace(original.get(), copy);
     return copy;
   }

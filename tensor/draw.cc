@@ -308,6 +308,10 @@ template <class T>
 void multinomial(Generator& generator, std::span<std::int64_t> y, std::span<const T> weights,
                  std::size_t rows, bool replacement) {
   if (y.empty()) return;
+  if (rows == 0 || y.size() % rows != 0 || weights.size() % rows != 0) {
+    fail("multinomial: ", y.size(), " samples and ", weights.size(), " weights do not make ", rows,
+         " rows");
+  }
   const std::size_t samples = y.size() / rows;
   const std::size_t categories = weights.size() / rows;
   for (std::size_t row = 0; row < rows; ++row) {

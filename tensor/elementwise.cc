@@ -111,14 +111,8 @@ std::int64_t plain_unary(Unary op, std::int64_t x) {
 
 // Broadcasting ------------------------------------------------------------------------------------
 
-bool same_sizes(const Tensor& a, const Tensor& b) {
-  const auto x = a.sizes();
-  const auto y = b.sizes();
-  return x.size() == y.size() && std::equal(x.begin(), x.end(), y.begin());
-}
-
 Shape common_shape(const Tensor& a, const Tensor& b, const char* operation) {
-  return same_sizes(a, b) ? a.shape() : broadcast_shapes(a.sizes(), b.sizes(), operation);
+  return a.same_sizes(b) ? a.shape() : broadcast_shapes(a.sizes(), b.sizes(), operation);
 }
 
 // Calls row(y, a, b, operands, n) for rows in which each operand is consecutive or one number.
@@ -135,12 +129,15 @@ void run_rows(const Tensor& out, Tensor a, Tensor b, const Row& row) {
   const Operands operands = loop.row_stride(0) == 0   ? Operands::kScalarVector
                             : loop.row_stride(1) == 0 ? Operands::kVectorScalar
                                                       : Operands::kVectorVector;
+  // Where both are one number, so is the result: computed once, then repeated.
+  const bool constant = loop.row_stride(0) == 0 && loop.row_stride(1) == 0;
   const auto n = static_cast<std::size_t>(loop.row_size());
   Out* y = const_cast<Out*>(out.data<Out>());
   const T* a_data = a.data<T>();
   const T* b_data = b.data<T>();
   loop.for_each_row([&](const auto& offset) {
-    row(y, a_data + offset[0], b_data + offset[1], operands, n);
+    row(y, a_data + offset[0], b_data + offset[1], operands, constant ? 1 : n);
+    if (constant) std::fill(y + 1, y + n, *y);
     y += n;
   });
 }
@@ -189,7 +186,7 @@ Tensor number(Scalar value, DType dtype) {
 Tensor binary(Binary op, const char* operation, const Tensor& a, const Tensor& b) {
   const DType dtype = a.dtype();
   if (dtype == b.dtype() && is_floating_point(dtype)) {
-    if (a.is_contiguous() && b.is_contiguous() && same_sizes(a, b)) {
+    if (a.is_contiguous() && b.is_contiguous() && a.same_sizes(b)) {
       Tensor out = Tensor::uninitialized_like(a, dtype);
       visit_floating(dtype, [&](auto zero) {
         using T = decltype(zero);

@@ -43,6 +43,31 @@ std::int64_t position_in_row(const T* row, std::int64_t size) {
   }
 }
 
+// The extremes of the columns of (rows, columns), and the rows where they stand. Position is as
+// wide as T, so that both fit the same vectors.
+template <Which kWhich, class Position, class T>
+void extremes_of_columns(const T* x, std::int64_t rows, std::int64_t columns, T* value,
+                         std::int64_t* position) {
+  constexpr std::int64_t kBlock = 64;
+  T best[kBlock];
+  Position at[kBlock];
+  for (std::int64_t begin = 0; begin < columns; begin += kBlock) {
+    const std::int64_t n = std::min(kBlock, columns - begin);
+    std::copy_n(x + begin, n, best);
+    std::fill_n(at, n, Position{0});
+    for (std::int64_t r = 1; r < rows; ++r) {
+      const T* row = x + r * columns + begin;
+      for (std::int64_t j = 0; j < n; ++j) {
+        const bool better = beats<kWhich>(row[j], best[j]);
+        best[j] = better ? row[j] : best[j];
+        at[j] = better ? static_cast<Position>(r) : at[j];
+      }
+    }
+    std::copy_n(best, n, value + begin);
+    std::copy_n(at, n, position + begin);
+  }
+}
+
 void require_elements(const char* operation, const Tensor& x) {
   if (x.numel() > 0) return;
   throw ValueError(std::string(operation) + ": tensor of shape " + to_string(x.sizes()) +
@@ -88,24 +113,19 @@ ValuesAndIndices along(const char* operation, const Tensor& x, std::int64_t dim,
     const T* from = bands.x.data<T>();
     T* value = values.mutable_data<T>();
     auto* position = indices.mutable_data<std::int64_t>();
-    const std::int64_t inner = bands.inner;
-    for (std::int64_t i = 0; i < bands.outer; ++i, value += inner, position += inner) {
-      if (inner == 1) {
+    using Narrow = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    const auto columns = bands.reduced <= INT32_MAX ? extremes_of_columns<kWhich, Narrow, T>
+                                                    : extremes_of_columns<kWhich, std::int64_t, T>;
+    for (std::int64_t i = 0; i < bands.outer; ++i) {
+      if (bands.inner == 1) {
         *position = position_in_row<kWhich>(from, bands.reduced);
         *value = from[*position];
-        from += bands.reduced;
-        continue;
+      } else {
+        columns(from, bands.reduced, bands.inner, value, position);
       }
-      std::copy_n(from, inner, value);
-      std::fill_n(position, inner, std::int64_t{0});
-      from += inner;
-      for (std::int64_t r = 1; r < bands.reduced; ++r, from += inner) {
-        for (std::int64_t j = 0; j < inner; ++j) {
-          const bool better = beats<kWhich>(from[j], value[j]);
-          value[j] = better ? from[j] : value[j];
-          position[j] = better ? r : position[j];
-        }
-      }
+      from += bands.reduced * bands.inner;
+      value += bands.inner;
+      position += bands.inner;
     }
   });
   return {values, indices};

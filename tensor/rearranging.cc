@@ -1,5 +1,5 @@
-// Elements in another order or number: repeat, tile, flip, roll, tril, triu. What reorders goes
-// through xtensor, whose views walk over any strides. Read next: tensor/indexing.cc.
+// Elements in another order or number: repeat, tile, flip, roll, tril, triu. Read next:
+// tensor/indexing.cc.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -7,23 +7,9 @@
 
 #include <tapegrad/tensor/layout.h>
 #include <tapegrad/tensor/ops.h>
-#include <tapegrad/tensor/xt.h>
 
 namespace tapegrad {
 namespace {
-
-// A new tensor like x, written by f(y, x) as xtensor expressions.
-template <class Function>
-Tensor rearranged(const Tensor& x, const Function& function) {
-  Tensor out = Tensor::uninitialized_like(x, x.dtype());
-  if (x.numel() == 0) return out;
-  visit(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    auto y = mutable_xtensor_view<T>(out);
-    function(y, xtensor_view<T>(x));
-  });
-  return out;
-}
 
 // (outer, size, ...) -> (outer, count * size, ...): each of the outer parts `count` times.
 Tensor repeat_along(const Tensor& x, std::int64_t dim, std::int64_t count) {
@@ -99,8 +85,7 @@ Tensor flip(const Tensor& x, const Dims& dims) {
   for (const std::int64_t dim : dims) {
     if (x.dim() == 0) break;
     const std::size_t axis = detail::fast_wrap_dim(dim, x.sizes().size(), "flip");
-    out =
-        rearranged(out, [&](auto& y, const auto& from) { xt::noalias(y) = xt::flip(from, axis); });
+    out = index_select(out, dim, arange(x.sizes()[axis] - 1, -1, -1));
   }
   return out.shares_memory_with(x) ? x.clone() : out;
 }
@@ -118,10 +103,9 @@ Tensor roll(const Tensor& x, const Shape& shifts, const Dims& dims) {
     const std::size_t axis = detail::existing_dim(dims[i], x, "roll");
     const std::int64_t size = x.sizes()[axis];
     if (size == 0) continue;
-    const std::int64_t shift = (shifts[i] % size + size) % size;  // xt::roll reads beyond otherwise
-    out = rearranged(out, [&](auto& y, const auto& from) {
-      xt::noalias(y) = xt::roll(from, shift, static_cast<std::ptrdiff_t>(axis));
-    });
+    const std::int64_t start = (size - shifts[i] % size) % size;
+    const auto dim = static_cast<std::int64_t>(axis);
+    out = cat({narrow(out, dim, start, size - start), narrow(out, dim, 0, start)}, dim);
   }
   return out.shares_memory_with(x) ? x.clone() : out;
 }

@@ -2,14 +2,14 @@
 // tensor/extremes.cc.
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <numeric>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tapegrad/tensor/bands.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/xt.h>
 
 namespace tapegrad {
 
@@ -190,18 +190,24 @@ Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool u
   });
 }
 
+// Through xtensor, which walks over any strides, so that nothing is moved first.
 Tensor prod_over(const Tensor& x, DimSet dims, const Shape& shape) {
-  const Rows rows(is_floating_point(x.dtype()) ? x : x.to(int64), dims);
-  return visit(rows.x.dtype(), [&](auto zero) {
+  const Tensor in = is_floating_point(x.dtype()) ? x : x.to(int64);
+  if (x.numel() == 0) return ones(shape, in.dtype());
+  if (x.dim() == 0) return in.clone();
+  std::vector<std::size_t> axes;
+  for (std::size_t i = 0; i < x.sizes().size(); ++i) {
+    if (contains(dims, i)) axes.push_back(i);
+  }
+  Tensor out = Tensor::uninitialized(reduced_shape(x, dims, false), in.dtype());
+  visit(in.dtype(), [&](auto zero) {
     using T = decltype(zero);
     // Unsigned, so that integers wrap around as PyTorch's do.
     using Factor = std::conditional_t<std::is_floating_point_v<T>, T, std::uint64_t>;
-    return reduce_rows<T, T>(rows, shape, [](const T* row, std::int64_t n) {
-      return static_cast<T>(std::accumulate(row, row + n, Factor{1}, [](Factor product, T factor) {
-        return product * static_cast<Factor>(factor);
-      }));
-    });
+    auto y = mutable_xtensor_view<T>(out);
+    xt::noalias(y) = xt::cast<T>(xt::prod<Factor>(xtensor_view<T>(in), axes));
   });
+  return reshape(out, shape);
 }
 
 Tensor any_over(const Tensor& x, DimSet dims, const Shape& shape) {
@@ -292,11 +298,12 @@ Tensor cumsum(const Tensor& x, std::int64_t dim) {
     using Total = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;
     const T* from = rows.data<T>();
     T* to = out.mutable_data<T>();
-    Total total{};
-    for (std::int64_t i = 0; i < out.numel(); ++i) {
-      if (i % size == 0) total = Total{};
-      total += static_cast<Total>(from[i]);
-      to[i] = static_cast<T>(total);
+    for (const T* end = from + out.numel(); from != end;) {
+      Total total{};
+      for (std::int64_t i = 0; i < size; ++i) {
+        total += static_cast<Total>(*from++);
+        *to++ = static_cast<T>(total);
+      }
     }
   });
   return transpose(out, position, -1).contiguous();

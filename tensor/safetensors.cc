@@ -380,27 +380,34 @@ std::string json_text(const std::string& text) {
 std::string header_text(const std::vector<const StateDict::value_type*>& order,
                         const Metadata& metadata) {
   std::string text = "{";
+  const auto separate = [&text] {
+    if (text.back() != '{' && text.back() != '[') text += ',';
+  };
   if (!metadata.empty()) {
+    text.append("\"").append(kMetadataKey).append("\":{");
     for (const auto& [key, value] : metadata) {
-      text += text.size() == 1 ? json_text(std::string(kMetadataKey)) + ":{" : ",";
-      text += json_text(key) + ":" + json_text(value);
+      separate();
+      text.append(json_text(key)).append(":").append(json_text(value));
     }
-    text += "}";
+    text += '}';
   }
   std::size_t position = 0;
   for (const auto* entry : order) {
     const Tensor& tensor = entry->second;
     const ElementType& type = written_type(tensor.dtype());
     const std::size_t end = position + static_cast<std::size_t>(tensor.numel()) * type.bytes;
-    text += (text.size() == 1 ? "" : ",") + json_text(entry->first) + ":{\"dtype\":\"" +
-            std::string(type.name) + "\",\"shape\":[";
-    for (std::size_t i = 0; i < tensor.sizes().size(); ++i) {
-      text += (i == 0 ? "" : ",") + std::to_string(tensor.sizes()[i]);
+    separate();
+    text.append(json_text(entry->first)).append(":{\"dtype\":\"").append(type.name);
+    text += "\",\"shape\":[";
+    for (const std::int64_t size : tensor.sizes()) {
+      separate();
+      text += std::to_string(size);
     }
-    text += "],\"data_offsets\":[" + std::to_string(position) + "," + std::to_string(end) + "]}";
+    text.append("],\"data_offsets\":[").append(std::to_string(position));
+    text.append(",").append(std::to_string(end)).append("]}");
     position = end;
   }
-  text += "}";
+  text += '}';
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data are aligned
   if (text.size() > kMaxHeaderBytes) {
     throw ValueError("save: a header of " + std::to_string(text.size()) +

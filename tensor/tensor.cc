@@ -91,10 +91,10 @@ Tensor Tensor::uninitialized_like(const Tensor& x, DType dtype) {
       offset + static_cast<std::size_t>(from.numel) * item_size(dtype), x.sizes(), dtype);
   body->data = reinterpret_cast<std::byte*>(body) + offset;
   body->numel = from.numel;
-  std::copy_n(from.sizes(), from.dim, body->sizes());
-  if (from.contiguous) {
-    std::copy_n(from.strides(), from.dim, body->strides());
-  } else {
+  std::int64_t* const to = body->sizes();  // strides follow sizes
+  const int numbers = from.contiguous ? 2 * from.dim : from.dim;
+  for (int i = 0; i < numbers; ++i) to[i] = from.sizes()[i];  // short: quicker than memcpy
+  if (!from.contiguous) {
     const Strides strides = contiguous_strides(x.sizes());
     std::copy(strides.begin(), strides.end(), body->strides());
   }

@@ -162,6 +162,15 @@ class Tensor {
   // x[i] is the view select(x, 0, i).
   Tensor operator[](std::int64_t index) const;
 
+  bool same_sizes(const Tensor& other) const {
+    const detail::TensorBody& a = body();
+    const detail::TensorBody& b = other.body();
+    if (a.dim != b.dim) return false;
+    for (int i = 0; i < a.dim; ++i) {  // short: a loop is quicker than memcmp
+      if (a.sizes()[i] != b.sizes()[i]) return false;
+    }
+    return true;
+  }
   // Whether both look at the same memory.
   bool shares_memory_with(const Tensor& other) const { return body().owner == other.body().owner; }
   // Whether no other handle and no view refers to the memory: it may be written to unnoticed.

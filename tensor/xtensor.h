@@ -3,7 +3,7 @@
 // tensor/ops.h.
 //
 //   auto view = mutable_xtensor_view<float>(x);   // x's memory; x must outlive the view
-//   view = xt::flip(xt::eval(view), 0);
+//   view *= 2;
 //   Tensor y = from_xtensor(xt::xarray<float>(xt::sin(view)));
 #pragma once
 

@@ -62,8 +62,8 @@ Batch<T> apply(Batch<T> a, Batch<T> b) {
 // Loops --------------------------------------------------------------------------------------
 
 // Calls step(i) for each whole vector, from i on, and step(i, count) for a last partial one.
-// The kernels that call it are marked [[gnu::flatten]] where the step is long: else the compiler may
-// call it as a function, and load all constants again for each vector.
+// The kernels that call it are marked [[gnu::flatten]] where the step is long: else the compiler
+// may call it as a function, and load all constants again for each vector.
 template <class T, class Step>
 void for_each_vector(std::size_t n, const Step& step) {
   std::size_t i = 0;
@@ -74,9 +74,8 @@ void for_each_vector(std::size_t n, const Step& step) {
 // y[i...] = f(i...)
 template <class T, class F>
 void fill_with(T* y, std::size_t n, const F& f) {
-  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
-    lanes::store(y + i, f(i, count...), count...);
-  });
+  for_each_vector<T>(
+      n, [&](std::size_t i, auto... count) { lanes::store(y + i, f(i, count...), count...); });
 }
 
 // What f is given, at each place, of a vector in memory and of a number for all places.
@@ -147,7 +146,7 @@ template <Binary kOp, Operands kOperands, class T>
 template <Compare kOp, class V>
 auto holds(V a, V b) {
   if constexpr (kOp == Compare::kEq) return a == b;
-  if constexpr (kOp == Compare::kNe) return a != b;
+  if constexpr (kOp == Compare::kNe) return !(a == b);  // xsimd 8: false for NaN with AVX
   if constexpr (kOp == Compare::kLt) return a < b;
   if constexpr (kOp == Compare::kLe) return a <= b;
   if constexpr (kOp == Compare::kGt) return a > b;

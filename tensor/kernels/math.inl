@@ -40,13 +40,13 @@ struct Constants<float> {
   static constexpr float kLn2Low = -2.12194440e-4f;
   static constexpr float kExpLowest = -104.0f, kExpHighest = 89.0f;  // beyond: 0 and infinity
   static constexpr float kExpNormal = 87.0f;  // up to here, exp(x) and exp(-x) are normal numbers
-  static constexpr float kTanhOne = 10.0f;                           // beyond, tanh is 1
+  static constexpr float kTanhOne = 10.0f;    // beyond, tanh is 1
   // (exp(x) - 1 - x) / x^2 for |x| <= ln(2) / 2, 2^-26.2 of exp(x) - 1
   static constexpr float kExp[] = {0.49999997f, 0.166665435f, 0.0416672006f, 0.00836652052f,
                                    0.00138825167f};
   // (log(1 + x) - x) / x^2 for -1/4 <= x <= 1/2, 2^-27.6 of log(1 + x)
-  static constexpr float kLog[] = {-0.5f,        0.333334506f, -0.250000954f,
-                                   0.199908614f, -0.16647315f, 0.144784003f,
+  static constexpr float kLog[] = {-0.5f,         0.333334506f, -0.250000954f,
+                                   0.199908614f,  -0.16647315f, 0.144784003f,
                                    -0.131611735f, 0.104629405f, -0.045074068f};
 };
 
@@ -64,40 +64,38 @@ struct Constants<double> {
   static constexpr double kExpNormal = 708.0;
   static constexpr double kTanhOne = 20.0;
   // 2^-61.7
-  static constexpr double kExp[] = {
-      0.5,
-      0.16666666666666677,
-      0.041666666666666512,
-      0.0083333333333216898,
-      0.0013888888888962344,
-      0.00019841269885970133,
-      2.4801587172621121e-05,
-      2.7557244370219188e-06,
-      2.755740255352828e-07,
-      2.5108980206886362e-08,
-      2.0875361417224313e-09};
+  static constexpr double kExp[] = {0.5,
+                                    0.16666666666666677,
+                                    0.041666666666666512,
+                                    0.0083333333333216898,
+                                    0.0013888888888962344,
+                                    0.00019841269885970133,
+                                    2.4801587172621121e-05,
+                                    2.7557244370219188e-06,
+                                    2.755740255352828e-07,
+                                    2.5108980206886362e-08,
+                                    2.0875361417224313e-09};
   // 2^-56.6
-  static constexpr double kLog[] = {
-      -0.5,
-      0.33333333333333748,
-      -0.25000000000010575,
-      0.19999999999850265,
-      -0.1666666666380045,
-      0.14285714299930202,
-      -0.12500000290605398,
-      0.11111110772847894,
-      -0.099999855443325264,
-      0.09090893017404382,
-      -0.083337043522986959,
-      0.076933872329545891,
-      -0.07138582621280691,
-      0.06643361558870535,
-      -0.062498484034237509,
-      0.060830361808677465,
-      -0.0596809438462595,
-      0.0506958622242413,
-      -0.029389219436159488,
-      0.0080910904183578054};
+  static constexpr double kLog[] = {-0.5,
+                                    0.33333333333333748,
+                                    -0.25000000000010575,
+                                    0.19999999999850265,
+                                    -0.1666666666380045,
+                                    0.14285714299930202,
+                                    -0.12500000290605398,
+                                    0.11111110772847894,
+                                    -0.099999855443325264,
+                                    0.09090893017404382,
+                                    -0.083337043522986959,
+                                    0.076933872329545891,
+                                    -0.07138582621280691,
+                                    0.06643361558870535,
+                                    -0.062498484034237509,
+                                    0.060830361808677465,
+                                    -0.0596809438462595,
+                                    0.0506958622242413,
+                                    -0.029389219436159488,
+                                    0.0080910904183578054};
 };
 
 // The exponential and its kin ------------------------------------------------------------------
@@ -142,21 +140,23 @@ Batch<T> exp_in_range(Batch<T> x) {
 template <class T>
 Batch<T> exp_below(Batch<T> x) {
   using C = Constants<T>;
-#if !defined(__AVX512F__)
-  if (xsimd::all(xsimd::abs(x) <= Batch<T>(C::kExpNormal))) return exp_in_range(x);
-#endif
-  x = xsimd::max(Batch<T>(C::kExpLowest), x);
-  const Batch<T> k = whole_ln2(x), y = exp_polynomial(without_ln2(x, k));
+  const Batch<T> lowest(C::kExpLowest);
 #if defined(__AVX512F__)
+  x = xsimd::max(lowest, x);
+  const Batch<T> k = whole_ln2(x), y = exp_polynomial(without_ln2(x, k));
   if constexpr (sizeof(T) == 4) {
     return _mm512_scalef_ps(y, k);
   } else {
     return _mm512_scalef_pd(y, k);
   }
 #else
+  if (xsimd::all(xsimd::abs(x) <= Batch<T>(C::kExpNormal))) return exp_in_range(x);
   // 2^k in two factors, of which each is a normal number; the same bits as above where both work.
+  const auto none = x <= lowest;  // set to 0 before the product underflows, which is slow
+  x = xsimd::max(lowest, x);
+  const Batch<T> k = whole_ln2(x), y = exp_polynomial(without_ln2(x, k));
   const Batch<T> magic(C::kMagic), half = lanes::fma(k, Batch<T>(T(0.5)), magic) - magic;
-  return y * power_of_two(half) * power_of_two(k - half);
+  return xsimd::select(none, Batch<T>(T(0)), y) * power_of_two(half) * power_of_two(k - half);
 #endif
 }
 
@@ -225,10 +225,12 @@ Batch<T> log1p_polynomial(Batch<T> f) {
 #if defined(__AVX512F__)
 
 inline Batch<float> fraction(Batch<float> x) {
-  return _mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan) - Batch<float>(1.0f);
+  return Batch<float>(_mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan)) -
+         Batch<float>(1.0f);
 }
 inline Batch<double> fraction(Batch<double> x) {
-  return _mm512_getmant_pd(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan) - Batch<double>(1.0);
+  return Batch<double>(_mm512_getmant_pd(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan)) -
+         Batch<double>(1.0);
 }
 inline Batch<float> exponent(Batch<float> x, Batch<float> f) {
   const __m512 e = _mm512_getexp_ps(x);  // of the greatest power of two up to x
@@ -395,10 +397,12 @@ Batch<double> trigonometric(Batch<double> x) {
 
 // x + x P(x^2) below 1, and above 1 - exp(Q(x)), where Q approximates log(1 - erf(x)).
 inline Batch<float> erf(Batch<float> x) {
-  static constexpr float kSmall[] = {0.128379166f,   -0.37612626f,    0.112835854f, -0.0268538129f,
-                                     0.00518832821f, -0.000801019836f, 7.85387747e-05f};  // 2^-29.6
-  static constexpr float kLarge[] = {-1.1286943f,    -0.634969592f, -0.106530815f,  0.0240100268f,
-                                     -0.00375745795f, 0.000350587594f, -1.39620252e-05f};  // 2^-31.3
+  static constexpr float kSmall[] = {0.128379166f,   -0.37612626f,   0.112835854f,
+                                     -0.0268538129f, 0.00518832821f, -0.000801019836f,
+                                     7.85387747e-05f};  // 2^-29.6
+  static constexpr float kLarge[] = {-1.1286943f,     -0.634969592f,   -0.106530815f,
+                                     0.0240100268f,   -0.00375745795f, 0.000350587594f,
+                                     -1.39620252e-05f};  // 2^-31.3
   const Batch<float> one(1.0f), size = xsimd::min(Batch<float>(4.0f), xsimd::abs(x));
   const Batch<float> small = lanes::fma(polynomial(x * x, kSmall), x, x);
   const Batch<float> large = one - exp_in_range(polynomial(size, kLarge) * size);

@@ -1,9 +1,11 @@
 // One step of an optimiser over consecutive numbers, each a single pass over memory, which is what
 // it costs: 28 bytes a number for Adam in single precision. The formulas stand in kernels.h; what
-// an option leaves out is decided outside of the loop. Read next: isa.inl.
+// an option leaves out is decided outside of the loop. Products that are added are fused by hand,
+// so that a number's bits do not depend on whether it comes in a whole vector. Read next: isa.inl.
 
 template <bool kHasMax, class T>
-[[gnu::flatten]] void adam_loop(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArguments& a) {
+[[gnu::flatten]] void adam_loop(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n,
+                                const AdamArguments& a) {
   const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
   const Batch<T> beta1 = constant(a.beta1), rest1 = constant(1 - a.beta1);
   const Batch<T> beta2 = constant(a.beta2), rest2 = constant(1 - a.beta2);
@@ -13,10 +15,9 @@ template <bool kHasMax, class T>
   const Batch<T> sign = constant(a.sign), zero(T(0));
   const bool decays = a.l2 != 0;
   for_each_vector<T>(n, [&](std::size_t i, auto... count) {
-    Batch<T> value = lanes::load(p + i, count...);
+    const Batch<T> value = lanes::load(p + i, count...);
     Batch<T> gradient = g != nullptr ? lanes::load(g + i, count...) * sign : zero;
     if (decays) gradient = lanes::fma(value, l2, gradient);
-    value = value * shrink;
     const Batch<T> mean = lanes::fma(rest1, gradient, beta1 * lanes::load(m + i, count...));
     const Batch<T> square =
         lanes::fma(rest2 * gradient, gradient, beta2 * lanes::load(v + i, count...));
@@ -28,7 +29,7 @@ template <bool kHasMax, class T>
       lanes::store(vmax + i, top, count...);
     }
     const Batch<T> scale = lanes::fma(xsimd::sqrt(top), unbias2, eps);
-    lanes::store(p + i, value + minus_step * mean / scale, count...);
+    lanes::store(p + i, lanes::fma(value, shrink, minus_step * mean / scale), count...);
   });
 }
 
@@ -54,8 +55,7 @@ template <class T>
     if (decays) gradient = lanes::fma(value, decay, gradient);
     if (buf != nullptr) {
       const Batch<T> velocity =
-          first ? gradient
-                : lanes::fma(rest, gradient, momentum * lanes::load(buf + i, count...));
+          first ? gradient : lanes::fma(rest, gradient, momentum * lanes::load(buf + i, count...));
       lanes::store(buf + i, velocity, count...);
       gradient = nesterov ? lanes::fma(momentum, velocity, gradient) : velocity;
     }

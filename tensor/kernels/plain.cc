@@ -41,7 +41,7 @@ T apply(T x) {
   if constexpr (kOp == Unary::kSoftplus) return x > 20 ? x : std::log1p(std::exp(x));
   if constexpr (kOp == Unary::kSilu) return x * apply<Unary::kSigmoid>(x);
   if constexpr (kOp == Unary::kGelu) {
-    return x * (1 + std::erf(x * T(0.70710678118654752))) / 2;
+    return x * T(0.5) * (1 + std::erf(x * T(0.70710678118654752)));
   }
   if constexpr (kOp == Unary::kFloor) return std::floor(x);
   if constexpr (kOp == Unary::kCeil) return std::ceil(x);
@@ -246,7 +246,8 @@ void matmul(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t a_row, std::ptr
     for (std::ptrdiff_t j = 0; j < static_cast<std::ptrdiff_t>(n); ++j) {
       long double total = accumulate ? c[i * ldc + j] : T(0);
       for (std::ptrdiff_t l = 0; l < static_cast<std::ptrdiff_t>(k); ++l) {
-        total += static_cast<long double>(a[i * a_row + l * a_column]) * b[l * b_row + j * b_column];
+        total +=
+            static_cast<long double>(a[i * a_row + l * a_column]) * b[l * b_row + j * b_column];
       }
       c[i * ldc + j] = static_cast<T>(total);
     }

@@ -97,12 +97,12 @@ void softmax_backward(T* dx, const T* dy, const T* y, std::size_t rows, std::siz
 }
 
 template <class T>
-[[gnu::flatten]] void log_softmax_backward(T* dx, const T* dy, const T* y, std::size_t rows, std::size_t columns) {
+[[gnu::flatten]] void log_softmax_backward(T* dx, const T* dy, const T* y, std::size_t rows,
+                                           std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i, dx += columns, dy += columns, y += columns) {
     const Vector<T> u{dy}, v{y};
     const Batch<T> minus_total(-sum(dy, columns));
-    fill_with(dx, columns, [&](auto... at) {
-      return lanes::fma(math::exp(v(at...)), minus_total, u(at...));
-    });
+    fill_with(dx, columns,
+              [&](auto... at) { return lanes::fma(math::exp(v(at...)), minus_total, u(at...)); });
   }
 }

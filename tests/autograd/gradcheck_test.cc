@@ -32,9 +32,8 @@ Variable cut_cube(const Variable& x) {
 
 // Gradients in the wrong places, which a sum of outputs would not notice.
 Variable flipped(const Variable& x) {
-  return record("flipped", x.value().clone(), from(x, [](const Variable& dy) {
-                  return flip(dy, 0);
-                }));
+  return record("flipped", x.value().clone(),
+                from(x, [](const Variable& dy) { return flip(dy, 0); }));
 }
 
 // A rule that reads dy as if its elements were next to each other.
@@ -119,9 +118,10 @@ TEST_CASE("gradcheck notices a gradient that is missing", "[autograd]") {
 
 TEST_CASE("gradcheck refuses what it cannot check", "[autograd]") {
   const auto function = [](auto& v) { return v[0] * 2.0; };
-  CHECK(error_of<DTypeError>([&] { gradcheck(function, {ones({2})}); }) ==
-        "gradcheck: input 0 is float32, needed float64: in float32 differences are mostly rounding; "
-        "convert with to(float64)");
+  CHECK(
+      error_of<DTypeError>([&] { gradcheck(function, {ones({2})}); }) ==
+      "gradcheck: input 0 is float32, needed float64: in float32 differences are mostly rounding; "
+      "convert with to(float64)");
   CHECK(error_of<DTypeError>([&] { gradgradcheck(function, {ones({2})}); }) ==
         "gradgradcheck: input 0 is float32, needed float64: in float32 differences are mostly "
         "rounding; convert with to(float64)");

@@ -1,7 +1,10 @@
 // Lookups in a table: their gradient is row-sparse as long as nobody asks for more. Read next:
 // gradcheck_test.cc.
-#include <algorithm>
+#include <sys/mman.h>
+
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -64,8 +67,8 @@ TEST_CASE("ids of any shape and layout are looked up", "[autograd]") {
   const Tensor grid = tensor({{0, 1, 2}, {2, 3, 0}});
   const Tensor g = randn({3, 2, 3}, float64, table.generator);
   sum(embedding(table.weight, transpose(grid)) * g).backward();
-  CHECK(allclose(made_dense(table.weight), by_hand(table.weight.value(), {0, 2, 1, 3, 2, 0},
-                                                   reshape(g, {6, 3}))));
+  CHECK(allclose(made_dense(table.weight),
+                 by_hand(table.weight.value(), {0, 2, 1, 3, 2, 0}, reshape(g, {6, 3}))));
   table.weight.zero_grad();
   sum(embedding(table.weight, tensor(5))).backward();
   CHECK(equal(table.weight.row_grad().ids, tensor({5})));
@@ -92,16 +95,20 @@ TEST_CASE("T lookups in one table keep one row-sparse gradient", "[autograd]") {
     sum(embedding(table.weight, tensor({6, 6}))).backward();
     CHECK(table.weight.has_row_grad());
     const Tensor more = by_hand(table.weight.value(), {6, 6}, ones({2, 3}, float64));
-    CHECK(allclose(made_dense(table.weight),
-                   by_hand(table.weight.value(), ids, g) + more));
+    CHECK(allclose(made_dense(table.weight), by_hand(table.weight.value(), ids, g) + more));
   }
 }
 
 TEST_CASE("the cost of a lookup's gradient does not grow with the table", "[autograd]") {
-  // A dense gradient of this table would take 8 GB.
-  const auto memory = std::make_shared<float>(1.0F);
-  const Tensor base = Tensor::external(memory.get(), Shape{1}, float32, memory);
-  const Variable weight = parameter(as_strided(base, {1'000'000'000, 2}, {0, 0}));
+  // 8 GB of address space, of which only the pages that are read come to exist. A dense gradient
+  // would write them all.
+  constexpr std::size_t kBytes = std::size_t{8} << 30;
+  void* const memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  const std::shared_ptr<void> owner(memory, [](void* p) { munmap(p, kBytes); });
+  const Variable weight =
+      parameter(from_data(static_cast<float*>(memory), {std::int64_t{1} << 30, 2}, owner));
   sum(embedding(weight, tensor({999'999'999, 5}))).backward();
   REQUIRE(weight.has_row_grad());
   CHECK(equal(weight.row_grad().ids, tensor({999'999'999, 5})));
@@ -153,7 +160,8 @@ TEST_CASE("a table that is used otherwise too gets a dense gradient", "[autograd
   }
   SECTION("by slices") {
     const Variable part = select(table.weight, 0, 2);
-    (sum(embedding(table.weight, tensor({3, 3}))) + sum(square(table.weight)) + sum(part) - sum(part))
+    (sum(embedding(table.weight, tensor({3, 3}))) + sum(square(table.weight)) + sum(part) -
+     sum(part))
         .backward();
   }
   CHECK_FALSE(table.weight.has_row_grad());

@@ -405,8 +405,9 @@ TEST_CASE("history that another thread recorded is refused", "[autograd][threads
   CHECK(recording ==
         "mul: an input was recorded on another thread; history stays on its thread, pass detach() "
         "or value() across");
-  CHECK(playing ==
-        "backward: this was recorded on another thread; history stays on its thread, call it there");
+  CHECK(
+      playing ==
+      "backward: this was recorded on another thread; history stays on its thread, call it there");
   CHECK(asking ==
         "grad: this was recorded on another thread; history stays on its thread, call it there");
   CHECK(left == 0);

@@ -417,6 +417,10 @@ TEST_CASE("draw: bad arguments are refused before anything is drawn") {
   CHECK_THROWS_WITH(multinomial({1, 0, 2, 3, 0}, 1, false),
                     "multinomial: 4 samples without replacement, but row 0 has only 3 weights "
                     "greater than 0; draw with replacement or fewer");
+  CHECK_THROWS_WITH(multinomial({1, 2, 3}, 2, true),
+                    "multinomial: 4 samples and 3 weights do not make 2 rows");
+  CHECK_THROWS_WITH(multinomial({}, 0, true),
+                    "multinomial: 4 samples and 0 weights do not make 0 rows");
   CHECK_THROWS_AS(draw::normal(g, out, 0, -1), ValueError);
 
   CHECK(y == std::vector<float>(4, 7.0F));

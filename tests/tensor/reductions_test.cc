@@ -111,6 +111,7 @@ TEMPLATE_TEST_CASE("reductions over every list of dimensions, in every layout", 
       }
       CHECK(matches(sum(x), reduced(plain, {0, 1, 2}, false, plain_sum).to(dtype), tolerance));
       CHECK(matches(mean(x), reduced(plain, {0, 1, 2}, false, plain_mean).to(dtype), tolerance));
+      CHECK(matches(prod(x), prod(reshape(plain, {-1}), 0), tolerance));
       CHECK(matches(sum(x, {}), sum(x, {0, 1, 2})));
       CHECK(matches(norm(x), norm(x, 2.0, {0, 1, 2})));
       CHECK(matches(max(x), max(reshape(plain, {-1}), 0).values));
@@ -130,7 +131,9 @@ TEST_CASE("integers and booleans are summed as int64") {
   CHECK(matches(sum(transpose(ids), 0), tensor({std::int64_t{0}, (std::int64_t{1} << 40) + 2})));
   CHECK(matches(sum(tensor({true, false, true})), full({}, 2)));
   CHECK(matches(prod(tensor({{2, 3}, {-4, 5}}), 1), tensor({6, -20})));
+  CHECK(matches(prod(transpose(tensor({{2, 3}, {-4, 5}})), 1, true), tensor({{-8}, {15}})));
   CHECK(matches(prod(tensor({true, true})), full({}, 1)));
+  CHECK(matches(prod(tensor({INT64_MAX, 2})), full({}, -2)));
   CHECK(matches(cumsum(tensor({true, false, true}), 0), tensor({1, 1, 2})));
   CHECK(matches(sum(tensor({INT64_MAX, 1})), full({}, INT64_MIN)));
   CHECK(matches(max(tensor({true, false})), full({}, true)));
@@ -158,6 +161,7 @@ TEST_CASE("reducing nothing") {
   CHECK(var(tensor({3.0}), {}, false).item<float>() == 0.0F);
   CHECK(prod(none).item<float>() == 1.0F);
   CHECK(matches(prod(rows, 0), ones({3})));
+  CHECK(prod(rows, 1, true).shape() == Shape{0, 1});
   CHECK_FALSE(any(none).item<bool>());
   CHECK(all(none).item<bool>());
   CHECK(matches(all(rows, 0), ones({3}, boolean)));

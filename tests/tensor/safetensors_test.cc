@@ -184,10 +184,11 @@ TEST_CASE("safetensors: narrow types are widened") {
   const Files files;
   const auto load = [&](const char* dtype, const auto& values) {
     const std::string data = bytes_of(values);
+    const std::string shape = to_string(tg::Shape(values.size()));  // "(2)"
+    std::string offsets = "[0,";
+    offsets.append(std::to_string(data.size())).append("]");
     return files
-        .load(file_bytes(one(dtype, "[" + std::to_string(values.size()) + "]",
-                             "[0," + std::to_string(data.size()) + "]"),
-                         data))
+        .load(file_bytes(one(dtype, '[' + shape.substr(1, shape.size() - 2) + ']', offsets), data))
         .at("a");
   };
   const auto same = [](const tg::Tensor& x, const std::vector<std::int64_t>& expected) {

@@ -387,6 +387,10 @@ TEST_CASE("to xtensor and back without a copy") {
   CHECK(message_of<DTypeError>([&] { xtensor_view<float>(x); }) ==
         "xtensor_view: tensor is float64, asked for float32; convert with to(float32)");
 
+  auto target = mutable_xtensor_view<double>(x);
+  target = xt::eval(plain * 2.0);
+  CHECK(x.item<double>({1, 2}) == 370.0);
+
   xt::xarray<float> array = {{1.F, 2.F, 3.F}, {4.F, 5.F, 6.F}};
   const float* memory = array.data();
   const Tensor taken = from_xtensor(std::move(array));

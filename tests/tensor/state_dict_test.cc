@@ -38,7 +38,7 @@ TEST_CASE("StateDict: refusals") {
         "StateDict: no tensor \"x\"; there are \"w\"");
   CHECK(error_text<tg::FormatError>([] { tg::StateDict().at("x"); }) ==
         "StateDict: no tensor \"x\"");
-  for (int i = 0; i < 11; ++i) state.insert("t" + std::to_string(i), tg::tensor(0.0));
+  for (const char c : std::string("abcdefghijk")) state.insert({'t', c}, tg::tensor(0.0));
   const std::string text = error_text<tg::FormatError>([&] { state.at("x"); });
-  CHECK(text.ends_with("\"t7\", \"t8\" and 2 more"));
+  CHECK(text.ends_with("\"th\", \"ti\" and 2 more"));
 }

@@ -1,0 +1,47 @@
+// Lesson 2: the tape. How a program that computes a number remembers how, and what that is good
+// for. Read autograd/tape.h beside it.
+#include <tapegrad/tapegrad.h>
+
+#include <iostream>
+
+namespace tg = tapegrad;
+
+int main() {
+  // Two numbers that we want derivatives for. They are leaves: computed from nothing.
+  tg::Variable a = tg::parameter(tg::tensor(2.0));
+  tg::Variable b = tg::parameter(tg::tensor(-3.0));
+  std::cout << "entries on the tape: " << tg::tape().size() << '\n';
+
+  // Every operation computes its result at once, and writes an entry behind the last one.
+  tg::Variable product = a * b;
+  tg::Variable total = product + square(a);
+  tg::Variable y = tanh(total);
+  std::cout << "\ny = tanh(a * b + a^2) = " << y.item<float>() << "\n\n" << tg::tape();
+
+  // Backwards: y's entry gets the gradient 1, and each entry hands its gradient on to its inputs.
+  // a is used twice: its gradients add up.
+  y.backward();
+  std::cout << "\ndy/da = " << a.grad().item<float>() << ", dy/db = " << b.grad().item<float>()
+            << '\n';
+
+  // The same by hand: y' = (1 - y^2) (b + 2a), (1 - y^2) a.
+  const float slope = 1 - y.item<float>() * y.item<float>();
+  std::cout << "by hand  " << slope * (-3 + 2 * 2) << ",         " << slope * 2 << '\n';
+
+  // Played back, an entry lets go of its inputs; only y's own is still here, because y is.
+  std::cout << "\nafter backward, entries: " << tg::tape().size() << '\n';
+  y = tg::Variable();
+  total = tg::Variable();
+  product = tg::Variable();
+  std::cout << "after the results went away: " << tg::tape().size() << '\n';
+
+  // Gradients can be recorded too, and differentiated again: d(x^3) = 3x^2, d(3x^2) = 6x.
+  tg::Variable x = tg::parameter(tg::tensor(2.0));
+  tg::Variable cubed = x * x * x;
+  tg::Variable first = tg::grad(cubed, {x}, {.create_graph = true})[0];
+  tg::Variable second = tg::grad(first, {x}, {.create_graph = true})[0];
+  std::cout << "\nx^3 at 2: value " << cubed.item<float>() << ", first derivative "
+            << first.item<float>() << ", second " << second.item<float>() << '\n';
+  const bool right = first.item<float>() == 12.0f && second.item<float>() == 12.0f;
+  return right ? 0 : 1;
+}

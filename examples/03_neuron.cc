@@ -1,0 +1,40 @@
+// Lesson 3: a neuron. One weight per input, a bias, a sigmoid; it learns which points lie above a
+// line, by walking downhill along the gradient, with no optimiser but two lines of our own.
+#include <tapegrad/tapegrad.h>
+
+#include <iostream>
+
+namespace tg = tapegrad;
+
+int main() {
+  tg::manual_seed(0);
+  const tg::Tensor points = tg::rand({200, 2}) * 2.0 - 1.0;  // (200, 2) in [-1, 1)
+  const tg::Tensor above = select(points, 1, 1) > 0.5 * select(points, 1, 0);  // (200)
+  const tg::Tensor labels = above.to(tg::float32);
+
+  tg::Variable weight = tg::parameter(tg::zeros({2}));
+  tg::Variable bias = tg::parameter(tg::zeros({}));
+
+  for (int step = 0; step <= 300; ++step) {
+    // What the neuron says: the probability that a point lies above the line.
+    const tg::Variable logits = matmul(points, weight) + bias;  // (200)
+    const tg::Variable loss = tg::nn::bce_with_logits(logits, labels);
+    loss.backward();
+
+    weight.set_value(weight.value() - 1.0 * weight.grad());
+    bias.set_value(bias.value() - 1.0 * bias.grad());
+    weight.zero_grad();
+    bias.zero_grad();
+
+    if (step % 100 == 0) {
+      const tg::Tensor right = (logits.value() > 0) == above;
+      std::cout << "step " << step << "  loss " << loss.item<float>() << "  right "
+                << sum(right).item<int>() << " of 200\n";
+    }
+  }
+  // The line it found, w0 x + w1 y + b = 0, in the form y = slope x + offset; we drew y = 0.5 x.
+  const float w0 = weight.item<float>({0});
+  const float w1 = weight.item<float>({1});
+  std::cout << "learned: above y = " << -w0 / w1 << " x + " << -bias.item<float>() / w1 << '\n';
+  return -w0 / w1 > 0.4f && -w0 / w1 < 0.6f ? 0 : 1;
+}

@@ -1,0 +1,260 @@
+#include "text_classifier/training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <span>
+#include <sstream>
+
+#include "text_classifier/progress.h"
+#include "text_classifier/word_vectors.h"
+
+namespace text_classifier {
+namespace {
+
+std::string bundled(const char* name) {
+  return std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/data/" + name;
+}
+
+// Some examples as a rectangle of ids (batch, steps), 0 behind the end of each, and their labels.
+struct Batch {
+  tg::Tensor ids;
+  tg::Tensor labels;
+};
+
+Batch make_batch(const std::vector<Example>& examples, std::span<const std::int64_t> members) {
+  std::size_t steps = 1;
+  for (const std::int64_t i : members) {
+    steps = std::max(steps, examples[static_cast<std::size_t>(i)].ids.size());
+  }
+  tg::Tensor ids = tg::zeros({members.size(), steps}, tg::int64);
+  tg::Tensor labels = tg::zeros({members.size()}, tg::int64);
+  const std::span<std::int64_t> to = ids.mutable_span<std::int64_t>();
+  const std::span<std::int64_t> classes = labels.mutable_span<std::int64_t>();
+  for (std::size_t row = 0; row < members.size(); ++row) {
+    const Example& example = examples[static_cast<std::size_t>(members[row])];
+    std::ranges::copy(example.ids, to.begin() + static_cast<std::ptrdiff_t>(row * steps));
+    classes[row] = example.label;
+  }
+  return {ids, labels};
+}
+
+// Batches of similar length, so that little is padded: the order is random, then sorted by length
+// within windows of 50 batches, and the batches come in random order again.
+std::vector<std::vector<std::int64_t>> batches_of(const std::vector<Example>& examples,
+                                                  std::int64_t batch, bool shuffled) {
+  const auto count = static_cast<std::int64_t>(examples.size());
+  std::vector<std::int64_t> order =
+      tg::to_vector<std::int64_t>(shuffled ? tg::randperm(count) : tg::arange(count));
+  const std::int64_t window = shuffled ? 50 * batch : count;
+  for (std::int64_t start = 0; start < count; start += window) {
+    std::stable_sort(order.begin() + start, order.begin() + std::min(start + window, count),
+                     [&](std::int64_t a, std::int64_t b) {
+                       return examples[static_cast<std::size_t>(a)].ids.size() <
+                              examples[static_cast<std::size_t>(b)].ids.size();
+                     });
+  }
+  std::vector<std::vector<std::int64_t>> batches;
+  for (std::int64_t start = 0; start < count; start += batch) {
+    batches.emplace_back(order.begin() + start, order.begin() + std::min(start + batch, count));
+  }
+  if (!shuffled) return batches;
+  std::vector<std::vector<std::int64_t>> mixed;
+  for (const std::int64_t i :
+       tg::to_vector<std::int64_t>(tg::randperm(static_cast<std::int64_t>(batches.size())))) {
+    mixed.push_back(std::move(batches[static_cast<std::size_t>(i)]));
+  }
+  return mixed;
+}
+
+std::vector<Example> examples_of(const Trained& trained, const Corpus& corpus) {
+  const std::vector<std::int64_t> labels = label_ids(corpus, trained.labels);
+  std::vector<Example> examples;
+  for (std::size_t i = 0; i < corpus.rows.size(); ++i) {
+    examples.push_back(trained.example(corpus.rows[i].text, labels[i]));
+  }
+  return examples;
+}
+
+struct Score {
+  double loss = 0;
+  ConfusionMatrix matrix;
+};
+
+Score score(const Trained& trained, const std::vector<Example>& examples) {
+  const tg::NoGrad guard;
+  trained.model.eval();
+  Score result{0, ConfusionMatrix(trained.labels)};
+  for (const std::vector<std::int64_t>& members : batches_of(examples, 64, false)) {
+    const Batch batch = make_batch(examples, members);
+    const tg::Variable logits = trained.model(batch.ids);
+    result.loss +=
+        tg::nn::cross_entropy(logits, batch.labels, {.reduction = tg::nn::Reduction::sum})
+            .item<double>();
+    const tg::Tensor predicted = argmax(logits.value(), 1);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      result.matrix.add(batch.labels.span<std::int64_t>()[i], predicted.span<std::int64_t>()[i]);
+    }
+  }
+  result.loss /= static_cast<double>(std::max<std::size_t>(examples.size(), 1));
+  return result;
+}
+
+std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
+                                                    const TrainSettings& settings) {
+  if (settings.optimizer == "sgd") {
+    return std::make_unique<tg::optim::SGD>(model.parameters(),
+                                            tg::optim::SGDOptions{.lr = settings.lr});
+  }
+  return std::make_unique<tg::optim::Adam>(model.parameters(),
+                                           tg::optim::AdamOptions{.lr = settings.lr});
+}
+
+void start_from_vectors(const Trained& trained, const WordVectors& vectors) {
+  tg::Tensor table = trained.model.embedding.weight.value().clone();
+  const std::span<float> rows = table.mutable_span<float>();
+  for (std::size_t i = 0; i < vectors.ids.size(); ++i) {
+    std::copy_n(vectors.rows.begin() + static_cast<std::ptrdiff_t>(i) * vectors.dim, vectors.dim,
+                rows.begin() + vectors.ids[i] * vectors.dim);
+  }
+  trained.model.embedding.weight.set_value(table);
+  std::cerr << "vectors: " << vectors.ids.size() << " of " << trained.vocabulary.size()
+            << " words found (" << vectors.lines << " lines read, " << vectors.duplicates
+            << " duplicates, " << vectors.skipped << " skipped)\n";
+}
+
+std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(4) << "epoch " << metrics.epoch << '/' << epochs
+       << "  loss " << metrics.train_loss << "  accuracy " << std::setprecision(3)
+       << metrics.train_accuracy;
+  if (metrics.test_accuracy) {
+    text << "  test loss " << std::setprecision(4) << *metrics.test_loss << "  test accuracy "
+         << std::setprecision(3) << *metrics.test_accuracy;
+  }
+  return text.str();
+}
+
+// One pass over the examples.
+EpochMetrics run_epoch(const Trained& trained, const std::vector<Example>& examples,
+                       tg::optim::Optimizer& optimizer, const TrainSettings& settings,
+                       std::int64_t epoch, Progress& progress) {
+  const auto begin = std::chrono::steady_clock::now();
+  EpochMetrics metrics{.epoch = epoch};
+  const auto count = static_cast<std::int64_t>(examples.size());
+  std::int64_t done = 0;
+  std::int64_t correct = 0;
+  trained.model.train();
+  for (const std::vector<std::int64_t>& members : batches_of(examples, settings.batch, true)) {
+    const Batch batch = make_batch(examples, members);
+    optimizer.zero_grad();
+    const tg::Variable logits = trained.model(batch.ids);
+    const tg::Variable loss = tg::nn::cross_entropy(logits, batch.labels);
+    loss.backward();
+    tg::optim::clip_grad_norm(trained.model.parameters(), 5.0);
+    optimizer.step();
+
+    const auto size = static_cast<std::int64_t>(members.size());
+    metrics.train_loss += loss.item<double>() * static_cast<double>(size);
+    correct += sum(argmax(logits.value(), 1) == batch.labels).item<std::int64_t>();
+    done += size;
+    progress.update((epoch - 1) * count + done,
+                    "epoch " + std::to_string(epoch) + '/' + std::to_string(settings.epochs));
+  }
+  metrics.train_loss /= static_cast<double>(count);
+  metrics.train_accuracy = static_cast<double>(correct) / static_cast<double>(count);
+  metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return metrics;
+}
+
+}  // namespace
+
+Example Trained::example(std::string_view text, std::int64_t label) const {
+  Example result{vocabulary.ids(text), label};
+  const auto limit = static_cast<std::size_t>(max_length);
+  if (result.ids.size() > limit) result.ids.resize(limit);
+  return result;
+}
+
+void train(const TrainSettings& given) {
+  TrainSettings settings = given;
+  if (settings.train.empty()) {
+    settings.train = bundled("questions_train.tsv");
+    if (settings.test.empty()) settings.test = bundled("questions_test.tsv");
+  }
+
+  // Everything is read before anything is written.
+  const Corpus corpus = read_corpus(settings.train);
+  std::vector<std::vector<std::string>> texts;
+  for (const Row& row : corpus.rows) texts.push_back(tokenize(row.text));
+  const Vocabulary vocabulary =
+      Vocabulary::build(texts, Tokenizer{.longest_ngram = settings.ngrams}, settings.min_count);
+  const std::vector<std::string> labels = label_names(corpus);
+  std::optional<WordVectors> vectors;
+  if (!settings.vectors.empty()) {
+    vectors = read_word_vectors(settings.vectors, vocabulary);
+    settings.model.dim = vectors->dim;
+  }
+  settings.model.vocabulary = vocabulary.size();
+  settings.model.classes = static_cast<std::int64_t>(labels.size());
+
+  tg::manual_seed(static_cast<std::uint64_t>(settings.seed));
+  const Trained trained{Classifier(settings.model), vocabulary, labels, settings.max_length};
+  if (vectors) start_from_vectors(trained, *vectors);
+  if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
+
+  const std::vector<Example> examples = examples_of(trained, corpus);
+  std::vector<Example> tests;
+  if (!settings.test.empty()) tests = examples_of(trained, read_corpus(settings.test));
+
+  std::cerr << corpus.rows.size() << " texts to train on (" << name(corpus.format) << "), "
+            << tests.size() << " to test, " << labels.size() << " classes, " << vocabulary.size()
+            << " words\n"
+            << trained.model;
+
+  std::filesystem::create_directories(settings.out);
+  MetricsLog log(settings.out + "/metrics.jsonl");
+  const std::unique_ptr<tg::optim::Optimizer> optimizer = optimizer_for(trained.model, settings);
+  {
+    Progress progress(std::cerr, progress_options_for_stderr());
+    progress.start("training", settings.epochs * static_cast<std::int64_t>(examples.size()));
+    for (std::int64_t epoch = 1; epoch <= settings.epochs; ++epoch) {
+      EpochMetrics metrics = run_epoch(trained, examples, *optimizer, settings, epoch, progress);
+      if (!tests.empty()) {
+        const Score result = score(trained, tests);
+        metrics.test_loss = result.loss;
+        metrics.test_accuracy = result.matrix.accuracy();
+      }
+      progress.print(summary(metrics, settings.epochs));
+      log.write(metrics);
+    }
+  }
+  trained.model.eval();
+  save(trained, settings.model, settings.out);
+  std::cerr << "model saved in " << settings.out << '\n';
+  if (!tests.empty()) print_report(std::cout, score(trained, tests).matrix, "test");
+}
+
+void evaluate(const std::string& folder, const std::string& file) {
+  const Trained trained = load(folder);
+  const std::vector<Example> examples = examples_of(trained, read_corpus(file));
+  print_report(std::cout, score(trained, examples).matrix, "test");
+}
+
+tg::Tensor probabilities(const Trained& trained, const std::vector<Example>& texts) {
+  const tg::NoGrad guard;
+  trained.model.eval();
+  tg::Tensor result = tg::zeros({texts.size(), trained.labels.size()});
+  for (const std::vector<std::int64_t>& members : batches_of(texts, 64, false)) {
+    const tg::Tensor rows = softmax(trained.model(make_batch(texts, members).ids).value(), 1);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      select(result, 0, members[i]).copy_(select(rows, 0, static_cast<std::int64_t>(i)));
+    }
+  }
+  return result;
+}
+
+}  // namespace text_classifier

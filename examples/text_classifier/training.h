@@ -1,0 +1,66 @@
+// Training, testing, and what is kept of a model in its folder. Read next: main.cc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text_classifier/corpus.h"
+#include "text_classifier/metrics.h"
+#include "text_classifier/model.h"
+#include "text_classifier/vocabulary.h"
+
+namespace text_classifier {
+
+struct TrainSettings {
+  std::string train;  // file; empty: the bundled questions, for both
+  std::string test;   // file; empty: none
+  std::string out = "runs/text_classifier";
+  std::string vectors;  // file with word vectors to start from; empty: none
+  std::string optimizer = "adam";
+  ModelSettings model;
+  std::int64_t epochs = 10;
+  std::int64_t batch = 32;
+  double lr = 2e-3;
+  std::int64_t ngrams = 1;
+  std::int64_t min_count = 1;
+  std::int64_t max_length = 200;  // tokens of a text that are read
+  bool freeze_embeddings = false;
+  std::int64_t seed = 0;
+};
+
+// A text as ids, and its class where that is known.
+struct Example {
+  std::vector<std::int64_t> ids;
+  std::int64_t label = 0;
+};
+
+// A trained model with all that is needed to use it.
+struct Trained {
+  Classifier model;
+  Vocabulary vocabulary;
+  std::vector<std::string> labels;
+  std::int64_t max_length;
+
+  Example example(std::string_view text, std::int64_t label = 0) const;
+};
+
+// Trains, reports each epoch on standard error, prints the report on the test file on standard
+// output, and writes the model, settings and metrics into settings.out. Files are read, and errors
+// in them thrown, before anything is written.
+void train(const TrainSettings& settings);
+
+// Prints the report of a trained model on a file.
+void evaluate(const std::string& folder, const std::string& file);
+
+// model.safetensors, vocabulary.txt and settings.json in `folder`. FormatError or IoError naming
+// the file if one is missing, truncated or does not fit the others.
+void save(const Trained& trained, const ModelSettings& settings, const std::string& folder);
+Trained load(const std::string& folder);
+
+// Probabilities of all classes, (texts, classes).
+tg::Tensor probabilities(const Trained& trained, const std::vector<Example>& texts);
+
+}  // namespace text_classifier

@@ -1,0 +1,283 @@
+// What all optimisers share: groups, rates, what a step passes over, saving, and errors.
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/optim/adam.h>
+#include <tapegrad/optim/clip.h>
+#include <tapegrad/optim/sgd.h>
+#include <tapegrad/tensor/random.h>
+
+#include "catch.h"
+
+using namespace tapegrad;
+
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+template <class Error = ValueError, class Function>
+std::string error_text(Function&& function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+// One step of a small regression.
+void fit_once(const Variable& w, const Variable& b, optim::Optimizer& optimizer, int t) {
+  const Tensor x = full({1, 3}, 0.1 * t, float64);
+  optimizer.zero_grad();
+  sum(square(tanh(linear(x, w, b)) - 0.5)).backward();
+  optimizer.step();
+}
+
+}  // namespace
+
+TEST_CASE("a step passes over frozen parameters and those without a gradient") {
+  Variable used = parameter(ones({2}));
+  Variable frozen = parameter(ones({2}));
+  Variable unused = parameter(ones({2}));
+  frozen.set_grad(ones({2}));
+  frozen.set_requires_grad(false);
+  optim::AdamW optimizer({used, frozen, unused}, {.lr = 0.1, .weight_decay = 0.5});
+  used.set_grad(ones({2}));
+  optimizer.step();
+  CHECK(used.item<float>({0}) < 0.9);
+  CHECK(equal(frozen.value(), ones({2})));
+  CHECK(equal(unused.value(), ones({2})));
+  CHECK(optimizer.state_dict().size() == 4);  // step, two moments, one rate
+  optimizer.zero_grad();
+  CHECK_FALSE(used.has_grad());
+  CHECK_FALSE(frozen.has_grad());
+  optimizer.step();  // nothing to do
+}
+
+TEST_CASE("tensors taken before a step are snapshots") {
+  Variable w = parameter(ones({2}));
+  const Tensor before = w.value();
+  optim::SGD optimizer({w}, {.lr = 1});
+  w.set_grad(ones({2}));
+  const Tensor gradient = w.grad();
+  optim::clip_grad_norm({w}, 0.1);
+  CHECK(equal(gradient, ones({2})));
+  CHECK_FALSE(equal(w.grad(), gradient));
+  optimizer.step();
+  CHECK(equal(before, ones({2})));
+  CHECK_FALSE(equal(w.value(), before));
+}
+
+TEST_CASE("clipping works in place where nobody looks") {
+  Variable w = parameter(ones({2}));
+  sum(w * 3.0).backward();
+  const float* const memory = w.leaf().grad.dense.value().data<float>();
+  optim::clip_grad_norm({w}, 1.0);
+  CHECK(w.leaf().grad.dense.value().data<float>() == memory);
+}
+
+TEST_CASE("gradients of several backward calls add up") {
+  Variable once = parameter(tensor({1.0, -2.0}, float64));
+  Variable twice = parameter(tensor({1.0, -2.0}, float64));
+  optim::Adam a({once}, {.lr = 0.1});
+  optim::Adam b({twice}, {.lr = 0.1});
+  for (int t = 0; t < 3; ++t) {
+    a.zero_grad();
+    b.zero_grad();
+    (sum(square(once)) + sum(exp(once))).backward();
+    sum(square(twice)).backward();
+    sum(exp(twice)).backward();
+    a.step();
+    b.step();
+  }
+  CHECK(allclose(once.value(), twice.value(), 1e-14, 0));
+}
+
+TEST_CASE("groups have rates and options of their own") {
+  Variable a = parameter(zeros({1}));
+  Variable b = parameter(zeros({1}));
+  optim::SGD optimizer({a}, {.lr = 1});
+  optimizer.add_group({b}, {.lr = 0.1, .maximize = true});
+  const auto step = [&] {
+    a.set_grad(ones({1}));
+    b.set_grad(ones({1}));
+    optimizer.step();
+  };
+  step();
+  CHECK(a.item<float>() == -1.0f);
+  CHECK(b.item<float>() == 0.1f);
+  CHECK(optimizer.group_count() == 2);
+  CHECK(optimizer.parameters(1)[0].variable.node() == b.node());
+  CHECK(optimizer.lr(0) == 1);
+  CHECK(optimizer.lr(1) == 0.1);
+  CHECK(optimizer.options(1).maximize);
+  optimizer.set_lr(0.5, 1);
+  CHECK(optimizer.lr(0) == 1);
+  CHECK(optimizer.options(1).lr == 0.5);
+  optimizer.set_lr(0);
+  step();
+  CHECK(a.item<float>() == -1.0f);
+  CHECK(b.item<float>() == 0.1f);
+}
+
+TEST_CASE("a saved state goes on exactly") {
+  Generator generator(3);
+  const Tensor start = randn({2, 3}, float64, generator);
+  const auto ten_steps = [&](auto make, bool interrupt) {
+    Variable w = parameter(start.clone());
+    Variable b = parameter(zeros({2}, float64));
+    auto first = make(w, b);
+    for (int t = 1; t <= 5; ++t) fit_once(w, b, first, t);
+    first.set_lr(0.02);
+    auto second = make(w, b);
+    if (interrupt) second.load_state_dict(first.state_dict());
+    for (int t = 6; t <= 10; ++t) fit_once(w, b, interrupt ? second : first, t);
+    return w.value();
+  };
+  const auto adam = [](const Variable& w, const Variable& b) {
+    return optim::Adam({{"w", w}, {"b", b}}, {.lr = 0.1, .amsgrad = true});
+  };
+  const auto sgd = [](const Variable& w, const Variable& b) {
+    return optim::SGD({w, b}, {.lr = 0.1, .momentum = 0.9, .dampening = 0.3});
+  };
+  CHECK(equal(ten_steps(adam, false), ten_steps(adam, true)));
+  CHECK(equal(ten_steps(sgd, false), ten_steps(sgd, true)));
+}
+
+TEST_CASE("a saved state has PyTorch's names and is a copy") {
+  Variable w = parameter(ones({2}));
+  Variable b = parameter(ones({1}));
+  optim::Adam adam({{"w", w}, {"", b}}, {.lr = 0.02, .amsgrad = true});
+  w.set_grad(ones({2}));
+  b.set_grad(ones({1}));
+  adam.step();
+  const StateDict saved = adam.state_dict();
+  std::vector<std::string> names;
+  for (const auto& [name, value] : saved) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"state.w.step", "state.w.exp_avg", "state.w.exp_avg_sq",
+                                          "state.w.max_exp_avg_sq", "state.1.step",
+                                          "state.1.exp_avg", "state.1.exp_avg_sq",
+                                          "state.1.max_exp_avg_sq", "param_groups.0.lr"});
+  CHECK(saved.at("state.w.step").item<int>() == 1);
+  CHECK(saved.at("param_groups.0.lr").item<double>() == 0.02);
+  const Tensor mean = saved.at("state.w.exp_avg").clone();
+  adam.step();
+  CHECK(equal(saved.at("state.w.exp_avg"), mean));
+}
+
+TEST_CASE("a state that does not fit is refused whole, with everything that is wrong") {
+  Variable w = parameter(ones({2, 3}));
+  Variable b = parameter(ones({3}));
+  optim::Adam optimizer({{"w", w}, {"b", b}});
+  w.set_grad(ones({2, 3}));
+  optimizer.step();
+  const StateDict before = optimizer.state_dict();
+  StateDict wrong{{"state.w.step", tensor(7)},
+                  {"state.w.exp_avg", ones({3, 2})},
+                  {"state.b.step", tensor(0)},
+                  {"state.other.step", tensor(3)},
+                  {"param_groups.0.lr", tensor(-1.0)}};
+  CHECK(error_text<FormatError>([&] { optimizer.load_state_dict(wrong); }) ==
+        "Adam: the state does not fit this optimiser: state.w.exp_avg is float32 (3, 2) for "
+        "float32 (2, 3), missing state.w.exp_avg_sq, state.b.step is not a count, "
+        "param_groups.0.lr is not a learning rate, unexpected state.other.step");
+  CHECK(equal(optimizer.state_dict().at("state.w.exp_avg"), before.at("state.w.exp_avg")));
+  CHECK(optimizer.lr() == 1e-3);
+
+  optim::SGD twins({{"weight", w}, {"weight", b}}, {.lr = 1});
+  CHECK(error_text([&] { twins.state_dict(); }) ==
+        "SGD: two parameters are called 'weight', needed different names to tell their states "
+        "apart");
+}
+
+TEST_CASE("lists of parameters that cannot be optimised are refused") {
+  Variable w = parameter(ones({2}));
+  using List = std::vector<NamedParameter>;
+  CHECK(error_text([] { optim::Adam{List{}}; }) ==
+        "Adam: got an empty parameter list, needed at least one parameter; take "
+        "model.parameters()");
+  CHECK(error_text([&] {
+          optim::SGD{List{{"y", w * 2.0}}};
+        }) ==
+        "SGD: parameter 'y' is the result of an operation, needed a leaf; make one with "
+        "parameter(tensor)");
+  CHECK(error_text([&] { optim::SGD{List{Variable(ones({2}))}}; }) ==
+        "SGD: a parameter is a constant, needed a leaf; make one with parameter(tensor)");
+  CHECK(error_text([&] {
+          optim::AdamW{List{{"a", w}, {"b", w}}};
+        }) == "AdamW: parameter 'b' is listed twice, needed each parameter once and in one group");
+  optim::SGD optimizer({w}, {.lr = 1});
+  CHECK(error_text([&] {
+          optimizer.add_group({{"again", w}}, {});
+        }) ==
+        "SGD: parameter 'again' is listed twice, needed each parameter once and in one group");
+  CHECK(optimizer.group_count() == 1);
+  CHECK(error_text<IndexError>([&] { optimizer.set_lr(1, 3); }) ==
+        "SGD: group 3 out of range for 1 groups");
+  CHECK(error_text<IndexError>([&] { optimizer.options(1); }) ==
+        "SGD: group 1 out of range for 1 groups");
+}
+
+TEST_CASE("options out of range are refused") {
+  Variable w = parameter(ones({2}));
+  const auto sgd = [&](optim::SGDOptions o) { return error_text([&] { optim::SGD{{w}, o}; }); };
+  const auto adam = [&](optim::AdamOptions o) { return error_text([&] { optim::Adam{{w}, o}; }); };
+  CHECK(sgd({.lr = -1}) == "SGD: invalid learning rate: -1, needed a number >= 0");
+  CHECK(sgd({.lr = kNan}) == "SGD: invalid learning rate: nan, needed a number >= 0");
+  CHECK(sgd({.momentum = -0.5}) == "SGD: invalid momentum: -0.5, needed a number >= 0");
+  CHECK(sgd({.weight_decay = -0.1}) == "SGD: invalid weight_decay: -0.1, needed a number >= 0");
+  CHECK(sgd({.nesterov = true}) == "SGD: nesterov needs a momentum > 0 and no dampening");
+  CHECK(sgd({.momentum = 0.9, .dampening = 0.1, .nesterov = true}) ==
+        "SGD: nesterov needs a momentum > 0 and no dampening");
+  CHECK(adam({.lr = -1}) == "Adam: invalid learning rate: -1, needed a number >= 0");
+  CHECK(adam({.betas = {1.0, 0.9}}) == "Adam: invalid beta 0: 1, needed a number in [0, 1)");
+  CHECK(adam({.betas = {0.9, -0.1}}) == "Adam: invalid beta 1: -0.1, needed a number in [0, 1)");
+  CHECK(adam({.eps = -1}) == "Adam: invalid eps: -1, needed a number >= 0");
+  CHECK(adam({.weight_decay = -1}) == "Adam: invalid weight_decay: -1, needed a number >= 0");
+  optim::Adam optimizer({w});
+  CHECK(error_text([&] { optimizer.set_lr(-2); }) ==
+        "Adam: invalid learning rate: -2, needed a number >= 0");
+  CHECK(optimizer.lr() == 1e-3);
+}
+
+TEST_CASE("a parameter that changed its type under an optimiser is refused before anything moves") {
+  Variable a = parameter(ones({2}));
+  Variable b = parameter(ones({2}));
+  optim::Adam optimizer({{"a", a}, {"b", b}});
+  const auto set_gradients = [&] {
+    a.set_grad(ones_like(a.value()));
+    b.set_grad(ones_like(b.value()));
+  };
+  set_gradients();
+  optimizer.step();
+  const Tensor before = a.value();
+  b.leaf().set_value(ones({2}, float64));
+  CHECK(error_text([&] { optimizer.step(); }) ==
+        "Adam: parameter 'b' is float64 (2), but its gradient is float32 (2); call zero_grad()");
+  set_gradients();
+  CHECK(error_text([&] { optimizer.step(); }) ==
+        "Adam: parameter 'b' is float64 (2), but its state is float32 (2); make a new optimiser");
+  CHECK(equal(a.value(), before));
+}
+
+TEST_CASE("clipping refuses what makes no sense, and norms that are not finite if asked") {
+  Variable w = parameter(ones({2}));
+  CHECK(optim::clip_grad_norm({w}, 1.0) == 0);  // no gradient
+  w.set_grad(tensor({1.0, kNan}));
+  CHECK(error_text([&] { optim::clip_grad_norm({w}, 1.0, 2.0, true); }) ==
+        "clip_grad_norm: the norm of the gradients is nan, needed a finite one; look for the "
+        "parameter whose gradient is not");
+  CHECK(w.grad().item<float>({0}) == 1);
+  CHECK(std::isnan(optim::clip_grad_norm({w}, 1.0, std::numeric_limits<double>::infinity())));
+  CHECK(std::isnan(w.grad().item<float>({0})));
+  CHECK(error_text([&] { optim::clip_grad_norm({w}, -1.0); }) ==
+        "clip_grad_norm: max_norm is -1, needed a number >= 0");
+  CHECK(error_text([&] { optim::clip_grad_norm({w}, 1.0, 0.0); }) ==
+        "clip_grad_norm: norm_type is 0, needed a number > 0");
+  CHECK(error_text([&] { optim::clip_grad_value({w}, kNan); }) ==
+        "clip_grad_value: clip_value is nan, needed a number >= 0");
+}

@@ -1,0 +1,284 @@
+// The kernels that reduce, and those over rows and of optimisers, of every instruction set that
+// this machine has, against the plain references. Read next: matmul_kernel_test.cc.
+#include "kernel_checks.h"
+
+using namespace tapegrad;
+using namespace tapegrad::kernel;
+using namespace tapegrad::kernel::test;
+
+TEMPLATE_TEST_CASE("kernels: reductions", "", float, double) {
+  using T = TestType;
+  const auto& plain = plain_table<T>();
+  for (const std::string& level : levels()) {
+    INFO(level);
+    const auto& kernels = table_for<T>(level.c_str());
+    std::vector<std::size_t> sizes(std::begin(kSizes), std::end(kSizes));
+    for (const std::size_t n : Sizes{1023, 1024, 1025, 2048, 2049, 5000, 100003})
+      sizes.push_back(n);
+    for (const std::size_t n : sizes) {
+      CAPTURE(n);
+      const std::vector<T> x = numbers<T>(n), y = numbers<T>(n, 4, 3);
+      double absolute = 0, squares = 0;
+      for (const T value : x) absolute += std::abs(value), squares += double(value) * value;
+      const double slack = 4 * (2 + std::log2(double(n + 1))) * double(kEps<T>);
+      check_close<T>({kernels.sum(x.data(), n)}, {plain.sum(x.data(), n)}, 1,
+                     {slack * absolute / 8});
+      check_close<T>({kernels.sum_of_squares(x.data(), n)}, {plain.sum_of_squares(x.data(), n)}, 1,
+                     {slack * squares});
+      check_close<T>({kernels.dot(x.data(), y.data(), n)}, {plain.dot(x.data(), y.data(), n)}, 1,
+                     {slack * squares});
+      CHECK(kernels.max(x.data(), n) == plain.max(x.data(), n));
+      CHECK(kernels.min(x.data(), n) == plain.min(x.data(), n));
+      std::vector<T> moved(n + 3);
+      std::copy(x.begin(), x.end(), moved.begin() + 3);
+      CHECK(same_bits(kernels.sum(x.data(), n), kernels.sum(moved.data() + 3, n)));
+    }
+    CHECK(kernels.max(nullptr, 0) == -kInf<T>);
+    CHECK(kernels.min(nullptr, 0) == kInf<T>);
+    for (const std::size_t n : Sizes{1, 2, 7, 16, 33, 70, 130, 300}) {
+      for (std::size_t i = 0; i < n; ++i) {
+        std::vector<T> x = numbers<T>(n);
+        x[i] = T(1e6);
+        CHECK(kernels.max(x.data(), n) == T(1e6));
+        x[i] = -kInf<T>;
+        CHECK(kernels.min(x.data(), n) == -kInf<T>);
+        x[i] = kNan<T>;
+        CHECK(std::isnan(kernels.max(x.data(), n)));
+        CHECK(std::isnan(kernels.min(x.data(), n)));
+      }
+    }
+  }
+}
+
+TEST_CASE("kernels: a sum of ten million tenths is exact to the last digits") {
+  const std::size_t n = 10'000'000;
+  const std::vector<float> x(n, 0.1f);
+  const double exact = static_cast<double>(n) * static_cast<double>(0.1f);
+  for (const std::string& level : levels()) {
+    INFO(level);
+    const auto& kernels = table_for<float>(level.c_str());
+    CHECK(std::abs(kernels.sum(x.data(), n) - exact) <= 1e-6 * exact);
+    std::vector<float> columns(10);
+    kernels.sum_columns(columns.data(), x.data(), n / 10, 10, false);
+    for (const float total : columns) CHECK(std::abs(total - exact / 10) <= 1e-6 * exact / 10);
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: sums of columns", "", float, double) {
+  using T = TestType;
+  for (const std::string& level : levels()) {
+    for (const std::size_t rows : Sizes{0, 1, 2, 63, 64, 65, 129, 1000}) {
+      for (const std::size_t columns : Sizes{1, 2, 3, 8, 10, 16, 17, 64, 65, 100, 150}) {
+        INFO(level << " " << rows << " x " << columns);
+        const std::vector<T> x = numbers<T>(rows * columns), before = numbers<T>(columns, 4, 9);
+        for (const bool accumulate : {false, true}) {
+          std::vector<T> want = before;
+          plain_table<T>().sum_columns(want.data(), x.data(), rows, columns, accumulate);
+          const auto got = guarded<T>(columns, [&](T* y, std::size_t) {
+            std::copy(before.begin(), before.end(), y);
+            table_for<T>(level.c_str()).sum_columns(y, x.data(), rows, columns, accumulate);
+          });
+          const double slack = 4 * double(rows + 1) * double(kEps<T>);
+          check_close(got, want, 1, std::vector<double>(columns, slack));
+        }
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: softmax and its kin", "", float, double) {
+  using T = TestType;
+  const auto& plain = plain_table<T>();
+  const std::size_t rows = 7;
+  for (const std::string& level : levels()) {
+    const auto& kernels = table_for<T>(level.c_str());
+    for (const std::size_t columns :
+         Sizes{1, 2, 3, 4, 5, 8, 10, 15, 16, 17, 32, 33, 100, 1000, 3001}) {
+      INFO(level << " columns " << columns);
+      const std::size_t n = rows * columns;
+      std::vector<T> x = numbers<T>(n, 30);
+      for (std::size_t i = 0; i < n; i += 11) x[i] = T(-200);
+      if (columns > 2) x[0] = -kInf<T>;
+      const std::vector<T> dy = numbers<T>(n, 1, 3);
+      std::vector<T> want(n), log_want(n), sums(rows);
+      plain.softmax(want.data(), x.data(), rows, columns);
+      plain.log_softmax(log_want.data(), x.data(), rows, columns);
+      plain.logsumexp(sums.data(), x.data(), rows, columns);
+      const double eps = double(kEps<T>);
+      const auto in_place = [&](auto kernel) {
+        return guarded<T>(n, [&](T* y, std::size_t) {
+          std::copy(x.begin(), x.end(), y);
+          kernel(y, y, rows, columns);
+        });
+      };
+      check_close(in_place(kernels.softmax), want, 8);
+      check_close(in_place(kernels.log_softmax), log_want, 4, std::vector<double>(n, 16 * eps));
+      check_close(
+          guarded<T>(rows,
+                     [&](T* y, std::size_t) { kernels.logsumexp(y, x.data(), rows, columns); }),
+          sums, 4, std::vector<double>(rows, 16 * eps));
+
+      std::vector<T> gradient(n), log_gradient(n);
+      plain.softmax_backward(gradient.data(), dy.data(), want.data(), rows, columns);
+      plain.log_softmax_backward(log_gradient.data(), dy.data(), log_want.data(), rows, columns);
+      const std::vector<double> slack(n, (16 + double(columns) / 16) * eps);
+      check_close(guarded<T>(n,
+                             [&](T* y, std::size_t) {
+                               kernels.softmax_backward(y, dy.data(), want.data(), rows, columns);
+                             }),
+                  gradient, 4, slack);
+      check_close(guarded<T>(n,
+                             [&](T* y, std::size_t) {
+                               std::copy(dy.begin(), dy.end(), y);
+                               kernels.log_softmax_backward(y, y, log_want.data(), rows, columns);
+                             }),
+                  log_gradient, 4, slack);
+    }
+    T nothing = T(1);
+    kernels.logsumexp(&nothing, nullptr, 1, 0);
+    CHECK(nothing == -kInf<T>);
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: softmax of rows with special values", "", float, double) {
+  using T = TestType;
+  for (const std::string& level : levels()) {
+    const auto& kernels = table_for<T>(level.c_str());
+    for (const std::size_t columns : Sizes{3, 4, 8, 16, 20, 300}) {
+      INFO(level << " columns " << columns);
+      std::vector<T> x(columns, T(0)), y(columns);
+      T total;
+      x[0] = T(1e30), x[1] = T(-1e30);
+      kernels.log_softmax(y.data(), x.data(), 1, columns);
+      CHECK(y[0] == T(0));
+      CHECK(y[1] == T(-2e30));
+      CHECK(y[2] == T(-1e30));
+      std::fill(x.begin(), x.end(), -kInf<T>);
+      kernels.softmax(y.data(), x.data(), 1, columns);
+      for (const T value : y) CHECK(std::isnan(value));
+      kernels.logsumexp(&total, x.data(), 1, columns);
+      CHECK(total == -kInf<T>);
+      x[1] = T(3);
+      kernels.softmax(y.data(), x.data(), 1, columns);
+      CHECK((y[0] == T(0) && y[1] == T(1) && y[2] == T(0)));
+      x[1] = kInf<T>;
+      kernels.log_softmax(y.data(), x.data(), 1, columns);
+      CHECK(std::isnan(y[1]));
+      kernels.logsumexp(&total, x.data(), 1, columns);
+      CHECK(total == kInf<T>);
+      for (const std::size_t i : Sizes{std::size_t{0}, columns / 2, columns - 1}) {
+        std::vector<T> with_nan = numbers<T>(columns);
+        with_nan[i] = kNan<T>;
+        kernels.softmax(y.data(), with_nan.data(), 1, columns);
+        for (const T value : y) CHECK(std::isnan(value));
+        kernels.log_softmax(y.data(), with_nan.data(), 1, columns);
+        for (const T value : y) CHECK(std::isnan(value));
+        kernels.logsumexp(&total, with_nan.data(), 1, columns);
+        CHECK(std::isnan(total));
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: rows by number", "", float, double) {
+  using T = TestType;
+  const std::size_t table_rows = 50;
+  const std::vector<std::int64_t> ids = {3, 0, 49, 3, 3, 17, 0, 20, 21, 22, 23, 24, 25, 3};
+  for (const std::string& level : levels()) {
+    const auto& kernels = table_for<T>(level.c_str());
+    for (const std::size_t columns : Sizes{1, 3, 10, 16, 17, 64, 100, 300}) {
+      INFO(level << " columns " << columns);
+      const std::vector<T> table = numbers<T>(table_rows * columns);
+      const std::vector<T> rows = numbers<T>(ids.size() * columns, 4, 5);
+      std::vector<T> want(rows.size()), sums = table;
+      plain_table<T>().gather_rows(want.data(), table.data(), ids.data(), ids.size(), columns);
+      plain_table<T>().scatter_add_rows(sums.data(), ids.data(), rows.data(), ids.size(), columns);
+      check_same(guarded<T>(want.size(),
+                            [&](T* y, std::size_t) {
+                              kernels.gather_rows(y, table.data(), ids.data(), ids.size(), columns);
+                            }),
+                 want);
+      check_same(guarded<T>(sums.size(),
+                            [&](T* y, std::size_t) {
+                              std::copy(table.begin(), table.end(), y);
+                              kernels.scatter_add_rows(y, ids.data(), rows.data(), ids.size(),
+                                                       columns);
+                            }),
+                 sums);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: Adam", "", float, double) {
+  using T = TestType;
+  const double beta1 = 0.9, beta2 = 0.999;
+  for (const std::string& level : levels()) {
+    for (const std::size_t n : kSizes) {
+      for (int option = 0; option < 6; ++option) {
+        INFO(level << " n " << n << " option " << option);
+        const bool amsgrad = option == 1, no_gradient = option == 4;
+        const double l2 = option == 2 ? 0.01 : 0, shrink = option == 3 ? 0.99 : 1;
+        const double sign = option == 5 ? -1 : 1;
+        std::vector<T> p = numbers<T>(n), m(n), v(n), vmax(n), p2 = p, m2 = m, v2 = v, vmax2 = vmax;
+        for (int step = 1; step <= 3; ++step) {
+          const AdamArguments arguments{beta1,
+                                        beta2,
+                                        1e-8,
+                                        l2,
+                                        shrink,
+                                        1e-2 / (1 - std::pow(beta1, step)),
+                                        std::sqrt(1 - std::pow(beta2, step)),
+                                        sign};
+          const std::vector<T> g = numbers<T>(n, 1.0 / step, static_cast<std::uint64_t>(step));
+          const T* gradient = no_gradient ? nullptr : g.data();
+          const auto run = [&](const Table<T>& kernels, auto& w, auto& x, auto& y, auto& z) {
+            kernels.adam(w.data(), x.data(), y.data(), amsgrad ? z.data() : nullptr, gradient, n,
+                         arguments);
+          };
+          run(table_for<T>(level.c_str()), p, m, v, vmax);
+          run(plain_table<T>(), p2, m2, v2, vmax2);
+        }
+        const std::vector<double> slack(n, 8 * double(kEps<T>));
+        check_close(p, p2, 2, slack);
+        check_close(m, m2, 4, slack);
+        check_close(v, v2, 4);
+        check_close(vmax, vmax2, 4);
+      }
+    }
+    std::vector<T> p(20, T(1)), m(20), v(20), g(20, T(0));
+    g[18] = kNan<T>;
+    table_for<T>(level.c_str())
+        .adam(p.data(), m.data(), v.data(), nullptr, g.data(), 20,
+              {0.9, 0.999, 1e-8, 0, 1, 1e-2, 0.5, 1});
+    for (std::size_t i = 0; i < 20; ++i) CHECK((i == 18 ? std::isnan(p[i]) : p[i] == T(1)));
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: SGD", "", float, double) {
+  using T = TestType;
+  for (const std::string& level : levels()) {
+    for (const std::size_t n : kSizes) {
+      for (int option = 0; option < 7; ++option) {
+        INFO(level << " n " << n << " option " << option);
+        const double momentum = option >= 1 && option <= 3 ? 0.9 : 0;
+        const double dampening = option == 2 ? 0.3 : 0,
+                     decay = option >= 3 && option <= 4 ? 0.1 : 0;
+        const double sign = option == 5 ? -1 : 1;
+        std::vector<T> p = numbers<T>(n), buf(n, T(9)), p2 = p, buf2 = buf;
+        for (int step = 0; step < 3; ++step) {
+          const std::vector<T> g = numbers<T>(n, 1, static_cast<std::uint64_t>(step) + 2);
+          const SgdArguments arguments{0.1,  momentum,    dampening, decay,
+                                       sign, option == 3, step == 0};
+          const T* gradient = option == 6 ? nullptr : g.data();
+          table_for<T>(level.c_str())
+              .sgd(p.data(), momentum != 0 ? buf.data() : nullptr, gradient, n, arguments);
+          plain_table<T>().sgd(p2.data(), momentum != 0 ? buf2.data() : nullptr, gradient, n,
+                               arguments);
+        }
+        const std::vector<double> slack(n, 8 * double(kEps<T>));
+        check_close(p, p2, 2, slack);
+        check_close(buf, buf2, 2, slack);
+      }
+    }
+  }
+}

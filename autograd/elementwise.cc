@@ -266,10 +266,10 @@ Variable sigmoid(const Variable& x) {
                 }));
 }
 
-// y = max(x, 0)    dx = dy where y > 0
+// y = max(x, 0)    dx = dy, 0 where y = 0
 Variable relu(const Variable& x) {
   return record("relu", relu(x.value()), from(x, [](const Variable& dy, const Variable& y) {
-                  return differentiable() ? where(y.value() > 0, dy, 0)
+                  return differentiable() ? where(y.value() <= 0, 0, dy)
                                           : Variable(relu_backward(dy.value(), y.value()));
                 }));
 }
@@ -282,11 +282,11 @@ Variable leaky_relu(const Variable& x, double negative_slope) {
                 }));
 }
 
-// y = x > 0 ? x : alpha * (e^x - 1)        dx = dy * (x > 0 ? 1 : y + alpha)
+// y = x <= 0 ? alpha * (e^x - 1) : x       dx = dy * (x <= 0 ? y + alpha : 1)
 Variable elu(const Variable& x, double alpha) {
   return record("elu", elu(x.value(), alpha),
                 from(x, [x, alpha](const Variable& dy, const Variable& y) {
-                  return where(x.value() > 0, dy, dy * (y + alpha));
+                  return where(x.value() <= 0, dy * (y + alpha), dy);
                 }));
 }
 

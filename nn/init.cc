@@ -1,3 +1,4 @@
+// Each function draws as torch.nn.init does. Read next: nn/module.cc.
 #include <tapegrad/nn/init.h>
 
 #include <algorithm>

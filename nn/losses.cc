@@ -1,3 +1,5 @@
+// Cross entropy, whose two passes are fused for class targets, and losses composed of primitives.
+// Read next: nn/init.cc.
 #include <tapegrad/nn/losses.h>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The options of Adam and AdamW, and their step through the fused kernel. Read next: optim/clip.cc.
 #include <tapegrad/optim/adam.h>
 
 #include <array>

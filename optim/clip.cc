@@ -1,3 +1,5 @@
+// Norms over all gradients, and changing gradients in memory of their own. Read next:
+// autograd/leaf.h.
 #include <tapegrad/optim/clip.h>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Groups, the walk over parameters that are due, and saving. Read next: optim/stretches.h.
 #include <tapegrad/optim/optimizer.h>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SGD's options, and its step through the fused kernel. Read next: optim/adam.cc.
 #include <tapegrad/optim/sgd.h>
 
 #include <array>

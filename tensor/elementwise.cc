@@ -474,8 +474,12 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> m
 
 Tensor neg(const Tensor& x) { return unary_any(Unary::kNeg, "neg", x); }
 Tensor abs(const Tensor& x) { return unary_any(Unary::kAbs, "abs", x); }
-Tensor sign(const Tensor& x) { return unary_any(Unary::kSign, "sign", x); }
-Tensor square(const Tensor& x) { return unary_any(Unary::kSquare, "square", x); }
+Tensor sign(const Tensor& x) {
+  return x.dtype() == boolean ? x.clone() : unary_any(Unary::kSign, "sign", x);
+}
+Tensor square(const Tensor& x) {
+  return unary_any(Unary::kSquare, "square", x.dtype() == boolean ? x.to(int64) : x);
+}
 Tensor reciprocal(const Tensor& x) { return unary(Unary::kReciprocal, x); }
 Tensor sqrt(const Tensor& x) { return unary(Unary::kSqrt, x); }
 Tensor rsqrt(const Tensor& x) { return unary(Unary::kRsqrt, x); }

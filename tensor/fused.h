@@ -13,7 +13,7 @@ namespace tapegrad {
 
 Tensor tanh_backward(const Tensor& dy, const Tensor& y);     // dy * (1 - y * y)
 Tensor sigmoid_backward(const Tensor& dy, const Tensor& y);  // dy * y * (1 - y)
-Tensor relu_backward(const Tensor& dy, const Tensor& y);     // where(y > 0, dy, 0)
+Tensor relu_backward(const Tensor& dy, const Tensor& y);     // where(y <= 0, 0, dy)
 
 // Over `dim`, which softmax / log_softmax worked on (tensor/softmax.cc).
 Tensor softmax_backward(const Tensor& dy, const Tensor& y, std::int64_t dim);

@@ -1,6 +1,7 @@
 // What can be done with tensors: free functions with PyTorch's names and semantics, found by
 // argument-dependent lookup. None of them changes its arguments. Grouped as the source files are:
-// create.cc, elementwise.cc, reductions.cc, matmul.cc, shaping.cc, indexing.cc, sorting.cc.
+// create.cc, elementwise.cc, reductions.cc, extremes.cc, softmax.cc, matmul.cc, shaping.cc,
+// rearranging.cc, indexing.cc, gathering.cc, sorting.cc, similarity.cc.
 // Read next: autograd/tape.h.
 //
 // Throughout: two operands are broadcast by NumPy's rule and promoted boolean < int64 < float32 <
@@ -308,7 +309,7 @@ bool equal(const Tensor& a, const Tensor& b);  // same shape and all elements
 bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
               bool equal_nan = false);
 
-// Similarity (reductions.cc), as torch.nn.functional ---------------------------------------------
+// Similarity (similarity.cc), as torch.nn.functional ---------------------------------------------
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim = 1, double eps = 1e-8);
 Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p = 2.0, double eps = 1e-6,
                          bool keepdim = false);

@@ -17,6 +17,12 @@ class GoldenFile {
   explicit GoldenFile(const std::string& name)
       : tensors_(tapegrad::load(TAPEGRAD_SOURCE_DIR "/tests/golden/" + name)) {}
 
+  // Every op that the file has cases of.
+  std::set<std::string> operations() const {
+    std::set<std::string> found;
+    for (const auto& [name, tensor] : tensors_) found.insert(name.substr(0, name.find('.')));
+    return found;
+  }
   // `<op>.<variant>` for all variants of op, sorted.
   std::vector<std::string> cases(const std::string& op) const {
     std::set<std::string> found;

@@ -8,8 +8,8 @@ Batch<T> apply(Batch<T> x) {
   const Batch<T> zero(T(0)), one(T(1)), half(T(0.5));
   if constexpr (kOp == Unary::kNeg) return lanes::negate(x);
   if constexpr (kOp == Unary::kAbs) return xsimd::abs(x);
-  if constexpr (kOp == Unary::kSign) {  // NaN stays, and both zeros give +0
-    return xsimd::select(x > zero, one, xsimd::select(x < zero, -one, x + zero));
+  if constexpr (kOp == Unary::kSign) {  // NaN and both zeros give +0, as in PyTorch
+    return xsimd::select(x > zero, one, xsimd::select(x < zero, -one, zero));
   }
   if constexpr (kOp == Unary::kSquare) return x * x;
   if constexpr (kOp == Unary::kReciprocal) return one / x;
@@ -62,8 +62,6 @@ Batch<T> apply(Batch<T> a, Batch<T> b) {
 // Loops --------------------------------------------------------------------------------------
 
 // Calls step(i) for each whole vector, from i on, and step(i, count) for a last partial one.
-// The kernels that call it are marked [[gnu::flatten]] where the step is long: else the compiler
-// may call it as a function, and load all constants again for each vector.
 template <class T, class Step>
 void for_each_vector(std::size_t n, const Step& step) {
   std::size_t i = 0;
@@ -96,7 +94,7 @@ struct Scalar {
 };
 
 template <Unary kOp, class T>
-[[gnu::flatten]] void unary(T* y, const T* x, std::size_t n) {
+TAPEGRAD_FLATTEN void unary(T* y, const T* x, std::size_t n) {
   const Vector<T> vector{x};
   fill_with(y, n, [&](auto... place) { return apply<kOp>(vector(place...)); });
 }
@@ -129,7 +127,7 @@ bool simple_power(T* y, const T* x, T exponent, std::size_t n) {
 }
 
 template <Binary kOp, Operands kOperands, class T>
-[[gnu::flatten]] void binary(T* y, const T* a, const T* b, std::size_t n) {
+TAPEGRAD_FLATTEN void binary(T* y, const T* a, const T* b, std::size_t n) {
   if constexpr (kOperands == Operands::kVectorVector) {
     combine<kOp>(y, Vector<T>{a}, Vector<T>{b}, n);
   } else if constexpr (kOperands == Operands::kVectorScalar) {
@@ -217,7 +215,8 @@ void multiply_add(T* y, const T* a, const T* b, std::size_t n) {
 }
 
 template <class T>
-void add_row(T* y, const T* x, const T* row, std::size_t rows, std::size_t columns) {
+TAPEGRAD_FLATTEN void add_row(T* y, const T* x, const T* row, std::size_t rows,
+                              std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i, y += columns, x += columns) {
     combine<Binary::kAdd>(y, Vector<T>{x}, Vector<T>{row}, columns);
   }

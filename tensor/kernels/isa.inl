@@ -14,6 +14,19 @@
 
 #include <tapegrad/tensor/kernels/isa.h>
 
+// Marks loops whose body must be inlined to the last call, so that its constants stay in registers
+// and its lambdas leave no trace. Sanitizers would take minutes over that.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TAPEGRAD_FLATTEN
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TAPEGRAD_FLATTEN
+#endif
+#if !defined(TAPEGRAD_FLATTEN)
+#define TAPEGRAD_FLATTEN [[gnu::flatten]]
+#endif
+
 namespace tapegrad::kernel {
 namespace {
 

@@ -141,7 +141,7 @@ constexpr int kSquare = kQuarter<T>;
 template <int kSide, class T>
 inline void transpose_square(T* y, ptrdiff_t y_row, const T* x, ptrdiff_t x_row) {
   constexpr int kQ = kQuarter<T>;
-  const auto load = [x_row](const T* p) {
+  const auto load = [&](const T* p) {
     if constexpr (kSide == kQ) {
       return load_quarter(p);
     } else {

@@ -4,7 +4,7 @@
 // so that a number's bits do not depend on whether it comes in a whole vector. Read next: isa.inl.
 
 template <bool kHasMax, class T>
-[[gnu::flatten]] void adam_loop(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n,
+TAPEGRAD_FLATTEN void adam_loop(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n,
                                 const AdamArguments& a) {
   const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
   const Batch<T> beta1 = constant(a.beta1), rest1 = constant(1 - a.beta1);
@@ -43,7 +43,7 @@ void adam(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArgume
 }
 
 template <class T>
-[[gnu::flatten]] void sgd(T* p, T* buf, const T* g, std::size_t n, const SgdArguments& a) {
+TAPEGRAD_FLATTEN void sgd(T* p, T* buf, const T* g, std::size_t n, const SgdArguments& a) {
   const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
   const Batch<T> minus_rate = constant(-a.lr), momentum = constant(a.momentum);
   const Batch<T> rest = constant(1 - a.dampening), decay = constant(a.weight_decay);

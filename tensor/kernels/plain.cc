@@ -19,7 +19,7 @@ template <Unary kOp, class T>
 T apply(T x) {
   if constexpr (kOp == Unary::kNeg) return -x;
   if constexpr (kOp == Unary::kAbs) return std::abs(x);
-  if constexpr (kOp == Unary::kSign) return x > 0 ? T(1) : x < 0 ? T(-1) : x + T(0);
+  if constexpr (kOp == Unary::kSign) return x > 0 ? T(1) : x < 0 ? T(-1) : T(0);
   if constexpr (kOp == Unary::kSquare) return x * x;
   if constexpr (kOp == Unary::kReciprocal) return 1 / x;
   if constexpr (kOp == Unary::kSqrt) return std::sqrt(x);

@@ -7,7 +7,7 @@ constexpr std::size_t kBlock = 1024;
 // A sum of terms i in [begin, begin + n), lane by lane. term(s, i) adds a vector of terms to s, and
 // term(s, i, count) a partial one, whose other lanes must add nothing.
 template <class T, class Term>
-[[gnu::flatten]] Batch<T> sum_block(std::size_t i, std::size_t n, const Term& term) {
+TAPEGRAD_FLATTEN Batch<T> sum_block(std::size_t i, std::size_t n, const Term& term) {
   constexpr std::size_t k = kLanes<T>;
   const std::size_t end = i + n;
   Batch<T> s0(T(0)), s1(T(0)), s2(T(0)), s3(T(0));

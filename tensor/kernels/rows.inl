@@ -12,8 +12,8 @@ void prefetch_row(const T* row, std::size_t columns) {
 }
 
 template <class T>
-void gather_rows(T* y, const T* table, const std::int64_t* ids, std::size_t n,
-                 std::size_t columns) {
+TAPEGRAD_FLATTEN void gather_rows(T* y, const T* table, const std::int64_t* ids, std::size_t n,
+                                  std::size_t columns) {
   for (std::size_t i = 0; i < n; ++i, y += columns) {
     if (i + kAhead < n) {
       prefetch_row(table + static_cast<std::size_t>(ids[i + kAhead]) * columns, columns);
@@ -23,8 +23,8 @@ void gather_rows(T* y, const T* table, const std::int64_t* ids, std::size_t n,
 }
 
 template <class T>
-void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, std::size_t n,
-                      std::size_t columns) {
+TAPEGRAD_FLATTEN void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows,
+                                       std::size_t n, std::size_t columns) {
   for (std::size_t i = 0; i < n; ++i, rows += columns) {
     if (i + kAhead < n) {
       prefetch_row(table + static_cast<std::size_t>(ids[i + kAhead]) * columns, columns);

@@ -44,7 +44,7 @@ Batch<T> sum_of_exp(const T* x, Batch<T> shift, std::size_t n) {
 }
 
 template <class T>
-[[gnu::flatten]] void softmax(T* y, const T* x, std::size_t rows, std::size_t columns) {
+TAPEGRAD_FLATTEN void softmax(T* y, const T* x, std::size_t rows, std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i, y += columns, x += columns) {
     if (columns <= kLanes<T>) {
       const Batch<T> e = math::exp_below(without_top(load_row(x, columns)));
@@ -60,7 +60,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] void log_softmax(T* y, const T* x, std::size_t rows, std::size_t columns) {
+TAPEGRAD_FLATTEN void log_softmax(T* y, const T* x, std::size_t rows, std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i, y += columns, x += columns) {
     if (columns <= kLanes<T>) {
       const Batch<T> row = without_top(load_row(x, columns));
@@ -74,7 +74,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] void logsumexp(T* y, const T* x, std::size_t rows, std::size_t columns) {
+TAPEGRAD_FLATTEN void logsumexp(T* y, const T* x, std::size_t rows, std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i, x += columns) {
     if (columns == 0) {
       y[i] = -math::kInfinity<T>;
@@ -88,7 +88,8 @@ template <class T>
 }
 
 template <class T>
-void softmax_backward(T* dx, const T* dy, const T* y, std::size_t rows, std::size_t columns) {
+TAPEGRAD_FLATTEN void softmax_backward(T* dx, const T* dy, const T* y, std::size_t rows,
+                                       std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i, dx += columns, dy += columns, y += columns) {
     const Vector<T> u{dy}, v{y};
     const Batch<T> total(dot(dy, y, columns));
@@ -97,7 +98,7 @@ void softmax_backward(T* dx, const T* dy, const T* y, std::size_t rows, std::siz
 }
 
 template <class T>
-[[gnu::flatten]] void log_softmax_backward(T* dx, const T* dy, const T* y, std::size_t rows,
+TAPEGRAD_FLATTEN void log_softmax_backward(T* dx, const T* dy, const T* y, std::size_t rows,
                                            std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i, dx += columns, dy += columns, y += columns) {
     const Vector<T> u{dy}, v{y};

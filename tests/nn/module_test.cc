@@ -318,14 +318,17 @@ TEST_CASE("replace_module takes over the options of each layer") {
   CHECK(equal(mode(x).value(), x));
 }
 
-TEST_CASE("replace_module takes over buffers") {
+TEST_CASE("replace_module takes over buffers and the training mode") {
   Net net;
   const Scale other(3);
   other(full({1, 3}, 7.0));
+  other.eval();
   const nn::Buffer member = net.scale.largest;
   net.replace_module("scale", other);
   CHECK(equal(*member, full({3}, 7.0)));
   CHECK(net.buffers()[1].second.item<int>() == 1);
+  CHECK_FALSE(net.scale.is_training());
+  CHECK(net.is_training());
 }
 
 TEST_CASE("replace_module refuses another name, class or structure, and changes nothing") {

@@ -1,0 +1,156 @@
+// Peers: programs beside the benchmark, `peer_libtorch` and `peer_openblas`, that run one workload
+// after another on request. A process of their own gives them the environment that suits them, and
+// keeps their libraries, threads and start-up out of ours.
+//
+// Protocol, in lines: the peer says its name and version; then, for each `<repetitions> <workload>`
+// that it reads, it writes the seconds these took. A workload is set up when it is first named.
+//
+// Read next: peers/openblas.cc.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "measure.h"
+
+namespace measure {
+
+using Environment = std::vector<std::pair<const char*, const char*>>;
+
+// glibc gives large blocks back to the system at every step and gets them back page by page. With
+// these settings it keeps them: what "tuned" means in the tables.
+inline const Environment kKeepMemory = {{"MALLOC_MMAP_THRESHOLD_", "17179869184"},
+                                        {"MALLOC_TRIM_THRESHOLD_", "17179869184"},
+                                        {"MALLOC_TOP_PAD_", "67108864"}};
+
+// A running peer, if its program was built. Contenders refer to it.
+class PeerProgram {
+ public:
+  explicit PeerProgram(const std::string& program, const std::string& manner = "",
+                       const Environment& environment = {}) {
+    const std::string path = folder() + "/" + program;
+    if (access(path.c_str(), X_OK) != 0) {
+      std::printf("%s is not built here: its column stays empty (see scripts/bench)\n",
+                  program.c_str());
+      return;
+    }
+    start(path, environment);
+    version_ = line();
+    name_ = version_.substr(0, version_.find(' ')) + manner;
+    std::printf("%s: %s, one thread\n", name_.c_str(), version_.c_str());
+  }
+  ~PeerProgram() {
+    if (process_ < 0) return;
+    std::fclose(to_);
+    std::fclose(from_);
+    waitpid(process_, nullptr, 0);
+  }
+  PeerProgram(const PeerProgram&) = delete;
+  PeerProgram& operator=(const PeerProgram&) = delete;
+
+  // To be passed to Report::compare: no contender if the peer is absent.
+  std::vector<Contender> at(const std::string& workload, const std::string& remark = "") {
+    if (process_ < 0) return {};
+    return {{name_ + remark, [this, workload](std::int64_t n) {
+               std::fprintf(to_, "%lld %s\n", static_cast<long long>(n), workload.c_str());
+               std::fflush(to_);
+               return std::stod(line());
+             }}};
+  }
+
+ private:
+  static std::string folder() {
+    char path[4096];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    const std::string program(path, length > 0 ? static_cast<std::size_t>(length) : 0);
+    return program.substr(0, program.rfind('/'));
+  }
+
+  void start(const std::string& path, const Environment& environment) {
+    int requests[2];
+    int answers[2];
+    if (pipe2(requests, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0) {
+      throw std::runtime_error("no pipes to a peer");
+    }
+    process_ = fork();
+    if (process_ < 0) throw std::runtime_error("no process for a peer");
+    if (process_ == 0) {
+      dup2(requests[0], STDIN_FILENO);
+      dup2(answers[1], STDOUT_FILENO);
+      unsetenv("OPENBLAS_CORETYPE");  // both make OpenBLAS choose kernels that are not its best
+      unsetenv("OPENBLAS_L2_SIZE");
+      setenv("OPENBLAS_NUM_THREADS", "1", 1);
+      setenv("OMP_NUM_THREADS", "1", 1);
+      for (const auto& [variable, value] : environment) setenv(variable, value, 1);
+      execl(path.c_str(), path.c_str(), static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    close(requests[0]);
+    close(answers[1]);
+    to_ = fdopen(requests[1], "w");
+    from_ = fdopen(answers[0], "r");
+  }
+
+  std::string line() {
+    char text[512];
+    if (std::fgets(text, sizeof text, from_) == nullptr) {
+      throw std::runtime_error("a peer ended without an answer");
+    }
+    std::string answer(text);
+    while (!answer.empty() && answer.back() == '\n') answer.pop_back();
+    return answer;
+  }
+
+  pid_t process_ = -1;
+  FILE* to_ = nullptr;
+  FILE* from_ = nullptr;
+  std::string version_;
+  std::string name_;
+};
+
+// The contenders of several peers.
+inline std::vector<Contender> together(std::vector<std::vector<Contender>> lists) {
+  std::vector<Contender> all;
+  for (auto& list : lists) {
+    for (Contender& contender : list) all.push_back(std::move(contender));
+  }
+  return all;
+}
+
+// The peer's side. prepare(words) sets a workload up and gives the function that does it once.
+using Work = std::function<void()>;
+template <class Prepare>
+int answer_requests(const std::string& version, const Prepare& prepare) {
+  std::cout << version << std::endl;
+  std::string prepared;
+  Work work;
+  for (std::string request; std::getline(std::cin, request);) {
+    std::istringstream words(request);
+    std::int64_t repetitions = 0;
+    std::string workload;
+    words >> repetitions >> std::ws;
+    std::getline(words, workload);
+    if (workload != prepared) {
+      work = nullptr;  // its memory goes before the next one's comes
+      std::istringstream arguments(workload);
+      work = prepare(arguments);
+      prepared = workload;
+    }
+    std::cout << time_of(repetitions, work) << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace measure

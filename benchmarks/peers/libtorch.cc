@@ -1,0 +1,129 @@
+// libtorch as a peer, written as its tutorials write it. Workloads:
+//   operation NAME ELEMENTS RECORDED                    a chain of 1,000, and its backward
+//   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn or cell
+//   optimizer NAME PARAMETERS                           a step of adam or sgd
+// Read next: ../operation.cc.
+#include <torch/torch.h>
+
+#include <istream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "../peer.h"
+
+namespace {
+
+using measure::Work;
+using torch::Tensor;
+
+Work operation(std::istream& arguments) {
+  std::string name;
+  std::int64_t elements = 0;
+  bool recorded = false;
+  arguments >> name >> elements >> recorded;
+  const Tensor x = torch::full({elements}, 0.5F).requires_grad_();
+  const Tensor c = torch::full({elements}, 0.9995F);
+  const Tensor dy = torch::ones({elements});
+  const auto chain = [=](auto apply) -> Work {
+    return [=] {
+      std::optional<torch::NoGradGuard> guard;
+      if (!recorded) guard.emplace();
+      Tensor y = x;
+      for (int i = 0; i < 1000; ++i) y = apply(y);
+      if (!recorded) return;
+      x.mutable_grad() = Tensor();
+      y.backward(dy);
+    };
+  };
+  if (name == "add") return chain([c](const Tensor& y) { return y + c; });
+  if (name == "mul") return chain([c](const Tensor& y) { return y * c; });
+  if (name == "tanh") return chain([](const Tensor& y) { return torch::tanh(y); });
+  return nullptr;
+}
+
+Work classifier(std::istream& arguments) {
+  std::string kind;
+  std::int64_t vocabulary = 0;
+  std::int64_t dim = 0;
+  std::int64_t hidden = 0;
+  std::int64_t steps = 0;
+  std::int64_t batch = 0;
+  arguments >> kind >> vocabulary >> dim >> hidden >> steps >> batch;
+  const std::int64_t classes = 4;
+  torch::nn::Embedding embedding(torch::nn::EmbeddingOptions(vocabulary, dim).padding_idx(0));
+  torch::nn::Linear head(hidden, classes);
+  std::vector<Tensor> parameters = embedding->parameters();
+  const auto learn = [&parameters](const std::vector<Tensor>& more) {
+    parameters.insert(parameters.end(), more.begin(), more.end());
+  };
+  learn(head->parameters());
+
+  std::function<Tensor(const Tensor&)> last_state;  // (batch, steps, dim) -> (batch, hidden)
+  if (kind == "rnn") {
+    torch::nn::RNN rnn(torch::nn::RNNOptions(dim, hidden).batch_first(true));
+    learn(rnn->parameters());
+    last_state = [rnn](const Tensor& x) mutable { return std::get<1>(rnn->forward(x))[0]; };
+  } else {
+    torch::nn::RNNCell cell(dim, hidden);
+    learn(cell->parameters());
+    last_state = [cell, hidden](const Tensor& x) mutable {
+      Tensor h = torch::zeros({x.size(0), hidden});
+      for (std::int64_t t = 0; t < x.size(1); ++t) h = cell->forward(x.select(1, t), h);
+      return h;
+    };
+  }
+
+  auto adam = std::make_shared<torch::optim::Adam>(parameters, torch::optim::AdamOptions(1e-3));
+  std::vector<Tensor> tokens;
+  std::vector<Tensor> labels;
+  for (int i = 0; i < 8; ++i) {
+    tokens.push_back(torch::randint(1, vocabulary, {batch, steps}, torch::kInt64));
+    labels.push_back(torch::randint(0, classes, {batch}, torch::kInt64));
+  }
+  return [=, turn = std::size_t{0}]() mutable {
+    adam->zero_grad();
+    const Tensor logits = head->forward(last_state(embedding->forward(tokens[turn % 8])));
+    torch::nn::functional::cross_entropy(logits, labels[turn % 8]).backward();
+    adam->step();
+    ++turn;
+  };
+}
+
+Work optimizer(std::istream& arguments) {
+  std::string name;
+  std::int64_t count = 0;
+  arguments >> name >> count;
+  Tensor p = torch::full({count}, 0.5F).requires_grad_();
+  p.mutable_grad() = torch::full({count}, 0.01F);
+  std::shared_ptr<torch::optim::Optimizer> rule;
+  if (name == "adam") {
+    rule = std::make_shared<torch::optim::Adam>(std::vector<Tensor>{p},
+                                                torch::optim::AdamOptions(1e-3));
+  } else if (name == "sgd") {
+    rule =
+        std::make_shared<torch::optim::SGD>(std::vector<Tensor>{p}, torch::optim::SGDOptions(1e-3));
+  } else {
+    return nullptr;
+  }
+  return [rule] { rule->step(); };
+}
+
+Work prepare(std::istream& arguments) {
+  std::string kind;
+  arguments >> kind;
+  if (kind == "operation") return operation(arguments);
+  if (kind == "classifier") return classifier(arguments);
+  if (kind == "optimizer") return optimizer(arguments);
+  return nullptr;
+}
+
+}  // namespace
+
+int main() {
+  at::set_num_threads(1);
+  at::set_num_interop_threads(1);
+  return measure::answer_requests("libtorch " TORCH_VERSION, prepare);
+}

@@ -1,0 +1,502 @@
+// Values, gradients and element types beside PyTorch's: every case of ops, values and promotion in
+// tests/golden, whose README.md says how they are named and called. Losses are in
+// tests/nn/losses_test.cc.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/tape.h>
+
+#include "catch.h"
+#include "golden_file.h"
+
+namespace tapegrad {
+namespace {
+
+using Variables = std::vector<Variable>;
+
+// One call as a file describes it: inputs by position, options by name.
+class Call {
+ public:
+  Call(const GoldenFile& file, std::string name, Variables inputs)
+      : file_(file), name_(std::move(name)), inputs_(std::move(inputs)) {}
+
+  const Variable& operator[](std::size_t i) const { return inputs_.at(i); }
+  const Tensor& value(std::size_t i) const { return inputs_.at(i).value(); }
+  const Variables& inputs() const { return inputs_; }
+  // The part behind the dot.
+  std::string variant() const { return name_.substr(name_.find('.') + 1); }
+
+  bool has(const std::string& option) const { return file_.has(name_ + ".arg." + option); }
+  double number(const std::string& option, double otherwise = 0) const {
+    return file_.option(name_, option, otherwise);
+  }
+  std::int64_t integer(const std::string& option, std::int64_t otherwise = 0) const {
+    return has(option) ? argument(option).item<std::int64_t>() : otherwise;
+  }
+  bool flag(const std::string& option, bool otherwise = false) const {
+    return has(option) ? argument(option).item<bool>() : otherwise;
+  }
+  Shape list(const std::string& option) const {
+    return has(option) ? Shape(to_vector<std::int64_t>(argument(option))) : Shape();
+  }
+  // A number of the type it was written in.
+  std::optional<Scalar> scalar(const std::string& option) const {
+    if (!has(option)) return std::nullopt;
+    const Tensor& x = argument(option);
+    if (x.dtype() == boolean) return Scalar(x.item<bool>());
+    if (x.dtype() == int64) return Scalar(x.item<std::int64_t>());
+    return Scalar(x.item<double>());
+  }
+  std::optional<DType> dtype() const {
+    constexpr DType kWords[] = {float32, float64, int64, boolean};
+    if (!has("dtype")) return std::nullopt;
+    return kWords[integer("dtype")];
+  }
+
+ private:
+  const Tensor& argument(const std::string& option) const {
+    return file_.at(name_ + ".arg." + option);
+  }
+
+  const GoldenFile& file_;
+  std::string name_;
+  Variables inputs_;
+};
+
+// What to do for one op: a function of a Call that returns one or several results.
+struct Operation {
+  template <class Function>
+  Operation(Function /*function*/)  // NOLINT: the table below reads better
+      : call([](const Call& c) -> Variables {
+          using Result = std::invoke_result_t<Function, const Call&>;
+          if constexpr (std::is_convertible_v<Result, Variable>) {
+            return {Function()(c)};
+          } else if constexpr (std::is_convertible_v<Result, Variables>) {
+            return Function()(c);
+          } else {
+            const auto result = Function()(c);
+            return {result.values, result.indices};
+          }
+        }) {}
+  Variables (*call)(const Call&);
+};
+
+// op(in0, in1), op(in0, number) or op(number, in0).
+template <class Function>
+Variable binary(const Call& c, const Function& function) {
+  if (const auto right = c.scalar("scalar_right")) return function(c[0], *right);
+  if (const auto left = c.scalar("scalar_left")) return function(*left, c[0]);
+  return function(c[0], c[1]);
+}
+template <class Function>
+Tensor compare(const Call& c, const Function& function) {
+  if (const auto right = c.scalar("scalar_right")) return function(c.value(0), *right);
+  return function(c.value(0), c.value(1));
+}
+
+// Over `dim` if it is given, else over everything.
+template <class Over, class Everything>
+auto reduce(const Call& c, const Over& over, const Everything& everything) {
+  using Result = std::common_type_t<decltype(everything(c[0]))>;
+  if (!c.has("dim")) return Variables{Result(everything(c[0]))};
+  const auto result = over(c[0], c.integer("dim"), c.flag("keepdim"));
+  if constexpr (std::is_convertible_v<decltype(result), Variable>) {
+    return Variables{result};
+  } else {
+    return Variables{result.values, result.indices};
+  }
+}
+
+using Table = std::map<std::string, Operation>;
+
+const Table& elementwise() {
+  static const Table table = {
+      {"add", [](auto& c) { return binary(c, [](auto& a, auto& b) { return a + b; }); }},
+      {"sub", [](auto& c) { return binary(c, [](auto& a, auto& b) { return a - b; }); }},
+      {"mul", [](auto& c) { return binary(c, [](auto& a, auto& b) { return a * b; }); }},
+      {"div", [](auto& c) { return binary(c, [](auto& a, auto& b) { return a / b; }); }},
+      {"pow", [](auto& c) { return binary(c, [](auto& a, auto& b) { return pow(a, b); }); }},
+      {"maximum", [](auto& c) { return maximum(c[0], c[1]); }},
+      {"minimum", [](auto& c) { return minimum(c[0], c[1]); }},
+      {"eq", [](auto& c) { return compare(c, [](auto& a, auto& b) { return a == b; }); }},
+      {"ne", [](auto& c) { return compare(c, [](auto& a, auto& b) { return a != b; }); }},
+      {"lt", [](auto& c) { return compare(c, [](auto& a, auto& b) { return a < b; }); }},
+      {"le", [](auto& c) { return compare(c, [](auto& a, auto& b) { return a <= b; }); }},
+      {"gt", [](auto& c) { return compare(c, [](auto& a, auto& b) { return a > b; }); }},
+      {"ge", [](auto& c) { return compare(c, [](auto& a, auto& b) { return a >= b; }); }},
+      {"logical_and", [](auto& c) { return logical_and(c.value(0), c.value(1)); }},
+      {"logical_or", [](auto& c) { return logical_or(c.value(0), c.value(1)); }},
+      {"logical_not", [](auto& c) { return logical_not(c.value(0)); }},
+      {"isnan", [](auto& c) { return isnan(c.value(0)); }},
+      {"isfinite", [](auto& c) { return isfinite(c.value(0)); }},
+      {"where", [](auto& c) { return where(c.value(0), c[1], c[2]); }},
+      {"where_sqrt",
+       [](auto& c) {
+         const Tensor chosen = c.value(0) > 0;
+         return c.variant() == "trap" ? where(chosen, sqrt(c[0]), 0)
+                                      : where(chosen, sqrt(where(chosen, c[0], 1)), 0);
+       }},
+      {"neg", [](auto& c) { return neg(c[0]); }},
+      {"abs", [](auto& c) { return abs(c[0]); }},
+      {"sign", [](auto& c) { return sign(c[0]); }},
+      {"square", [](auto& c) { return square(c[0]); }},
+      {"reciprocal", [](auto& c) { return reciprocal(c[0]); }},
+      {"sqrt", [](auto& c) { return sqrt(c[0]); }},
+      {"rsqrt", [](auto& c) { return rsqrt(c[0]); }},
+      {"exp", [](auto& c) { return exp(c[0]); }},
+      {"expm1", [](auto& c) { return expm1(c[0]); }},
+      {"log", [](auto& c) { return log(c[0]); }},
+      {"log1p", [](auto& c) { return log1p(c[0]); }},
+      {"sin", [](auto& c) { return sin(c[0]); }},
+      {"cos", [](auto& c) { return cos(c[0]); }},
+      {"tanh", [](auto& c) { return tanh(c[0]); }},
+      {"sigmoid", [](auto& c) { return sigmoid(c[0]); }},
+      {"relu", [](auto& c) { return relu(c[0]); }},
+      {"leaky_relu", [](auto& c) { return leaky_relu(c[0], c.number("negative_slope", 0.01)); }},
+      {"elu", [](auto& c) { return elu(c[0], c.number("alpha", 1)); }},
+      {"gelu",
+       [](auto& c) {
+         return gelu(c[0], c.integer("approximate") == 1 ? GeluApproximation::tanh
+                                                         : GeluApproximation::none);
+       }},
+      {"silu", [](auto& c) { return silu(c[0]); }},
+      {"softplus",
+       [](auto& c) {
+         const double beta = c.number("beta", 1);
+         if (beta == 1) return softplus(c[0]);
+         const Variable scaled = c[0] * beta;
+         return where(scaled.value() > c.number("threshold"), c[0], softplus(scaled) / beta);
+       }},
+      {"softsign", [](auto& c) { return softsign(c[0]); }},
+      {"erf", [](auto& c) { return erf(c[0]); }},
+      {"floor", [](auto& c) { return floor(c[0]); }},
+      {"ceil", [](auto& c) { return ceil(c[0]); }},
+      {"round", [](auto& c) { return round(c[0]); }},
+      {"clamp", [](auto& c) { return clamp(c[0], c.scalar("min"), c.scalar("max")); }},
+      {"to", [](auto& c) { return c[0].to(*c.dtype()); }},
+  };
+  return table;
+}
+
+const Table& reductions() {
+  static const Table table = {
+      {"sum",
+       [](auto& c) {
+         return c.has("dim") ? sum(c[0], c.list("dim"), c.flag("keepdim")) : sum(c[0]);
+       }},
+      {"mean",
+       [](auto& c) {
+         return c.has("dim") ? mean(c[0], c.list("dim"), c.flag("keepdim")) : mean(c[0]);
+       }},
+      {"var",
+       [](auto& c) {
+         return var(c[0], c.list("dim"), c.flag("unbiased", true), c.flag("keepdim"));
+       }},
+      {"std",
+       [](auto& c) {
+         return std(c[0], c.list("dim"), c.flag("unbiased", true), c.flag("keepdim"));
+       }},
+      {"norm",
+       [](auto& c) {
+         const double p = c.number("p", 2);
+         return c.has("dim") ? norm(c[0], p, c.list("dim"), c.flag("keepdim")) : norm(c[0], p);
+       }},
+      {"logsumexp", [](auto& c) { return logsumexp(c[0], c.list("dim"), c.flag("keepdim")); }},
+      {"prod",
+       [](auto& c) {
+         return c.has("dim") ? prod(c[0], c.integer("dim"), c.flag("keepdim")) : prod(c[0]);
+       }},
+      {"any",
+       [](auto& c) {
+         return c.has("dim") ? any(c.value(0), c.integer("dim"), c.flag("keepdim"))
+                             : any(c.value(0));
+       }},
+      {"all",
+       [](auto& c) {
+         return c.has("dim") ? all(c.value(0), c.integer("dim"), c.flag("keepdim"))
+                             : all(c.value(0));
+       }},
+      {"max",
+       [](auto& c) {
+         return reduce(
+             c, [](auto& x, auto dim, bool keep) { return max(x, dim, keep); },
+             [](auto& x) { return max(x); });
+       }},
+      {"min",
+       [](auto& c) {
+         return reduce(
+             c, [](auto& x, auto dim, bool keep) { return min(x, dim, keep); },
+             [](auto& x) { return min(x); });
+       }},
+      {"argmax",
+       [](auto& c) {
+         return c.has("dim") ? argmax(c.value(0), c.integer("dim"), c.flag("keepdim"))
+                             : argmax(c.value(0));
+       }},
+      {"argmin",
+       [](auto& c) {
+         return c.has("dim") ? argmin(c.value(0), c.integer("dim"), c.flag("keepdim"))
+                             : argmin(c.value(0));
+       }},
+      {"softmax", [](auto& c) { return softmax(c[0], c.integer("dim")); }},
+      {"log_softmax", [](auto& c) { return log_softmax(c[0], c.integer("dim")); }},
+      {"cumsum", [](auto& c) { return cumsum(c[0], c.integer("dim")); }},
+      {"sort", [](auto& c) { return sort(c[0], c.integer("dim", -1), c.flag("descending")); }},
+      {"topk",
+       [](auto& c) {
+         return topk(c[0], c.integer("k"), c.integer("dim", -1), c.flag("largest", true));
+       }},
+      {"topk_values",
+       [](auto& c) {
+         return topk(c[0], c.integer("k"), c.integer("dim", -1), c.flag("largest", true)).values;
+       }},
+      {"cosine_similarity",
+       [](auto& c) { return cosine_similarity(c[0], c[1], c.integer("dim", 1)); }},
+      {"pairwise_distance",
+       [](auto& c) {
+         return pairwise_distance(c[0], c[1], c.number("p", 2), 1e-6, c.flag("keepdim"));
+       }},
+      {"cdist", [](auto& c) { return cdist(c[0], c[1], c.number("p", 2)); }},
+      {"normalize", [](auto& c) { return normalize(c[0], c.number("p", 2), c.integer("dim", 1)); }},
+  };
+  return table;
+}
+
+const Table& products_and_shapes() {
+  static const Table table = {
+      {"matmul",
+       [](auto& c) {
+         return c.variant() == "transposed" ? matmul(transpose(c[0]), transpose(c[1]))
+                                            : matmul(c[0], c[1]);
+       }},
+      {"mm", [](auto& c) { return mm(c[0], c[1]); }},
+      {"bmm", [](auto& c) { return bmm(c[0], c[1]); }},
+      {"mv", [](auto& c) { return mv(c[0], c[1]); }},
+      {"dot", [](auto& c) { return dot(c[0], c[1]); }},
+      {"outer", [](auto& c) { return outer(c[0], c[1]); }},
+      {"addmm",
+       [](auto& c) { return addmm(c[0], c[1], c[2], c.number("beta", 1), c.number("alpha", 1)); }},
+      {"linear",
+       [](auto& c) { return linear(c[0], c[1], c.inputs().size() > 2 ? c[2] : Variable()); }},
+      {"reshape", [](auto& c) { return reshape(c[0], c.list("shape")); }},
+      {"view", [](auto& c) { return view(c[0], c.list("shape")); }},
+      {"flatten",
+       [](auto& c) { return flatten(c[0], c.integer("start_dim"), c.integer("end_dim", -1)); }},
+      {"unflatten", [](auto& c) { return unflatten(c[0], c.integer("dim"), c.list("shape")); }},
+      {"squeeze",
+       [](auto& c) { return c.has("dim") ? squeeze(c[0], c.integer("dim")) : squeeze(c[0]); }},
+      {"unsqueeze", [](auto& c) { return unsqueeze(c[0], c.integer("dim")); }},
+      {"permute", [](auto& c) { return permute(c[0], c.list("dims")); }},
+      {"transpose", [](auto& c) { return transpose(c[0], c.integer("dim0"), c.integer("dim1")); }},
+      {"expand", [](auto& c) { return expand(c[0], c.list("shape")); }},
+      {"broadcast_to", [](auto& c) { return broadcast_to(c[0], c.list("shape")); }},
+      {"contiguous", [](auto& c) { return contiguous(transpose(c[0])); }},
+      {"cat", [](auto& c) { return cat(c.inputs(), c.integer("dim")); }},
+      {"stack", [](auto& c) { return stack(c.inputs(), c.integer("dim")); }},
+      {"split",
+       [](auto& c) {
+         return c.has("split_sizes") ? split(c[0], c.list("split_sizes"), c.integer("dim"))
+                                     : split(c[0], c.integer("split_size"), c.integer("dim"));
+       }},
+      {"chunk", [](auto& c) { return chunk(c[0], c.integer("chunks"), c.integer("dim")); }},
+      {"unbind", [](auto& c) { return unbind(c[0], c.integer("dim")); }},
+      {"repeat", [](auto& c) { return repeat(c[0], c.list("repeats")); }},
+      {"tile", [](auto& c) { return tile(c[0], c.list("repeats")); }},
+      {"flip", [](auto& c) { return flip(c[0], c.list("dims")); }},
+      {"roll", [](auto& c) { return roll(c[0], c.list("shifts"), c.list("dims")); }},
+  };
+  return table;
+}
+
+const Table& indexing_and_creation() {
+  static const Table table = {
+      {"select", [](auto& c) { return select(c[0], c.integer("dim"), c.integer("index")); }},
+      {"narrow",
+       [](auto& c) {
+         return narrow(c[0], c.integer("dim"), c.integer("start"), c.integer("length"));
+       }},
+      {"slice",
+       [](auto& c) {
+         return slice(c[0], c.integer("dim"), c.integer("start"), c.integer("end"),
+                      c.integer("step"));
+       }},
+      {"index_select", [](auto& c) { return index_select(c[0], c.integer("dim"), c.value(1)); }},
+      {"gather", [](auto& c) { return gather(c[0], c.integer("dim"), c.value(1)); }},
+      {"take_along_dim",
+       [](auto& c) { return take_along_dim(c[0], c.value(1), c.integer("dim")); }},
+      {"scatter", [](auto& c) { return scatter(c[0], c.integer("dim"), c.value(1), c[2]); }},
+      {"scatter_add",
+       [](auto& c) { return scatter_add(c[0], c.integer("dim"), c.value(1), c[2]); }},
+      {"index_add", [](auto& c) { return index_add(c[0], c.integer("dim"), c.value(1), c[2]); }},
+      {"masked_select", [](auto& c) { return masked_select(c[0], c.value(1)); }},
+      {"masked_fill", [](auto& c) { return masked_fill(c[0], c.value(1), *c.scalar("value")); }},
+      {"embedding",
+       [](auto& c) {
+         return c.has("padding_idx") ? embedding(c[0], c.value(1), c.integer("padding_idx"))
+                                     : embedding(c[0], c.value(1));
+       }},
+      {"one_hot", [](auto& c) { return one_hot(c.value(0), c.integer("num_classes")); }},
+      {"nonzero", [](auto& c) { return nonzero(c.value(0)); }},
+      {"arange",
+       [](auto& c) {
+         return arange(*c.scalar("start"), *c.scalar("end"), *c.scalar("step"),
+                       c.dtype().value_or(int64));
+       }},
+      {"linspace",
+       [](auto& c) {
+         return linspace(c.number("start"), c.number("end"), c.integer("steps"), *c.dtype());
+       }},
+      {"eye", [](auto& c) { return eye(c.integer("n"), c.integer("m")); }},
+      {"allclose",
+       [](auto& c) {
+         return tensor(allclose(c.value(0), c.value(1), c.number("rtol", 1e-5),
+                                c.number("atol", 1e-8), c.flag("equal_nan")));
+       }},
+      {"equal", [](auto& c) { return tensor(equal(c.value(0), c.value(1))); }},
+  };
+  return table;
+}
+
+const Operation* find(const std::string& op) {
+  for (const Table* table :
+       {&elementwise(), &reductions(), &products_and_shapes(), &indexing_and_creation()}) {
+    if (const auto found = table->find(op); found != table->end()) return &found->second;
+  }
+  return nullptr;
+}
+
+// The losses, which belong to nn, and what this library does not offer.
+const std::set<std::string> kNotHere = {"cross_entropy", "nll_loss",        "mse_loss",
+                                        "l1_loss",       "bce_with_logits", "cosine_embedding_loss",
+                                        "atan2"};
+
+// PyTorch 1.13 has no kernel for these boolean calls; here they work.
+const std::set<std::string> kNotRefused = {"argmax.bool", "pow.bool_bool", "pow.bool_scalar_bool"};
+
+// PyTorch divides the product by each factor, which makes the gradient of a nan itself nan; here it
+// is the product of the others.
+const std::set<std::string> kOtherGradient = {"prod.nan"};
+
+// README.md's tolerances, relative to the largest finite number expected; relative to each for
+// elementwise operations, of which the special numbers from 1e-30 to 1e30 ask more.
+bool agrees(const Tensor& got, const Tensor& expected, bool each) {
+  if (got.dtype() != expected.dtype() || got.shape() != expected.shape()) return false;
+  if (!is_floating_point(got.dtype())) return equal(got, expected);
+  const bool twice = expected.dtype() == float64;
+  const double relative = twice ? 1e-12 : 5e-6;
+  const double absolute = twice ? 1e-15 : 1e-7;
+  if (each) return allclose(got, expected, relative, absolute, true);
+  double largest = 0;
+  for (const double x : to_vector<double>(expected)) {
+    if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  }
+  return allclose(got, expected, 0, relative * largest + absolute, true);
+}
+
+// Runs one case in its own types (prefix "") or in float32 ("f32.") and checks all its roles.
+void check_case(const GoldenFile& file, const Operation& operation, const std::string& name,
+                const std::string& prefix) {
+  INFO(name << ' ' << prefix);
+  const bool each = elementwise().contains(name.substr(0, name.find('.')));
+  const auto cast = [&](const Tensor& x) {
+    return prefix.empty() || !is_floating_point(x.dtype()) ? x : x.to(float32);
+  };
+  Variables inputs;
+  Variables leaves;
+  std::vector<std::string> gradients;
+  for (std::size_t i = 0; file.has(name + ".in" + std::to_string(i)); ++i) {
+    const Tensor value = cast(file.at(name + ".in" + std::to_string(i)));
+    const std::string gradient = name + "." + prefix + "grad" + std::to_string(i);
+    if (file.has(gradient)) {
+      inputs.push_back(parameter(value.clone()));
+      leaves.push_back(inputs.back());
+      gradients.push_back(gradient);
+    } else {
+      inputs.push_back(value);
+    }
+  }
+  const Call call(file, name, inputs);
+  if (!file.has(name + ".out0")) {
+    if (!kNotRefused.contains(name)) CHECK_THROWS_AS(operation.call(call), Error);
+    return;
+  }
+  Variables outputs;
+  try {
+    outputs = operation.call(call);
+  } catch (const Error& error) {
+    FAIL_CHECK(error.what());
+    return;
+  }
+  CHECK_FALSE(file.has(name + "." + prefix + "out" + std::to_string(outputs.size())));
+  Variable total;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    const Tensor& expected = file.at(name + "." + prefix + "out" + std::to_string(k));
+    const bool right = agrees(outputs[k].value(), expected, each);
+    INFO("out" << k << " is\n" << outputs[k].value() << "\nneeded\n" << expected);
+    CHECK(right);
+    const std::string weight = name + ".g" + std::to_string(k);
+    if (leaves.empty() || !file.has(weight) || !outputs[k].requires_grad()) continue;
+    const Variable term = sum(outputs[k] * cast(file.at(weight)));
+    total = total.defined() ? total + term : term;
+  }
+  if (leaves.empty() || kOtherGradient.contains(name)) return;
+  REQUIRE(total.defined());
+  for (const bool create_graph : {false, true}) {
+    const Variables found =
+        grad(total, leaves, {.create_graph = create_graph, .retain_graph = true});
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const Tensor& expected = file.at(gradients[i]);
+      const bool right = agrees(found[i].value(), expected, false);
+      INFO(gradients[i] << " is\n"
+                        << found[i].value() << "\nneeded\n"
+                        << expected << "\ncreate_graph " << create_graph);
+      CHECK(right);
+    }
+  }
+}
+
+void check_file(const std::string& file_name) {
+  const GoldenFile file(file_name);
+  std::size_t count = 0;
+  std::string missing;
+  for (const std::string& op : file.operations()) {
+    if (kNotHere.contains(op)) continue;
+    const Operation* const operation = find(op);
+    if (operation == nullptr) {
+      missing += ' ' + op;
+      continue;
+    }
+    for (const std::string& name : file.cases(op)) {
+      ++count;
+      check_case(file, *operation, name, "");
+      if (file.has(name + ".f32.out0")) check_case(file, *operation, name, "f32.");
+    }
+  }
+  INFO("ops that no table here knows:" << missing);
+  CHECK(missing.empty());
+  CHECK(count > 200);
+  CHECK(tape().size() == 0);
+}
+
+}  // namespace
+
+TEST_CASE("values and gradients of every operation are PyTorch's", "[autograd][golden]") {
+  check_file("ops.safetensors");
+}
+
+TEST_CASE("special values, kinks, ties and empty tensors are PyTorch's", "[autograd][golden]") {
+  check_file("values.safetensors");
+}
+
+TEST_CASE("element types and refusals are PyTorch's", "[autograd][golden]") {
+  check_file("promotion.safetensors");
+}
+
+}  // namespace tapegrad

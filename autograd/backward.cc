@@ -28,8 +28,9 @@ void Playback::run(Entry& start, Variable seed) {
 void Playback::fire(Entry& entry) {
   const Variable& dy = entry.pending_;
   if (entry.hooks_ != nullptr) {
-    for (const auto& hook : *entry.hooks_) {
-      if (Variable changed = hook.second(dy); changed.defined()) {
+    const Hooks hooks = *entry.hooks_;
+    for (const auto& hook : hooks) {
+      if (Variable changed = (*hook.second)(dy); changed.defined()) {
         entry.pending_ = fitted(entry, std::move(changed));
       }
     }
@@ -167,7 +168,8 @@ void Playback::deliver(Node& input, PlacedRows gradient) {
     const Tensor table = zeros(sizes_of(input), dtype_of_node(input));
     return deliver(input, index_add(table, 0, ids, rows));
   }
-  RowPieces pieces{ids, reshape(gradient.rows.value(), {count, width}).contiguous(), gradient.skip};
+  const Tensor given = gradient.rows.value().to(dtype_of_node(input));
+  RowPieces pieces{ids, reshape(given, {count, width}).contiguous(), gradient.skip};
   if (input.is_leaf()) {
     Leaf& leaf = input.as_leaf();
     leaf.staged.rows.reserve(leaf.staged.rows.size() + 1);
@@ -268,8 +270,9 @@ void Playback::call_hooks() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     if (leaf->hooks.empty()) continue;
     if (!leaf->staged.rows.empty()) make_dense(leaf->staged, leaf->value());
-    for (const auto& hook : leaf->hooks) {
-      if (Variable changed = hook.second(leaf->staged.dense); changed.defined()) {
+    const Hooks hooks = leaf->hooks;
+    for (const auto& hook : hooks) {
+      if (Variable changed = (*hook.second)(leaf->staged.dense); changed.defined()) {
         leaf->staged.dense = fitted(*leaf, std::move(changed));
       }
     }

@@ -143,8 +143,9 @@ Variable where(const Tensor& condition, Scalar a, const Variable& b) {
       from(b, [c = Variable(condition)](const Variable& dy) { return where(c.value(), 0, dy); }));
 }
 
-// The input in another type: the engine converts the gradient back.
+// The input in another type: the engine converts the gradient back. Integers have none.
 Variable Variable::to(DType dtype) const {
+  if (!is_floating_point(dtype)) return Variable(value().to(dtype));
   return record("to", value().to(dtype), from(*this, [](const Variable& dy) { return dy; }));
 }
 

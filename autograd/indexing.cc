@@ -1,6 +1,7 @@
 // Parts of a variable, by position. Gradients of parts are put back in their place: by addition
 // into the input's gradient (Placed, PlacedRows in record.h), never by a full-size gradient for
 // each part. Read next: autograd/gradcheck.h.
+#include <algorithm>
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
@@ -50,11 +51,11 @@ Variable place(const Variable& piece, const Shape& shape, std::int64_t dim, std:
   Tensor whole = zeros(shape, piece.dtype());
   part_at(whole, piece.value(), dim, start, step).copy_(piece.value());
   const bool selected = piece.dim() < shape.dim();
-  const std::int64_t length = selected ? 1 : piece.size(dim);
+  const std::int64_t last = selected ? start : start + (piece.size(dim) - 1) * step;
+  const std::int64_t end = std::max(start, last + 1);
   return record("place", std::move(whole),
-                from(piece, [dim, start, step, selected, length](const Variable& dy) {
-                  return selected ? select(dy, dim, start)
-                                  : slice(dy, dim, start, start + (length - 1) * step + 1, step);
+                from(piece, [dim, start, step, selected, end](const Variable& dy) {
+                  return selected ? select(dy, dim, start) : slice(dy, dim, start, end, step);
                 }));
 }
 
@@ -206,11 +207,13 @@ Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value) {
 // y[...] = weight[ids[...]]                    dweight[id] = sum of dy[...] where ids[...] = id
 Variable embedding(const Variable& weight, const Tensor& ids,
                    std::optional<std::int64_t> padding_idx) {
-  return record(
-      "embedding", embedding(weight.value(), ids),
-      from(weight, [at = Variable(ids), skip = padding_idx.value_or(-1)](const Variable& dy) {
-        return PlacedRows{at.value(), dy, skip};
-      }));
+  Tensor value = embedding(weight.value(), ids);
+  std::int64_t skip = padding_idx.value_or(-1);
+  if (padding_idx && skip < 0) skip += weight.size(0);
+  return record("embedding", std::move(value),
+                from(weight, [at = Variable(ids), skip](const Variable& dy) {
+                  return PlacedRows{at.value(), dy, skip};
+                }));
 }
 
 }  // namespace tapegrad

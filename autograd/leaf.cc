@@ -7,7 +7,10 @@
 namespace tapegrad {
 
 Leaf::Leaf(Tensor value, bool wants_grad)
-    : Node(true), requires_grad(wants_grad), value_(std::move(value)) {}
+    : Node(true),
+      requires_grad(wants_grad),
+      value_(std::move(value)),
+      changes_(0 - value_.version()) {}  // version() is 0, as that of the first handle
 
 Tensor& Leaf::writable_value() {
   if (!value_.is_exclusive()) set_value(value_.clone());

@@ -3,7 +3,9 @@
 // Read next: autograd/record.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -31,6 +33,9 @@ struct GradientSum {
   }
 };
 
+// Hooks by their numbers; shared, so that one can remove itself while it runs.
+using Hooks = std::vector<std::pair<std::size_t, std::shared_ptr<const Variable::Hook>>>;
+
 class Leaf : public Node {
  public:
   Leaf(Tensor value, bool requires_grad);
@@ -56,7 +61,7 @@ class Leaf : public Node {
   std::vector<std::int64_t> frozen_rows;
   std::vector<std::int64_t> frozen_columns;
 
-  std::vector<std::pair<std::size_t, Variable::Hook>> hooks;
+  Hooks hooks;
 
  private:
   Tensor value_;

@@ -1,7 +1,8 @@
 // Operations that the tape remembers: the functions of tensor/ops.h, with the same names, shapes
 // and errors, on Variables. A Tensor converts to a constant Variable, so both mix. Grouped as the
-// source files are: elementwise.cc, reductions.cc, products.cc, shaping.cc, indexing.cc; each
-// operation's formula, forward and rule stand together there. Read next: autograd/elementwise.cc.
+// source files are: elementwise.cc, reductions.cc, similarity.cc, products.cc, shaping.cc,
+// indexing.cc; each operation's formula, forward and rule stand together there. Read next:
+// autograd/elementwise.cc.
 //
 // Gradients at kinks are PyTorch's: relu'(0) = abs'(0) = 0; clamp passes its whole closed interval;
 // maximum and minimum of two share equally on ties; max(x, dim) gives all to the index it returned,
@@ -187,8 +188,8 @@ Variable masked_select(const Variable& x, const Tensor& mask);
 Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value);
 
 // Rows of a (rows, width) table: (...) ids -> (..., width). The gradient of the table is
-// row-sparse: it costs what was looked up, not what the table holds. Rows of id padding_idx get
-// none.
+// row-sparse: it costs what was looked up, not what the table holds. Rows of id padding_idx, which
+// counts from the end if negative, get none.
 Variable embedding(const Variable& weight, const Tensor& ids,
                    std::optional<std::int64_t> padding_idx = std::nullopt);
 

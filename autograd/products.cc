@@ -69,8 +69,8 @@ Variable dot(const Variable& a, const Variable& b) {
 // (m) x (n) -> (m, n)
 Variable outer(const Variable& a, const Variable& b) {
   return record("outer", outer(a.value(), b.value()),
-                from(a, [b](const Variable& dy) { return matmul(dy, b); }),
-                from(b, [a](const Variable& dy) { return matmul(a, dy); }));
+                from(a, [b](const Variable& dy) { return matmul(dy, b.to(dy.dtype())); }),
+                from(b, [a](const Variable& dy) { return matmul(a.to(dy.dtype()), dy); }));
 }
 
 // y = beta c + alpha a b

@@ -20,7 +20,9 @@ struct Reduced {
       for (std::int64_t d = 0; d < kept.dim(); ++d) kept[d] = 1;
     }
     for (const std::int64_t d : dims) {
-      if (kept.dim() > 0) kept[wrap_dim(d, kept.dim(), "reduce")] = 1;
+      const std::int64_t wrapped = d < 0 ? d + kept.dim() : d;
+      // Compilers differ in whether this or the reduction, which refuses the others, comes first.
+      if (wrapped >= 0 && wrapped < kept.dim()) kept[wrapped] = 1;
     }
   }
   // A gradient (or result) of the reduction, with the reduced dimensions as size 1.

@@ -102,6 +102,15 @@ Variable cat(std::span<const Variable> variables, std::int64_t dim) {
     const Tensor joined = cat(values, dim);
     return tracked ? variables.front() : Variable(joined);
   }
+  // An empty vector fits everywhere, and adds nothing (tensor/shaping.cc).
+  const auto is_empty_vector = [](const Variable& x) { return x.dim() == 1 && x.numel() == 0; };
+  if (std::any_of(variables.begin(), variables.end(), is_empty_vector)) {
+    std::vector<Variable> others;
+    for (const Variable& x : variables) {
+      if (!is_empty_vector(x)) others.push_back(x);
+    }
+    if (!others.empty()) return cat(others, dim);
+  }
   return cat_range(variables, dim);
 }
 

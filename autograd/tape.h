@@ -98,7 +98,7 @@ class Entry : public Node {
   DType dtype_;
   bool consumed_ = false;
   Variable pending_;  // the gradient so far; holds a reference to the entry while it is defined
-  std::unique_ptr<std::vector<std::pair<std::size_t, Variable::Hook>>> hooks_;
+  std::unique_ptr<Hooks> hooks_;
 };
 
 inline Entry& Node::as_entry() { return static_cast<Entry&>(*this); }

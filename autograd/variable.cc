@@ -1,6 +1,7 @@
 #include <tapegrad/autograd/variable.h>
 
 #include <algorithm>
+#include <atomic>
 #include <ostream>
 #include <string>
 
@@ -70,6 +71,13 @@ void Variable::check_stale() const {
                       "before changing it, or change a clone()");
 }
 
+// A copy sees the value as it is now, but not one that a rule makes of what it captured: that is as
+// stale as the original.
+void Variable::renew_version() noexcept {
+  if (Tape::current_ != nullptr && Tape::current_->firing_ != nullptr) return;
+  version_ = node_ != nullptr && node_->is_leaf() ? leaf_version() : value_.version();
+}
+
 bool Variable::has_grad() const { return !leaf().grad.empty(); }
 
 bool Variable::has_row_grad() const { return !leaf().grad.rows.empty(); }
@@ -119,19 +127,17 @@ void Variable::set_value(Tensor value) {
 }
 
 std::size_t Variable::add_hook(Hook hook) const {
-  static std::size_t count = 0;
+  static std::atomic<std::size_t> count = 0;
   if (node_ == nullptr || !requires_grad()) {
     throw AutogradError("register_hook: this variable does not want a gradient");
   }
   const std::size_t number = ++count;
   if (node_->is_leaf()) {
-    node_->as_leaf().hooks.emplace_back(number, std::move(hook));
+    node_->as_leaf().hooks.emplace_back(number, std::make_shared<const Hook>(std::move(hook)));
   } else {
     auto& hooks = node_->as_entry().hooks_;
-    if (hooks == nullptr) {
-      hooks = std::make_unique<std::vector<std::pair<std::size_t, Hook>>>();
-    }
-    hooks->emplace_back(number, std::move(hook));
+    if (hooks == nullptr) hooks = std::make_unique<Hooks>();
+    hooks->emplace_back(number, std::make_shared<const Hook>(std::move(hook)));
   }
   return number;
 }

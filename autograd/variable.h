@@ -93,11 +93,11 @@ class Variable {
     if (node_ != nullptr) {
       Node::retain(node_);
       if (node_->is_leaf()) {
-        version_ = leaf_version();
+        if (version_ != leaf_version()) renew_version();
         return;
       }
     }
-    if (value_.defined()) version_ = value_.version();
+    if (value_.defined() && version_ != value_.version()) renew_version();
   }
   Variable(Variable&& other) noexcept
       : value_(std::move(other.value_)),
@@ -130,7 +130,8 @@ class Variable {
   Shape shape() const { return value().shape(); }
   std::int64_t numel() const { return value().numel(); }
   DType dtype() const { return value().dtype(); }
-  Variable to(DType dtype) const;  // recorded; the gradient comes back in this type
+  // Recorded, and the gradient comes back in this type; int64 and boolean are constants.
+  Variable to(DType dtype) const;
   template <class T>
   T item() const {
     return value().item<T>();
@@ -157,6 +158,7 @@ class Variable {
 
   // Calls `hook` with the complete gradient of this variable when backward() or grad() has it,
   // before it is used; what the hook returns (of the same shape), if anything, takes its place.
+  // Hooks that a hook adds or removes count from the next time on.
   // Gives a number for remove_hook().
   using Hook = std::function<Variable(const Variable& gradient)>;
   template <class Function>
@@ -191,12 +193,13 @@ class Variable {
   std::uint32_t leaf_version() const noexcept;
   const Tensor& leaf_value() const;
   void check_stale() const;
+  void renew_version() noexcept;
   void note_version() { version_ = value_.version(); }
   std::size_t add_hook(Hook hook) const;
 
   Tensor value_;               // not for a leaf: that has its own
   Node* node_ = nullptr;       // counted; null for a constant
-  std::uint32_t version_ = 0;  // of the value when this handle was made
+  std::uint32_t version_ = 0;  // of the value when this handle was made; a rule's copies keep it
 };
 
 // A leaf that wants a gradient. DTypeError unless floating-point.

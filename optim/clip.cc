@@ -30,6 +30,7 @@ class Norm {
 
   template <class T>
   void add(const T* g, std::size_t n) {
+    if (n == 0) return;
     if (std::isinf(p_)) {
       const double high = static_cast<double>(kernel::table<T>().max(g, n));
       const double low = static_cast<double>(kernel::table<T>().min(g, n));
@@ -112,6 +113,7 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
 
 void clip_grad_value(const std::vector<NamedParameter>& parameters, double clip_value) {
   check(clip_value >= 0, "clip_grad_value", "clip_value", clip_value, "a number >= 0");
+  for (const NamedParameter& parameter : parameters) parameter.variable.leaf();  // or throws
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();
     if (!counts(leaf)) continue;

@@ -3,6 +3,7 @@
 // plain loops at the top. Read next: tensor/inplace.cc.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <string>
 
@@ -522,8 +523,7 @@ Tensor isfinite(const Tensor& x) {
   return test_each(x, true, [](auto value) { return std::isfinite(value); });
 }
 
-// Parts of rules, each one pass (tensor/fused.h)
-// ---------------------------------------------------
+// Parts of rules, each one pass (tensor/fused.h) --------------------------------------------------
 
 Tensor tanh_backward(const Tensor& dy, const Tensor& y) {
   return binary(Binary::kTanhBackward, "tanh_backward", dy, y);

@@ -131,7 +131,8 @@ Tensor Tensor::to(DType wanted) const {
 }
 
 Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
-  check_in_place("add_", *this, result_type(*this, other));
+  const DType result = result_type(*this, other);
+  check_in_place("add_", *this, alpha.dtype() == float32 ? promote(result, float32) : result);
   check_fits("add_", *this, other);
   const bool floating = is_floating_point(dtype()) && dtype() == other.dtype();
   if (floating && !shares_memory_with(other)) {  // y += alpha * x, row by row
@@ -160,12 +161,17 @@ Tensor& Tensor::mul_(const Tensor& other) { return apply(*this, "mul_", mul, oth
 Tensor& Tensor::mul_(Scalar other) { return apply(*this, "mul_", mul, other); }
 Tensor& Tensor::div_(const Tensor& other) { return apply(*this, "div_", div, other); }
 Tensor& Tensor::div_(Scalar other) { return apply(*this, "div_", div, other); }
-Tensor& Tensor::clamp_(Scalar low, Scalar high) { return copy_(clamp(*this, low, high)); }
+Tensor& Tensor::clamp_(Scalar low, Scalar high) {
+  check_in_place("clamp_", *this, high.promote_with(low.promote_with(dtype())));
+  return copy_(clamp(*this, low, high));
+}
 
 Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,
                std::int64_t step) {
   if (piece.dim() < whole.dim()) return select(whole, dim, start);
-  return slice(whole, dim, start, start + (piece.size(dim) - 1) * step + 1, step);
+  // Nothing of an empty piece: its end would lie before its start, or count from the back.
+  const std::int64_t end = start + (piece.size(dim) - 1) * step + 1;
+  return slice(whole, dim, start, std::max(start, end), step);
 }
 
 bool equal(const Tensor& a, const Tensor& b) {

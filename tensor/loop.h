@@ -15,8 +15,7 @@ namespace tapegrad::detail {
 // The operands are broadcast to `shape` (the caller has checked that they can be).
 //
 //   Loop<2> loop(out.sizes(), {&a, &b});
-//   loop.for_each_row([&](const auto& offset) {   // offset[i]: operand i's first element, in
-//   elements
+//   loop.for_each_row([&](const auto& offset) {   // where operand i's row begins, in elements
 //     kernel(a + offset[0], b + offset[1], loop.row_size());
 //   });
 template <std::size_t kOperands>
@@ -25,6 +24,11 @@ class Loop {
   using Offsets = std::array<std::int64_t, kOperands>;
 
   Loop(std::span<const std::int64_t> shape, const std::array<const Tensor*, kOperands>& operands) {
+    for (const std::int64_t size : shape) {
+      if (size != 0) continue;
+      dims_ = 1;  // no rows; sizes beside the 0 may be too large to calculate with
+      return;
+    }
     for (std::size_t d = 0; d < shape.size(); ++d) {
       if (shape[d] == 1) continue;
       Offsets strides;

@@ -101,9 +101,10 @@ Tensor product_of_batches(const Tensor& a, const Tensor& b) {
   }
   if (b.dim() == 2 && a.is_contiguous()) {  // all batches of a are rows of one matrix
     Shape shape = a.shape();
-    shape[shape.dim() - 1] = n;
-    return reshape(product_of_batches(reshape(a, {a.numel() / std::max<std::int64_t>(k, 1), k}), b),
-                   shape);
+    shape.erase(shape.dim() - 1);
+    const std::int64_t rows = checked_numel(shape, "matmul");
+    shape.push_back(n);
+    return reshape(product_of_batches(reshape(a, {rows, k}), b), shape);
   }
   const auto batch = [](const Tensor& x) { return x.sizes().first(x.sizes().size() - 2); };
   Shape shape = broadcast_shapes(batch(a), batch(b), "matmul");
@@ -191,6 +192,7 @@ Tensor outer(const Tensor& a, const Tensor& b) {
 
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta, double alpha) {
   const Tensor product = mm(a, b);
+  check_dtypes("addmm", product, c);
   if (!broadcastable_to(c.sizes(), product.sizes())) {
     throw ShapeError("addmm: " + to_string(c.sizes()) + " does not broadcast to the product's " +
                      to_string(product.sizes()));

@@ -61,8 +61,9 @@ constexpr std::size_t kSmall = 1024;
 constexpr std::size_t kSmallClasses = kSmall / kAlignment;
 constexpr std::size_t kClasses = kSmallClasses + 4 * 40;
 
-// Small blocks are cut from slabs that are never returned; blocks up to kLarge are always kept,
-// and larger ones while no more than kLargeKept bytes of them lie idle.
+// Small blocks are cut from slabs that are never returned; blocks up to kLarge are kept, and larger
+// ones while no more than kLargeKept bytes of them lie idle. A thread keeps no more blocks than it
+// has asked for: if another one makes batches, and this one lets them go, they do not pile up here.
 constexpr std::size_t kSlab = 256 * 1024;
 constexpr std::size_t kLarge = 1024 * 1024;
 constexpr std::size_t kLargeKept = 512 * 1024 * 1024;
@@ -89,8 +90,13 @@ struct Block {
   Block* next;
 };
 
+struct Bin {
+  Block* idle;
+  std::size_t lent;  // blocks that this thread has asked for, less those it has let go
+};
+
 struct Pool {
-  Block* bins[kClasses];
+  Bin bins[kClasses];
   std::byte* slab;
   std::size_t slab_left;
   std::size_t large_kept;
@@ -99,7 +105,8 @@ struct Pool {
 
 thread_local constinit Pool pool{};
 
-// Small blocks of threads that have ended; a thread in need takes a whole list.
+// Small blocks of threads that have ended, or had no use for them; a thread in need takes a whole
+// list.
 struct Orphans {
   std::mutex mutex;
   Block* bins[kSmallClasses] = {};
@@ -115,8 +122,8 @@ struct Closer {
     Orphans& shared = orphans();
     const std::lock_guard lock(shared.mutex);
     for (std::size_t i = 0; i < kClasses; ++i) {
-      while (Block* block = pool.bins[i]) {
-        pool.bins[i] = block->next;
+      while (Block* block = pool.bins[i].idle) {
+        pool.bins[i].idle = block->next;
         if (i < kSmallClasses) {
           block->next = shared.bins[i];
           shared.bins[i] = block;
@@ -137,7 +144,7 @@ struct Closer {
     const std::lock_guard lock(shared.mutex);
     if (Block* list = shared.bins[index]) {
       shared.bins[index] = nullptr;
-      pool.bins[index] = list->next;
+      pool.bins[index].idle = list->next;
       return list;
     }
   }
@@ -152,19 +159,21 @@ struct Closer {
 }
 
 [[gnu::noinline]] void deallocate_slowly(void* block, std::size_t index) noexcept {
-  if (index < kSmallClasses) {  // the thread is ending
+  const bool own = pool.bins[index].lent > 0;
+  if (own) --pool.bins[index].lent;
+  if (index < kSmallClasses) {  // the thread is ending, or the block is another one's
     Orphans& shared = orphans();
     const std::lock_guard lock(shared.mutex);
     shared.bins[index] = new (block) Block{shared.bins[index]};
     return;
   }
   const std::size_t bytes = class_bytes(index);
-  if (pool.closed || pool.large_kept + bytes > kLargeKept) {
+  if (pool.closed || !own || pool.large_kept + bytes > kLargeKept) {
     std::free(block);
     return;
   }
   pool.large_kept += bytes;
-  pool.bins[index] = new (block) Block{pool.bins[index]};
+  pool.bins[index].idle = new (block) Block{pool.bins[index].idle};
 }
 
 }  // namespace
@@ -172,8 +181,9 @@ struct Closer {
 void* allocate(std::size_t bytes) {
   if (bytes >= (std::size_t{1} << 48)) throw OutOfMemory(bytes);
   const std::size_t index = class_of(bytes);
-  if (Block* block = pool.bins[index]) {
-    pool.bins[index] = block->next;
+  ++pool.bins[index].lent;
+  if (Block* block = pool.bins[index].idle) {
+    pool.bins[index].idle = block->next;
     if (bytes > kLarge) pool.large_kept -= class_bytes(index);
     return block;
   }
@@ -182,8 +192,10 @@ void* allocate(std::size_t bytes) {
 
 void deallocate(void* block, std::size_t bytes) noexcept {
   const std::size_t index = class_of(bytes);
-  if (bytes > kLarge || pool.closed) return deallocate_slowly(block, index);
-  pool.bins[index] = new (block) Block{pool.bins[index]};
+  Bin& bin = pool.bins[index];
+  if (bytes > kLarge || bin.lent == 0 || pool.closed) return deallocate_slowly(block, index);
+  --bin.lent;
+  bin.idle = new (block) Block{bin.idle};
 }
 
 #endif

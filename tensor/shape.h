@@ -41,9 +41,7 @@ class Shape {
   std::int64_t back() const { return (*this)[dim_ - 1]; }
   const std::int64_t* begin() const { return values_.data(); }
   const std::int64_t* end() const { return values_.data() + dim_; }
-  std::size_t size() const {
-    return static_cast<std::size_t>(dim_);
-  }  // of the list, as std::span asks
+  std::size_t size() const { return static_cast<std::size_t>(dim_); }  // as std::span asks
 
   void push_back(std::int64_t size);                      // ShapeError beyond kMaxDims
   void insert(std::int64_t position, std::int64_t size);  // 0 <= position <= dim()

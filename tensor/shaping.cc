@@ -213,7 +213,7 @@ Tensor flatten(const Tensor& x, std::int64_t start_dim, std::int64_t end_dim) {
   if (start == end) return x;
   Shape shape(sizes.first(start));
   std::int64_t joined = 1;
-  for (std::size_t i = start; i <= end; ++i) joined *= sizes[i];
+  for (std::size_t i = start; i <= end; ++i) joined = checked_multiply(joined, sizes[i], "flatten");
   shape.push_back(joined);
   for (const std::int64_t size : sizes.subspan(end + 1)) shape.push_back(size);
   return reshape(x, shape);

@@ -107,23 +107,27 @@ Tensor Tensor::view(const Tensor& base, std::span<const std::int64_t> sizes,
   TensorBody* body = detail::new_body(detail::header_bytes(sizes.size()), sizes, from.dtype);
   body->owner = from.owner;
   detail::retain(from.owner);
-  body->data = from.data + offset * static_cast<std::int64_t>(item_size(from.dtype));
-  std::int64_t numel = 1;
-  std::int64_t expected = 1;
+  std::uint64_t numel = 1;  // wraps only where another size is 0
+  std::uint64_t expected = 1;
+  bool empty = false;
   for (std::size_t i = sizes.size(); i-- > 0;) {
     body->sizes()[i] = sizes[i];
     body->strides()[i] = strides[i];
     if (sizes[i] != 1) {
-      body->contiguous = body->contiguous && strides[i] == expected;
+      body->contiguous = body->contiguous && strides[i] == static_cast<std::int64_t>(expected);
       body->overlapping = body->overlapping || (strides[i] == 0 && sizes[i] > 1);
-      expected *= sizes[i];
+      expected *= static_cast<std::uint64_t>(sizes[i]);
     }
-    numel *= sizes[i];
+    numel *= static_cast<std::uint64_t>(sizes[i]);
+    empty = empty || sizes[i] == 0;
   }
-  body->numel = numel;
-  if (numel == 0) {
+  body->numel = empty ? 0 : static_cast<std::int64_t>(numel);
+  body->data = from.data;
+  if (empty) {
     body->contiguous = true;
     body->overlapping = false;
+  } else {
+    body->data += offset * static_cast<std::int64_t>(item_size(from.dtype));
   }
   body->overlapping = body->overlapping || from.overlapping;
   return Tensor(body);

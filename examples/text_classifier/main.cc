@@ -1,8 +1,11 @@
 // text_classifier: trains a classifier of short texts and answers with it. The commands are below;
 // the model is in model.cc, the training loop in training.cc.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
 #include <iomanip>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,34 +24,47 @@ void predict(const std::string& folder, const std::vector<std::string>& texts) {
     std::cout << trained.labels[static_cast<std::size_t>(best)] << "  " << std::fixed
               << std::setprecision(3) << p.item<double>({0, best}) << "  " << text << std::endl;
   };
-  for (const std::string& text : texts) answer(to_utf8(text, "argument"));
+  for (const std::string& text : texts) answer(to_utf8(text, "text"));
   if (!texts.empty()) return;
   std::int64_t number = 0;
   for (std::string line; std::getline(std::cin, line);) {
-    line = to_utf8(line, "standard input, line " + std::to_string(++number));
+    line = to_utf8(line, "standard input", ++number);
     if (!trim(line).empty()) answer(std::string(trim(line)));
   }
 }
 
+// The entry of a word, or of an n-gram such as "who is", written in any case.
+std::int64_t entry_of(const Vocabulary& vocabulary, const std::string& word) {
+  std::string key;
+  for (const std::string& token : tokenize(to_utf8(word, "word"))) {
+    key += (key.empty() ? "" : " ") + token;
+  }
+  const std::optional<std::int64_t> id = vocabulary.find(key);
+  if (!id) throw tg::ValueError("neighbours: the vocabulary has no '" + word + "'");
+  return *id;
+}
+
 // The words with the nearest vectors, by angle and by distance.
-void neighbours(const std::string& folder, const std::vector<std::string>& words, std::int64_t k) {
+void neighbours(const std::string& folder, const std::vector<std::string>& words,
+                std::int64_t count) {
   const Trained trained = load(folder);
+  std::vector<std::int64_t> ids;
+  for (const std::string& word : words) ids.push_back(entry_of(trained.vocabulary, word));
+  const std::int64_t k = std::min(count, trained.vocabulary.size() - 3);
+  if (k < 1) throw tg::ValueError("neighbours: the vocabulary has no other words");
   const tg::Tensor& table = trained.model.embedding.weight.value();
-  for (const std::string& word : words) {
-    const std::optional<std::int64_t> id = trained.vocabulary.find(word);
-    if (!id) throw tg::ValueError("neighbours: the vocabulary has no '" + word + "'");
-    const tg::Tensor vector = narrow(table, 0, *id, 1);  // (1, dim)
+  for (const std::int64_t id : ids) {
+    const tg::Tensor vector = narrow(table, 0, id, 1);  // (1, dim)
     tg::Tensor cosine = cosine_similarity(table, vector, 1);
     tg::Tensor distance = -reshape(cdist(table, vector), {-1});
-    for (const std::int64_t row : {Vocabulary::kPadding, Vocabulary::kUnknown, *id}) {
+    for (const std::int64_t row : {Vocabulary::kPadding, Vocabulary::kUnknown, id}) {
       select(cosine, 0, row).fill_(-2);  // not neighbours
       select(distance, 0, row).fill_(-1e30);
     }
-    k = std::min(k, trained.vocabulary.size() - 3);
-    if (k < 1) throw tg::ValueError("neighbours: the vocabulary has no other words");
     const tg::ValuesAndIndices by_angle = topk(cosine, k);
     const tg::ValuesAndIndices by_distance = topk(distance, k);
-    std::cout << word << "\n  cosine similarity              Euclidean distance\n";
+    std::cout << trained.vocabulary.word(id)
+              << "\n  cosine similarity              Euclidean distance\n";
     for (std::int64_t i = 0; i < k; ++i) {
       const auto entry = [&](const tg::ValuesAndIndices& list, double sign) {
         std::cout << std::fixed << std::setprecision(3) << "  " << std::setw(7)
@@ -62,57 +78,97 @@ void neighbours(const std::string& folder, const std::vector<std::string>& words
   }
 }
 
+// Refuses other values with the two in the text, and keeps them out of --help.
+template <class Number>
+CLI::Validator from_to(Number least, Number greatest) {
+  return CLI::Range(least, greatest).description("");
+}
+
+const char* const kFormats =
+    "FILE holds a text and its label on each line, in one of these formats, told by the content:\n"
+    "  text<TAB>label          label,text (CSV, also with several columns of text)\n"
+    "  LABEL:sub text (TREC)   __label__X text (fastText)\n"
+    "in UTF-8 or Latin-1.";
+
+constexpr std::int64_t kLargestSeed = 1'000'000'000'000'000'000;
+
 void add_train(CLI::App& app, TrainSettings& settings) {
-  CLI::App* command = app.add_subcommand("train", "Train a classifier and save it");
+  CLI::App* command = app.add_subcommand("train", "Learn from labelled texts and save the model");
+  command->footer(kFormats);
   ModelSettings& model = settings.model;
-  command->add_option("--train", settings.train, "Texts to learn from; default: bundled questions");
-  command->add_option("--test", settings.test, "Texts to test on");
-  command->add_option("--arch", model.arch, "bag: mean of word vectors; rnn: recurrent")
-      ->check(CLI::IsMember({"bag", "rnn"}))
+  command->add_option("--train", settings.train, "Texts to learn from; default: bundled questions")
+      ->type_name("FILE");
+  command->add_option("--test", settings.test, "Texts to test on, after each epoch; default: none")
+      ->type_name("FILE");
+  command->add_option("--out", settings.out, "Folder for the model and metrics.jsonl")
+      ->type_name("DIR")
       ->capture_default_str();
-  command->add_option("--dim", model.dim, "Size of a word's vector")
-      ->check(CLI::Range(1, 100'000))
+  command
+      ->add_option("--arch", model.arch,
+                   "bag: mean of the word vectors; rnn: recurrent network over them")
+      ->type_name("bag|rnn")
+      ->check(CLI::IsMember({"bag", "rnn"}).description(""))
       ->capture_default_str();
-  command->add_option("--hidden", model.hidden, "Size of the recurrent state")
-      ->check(CLI::Range(1, 100'000))
+  command->add_option("--dim", model.dim, "Size of a word vector; --vectors decides it")
+      ->type_name("N")
+      ->check(from_to(1, 100'000))
       ->capture_default_str();
-  command->add_option("--epochs", settings.epochs, "Passes over the texts")
-      ->check(CLI::Range(0, 1'000'000))
+  command->add_option("--hidden", model.hidden, "Size of the recurrent state (rnn)")
+      ->type_name("N")
+      ->check(from_to(1, 100'000))
       ->capture_default_str();
-  command->add_option("--batch", settings.batch, "Texts in a step")
-      ->check(CLI::Range(1, 1'000'000))
+  command->add_option("--epochs", settings.epochs, "How often all texts are read")
+      ->type_name("N")
+      ->check(from_to(0, 1'000'000))
       ->capture_default_str();
-  command->add_option("--lr", settings.lr, "Learning rate")
-      ->check(CLI::NonNegativeNumber)
+  command->add_option("--batch", settings.batch, "Texts in one step of the optimizer")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000))
       ->capture_default_str();
-  command->add_option("--optimizer", settings.optimizer, "sgd or adam")
-      ->check(CLI::IsMember({"sgd", "adam"}))
+  command
+      ->add_option("--lr", settings.lr,
+                   "Learning rate at the start; it falls to 0 in a straight line.\n"
+                   "Default: 0.002 (rnn) or 0.005 (bag) with adam, 3 with sgd")
+      ->type_name("X")
+      ->check(from_to(0.0, 1e6));
+  command->add_option("--optimizer", settings.optimizer, "What takes the steps")
+      ->type_name("sgd|adam")
+      ->check(CLI::IsMember({"sgd", "adam"}).description(""))
       ->capture_default_str();
-  command->add_option("--ngrams", settings.ngrams, "Longest run of words that counts as a word")
-      ->check(CLI::Range(1, 10))
+  command
+      ->add_option("--ngrams", settings.ngrams,
+                   "Runs of up to N words get vectors too: word order for a bag")
+      ->type_name("N")
+      ->check(from_to(std::int64_t{1}, Tokenizer::kLongestNgram))
       ->capture_default_str();
-  command->add_option("--min-count", settings.min_count, "Leave out words seen less often")
-      ->check(CLI::Range(1, 1'000'000'000))
+  command->add_option("--min-count", settings.min_count, "Rarer words count as unknown")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000'000))
       ->capture_default_str();
-  command->add_option("--max-length", settings.max_length, "Tokens of a text that are read")
-      ->check(CLI::Range(1, 1'000'000))
+  command->add_option("--max-length", settings.max_length, "The rest of a longer text is not read")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000))
       ->capture_default_str();
-  command->add_option("--dropout", model.dropout, "Probability of leaving out, in training")
-      ->check(CLI::Range(0.0, 1.0))
+  command->add_option("--dropout", model.dropout, "Share of the values set to 0 while training")
+      ->type_name("X")
+      ->check(from_to(0.0, 1.0))
       ->capture_default_str();
-  command->add_option("--vectors", settings.vectors, "Word vectors to start from (GloVe, .vec)");
-  command->add_flag("--freeze-embeddings", settings.freeze_embeddings, "Do not train the vectors");
-  command->add_option("--seed", settings.seed, "Of all random numbers")->capture_default_str();
-  command->add_option("--out", settings.out, "Folder for model and metrics")->capture_default_str();
+  command
+      ->add_option("--vectors", settings.vectors,
+                   "Word vectors to start from, as GloVe's or fastText's .vec")
+      ->type_name("FILE");
+  command->add_flag("--freeze-embeddings", settings.freeze_embeddings,
+                    "Leave the word vectors as they are at the start");
+  command->add_option("--seed", settings.seed, "The same seed gives the same model")
+      ->type_name("N")
+      ->check(from_to(-kLargestSeed, kLargestSeed))  // CLI11 would cut larger ones down to the same
+      ->capture_default_str();
   command->callback([&settings] { train(settings); });
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Classifies short texts: questions, headlines, in any language.");
+  CLI::App app("Learns to sort short texts, in any language, into classes.", "text_classifier");
   app.require_subcommand(1);
-  app.footer(
-      "Files are read by content: TREC .label, CSV with the label first, fastText __label__,\n"
-      "or text TAB label; UTF-8.");
   TrainSettings settings;
   add_train(app, settings);
 
@@ -121,29 +177,52 @@ int run(int argc, char** argv) {
   std::vector<std::string> texts;
   std::vector<std::string> words;
   std::int64_t count = 10;
-  CLI::App* predicting = app.add_subcommand("predict", "Classify texts: label, probability, text");
-  predicting->add_option("--model", folder, "Folder of a trained model")->required();
-  predicting->add_option("text", texts, "Texts; default: standard input, a line each");
+  const auto add = [&](const char* name, const char* description) {
+    CLI::App* command = app.add_subcommand(name, description);
+    command->add_option("--model", folder, "Folder that train wrote (its --out)")
+        ->type_name("DIR")
+        ->required();
+    return command;
+  };
+  CLI::App* predicting = add("predict", "Print the class of texts: label, probability, text");
+  predicting
+      ->add_option("text", texts,
+                   "Texts, each in quotes; none: lines of standard input, until Ctrl-D")
+      ->type_name("TEXT");
   predicting->callback([&] { predict(folder, texts); });
 
-  CLI::App* evaluating = app.add_subcommand("eval", "Test a trained model");
-  evaluating->add_option("--model", folder, "Folder of a trained model")->required();
-  evaluating->add_option("--test", file, "Labelled texts")->required();
+  CLI::App* evaluating = add("eval", "Test a model on labelled texts");
+  evaluating->add_option("--test", file, "Texts to test on")->type_name("FILE")->required();
+  evaluating->footer(kFormats);
   evaluating->callback([&] { evaluate(folder, file); });
 
-  CLI::App* searching = app.add_subcommand("neighbours", "Words with similar vectors");
-  searching->add_option("--model", folder, "Folder of a trained model")->required();
-  searching->add_option("word", words, "Words")->required();
-  searching->add_option("--count", count, "How many")
-      ->check(CLI::Range(1, 1000))
+  CLI::App* searching = add("neighbours", "Print the words whose vectors are most similar");
+  searching->add_option("word", words, "Words of the training texts")
+      ->type_name("WORD")
+      ->required();
+  searching->add_option("--count", count, "How many to print")
+      ->type_name("N")
+      ->check(from_to(1, 1000))
       ->capture_default_str();
   searching->callback([&] { neighbours(folder, words, count); });
 
+  app.footer(
+      "Examples:\n"
+      "  text_classifier train                        learns the bundled questions\n"
+      "  text_classifier predict --model runs/text_classifier \"Who wrote Faust?\"\n"
+      "  text_classifier train --help                 lists the options of train");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 1;
+    if (app.get_subcommands().empty()) {
+      throw tg::ValueError("needed a command: train, predict, eval or neighbours; see --help");
+    }
+    const std::string command = app.get_subcommands().front()->get_name();
+    throw tg::ValueError(command + ": " + error.what() + "; see " + command + " --help");
   }
+  if (!std::cout.flush()) throw tg::IoError("standard output: cannot write");
   return 0;
 }
 

@@ -57,8 +57,8 @@ struct EpochMetrics {
   std::int64_t epoch = 0;
   double train_loss = 0;
   double train_accuracy = 0;
-  std::optional<double> test_loss;
-  std::optional<double> test_accuracy;
+  std::optional<double> test_loss = std::nullopt;
+  std::optional<double> test_accuracy = std::nullopt;
   double seconds = 0;
 };
 

@@ -32,7 +32,7 @@ void save(const Trained& trained, const ModelSettings& settings, const std::stri
 
 Trained load(const std::string& folder) {
   const std::string file = settings_file(folder);
-  const std::string text = tg::read_file(file);
+  const std::string text = tg::read_file(file, "load");
   ModelSettings settings;
   std::vector<std::string> labels;
   std::int64_t max_length = 0;
@@ -52,21 +52,30 @@ Trained load(const std::string& folder) {
     throw tg::FormatError(file + ": " + error.what());
   }
   constexpr std::int64_t kLargest = 1'000'000;
-  if (settings.dim < 1 || settings.dim > kLargest || settings.hidden < 1 ||
-      settings.hidden > kLargest || max_length < 1 || labels.empty()) {
-    throw tg::FormatError(file + ": a size is out of range");
-  }
+  const auto require = [&](bool fine, const char* needed) {
+    if (!fine) throw tg::FormatError(file + ": needed " + needed);
+  };
+  require(settings.arch == "bag" || settings.arch == "rnn", "an arch of bag or rnn");
+  require(settings.dim >= 1 && settings.dim <= kLargest, "a dim from 1 to 1000000");
+  require(settings.hidden >= 1 && settings.hidden <= kLargest, "a hidden from 1 to 1000000");
+  require(settings.dropout >= 0 && settings.dropout <= 1, "a dropout from 0 to 1");
+  require(max_length >= 1, "a max_length of 1 or more");
+  require(!labels.empty(), "at least one label");
   const Vocabulary vocabulary = Vocabulary::load(vocabulary_file(folder));
   const tg::StateDict state = tg::load(weights_file(folder));
   settings.vocabulary = vocabulary.size();
   settings.classes = static_cast<std::int64_t>(labels.size());
-  // Sizes are compared before a table of that size is made.
-  const tg::Tensor* table = state.find("embedding.weight");
-  if (table == nullptr || table->shape() != tg::Shape{settings.vocabulary, settings.dim}) {
-    throw tg::FormatError(weights_file(folder) + ": embedding.weight is " +
-                          (table == nullptr ? "missing" : to_string(table->shape())) +
-                          ", the vocabulary and settings ask for " +
-                          to_string(tg::Shape{settings.vocabulary, settings.dim}));
+  // The large sizes are compared before tables of those sizes are made.
+  const auto require_shape = [&](const char* name, const tg::Shape& needed) {
+    const tg::Tensor* found = state.find(name);
+    if (found != nullptr && found->shape() == needed) return;
+    throw tg::FormatError(weights_file(folder) + ": " + name + " is " +
+                          (found == nullptr ? "missing" : to_string(found->shape())) +
+                          ", the vocabulary and settings ask for " + to_string(needed));
+  };
+  require_shape("embedding.weight", {settings.vocabulary, settings.dim});
+  if (settings.arch == "rnn") {
+    require_shape("cell.weight_hh", {settings.hidden, settings.hidden});
   }
   Trained trained{Classifier(settings), vocabulary, labels, max_length};
   try {

@@ -12,8 +12,8 @@
 namespace text_classifier {
 namespace {
 
-std::int64_t line_of(std::string_view text, std::size_t position) {
-  return 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(position), '\n');
+std::int64_t lines_before(std::string_view text, std::size_t position) {
+  return std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(position), '\n');
 }
 
 std::string hex(char byte) {
@@ -42,15 +42,15 @@ void fail_at(const std::string& file, std::int64_t line, const std::string& mess
   throw tapegrad::FormatError(file + ":" + std::to_string(line) + ": " + message);
 }
 
-std::string to_utf8(std::string bytes, const std::string& name) {
+std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line) {
   if (const std::size_t nul = bytes.find('\0'); nul != std::string::npos) {
-    fail_at(name, line_of(bytes, nul), "NUL byte: this is binary, not text");
+    fail_at(name, line + lines_before(bytes, nul), "NUL byte: this is binary, not text");
   }
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
   const std::size_t invalid = first_invalid_utf8(bytes);
   if (invalid == std::string::npos) return bytes;
   if (looks_like_latin1(bytes)) return latin1_to_utf8(bytes);
-  fail_at(name, line_of(bytes, invalid),
+  fail_at(name, line + lines_before(bytes, invalid),
           "byte " + hex(bytes[invalid]) + " is neither UTF-8 nor Latin-1; convert with iconv");
 }
 

@@ -14,8 +14,8 @@ namespace text_classifier {
 // The bytes as UTF-8, without a byte order mark. Latin-1 is recognised and converted: no NUL and no
 // control bytes 0x80-0x9F, not one valid sequence of UTF-8 (that would be UTF-8 with damage), and
 // accented letters in the minority (else it is some other alphabet). Anything else is refused with
-// the line number; `name` is what the message calls the bytes.
-std::string to_utf8(std::string bytes, const std::string& name);
+// the line number; `name` is what the message calls the bytes, which begin in `line`.
+std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line = 1);
 
 // A whole file through to_utf8. Throws tapegrad::IoError if it cannot be read.
 std::string read_text(const std::string& path);

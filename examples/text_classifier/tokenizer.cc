@@ -15,7 +15,6 @@ namespace text_classifier {
 namespace {
 
 constexpr std::string_view kName = "words-1 ngrams=";
-constexpr std::int64_t kLongest = 9;
 
 template <std::size_t N>
 bool in_any(const std::pair<char32_t, char32_t> (&ranges)[N], char32_t c) {
@@ -98,7 +97,7 @@ Tokenizer Tokenizer::from_description(std::string_view description) {
   if (description.starts_with(kName)) {
     const auto [stop, error] =
         std::from_chars(description.data() + kName.size(), end, tokenizer.longest_ngram);
-    const bool in_range = tokenizer.longest_ngram >= 1 && tokenizer.longest_ngram <= kLongest;
+    const bool in_range = tokenizer.longest_ngram >= 1 && tokenizer.longest_ngram <= kLongestNgram;
     if (error == std::errc() && stop == end && in_range) return tokenizer;
   }
   throw tapegrad::ValueError("tokenizer: got `" + std::string(description) + "`, needed `" +

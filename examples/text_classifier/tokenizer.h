@@ -22,6 +22,7 @@ std::vector<std::string> ngrams(std::vector<std::string> tokens, std::int64_t lo
 // The two above with their one setting. A model works only with the tokens it was trained on,
 // so the description is stored in the vocabulary file and must match when it is read.
 struct Tokenizer {
+  static constexpr std::int64_t kLongestNgram = 9;
   std::int64_t longest_ngram = 1;
 
   std::vector<std::string> operator()(std::string_view text) const {

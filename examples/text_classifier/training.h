@@ -23,7 +23,7 @@ struct TrainSettings {
   ModelSettings model;
   std::int64_t epochs = 10;
   std::int64_t batch = 32;
-  double lr = 2e-3;
+  std::optional<double> lr;  // unset: what suits the model, see learning_rate()
   std::int64_t ngrams = 1;
   std::int64_t min_count = 1;
   std::int64_t max_length = 200;  // tokens of a text that are read

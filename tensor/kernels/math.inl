@@ -5,8 +5,8 @@
 // lie within 2 units in the last place of the exact value (tanh, tan, and what is composed of
 // several functions: 4), at every argument: NaN, infinities, denormals and signed zeros come out
 // as from the standard library. What is rarely needed in double precision calls the library per
-// lane. Calls are qualified, because xsimd has functions of the
-// same names. Read next: elementwise.inl.
+// lane. Calls are qualified, because xsimd has functions of the same names. Read next:
+// elementwise.inl.
 
 namespace math {
 

@@ -26,7 +26,8 @@ template <class T, class Term>
 Batch<T> sum_tree(std::size_t begin, std::size_t n, const Term& term) {
   if (n <= kBlock) return sum_block<T>(begin, n, term);
   const std::size_t half = (n + kBlock - 1) / kBlock / 2 * kBlock;
-  return sum_tree<T>(begin, half, term) + sum_tree<T>(begin + half, n - half, term);
+  const Batch<T> first = sum_tree<T>(begin, half, term);  // first, so that memory is read in order
+  return first + sum_tree<T>(begin + half, n - half, term);
 }
 
 template <class T, class Term>

@@ -404,7 +404,9 @@ bool agrees(const Tensor& got, const Tensor& expected, bool each) {
 void check_case(const GoldenFile& file, const Operation& operation, const std::string& name,
                 const std::string& prefix) {
   INFO(name << ' ' << prefix);
-  const bool each = elementwise().contains(name.substr(0, name.find('.')));
+  const std::string op = name.substr(0, name.find('.'));
+  // PyTorch's own gelu in float32 is inexact where it is small.
+  const bool each = elementwise().contains(op) && op != "gelu";
   const auto cast = [&](const Tensor& x) {
     return prefix.empty() || !is_floating_point(x.dtype()) ? x : x.to(float32);
   };

@@ -1,0 +1,99 @@
+// Documents show only code that tests compile and output that programs print. A block of C++ in
+// README.md or docs/ names its file in a comment above it, `<!-- from tests/contract/readme.cc
+// -->`, and must stand there word for word; `<!-- printed by tests/contract/readme.cc -->` above a
+// block of text means what that program prints.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+
+namespace {
+
+const std::filesystem::path kRoot = TAPEGRAD_SOURCE_DIR;
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  INFO(path);
+  REQUIRE(file);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct Block {
+  std::string document;
+  std::string language;
+  std::string marker;  // the line above the fence
+  std::string text;
+};
+
+std::vector<Block> blocks_of(const std::filesystem::path& document) {
+  std::vector<Block> blocks;
+  std::istringstream lines(read(document));
+  std::string above;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("```", 0) != 0) {
+      if (!line.empty()) above = line;
+      continue;
+    }
+    Block block{document.filename().string(), line.substr(3), above, ""};
+    while (std::getline(lines, line) && line != "```") block.text += line + "\n";
+    blocks.push_back(block);
+    above.clear();
+  }
+  return blocks;
+}
+
+std::vector<Block> all_blocks() {
+  std::vector<Block> blocks = blocks_of(kRoot / "README.md");
+  for (const auto& entry : std::filesystem::directory_iterator(kRoot / "docs")) {
+    if (entry.path().extension() != ".md") continue;
+    const std::vector<Block> more = blocks_of(entry.path());
+    blocks.insert(blocks.end(), more.begin(), more.end());
+  }
+  return blocks;
+}
+
+// What stands between `before` and ` -->` in a marker, or nothing.
+std::string named(const std::string& marker, const std::string& before) {
+  if (marker.rfind(before, 0) != 0) return "";
+  const std::size_t end = marker.find(" -->");
+  return marker.substr(before.size(), end - before.size());
+}
+
+std::string output_of(const char* program) {
+  std::FILE* pipe = popen(program, "r");
+  REQUIRE(pipe != nullptr);
+  std::string text;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) text += static_cast<char>(c);
+  REQUIRE(pclose(pipe) == 0);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("code in documents stands in files that tests compile", "[docs]") {
+  int checked = 0;
+  for (const Block& block : all_blocks()) {
+    if (block.language != "cpp") continue;
+    INFO(block.document << ":\n" << block.text);
+    const std::string file = named(block.marker, "<!-- from ");
+    REQUIRE(!file.empty());
+    REQUIRE(read(kRoot / file).find(block.text) != std::string::npos);
+    ++checked;
+  }
+  REQUIRE(checked > 0);
+}
+
+TEST_CASE("output in the README is what the program prints", "[docs]") {
+  const std::vector<Block> blocks = blocks_of(kRoot / "README.md");
+  const auto printed = std::find_if(blocks.begin(), blocks.end(), [](const Block& block) {
+    return named(block.marker, "<!-- printed by ") == "tests/contract/readme.cc";
+  });
+  REQUIRE(printed != blocks.end());
+  CHECK(printed->text == output_of(README_PROGRAM));
+}

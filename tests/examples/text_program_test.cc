@@ -1,0 +1,384 @@
+// The program as its users meet it: each command run in a process of its own, with what it prints,
+// what it writes, and what it says to bad input. Read next: examples/text_classifier/main.cc.
+#include <sys/wait.h>
+#include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/safetensors.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catch.h"
+#include "tensor/temporary_folder.h"
+
+namespace {
+
+using tapegrad::test::TemporaryFolder;
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  REQUIRE(file);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write(const std::string& path, std::string_view content) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  REQUIRE(file.flush());
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+struct Output {
+  int status = 0;  // 128 and the signal's number after a crash, as the shell counts
+  std::string out;
+  std::string error;
+};
+
+// Texts of two classes that one word tells apart.
+constexpr std::string_view kTrain =
+    "who wrote it\tHUM\nwho is the king\tHUM\nwho was that\tHUM\nwho sang\tHUM\n"
+    "where is Paris\tLOC\nwhere is the city\tLOC\nwhere was that\tLOC\nwhere to\tLOC\n";
+constexpr std::string_view kTest = "who sang\tHUM\nwhere is Rome\tLOC\nwho was that\tHUM\n";
+
+// A folder with training and test texts, in which the program runs.
+class Session {
+ public:
+  Session() {
+    write(file("train.tsv"), kTrain);
+    write(file("test.tsv"), kTest);
+  }
+
+  std::string file(const std::string& name) const { return folder_.file(name); }
+
+  Output run(const std::string& arguments, std::string_view input = "") const {
+    write(file("stdin"), input);
+    const std::string command = "cd '" + folder_.path() + "' && '" TEXT_CLASSIFIER "' " +
+                                arguments + " <stdin >stdout 2>stderr";
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(file("stdout")),
+            read(file("stderr"))};
+  }
+
+  Output run_well(const std::string& arguments, std::string_view input = "") const {
+    const Output output = run(arguments, input);
+    INFO(arguments << "\n" << output.error);
+    REQUIRE(output.status == 0);
+    return output;
+  }
+
+  // Trains a small model in `model`; `more` begins with the number of epochs.
+  Output train(const std::string& more = "") const {
+    return run_well(
+        "train --train train.tsv --test test.tsv --dim 4 --hidden 5 --out model --epochs " +
+        (more.empty() ? "2" : more));
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+// One line that begins with the program's name and holds `expected`, and status 1.
+void require_error(const Session& session, const std::string& arguments,
+                   const std::string& expected, std::string_view input = "") {
+  const Output output = session.run(arguments, input);
+  INFO(arguments << "\n" << output.error);
+  CHECK(output.status == 1);
+  CHECK(output.out.empty());
+  CHECK(std::count(output.error.begin(), output.error.end(), '\n') == 1);
+  CHECK(output.error.starts_with("text_classifier: "));
+  CHECK(output.error.find(expected) != std::string::npos);
+}
+
+const std::array<const char*, 4> kModelFiles = {"model/model.safetensors", "model/vocabulary.txt",
+                                                "model/settings.json", "model/metrics.jsonl"};
+
+std::vector<std::string> model_bytes(const Session& session) {
+  std::vector<std::string> bytes;
+  for (const char* name : kModelFiles) bytes.push_back(read(session.file(name)));
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("text_classifier trains, tests and answers", "[text_program]") {
+  const std::string arch = GENERATE("bag", "rnn", "bag --ngrams 2", "rnn --ngrams 9");
+  CAPTURE(arch);
+  const Session session;
+  const Output trained = session.train("30 --lr 0.05 --dropout 0 --arch " + arch);
+  const std::string accuracy = lines_of(trained.out).back();
+  CHECK(accuracy == "test accuracy 1.000 (n=3)");
+  for (const char* name : kModelFiles) CHECK(std::filesystem::exists(session.file(name)));
+
+  const std::vector<std::string> metrics = lines_of(read(session.file("model/metrics.jsonl")));
+  REQUIRE(metrics.size() == 30);
+  CHECK(metrics[0].starts_with("{\"epoch\":1,\"train_loss\":"));
+  CHECK(metrics[29].find("\"test_accuracy\":1.0") != std::string::npos);
+
+  CHECK(session.run_well("eval --model model --test test.tsv").out == trained.out);
+
+  const Output answers = session.run_well("predict --model model 'where is Paris' 'who sang?'");
+  const std::vector<std::string> lines = lines_of(answers.out);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].starts_with("LOC  "));
+  CHECK(lines[0].ends_with("  where is Paris"));
+  CHECK(lines[1].starts_with("HUM  "));
+  CHECK(lines[1].ends_with("  who sang?"));
+  CHECK(session.run_well("predict --model model", "where is Paris\r\n\n who sang?").out ==
+        answers.out);
+}
+
+TEST_CASE("text_classifier predicts a text without words, and the name of a command",
+          "[text_program]") {
+  const Session session;
+  session.train();
+  const std::vector<std::string> lines =
+      lines_of(session.run_well("predict --model model '' train '\xE3\x80\x80'").out);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[1].ends_with("  train"));
+  CHECK(session.run_well("predict --model model").out.empty());
+}
+
+TEST_CASE("text_classifier neighbours prints a row for each", "[text_program]") {
+  const Session session;
+  session.train("2 --ngrams 2");
+  const std::vector<std::string> lines =
+      lines_of(session.run_well("neighbours --model model --count 3 WHO 'who is'").out);
+  REQUIRE(lines.size() == 10);
+  CHECK(lines[0] == "who");
+  CHECK(lines[1].find("cosine similarity") != std::string::npos);
+  CHECK(lines[5] == "who is");
+  for (const std::string& line : lines) {
+    CHECK(line.find("<pad>") == std::string::npos);
+    CHECK(line.find("<unk>") == std::string::npos);
+  }
+  require_error(session, "neighbours --model model who Rome", "the vocabulary has no 'Rome'");
+  require_error(session, "neighbours --model model '<pad>'", "the vocabulary has no '<pad>'");
+}
+
+TEST_CASE("text_classifier freezes vectors to the byte", "[text_program]") {
+  const std::string arch = GENERATE("bag", "rnn");
+  const Session session;
+  write(session.file("glove.txt"),
+        "where 0.1 -0.2 0.3\nunseen 1 1 1\nwho 1e-3 2.5 -7\nthe 0 0 0\nparis 0.7 0.7 0.7\n");
+  const std::vector<float> who = {1e-3F, 2.5F, -7.0F};
+  const auto row_of_who = [&] {
+    const std::vector<std::string> words = lines_of(read(session.file("model/vocabulary.txt")));
+    const auto row = std::find(words.begin(), words.end(), "who") - words.begin() - 1;
+    const tapegrad::StateDict state = tapegrad::load(session.file("model/model.safetensors"));
+    const tapegrad::Tensor* table = state.find("embedding.weight");
+    REQUIRE(table != nullptr);
+    REQUIRE(table->size(1) == 3);
+    return tapegrad::to_vector<float>(select(*table, 0, row));
+  };
+  const Output output = session.train("2 --vectors glove.txt --freeze-embeddings --arch " + arch);
+  CHECK(output.error.find("4 of ") != std::string::npos);
+  CHECK(row_of_who() == who);
+  session.train("2 --vectors glove.txt --arch " + arch);
+  CHECK(row_of_who() != who);
+}
+
+TEST_CASE("text_classifier makes the same model from the same seed", "[text_program]") {
+  const std::string arch = GENERATE("bag", "rnn");
+  const Session session;
+  const auto model = [&](const std::string& seed) {
+    session.train("2 --arch " + arch + " --seed " + seed);
+    return read(session.file("model/model.safetensors"));
+  };
+  const std::string first = model("7");
+  CHECK(model("7") == first);
+  CHECK(model("8") != first);
+  CHECK(model("-7") != first);
+}
+
+TEST_CASE("text_classifier reads Chinese and Latin-1", "[text_program]") {
+  const Session session;
+  write(session.file("train.tsv"), "股市今天上涨\t财经\n球队赢得比赛\t体育\n股市下跌\t财经\n");
+  write(session.file("test.tsv"), "股市\t财经\n球队\t体育\n");
+  session.train("10 --lr 0.1 --arch bag");
+  CHECK(session.run_well("predict --model model 股市").out.starts_with("财经  "));
+  CHECK(session.run_well("neighbours --model model --count 1 市").out.starts_with("市\n"));
+
+  write(session.file("train.tsv"), "o\xF9 est le caf\xE9\tLOC\nqui chante\tHUM\n");
+  write(session.file("test.tsv"), "o\xF9\tLOC\n");
+  session.train();
+  CHECK(read(session.file("model/vocabulary.txt")).find("\ncafé\n") != std::string::npos);
+  CHECK(session.run_well("predict --model model", "o\xF9 ?\n").out.ends_with("  où ?\n"));
+}
+
+TEST_CASE("text_classifier takes the smallest corpora", "[text_program]") {
+  const std::string arch = GENERATE("bag", "rnn");
+  const std::string text =
+      GENERATE("one text\tA\n", "two\tA\ntexts\tA\n", "\xE3\x80\x80\tA\nb\tB\n");
+  CAPTURE(arch, text);
+  const Session session;
+  write(session.file("train.tsv"), text);
+  write(session.file("test.tsv"), "other\tA\n");
+  CHECK(lines_of(session.train("2 --arch " + arch).out).back().ends_with("(n=1)"));
+  CHECK(lines_of(session.run_well("predict --model model hello").out).size() == 1);
+  session.train("0 --arch " + arch);
+  CHECK(read(session.file("model/metrics.jsonl")).empty());
+  session.run_well("train --train train.tsv --epochs 1 --min-count 9 --out m --arch " + arch);
+  require_error(session, "neighbours --model model zebra", "the vocabulary has no");
+}
+
+TEST_CASE("text_classifier refuses bad texts and overwrites nothing", "[text_program]") {
+  const Session session;
+  session.train();
+  const std::vector<std::string> before = model_bytes(session);
+  write(session.file("empty"), "");
+  write(session.file("binary"), std::string("a\tB\n\0\1\2", 7));
+  write(session.file("bad_utf8"), "a\tB\n\xE8\xA5\xE8\xE8\xFF\x85\tA\n");
+  write(session.file("quote.csv"), "\"A\",\"text\"\n\"B\",\"more\nA,b\n");
+  write(session.file("no_label"), "a\tB\nc\n");
+  write(session.file("labels"), "a\tHUM\nc\tENTY\n");
+  write(session.file("header.csv"), "label,text\n");
+  write(session.file("vectors"), "who 1 2\nwhere 1\n");
+  write(session.file("words"), "who 1 2\nwhere 1 x\n");
+  const std::vector<std::array<std::string, 2>> cases = {
+      {"missing", "missing: No such file"},
+      {".", ".: "},
+      {"empty", "empty:1: empty file"},
+      {"binary", "binary:2: NUL byte"},
+      {"bad_utf8", "bad_utf8:2: byte 0x"},
+      {"quote.csv", "quote.csv:2: quote is never closed"},
+      {"no_label", "no_label:2: no label"},
+      {"header.csv", "header.csv:1: no labelled text"},
+      {"labels", "labels:2: label `ENTY` is unknown; known are HUM, LOC"}};
+  for (const auto& [file, expected] : cases) {
+    if (file != "labels") {
+      require_error(session, "train --epochs 1 --out model --train " + file, expected);
+    }
+    require_error(session, "train --epochs 1 --out model --train train.tsv --test " + file,
+                  expected);
+    require_error(session, "eval --model model --test " + file, expected);
+  }
+  const std::string train = "train --train train.tsv --epochs 1 --out model ";
+  require_error(session, train + "--vectors vectors", "vectors:2: fewer than 2 numbers");
+  require_error(session, train + "--vectors words", "words:2: `x` is not a number");
+  require_error(session, train + "--vectors missing", "missing: cannot open: No such file");
+  require_error(session, "predict --model model", "standard input:2: NUL byte",
+                std::string_view("\n\0\n", 3));
+  CHECK(model_bytes(session) == before);
+}
+
+TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_program]") {
+  const Session session;
+  session.train();
+  const std::vector<std::string> before = model_bytes(session);
+  const std::vector<std::array<std::string, 2>> cases = {
+      {"--epochs -1", "train: --epochs: Value -1 not in range 0 to 1000000; see train --help"},
+      {"--epochs many", "--epochs: "},
+      {"--dim 0", "--dim: "},
+      {"--hidden 100001", "--hidden: "},
+      {"--batch 0", "--batch: "},
+      {"--lr -1", "--lr: "},
+      {"--lr nan", "learning rate: nan"},
+      {"--ngrams 10", "--ngrams: Value 10 not in range 1 to 9"},
+      {"--min-count 0", "--min-count: "},
+      {"--max-length 0", "--max-length: "},
+      {"--dropout 1.5", "--dropout: "},
+      {"--dropout nan", "Dropout: p is nan"},
+      {"--arch tree", "--arch: tree not in {bag,rnn}"},
+      {"--optimizer lbfgs", "--optimizer: "},
+      {"--seed 99999999999999999999", "--seed: "},
+      {"--deeper", "--deeper"},
+      {"--test", "--test"}};
+  for (const auto& [option, expected] : cases) {
+    require_error(session, "train --train train.tsv --out model " + option, expected);
+  }
+  require_error(session, "", "needed a command: train, predict, eval or neighbours");
+  require_error(session, "teach", "needed a command");
+  require_error(session, "predict who", "predict: --model is required");
+  require_error(session, "eval --model model", "eval: --test is required");
+  require_error(session, "neighbours --model model", "word is required");
+  require_error(session, "neighbours --model model --count 0 who", "--count: ");
+  require_error(session, "train --train train.tsv --out train.tsv/model", "train.tsv/model");
+  CHECK(model_bytes(session) == before);
+  CHECK(read(session.file("train.tsv")) == kTrain);
+}
+
+TEST_CASE("text_classifier saves no model whose loss is not a number", "[text_program]") {
+  const Session session;
+  session.train();
+  const std::string before = read(session.file("model/model.safetensors"));
+  write(session.file("huge"), "who 3e38 3e38\nis 3e38 3e38\nthe 3e38 3e38\nwhere 3e38 3e38\n");
+  const Output output =
+      session.run("train --train train.tsv --arch bag --vectors huge --out model");
+  CHECK(output.status == 1);
+  CHECK(output.error.find("\ntext_classifier: train: the loss is ") != std::string::npos);
+  CHECK(read(session.file("model/model.safetensors")) == before);
+}
+
+TEST_CASE("text_classifier refuses a damaged model", "[text_program]") {
+  const std::string arch = GENERATE("bag", "rnn");
+  const Session session;
+  session.train("2 --arch " + arch);
+  const auto require_refused = [&](const std::string& expected) {
+    require_error(session, "predict --model model who", expected);
+    require_error(session, "eval --model model --test test.tsv", expected);
+    require_error(session, "neighbours --model model who", expected);
+  };
+  require_error(session, "predict --model nowhere who", "nowhere/settings.json: No such file");
+  for (const std::string name : {"model.safetensors", "vocabulary.txt", "settings.json"}) {
+    CAPTURE(name);
+    const std::string path = session.file("model/" + name);
+    const std::string whole = read(path);
+    std::filesystem::remove(path);
+    require_refused("model/" + name + ": No such file");
+    for (const std::size_t left : {std::size_t{0}, std::size_t{5}, whole.size() - 2}) {
+      CAPTURE(left);
+      write(path, whole.substr(0, left));
+      require_error(session, "predict --model model who", "model/" + name + ":");
+    }
+    write(path, whole);
+  }
+  const auto with = [&](const std::string& name, const std::string& old, const std::string& by,
+                        const std::string& expected) {
+    const std::string path = session.file("model/" + name);
+    const std::string whole = read(path);
+    REQUIRE(whole.find(old) != std::string::npos);
+    std::string changed = whole;
+    write(path, changed.replace(whole.find(old), old.size(), by));
+    require_error(session, "predict --model model who", expected);
+    write(path, whole);
+  };
+  with("settings.json", "\"dim\": 4", "\"dim\": 5", "model.safetensors: embedding.weight is");
+  with("settings.json", "\"dim\": 4", "\"dim\": -4", "settings.json: needed a dim");
+  with("settings.json", "\"dim\": 4", "\"dim\": \"4\"", "settings.json: ");
+  with("settings.json", "\"dim\": 4,", "", "settings.json: ");
+  with("settings.json", "\"HUM\"", "\"HUM\", \"NUM\"", "model.safetensors: ");
+  with("settings.json", "\"" + arch + "\"", "\"cnn\"", "settings.json: needed an arch");
+  with("settings.json", "\"" + arch + "\"", arch == "bag" ? "\"rnn\"" : "\"bag\"",
+       "model.safetensors: ");
+  with("settings.json", "\"dropout\": 0.5", "\"dropout\": 2", "settings.json: needed a dropout");
+  with("settings.json", "\"max_length\": 200", "\"max_length\": 0", "settings.json: needed a max");
+  with("settings.json", "\"format\": 1", "\"format\": 2", "settings.json: format 2");
+  if (arch == "rnn") {
+    with("settings.json", "\"hidden\": 5", "\"hidden\": 1000000", "model.safetensors: cell.weight");
+  }
+  with("vocabulary.txt", "\nwho\n", "\nwho\nwhom\n", "vocabulary.txt:");
+  with("vocabulary.txt", "\nwho\n", "\nis\n", "vocabulary.txt:");
+}
+
+TEST_CASE("text_classifier explains itself", "[text_program]") {
+  const Session session;
+  const std::string help = session.run_well("--help").out;
+  for (const std::string command : {"train", "predict", "eval", "neighbours"}) {
+    CHECK(help.find("\n  " + command + " ") != std::string::npos);
+    for (const std::string& line : lines_of(session.run_well(command + " --help").out)) {
+      CHECK(line.size() <= 100);
+    }
+  }
+}

@@ -70,7 +70,14 @@ class Sequential : public Module {
     if constexpr (std::is_invocable_v<const Part&, const Variable&>) {
       return [part = std::move(part)](const Variable& x) -> Variable { return part(x); };
     } else {
-      return [part = std::move(part)](const Variable& x) -> Variable { return part(x.value()); };
+      return [part = std::move(part)](const Variable& x) -> Variable {
+        if (x.requires_grad()) {
+          throw AutogradError(
+              "Sequential: a part that takes a Tensor would cut the history of what comes before "
+              "it; let it take a Variable, or put it first");
+        }
+        return part(x.value());
+      };
     }
   }
 

@@ -173,10 +173,11 @@ class Tensor {
   }
   // Whether both look at the same memory.
   bool shares_memory_with(const Tensor& other) const { return body().owner == other.body().owner; }
-  // Whether no other handle and no view refers to the memory: it may be written to unnoticed.
+  // Whether the memory is our own, and no other handle and no view refers to it: it may be written
+  // to unnoticed.
   bool is_exclusive() const {
     const detail::TensorBody& b = body();
-    return b.references == 1 && b.owner == body_ && !b.overlapping;
+    return b.references == 1 && b.owner == body_ && !b.overlapping && b.keep_alive == nullptr;
   }
 
   // Raw access for kernels: the first element, not checked against T. mutable_data counts a write.

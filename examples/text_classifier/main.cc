@@ -117,10 +117,12 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->type_name("N")
       ->check(from_to(1, 100'000))
       ->capture_default_str();
-  command->add_option("--epochs", settings.epochs, "How often all texts are read")
+  command
+      ->add_option("--epochs", settings.epochs,
+                   "How often all texts are read; default: about 1,700 steps,\nbut 10 times at "
+                   "least and 100 at most")
       ->type_name("N")
-      ->check(from_to(0, 1'000'000))
-      ->capture_default_str();
+      ->check(from_to(0, 1'000'000));
   command->add_option("--batch", settings.batch, "Texts in one step of the optimizer")
       ->type_name("N")
       ->check(from_to(1, 1'000'000))

@@ -111,6 +111,14 @@ double learning_rate(const TrainSettings& settings) {
   return settings.model.arch == "bag" ? 0.005 : 0.002;
 }
 
+// About 1,700 steps, but 10 passes at least and 100 at most.
+std::int64_t number_of_epochs(const TrainSettings& settings, std::size_t texts) {
+  const std::int64_t steps =
+      (static_cast<std::int64_t>(texts) + settings.batch - 1) / settings.batch;
+  return settings.epochs.value_or(
+      std::clamp<std::int64_t>(1700 / std::max<std::int64_t>(steps, 1), 10, 100));
+}
+
 std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
                                                     const TrainSettings& settings) {
   if (settings.optimizer == "sgd") {
@@ -176,10 +184,10 @@ EpochMetrics run_epoch(const Trained& trained, const std::vector<Example>& examp
     done += size;
     // The rate falls to 0 in a straight line over the whole run.
     const double passed = static_cast<double>((epoch - 1) * count + done) /
-                          static_cast<double>(settings.epochs * count);
+                          static_cast<double>(*settings.epochs * count);
     optimizer.set_lr(learning_rate(settings) * (1 - passed));
     progress.update((epoch - 1) * count + done,
-                    "epoch " + std::to_string(epoch) + '/' + std::to_string(settings.epochs));
+                    "epoch " + std::to_string(epoch) + '/' + std::to_string(*settings.epochs));
   }
   metrics.train_loss /= static_cast<double>(count);
   metrics.train_accuracy = static_cast<double>(correct) / static_cast<double>(count);
@@ -215,6 +223,7 @@ void train(const TrainSettings& given) {
     vectors = read_word_vectors(settings.vectors, vocabulary);
     settings.model.dim = vectors->dim;
   }
+  settings.epochs = number_of_epochs(settings, corpus.rows.size());
   settings.model.vocabulary = vocabulary.size();
   settings.model.classes = static_cast<std::int64_t>(labels.size());
 
@@ -238,15 +247,15 @@ void train(const TrainSettings& given) {
 
   {
     Progress progress(std::cerr, progress_options_for_stderr());
-    progress.start("training", settings.epochs * static_cast<std::int64_t>(examples.size()));
-    for (std::int64_t epoch = 1; epoch <= settings.epochs; ++epoch) {
+    progress.start("training", *settings.epochs * static_cast<std::int64_t>(examples.size()));
+    for (std::int64_t epoch = 1; epoch <= *settings.epochs; ++epoch) {
       EpochMetrics metrics = run_epoch(trained, examples, *optimizer, settings, epoch, progress);
       if (!tests.empty()) {
         const Score result = score(trained, tests);
         metrics.test_loss = result.loss;
         metrics.test_accuracy = result.matrix.accuracy();
       }
-      progress.print(summary(metrics, settings.epochs));
+      progress.print(summary(metrics, *settings.epochs));
       log.write(metrics);
     }
   }

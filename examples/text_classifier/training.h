@@ -21,9 +21,9 @@ struct TrainSettings {
   std::string vectors;  // file with word vectors to start from; empty: none
   std::string optimizer = "adam";
   ModelSettings model;
-  std::int64_t epochs = 10;
+  std::optional<std::int64_t> epochs;  // unset: enough for the size of the data
   std::int64_t batch = 32;
-  std::optional<double> lr;  // unset: what suits the model, see learning_rate()
+  std::optional<double> lr;  // unset: what suits the model, that falls to 0 over the run
   std::int64_t ngrams = 1;
   std::int64_t min_count = 1;
   std::int64_t max_length = 200;  // tokens of a text that are read

@@ -11,10 +11,10 @@ namespace tg = tapegrad;
 
 // Points (2 * count, 2) and their arm, 0 or 1.
 std::pair<tg::Tensor, tg::Tensor> spirals(std::int64_t count) {
-  const tg::Tensor t = tg::linspace(0.25, 1.0, count);                // how far out
-  const tg::Tensor angle = t * (3.0 * std::numbers::pi);              // how far round
+  const tg::Tensor t = tg::linspace(0.25, 1.0, count);                    // how far out
+  const tg::Tensor angle = t * (3.0 * std::numbers::pi);                  // how far round
   const tg::Tensor one = tg::stack({t * sin(angle), t * cos(angle)}, 1);  // (count, 2)
-  const tg::Tensor points = tg::cat({one, -one});                         // the other arm is opposite
+  const tg::Tensor points = tg::cat({one, -one});  // the other arm is opposite
   const tg::Tensor arms = tg::cat({tg::zeros({count}, tg::int64), tg::ones({count}, tg::int64)});
   return {points + 0.01 * tg::randn({2 * count, 2}), arms};
 }

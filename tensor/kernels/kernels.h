@@ -76,8 +76,8 @@ struct AdamArguments {
 
 // One step of SGD over n consecutive numbers, in PyTorch's order:
 //   g = sign * g + weight_decay * p;
-//   buf = first ? g : momentum * buf + (1 - dampening) * g;  g = nesterov ? g + momentum * buf : buf;
-//   p -= lr * g
+//   buf = first ? g : momentum * buf + (1 - dampening) * g;  g = nesterov ? g + momentum * buf :
+//   buf; p -= lr * g
 struct SgdArguments {
   double lr, momentum, dampening, weight_decay, sign;
   bool nesterov, first;
@@ -100,8 +100,8 @@ struct Table {
   void (*where)(T* y, const bool* condition, const T* a, const T* b, std::size_t n);
   void (*clamp)(T* y, const T* x, T low, T high, std::size_t n);  // NaN stays NaN
   void (*fill)(T* y, T value, std::size_t n);
-  void (*axpy)(T* y, T alpha, const T* x, std::size_t n);                    // y += alpha * x
-  void (*multiply_add)(T* y, const T* a, const T* b, std::size_t n);         // y += a * b
+  void (*axpy)(T* y, T alpha, const T* x, std::size_t n);             // y += alpha * x
+  void (*multiply_add)(T* y, const T* a, const T* b, std::size_t n);  // y += a * b
   void (*add_row)(T* y, const T* x, const T* row, std::size_t rows, std::size_t columns);  // bias
 
   // reductions.inl ---------------------------------------------------------------------------

@@ -81,13 +81,20 @@ bool same(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
 
 }  // namespace
 
+// Whether the gradient is right as it is, as most are.
+bool Playback::fits(const Node& input, const Variable& gradient) const {
+  if (gradient.node() != nullptr && !create_graph_) return false;  // would bring history along
+  const Tensor& value = gradient.value();
+  return value.dtype() == dtype_of_node(input) && same(value.sizes(), sizes_of(input));
+}
+
 // Undoes broadcasting and promotion: the gradient in the shape and type of the input, and without
 // history (that of something captured) unless gradients are recorded.
 Variable Playback::fitted(const Node& input, Variable gradient) const {
   if (!create_graph_ && gradient.node() != nullptr) gradient = gradient.detach();
+  if (fits(input, gradient)) return gradient;
   const auto sizes = sizes_of(input);
   const DType dtype = dtype_of_node(input);
-  if (same(gradient.sizes(), sizes) && gradient.dtype() == dtype) return gradient;
   if (!broadcastable_to(sizes, gradient.sizes())) {
     const Entry* const from = tape_.firing_;
     throw ShapeError("backward: " +
@@ -142,7 +149,7 @@ Variable& Playback::writable_sum(Node& input) {
 }
 
 void Playback::deliver(Node& input, Variable gradient) {
-  gradient = fitted(input, std::move(gradient));
+  if (!fits(input, gradient)) gradient = fitted(input, std::move(gradient));
   Variable& sum = sum_of(input);
   if (!sum.defined()) begin_sum(input);
   add(sum, std::move(gradient));

@@ -76,6 +76,7 @@ class Playback {
   void begin_sum(Node& input);
   Variable& writable_sum(Node& input);
   void add(Variable& sum, Variable gradient) const;
+  bool fits(const Node& input, const Variable& gradient) const;
   Variable fitted(const Node& input, Variable gradient) const;
   void call_hooks();
   void commit();

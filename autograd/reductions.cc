@@ -1,4 +1,4 @@
-// Reductions, normalised exponentials and orderings. Read next: autograd/products.cc.
+// Reductions, normalised exponentials and orderings. Read next: autograd/similarity.cc.
 #include <cmath>
 #include <string>
 

@@ -239,6 +239,56 @@ void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, size_t n
 }
 
 template <class T>
+void bag_sum(T* y, const T* table, const std::int64_t* ids, const T* scale,
+             const std::int64_t* bounds, size_t bags, size_t columns, std::int64_t skip,
+             bool mean) {
+  for (size_t b = 0; b < bags; ++b, y += columns) {
+    for (size_t j = 0; j < columns; ++j) {
+      long double total = 0;
+      std::int64_t count = 0;
+      for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+        if (ids[i] == skip) continue;
+        const T factor = scale != nullptr ? scale[i] : T(1);
+        total +=
+            static_cast<long double>(factor) * table[static_cast<size_t>(ids[i]) * columns + j];
+        ++count;
+      }
+      y[j] = static_cast<T>(mean && count > 0 ? total / static_cast<long double>(count) : total);
+    }
+  }
+}
+
+template <class T>
+void bag_max(T* y, std::int64_t* winners, const T* table, const std::int64_t* ids,
+             const std::int64_t* bounds, size_t bags, size_t columns, std::int64_t skip) {
+  for (size_t b = 0; b < bags; ++b) {
+    for (size_t j = 0; j < columns; ++j) {
+      T best = 0;
+      std::int64_t winner = -1;
+      for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+        if (ids[i] == skip) continue;
+        const T x = table[static_cast<size_t>(ids[i]) * columns + j];
+        if (winner >= 0 && (std::isnan(best) || x <= best)) continue;
+        best = x;
+        winner = ids[i];
+      }
+      y[b * columns + j] = best;
+      if (winners != nullptr) winners[b * columns + j] = winner;
+    }
+  }
+}
+
+template <class T>
+void bag_dots(T* y, const T* x, const T* table, const std::int64_t* ids, const std::int64_t* bounds,
+              size_t bags, size_t columns, std::int64_t skip) {
+  for (size_t b = 0; b < bags; ++b, x += columns) {
+    for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+      y[i] = ids[i] == skip ? T(0) : dot(x, table + static_cast<size_t>(ids[i]) * columns, columns);
+    }
+  }
+}
+
+template <class T>
 void matmul(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t a_row, std::ptrdiff_t a_column,
             const T* b, std::ptrdiff_t b_row, std::ptrdiff_t b_column, size_t m, size_t n, size_t k,
             bool accumulate, T*) {
@@ -335,6 +385,9 @@ Table<T> make_table() {
   table.log_softmax_backward = log_softmax_backward<T>;
   table.gather_rows = gather_rows<T>;
   table.scatter_add_rows = scatter_add_rows<T>;
+  table.bag_sum = bag_sum<T>;
+  table.bag_max = bag_max<T>;
+  table.bag_dots = bag_dots<T>;
   table.matmul = matmul<T>;
   table.matmul_workspace = matmul_workspace;
   table.adam = adam<T>;

@@ -64,11 +64,11 @@ void Playback::fire(Entry& entry) {
 namespace {
 
 std::span<const std::int64_t> sizes_of(const Node& node) {
-  return node.is_leaf() ? static_cast<const Leaf&>(node).value().sizes()
+  return node.is_leaf() ? static_cast<const Leaf&>(node).stored().sizes()
                         : static_cast<const Entry&>(node).sizes();
 }
 DType dtype_of_node(const Node& node) {
-  return node.is_leaf() ? static_cast<const Leaf&>(node).value().dtype()
+  return node.is_leaf() ? static_cast<const Leaf&>(node).stored().dtype()
                         : static_cast<const Entry&>(node).dtype();
 }
 bool same(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
@@ -276,7 +276,7 @@ void make_dense(GradientSum& sum, const Tensor& like) {
 void Playback::call_hooks() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     if (leaf->hooks.empty()) continue;
-    if (!leaf->staged.rows.empty()) make_dense(leaf->staged, leaf->value());
+    if (!leaf->staged.rows.empty()) make_dense(leaf->staged, leaf->stored());
     const Hooks hooks = leaf->hooks;
     for (const auto& hook : hooks) {
       if (Variable changed = (*hook.second)(leaf->staged.dense); changed.defined()) {
@@ -292,6 +292,7 @@ void Playback::commit() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     GradientSum& from = leaf->staged;
     GradientSum& into = leaf->grad;
+    ++leaf->grad_changes;
     if (from.dense.defined()) {
       const Tensor& gradient = from.dense.value();
       const bool own = gradient.is_exclusive() && gradient.is_contiguous();
@@ -299,7 +300,7 @@ void Playback::commit() {
       add(into.dense, std::move(from.dense));
     }
     for (RowPieces& pieces : from.rows) into.rows.push_back(std::move(pieces));
-    if (into.dense.defined() && !into.rows.empty()) make_dense(into, leaf->value());
+    if (into.dense.defined() && !into.rows.empty()) make_dense(into, leaf->stored());
   }
 }
 
@@ -377,7 +378,7 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
     Playback::Target& target = playback.targets_[i];
     if (target.node->is_leaf()) {
       Leaf& leaf = target.node->as_leaf();
-      if (!leaf.staged.rows.empty()) make_dense(leaf.staged, leaf.value());
+      if (!leaf.staged.rows.empty()) make_dense(leaf.staged, leaf.stored());
       target.gradient = leaf.staged.dense;
     }
     if (!target.gradient.defined() && !options.allow_unused) {

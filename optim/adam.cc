@@ -60,7 +60,7 @@ void AdamWith<Options>::update(Leaf& leaf, State& state, std::size_t group) {
       .step_size = o.lr / (1 - std::pow(o.betas.first, t)),
       .sqrt_bias2 = std::sqrt(1 - std::pow(o.betas.second, t)),
       .sign = o.maximize ? -1.0 : 1.0};
-  visit_floating(leaf.value().dtype(), [&](auto zero) {
+  visit_floating(leaf.stored().dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* const p = leaf.writable_value().mutable_data<T>();
     T* const m = state.moments[0].mutable_data<T>();

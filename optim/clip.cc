@@ -84,7 +84,7 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();
     if (!counts(leaf)) continue;
-    visit_floating(leaf.value().dtype(), [&](auto zero) {
+    visit_floating(leaf.stored().dtype(), [&](auto zero) {
       using T = decltype(zero);
       for_each_stretch<T>(
           leaf, OtherRows::skip,

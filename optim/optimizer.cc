@@ -118,24 +118,24 @@ void Optimizer::prepare(const NamedParameter& parameter, State& state, std::size
   const Leaf& leaf = parameter.variable.leaf();
   const auto refuse = [&](const char* what, const Tensor& found, const char* fix) {
     throw ValueError(std::string(name_) + ": " + quoted(parameter) + " is " +
-                     describe(leaf.value()) + ", but its " + what + " is " + describe(found) +
+                     describe(leaf.stored()) + ", but its " + what + " is " + describe(found) +
                      "; " + fix);
   };
   if (leaf.grad.rows.empty()) {
     const Tensor& gradient = leaf.grad.dense.value();
-    if (!alike(gradient, leaf.value())) refuse("gradient", gradient, "call zero_grad()");
+    if (!alike(gradient, leaf.stored())) refuse("gradient", gradient, "call zero_grad()");
   }
   for (const RowPieces& pieces : leaf.grad.rows) {
     const Tensor& rows = pieces.rows;
-    if (rows.dtype() != leaf.value().dtype() || rows.size(1) != leaf.value().size(-1)) {
+    if (rows.dtype() != leaf.stored().dtype() || rows.size(1) != leaf.stored().size(-1)) {
       refuse("gradient's rows", rows, "call zero_grad()");
     }
   }
   for (const Tensor& moment : state.moments) {
-    if (!alike(moment, leaf.value())) refuse("state", moment, "make a new optimiser");
+    if (!alike(moment, leaf.stored())) refuse("state", moment, "make a new optimiser");
   }
   const std::size_t needed = moments(group).size();
-  while (state.moments.size() < needed) state.moments.push_back(zeros_like(leaf.value()));
+  while (state.moments.size() < needed) state.moments.push_back(zeros_like(leaf.stored()));
 }
 
 void Optimizer::zero_grad() const {
@@ -217,7 +217,7 @@ void Optimizer::load_state_dict(const StateDict& saved) {
         continue;
       }
       loaded[i].steps = steps.item<std::int64_t>();
-      const Tensor& value = groups_[group].parameters[i].variable.leaf().value();
+      const Tensor& value = groups_[group].parameters[i].variable.leaf().stored();
       for (const char* kind : moments(group)) {
         const Tensor* const moment = find(*label + kind);
         if (moment == nullptr) continue;

@@ -46,7 +46,7 @@ void SGD::update(Leaf& leaf, State& state, std::size_t group) {
                                        .first = state.steps == 1};
   // Without these, rows without a gradient stay where they are.
   const bool all_move = o.momentum != 0 || o.weight_decay != 0;
-  visit_floating(leaf.value().dtype(), [&](auto zero) {
+  visit_floating(leaf.stored().dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* const p = leaf.writable_value().mutable_data<T>();
     T* const buffer = state.moments.empty() ? nullptr : state.moments[0].mutable_data<T>();

@@ -19,14 +19,14 @@ namespace tapegrad::optim {
 class MovableNumbers {
  public:
   explicit MovableNumbers(const Leaf& leaf)
-      : frozen_(leaf.frozen_rows), rows_(leaf.value().dim() > 0 ? leaf.value().size(0) : 1) {
-    const Tensor& value = leaf.value();
+      : frozen_(leaf.frozen_rows()), rows_(leaf.stored().dim() > 0 ? leaf.stored().size(0) : 1) {
+    const Tensor& value = leaf.stored();
     width_ = rows_ > 0 ? value.numel() / rows_ : 0;
-    if (value.dim() < 2 || leaf.frozen_columns.empty()) return;
+    if (value.dim() < 2 || leaf.frozen_columns().empty()) return;
     whole_rows_ = false;
     const std::int64_t column = value.size(1) > 0 ? width_ / value.size(1) : 0;
     std::int64_t begin = 0;
-    for (const std::int64_t frozen : leaf.frozen_columns) {
+    for (const std::int64_t frozen : leaf.frozen_columns()) {
       if (begin < frozen) parts_.push_back({begin * column, (frozen - begin) * column});
       begin = frozen + 1;
     }

@@ -202,7 +202,7 @@ struct Numbering::Slots {
 
 Numbering::Numbering(std::size_t most)
     : slots_(Slots::of_thread()),
-      shift_(64 - std::bit_width(std::bit_ceil(2 * most + 2) - 1)),
+      shift_(64 - static_cast<int>(std::bit_width(std::bit_ceil(2 * most + 2) - 1))),
       ids_(Tensor::uninitialized(Shape(static_cast<std::int64_t>(most)), int64)),
       seen_(Tensor::uninitialized(Shape(static_cast<std::int64_t>(most)), int64)) {
   const std::size_t capacity = std::size_t{1} << (64 - shift_);

@@ -1,7 +1,5 @@
 // Row-sparse gradients: many contributions to few rows, made one row each. Read next:
 // autograd/backward.cc.
-#include <algorithm>
-
 #include <tapegrad/autograd/leaf.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -10,127 +8,59 @@
 namespace tapegrad {
 namespace {
 
-std::size_t count_of(const Tensor& ids) { return static_cast<std::size_t>(ids.numel()); }
-
-// Calls f(i) for every contribution that counts.
-template <class Function>
-void for_each_row(const RowPieces& pieces, const Function& function) {
-  const std::int64_t* ids = pieces.ids.data<std::int64_t>();
-  for (std::int64_t i = 0; i < pieces.ids.numel(); ++i) {
-    if (ids[i] != pieces.skip) function(i);
-  }
+template <class T>
+const T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
 }
 
-// table[targets[i]] += rows[i]
-template <class T>
-void add_to(T* table, const std::int64_t* targets, const RowPieces& pieces, bool skips) {
-  const auto& kernels = kernel::table<T>();
-  const T* const rows = pieces.rows.data<T>();
-  const std::int64_t width = pieces.rows.size(1);
-  if (!skips) {
-    kernels.scatter_add_rows(table, targets, rows, count_of(pieces.ids),
-                             static_cast<std::size_t>(width));
-    return;
-  }
-  for_each_row(pieces, [&](std::int64_t i) {
-    kernels.axpy(table + targets[i] * width, T{1}, rows + i * width,
-                 static_cast<std::size_t>(width));
+// sums[targets[i]] += scale[i] * rows[pick[i]], but for targets `skip`.
+void add(Tensor& sums, const std::int64_t* targets, std::int64_t skip, const RowPieces& pieces,
+         const Tensor& pick, const Tensor& scale) {
+  visit_floating(sums.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernel::table<T>().scatter_add_rows(sums.mutable_data<T>(), targets, pieces.rows.data<T>(),
+                                        data_or_null<std::int64_t>(pick), data_or_null<T>(scale),
+                                        static_cast<std::size_t>(pieces.ids.numel()),
+                                        static_cast<std::size_t>(sums.size(1)), skip);
   });
 }
 
-// The contributions i to each distinct row, side by side and in their order: a bag for each row.
-// Summing bags of rows is what the kernel is made for, forward and here.
-struct ByRow {
-  Bags bags;
-  Tensor scale;
-
-  ByRow(const Numbering& numbering, const Tensor& numbers, const Tensor& pick,
-        const Tensor& factors) {
-    const auto n = numbers.numel();
-    bags.ids = Tensor::uninitialized(Shape(n), int64);
-    bags.bounds = Tensor::uninitialized(Shape(numbering.count() + 1), int64);
-    Tensor next = Tensor::uninitialized(Shape(numbering.count()), int64);
-    auto* const order = bags.ids.mutable_data<std::int64_t>();
-    auto* const bounds = bags.bounds.mutable_data<std::int64_t>();
-    auto* const places = next.mutable_data<std::int64_t>();
-    bounds[0] = 0;
-    for (std::int64_t row = 0; row < numbering.count(); ++row) {
-      places[row] = bounds[row];
-      bounds[row + 1] = bounds[row] + numbering.occurrences()[row];
-    }
-    const auto* const number = numbers.data<std::int64_t>();
-    const auto* const picked = pick.defined() ? pick.data<std::int64_t>() : nullptr;
-    const auto fill = [&](const auto& take) {
-      for (std::int64_t i = 0; i < n; ++i) {
-        if (number[i] < 0) continue;
-        const std::int64_t place = places[number[i]]++;
-        order[place] = picked != nullptr ? picked[i] : i;
-        take(place, i);
-      }
-    };
-    if (!factors.defined()) {
-      fill([](std::int64_t, std::int64_t) {});
-      return;
-    }
-    scale = Tensor::uninitialized(Shape(n), factors.dtype());
-    visit_floating(factors.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      T* const to = scale.mutable_data<T>();
-      const T* const from = factors.data<T>();
-      fill([&](std::int64_t place, std::int64_t i) { to[place] = from[i]; });
-    });
+RowPieces coalesced(std::span<const RowPieces> pieces, const Tensor& pick, const Tensor& scale) {
+  const RowPieces& first = pieces.front();
+  if (pieces.size() == 1 && first.distinct) return first;
+  std::int64_t total = 0;
+  for (const RowPieces& part : pieces) total += part.ids.numel();
+  Numbering numbering(static_cast<std::size_t>(total));
+  Tensor numbers = Tensor::uninitialized(Shape(total), int64);
+  auto* number = numbers.mutable_data<std::int64_t>();
+  for (const RowPieces& part : pieces) {
+    const auto count = static_cast<std::size_t>(part.ids.numel());
+    numbering.add(part.ids.data<std::int64_t>(), count, part.skip, number);
+    number += count;
   }
-};
+  const bool as_it_is = pieces.size() == 1 && !pick.defined() && !scale.defined();
+  if (as_it_is && numbering.count() == total) return {first.ids, first.rows, -1, true};
+
+  const Shape shape{numbering.count(), first.rows.size(1)};
+  RowPieces result{numbering.distinct(), zeros(shape, first.rows.dtype()), -1, true};
+  const auto* target = numbers.data<std::int64_t>();
+  for (const RowPieces& part : pieces) {
+    add(result.rows, target, -1, part, pick, scale);
+    target += part.ids.numel();
+  }
+  return result;
+}
 
 }  // namespace
 
 void add_rows(Tensor& into, const RowPieces& pieces) {
-  visit_floating(into.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    add_to(into.mutable_data<T>(), pieces.ids.data<std::int64_t>(), pieces, pieces.skip >= 0);
-  });
+  add(into, pieces.ids.data<std::int64_t>(), pieces.skip, pieces, {}, {});
 }
 
 RowPieces coalesce(const RowPieces& pieces, const Tensor& pick, const Tensor& scale) {
-  if (pieces.distinct) return pieces;
-  Numbering numbering(count_of(pieces.ids));
-  Tensor numbers = Tensor::uninitialized(Shape(pieces.ids.numel()), int64);
-  numbering.add(pieces.ids.data<std::int64_t>(), count_of(pieces.ids), pieces.skip,
-                numbers.mutable_data<std::int64_t>());
-  if (numbering.count() == pieces.ids.numel() && !pick.defined() && !scale.defined()) {
-    return {.ids = pieces.ids, .rows = pieces.rows, .distinct = true};
-  }
-  const ByRow by_row(numbering, numbers, pick, scale);
-  return {.ids = numbering.distinct(),
-          .rows = bag_sum(pieces.rows, by_row.bags, by_row.scale),
-          .distinct = true};
+  return coalesced({&pieces, 1}, pick, scale);
 }
 
-RowPieces coalesce(const std::vector<RowPieces>& pieces) {
-  if (pieces.size() == 1) return coalesce(pieces.front());
-  std::size_t total = 0;
-  for (const RowPieces& part : pieces) total += count_of(part.ids);
-  Numbering numbering(total);
-  Tensor numbers = Tensor::uninitialized(Shape(static_cast<std::int64_t>(total)), int64);
-  std::int64_t* next = numbers.mutable_data<std::int64_t>();
-  for (const RowPieces& part : pieces) {
-    numbering.add(part.ids.data<std::int64_t>(), count_of(part.ids), part.skip, next);
-    next += part.ids.numel();
-  }
-  const Tensor& first = pieces.front().rows;
-  RowPieces result{.ids = numbering.distinct(),
-                   .rows = zeros({numbering.count(), first.size(1)}, first.dtype()),
-                   .distinct = true};
-  visit_floating(first.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* const sums = result.rows.mutable_data<T>();
-    const std::int64_t* targets = numbers.data<std::int64_t>();
-    for (const RowPieces& part : pieces) {
-      add_to(sums, targets, part, part.skip >= 0);
-      targets += part.ids.numel();
-    }
-  });
-  return result;
-}
+RowPieces coalesce(const std::vector<RowPieces>& pieces) { return coalesced(pieces, {}, {}); }
 
 }  // namespace tapegrad

@@ -82,8 +82,9 @@ template <class T>
 void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, std::int64_t n,
                       std::int64_t columns) {
   if constexpr (std::is_floating_point_v<T>) {
-    kernel::table<T>().scatter_add_rows(table, ids, rows, static_cast<std::size_t>(n),
-                                        static_cast<std::size_t>(columns));
+    kernel::table<T>().scatter_add_rows(table, ids, rows, nullptr, nullptr,
+                                        static_cast<std::size_t>(n),
+                                        static_cast<std::size_t>(columns), -1);
   } else {
     for (std::int64_t i = 0; i < n; ++i) {
       T* to = table + ids[i] * columns;

@@ -235,13 +235,14 @@ void Numbering::add(const std::int64_t* ids, std::size_t n, std::int64_t skip,
     }
     std::size_t at = place(id);
     while (slots[at].stamp == stamp && slots[at].id != id) at = (at + 1) & mask;
-    if (slots[at].stamp != stamp) {
-      slots[at] = {id, stamp, static_cast<std::uint32_t>(count)};
-      by_number[count] = id;
-      seen[count] = 0;
-      ++count;
-    }
-    ++seen[numbers[i] = slots[at].number];
+    // No branch on whether the id is new: nobody could predict that.
+    const bool is_new = slots[at].stamp != stamp;
+    const std::int64_t number = is_new ? count : slots[at].number;
+    slots[at] = {id, stamp, static_cast<std::uint32_t>(number)};
+    by_number[number] = id;
+    seen[number] = (is_new ? 0 : seen[number]) + 1;
+    numbers[i] = number;
+    count += is_new;
   }
   count_ = count;
 }

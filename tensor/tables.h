@@ -69,7 +69,6 @@ class Numbering {
   void add(const std::int64_t* ids, std::size_t n, std::int64_t skip, std::int64_t* numbers);
 
   std::int64_t count() const { return count_; }
-  const std::int64_t* ids() const { return ids_.data<std::int64_t>(); }           // by number
   const std::int64_t* occurrences() const { return seen_.data<std::int64_t>(); }  // by number
   Tensor distinct() const;                                                        // (count) int64
 

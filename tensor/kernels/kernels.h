@@ -129,9 +129,11 @@ struct Table {
   // y[i] = table[ids[i]]
   void (*gather_rows)(T* y, const T* table, const std::int64_t* ids, std::size_t n,
                       std::size_t columns);
-  // table[ids[i]] += rows[i], in the order of i
-  void (*scatter_add_rows)(T* table, const std::int64_t* ids, const T* rows, std::size_t n,
-                           std::size_t columns);
+  // table[ids[i]] += scale[i] * rows[pick[i]], in the order of i, where ids[i] is not `skip`; pick
+  // (i-th) and scale (1) may be null
+  void (*scatter_add_rows)(T* table, const std::int64_t* ids, const T* rows,
+                           const std::int64_t* pick, const T* scale, std::size_t n,
+                           std::size_t columns, std::int64_t skip);
 
   // Bags: bag b holds the ids from bounds[b] up to bounds[b + 1], and its result is row b of y.
   // Those of value `skip` do not count; a bag of which nothing counts gives zeros. In the order of

@@ -231,10 +231,15 @@ void gather_rows(T* y, const T* table, const std::int64_t* ids, size_t n, size_t
 }
 
 template <class T>
-void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, size_t n, size_t columns) {
+void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, const std::int64_t* pick,
+                      const T* scale, size_t n, size_t columns, std::int64_t skip) {
   for (size_t i = 0; i < n; ++i) {
+    if (ids[i] == skip) continue;
     T* row = table + static_cast<size_t>(ids[i]) * columns;
-    for (size_t j = 0; j < columns; ++j) row[j] += rows[i * columns + j];
+    const size_t from = pick != nullptr ? static_cast<size_t>(pick[i]) : i;
+    for (size_t j = 0; j < columns; ++j) {
+      row[j] += scale != nullptr ? scale[i] * rows[from * columns + j] : rows[from * columns + j];
+    }
   }
 }
 

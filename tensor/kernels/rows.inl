@@ -23,15 +23,34 @@ TAPEGRAD_FLATTEN void gather_rows(T* y, const T* table, const std::int64_t* ids,
   }
 }
 
-template <class T>
-TAPEGRAD_FLATTEN void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows,
-                                       std::size_t n, std::size_t columns) {
-  for (std::size_t i = 0; i < n; ++i, rows += columns) {
-    if (i + kAhead < n) {
+template <bool kScaled, class T>
+void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, const std::int64_t* pick,
+                      const T* scale, std::size_t n, std::size_t columns, std::int64_t skip) {
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i + kAhead < n && ids[i + kAhead] != skip) {
       prefetch_row(table + static_cast<std::size_t>(ids[i + kAhead]) * columns, columns);
     }
-    T* row = table + static_cast<std::size_t>(ids[i]) * columns;
-    combine<Binary::kAdd>(row, Vector<T>{row}, Vector<T>{rows}, columns);
+    if (ids[i] == skip) continue;
+    T* const to = table + static_cast<std::size_t>(ids[i]) * columns;
+    const T* from = rows + (pick != nullptr ? static_cast<std::size_t>(pick[i]) : i) * columns;
+    const Vector<T> sum{to}, x{from};
+    if constexpr (kScaled) {
+      const Batch<T> factor(scale[i]);
+      fill_with(to, columns, [&](auto... at) { return lanes::fma(factor, x(at...), sum(at...)); });
+    } else {
+      fill_with(to, columns, [&](auto... at) { return sum(at...) + x(at...); });
+    }
+  }
+}
+
+template <class T>
+TAPEGRAD_FLATTEN void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows,
+                                       const std::int64_t* pick, const T* scale, std::size_t n,
+                                       std::size_t columns, std::int64_t skip) {
+  if (scale != nullptr) {
+    scatter_add_rows<true>(table, ids, rows, pick, scale, n, columns, skip);
+  } else {
+    scatter_add_rows<false>(table, ids, rows, pick, scale, n, columns, skip);
   }
 }
 

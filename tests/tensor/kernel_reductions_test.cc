@@ -190,21 +190,29 @@ TEMPLATE_TEST_CASE("kernels: rows by number", "", float, double) {
       INFO(level << " columns " << columns);
       const std::vector<T> table = numbers<T>(table_rows * columns);
       const std::vector<T> rows = numbers<T>(ids.size() * columns, 4, 5);
-      std::vector<T> want(rows.size()), sums = table;
+      std::vector<T> want(rows.size());
       plain_table<T>().gather_rows(want.data(), table.data(), ids.data(), ids.size(), columns);
-      plain_table<T>().scatter_add_rows(sums.data(), ids.data(), rows.data(), ids.size(), columns);
       check_same(guarded<T>(want.size(),
                             [&](T* y, std::size_t) {
                               kernels.gather_rows(y, table.data(), ids.data(), ids.size(), columns);
                             }),
                  want);
-      check_same(guarded<T>(sums.size(),
-                            [&](T* y, std::size_t) {
-                              std::copy(table.begin(), table.end(), y);
-                              kernels.scatter_add_rows(y, ids.data(), rows.data(), ids.size(),
-                                                       columns);
-                            }),
-                 sums);
+      const std::vector<std::int64_t> pick = {0, 0, 0, 1, 1, 2, 3, 5, 4, 4, 4, 13, 13, 0};
+      const std::vector<T> scale = numbers<T>(ids.size(), 2, 9);
+      for (int option = 0; option < 8; ++option) {
+        INFO("option " << option);
+        const auto call = [&](const Table<T>& which, T* y) {
+          std::copy(table.begin(), table.end(), y);
+          which.scatter_add_rows(y, ids.data(), rows.data(), option & 1 ? pick.data() : nullptr,
+                                 option & 2 ? scale.data() : nullptr, ids.size(), columns,
+                                 option & 4 ? 3 : -1);
+        };
+        std::vector<T> sums(table.size());
+        call(plain_table<T>(), sums.data());
+        const std::vector<double> slack(sums.size(), option & 2 ? 40 * double(kEps<T>) : 0.0);
+        check_close(guarded<T>(sums.size(), [&](T* y, std::size_t) { call(kernels, y); }), sums, 0,
+                    slack);
+      }
     }
   }
 }

@@ -165,23 +165,48 @@ void Playback::deliver(Node& input, Placed gradient) {
   sum.note_version();
 }
 
+namespace {
+
+// Each contribution as a row of its own, from primitives.
+Variable composed(const PlacedRows& gradient, const Tensor& ids, std::int64_t width) {
+  Variable rows = gradient.pick.defined() ? index_select(gradient.rows, 0, gradient.pick)
+                                          : reshape(gradient.rows, {ids.numel(), width});
+  if (gradient.scale.defined()) rows = rows * unsqueeze(gradient.scale, 1);
+  if (gradient.skip >= 0) rows = masked_fill(rows, unsqueeze(ids == gradient.skip, 1), 0);
+  return rows;
+}
+
+}  // namespace
+
 void Playback::deliver(Node& input, PlacedRows gradient) {
+  const std::int64_t table_rows = sizes_of(input)[0];
   const std::int64_t width = sizes_of(input)[1];
+  if (gradient.table_rows >= 0 && gradient.table_rows != table_rows) {
+    throw AutogradError("backward: the table of '" + std::string(tape_.firing_->name()) +
+                        "' was resized since the lookup, from " +
+                        std::to_string(gradient.table_rows) + " to " + std::to_string(table_rows) +
+                        " rows; call backward() before resizing");
+  }
   const std::int64_t count = gradient.ids.numel();
   const Tensor ids = reshape(gradient.ids, {count}).contiguous();
   if (create_graph_) {
-    Variable rows = reshape(gradient.rows, {count, width});
-    if (gradient.skip >= 0) rows = masked_fill(rows, unsqueeze(ids == gradient.skip, 1), 0);
     const Tensor table = zeros(sizes_of(input), dtype_of_node(input));
-    return deliver(input, index_add(table, 0, ids, rows));
+    return deliver(input, index_add(table, 0, ids, composed(gradient, ids, width)));
   }
   const Tensor given = gradient.rows.value().to(dtype_of_node(input));
-  RowPieces pieces{ids, reshape(given, {count, width}).contiguous(), gradient.skip};
+  const std::int64_t row_count = gradient.pick.defined() ? given.size(0) : count;
+  RowPieces pieces{ids, reshape(given, {row_count, width}).contiguous(), gradient.skip};
+  const bool shared = gradient.pick.defined() || gradient.scale.defined();
+  if (shared) {
+    const Tensor scale = gradient.scale.defined() ? gradient.scale.value().contiguous() : Tensor();
+    const Tensor pick = gradient.pick.defined() ? gradient.pick.contiguous() : Tensor();
+    pieces = coalesce(pieces, pick, scale);
+  }
   if (input.is_leaf()) {
     Leaf& leaf = input.as_leaf();
     leaf.staged.rows.reserve(leaf.staged.rows.size() + 1);
     begin_sum(input);
-    pieces.ids = ids.clone();  // the caller may put the next batch into the same memory
+    if (!shared) pieces.ids = ids.clone();  // the caller may put the next batch there
     leaf.staged.rows.push_back(std::move(pieces));
   } else {
     Variable& sum = writable_sum(input);

@@ -21,6 +21,7 @@ struct RowPieces {
   Tensor ids;   // (count) int64
   Tensor rows;  // (count, width)
   std::int64_t skip = -1;
+  bool distinct = false;  // known: no id repeats, none is skipped
 };
 
 // A gradient that is being summed up: nothing, dense, or row-sparse pieces.
@@ -153,10 +154,13 @@ class Leaf : public Node {
 
 inline Leaf& Node::as_leaf() { return static_cast<Leaf&>(*this); }
 
-// `into` += rows for every piece; into is (table rows, width).
+// `into` += rows for every piece; into is (table rows, width) (autograd/rows.cc).
 void add_rows(Tensor& into, const RowPieces& pieces);
 
-// All pieces as one with distinct ids, in the order of first occurrence.
-RowPieces coalesce(const std::vector<RowPieces>& pieces);
+// The same with distinct ids, in the order of first occurrence. Where none repeats, the rows are
+// those given, not copies. With `pick` and `scale` (either may be undefined), ids[i] gets
+// scale[i] * rows[pick[i]].
+RowPieces coalesce(const RowPieces& pieces, const Tensor& pick = {}, const Tensor& scale = {});
+RowPieces coalesce(const std::vector<RowPieces>& pieces);  // all as one
 
 }  // namespace tapegrad

@@ -147,9 +147,28 @@ struct Table {
   // y[i] = table[ids[i]]
   void (*gather_rows)(T* y, const T* table, const std::int64_t* ids, std::size_t n,
                       std::size_t columns);
-  // table[ids[i]] += rows[i], in the order of i
-  void (*scatter_add_rows)(T* table, const std::int64_t* ids, const T* rows, std::size_t n,
-                           std::size_t columns);
+  // table[ids[i]] += scale[i] * rows[pick[i]], in the order of i, where ids[i] is not `skip`; pick
+  // (i-th) and scale (1) may be null
+  void (*scatter_add_rows)(T* table, const std::int64_t* ids, const T* rows,
+                           const std::int64_t* pick, const T* scale, std::size_t n,
+                           std::size_t columns, std::int64_t skip);
+
+  // Bags: bag b holds the ids from bounds[b] up to bounds[b + 1], and its result is row b of y.
+  // Those of value `skip` do not count; a bag of which nothing counts gives zeros. In the order of
+  // ids:
+  // y[b] = sum of scale[i] * table[ids[i]], over their number if `mean`; scale may be null (all 1)
+  void (*bag_sum)(T* y, const T* table, const std::int64_t* ids, const T* scale,
+                  const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                  std::int64_t skip, bool mean);
+  // y[b][j] = max of table[ids[i]][j], NaN if there is one, and winners[b][j] = the first such
+  // ids[i], -1 where there is none; winners may be null. No bag has 2^32 ids.
+  void (*bag_max)(T* y, std::int64_t* winners, const T* table, const std::int64_t* ids,
+                  const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                  std::int64_t skip);
+  // y[i] = dot(x[b], table[ids[i]]) for the bag b that i is in, 0 where ids[i] is skip
+  void (*bag_dots)(T* y, const T* x, const T* table, const std::int64_t* ids,
+                   const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                   std::int64_t skip);
 
   // matmul.inl ---------------------------------------------------------------------------------
   // C (m, n), rows ldc apart, = or += A (m, k) B (k, n). Element (i, j) of A is

@@ -96,6 +96,9 @@ constexpr Table<T> make_table() {
   table.matmul_workspace = matmul_workspace<T>;
   table.adam = adam<T>;
   table.sgd = sgd<T>;
+  table.adagrad = adagrad<T>;
+  table.rmsprop = rmsprop<T>;
+  table.adadelta = adadelta<T>;
   return table;
 }
 

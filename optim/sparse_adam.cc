@@ -1,0 +1,68 @@
+// SparseAdam's options, and its step through Adam's kernel. Read next: optim/clip.cc.
+#include <tapegrad/optim/sparse_adam.h>
+
+#include <array>
+#include <cmath>
+
+#include <tapegrad/optim/stretches.h>
+#include <tapegrad/tensor/kernels/kernels.h>
+
+namespace tapegrad::optim {
+
+SparseAdam::SparseAdam(std::vector<NamedParameter> parameters, SparseAdamOptions options)
+    : Optimizer("SparseAdam") {
+  add_group(std::move(parameters), options);
+}
+
+void SparseAdam::add_group(std::vector<NamedParameter> parameters, SparseAdamOptions options) {
+  const auto fraction = [](double beta) { return beta >= 0 && beta < 1; };
+  check_rate(options.lr);
+  check(options.eps > 0, "eps", options.eps, "a number > 0");
+  check(fraction(options.betas.first), "beta 0", options.betas.first, "a number in [0, 1)");
+  check(fraction(options.betas.second), "beta 1", options.betas.second, "a number in [0, 1)");
+  options_.reserve(options_.size() + 1);
+  add_parameters(std::move(parameters));
+  options_.push_back(options);
+}
+
+const SparseAdamOptions& SparseAdam::options(std::size_t group) const {
+  check_group(group);
+  return options_[group];
+}
+
+std::span<const char* const> SparseAdam::moments(std::size_t) const {
+  static constexpr std::array<const char*, 2> kNames = {"exp_avg", "exp_avg_sq"};
+  return kNames;
+}
+
+void SparseAdam::update(Leaf& leaf, State& state, std::size_t group) {
+  if (leaf.grad.rows.empty()) {
+    throw ValueError(
+        "SparseAdam: got a dense gradient, needed a row-sparse one, which embedding() gives; use "
+        "Adam");
+  }
+  const SparseAdamOptions& o = options_[group];
+  const double t = static_cast<double>(state.steps);
+  const double root = std::sqrt(1 - std::pow(o.betas.second, t));
+  const kernel::AdamArguments arguments{.beta1 = o.betas.first,
+                                        .beta2 = o.betas.second,
+                                        .eps = o.eps,
+                                        .l2 = 0,
+                                        .shrink = 1,
+                                        .step_size = o.lr * root / (1 - std::pow(o.betas.first, t)),
+                                        .sqrt_bias2 = 1,  // it is in the step: eps is not divided
+                                        .sign = o.maximize ? -1.0 : 1.0};
+  visit_floating(leaf.value().dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* const p = leaf.writable_value().mutable_data<T>();
+    T* const m = state.moments[0].mutable_data<T>();
+    T* const v = state.moments[1].mutable_data<T>();
+    for_each_stretch<T>(leaf, OtherRows::skip,
+                        [&](std::size_t begin, std::size_t count, const T* gradient) {
+                          kernel::table<T>().adam(p + begin, m + begin, v + begin, nullptr,
+                                                  gradient, count, arguments);
+                        });
+  });
+}
+
+}  // namespace tapegrad::optim

@@ -25,6 +25,7 @@
 #include <tapegrad/optim/clip.h>
 #include <tapegrad/optim/optimizer.h>
 #include <tapegrad/optim/rmsprop.h>
+#include <tapegrad/optim/schedule.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/optim/sparse_adam.h>
 #include <tapegrad/tensor/draw.h>

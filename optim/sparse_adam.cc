@@ -1,4 +1,4 @@
-// SparseAdam's options, and its step through Adam's kernel. Read next: optim/clip.cc.
+// SparseAdam's options, and its step through Adam's kernel. Read next: optim/schedule.cc.
 #include <tapegrad/optim/sparse_adam.h>
 
 #include <array>

@@ -1,5 +1,5 @@
 // SparseAdam: Adam for tables that moves only the rows that were looked up. Read next:
-// optim/clip.h.
+// optim/schedule.h.
 #pragma once
 
 #include <utility>

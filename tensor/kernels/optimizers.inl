@@ -100,12 +100,11 @@ TAPEGRAD_FLATTEN void rmsprop_loop(T* p, T* v, T* buf, T* mean, const T* g, std:
     if constexpr (kCentered) {
       const Batch<T> center = lanes::fma(rest, gradient, alpha * lanes::load(mean + i, count...));
       lanes::store(mean + i, center, count...);
-      variance = lanes::maximum(square - center * center, zero);
+      variance = lanes::maximum(lanes::fma(lanes::negate(center), center, square), zero);
     }
     const Batch<T> scale = xsimd::sqrt(variance) + eps;
     if (buf != nullptr) {
-      const Batch<T> velocity =
-          lanes::fma(momentum, lanes::load(buf + i, count...), gradient / scale);
+      const Batch<T> velocity = momentum * lanes::load(buf + i, count...) + gradient / scale;
       lanes::store(buf + i, velocity, count...);
       lanes::store(p + i, lanes::fma(minus_rate, velocity, value), count...);
     } else {

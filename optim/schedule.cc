@@ -277,9 +277,7 @@ void Schedule::step() {
 }
 
 StateDict Schedule::state_dict() const {
-  return {{"last_epoch", tensor(steps_)},
-          {"base_lrs", tensor(base_)},
-          {"_last_lr", tensor(last_)}};
+  return {{"last_epoch", tensor(steps_)}, {"base_lrs", tensor(base_)}, {"_last_lr", tensor(last_)}};
 }
 
 void Schedule::load_state_dict(const StateDict& state) {

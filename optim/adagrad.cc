@@ -2,9 +2,10 @@
 #include <tapegrad/optim/adagrad.h>
 
 #include <array>
+#include <cmath>
 #include <utility>
 
-#include <tapegrad/optim/stretches.h>
+#include <tapegrad/optim/waiting.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -36,24 +37,54 @@ std::span<const char* const> Adagrad::moments(std::size_t) const {
   return kNames;
 }
 
+double Adagrad::initial(std::size_t group, std::size_t) const {
+  return options_[group].initial_accumulator_value;
+}
+
+namespace {
+
+struct AdagradRule {
+  static constexpr bool kSparseRowsRest = true;  // they would move by decay only
+  double step;
+  kernel::AdagradArguments a;
+
+  template <class T>
+  void apply(const Numbers<T>& x, const T* g, std::size_t n) const {
+    kernel::table<T>().adagrad(x.p, x.moments[0], g, n, a);
+  }
+
+  bool acts_without_gradient() const { return a.weight_decay != 0; }
+
+  // Decay feeds back into the sum: all steps are replayed.
+  class Jump {
+   public:
+    Jump(double, const AdagradRule&) {}
+    void append(const AdagradRule&) {}
+    template <class T>
+    bool apply(std::size_t, std::span<const AdagradRule>, const Numbers<T>&, std::size_t) const {
+      return false;
+    }
+  };
+
+  MovedBy explain(double p, const double* moments, double gradient) const {
+    const double scale = a.rate / (std::sqrt(moments[0]) + a.eps);
+    const double g = a.sign * gradient;
+    const double before = (p + scale * g) / (1 - scale * a.weight_decay);
+    return {-scale * g, 0, -scale * a.weight_decay * before};
+  }
+};
+
+}  // namespace
+
 void Adagrad::update(Leaf& leaf, State& state, std::size_t group) {
   const AdagradOptions& o = options_[group];
-  const double earlier = static_cast<double>(state.steps - 1);
-  const kernel::AdagradArguments arguments{.rate = o.lr / (1 + earlier * o.lr_decay),
-                                           .weight_decay = o.weight_decay,
-                                           .eps = o.eps,
-                                           .sign = o.maximize ? -1.0 : 1.0};
-  if (state.steps == 1) state.moments[0].fill_(o.initial_accumulator_value);
-  // Without decay, rows without a gradient stay where they are.
-  const OtherRows others = o.weight_decay != 0 ? OtherRows::visit : OtherRows::skip;
-  visit_floating(leaf.value().dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* const p = leaf.writable_value().mutable_data<T>();
-    T* const sum = state.moments[0].mutable_data<T>();
-    for_each_stretch<T>(leaf, others, [&](std::size_t begin, std::size_t count, const T* gradient) {
-      kernel::table<T>().adagrad(p + begin, sum + begin, gradient, count, arguments);
-    });
-  });
+  const double t = static_cast<double>(state.steps);
+  take_step(state,
+            AdagradRule{.step = t,
+                        .a = {.rate = o.lr * leaf.rate_multiplier() / (1 + (t - 1) * o.lr_decay),
+                              .weight_decay = o.weight_decay,
+                              .eps = o.eps,
+                              .sign = o.maximize ? -1.0 : 1.0}});
 }
 
 }  // namespace tapegrad::optim

@@ -34,6 +34,7 @@ class Adagrad final : public Optimizer {
   double rate(std::size_t group) const override { return options_[group].lr; }
   void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
   std::span<const char* const> moments(std::size_t group) const override;
+  double initial(std::size_t group, std::size_t moment) const override;
   void update(Leaf& leaf, State& state, std::size_t group) override;
 
   std::vector<AdagradOptions> options_;

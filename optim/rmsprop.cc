@@ -1,10 +1,12 @@
 // RMSprop's options, and its step through the fused kernel. Read next: optim/adadelta.cc.
 #include <tapegrad/optim/rmsprop.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
-#include <tapegrad/optim/stretches.h>
+#include <tapegrad/optim/waiting.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -40,28 +42,96 @@ std::span<const char* const> RMSprop::moments(std::size_t group) const {
   return names.first(names.size() - (o.momentum > 0 ? 0 : 1));
 }
 
+namespace {
+
+struct RmspropRule {
+  static constexpr bool kSparseRowsRest = false;  // torch.optim.RMSprop has no such way
+  double step;
+  bool centered;
+  DType dtype;
+  kernel::RmspropArguments a;
+
+  template <class T>
+  T* mean(const Numbers<T>& x) const {
+    return centered ? x.moments[1] : nullptr;
+  }
+  template <class T>
+  T* buffer(const Numbers<T>& x) const {
+    return x.moments[centered ? 2 : 1];
+  }
+
+  template <class T>
+  void apply(const Numbers<T>& x, const T* g, std::size_t n) const {
+    kernel::table<T>().rmsprop(x.p, x.moments[0], buffer(x), mean(x), g, n, a);
+  }
+
+  bool acts_without_gradient() const { return true; }  // the means fade
+
+  // Without decay, the means fade evenly, and p and its momentum go through a linear map.
+  class Jump {
+   public:
+    Jump(double, const RmspropRule&) {}
+    void append(const RmspropRule& rule) {
+      const double momentum = rule.in_precision(rule.a.momentum);
+      if (momentum > 0) {
+        steps_.append({1, -rule.in_precision(rule.a.lr) * momentum, 0, momentum});
+      }
+    }
+    template <class T>
+    bool apply(std::size_t from, std::span<const RmspropRule> rules, const Numbers<T>& x,
+               std::size_t n) const {
+      const RmspropRule& rule = rules.back();
+      const std::size_t owed = rules.size() - from;
+      if (owed <= kReplayed || rule.a.weight_decay != 0) return false;
+      const double alpha = rule.in_precision(rule.a.alpha);
+      const T factor = static_cast<T>(std::pow(alpha, static_cast<double>(owed)));
+      for (std::size_t i = 0; i < n; ++i) x.moments[0][i] *= factor;
+      if (T* const mean = rule.mean(x)) {
+        for (std::size_t i = 0; i < n; ++i) mean[i] *= factor;
+      }
+      if (T* const buffer = rule.buffer(x)) {
+        kernel::table<T>().map_pairs(x.p, buffer, n, steps_.since(from));
+      }
+      return true;
+    }
+
+   private:
+    LinearSteps steps_;
+  };
+
+  MovedBy explain(double p, const double* moments, double gradient) const {
+    const double m = centered ? moments[1] : 0;
+    const double scale = std::sqrt(std::max(moments[0] - m * m, 0.0)) + a.eps;
+    const double g = a.sign * gradient;
+    if (a.momentum == 0) {
+      const double before = (p + a.lr * g / scale) / (1 - a.lr * a.weight_decay / scale);
+      return {-a.lr * g / scale, 0, -a.lr * a.weight_decay * before / scale};
+    }
+    const double b = moments[centered ? 2 : 1];
+    const double decay = a.weight_decay * (p + a.lr * b);
+    return {-a.lr * g / scale, -a.lr * (b - (g + decay) / scale), -a.lr * decay / scale};
+  }
+
+ private:
+  // As the kernel has it.
+  double in_precision(double x) const {
+    return dtype == float32 ? static_cast<double>(static_cast<float>(x)) : x;
+  }
+};
+
+}  // namespace
+
 void RMSprop::update(Leaf& leaf, State& state, std::size_t group) {
   const RMSpropOptions& o = options_[group];
-  const kernel::RmspropArguments arguments{.lr = o.lr,
-                                           .alpha = o.alpha,
-                                           .eps = o.eps,
-                                           .weight_decay = o.weight_decay,
-                                           .momentum = o.momentum,
-                                           .sign = o.maximize ? -1.0 : 1.0};
-  visit_floating(leaf.value().dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* const p = leaf.writable_value().mutable_data<T>();
-    const auto moment = [&](std::size_t i) { return state.moments[i].mutable_data<T>(); };
-    T* const v = moment(0);
-    T* const mean = o.centered ? moment(1) : nullptr;
-    T* const buffer = o.momentum > 0 ? moment(o.centered ? 2 : 1) : nullptr;
-    // Rows without a gradient may stay, but their means fade.
-    for_each_stretch<T>(
-        leaf, OtherRows::visit, [&](std::size_t begin, std::size_t count, const T* gradient) {
-          kernel::table<T>().rmsprop(p + begin, v + begin, buffer ? buffer + begin : nullptr,
-                                     mean ? mean + begin : nullptr, gradient, count, arguments);
-        });
-  });
+  take_step(state, RmspropRule{.step = static_cast<double>(state.steps),
+                               .centered = o.centered,
+                               .dtype = leaf.stored().dtype(),
+                               .a = {.lr = o.lr * leaf.rate_multiplier(),
+                                     .alpha = o.alpha,
+                                     .eps = o.eps,
+                                     .weight_decay = o.weight_decay,
+                                     .momentum = o.momentum,
+                                     .sign = o.maximize ? -1.0 : 1.0}});
 }
 
 }  // namespace tapegrad::optim

@@ -35,6 +35,7 @@ class RMSprop final : public Optimizer {
  private:
   double rate(std::size_t group) const override { return options_[group].lr; }
   void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
+  double* momentum_option(std::size_t group) override { return &options_[group].momentum; }
   std::span<const char* const> moments(std::size_t group) const override;
   void update(Leaf& leaf, State& state, std::size_t group) override;
 

@@ -319,31 +319,10 @@ template class ScheduleWith<SequentialLROptions>;
 
 namespace {
 
-// Optimisers that cannot tell their momentum have none.
-template <class AnyOptimizer>
-constexpr bool kHasMomentum = requires(AnyOptimizer& optimizer) {
-  optimizer.momentum(std::size_t{});
-  optimizer.set_momentum(0.5, std::size_t{});
-};
-
-template <class AnyOptimizer>
-double momentum_of(const AnyOptimizer& optimizer, std::size_t group) {
-  if constexpr (kHasMomentum<AnyOptimizer>) {
-    return optimizer.momentum(group);
-  } else {
-    throw ValueError("this optimiser has no momentum");
-  }
-}
-
-template <class AnyOptimizer>
-void set_momentum(AnyOptimizer& optimizer, double momentum, std::size_t group) {
-  if constexpr (kHasMomentum<AnyOptimizer>) optimizer.set_momentum(momentum, group);
-}
-
 void check_momentum(const Optimizer& optimizer, std::size_t group) {
   constexpr const char* kFix = "or set cycle_momentum to false";
   try {
-    if (momentum_of(optimizer, group) > 0) return;
+    if (optimizer.momentum(group) > 0) return;
   } catch (const ValueError& error) {
     throw ValueError("OneCycleLR: " + std::string(error.what()) + ", needed one to cycle; take " +
                      "another, " + kFix);
@@ -423,7 +402,7 @@ void OneCycleLR::turn_others(std::int64_t t) {
   if (!options_.cycle_momentum) return;
   for (std::size_t group = 0; group < optimizer().group_count(); ++group) {
     const double low = options_.base_momentum[group], high = options_.max_momentum[group];
-    set_momentum(optimizer(), anneal(t, {high, low, high, high}), group);
+    optimizer().set_momentum(anneal(t, {high, low, high, high}), group);
   }
 }
 

@@ -1,11 +1,10 @@
-// SparseAdam's options, and its step through Adam's kernel. Read next: optim/schedule.cc.
+// SparseAdam's options, and its step, which is Adam's. Read next: optim/schedule.cc.
 #include <tapegrad/optim/sparse_adam.h>
 
 #include <array>
 #include <cmath>
 
-#include <tapegrad/optim/stretches.h>
-#include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/optim/adam_rule.h>
 
 namespace tapegrad::optim {
 
@@ -35,6 +34,25 @@ std::span<const char* const> SparseAdam::moments(std::size_t) const {
   return kNames;
 }
 
+namespace {
+
+// Adam's step; rows without a gradient take none.
+struct SparseAdamRule : AdamRule {
+  bool acts_without_gradient() const { return false; }
+
+  class Jump {
+   public:
+    Jump(double, const SparseAdamRule&) {}
+    void append(const SparseAdamRule&) {}
+    template <class T>
+    bool apply(std::size_t, std::span<const SparseAdamRule>, const Numbers<T>&, std::size_t) const {
+      return true;
+    }
+  };
+};
+
+}  // namespace
+
 void SparseAdam::update(Leaf& leaf, State& state, std::size_t group) {
   if (leaf.grad.rows.empty()) {
     throw ValueError(
@@ -43,26 +61,20 @@ void SparseAdam::update(Leaf& leaf, State& state, std::size_t group) {
   }
   const SparseAdamOptions& o = options_[group];
   const double t = static_cast<double>(state.steps);
-  const double root = std::sqrt(1 - std::pow(o.betas.second, t));
-  const kernel::AdamArguments arguments{.beta1 = o.betas.first,
-                                        .beta2 = o.betas.second,
-                                        .eps = o.eps,
-                                        .l2 = 0,
-                                        .shrink = 1,
-                                        .step_size = o.lr * root / (1 - std::pow(o.betas.first, t)),
-                                        .sqrt_bias2 = 1,  // it is in the step: eps is not divided
-                                        .sign = o.maximize ? -1.0 : 1.0};
-  visit_floating(leaf.value().dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* const p = leaf.writable_value().mutable_data<T>();
-    T* const m = state.moments[0].mutable_data<T>();
-    T* const v = state.moments[1].mutable_data<T>();
-    for_each_stretch<T>(leaf, OtherRows::skip,
-                        [&](std::size_t begin, std::size_t count, const T* gradient) {
-                          kernel::table<T>().adam(p + begin, m + begin, v + begin, nullptr,
-                                                  gradient, count, arguments);
-                        });
-  });
+  const double lr = o.lr * leaf.rate_multiplier();
+  SparseAdamRule rule{{.step = t,
+                       .amsgrad = false,
+                       .dtype = leaf.stored().dtype(),
+                       .a = {.beta1 = o.betas.first,
+                             .beta2 = o.betas.second,
+                             .eps = o.eps,
+                             .l2 = 0,
+                             .shrink = 1,
+                             .step_size = lr / (1 - std::pow(o.betas.first, t)),
+                             .sqrt_bias2 = std::sqrt(1 - std::pow(o.betas.second, t)),
+                             .sign = o.maximize ? -1.0 : 1.0}}};
+  rule.correct_as_sparse();
+  take_step(state, rule);
 }
 
 }  // namespace tapegrad::optim

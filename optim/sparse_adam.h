@@ -33,6 +33,7 @@ class SparseAdam final : public Optimizer {
  private:
   double rate(std::size_t group) const override { return options_[group].lr; }
   void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
+  double* momentum_option(std::size_t group) override { return &options_[group].betas.first; }
   std::span<const char* const> moments(std::size_t group) const override;
   // ValueError if the gradient is dense.
   void update(Leaf& leaf, State& state, std::size_t group) override;

@@ -231,10 +231,65 @@ void gather_rows(T* y, const T* table, const std::int64_t* ids, size_t n, size_t
 }
 
 template <class T>
-void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, size_t n, size_t columns) {
+void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, const std::int64_t* pick,
+                      const T* scale, size_t n, size_t columns, std::int64_t skip) {
   for (size_t i = 0; i < n; ++i) {
+    if (ids[i] == skip) continue;
     T* row = table + static_cast<size_t>(ids[i]) * columns;
-    for (size_t j = 0; j < columns; ++j) row[j] += rows[i * columns + j];
+    const size_t from = pick != nullptr ? static_cast<size_t>(pick[i]) : i;
+    for (size_t j = 0; j < columns; ++j) {
+      row[j] += scale != nullptr ? scale[i] * rows[from * columns + j] : rows[from * columns + j];
+    }
+  }
+}
+
+template <class T>
+void bag_sum(T* y, const T* table, const std::int64_t* ids, const T* scale,
+             const std::int64_t* bounds, size_t bags, size_t columns, std::int64_t skip,
+             bool mean) {
+  for (size_t b = 0; b < bags; ++b, y += columns) {
+    for (size_t j = 0; j < columns; ++j) {
+      long double total = 0;
+      std::int64_t count = 0;
+      for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+        if (ids[i] == skip) continue;
+        const T factor = scale != nullptr ? scale[i] : T(1);
+        total +=
+            static_cast<long double>(factor) * table[static_cast<size_t>(ids[i]) * columns + j];
+        ++count;
+      }
+      y[j] = static_cast<T>(mean && count > 0 ? total / static_cast<long double>(count) : total);
+    }
+  }
+}
+
+template <class T>
+void bag_max(T* y, std::int64_t* winners, const T* table, const std::int64_t* ids,
+             const std::int64_t* bounds, size_t bags, size_t columns, std::int64_t skip) {
+  for (size_t b = 0; b < bags; ++b) {
+    for (size_t j = 0; j < columns; ++j) {
+      T best = 0;
+      std::int64_t winner = -1;
+      for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+        if (ids[i] == skip) continue;
+        const T x = table[static_cast<size_t>(ids[i]) * columns + j];
+        if (winner >= 0 && (std::isnan(best) || x <= best)) continue;
+        best = x;
+        winner = ids[i];
+      }
+      y[b * columns + j] = best;
+      if (winners != nullptr) winners[b * columns + j] = winner;
+    }
+  }
+}
+
+template <class T>
+void bag_dots(T* y, const T* x, const T* table, const std::int64_t* ids, const std::int64_t* bounds,
+              size_t bags, size_t columns, std::int64_t skip) {
+  for (size_t b = 0; b < bags; ++b, x += columns) {
+    for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+      y[i] = ids[i] == skip ? T(0) : dot(x, table + static_cast<size_t>(ids[i]) * columns, columns);
+    }
   }
 }
 
@@ -270,6 +325,28 @@ void adam(T* p, T* m, T* v, T* vmax, const T* g, size_t n, const AdamArguments& 
     const T root = std::sqrt(vmax != nullptr ? vmax[i] : v[i]);
     const T scale = root / static_cast<T>(a.sqrt_bias2) + static_cast<T>(a.eps);
     p[i] -= static_cast<T>(a.step_size) * m[i] / scale;
+  }
+}
+
+template <class T>
+void adam_jump(T* p, T* m, T* v, const T* vmax, size_t n, const AdamJumpArguments& a) {
+  for (size_t i = 0; i < n; ++i) {
+    const T h = 1 / (std::sqrt(vmax != nullptr ? vmax[i] : v[i]) + static_cast<T>(a.eps_center));
+    const T u = static_cast<T>(a.eps_center) * h;
+    T series = 0;
+    for (size_t j = 6; j-- > 0;) series = static_cast<T>(a.s[j]) - u * series;
+    p[i] = static_cast<T>(a.shrink) * (p[i] - m[i] * h * series);
+    m[i] *= static_cast<T>(a.m_factor);
+    v[i] *= static_cast<T>(a.v_factor);
+  }
+}
+
+template <class T>
+void map_pairs(T* p, T* b, size_t n, const PairMap& map) {
+  for (size_t i = 0; i < n; ++i) {
+    const T x = p[i];
+    p[i] = static_cast<T>(map.pp) * x + static_cast<T>(map.pb) * b[i];
+    b[i] = static_cast<T>(map.bp) * x + static_cast<T>(map.bb) * b[i];
   }
 }
 
@@ -381,9 +458,14 @@ Table<T> make_table() {
   table.log_softmax_backward = log_softmax_backward<T>;
   table.gather_rows = gather_rows<T>;
   table.scatter_add_rows = scatter_add_rows<T>;
+  table.bag_sum = bag_sum<T>;
+  table.bag_max = bag_max<T>;
+  table.bag_dots = bag_dots<T>;
   table.matmul = matmul<T>;
   table.matmul_workspace = matmul_workspace;
   table.adam = adam<T>;
+  table.adam_jump = adam_jump<T>;
+  table.map_pairs = map_pairs<T>;
   table.sgd = sgd<T>;
   table.adagrad = adagrad<T>;
   table.rmsprop = rmsprop<T>;

@@ -75,6 +75,32 @@ void check_saved_state_goes_on(Options options) {
   CHECK(equal(train<Algorithm>(options, true, false), train<Algorithm>(options, false, false)));
 }
 
+// The parts of the last step add up to what it did, row by row.
+template <class Algorithm, class Options>
+void check_explained(Options options, bool other_rows) {
+  Generator generator(3);
+  Variable table = parameter(randn({6, 3}, float64, generator));
+  Algorithm optimizer({table}, options);
+  for (int t = 0; t < 12; ++t) {
+    look_up(table, tensor({t % 5, 5, 5}));
+    const Tensor before = table.value().clone();
+    optimizer.step();
+    const Tensor change = table.value() - before;
+    for (int row = 0; row < 6; ++row) {
+      CAPTURE(t, row);
+      const bool looked_up = row == t % 5 || row == 5;
+      if (!looked_up && !other_rows) continue;
+      const UpdateParts parts = optimizer.explain_update(table, row);
+      CHECK(allclose(parts.total, select(change, 0, row), 1e-9, 1e-13));
+      CHECK((max(abs(parts.gradient)).template item<double>() > 0) == looked_up);
+      if constexpr (requires { options.weight_decay; }) {
+        CHECK((max(abs(parts.weight_decay)).template item<double>() > 0) ==
+              (options.weight_decay > 0));
+      }
+    }
+  }
+}
+
 template <class Algorithm, class Options>
 void check_rows_are_like_dense(Options options) {
   CHECK(equal(train<Algorithm>(options, false, true), train<Algorithm>(options, false, false)));
@@ -113,6 +139,19 @@ TEST_CASE("row-sparse gradients give the adaptive optimisers exactly what dense 
   check_rows_are_like_dense<RMSprop>(RMSpropOptions{.momentum = 0.9, .centered = true});
   check_rows_are_like_dense<Adadelta>(AdadeltaOptions{});
   check_rows_are_like_dense<Adadelta>(AdadeltaOptions{.weight_decay = 0.1});
+}
+
+TEST_CASE("the steps of the adaptive optimisers can be taken apart") {
+  check_explained<Adagrad>(AdagradOptions{.lr = 0.1}, true);
+  check_explained<Adagrad>(AdagradOptions{.lr = 0.1, .weight_decay = 0.1, .maximize = true}, true);
+  check_explained<RMSprop>(RMSpropOptions{}, true);
+  check_explained<RMSprop>(RMSpropOptions{.weight_decay = 0.1, .centered = true}, true);
+  check_explained<RMSprop>(RMSpropOptions{.momentum = 0.9}, true);
+  check_explained<RMSprop>(RMSpropOptions{.weight_decay = 0.1, .momentum = 0.9, .centered = true},
+                           true);
+  check_explained<Adadelta>(AdadeltaOptions{}, true);
+  check_explained<Adadelta>(AdadeltaOptions{.lr = 0.5, .weight_decay = 0.1}, true);
+  check_explained<SparseAdam>(SparseAdamOptions{.lr = 0.1}, false);
 }
 
 TEST_CASE("SparseAdam moves only rows that were looked up, and takes no dense gradient") {

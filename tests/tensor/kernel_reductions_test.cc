@@ -190,21 +190,92 @@ TEMPLATE_TEST_CASE("kernels: rows by number", "", float, double) {
       INFO(level << " columns " << columns);
       const std::vector<T> table = numbers<T>(table_rows * columns);
       const std::vector<T> rows = numbers<T>(ids.size() * columns, 4, 5);
-      std::vector<T> want(rows.size()), sums = table;
+      std::vector<T> want(rows.size());
       plain_table<T>().gather_rows(want.data(), table.data(), ids.data(), ids.size(), columns);
-      plain_table<T>().scatter_add_rows(sums.data(), ids.data(), rows.data(), ids.size(), columns);
       check_same(guarded<T>(want.size(),
                             [&](T* y, std::size_t) {
                               kernels.gather_rows(y, table.data(), ids.data(), ids.size(), columns);
                             }),
                  want);
-      check_same(guarded<T>(sums.size(),
-                            [&](T* y, std::size_t) {
-                              std::copy(table.begin(), table.end(), y);
-                              kernels.scatter_add_rows(y, ids.data(), rows.data(), ids.size(),
-                                                       columns);
-                            }),
-                 sums);
+      const std::vector<std::int64_t> pick = {0, 0, 0, 1, 1, 2, 3, 5, 4, 4, 4, 13, 13, 0};
+      const std::vector<T> scale = numbers<T>(ids.size(), 2, 9);
+      for (int option = 0; option < 8; ++option) {
+        INFO("option " << option);
+        const auto call = [&](const Table<T>& which, T* y) {
+          std::copy(table.begin(), table.end(), y);
+          which.scatter_add_rows(y, ids.data(), rows.data(), option & 1 ? pick.data() : nullptr,
+                                 option & 2 ? scale.data() : nullptr, ids.size(), columns,
+                                 option & 4 ? 3 : -1);
+        };
+        std::vector<T> sums(table.size());
+        call(plain_table<T>(), sums.data());
+        const std::vector<double> slack(sums.size(), option & 2 ? 40 * double(kEps<T>) : 0.0);
+        check_close(guarded<T>(sums.size(), [&](T* y, std::size_t) { call(kernels, y); }), sums, 0,
+                    slack);
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: bags of rows", "", float, double) {
+  using T = TestType;
+  const std::size_t table_rows = 50;
+  const std::vector<std::int64_t> ids = {3, 0, 49, 3, 3, 17, 0, 20, 21, 22, 23, 24, 25, 3, 7, 7, 7};
+  const std::vector<std::int64_t> bounds = {0,  0,  4,  5,
+                                            13, 14, 17, 17};  // two empty, one of 7 only
+  const std::size_t bags = bounds.size() - 1;
+  for (const std::string& level : levels()) {
+    const auto& kernels = table_for<T>(level.c_str());
+    for (const std::size_t columns :
+         Sizes{0, 1, 2, 3, 4, 7, 8, 9, 10, 15, 16, 17, 31, 64, 65, 100, 127, 128, 129, 300}) {
+      std::vector<T> table = numbers<T>(table_rows * columns);
+      const std::vector<T> x = numbers<T>(bags * columns, 4, 5),
+                           scale = numbers<T>(ids.size(), 2, 9);
+      for (const std::int64_t skip : {-1, 3, 7}) {
+        INFO(level << " columns " << columns << " skip " << skip);
+        const std::vector<double> slack(bags * columns, 40 * double(kEps<T>));
+        for (const T* const factors : {static_cast<const T*>(nullptr), scale.data()}) {
+          for (const bool mean : {false, true}) {
+            const auto call = [&](const Table<T>& which, T* y) {
+              which.bag_sum(y, table.data(), ids.data(), factors, bounds.data(), bags, columns,
+                            skip, mean);
+            };
+            std::vector<T> want(bags * columns);
+            call(plain_table<T>(), want.data());
+            check_close(guarded<T>(want.size(), [&](T* y, std::size_t) { call(kernels, y); }), want,
+                        2, slack);
+          }
+        }
+        std::vector<T> dots(ids.size());
+        const auto dot = [&](const Table<T>& which, T* y) {
+          which.bag_dots(y, x.data(), table.data(), ids.data(), bounds.data(), bags, columns, skip);
+        };
+        dot(plain_table<T>(), dots.data());
+        check_close(guarded<T>(dots.size(), [&](T* y, std::size_t) { dot(kernels, y); }), dots, 2,
+                    std::vector<double>(dots.size(), 2e3 * double(kEps<T>)));
+        // The largest, without rounding: ties, infinities and NaN too.
+        if (columns > 0) {
+          table[3 * columns] = table[49 * columns];
+          table[0] = kNan<T>;
+          for (const std::int64_t id : {7, 20, 25}) {
+            table[static_cast<std::size_t>(id) * columns + columns / 2] = -kInf<T>;
+          }
+        }
+        std::vector<T> largest(bags * columns);
+        std::vector<std::int64_t> winners(bags * columns, 99), found = winners;
+        const auto max = [&](const Table<T>& which, T* y, std::int64_t* to) {
+          which.bag_max(y, to, table.data(), ids.data(), bounds.data(), bags, columns, skip);
+        };
+        max(plain_table<T>(), largest.data(), winners.data());
+        check_close(
+            guarded<T>(largest.size(), [&](T* y, std::size_t) { max(kernels, y, found.data()); }),
+            largest, 0);
+        CHECK(found == winners);
+        check_close(
+            guarded<T>(largest.size(), [&](T* y, std::size_t) { max(kernels, y, nullptr); }),
+            largest, 0);
+        table = numbers<T>(table_rows * columns);
+      }
     }
   }
 }

@@ -227,4 +227,11 @@ struct EmbeddingBagLookup {
 Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& offsets = {},
                        const EmbeddingBagLookup& options = {});
 
+// In place, without history: the rows of the leaf `table` that ids mention and whose p-norm (p =
+// norm_type > 0, perhaps infinity) is above max_norm are multiplied by max_norm / (norm + 1e-7).
+// Frozen rows and columns stay as they are. If a row changes, what was recorded before and needs the
+// old value throws in backward().
+void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm,
+                       double norm_type = 2);
+
 }  // namespace tapegrad

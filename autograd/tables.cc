@@ -84,6 +84,62 @@ Variable embedding(const Variable& weight, const Tensor& ids,
   return embedding(weight, ids, EmbeddingLookup{.padding_idx = padding_idx});
 }
 
+namespace {
+
+template <class T>
+double norm_of(const T* row, std::int64_t width, double p) {
+  double total = 0;
+  for (std::int64_t j = 0; j < width; ++j) {
+    const double x = std::abs(static_cast<double>(row[j]));
+    if (std::isinf(p)) {
+      total = std::max(total, x);
+    } else {
+      total += p == 2 ? x * x : p == 1 ? x : std::pow(x, p);
+    }
+  }
+  return std::isinf(p) || p == 1 ? total : p == 2 ? std::sqrt(total) : std::pow(total, 1 / p);
+}
+
+}  // namespace
+
+void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm,
+                       double norm_type) {
+  Leaf& leaf = table.leaf();
+  const Tensor checked = checked_ids("embedding_renorm_", leaf.stored(), ids);
+  if (!(max_norm > 0) || !(norm_type > 0)) {
+    throw ValueError("embedding_renorm_: max_norm is " + std::to_string(max_norm) +
+                     " and norm_type " + std::to_string(norm_type) + ", needed numbers > 0");
+  }
+  leaf.settle_rows(checked);
+  const auto count = static_cast<std::size_t>(checked.numel());
+  Numbering numbering(count);
+  Tensor numbers = Tensor::uninitialized(Shape(checked.numel()), int64);
+  numbering.add(checked.data<std::int64_t>(), count, -1, numbers.mutable_data<std::int64_t>());
+  const Tensor rows = numbering.distinct();
+  const std::int64_t width = leaf.stored().size(1);
+  const auto& frozen = leaf.frozen_rows();
+  const auto& columns = leaf.frozen_columns();
+  visit_floating(leaf.stored().dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<std::pair<std::int64_t, double>> large;  // row, factor
+    const T* const values = leaf.stored().data<T>();
+    for (const std::int64_t row : rows.span<std::int64_t>()) {
+      const double norm = norm_of(values + row * width, width, norm_type);
+      if (!(norm > max_norm) || std::ranges::binary_search(frozen, row)) continue;
+      large.emplace_back(row, max_norm / (norm + 1e-7));
+    }
+    if (large.empty()) return;  // nothing becomes stale
+    T* const to = leaf.writable_stored().mutable_data<T>();
+    for (const auto& [row, factor] : large) {
+      for (std::int64_t j = 0; j < width; ++j) {
+        if (std::ranges::binary_search(columns, j)) continue;
+        to[row * width + j] *= static_cast<T>(factor);
+      }
+      leaf.note_renormalized(row, factor);
+    }
+  });
+}
+
 // Bags --------------------------------------------------------------------------------------------
 
 namespace {

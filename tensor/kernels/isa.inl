@@ -98,6 +98,8 @@ constexpr Table<T> make_table() {
   table.matmul = matmul<T>;
   table.matmul_workspace = matmul_workspace<T>;
   table.adam = adam<T>;
+  table.adam_jump = adam_jump<T>;
+  table.map_pairs = map_pairs<T>;
   table.sgd = sgd<T>;
   return table;
 }

@@ -83,6 +83,24 @@ struct SgdArguments {
   bool nesterov, first;
 };
 
+// Several steps of Adam or AdamW without a gradient at once, over n consecutive numbers. In step k
+// after the last gradient a number moves by
+//   c_k m / (sqrt(v) + eps y_k),   m and v as they were, c_k and y_k the same for all numbers,
+// and 1 / (sqrt(v) + eps y) is expanded around y = center:
+//   h = 1 / (sqrt(v or vmax) + eps_center),  u = eps_center * h  (in [0, 1]),
+//   p = shrink * (p - m h (s[0] - u (s[1] - u (s[2] - ...)))),  m *= m_factor,  v *= v_factor
+// where s[j] = sum over k of c_k (y_k / center - 1)^j. (optim/jumps.h finds them.)
+struct AdamJumpArguments {
+  double shrink, m_factor, v_factor;
+  double eps_center;  // eps * center
+  double s[6];
+};
+
+// A pair of numbers through a linear map: (p, b) = (pp p + pb b, bp p + bb b).
+struct PairMap {
+  double pp, pb, bp, bb;
+};
+
 // All kernels for one element type T (float or double). Pointers need no alignment beyond T's own,
 // though tensors are aligned to 64 bytes. Outputs may be the same memory as an input of the same
 // type (exactly, not shifted); otherwise they do not overlap. n may be 0.
@@ -165,6 +183,8 @@ struct Table {
   // optimizers.inl: each one pass over memory ------------------------------------------------
   // vmax may be null (no amsgrad); g may be null, which stands for zeros.
   void (*adam)(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArguments&);
+  void (*adam_jump)(T* p, T* m, T* v, const T* vmax, std::size_t n, const AdamJumpArguments&);
+  void (*map_pairs)(T* p, T* b, std::size_t n, const PairMap&);
   // buf may be null (no momentum); g may be null, which stands for zeros.
   void (*sgd)(T* p, T* buf, const T* g, std::size_t n, const SgdArguments&);
 };

@@ -43,6 +43,45 @@ void adam(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArgume
 }
 
 template <class T>
+TAPEGRAD_FLATTEN void adam_jump(T* p, T* m, T* v, const T* vmax, std::size_t n,
+                                const AdamJumpArguments& a) {
+  const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
+  const Batch<T> shrink = constant(a.shrink), m_factor = constant(a.m_factor);
+  const Batch<T> v_factor = constant(a.v_factor), eps = constant(a.eps_center);
+  const Batch<T> s0 = constant(a.s[0]), s1 = constant(a.s[1]), s2 = constant(a.s[2]);
+  const Batch<T> s3 = constant(a.s[3]), s4 = constant(a.s[4]), s5 = constant(a.s[5]);
+  const Batch<T> one(T(1));
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    const Batch<T> mean = lanes::load(m + i, count...);
+    const Batch<T> square = lanes::load(v + i, count...);
+    const Batch<T> top = vmax != nullptr ? lanes::load(vmax + i, count...) : square;
+    const Batch<T> h = one / (xsimd::sqrt(top) + eps);
+    const Batch<T> minus_u = -(eps * h);
+    Batch<T> series = lanes::fma(minus_u, s5, s4);
+    series = lanes::fma(minus_u, series, s3);
+    series = lanes::fma(minus_u, series, s2);
+    series = lanes::fma(minus_u, series, s1);
+    series = lanes::fma(minus_u, series, s0);
+    const Batch<T> value = lanes::fma(-(mean * h), series, lanes::load(p + i, count...));
+    lanes::store(p + i, shrink * value, count...);
+    lanes::store(m + i, m_factor * mean, count...);
+    lanes::store(v + i, v_factor * square, count...);
+  });
+}
+
+template <class T>
+TAPEGRAD_FLATTEN void map_pairs(T* p, T* b, std::size_t n, const PairMap& map) {
+  const Batch<T> pp(static_cast<T>(map.pp)), pb(static_cast<T>(map.pb));
+  const Batch<T> bp(static_cast<T>(map.bp)), bb(static_cast<T>(map.bb));
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    const Batch<T> x = lanes::load(p + i, count...);
+    const Batch<T> y = lanes::load(b + i, count...);
+    lanes::store(p + i, lanes::fma(pb, y, pp * x), count...);
+    lanes::store(b + i, lanes::fma(bb, y, bp * x), count...);
+  });
+}
+
+template <class T>
 TAPEGRAD_FLATTEN void sgd(T* p, T* buf, const T* g, std::size_t n, const SgdArguments& a) {
   const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
   const Batch<T> minus_rate = constant(-a.lr), momentum = constant(a.momentum);

@@ -329,6 +329,28 @@ void adam(T* p, T* m, T* v, T* vmax, const T* g, size_t n, const AdamArguments& 
 }
 
 template <class T>
+void adam_jump(T* p, T* m, T* v, const T* vmax, size_t n, const AdamJumpArguments& a) {
+  for (size_t i = 0; i < n; ++i) {
+    const T h = 1 / (std::sqrt(vmax != nullptr ? vmax[i] : v[i]) + static_cast<T>(a.eps_center));
+    const T u = static_cast<T>(a.eps_center) * h;
+    T series = 0;
+    for (size_t j = 6; j-- > 0;) series = static_cast<T>(a.s[j]) - u * series;
+    p[i] = static_cast<T>(a.shrink) * (p[i] - m[i] * h * series);
+    m[i] *= static_cast<T>(a.m_factor);
+    v[i] *= static_cast<T>(a.v_factor);
+  }
+}
+
+template <class T>
+void map_pairs(T* p, T* b, size_t n, const PairMap& map) {
+  for (size_t i = 0; i < n; ++i) {
+    const T x = p[i];
+    p[i] = static_cast<T>(map.pp) * x + static_cast<T>(map.pb) * b[i];
+    b[i] = static_cast<T>(map.bp) * x + static_cast<T>(map.bb) * b[i];
+  }
+}
+
+template <class T>
 void sgd(T* p, T* buf, const T* g, size_t n, const SgdArguments& a) {
   const T momentum = static_cast<T>(a.momentum), rest = static_cast<T>(1 - a.dampening);
   for (size_t i = 0; i < n; ++i) {
@@ -396,6 +418,8 @@ Table<T> make_table() {
   table.matmul = matmul<T>;
   table.matmul_workspace = matmul_workspace;
   table.adam = adam<T>;
+  table.adam_jump = adam_jump<T>;
+  table.map_pairs = map_pairs<T>;
   table.sgd = sgd<T>;
   return table;
 }

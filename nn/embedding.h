@@ -118,7 +118,9 @@ class Embedding : public Module {
   void become(const Module& other) const override;
   // state_dict() holds the merged table under "weight", and no factors. Loading one writes the
   // weight and sets B to 0. A stays: with both 0, neither would ever get a gradient.
-  bool is_saved(const std::string& name) const override { return name == "weight"; }
+  bool is_saved(const std::string& name) const override {
+    return name != "lora_a" && name != "lora_b";
+  }
   Tensor saved(const std::string& name, const Parameter& parameter) const override;
   void loaded(const std::string& name) const override;
 

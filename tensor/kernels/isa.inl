@@ -101,6 +101,9 @@ constexpr Table<T> make_table() {
   table.adam_jump = adam_jump<T>;
   table.map_pairs = map_pairs<T>;
   table.sgd = sgd<T>;
+  table.adagrad = adagrad<T>;
+  table.rmsprop = rmsprop<T>;
+  table.adadelta = adadelta<T>;
   return table;
 }
 

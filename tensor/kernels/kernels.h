@@ -101,6 +101,32 @@ struct PairMap {
   double pp, pb, bp, bb;
 };
 
+// One step of Adagrad over n consecutive numbers (Duchi et al. 2011), in PyTorch's order:
+//   g = sign * g + weight_decay * p;  sum += g * g;  p -= rate * g / (sqrt(sum) + eps)
+struct AdagradArguments {
+  double rate;  // lr / (1 + (t - 1) * lr_decay)
+  double weight_decay, eps, sign;
+};
+
+// One step of RMSprop over n consecutive numbers (Hinton 2012; centered, Graves 2013), in PyTorch's
+// order:
+//   g = sign * g + weight_decay * p;  v = alpha * v + (1 - alpha) * g * g;
+//   centered:  mean = alpha * mean + (1 - alpha) * g;  scale = sqrt(v - mean * mean) + eps;
+//   else:  scale = sqrt(v) + eps;
+//   with momentum:  buf = momentum * buf + g / scale;  p -= lr * buf;  else:  p -= lr * g / scale
+// v - mean * mean is a variance. Where rounding leaves less than 0 of it, 0 is taken instead, and
+// the step is a number; PyTorch's is nan.
+struct RmspropArguments {
+  double lr, alpha, eps, weight_decay, momentum, sign;
+};
+
+// One step of Adadelta over n consecutive numbers (Zeiler 2012), in PyTorch's order:
+//   g = sign * g + weight_decay * p;  v = rho * v + (1 - rho) * g * g;
+//   d = sqrt(u + eps) / sqrt(v + eps) * g;  u = rho * u + (1 - rho) * d * d;  p -= lr * d
+struct AdadeltaArguments {
+  double lr, rho, eps, weight_decay, sign;
+};
+
 // All kernels for one element type T (float or double). Pointers need no alignment beyond T's own,
 // though tensors are aligned to 64 bytes. Outputs may be the same memory as an input of the same
 // type (exactly, not shifted); otherwise they do not overlap. n may be 0.
@@ -187,6 +213,12 @@ struct Table {
   void (*map_pairs)(T* p, T* b, std::size_t n, const PairMap&);
   // buf may be null (no momentum); g may be null, which stands for zeros.
   void (*sgd)(T* p, T* buf, const T* g, std::size_t n, const SgdArguments&);
+  // g may be null, which stands for zeros.
+  void (*adagrad)(T* p, T* sum, const T* g, std::size_t n, const AdagradArguments&);
+  // buf may be null (no momentum), mean too (not centered); g may be null, which stands for zeros.
+  void (*rmsprop)(T* p, T* v, T* buf, T* mean, const T* g, std::size_t n, const RmspropArguments&);
+  // g may be null, which stands for zeros.
+  void (*adadelta)(T* p, T* v, T* u, const T* g, std::size_t n, const AdadeltaArguments&);
 };
 
 // The kernels that suit this machine, chosen once: the best level that the processor and the

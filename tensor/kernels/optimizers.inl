@@ -101,3 +101,85 @@ TAPEGRAD_FLATTEN void sgd(T* p, T* buf, const T* g, std::size_t n, const SgdArgu
     lanes::store(p + i, lanes::fma(minus_rate, gradient, value), count...);
   });
 }
+
+template <class T>
+TAPEGRAD_FLATTEN void adagrad(T* p, T* sum, const T* g, std::size_t n, const AdagradArguments& a) {
+  const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
+  const Batch<T> minus_rate = constant(-a.rate), decay = constant(a.weight_decay);
+  const Batch<T> eps = constant(a.eps), sign = constant(a.sign), zero(T(0));
+  const bool decays = a.weight_decay != 0;
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    const Batch<T> value = lanes::load(p + i, count...);
+    Batch<T> gradient = g != nullptr ? lanes::load(g + i, count...) * sign : zero;
+    if (decays) gradient = lanes::fma(value, decay, gradient);
+    const Batch<T> squares = lanes::fma(gradient, gradient, lanes::load(sum + i, count...));
+    lanes::store(sum + i, squares, count...);
+    const Batch<T> scale = xsimd::sqrt(squares) + eps;
+    lanes::store(p + i, value + minus_rate * gradient / scale, count...);
+  });
+}
+
+template <bool kCentered, class T>
+TAPEGRAD_FLATTEN void rmsprop_loop(T* p, T* v, T* buf, T* mean, const T* g, std::size_t n,
+                                   const RmspropArguments& a) {
+  const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
+  const Batch<T> minus_rate = constant(-a.lr), momentum = constant(a.momentum);
+  const Batch<T> alpha = constant(a.alpha), rest = constant(1 - a.alpha);
+  const Batch<T> eps = constant(a.eps), decay = constant(a.weight_decay);
+  const Batch<T> sign = constant(a.sign), zero(T(0));
+  const bool decays = a.weight_decay != 0;
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    const Batch<T> value = lanes::load(p + i, count...);
+    Batch<T> gradient = g != nullptr ? lanes::load(g + i, count...) * sign : zero;
+    if (decays) gradient = lanes::fma(value, decay, gradient);
+    const Batch<T> square =
+        lanes::fma(rest * gradient, gradient, alpha * lanes::load(v + i, count...));
+    lanes::store(v + i, square, count...);
+    Batch<T> variance = square;
+    if constexpr (kCentered) {
+      const Batch<T> center = lanes::fma(rest, gradient, alpha * lanes::load(mean + i, count...));
+      lanes::store(mean + i, center, count...);
+      variance = lanes::maximum(lanes::fma(lanes::negate(center), center, square), zero);
+    }
+    const Batch<T> scale = xsimd::sqrt(variance) + eps;
+    if (buf != nullptr) {
+      const Batch<T> velocity = momentum * lanes::load(buf + i, count...) + gradient / scale;
+      lanes::store(buf + i, velocity, count...);
+      lanes::store(p + i, lanes::fma(minus_rate, velocity, value), count...);
+    } else {
+      lanes::store(p + i, value + minus_rate * gradient / scale, count...);
+    }
+  });
+}
+
+template <class T>
+void rmsprop(T* p, T* v, T* buf, T* mean, const T* g, std::size_t n,
+             const RmspropArguments& arguments) {
+  if (mean != nullptr) {
+    rmsprop_loop<true>(p, v, buf, mean, g, n, arguments);
+  } else {
+    rmsprop_loop<false>(p, v, buf, mean, g, n, arguments);
+  }
+}
+
+template <class T>
+TAPEGRAD_FLATTEN void adadelta(T* p, T* v, T* u, const T* g, std::size_t n,
+                               const AdadeltaArguments& a) {
+  const auto constant = [](double x) { return Batch<T>(static_cast<T>(x)); };
+  const Batch<T> minus_rate = constant(-a.lr), decay = constant(a.weight_decay);
+  const Batch<T> rho = constant(a.rho), rest = constant(1 - a.rho);
+  const Batch<T> eps = constant(a.eps), sign = constant(a.sign), zero(T(0));
+  const bool decays = a.weight_decay != 0;
+  for_each_vector<T>(n, [&](std::size_t i, auto... count) {
+    const Batch<T> value = lanes::load(p + i, count...);
+    Batch<T> gradient = g != nullptr ? lanes::load(g + i, count...) * sign : zero;
+    if (decays) gradient = lanes::fma(value, decay, gradient);
+    const Batch<T> square =
+        lanes::fma(rest * gradient, gradient, rho * lanes::load(v + i, count...));
+    lanes::store(v + i, square, count...);
+    const Batch<T> moved = lanes::load(u + i, count...);
+    const Batch<T> delta = xsimd::sqrt(moved + eps) / xsimd::sqrt(square + eps) * gradient;
+    lanes::store(u + i, lanes::fma(rest * delta, delta, rho * moved), count...);
+    lanes::store(p + i, lanes::fma(minus_rate, delta, value), count...);
+  });
+}

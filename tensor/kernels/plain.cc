@@ -364,6 +364,52 @@ void sgd(T* p, T* buf, const T* g, size_t n, const SgdArguments& a) {
   }
 }
 
+template <class T>
+void adagrad(T* p, T* sum, const T* g, size_t n, const AdagradArguments& a) {
+  for (size_t i = 0; i < n; ++i) {
+    T gradient = g != nullptr ? static_cast<T>(a.sign) * g[i] : T(0);
+    if (a.weight_decay != 0) gradient += static_cast<T>(a.weight_decay) * p[i];
+    sum[i] += gradient * gradient;
+    p[i] -= static_cast<T>(a.rate) * gradient / (std::sqrt(sum[i]) + static_cast<T>(a.eps));
+  }
+}
+
+template <class T>
+void rmsprop(T* p, T* v, T* buf, T* mean, const T* g, size_t n, const RmspropArguments& a) {
+  const T alpha = static_cast<T>(a.alpha), rest = static_cast<T>(1 - a.alpha);
+  for (size_t i = 0; i < n; ++i) {
+    T gradient = g != nullptr ? static_cast<T>(a.sign) * g[i] : T(0);
+    if (a.weight_decay != 0) gradient += static_cast<T>(a.weight_decay) * p[i];
+    v[i] = alpha * v[i] + rest * gradient * gradient;
+    T variance = v[i];
+    if (mean != nullptr) {
+      mean[i] = alpha * mean[i] + rest * gradient;
+      variance = apply<Binary::kMaximum>(v[i] - mean[i] * mean[i], T(0));
+    }
+    const T scale = std::sqrt(variance) + static_cast<T>(a.eps);
+    if (buf != nullptr) {
+      buf[i] = static_cast<T>(a.momentum) * buf[i] + gradient / scale;
+      p[i] -= static_cast<T>(a.lr) * buf[i];
+    } else {
+      p[i] -= static_cast<T>(a.lr) * gradient / scale;
+    }
+  }
+}
+
+template <class T>
+void adadelta(T* p, T* v, T* u, const T* g, size_t n, const AdadeltaArguments& a) {
+  const T rho = static_cast<T>(a.rho), rest = static_cast<T>(1 - a.rho);
+  const T eps = static_cast<T>(a.eps);
+  for (size_t i = 0; i < n; ++i) {
+    T gradient = g != nullptr ? static_cast<T>(a.sign) * g[i] : T(0);
+    if (a.weight_decay != 0) gradient += static_cast<T>(a.weight_decay) * p[i];
+    v[i] = rho * v[i] + rest * gradient * gradient;
+    const T delta = std::sqrt(u[i] + eps) / std::sqrt(v[i] + eps) * gradient;
+    u[i] = rho * u[i] + rest * delta * delta;
+    p[i] -= static_cast<T>(a.lr) * delta;
+  }
+}
+
 // The table --------------------------------------------------------------------------------------
 
 template <class T, size_t... kOps>
@@ -421,6 +467,9 @@ Table<T> make_table() {
   table.adam_jump = adam_jump<T>;
   table.map_pairs = map_pairs<T>;
   table.sgd = sgd<T>;
+  table.adagrad = adagrad<T>;
+  table.rmsprop = rmsprop<T>;
+  table.adadelta = adadelta<T>;
   return table;
 }
 

@@ -9,7 +9,10 @@
 
 #include <tapegrad/autograd/leaf.h>
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/optim/adadelta.h>
+#include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>
+#include <tapegrad/optim/rmsprop.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/tensor/random.h>
 
@@ -53,6 +56,15 @@ std::vector<Kind> all_kinds() {
       kind<Adam>("AMSGrad", AdamOptions{.lr = 0.01, .amsgrad = true}),
       kind<AdamW>("AdamW", AdamWOptions{.lr = 0.01, .weight_decay = 0.1}),
       kind<AdamW>("AdamW, AMSGrad", AdamWOptions{.lr = 0.01, .weight_decay = 0.1, .amsgrad = true}),
+      kind<Adagrad>("Adagrad", AdagradOptions{.lr = 0.1, .initial_accumulator_value = 0.1}),
+      kind<Adagrad>("Adagrad with decay", AdagradOptions{.lr = 0.1, .weight_decay = 0.01}),
+      kind<RMSprop>("RMSprop", RMSpropOptions{.lr = 0.01}),
+      kind<RMSprop>("RMSprop with momentum", RMSpropOptions{.lr = 0.01, .momentum = 0.9}),
+      kind<RMSprop>("RMSprop, centered",
+                    RMSpropOptions{.lr = 0.01, .alpha = 0.9, .momentum = 0.5, .centered = true}),
+      kind<RMSprop>("RMSprop with decay", RMSpropOptions{.lr = 0.001, .weight_decay = 0.01}),
+      kind<Adadelta>("Adadelta", AdadeltaOptions{}),
+      kind<Adadelta>("Adadelta with decay", AdadeltaOptions{.weight_decay = 0.01}),
   };
 }
 

@@ -127,8 +127,8 @@ TEST_CASE("an explanation prints as a table") {
   std::ostringstream text;
   text << parts;
   CHECK(text.str().starts_with(
-      "moved by its gradient, momentum of earlier gradients, weight decay\n  gradient         |"));
-  CHECK(text.str().find("\n  total            |") != std::string::npos);
+      "moved by its gradient, momentum of earlier gradients, weight decay\n  gradient"));
+  CHECK(text.str().find("\n  total ") != std::string::npos);
 }
 
 TEST_CASE("an explanation that cannot be given is refused") {

@@ -66,9 +66,11 @@ void AdamSteps::append(const Step& step) {
 
 kernel::AdamJumpArguments AdamSteps::rest(std::size_t from) const {
   const Logs& before = sums_[from].before;
-  return {.shrink = std::exp(logs_.shrink - before.shrink),
-          .m_factor = std::exp(logs_.m - before.m),
-          .v_factor = std::exp(logs_.v - before.v),
+  // Factors that leave nothing are 0: processors are slow with the tiniest numbers.
+  const auto factor = [](double log) { return log == 0 ? 1 : log < -60 ? 0 : std::exp(log); };
+  return {.shrink = factor(logs_.shrink - before.shrink),
+          .m_factor = factor(logs_.m - before.m),
+          .v_factor = factor(logs_.v - before.v),
           .eps_center = eps_ * sums_[from].center,
           .s = {}};
 }

@@ -86,7 +86,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
     state->settle_rows(ids);
     const std::vector<double> g = gradient_of(leaf, row, width);
     std::vector<double> p = row_of(leaf.stored(), row, width);
-    const bool rested = g.empty() && leaf.sparse();
+    const bool rested = g.empty() && state->others_rested;
     if (leaf.constraint().kind != RowConstraint::Kind::none && !rested) {
       const auto kept = std::ranges::find(state->unconstrained, row,
                                           [](const auto& entry) { return entry.first; });

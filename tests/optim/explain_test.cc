@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <tapegrad/optim/sparse_adam.h>
+
 #include "catch.h"
 #include "kinds.h"
 
@@ -119,6 +121,18 @@ TEST_CASE("a row that nothing may move says why") {
                               [](Leaf& leaf) { leaf.set_sparse(true); });
   CHECK(zero(sparse.change));
   CHECK(sparse.parts.reason == "nothing moved it; it was not looked up");
+}
+
+TEST_CASE("a row that SparseAdam lets rest was not moved") {
+  Variable table = parameter(randn({4, 2}, float64));
+  optim::SparseAdam optimizer({table}, {});
+  for (const std::int64_t row : {1, 2}) {
+    table.zero_grad();
+    sum(sin(embedding(table, tensor({row})))).backward();
+    optimizer.step();
+  }
+  CHECK(zero(optimizer.explain_update(table, 1).total));
+  CHECK_FALSE(zero(optimizer.explain_update(table, 2).total));
 }
 
 TEST_CASE("an explanation prints as a table") {

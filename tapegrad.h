@@ -21,10 +21,15 @@
 #include <tapegrad/nn/shared.h>
 #include <tapegrad/nn/word_similarity.h>
 #include <tapegrad/nn/word_vectors.h>
+#include <tapegrad/optim/adadelta.h>
+#include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/clip.h>
 #include <tapegrad/optim/optimizer.h>
+#include <tapegrad/optim/rmsprop.h>
+#include <tapegrad/optim/schedule.h>
 #include <tapegrad/optim/sgd.h>
+#include <tapegrad/optim/sparse_adam.h>
 #include <tapegrad/tensor/draw.h>
 #include <tapegrad/tensor/dtype.h>
 #include <tapegrad/tensor/error.h>

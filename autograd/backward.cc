@@ -64,11 +64,11 @@ void Playback::fire(Entry& entry) {
 namespace {
 
 std::span<const std::int64_t> sizes_of(const Node& node) {
-  return node.is_leaf() ? static_cast<const Leaf&>(node).value().sizes()
+  return node.is_leaf() ? static_cast<const Leaf&>(node).stored().sizes()
                         : static_cast<const Entry&>(node).sizes();
 }
 DType dtype_of_node(const Node& node) {
-  return node.is_leaf() ? static_cast<const Leaf&>(node).value().dtype()
+  return node.is_leaf() ? static_cast<const Leaf&>(node).stored().dtype()
                         : static_cast<const Entry&>(node).dtype();
 }
 bool same(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
@@ -165,23 +165,48 @@ void Playback::deliver(Node& input, Placed gradient) {
   sum.note_version();
 }
 
+namespace {
+
+// Each contribution as a row of its own, from primitives.
+Variable composed(const PlacedRows& gradient, const Tensor& ids, std::int64_t width) {
+  Variable rows = gradient.pick.defined() ? index_select(gradient.rows, 0, gradient.pick)
+                                          : reshape(gradient.rows, {ids.numel(), width});
+  if (gradient.scale.defined()) rows = rows * unsqueeze(gradient.scale, 1);
+  if (gradient.skip >= 0) rows = masked_fill(rows, unsqueeze(ids == gradient.skip, 1), 0);
+  return rows;
+}
+
+}  // namespace
+
 void Playback::deliver(Node& input, PlacedRows gradient) {
+  const std::int64_t table_rows = sizes_of(input)[0];
   const std::int64_t width = sizes_of(input)[1];
+  if (gradient.table_rows >= 0 && gradient.table_rows != table_rows) {
+    throw AutogradError("backward: the table of '" + std::string(tape_.firing_->name()) +
+                        "' was resized since the lookup, from " +
+                        std::to_string(gradient.table_rows) + " to " + std::to_string(table_rows) +
+                        " rows; call backward() before resizing");
+  }
   const std::int64_t count = gradient.ids.numel();
   const Tensor ids = reshape(gradient.ids, {count}).contiguous();
   if (create_graph_) {
-    Variable rows = reshape(gradient.rows, {count, width});
-    if (gradient.skip >= 0) rows = masked_fill(rows, unsqueeze(ids == gradient.skip, 1), 0);
     const Tensor table = zeros(sizes_of(input), dtype_of_node(input));
-    return deliver(input, index_add(table, 0, ids, rows));
+    return deliver(input, index_add(table, 0, ids, composed(gradient, ids, width)));
   }
   const Tensor given = gradient.rows.value().to(dtype_of_node(input));
-  RowPieces pieces{ids, reshape(given, {count, width}).contiguous(), gradient.skip};
+  const std::int64_t row_count = gradient.pick.defined() ? given.size(0) : count;
+  RowPieces pieces{ids, reshape(given, {row_count, width}).contiguous(), gradient.skip};
+  const bool shared = gradient.pick.defined() || gradient.scale.defined();
+  if (shared) {
+    const Tensor scale = gradient.scale.defined() ? gradient.scale.value().contiguous() : Tensor();
+    const Tensor pick = gradient.pick.defined() ? gradient.pick.contiguous() : Tensor();
+    pieces = coalesce(pieces, pick, scale);
+  }
   if (input.is_leaf()) {
     Leaf& leaf = input.as_leaf();
     leaf.staged.rows.reserve(leaf.staged.rows.size() + 1);
     begin_sum(input);
-    pieces.ids = ids.clone();  // the caller may put the next batch into the same memory
+    if (!shared) pieces.ids = ids.clone();  // the caller may put the next batch there
     leaf.staged.rows.push_back(std::move(pieces));
   } else {
     Variable& sum = writable_sum(input);
@@ -276,7 +301,7 @@ void make_dense(GradientSum& sum, const Tensor& like) {
 void Playback::call_hooks() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     if (leaf->hooks.empty()) continue;
-    if (!leaf->staged.rows.empty()) make_dense(leaf->staged, leaf->value());
+    if (!leaf->staged.rows.empty()) make_dense(leaf->staged, leaf->stored());
     const Hooks hooks = leaf->hooks;
     for (const auto& hook : hooks) {
       if (Variable changed = (*hook.second)(leaf->staged.dense); changed.defined()) {
@@ -292,6 +317,7 @@ void Playback::commit() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     GradientSum& from = leaf->staged;
     GradientSum& into = leaf->grad;
+    ++leaf->grad_changes;
     if (from.dense.defined()) {
       const Tensor& gradient = from.dense.value();
       const bool own = gradient.is_exclusive() && gradient.is_contiguous();
@@ -299,7 +325,7 @@ void Playback::commit() {
       add(into.dense, std::move(from.dense));
     }
     for (RowPieces& pieces : from.rows) into.rows.push_back(std::move(pieces));
-    if (into.dense.defined() && !into.rows.empty()) make_dense(into, leaf->value());
+    if (into.dense.defined() && !into.rows.empty()) make_dense(into, leaf->stored());
   }
 }
 
@@ -377,7 +403,7 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
     Playback::Target& target = playback.targets_[i];
     if (target.node->is_leaf()) {
       Leaf& leaf = target.node->as_leaf();
-      if (!leaf.staged.rows.empty()) make_dense(leaf.staged, leaf.value());
+      if (!leaf.staged.rows.empty()) make_dense(leaf.staged, leaf.stored());
       target.gradient = leaf.staged.dense;
     }
     if (!target.gradient.defined() && !options.allow_unused) {

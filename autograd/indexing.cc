@@ -1,6 +1,6 @@
 // Parts of a variable, by position. Gradients of parts are put back in their place: by addition
-// into the input's gradient (Placed, PlacedRows in record.h), never by a full-size gradient for
-// each part. Read next: autograd/gradcheck.h.
+// into the input's gradient (Placed in record.h), never by a full-size gradient for each part. Read
+// next: autograd/tables.cc.
 #include <algorithm>
 #include <string>
 
@@ -199,20 +199,6 @@ Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value) {
   return record("masked_fill", masked_fill(x.value(), mask, value),
                 from(x, [at = Variable(mask)](const Variable& dy) {
                   return masked_fill(dy, at.value(), 0);
-                }));
-}
-
-// Tables ------------------------------------------------------------------------------------------
-
-// y[...] = weight[ids[...]]                    dweight[id] = sum of dy[...] where ids[...] = id
-Variable embedding(const Variable& weight, const Tensor& ids,
-                   std::optional<std::int64_t> padding_idx) {
-  Tensor value = embedding(weight.value(), ids);
-  std::int64_t skip = padding_idx.value_or(-1);
-  if (padding_idx && skip < 0) skip += weight.size(0);
-  return record("embedding", std::move(value),
-                from(weight, [at = Variable(ids), skip](const Variable& dy) {
-                  return PlacedRows{at.value(), dy, skip};
                 }));
 }
 

@@ -1,8 +1,9 @@
 #include <tapegrad/autograd/leaf.h>
 
-#include <bit>
+#include <algorithm>
+#include <string>
 
-#include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/tensor/ops.h>
 
 namespace tapegrad {
 
@@ -13,14 +14,165 @@ Leaf::Leaf(Tensor value, bool wants_grad)
       changes_(0 - value_.version()) {}  // version() is 0, as that of the first handle
 
 Tensor& Leaf::writable_value() {
-  if (!value_.is_exclusive()) set_value(value_.clone());
+  settle();
+  return writable_stored();
+}
+
+Tensor& Leaf::writable_stored() {
+  if (!value_.is_exclusive()) {
+    Tensor copy = value_.clone();
+    changes_ = version() + 1 - copy.version();
+    value_ = std::move(copy);
+  }
   return value_;
 }
 
 void Leaf::set_value(Tensor value) {
+  settle();
   changes_ = version() + 1 - value.version();  // so that version() grows; wraps around
   value_ = std::move(value);
 }
+
+// Rows --------------------------------------------------------------------------------------------
+
+void Leaf::settle() {
+  if (behind_ != nullptr) behind_->settle();
+}
+
+void Leaf::settle_rows(const Tensor& ids) {
+  if (behind_ != nullptr) behind_->settle_rows(ids.span<std::int64_t>());
+}
+
+void Leaf::add_keeper(RowKeeper& keeper) { keepers_.push_back(&keeper); }
+
+void Leaf::remove_keeper(RowKeeper& keeper) {
+  if (behind_ == &keeper) {
+    settle();
+    behind_ = nullptr;
+  }
+  std::erase(keepers_, &keeper);
+}
+
+void Leaf::set_behind(RowKeeper& keeper, bool behind) {
+  if (behind) {
+    if (behind_ != &keeper) settle();
+    behind_ = &keeper;
+  } else if (behind_ == &keeper) {
+    behind_ = nullptr;
+  }
+}
+
+void Leaf::remap_rows(std::span<const std::int64_t> sources, const Tensor& fresh) {
+  settle();
+  Shape shape(value_.sizes());
+  shape[0] = static_cast<std::int64_t>(sources.size());
+  Tensor table = empty(shape, value_.dtype());
+  std::vector<std::int64_t> rows, padding;
+  const std::int64_t old_rows = value_.size(0);
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(old_rows), -1);
+  std::int64_t next_fresh = 0;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    select(table, 0, row)
+        .copy_(sources[i] < 0 ? select(fresh, 0, next_fresh++) : select(value_, 0, sources[i]));
+    if (sources[i] < 0) continue;
+    positions[static_cast<std::size_t>(sources[i])] = row;
+    if (std::ranges::binary_search(frozen_rows_, sources[i])) rows.push_back(row);
+  }
+  for (RowKeeper* keeper : keepers_) keeper->remap_rows(sources);
+  if (padding_row_) {
+    const std::int64_t position = positions[static_cast<std::size_t>(*padding_row_)];
+    padding_row_ = position < 0 ? std::nullopt : std::optional(position);
+  }
+  frozen_rows_ = std::move(rows);
+  renormalized.clear();
+  grad.clear();
+  ++grad_changes;
+  set_value(std::move(table));
+}
+
+// What optimisers must honour ---------------------------------------------------------------------
+
+namespace {
+
+using Numbers = std::vector<std::int64_t>;
+
+// `known` and `more`, sorted, each once.
+Numbers united(const Numbers& known, std::span<const std::int64_t> more, const Tensor& value,
+               std::int64_t dim, const char* operation, const char* what) {
+  const std::int64_t size = value.dim() > dim ? value.size(dim) : dim == 0 ? 1 : 0;
+  for (const std::int64_t number : more) {
+    if (number < 0 || number >= size) {
+      throw IndexError(std::string(operation) + ": " + what + " " + std::to_string(number) +
+                       " out of range for " + std::to_string(size) + " " + what + "s");
+    }
+  }
+  Numbers all = known;
+  all.insert(all.end(), more.begin(), more.end());
+  std::ranges::sort(all);
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+}  // namespace
+
+// Whatever changes here counts from the next step on: rows that wait take their steps first.
+void Leaf::freeze_rows(std::span<const std::int64_t> rows) {
+  Numbers all = united(frozen_rows_, rows, value_, 0, "freeze_rows", "row");
+  settle();
+  frozen_rows_ = std::move(all);
+}
+void Leaf::freeze_columns(std::span<const std::int64_t> columns) {
+  Numbers all = united(frozen_columns_, columns, value_, 1, "freeze_columns", "column");
+  settle();
+  frozen_columns_ = std::move(all);
+}
+void Leaf::unfreeze_rows() {
+  settle();
+  frozen_rows_.clear();
+}
+void Leaf::unfreeze_rows(std::span<const std::int64_t> rows) {
+  const Numbers gone = united({}, rows, value_, 0, "unfreeze_rows", "row");
+  settle();
+  std::erase_if(frozen_rows_,
+                [&](std::int64_t row) { return std::ranges::binary_search(gone, row); });
+}
+void Leaf::unfreeze_columns() {
+  settle();
+  frozen_columns_.clear();
+}
+void Leaf::set_padding_row(std::optional<std::int64_t> row) {
+  settle();
+  padding_row_ = row;
+}
+bool Leaf::is_held(std::int64_t row) const {
+  return row == padding_row_ ||
+         (!frozen_rows_.empty() && std::ranges::binary_search(frozen_rows_, row));
+}
+void Leaf::set_rate_multiplier(double multiplier) {
+  settle();
+  rate_multiplier_ = multiplier;
+}
+void Leaf::set_constraint(RowConstraint constraint) {
+  settle();
+  constraint_ = constraint;
+}
+void Leaf::set_sparse(bool sparse) {
+  settle();
+  sparse_ = sparse;
+}
+void Leaf::honour_as(const Leaf& other) {
+  settle();
+  requires_grad = other.requires_grad;
+  frozen_rows_ = other.frozen_rows_;
+  frozen_columns_ = other.frozen_columns_;
+  padding_row_ = other.padding_row_;
+  rate_multiplier_ = other.rate_multiplier_;
+  constraint_ = other.constraint_;
+  sparse_ = other.sparse_;
+}
+
+// Gradients ---------------------------------------------------------------------------------------
 
 Tensor Leaf::dense_grad() const {
   if (grad.rows.empty()) return grad.dense.value();
@@ -34,82 +186,6 @@ const RowPieces& Leaf::coalesced_grad() {
   grad.rows.clear();
   grad.rows.push_back(std::move(distinct));
   return grad.rows.front();
-}
-
-namespace {
-
-// Rows that count, as a list of (id, row) to be added.
-template <class Function>
-void for_each_row(const RowPieces& pieces, const Function& function) {
-  const std::int64_t* ids = pieces.ids.data<std::int64_t>();
-  for (std::int64_t i = 0; i < pieces.ids.numel(); ++i) {
-    if (ids[i] != pieces.skip) function(ids[i], i);
-  }
-}
-
-}  // namespace
-
-void add_rows(Tensor& into, const RowPieces& pieces) {
-  const std::int64_t width = into.size(1);
-  visit_floating(into.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* table = into.mutable_data<T>();
-    const T* rows = pieces.rows.data<T>();
-    const auto n = static_cast<std::size_t>(width);
-    if (pieces.skip < 0) {
-      kernel::table<T>().scatter_add_rows(table, pieces.ids.data<std::int64_t>(), rows,
-                                          static_cast<std::size_t>(pieces.ids.numel()), n);
-      return;
-    }
-    for_each_row(pieces, [&](std::int64_t id, std::int64_t i) {
-      kernel::table<T>().axpy(table + id * width, T{1}, rows + i * width, n);
-    });
-  });
-}
-
-RowPieces coalesce(const std::vector<RowPieces>& pieces) {
-  std::size_t total = 0;
-  for (const RowPieces& part : pieces) total += static_cast<std::size_t>(part.ids.numel());
-
-  // Which distinct row each looked-up row goes to: an open-addressed table, at most half full.
-  const std::size_t capacity = std::bit_ceil(2 * total + 2);
-  struct Slot {
-    std::int64_t id = -1;
-    std::int64_t row = 0;
-  };
-  std::vector<Slot> slots(capacity);
-  std::vector<std::int64_t> distinct;
-  std::vector<std::int64_t> targets;
-  targets.reserve(total);
-  for (const RowPieces& part : pieces) {
-    for_each_row(part, [&](std::int64_t id, std::int64_t) {
-      std::size_t at =
-          (static_cast<std::uint64_t>(id) * 0x9E3779B97F4A7C15U) >> 20 & (capacity - 1);
-      while (slots[at].id != id && slots[at].id != -1) at = (at + 1) & (capacity - 1);
-      if (slots[at].id == -1) {
-        slots[at] = {id, static_cast<std::int64_t>(distinct.size())};
-        distinct.push_back(id);
-      }
-      targets.push_back(slots[at].row);
-    });
-  }
-
-  const Tensor& first = pieces.front().rows;
-  const std::int64_t width = first.size(1);
-  RowPieces result{tensor(distinct), zeros({distinct.size(), width}, first.dtype()), -1};
-  std::size_t next = 0;
-  visit_floating(first.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* sums = result.rows.mutable_data<T>();
-    for (const RowPieces& part : pieces) {
-      const T* rows = part.rows.data<T>();
-      for_each_row(part, [&](std::int64_t, std::int64_t i) {
-        kernel::table<T>().axpy(sums + targets[next++] * width, T{1}, rows + i * width,
-                                static_cast<std::size_t>(width));
-      });
-    }
-  });
-  return result;
 }
 
 }  // namespace tapegrad

@@ -1,8 +1,8 @@
 // Operations that the tape remembers: the functions of tensor/ops.h, with the same names, shapes
 // and errors, on Variables. A Tensor converts to a constant Variable, so both mix. Grouped as the
 // source files are: elementwise.cc, reductions.cc, similarity.cc, products.cc, shaping.cc,
-// indexing.cc; each operation's formula, forward and rule stand together there. Read next:
-// autograd/elementwise.cc.
+// indexing.cc, tables.cc; each operation's formula, forward and rule stand together there. Read
+// next: autograd/elementwise.cc.
 //
 // Gradients at kinks are PyTorch's: relu'(0) = abs'(0) = 0; clamp passes its whole closed interval;
 // maximum and minimum of two share equally on ties; max(x, dim) gives all to the index it returned,
@@ -187,15 +187,44 @@ Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
 Variable masked_select(const Variable& x, const Tensor& mask);
 Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value);
 
-// Rows of a (rows, width) table: (...) ids -> (..., width). The gradient of the table is
-// row-sparse: it costs what was looked up, not what the table holds. Rows of id padding_idx, which
-// counts from the end if negative, get none.
-Variable embedding(const Variable& weight, const Tensor& ids,
-                   std::optional<std::int64_t> padding_idx = std::nullopt);
-
 // Zeros of `shape`, but for `piece` at positions start, start + step, ... of dimension dim, or, if
 // piece has one dimension fewer, at position start: the gradient of slice() and select().
 Variable place(const Variable& piece, const Shape& shape, std::int64_t dim, std::int64_t start,
                std::int64_t step = 1);
+
+// Tables -----------------------------------------------------------------------------------------
+// The gradient of a table is row-sparse: it costs what was looked up, not what the table holds.
+
+// What the gradient of a row is multiplied with, by how often the row was looked up in this call:
+// 1, 1 / count (PyTorch's scale_grad_by_freq) or 1 / sqrt(count).
+enum class FrequencyScale { none, inverse, inverse_sqrt };
+
+struct EmbeddingLookup {
+  std::optional<std::int64_t> padding_idx = std::nullopt;  // negative counts from the end
+  FrequencyScale frequency_scale = FrequencyScale::none;
+  bool zero_padding = false;  // the result is 0 for padding_idx, whatever its row holds
+};
+
+// Rows of a (rows, width) table: (...) ids -> (..., width). The row padding_idx gets no gradient.
+Variable embedding(const Variable& weight, const Tensor& ids,
+                   std::optional<std::int64_t> padding_idx = std::nullopt);
+Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup options);
+
+enum class BagMode { sum, mean, max };
+
+struct EmbeddingBagLookup {
+  BagMode mode = BagMode::mean;
+  bool include_last_offset = false;  // the last offset is not a bag: it is where the last bag ends
+  Variable per_sample_weights{};     // of ids' shape: factors of the rows; for sum only
+  std::optional<std::int64_t> padding_idx = std::nullopt;  // such ids are left out of the bags
+  FrequencyScale frequency_scale = FrequencyScale::none;   // not for max
+};
+
+// For every bag of ids, the sum, mean or largest (column by column) of its rows: (bags, width).
+// Bags are the rows of 2-d ids (offsets undefined), or parts of 1-d ids that begin at the 1-d
+// offsets, the first of them 0. A bag without ids gives zeros. One pass over the rows; there is
+// never a row for each id.
+Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& offsets = {},
+                       const EmbeddingBagLookup& options = {});
 
 }  // namespace tapegrad

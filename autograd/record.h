@@ -38,11 +38,16 @@ struct Placed {
   std::int64_t step = 1;
 };
 
-// The gradient of a table of which some rows were looked up.
+// The gradient of a table of which some rows were looked up: row ids[i] gets
+// scale[i] * rows[pick[i]]. So what several ids share, as those of a bag do, is there once, and no
+// rule makes a row for each id.
 struct PlacedRows {
-  Tensor ids;              // int64, any shape
-  Variable rows;           // ids' shape with the table's width behind
-  std::int64_t skip = -1;  // rows of this id do not count
+  Tensor ids;                    // int64, any shape
+  Variable rows;                 // ids' shape with the table's width behind; with `pick`, any rows
+  std::int64_t skip = -1;        // what is for this row does not count
+  Tensor pick{};                 // one for each id; undefined: the i-th takes the i-th row
+  Variable scale{};              // one for each id; undefined: 1
+  std::int64_t table_rows = -1;  // of the table when it was looked up; -1 if nobody knows
 };
 
 // One run through the tape, from newest to oldest. Rules' results are delivered to inputs here.

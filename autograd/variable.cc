@@ -60,6 +60,8 @@ const Tensor& Variable::leaf_value() const {
   return node_->as_leaf().value();
 }
 
+const Tensor& Variable::leaf_stored() const { return node_->as_leaf().stored(); }
+
 // The value has changed since this handle was made. For a user that is fine: the value is what it
 // is now. For a rule that captured the handle, the gradient would be wrong.
 void Variable::check_stale() const {
@@ -102,23 +104,27 @@ RowGradient Variable::row_grad() const {
 
 void Variable::set_grad(Tensor gradient) const {
   Leaf& target = leaf();
-  if (gradient.shape() != target.value().shape() || gradient.dtype() != target.value().dtype()) {
+  if (gradient.shape() != target.stored().shape() || gradient.dtype() != target.stored().dtype()) {
     throw ShapeError("set_grad: got " + std::string(name(gradient.dtype())) + " " +
-                     to_string(gradient.sizes()) + ", needed " + name(target.value().dtype()) +
-                     " " + to_string(target.value().sizes()));
+                     to_string(gradient.sizes()) + ", needed " + name(target.stored().dtype()) +
+                     " " + to_string(target.stored().sizes()));
   }
   target.grad.clear();
+  ++target.grad_changes;
   target.grad.dense = Variable(std::move(gradient));
 }
 
-void Variable::zero_grad() const { leaf().grad.clear(); }
+void Variable::zero_grad() const {
+  leaf().grad.clear();
+  ++leaf().grad_changes;
+}
 
 void Variable::set_value(Tensor value) {
   Leaf& target = leaf();
-  if (value.shape() != target.value().shape() || value.dtype() != target.value().dtype()) {
+  if (value.shape() != target.stored().shape() || value.dtype() != target.stored().dtype()) {
     throw ShapeError("set_value: got " + std::string(name(value.dtype())) + " " +
-                     to_string(value.sizes()) + ", needed " + name(target.value().dtype()) + " " +
-                     to_string(target.value().sizes()));
+                     to_string(value.sizes()) + ", needed " + name(target.stored().dtype()) + " " +
+                     to_string(target.stored().sizes()));
   }
   // The leaf's memory is its own, so that optimisers may write to it.
   const bool own = value.is_exclusive() && value.is_contiguous();

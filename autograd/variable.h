@@ -124,12 +124,12 @@ class Variable {
   }
   Tensor value() const&& { return static_cast<const Variable&>(*this).value(); }
 
-  std::int64_t dim() const { return value().dim(); }
-  std::int64_t size(std::int64_t dim) const { return value().size(dim); }
-  std::span<const std::int64_t> sizes() const { return value().sizes(); }
-  Shape shape() const { return value().shape(); }
-  std::int64_t numel() const { return value().numel(); }
-  DType dtype() const { return value().dtype(); }
+  std::int64_t dim() const { return stored().dim(); }
+  std::int64_t size(std::int64_t dim) const { return stored().size(dim); }
+  std::span<const std::int64_t> sizes() const { return stored().sizes(); }
+  Shape shape() const { return stored().shape(); }
+  std::int64_t numel() const { return stored().numel(); }
+  DType dtype() const { return stored().dtype(); }
   // Recorded, and the gradient comes back in this type; int64 and boolean are constants.
   Variable to(DType dtype) const;
   template <class T>
@@ -184,14 +184,19 @@ class Variable {
   void zero_grad() const;        // has_grad() is false afterwards
   void set_value(Tensor value);  // same shape and dtype; stays the same leaf
 
-  // For the machinery: the node, and the leaf behind it (AutogradError if there is none).
+  // For the machinery: the node, the leaf behind it (AutogradError if there is none), and the value
+  // as it lies in memory: rows of a leaf may wait there for steps of an optimiser.
   Node* node() const { return node_; }
   Leaf& leaf() const;
+  const Tensor& stored() const {
+    return node_ != nullptr && node_->is_leaf() ? leaf_stored() : value_;
+  }
 
  private:
   friend class Playback;
   std::uint32_t leaf_version() const noexcept;
   const Tensor& leaf_value() const;
+  const Tensor& leaf_stored() const;
   void check_stale() const;
   void renew_version() noexcept;
   void note_version() { version_ = value_.version(); }

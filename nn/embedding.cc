@@ -1,7 +1,5 @@
 #include <tapegrad/nn/embedding.h>
 
-#include <algorithm>
-
 #include <tapegrad/autograd/leaf.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/tensor/random.h>
@@ -57,19 +55,10 @@ Variable Embedding::operator()(const Tensor& ids) const {
 }
 
 void Embedding::freeze_rows(const std::vector<std::int64_t>& rows) const {
-  for (const std::int64_t row : rows) {
-    if (row < 0 || row >= num_embeddings()) {
-      throw IndexError("freeze_rows: row " + std::to_string(row) + " out of range for " +
-                       std::to_string(num_embeddings()) + " rows");
-    }
-  }
-  std::vector<std::int64_t>& frozen = weight.leaf().frozen_rows;
-  frozen.insert(frozen.end(), rows.begin(), rows.end());
-  std::ranges::sort(frozen);
-  frozen.erase(std::unique(frozen.begin(), frozen.end()), frozen.end());
+  weight.leaf().freeze_rows(rows);
 }
 
-void Embedding::unfreeze_rows() const { weight.leaf().frozen_rows.clear(); }
+void Embedding::unfreeze_rows() const { weight.leaf().unfreeze_rows(); }
 
 std::string Embedding::description() const {
   std::string text =

@@ -36,10 +36,9 @@ Variable CloneScope::clone_of(const Variable& original) {
   if (!original.defined()) return original;
   const auto found = leaves_.find(original.node());
   if (found != leaves_.end()) return found->second;
-  const Leaf& from = original.leaf();
+  Leaf& from = original.leaf();
   Variable copy = parameter(from.value().clone(), from.requires_grad);
-  copy.leaf().frozen_rows = from.frozen_rows;
-  copy.leaf().frozen_columns = from.frozen_columns;
+  copy.leaf().honour_as(from);
   leaves_.emplace(original.node(), copy);
   return copy;
 }
@@ -193,7 +192,7 @@ void Module::to(DType dtype) const {
   }
   visit_parameters("", [&](const std::string&, const Parameter& registered) {
     Leaf& leaf = registered.leaf();
-    if (leaf.value().dtype() == dtype) return;
+    if (leaf.stored().dtype() == dtype) return;
     leaf.grad.clear();
     leaf.set_value(leaf.value().to(dtype));
   });

@@ -24,12 +24,12 @@ class Parameter {
 
   bool defined() const { return variable().defined(); }
   const Tensor& value() const { return variable().value(); }
-  std::int64_t dim() const { return value().dim(); }
-  std::int64_t size(std::int64_t dim) const { return value().size(dim); }
-  std::span<const std::int64_t> sizes() const { return value().sizes(); }
-  Shape shape() const { return value().shape(); }
-  std::int64_t numel() const { return value().numel(); }
-  DType dtype() const { return value().dtype(); }
+  std::int64_t dim() const { return variable().dim(); }
+  std::int64_t size(std::int64_t dim) const { return variable().size(dim); }
+  std::span<const std::int64_t> sizes() const { return variable().sizes(); }
+  Shape shape() const { return variable().shape(); }
+  std::int64_t numel() const { return variable().numel(); }
+  DType dtype() const { return variable().dtype(); }
   bool requires_grad() const { return variable().requires_grad(); }
   bool has_grad() const { return variable().has_grad(); }
   Tensor grad() const { return variable().grad(); }

@@ -5,8 +5,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include <tapegrad/optim/stretches.h>
-#include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/optim/adam_rule.h>
 
 namespace tapegrad::optim {
 namespace {
@@ -51,29 +50,21 @@ template <class Options>
 void AdamWith<Options>::update(Leaf& leaf, State& state, std::size_t group) {
   const Options& o = options_[group];
   const double t = static_cast<double>(state.steps);
-  const kernel::AdamArguments arguments{
-      .beta1 = o.betas.first,
-      .beta2 = o.betas.second,
-      .eps = o.eps,
-      .l2 = kDecayIsApart<Options> ? 0 : o.weight_decay,
-      .shrink = kDecayIsApart<Options> ? 1 - o.lr * o.weight_decay : 1,
-      .step_size = o.lr / (1 - std::pow(o.betas.first, t)),
-      .sqrt_bias2 = std::sqrt(1 - std::pow(o.betas.second, t)),
-      .sign = o.maximize ? -1.0 : 1.0};
-  visit_floating(leaf.value().dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* const p = leaf.writable_value().mutable_data<T>();
-    T* const m = state.moments[0].mutable_data<T>();
-    T* const v = state.moments[1].mutable_data<T>();
-    T* const top = o.amsgrad ? state.moments[2].mutable_data<T>() : nullptr;
-    // Rows without a gradient move too, as long as their mean is not zero.
-    for_each_stretch<T>(leaf, OtherRows::visit,
-                        [&](std::size_t begin, std::size_t count, const T* gradient) {
-                          kernel::table<T>().adam(p + begin, m + begin, v + begin,
-                                                  top != nullptr ? top + begin : nullptr, gradient,
-                                                  count, arguments);
-                        });
-  });
+  const double lr = o.lr * leaf.rate_multiplier();
+  const bool apart = kDecayIsApart<Options>;
+  AdamRule rule{.step = t,
+                .amsgrad = o.amsgrad,
+                .dtype = leaf.stored().dtype(),
+                .a = {.beta1 = o.betas.first,
+                      .beta2 = o.betas.second,
+                      .eps = o.eps,
+                      .l2 = apart ? 0 : o.weight_decay,
+                      .shrink = apart ? 1 - lr * o.weight_decay : 1,
+                      .step_size = lr / (1 - std::pow(o.betas.first, t)),
+                      .sqrt_bias2 = std::sqrt(1 - std::pow(o.betas.second, t)),
+                      .sign = o.maximize ? -1.0 : 1.0}};
+  if (leaf.sparse() && !leaf.grad.rows.empty()) rule.correct_as_sparse();
+  take_step(state, rule);
 }
 
 template class AdamWith<AdamOptions>;

@@ -40,6 +40,7 @@ class AdamWith final : public Optimizer {
  private:
   double rate(std::size_t group) const override { return options_[group].lr; }
   void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
+  double* momentum_option(std::size_t group) override { return &options_[group].betas.first; }
   std::span<const char* const> moments(std::size_t group) const override;
   void update(Leaf& leaf, State& state, std::size_t group) override;
 
@@ -51,6 +52,10 @@ class AdamWith final : public Optimizer {
 //   g = gradient (its negative to maximize) + weight_decay * p
 //   m = beta1 * m + (1 - beta1) * g,  v = beta2 * v + (1 - beta2) * g^2
 //   p = p - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+// A row without a gradient moves on by its mean, which takes no time until it is read (Optimizer
+// tells how), nor much then: but with weight_decay every row truly moves at every step, and all
+// steps are replayed. AdamW's decay costs nothing. Rows of an Embedding with {.sparse = true} rest
+// instead, as torch.optim.SparseAdam has it; optim/sparse_adam.h is the same for all parameters.
 using Adam = AdamWith<AdamOptions>;
 
 // Adam with the decay apart from the gradient (Loshchilov and Hutter 2019): p shrinks by

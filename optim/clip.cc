@@ -7,7 +7,7 @@
 #include <sstream>
 #include <utility>
 
-#include <tapegrad/optim/stretches.h>
+#include <tapegrad/optim/movable.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -67,6 +67,7 @@ void change_gradient(Leaf& leaf, const Change& change) {
     using T = decltype(zero);
     change(gradient.mutable_data<T>(), static_cast<std::size_t>(gradient.numel()));
   });
+  ++leaf.grad_changes;
   if (leaf.grad.rows.empty()) {
     leaf.grad.dense = Variable(std::move(gradient));
   } else {
@@ -84,11 +85,10 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();
     if (!counts(leaf)) continue;
-    visit_floating(leaf.value().dtype(), [&](auto zero) {
+    visit_floating(leaf.stored().dtype(), [&](auto zero) {
       using T = decltype(zero);
-      for_each_stretch<T>(
-          leaf, OtherRows::skip,
-          [&](std::size_t, std::size_t count, const T* gradient) { norm.add(gradient, count); });
+      for_each_gradient<T>(
+          leaf, [&](const T* gradient, std::size_t count) { norm.add(gradient, count); });
     });
   }
   const double total = norm.value();

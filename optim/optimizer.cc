@@ -1,12 +1,14 @@
-// Groups, the walk over parameters that are due, and saving. Read next: optim/stretches.h.
+// Groups, the walk over parameters that are due, and saving. Read next: optim/movable.h.
 #include <tapegrad/optim/optimizer.h>
 
 #include <algorithm>
+#include <ostream>
 #include <sstream>
 #include <unordered_set>
 #include <utility>
 
 #include <tapegrad/autograd/leaf.h>
+#include <tapegrad/optim/state.h>
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
@@ -25,6 +27,11 @@ bool alike(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace
+
+Optimizer::Optimizer(const char* name) : name_(name) {}
+Optimizer::~Optimizer() = default;
+Optimizer::Optimizer(Optimizer&&) noexcept = default;
+Optimizer& Optimizer::operator=(Optimizer&&) noexcept = default;
 
 // Groups ------------------------------------------------------------------------------------------
 
@@ -52,7 +59,10 @@ void Optimizer::add_parameters(std::vector<NamedParameter> parameters) {
                        " is listed twice, needed each parameter once and in one group");
     }
   }
-  std::vector<State> states(parameters.size());
+  std::vector<std::unique_ptr<State>> states;
+  for (const NamedParameter& parameter : parameters) {
+    states.push_back(std::make_unique<State>(parameter.variable));
+  }
   groups_.push_back({std::move(parameters), std::move(states)});
 }
 
@@ -90,6 +100,25 @@ void Optimizer::set_lr(double lr, std::size_t group) {
   set_rate(group, lr);
 }
 
+double Optimizer::momentum(std::size_t group) const {
+  check_group(group);
+  const double* const option = const_cast<Optimizer*>(this)->momentum_option(group);
+  if (option == nullptr) throw ValueError(std::string(name_) + ": this optimiser has no momentum");
+  return *option;
+}
+
+void Optimizer::set_momentum(double momentum, std::size_t group) {
+  check_group(group);
+  check(momentum >= 0 && momentum < 1, "momentum", momentum, "a number in [0, 1)");
+  double* const option = momentum_option(group);
+  if (option == nullptr) throw ValueError(std::string(name_) + ": this optimiser has no momentum");
+  if ((*option == 0) != (momentum == 0)) {
+    throw ValueError(std::string(name_) +
+                     ": momentum cannot be switched on or off later, make a new optimiser");
+  }
+  *option = momentum;
+}
+
 // Steps -------------------------------------------------------------------------------------------
 
 template <class Function>
@@ -98,7 +127,7 @@ void Optimizer::for_each_due(const Function& function) {
     auto& [parameters, states] = groups_[group];
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const Leaf& leaf = parameters[i].variable.leaf();
-      if (leaf.requires_grad && !leaf.grad.empty()) function(parameters[i], states[i], group);
+      if (leaf.requires_grad && !leaf.grad.empty()) function(parameters[i], *states[i], group);
     }
   }
 }
@@ -118,30 +147,68 @@ void Optimizer::prepare(const NamedParameter& parameter, State& state, std::size
   const Leaf& leaf = parameter.variable.leaf();
   const auto refuse = [&](const char* what, const Tensor& found, const char* fix) {
     throw ValueError(std::string(name_) + ": " + quoted(parameter) + " is " +
-                     describe(leaf.value()) + ", but its " + what + " is " + describe(found) +
+                     describe(leaf.stored()) + ", but its " + what + " is " + describe(found) +
                      "; " + fix);
   };
   if (leaf.grad.rows.empty()) {
     const Tensor& gradient = leaf.grad.dense.value();
-    if (!alike(gradient, leaf.value())) refuse("gradient", gradient, "call zero_grad()");
+    if (!alike(gradient, leaf.stored())) refuse("gradient", gradient, "call zero_grad()");
   }
   for (const RowPieces& pieces : leaf.grad.rows) {
     const Tensor& rows = pieces.rows;
-    if (rows.dtype() != leaf.value().dtype() || rows.size(1) != leaf.value().size(-1)) {
+    if (rows.dtype() != leaf.stored().dtype() || rows.size(1) != leaf.stored().size(-1)) {
       refuse("gradient's rows", rows, "call zero_grad()");
     }
   }
   for (const Tensor& moment : state.moments) {
-    if (!alike(moment, leaf.value())) refuse("state", moment, "make a new optimiser");
+    if (!alike(moment, leaf.stored())) refuse("state", moment, "make a new optimiser");
   }
   const std::size_t needed = moments(group).size();
-  while (state.moments.size() < needed) state.moments.push_back(zeros_like(leaf.value()));
+  while (state.moments.size() < needed) {
+    const double first = initial(group, state.moments.size());
+    state.moments.push_back(full_like(leaf.stored(), first));
+    state.initial.push_back(first);
+  }
 }
 
 void Optimizer::zero_grad() const {
   for (const Group& group : groups_) {
     for (const NamedParameter& parameter : group.parameters) parameter.variable.zero_grad();
   }
+}
+
+// Rows that wait ----------------------------------------------------------------------------------
+
+void Optimizer::settle() const {
+  for (const Group& group : groups_) {
+    for (const auto& state : group.states) state->settle();
+  }
+}
+
+void Optimizer::State::settle() {
+  if (waiting != nullptr) waiting->settle(*this);
+}
+
+void Optimizer::State::settle_rows(std::span<const std::int64_t> ids) {
+  if (waiting != nullptr) waiting->settle_rows(*this, ids);
+}
+
+// Rows take along what is remembered of them; new ones begin as all did.
+void Optimizer::State::remap_rows(std::span<const std::int64_t> sources) {
+  settle();
+  waiting.reset();
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    Shape shape(moments[i].sizes());
+    shape[0] = static_cast<std::int64_t>(sources.size());
+    Tensor remapped = full(shape, initial[i], moments[i].dtype());
+    for (std::size_t row = 0; row < sources.size(); ++row) {
+      if (sources[row] < 0) continue;
+      select(remapped, 0, static_cast<std::int64_t>(row))
+          .copy_(select(moments[i], 0, sources[row]));
+    }
+    moments[i] = std::move(remapped);
+  }
+  explain = nullptr;
 }
 
 // Saving ------------------------------------------------------------------------------------------
@@ -175,7 +242,9 @@ StateDict Optimizer::state_dict() const {
   const std::vector<std::string> names = labels();
   auto label = names.begin();
   for (std::size_t group = 0; group < groups_.size(); ++group) {
-    for (const State& state : groups_[group].states) {
+    for (const auto& remembered : groups_[group].states) {
+      State& state = *remembered;
+      state.settle();
       if (state.steps > 0) {
         saved.insert(*label + "step", tensor(state.steps));
         const auto kinds = moments(group);
@@ -203,12 +272,16 @@ void Optimizer::load_state_dict(const StateDict& saved) {
     return found;
   };
 
-  std::vector<std::vector<State>> states;
+  struct Loaded {
+    std::int64_t steps = 0;
+    std::vector<Tensor> moments;
+  };
+  std::vector<std::vector<Loaded>> states;
   std::vector<double> rates;
   const std::vector<std::string> names = labels();
   auto label = names.begin();
   for (std::size_t group = 0; group < groups_.size(); ++group) {
-    std::vector<State>& loaded = states.emplace_back(groups_[group].states.size());
+    std::vector<Loaded>& loaded = states.emplace_back(groups_[group].states.size());
     for (std::size_t i = 0; i < loaded.size(); ++i, ++label) {
       if (!saved.contains(*label + "step")) continue;  // it had not taken a step
       const Tensor& steps = *find(*label + "step");
@@ -217,7 +290,7 @@ void Optimizer::load_state_dict(const StateDict& saved) {
         continue;
       }
       loaded[i].steps = steps.item<std::int64_t>();
-      const Tensor& value = groups_[group].parameters[i].variable.leaf().value();
+      const Tensor& value = groups_[group].parameters[i].variable.leaf().stored();
       for (const char* kind : moments(group)) {
         const Tensor* const moment = find(*label + kind);
         if (moment == nullptr) continue;
@@ -241,7 +314,18 @@ void Optimizer::load_state_dict(const StateDict& saved) {
     throw FormatError(std::string(name_) + ": the state does not fit this optimiser: " + problems);
   }
   for (std::size_t group = 0; group < groups_.size(); ++group) {
-    groups_[group].states = std::move(states[group]);
+    for (std::size_t i = 0; i < states[group].size(); ++i) {
+      State& state = *groups_[group].states[i];
+      state.settle();
+      state.waiting.reset();
+      state.explain = nullptr;
+      state.steps = states[group][i].steps;
+      state.moments = std::move(states[group][i].moments);
+      state.initial.clear();
+      for (std::size_t m = 0; m < state.moments.size(); ++m) {
+        state.initial.push_back(initial(group, m));
+      }
+    }
     set_rate(group, rates[group]);
   }
 }

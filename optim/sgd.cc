@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include <tapegrad/optim/stretches.h>
+#include <tapegrad/optim/waiting.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -35,27 +35,90 @@ std::span<const char* const> SGD::moments(std::size_t group) const {
   return std::span(kNames).first(options_[group].momentum != 0 ? 1 : 0);
 }
 
+double* SGD::momentum_option(std::size_t group) { return &options_[group].momentum; }
+
+namespace {
+
+// Where the gradient is zero, p and its momentum b go through a linear map in each step.
+struct SgdRule {
+  static constexpr bool kSparseRowsRest = false;  // nor do they in torch.optim.SGD
+  double step;
+  DType dtype;
+  kernel::SgdArguments a;
+
+  template <class T>
+  void apply(const Numbers<T>& x, const T* g, std::size_t n) const {
+    kernel::table<T>().sgd(x.p, x.moments[0], g, n, a);
+  }
+
+  bool acts_without_gradient() const { return a.momentum != 0 || a.weight_decay != 0; }
+
+  // b' = kept b + rest wd p, and the step is p' = p - lr b' or its Nesterov form. The factors are
+  // as the kernel has them, in the parameter's precision.
+  kernel::PairMap map() const {
+    const auto rounded = [this](double x) {
+      return dtype == float32 ? static_cast<double>(static_cast<float>(x)) : x;
+    };
+    const double lr = rounded(a.lr), decay = rounded(a.weight_decay);
+    const double momentum = rounded(a.momentum);
+    if (momentum == 0) return {1 - lr * decay, 0, 0, 1};
+    const double bb = a.first ? 0 : momentum;
+    const double bp = (a.first ? 1 : rounded(1 - a.dampening)) * decay;
+    if (!a.nesterov) return {1 - lr * bp, -lr * bb, bp, bb};
+    return {1 - lr * (decay + momentum * bp), -lr * momentum * bb, bp, bb};
+  }
+
+  class Jump {
+   public:
+    Jump(double, const SgdRule&) {}
+    void append(const SgdRule& rule) { steps_.append(rule.map()); }
+    template <class T>
+    bool apply(std::size_t from, std::span<const SgdRule> rules, const Numbers<T>& x,
+               std::size_t n) const {
+      if (rules.size() - from <= kReplayed) return false;
+      if (x.moments[0] == nullptr) {
+        const T factor = static_cast<T>(steps_.since(from).pp);
+        for (std::size_t i = 0; i < n; ++i) x.p[i] *= factor;
+      } else {
+        kernel::table<T>().map_pairs(x.p, x.moments[0], n, steps_.since(from));
+      }
+      return true;
+    }
+
+   private:
+    LinearSteps steps_;
+  };
+
+  MovedBy explain(double p, const double* moments, double gradient) const {
+    const double g = a.sign * gradient;
+    const double rest = a.first ? 1 : 1 - a.dampening;
+    const double b = a.momentum != 0 ? moments[0] : 0;
+    // What p was: the step solved for it.
+    const double moved = a.momentum == 0 ? g : a.nesterov ? g + a.momentum * b : b;
+    const bool decays_now = a.momentum == 0 || a.nesterov;
+    const double before =
+        decays_now ? (p + a.lr * moved) / (1 - a.lr * a.weight_decay) : p + a.lr * moved;
+    const double decay = a.weight_decay * before;
+    const double share = a.momentum == 0 ? 1 : a.nesterov ? 1 + a.momentum * rest : rest;
+    const double earlier = a.momentum == 0 ? 0 : b - rest * (g + decay);
+    return {-a.lr * share * g, -a.lr * (a.nesterov ? a.momentum : 1) * earlier,
+            -a.lr * share * decay};
+  }
+};
+
+}  // namespace
+
 void SGD::update(Leaf& leaf, State& state, std::size_t group) {
   const SGDOptions& o = options_[group];
-  const kernel::SgdArguments arguments{.lr = o.lr,
-                                       .momentum = o.momentum,
-                                       .dampening = o.dampening,
-                                       .weight_decay = o.weight_decay,
-                                       .sign = o.maximize ? -1.0 : 1.0,
-                                       .nesterov = o.nesterov,
-                                       .first = state.steps == 1};
-  // Without these, rows without a gradient stay where they are.
-  const bool all_move = o.momentum != 0 || o.weight_decay != 0;
-  visit_floating(leaf.value().dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* const p = leaf.writable_value().mutable_data<T>();
-    T* const buffer = state.moments.empty() ? nullptr : state.moments[0].mutable_data<T>();
-    for_each_stretch<T>(leaf, all_move ? OtherRows::visit : OtherRows::skip,
-                        [&](std::size_t begin, std::size_t count, const T* gradient) {
-                          kernel::table<T>().sgd(p + begin, buffer ? buffer + begin : nullptr,
-                                                 gradient, count, arguments);
-                        });
-  });
+  take_step(state, SgdRule{.step = static_cast<double>(state.steps),
+                           .dtype = leaf.stored().dtype(),
+                           .a = {.lr = o.lr * leaf.rate_multiplier(),
+                                 .momentum = o.momentum,
+                                 .dampening = o.dampening,
+                                 .weight_decay = o.weight_decay,
+                                 .sign = o.maximize ? -1.0 : 1.0,
+                                 .nesterov = o.nesterov,
+                                 .first = state.steps == 1}});
 }
 
 }  // namespace tapegrad::optim

@@ -32,6 +32,7 @@ class SGD final : public Optimizer {
  private:
   double rate(std::size_t group) const override { return options_[group].lr; }
   void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
+  double* momentum_option(std::size_t group) override;
   std::span<const char* const> moments(std::size_t group) const override;
   void update(Leaf& leaf, State& state, std::size_t group) override;
 

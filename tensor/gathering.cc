@@ -1,5 +1,5 @@
 // Copies by index or by mask: table lookups, gathering, scattering. Indices are checked before
-// anything is written. Read next: tensor/sorting.cc.
+// anything is written. Read next: tensor/tables.cc.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -9,6 +9,7 @@
 #include <tapegrad/tensor/layout.h>
 #include <tapegrad/tensor/loop.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/tables.h>
 
 namespace tapegrad {
 
@@ -81,8 +82,9 @@ template <class T>
 void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, std::int64_t n,
                       std::int64_t columns) {
   if constexpr (std::is_floating_point_v<T>) {
-    kernel::table<T>().scatter_add_rows(table, ids, rows, static_cast<std::size_t>(n),
-                                        static_cast<std::size_t>(columns));
+    kernel::table<T>().scatter_add_rows(table, ids, rows, nullptr, nullptr,
+                                        static_cast<std::size_t>(n),
+                                        static_cast<std::size_t>(columns), -1);
   } else {
     for (std::int64_t i = 0; i < n; ++i) {
       T* to = table + ids[i] * columns;
@@ -181,23 +183,30 @@ Tensor scattered(const char* operation, const Tensor& x, std::int64_t dim, const
 
 // By rows -----------------------------------------------------------------------------------------
 
-Tensor embedding(const Tensor& weight, const Tensor& ids) {
-  if (weight.dim() != 2) {
-    throw ShapeError("embedding: weight has shape " + to_string(weight.sizes()) +
+Tensor checked_ids(const char* operation, const Tensor& table, const Tensor& ids) {
+  if (table.dim() != 2) {
+    throw ShapeError(std::string(operation) + ": weight has shape " + to_string(table.sizes()) +
                      ", needed (rows, width)");
   }
-  const Tensor indices = checked_indices("embedding", ids, weight.sizes()[0], "rows");
-  const Tensor table = weight.contiguous();
-  const std::int64_t width = table.sizes()[1];
+  return checked_indices(operation, ids, table.sizes()[0], "rows");
+}
+
+Tensor rows_at(const Tensor& table, const Tensor& ids) {
+  const Tensor rows = table.contiguous();
+  const std::int64_t width = rows.sizes()[1];
   Shape shape = ids.shape();
   shape.push_back(width);
-  Tensor out = Tensor::uninitialized(shape, table.dtype());
-  visit(table.dtype(), [&](auto zero) {
+  Tensor out = Tensor::uninitialized(shape, rows.dtype());
+  visit(rows.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    gather_rows(out.mutable_data<T>(), table.data<T>(), indices.data<std::int64_t>(),
-                indices.numel(), width);
+    gather_rows(out.mutable_data<T>(), rows.data<T>(), ids.data<std::int64_t>(), ids.numel(),
+                width);
   });
   return out;
+}
+
+Tensor embedding(const Tensor& weight, const Tensor& ids) {
+  return rows_at(weight, checked_ids("embedding", weight, ids));
 }
 
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {

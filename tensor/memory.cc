@@ -1,5 +1,9 @@
 #include <tapegrad/tensor/memory.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
@@ -32,10 +36,17 @@ class OutOfMemory : public std::bad_alloc {
 
 thread_local constinit std::size_t system_calls = 0;
 
+// Large blocks lie in pages of 2 MiB, where the system grants them: rows of a large table are read
+// in no order, and looking up small pages takes as long as reading the row.
 void* ask_system(std::size_t bytes) {
   ++system_calls;
-  void* block = std::aligned_alloc(kAlignment, bytes);
+  constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  const bool huge = bytes >= 4 * kHugePage;
+  void* block = std::aligned_alloc(huge ? kHugePage : kAlignment, bytes);
   if (block == nullptr) throw OutOfMemory(bytes);
+#if defined(MADV_HUGEPAGE)
+  if (huge) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish, no more
+#endif
   return block;
 }
 

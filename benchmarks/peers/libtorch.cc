@@ -2,6 +2,7 @@
 //   operation NAME ELEMENTS RECORDED                    a chain of 1,000, and its backward
 //   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn or cell
 //   optimizer NAME PARAMETERS                           a step of adam or sgd
+//   table NAME ROWS                                     a step on a table of 64 columns
 // Read next: ../operation.cc.
 #include <torch/torch.h>
 
@@ -111,12 +112,37 @@ Work optimizer(std::istream& arguments) {
   return [rule] { rule->step(); };
 }
 
+// 1,000 distinct ids are looked up in each step; sgd gets row-sparse gradients, adam takes none.
+Work table(std::istream& arguments) {
+  std::string name;
+  std::int64_t rows = 0;
+  arguments >> name >> rows;
+  const bool sparse = name == "sgd";
+  torch::nn::Embedding embedding(torch::nn::EmbeddingOptions(rows, 64).sparse(sparse));
+  std::shared_ptr<torch::optim::Optimizer> rule;
+  if (sparse) {
+    rule = std::make_shared<torch::optim::SGD>(embedding->parameters(),
+                                               torch::optim::SGDOptions(1e-3));
+  } else {
+    rule = std::make_shared<torch::optim::Adam>(embedding->parameters(),
+                                                torch::optim::AdamOptions(1e-3));
+  }
+  const Tensor order = torch::randperm(rows);
+  return [=, at = std::int64_t{0}]() mutable {
+    rule->zero_grad();
+    embedding->forward(order.narrow(0, at, 1000)).square().sum().backward();
+    rule->step();
+    at = at + 2000 <= rows ? at + 1000 : 0;
+  };
+}
+
 Work prepare(std::istream& arguments) {
   std::string kind;
   arguments >> kind;
   if (kind == "operation") return operation(arguments);
   if (kind == "classifier") return classifier(arguments);
   if (kind == "optimizer") return optimizer(arguments);
+  if (kind == "table") return table(arguments);
   return nullptr;
 }
 

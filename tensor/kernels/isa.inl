@@ -92,10 +92,18 @@ constexpr Table<T> make_table() {
   table.log_softmax_backward = log_softmax_backward<T>;
   table.gather_rows = gather_rows<T>;
   table.scatter_add_rows = scatter_add_rows<T>;
+  table.bag_sum = bag_sum<T>;
+  table.bag_max = bag_max<T>;
+  table.bag_dots = bag_dots<T>;
   table.matmul = matmul<T>;
   table.matmul_workspace = matmul_workspace<T>;
   table.adam = adam<T>;
+  table.adam_jump = adam_jump<T>;
+  table.map_pairs = map_pairs<T>;
   table.sgd = sgd<T>;
+  table.adagrad = adagrad<T>;
+  table.rmsprop = rmsprop<T>;
+  table.adadelta = adadelta<T>;
   return table;
 }
 

@@ -83,6 +83,50 @@ struct SgdArguments {
   bool nesterov, first;
 };
 
+// Several steps of Adam or AdamW without a gradient at once, over n consecutive numbers. In step k
+// after the last gradient a number moves by
+//   c_k m / (sqrt(v) + eps y_k),   m and v as they were, c_k and y_k the same for all numbers,
+// and 1 / (sqrt(v) + eps y) is expanded around y = center:
+//   h = 1 / (sqrt(v or vmax) + eps_center),  u = eps_center * h  (in [0, 1]),
+//   p = shrink * (p - m h (s[0] - u (s[1] - u (s[2] - ...)))),  m *= m_factor,  v *= v_factor
+// where s[j] = sum over k of c_k (y_k / center - 1)^j. (optim/jumps.h finds them.)
+struct AdamJumpArguments {
+  double shrink, m_factor, v_factor;
+  double eps_center;  // eps * center
+  double s[6];
+};
+
+// A pair of numbers through a linear map: (p, b) = (pp p + pb b, bp p + bb b).
+struct PairMap {
+  double pp, pb, bp, bb;
+};
+
+// One step of Adagrad over n consecutive numbers (Duchi et al. 2011), in PyTorch's order:
+//   g = sign * g + weight_decay * p;  sum += g * g;  p -= rate * g / (sqrt(sum) + eps)
+struct AdagradArguments {
+  double rate;  // lr / (1 + (t - 1) * lr_decay)
+  double weight_decay, eps, sign;
+};
+
+// One step of RMSprop over n consecutive numbers (Hinton 2012; centered, Graves 2013), in PyTorch's
+// order:
+//   g = sign * g + weight_decay * p;  v = alpha * v + (1 - alpha) * g * g;
+//   centered:  mean = alpha * mean + (1 - alpha) * g;  scale = sqrt(v - mean * mean) + eps;
+//   else:  scale = sqrt(v) + eps;
+//   with momentum:  buf = momentum * buf + g / scale;  p -= lr * buf;  else:  p -= lr * g / scale
+// v - mean * mean is a variance. Where rounding leaves less than 0 of it, 0 is taken instead, and
+// the step is a number; PyTorch's is nan.
+struct RmspropArguments {
+  double lr, alpha, eps, weight_decay, momentum, sign;
+};
+
+// One step of Adadelta over n consecutive numbers (Zeiler 2012), in PyTorch's order:
+//   g = sign * g + weight_decay * p;  v = rho * v + (1 - rho) * g * g;
+//   d = sqrt(u + eps) / sqrt(v + eps) * g;  u = rho * u + (1 - rho) * d * d;  p -= lr * d
+struct AdadeltaArguments {
+  double lr, rho, eps, weight_decay, sign;
+};
+
 // All kernels for one element type T (float or double). Pointers need no alignment beyond T's own,
 // though tensors are aligned to 64 bytes. Outputs may be the same memory as an input of the same
 // type (exactly, not shifted); otherwise they do not overlap. n may be 0.
@@ -129,9 +173,28 @@ struct Table {
   // y[i] = table[ids[i]]
   void (*gather_rows)(T* y, const T* table, const std::int64_t* ids, std::size_t n,
                       std::size_t columns);
-  // table[ids[i]] += rows[i], in the order of i
-  void (*scatter_add_rows)(T* table, const std::int64_t* ids, const T* rows, std::size_t n,
-                           std::size_t columns);
+  // table[ids[i]] += scale[i] * rows[pick[i]], in the order of i, where ids[i] is not `skip`; pick
+  // (i-th) and scale (1) may be null
+  void (*scatter_add_rows)(T* table, const std::int64_t* ids, const T* rows,
+                           const std::int64_t* pick, const T* scale, std::size_t n,
+                           std::size_t columns, std::int64_t skip);
+
+  // Bags: bag b holds the ids from bounds[b] up to bounds[b + 1], and its result is row b of y.
+  // Those of value `skip` do not count; a bag of which nothing counts gives zeros. In the order of
+  // ids:
+  // y[b] = sum of scale[i] * table[ids[i]], over their number if `mean`; scale may be null (all 1)
+  void (*bag_sum)(T* y, const T* table, const std::int64_t* ids, const T* scale,
+                  const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                  std::int64_t skip, bool mean);
+  // y[b][j] = max of table[ids[i]][j], NaN if there is one, and winners[b][j] = the first such
+  // ids[i], -1 where there is none; winners may be null. No bag has 2^32 ids.
+  void (*bag_max)(T* y, std::int64_t* winners, const T* table, const std::int64_t* ids,
+                  const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                  std::int64_t skip);
+  // y[i] = dot(x[b], table[ids[i]]) for the bag b that i is in, 0 where ids[i] is skip
+  void (*bag_dots)(T* y, const T* x, const T* table, const std::int64_t* ids,
+                   const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                   std::int64_t skip);
 
   // matmul.inl ---------------------------------------------------------------------------------
   // C (m, n), rows ldc apart, = or += A (m, k) B (k, n). Element (i, j) of A is
@@ -146,8 +209,16 @@ struct Table {
   // optimizers.inl: each one pass over memory ------------------------------------------------
   // vmax may be null (no amsgrad); g may be null, which stands for zeros.
   void (*adam)(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArguments&);
+  void (*adam_jump)(T* p, T* m, T* v, const T* vmax, std::size_t n, const AdamJumpArguments&);
+  void (*map_pairs)(T* p, T* b, std::size_t n, const PairMap&);
   // buf may be null (no momentum); g may be null, which stands for zeros.
   void (*sgd)(T* p, T* buf, const T* g, std::size_t n, const SgdArguments&);
+  // g may be null, which stands for zeros.
+  void (*adagrad)(T* p, T* sum, const T* g, std::size_t n, const AdagradArguments&);
+  // buf may be null (no momentum), mean too (not centered); g may be null, which stands for zeros.
+  void (*rmsprop)(T* p, T* v, T* buf, T* mean, const T* g, std::size_t n, const RmspropArguments&);
+  // g may be null, which stands for zeros.
+  void (*adadelta)(T* p, T* v, T* u, const T* g, std::size_t n, const AdadeltaArguments&);
 };
 
 // The kernels that suit this machine, chosen once: the best level that the processor and the

@@ -231,10 +231,65 @@ void gather_rows(T* y, const T* table, const std::int64_t* ids, size_t n, size_t
 }
 
 template <class T>
-void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, size_t n, size_t columns) {
+void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, const std::int64_t* pick,
+                      const T* scale, size_t n, size_t columns, std::int64_t skip) {
   for (size_t i = 0; i < n; ++i) {
+    if (ids[i] == skip) continue;
     T* row = table + static_cast<size_t>(ids[i]) * columns;
-    for (size_t j = 0; j < columns; ++j) row[j] += rows[i * columns + j];
+    const size_t from = pick != nullptr ? static_cast<size_t>(pick[i]) : i;
+    for (size_t j = 0; j < columns; ++j) {
+      row[j] += scale != nullptr ? scale[i] * rows[from * columns + j] : rows[from * columns + j];
+    }
+  }
+}
+
+template <class T>
+void bag_sum(T* y, const T* table, const std::int64_t* ids, const T* scale,
+             const std::int64_t* bounds, size_t bags, size_t columns, std::int64_t skip,
+             bool mean) {
+  for (size_t b = 0; b < bags; ++b, y += columns) {
+    for (size_t j = 0; j < columns; ++j) {
+      long double total = 0;
+      std::int64_t count = 0;
+      for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+        if (ids[i] == skip) continue;
+        const T factor = scale != nullptr ? scale[i] : T(1);
+        total +=
+            static_cast<long double>(factor) * table[static_cast<size_t>(ids[i]) * columns + j];
+        ++count;
+      }
+      y[j] = static_cast<T>(mean && count > 0 ? total / static_cast<long double>(count) : total);
+    }
+  }
+}
+
+template <class T>
+void bag_max(T* y, std::int64_t* winners, const T* table, const std::int64_t* ids,
+             const std::int64_t* bounds, size_t bags, size_t columns, std::int64_t skip) {
+  for (size_t b = 0; b < bags; ++b) {
+    for (size_t j = 0; j < columns; ++j) {
+      T best = 0;
+      std::int64_t winner = -1;
+      for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+        if (ids[i] == skip) continue;
+        const T x = table[static_cast<size_t>(ids[i]) * columns + j];
+        if (winner >= 0 && (std::isnan(best) || x <= best)) continue;
+        best = x;
+        winner = ids[i];
+      }
+      y[b * columns + j] = best;
+      if (winners != nullptr) winners[b * columns + j] = winner;
+    }
+  }
+}
+
+template <class T>
+void bag_dots(T* y, const T* x, const T* table, const std::int64_t* ids, const std::int64_t* bounds,
+              size_t bags, size_t columns, std::int64_t skip) {
+  for (size_t b = 0; b < bags; ++b, x += columns) {
+    for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+      y[i] = ids[i] == skip ? T(0) : dot(x, table + static_cast<size_t>(ids[i]) * columns, columns);
+    }
   }
 }
 
@@ -274,6 +329,28 @@ void adam(T* p, T* m, T* v, T* vmax, const T* g, size_t n, const AdamArguments& 
 }
 
 template <class T>
+void adam_jump(T* p, T* m, T* v, const T* vmax, size_t n, const AdamJumpArguments& a) {
+  for (size_t i = 0; i < n; ++i) {
+    const T h = 1 / (std::sqrt(vmax != nullptr ? vmax[i] : v[i]) + static_cast<T>(a.eps_center));
+    const T u = static_cast<T>(a.eps_center) * h;
+    T series = 0;
+    for (size_t j = 6; j-- > 0;) series = static_cast<T>(a.s[j]) - u * series;
+    p[i] = static_cast<T>(a.shrink) * (p[i] - m[i] * h * series);
+    m[i] *= static_cast<T>(a.m_factor);
+    v[i] *= static_cast<T>(a.v_factor);
+  }
+}
+
+template <class T>
+void map_pairs(T* p, T* b, size_t n, const PairMap& map) {
+  for (size_t i = 0; i < n; ++i) {
+    const T x = p[i];
+    p[i] = static_cast<T>(map.pp) * x + static_cast<T>(map.pb) * b[i];
+    b[i] = static_cast<T>(map.bp) * x + static_cast<T>(map.bb) * b[i];
+  }
+}
+
+template <class T>
 void sgd(T* p, T* buf, const T* g, size_t n, const SgdArguments& a) {
   const T momentum = static_cast<T>(a.momentum), rest = static_cast<T>(1 - a.dampening);
   for (size_t i = 0; i < n; ++i) {
@@ -284,6 +361,52 @@ void sgd(T* p, T* buf, const T* g, size_t n, const SgdArguments& a) {
       gradient = a.nesterov ? gradient + momentum * buf[i] : buf[i];
     }
     p[i] -= static_cast<T>(a.lr) * gradient;
+  }
+}
+
+template <class T>
+void adagrad(T* p, T* sum, const T* g, size_t n, const AdagradArguments& a) {
+  for (size_t i = 0; i < n; ++i) {
+    T gradient = g != nullptr ? static_cast<T>(a.sign) * g[i] : T(0);
+    if (a.weight_decay != 0) gradient += static_cast<T>(a.weight_decay) * p[i];
+    sum[i] += gradient * gradient;
+    p[i] -= static_cast<T>(a.rate) * gradient / (std::sqrt(sum[i]) + static_cast<T>(a.eps));
+  }
+}
+
+template <class T>
+void rmsprop(T* p, T* v, T* buf, T* mean, const T* g, size_t n, const RmspropArguments& a) {
+  const T alpha = static_cast<T>(a.alpha), rest = static_cast<T>(1 - a.alpha);
+  for (size_t i = 0; i < n; ++i) {
+    T gradient = g != nullptr ? static_cast<T>(a.sign) * g[i] : T(0);
+    if (a.weight_decay != 0) gradient += static_cast<T>(a.weight_decay) * p[i];
+    v[i] = alpha * v[i] + rest * gradient * gradient;
+    T variance = v[i];
+    if (mean != nullptr) {
+      mean[i] = alpha * mean[i] + rest * gradient;
+      variance = apply<Binary::kMaximum>(v[i] - mean[i] * mean[i], T(0));
+    }
+    const T scale = std::sqrt(variance) + static_cast<T>(a.eps);
+    if (buf != nullptr) {
+      buf[i] = static_cast<T>(a.momentum) * buf[i] + gradient / scale;
+      p[i] -= static_cast<T>(a.lr) * buf[i];
+    } else {
+      p[i] -= static_cast<T>(a.lr) * gradient / scale;
+    }
+  }
+}
+
+template <class T>
+void adadelta(T* p, T* v, T* u, const T* g, size_t n, const AdadeltaArguments& a) {
+  const T rho = static_cast<T>(a.rho), rest = static_cast<T>(1 - a.rho);
+  const T eps = static_cast<T>(a.eps);
+  for (size_t i = 0; i < n; ++i) {
+    T gradient = g != nullptr ? static_cast<T>(a.sign) * g[i] : T(0);
+    if (a.weight_decay != 0) gradient += static_cast<T>(a.weight_decay) * p[i];
+    v[i] = rho * v[i] + rest * gradient * gradient;
+    const T delta = std::sqrt(u[i] + eps) / std::sqrt(v[i] + eps) * gradient;
+    u[i] = rho * u[i] + rest * delta * delta;
+    p[i] -= static_cast<T>(a.lr) * delta;
   }
 }
 
@@ -335,10 +458,18 @@ Table<T> make_table() {
   table.log_softmax_backward = log_softmax_backward<T>;
   table.gather_rows = gather_rows<T>;
   table.scatter_add_rows = scatter_add_rows<T>;
+  table.bag_sum = bag_sum<T>;
+  table.bag_max = bag_max<T>;
+  table.bag_dots = bag_dots<T>;
   table.matmul = matmul<T>;
   table.matmul_workspace = matmul_workspace;
   table.adam = adam<T>;
+  table.adam_jump = adam_jump<T>;
+  table.map_pairs = map_pairs<T>;
   table.sgd = sgd<T>;
+  table.adagrad = adagrad<T>;
+  table.rmsprop = rmsprop<T>;
+  table.adadelta = adadelta<T>;
   return table;
 }
 

@@ -1,6 +1,6 @@
-// Tables of rows, as embeddings are: rows by number, and sums back into them. A table is larger
-// than the cache and its rows are read in no order, so the ones a few steps ahead are asked for
-// early. Read next: optimizers.inl.
+// Tables of rows, as embeddings are: rows by number, sums back into them, and bags of rows, summed
+// without being copied first. A table is larger than the cache and its rows are read in no order,
+// so the ones a few steps ahead are asked for early. Read next: optimizers.inl.
 
 constexpr std::size_t kAhead = 8;  // rows
 
@@ -9,6 +9,7 @@ void prefetch_row(const T* row, std::size_t columns) {
   constexpr std::size_t kLine = 64 / sizeof(T);
   const std::size_t n = columns < 8 * kLine ? columns : 8 * kLine;  // the hardware follows then
   for (std::size_t j = 0; j < n; j += kLine) __builtin_prefetch(row + j);
+  if (n > 1) __builtin_prefetch(row + n - 1);  // rows begin anywhere in a line
 }
 
 template <class T>
@@ -22,14 +23,172 @@ TAPEGRAD_FLATTEN void gather_rows(T* y, const T* table, const std::int64_t* ids,
   }
 }
 
-template <class T>
-TAPEGRAD_FLATTEN void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows,
-                                       std::size_t n, std::size_t columns) {
-  for (std::size_t i = 0; i < n; ++i, rows += columns) {
-    if (i + kAhead < n) {
+template <bool kScaled, class T>
+void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, const std::int64_t* pick,
+                      const T* scale, std::size_t n, std::size_t columns, std::int64_t skip) {
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i + kAhead < n && ids[i + kAhead] != skip) {
       prefetch_row(table + static_cast<std::size_t>(ids[i + kAhead]) * columns, columns);
     }
-    T* row = table + static_cast<std::size_t>(ids[i]) * columns;
-    combine<Binary::kAdd>(row, Vector<T>{row}, Vector<T>{rows}, columns);
+    if (ids[i] == skip) continue;
+    T* const to = table + static_cast<std::size_t>(ids[i]) * columns;
+    const T* from = rows + (pick != nullptr ? static_cast<std::size_t>(pick[i]) : i) * columns;
+    const Vector<T> sum{to}, x{from};
+    if constexpr (kScaled) {
+      const Batch<T> factor(scale[i]);
+      fill_with(to, columns, [&](auto... at) { return lanes::fma(factor, x(at...), sum(at...)); });
+    } else {
+      fill_with(to, columns, [&](auto... at) { return sum(at...) + x(at...); });
+    }
+  }
+}
+
+template <class T>
+TAPEGRAD_FLATTEN void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows,
+                                       const std::int64_t* pick, const T* scale, std::size_t n,
+                                       std::size_t columns, std::int64_t skip) {
+  if (scale != nullptr) {
+    scatter_add_rows<true>(table, ids, rows, pick, scale, n, columns, skip);
+  } else {
+    scatter_add_rows<false>(table, ids, rows, pick, scale, n, columns, skip);
+  }
+}
+
+// Bags ---------------------------------------------------------------------------------------
+
+// A few vectors of each row of a bag, beginning at one column: they stay in registers while the
+// rows pass by, the last one perhaps a partial vector of `rest` lanes.
+constexpr std::size_t kStripe = 8;  // whole vectors
+
+template <std::size_t kVectors, class T, class F>
+void for_each_in_stripe(std::size_t rest, const F& f) {
+  [&]<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
+    (f(std::integral_constant<std::size_t, kIndex>(), kIndex * kLanes<T>), ...);
+  }
+  (std::make_index_sequence<kVectors>());
+  if (rest > 0) f(std::integral_constant<std::size_t, kVectors>(), kVectors * kLanes<T>, rest);
+}
+
+// Calls step(begin, number of whole vectors as a constant, rest) until all columns had their turn.
+template <class T, std::size_t kVectors = kStripe, class Step>
+void for_each_stripe(std::size_t columns, const Step& step, std::size_t begin = 0) {
+  constexpr std::size_t kWidth = kVectors * kLanes<T>;
+  for (; kVectors == kStripe && columns - begin > kWidth + kLanes<T> - 1; begin += kWidth) {
+    step(begin, std::integral_constant<std::size_t, kVectors>(), std::size_t{0});
+  }
+  if (columns - begin >= kWidth) {
+    step(begin, std::integral_constant<std::size_t, kVectors>(), columns - begin - kWidth);
+  } else if constexpr (kVectors > 0) {
+    for_each_stripe<T, kVectors - 1>(columns, step, begin);
+  }
+}
+
+template <bool kScaled, class T>
+void bag_sum(T* y, const T* table, const std::int64_t* ids, const T* scale,
+             const std::int64_t* bounds, std::size_t bags, std::size_t columns, std::int64_t skip,
+             bool mean) {
+  const std::int64_t end = bounds[bags];
+  for_each_stripe<T>(columns, [&](std::size_t begin, auto vectors, std::size_t rest) {
+    for (std::size_t b = 0; b < bags; ++b) {
+      Batch<T> sums[vectors + 1];
+      for (Batch<T>& sum : sums) sum = Batch<T>(T(0));
+      std::int64_t count = 0;
+      for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+        if (begin == 0 && i + std::int64_t{kAhead} < end) {
+          prefetch_row(table + static_cast<std::size_t>(ids[i + kAhead]) * columns, columns);
+        }
+        if (ids[i] == skip) continue;
+        ++count;
+        const T* row = table + static_cast<std::size_t>(ids[i]) * columns + begin;
+        for_each_in_stripe<vectors, T>(rest, [&](auto v, std::size_t at, auto... partial) {
+          const Batch<T> x = Vector<T, 0>{row}(at, partial...);
+          sums[v] = kScaled ? lanes::fma(Batch<T>(scale[i]), x, sums[v]) : sums[v] + x;
+        });
+      }
+      const Batch<T> divisor(mean && count > 0 ? static_cast<T>(count) : T(1));
+      T* to = y + b * columns + begin;
+      for_each_in_stripe<vectors, T>(rest, [&](auto v, std::size_t at, auto... partial) {
+        lanes::store(to + at, mean ? sums[v] / divisor : sums[v], partial...);
+      });
+    }
+  });
+}
+
+template <class T>
+TAPEGRAD_FLATTEN void bag_sum(T* y, const T* table, const std::int64_t* ids, const T* scale,
+                              const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                              std::int64_t skip, bool mean) {
+  if (scale != nullptr) {
+    bag_sum<true>(y, table, ids, scale, bounds, bags, columns, skip, mean);
+  } else {
+    bag_sum<false>(y, table, ids, scale, bounds, bags, columns, skip, mean);
+  }
+}
+
+// Beside the largest so far, each lane keeps the bits of the position in the bag where it was seen.
+template <class T>
+TAPEGRAD_FLATTEN void bag_max(T* y, std::int64_t* winners, const T* table, const std::int64_t* ids,
+                              const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                              std::int64_t skip) {
+  using Position = typename Bits<T>::value_type;
+  const auto position = [](std::int64_t i) {
+    return lanes::from_bits<T>(Bits<T>(static_cast<Position>(i)));
+  };
+  const std::int64_t end = bounds[bags];
+  for_each_stripe<T>(columns, [&](std::size_t begin, auto vectors, std::size_t rest) {
+    for (std::size_t b = 0; b < bags; ++b) {
+      const std::int64_t* const bag = ids + bounds[b];
+      const std::int64_t size = bounds[b + 1] - bounds[b];
+      std::int64_t first = 0;
+      while (first < size && bag[first] == skip) ++first;
+      const bool empty = first == size;
+      Batch<T> best[vectors + 1], where[vectors + 1];
+      for (Batch<T>& value : best) value = Batch<T>(empty ? T(0) : -math::kInfinity<T>);
+      for (Batch<T>& place : where) place = position(first);
+      for (std::int64_t i = first; i < size; ++i) {
+        if (begin == 0 && bounds[b] + i + std::int64_t{kAhead} < end) {
+          prefetch_row(table + static_cast<std::size_t>(bag[i + kAhead]) * columns, columns);
+        }
+        if (bag[i] == skip) continue;
+        const T* row = table + static_cast<std::size_t>(bag[i]) * columns + begin;
+        for_each_in_stripe<vectors, T>(rest, [&](auto v, std::size_t at, auto... partial) {
+          const Batch<T> x = Vector<T, 0>{row}(at, partial...);
+          const auto stays = (best[v] >= x) | !(best[v] == best[v]);  // first of equals, first NaN
+          best[v] = xsimd::select(stays, best[v], x);
+          where[v] = xsimd::select(stays, where[v], position(i));
+        });
+      }
+      for_each_in_stripe<vectors, T>(rest, [&](auto v, std::size_t at, auto... partial) {
+        lanes::store(y + b * columns + begin + at, best[v], partial...);
+        if (winners == nullptr) return;
+        T bits[kLanes<T>];
+        lanes::store(bits, where[v]);
+        std::int64_t* const to = winners + b * columns + begin + at;
+        const std::size_t n = sizeof...(partial) > 0 ? rest : kLanes<T>;
+        for (std::size_t j = 0; j < n; ++j) {
+          to[j] = empty ? -1 : bag[__builtin_bit_cast(Position, bits[j])];
+        }
+      });
+    }
+  });
+}
+
+template <class T>
+TAPEGRAD_FLATTEN void bag_dots(T* y, const T* x, const T* table, const std::int64_t* ids,
+                               const std::int64_t* bounds, std::size_t bags, std::size_t columns,
+                               std::int64_t skip) {
+  const std::int64_t end = bounds[bags];
+  for (std::size_t b = 0; b < bags; ++b, x += columns) {
+    for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
+      if (i + std::int64_t{kAhead} < end) {
+        prefetch_row(table + static_cast<std::size_t>(ids[i + kAhead]) * columns, columns);
+      }
+      const T* row = table + static_cast<std::size_t>(ids[i]) * columns;
+      Batch<T> sum(T(0));
+      for_each_vector<T>(columns, [&](std::size_t j, auto... partial) {
+        sum = lanes::fma(Vector<T, 0>{x}(j, partial...), Vector<T, 0>{row}(j, partial...), sum);
+      });
+      y[i] = ids[i] == skip ? T(0) : lanes::first(lanes::sum(sum));
+    }
   }
 }

@@ -20,7 +20,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 WORDS = {
     "reduction": ["none", "mean", "sum"],
     "approximate": ["none", "tanh"],
-    "mode": ["fan_in", "fan_out"],
+    "mode": ["fan_in", "fan_out", "sum", "mean", "max", "min"],
+    "threshold_mode": ["rel", "abs"],
+    "anneal_strategy": ["cos", "linear"],
     "nonlinearity": ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"],
     "dtype": ["float32", "float64", "int64", "bool"],
 }

@@ -7,6 +7,7 @@ import torch
 from common import Golden, draw, uniform
 
 SHAPES = [(3, 4), (5,)]
+TABLE = (7, 3)  # for gradients that are row-sparse
 KEPT = (1, 2, 10, 100)
 
 golden = Golden()
@@ -76,6 +77,87 @@ def optimisers():
         run(f"{name}.maximize", make, lr=0.03, maximize=True)
         run(f"{name}.maximize_weight_decay", make, lr=0.03, maximize=True, weight_decay=0.1)
         run(f"{name}.groups", make, lr=0.03, lr1=0.003, weight_decay1=0.2)
+    adagrad = torch.optim.Adagrad
+    run("adagrad.default", adagrad)
+    run("adagrad.lr", adagrad, lr=0.1)
+    run("adagrad.lr_decay", adagrad, lr=0.1, lr_decay=0.05)
+    run("adagrad.weight_decay", adagrad, lr=0.1, weight_decay=0.1)
+    run("adagrad.initial_accumulator_value", adagrad, lr=0.1, initial_accumulator_value=0.5)
+    run("adagrad.eps", adagrad, lr=0.1, eps=0.1)
+    run("adagrad.maximize", adagrad, lr=0.1, maximize=True)
+    run("adagrad.lr_decay_weight_decay", adagrad, lr=0.1, lr_decay=0.05, weight_decay=0.1)
+    run("adagrad.lr_decay_initial", adagrad, lr=0.1, lr_decay=0.05, initial_accumulator_value=0.5)
+    run("adagrad.maximize_weight_decay", adagrad, lr=0.1, maximize=True, weight_decay=0.1)
+    run("adagrad.groups", adagrad, lr=0.1, lr_decay=0.01, lr1=0.03, weight_decay1=0.2)
+    rmsprop = torch.optim.RMSprop
+    run("rmsprop.default", rmsprop)
+    run("rmsprop.alpha", rmsprop, lr=0.03, alpha=0.9)
+    run("rmsprop.eps", rmsprop, lr=0.03, eps=0.1)
+    run("rmsprop.weight_decay", rmsprop, lr=0.03, weight_decay=0.1)
+    run("rmsprop.momentum", rmsprop, lr=0.03, momentum=0.9)
+    run("rmsprop.centered", rmsprop, lr=0.03, centered=True)
+    run("rmsprop.maximize", rmsprop, lr=0.03, maximize=True)
+    run("rmsprop.momentum_centered", rmsprop, lr=0.03, momentum=0.9, centered=True)
+    run("rmsprop.momentum_weight_decay", rmsprop, lr=0.03, momentum=0.9, weight_decay=0.1)
+    run("rmsprop.centered_weight_decay", rmsprop, lr=0.03, centered=True, weight_decay=0.1)
+    run("rmsprop.maximize_momentum_centered", rmsprop, lr=0.03, maximize=True, momentum=0.5, centered=True,
+        weight_decay=0.1)
+    run("rmsprop.groups", rmsprop, lr=0.03, momentum=0.5, lr1=0.003, weight_decay1=0.2)
+    adadelta = torch.optim.Adadelta
+    run("adadelta.default", adadelta)
+    run("adadelta.lr", adadelta, lr=0.3)
+    run("adadelta.rho", adadelta, rho=0.5)
+    run("adadelta.eps", adadelta, eps=1e-3)
+    run("adadelta.weight_decay", adadelta, weight_decay=0.1)
+    run("adadelta.maximize", adadelta, maximize=True)
+    run("adadelta.rho_eps", adadelta, rho=0.8, eps=1e-2)
+    run("adadelta.maximize_weight_decay", adadelta, maximize=True, weight_decay=0.1)
+    run("adadelta.groups", adadelta, lr=1.0, lr1=0.3, weight_decay1=0.2)
+
+
+def sparse_gradient(step):
+    """Five lookups in a table of 7 rows, two of them of the same row; row j, column c of what they
+    bring is cos(0.1 * step * (j + 1) + c) + 0.01 * j."""
+    ids = [(3 * step + j * j) % TABLE[0] for j in range(5)]
+    rows = [[math.cos(0.1 * step * (j + 1) + c) + 0.01 * j for c in range(TABLE[1])] for j in range(5)]
+    return ids, torch.tensor(rows, dtype=torch.float64)
+
+
+def run_sparse(name, make, **options):
+    for suffix, dtype in (("f64", torch.float64), ("f32", torch.float32)):
+        case = f"{name}_{suffix}"
+        golden.arguments(case, {"dtype": dtype, **{key: list(value) if isinstance(value, tuple) else value
+                                                   for key, value in options.items()}})
+        table = torch.tensor([math.sin(1 + i) for i in range(math.prod(TABLE))],
+                             dtype=torch.float64).reshape(TABLE).to(dtype).requires_grad_()
+        optimizer = make([table], **options)
+        for step in range(1, max(KEPT) + 1):
+            ids, rows = sparse_gradient(step)
+            table.grad = torch.sparse_coo_tensor([ids], rows.to(dtype), TABLE)
+            optimizer.step()
+            if step in KEPT:
+                golden.put(f"{case}.step{step}.p0", table)
+
+
+def sparse_optimisers():
+    adam = torch.optim.SparseAdam
+    run_sparse("sparse_adam.default", adam)
+    run_sparse("sparse_adam.lr", adam, lr=0.03)
+    run_sparse("sparse_adam.betas", adam, lr=0.03, betas=(0.7, 0.9))
+    run_sparse("sparse_adam.eps", adam, lr=0.03, eps=0.1)
+    run_sparse("sparse_adam.maximize", adam, lr=0.03, maximize=True)
+    sgd = torch.optim.SGD
+    run_sparse("sparse_sgd.plain", sgd, lr=0.1)
+    run_sparse("sparse_sgd.momentum", sgd, lr=0.1, momentum=0.9)
+    run_sparse("sparse_sgd.dampening", sgd, lr=0.1, momentum=0.9, dampening=0.5)
+    run_sparse("sparse_sgd.nesterov", sgd, lr=0.1, momentum=0.9, nesterov=True)
+    run_sparse("sparse_sgd.maximize", sgd, lr=0.1, momentum=0.9, maximize=True)
+    adagrad = torch.optim.Adagrad
+    run_sparse("sparse_adagrad.default", adagrad)
+    run_sparse("sparse_adagrad.lr_decay", adagrad, lr=0.1, lr_decay=0.05)
+    run_sparse("sparse_adagrad.initial_accumulator_value", adagrad, lr=0.1, initial_accumulator_value=0.5)
+    run_sparse("sparse_adagrad.eps", adagrad, lr=0.1, eps=0.1)
+    run_sparse("sparse_adagrad.maximize", adagrad, lr=0.1, maximize=True)
 
 
 def clip(case, gradients, function, **arguments):
@@ -111,5 +193,6 @@ def clipping():
 
 if __name__ == "__main__":
     optimisers()
+    sparse_optimisers()
     clipping()
     golden.write("optim.safetensors")

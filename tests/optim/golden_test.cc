@@ -1,12 +1,18 @@
 // Where PyTorch's optimisers arrive after 1, 2, 10 and 100 steps, and how it clips.
 #include <cmath>
+#include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
-#include <tapegrad/autograd/variable.h>
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/optim/adadelta.h>
+#include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/clip.h>
+#include <tapegrad/optim/rmsprop.h>
 #include <tapegrad/optim/sgd.h>
+#include <tapegrad/optim/sparse_adam.h>
 #include <tapegrad/tensor/ops.h>
 
 #include "catch.h"
@@ -33,36 +39,54 @@ double slope(int which, double i, double t) {
   return std::cos(0.1 * t * (i + 1) + which) + 0.01 * i;
 }
 
+// The options of a case; those that it does not name are the optimiser's own.
 template <class Options>
-Options adam_options(const std::string& which) {
+Options options_of(const std::string& which) {
   Options o;
-  o.lr = golden().option(which, "lr", o.lr);
-  if (golden().has(which + ".arg.betas")) {
-    const std::vector<double> betas = to_vector<double>(golden().at(which + ".arg.betas"));
-    o.betas = {betas[0], betas[1]};
+  const auto read = [&](const char* name, auto& field) {
+    using Field = std::remove_reference_t<decltype(field)>;
+    field = static_cast<Field>(golden().option(which, name, static_cast<double>(field)));
+  };
+  read("lr", o.lr);
+  read("maximize", o.maximize);
+  if constexpr (requires { o.betas; }) {
+    if (golden().has(which + ".arg.betas")) {
+      const std::vector<double> betas = to_vector<double>(golden().at(which + ".arg.betas"));
+      o.betas = {betas[0], betas[1]};
+    }
   }
-  o.eps = golden().option(which, "eps", o.eps);
-  o.weight_decay = golden().option(which, "weight_decay", o.weight_decay);
-  o.amsgrad = golden().option(which, "amsgrad", 0) != 0;
-  o.maximize = golden().option(which, "maximize", 0) != 0;
+  if constexpr (requires { o.eps; }) read("eps", o.eps);
+  if constexpr (requires { o.weight_decay; }) read("weight_decay", o.weight_decay);
+  if constexpr (requires { o.amsgrad; }) read("amsgrad", o.amsgrad);
+  if constexpr (requires { o.momentum; }) read("momentum", o.momentum);
+  if constexpr (requires { o.dampening; }) read("dampening", o.dampening);
+  if constexpr (requires { o.nesterov; }) read("nesterov", o.nesterov);
+  if constexpr (requires { o.lr_decay; }) read("lr_decay", o.lr_decay);
+  if constexpr (requires { o.initial_accumulator_value; }) {
+    read("initial_accumulator_value", o.initial_accumulator_value);
+  }
+  if constexpr (requires { o.alpha; }) read("alpha", o.alpha);
+  if constexpr (requires { o.centered; }) read("centered", o.centered);
+  if constexpr (requires { o.rho; }) read("rho", o.rho);
   return o;
 }
 
-optim::SGDOptions sgd_options(const std::string& which) {
-  optim::SGDOptions o;
-  o.lr = golden().option(which, "lr", o.lr);
-  o.momentum = golden().option(which, "momentum", 0);
-  o.dampening = golden().option(which, "dampening", 0);
-  o.weight_decay = golden().option(which, "weight_decay", 0);
-  o.nesterov = golden().option(which, "nesterov", 0) != 0;
-  o.maximize = golden().option(which, "maximize", 0) != 0;
-  return o;
+DType dtype_of(const std::string& which) {
+  return golden().option(which, "dtype", 0) == 1 ? float64 : float32;
+}
+
+// Compares parameter w after step t with PyTorch's, if that is known. Returns whether it is.
+bool check_parameter(const std::string& which, int t, int w, const Tensor& value) {
+  const std::string name = which + ".step" + std::to_string(t) + ".p" + std::to_string(w);
+  if (!golden().has(name)) return false;
+  CAPTURE(name);
+  CHECK(error_of(value, golden().at(name)) <= (value.dtype() == float64 ? 1e-12 : 1e-5));
+  return true;
 }
 
 template <class Algorithm, class Options>
 void check_run(const std::string& which, const Options& options) {
-  CAPTURE(which);
-  const DType dtype = golden().option(which, "dtype", 0) == 1 ? float64 : float32;
+  const DType dtype = dtype_of(which);
   std::vector<Variable> parameters;
   for (int w = 0; w < 2; ++w) parameters.push_back(parameter(filled(w, dtype, start, 0)));
   Options second = options;
@@ -77,16 +101,46 @@ void check_run(const std::string& which, const Options& options) {
     }
     optimizer.step();
     for (int w = 0; w < 2; ++w) {
-      const std::string name = which + ".step" + std::to_string(t) + ".p" + std::to_string(w);
-      if (!golden().has(name)) continue;
-      CAPTURE(name);
-      ++compared;
-      const double error =
-          error_of(parameters[static_cast<std::size_t>(w)].value(), golden().at(name));
-      CHECK(error <= (dtype == float64 ? 1e-12 : 1e-5));
+      compared += check_parameter(which, t, w, parameters[static_cast<std::size_t>(w)].value());
     }
   }
   REQUIRE(compared == 8);  // after 1, 2, 10 and 100 steps
+}
+
+template <class Algorithm, class Options>
+void check_runs(const std::string& operation, std::size_t count) {
+  const std::vector<std::string> cases = golden().cases(operation);
+  REQUIRE(cases.size() == count);
+  for (const std::string& which : cases) check_run<Algorithm>(which, options_of<Options>(which));
+}
+
+// README.md's table, and its gradient at step t from lookups of five rows, two of them the same.
+template <class Algorithm, class Options>
+void check_sparse_runs(const std::string& operation, std::size_t count) {
+  const std::vector<std::string> cases = golden().cases(operation);
+  REQUIRE(cases.size() == count);
+  for (const std::string& which : cases) {
+    const DType dtype = dtype_of(which);
+    std::vector<double> start;
+    for (int i = 0; i < 21; ++i) start.push_back(std::sin(1 + i));
+    Variable table = parameter(reshape(tensor(start), {7, 3}).to(dtype));
+    Algorithm optimizer({table}, options_of<Options>(which));
+    int compared = 0;
+    for (int t = 1; t <= 100; ++t) {
+      std::vector<std::int64_t> ids;
+      std::vector<double> rows;
+      for (int j = 0; j < 5; ++j) {
+        ids.push_back((3 * t + j * j) % 7);
+        for (int c = 0; c < 3; ++c) rows.push_back(std::cos(0.1 * t * (j + 1) + c) + 0.01 * j);
+      }
+      optimizer.zero_grad();
+      sum(embedding(table, tensor(ids)) * reshape(tensor(rows), {5, 3}).to(dtype)).backward();
+      REQUIRE(table.has_row_grad());
+      optimizer.step();
+      compared += check_parameter(which, t, 0, table.value());
+    }
+    REQUIRE(compared == 4);
+  }
 }
 
 }  // namespace
@@ -100,25 +154,33 @@ TEST_CASE("the problem is the one that PyTorch was given") {
 }
 
 TEST_CASE("SGD arrives where PyTorch's arrives") {
-  const std::vector<std::string> cases = golden().cases("sgd");
-  REQUIRE(cases.size() == 20);
-  for (const std::string& which : cases) check_run<optim::SGD>(which, sgd_options(which));
+  check_runs<optim::SGD, optim::SGDOptions>("sgd", 20);
+  check_sparse_runs<optim::SGD, optim::SGDOptions>("sparse_sgd", 10);
 }
 
 TEST_CASE("Adam arrives where PyTorch's arrives") {
-  const std::vector<std::string> cases = golden().cases("adam");
-  REQUIRE(cases.size() == 22);
-  for (const std::string& which : cases) {
-    check_run<optim::Adam>(which, adam_options<optim::AdamOptions>(which));
-  }
+  check_runs<optim::Adam, optim::AdamOptions>("adam", 22);
 }
 
 TEST_CASE("AdamW arrives where PyTorch's arrives") {
-  const std::vector<std::string> cases = golden().cases("adamw");
-  REQUIRE(cases.size() == 22);
-  for (const std::string& which : cases) {
-    check_run<optim::AdamW>(which, adam_options<optim::AdamWOptions>(which));
-  }
+  check_runs<optim::AdamW, optim::AdamWOptions>("adamw", 22);
+}
+
+TEST_CASE("SparseAdam arrives where PyTorch's arrives") {
+  check_sparse_runs<optim::SparseAdam, optim::SparseAdamOptions>("sparse_adam", 10);
+}
+
+TEST_CASE("Adagrad arrives where PyTorch's arrives") {
+  check_runs<optim::Adagrad, optim::AdagradOptions>("adagrad", 22);
+  check_sparse_runs<optim::Adagrad, optim::AdagradOptions>("sparse_adagrad", 10);
+}
+
+TEST_CASE("RMSprop arrives where PyTorch's arrives") {
+  check_runs<optim::RMSprop, optim::RMSpropOptions>("rmsprop", 24);
+}
+
+TEST_CASE("Adadelta arrives where PyTorch's arrives") {
+  check_runs<optim::Adadelta, optim::AdadeltaOptions>("adadelta", 18);
 }
 
 TEST_CASE("clipping gives PyTorch's gradients and norms") {

@@ -190,21 +190,92 @@ TEMPLATE_TEST_CASE("kernels: rows by number", "", float, double) {
       INFO(level << " columns " << columns);
       const std::vector<T> table = numbers<T>(table_rows * columns);
       const std::vector<T> rows = numbers<T>(ids.size() * columns, 4, 5);
-      std::vector<T> want(rows.size()), sums = table;
+      std::vector<T> want(rows.size());
       plain_table<T>().gather_rows(want.data(), table.data(), ids.data(), ids.size(), columns);
-      plain_table<T>().scatter_add_rows(sums.data(), ids.data(), rows.data(), ids.size(), columns);
       check_same(guarded<T>(want.size(),
                             [&](T* y, std::size_t) {
                               kernels.gather_rows(y, table.data(), ids.data(), ids.size(), columns);
                             }),
                  want);
-      check_same(guarded<T>(sums.size(),
-                            [&](T* y, std::size_t) {
-                              std::copy(table.begin(), table.end(), y);
-                              kernels.scatter_add_rows(y, ids.data(), rows.data(), ids.size(),
-                                                       columns);
-                            }),
-                 sums);
+      const std::vector<std::int64_t> pick = {0, 0, 0, 1, 1, 2, 3, 5, 4, 4, 4, 13, 13, 0};
+      const std::vector<T> scale = numbers<T>(ids.size(), 2, 9);
+      for (int option = 0; option < 8; ++option) {
+        INFO("option " << option);
+        const auto call = [&](const Table<T>& which, T* y) {
+          std::copy(table.begin(), table.end(), y);
+          which.scatter_add_rows(y, ids.data(), rows.data(), option & 1 ? pick.data() : nullptr,
+                                 option & 2 ? scale.data() : nullptr, ids.size(), columns,
+                                 option & 4 ? 3 : -1);
+        };
+        std::vector<T> sums(table.size());
+        call(plain_table<T>(), sums.data());
+        const std::vector<double> slack(sums.size(), option & 2 ? 40 * double(kEps<T>) : 0.0);
+        check_close(guarded<T>(sums.size(), [&](T* y, std::size_t) { call(kernels, y); }), sums, 0,
+                    slack);
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: bags of rows", "", float, double) {
+  using T = TestType;
+  const std::size_t table_rows = 50;
+  const std::vector<std::int64_t> ids = {3, 0, 49, 3, 3, 17, 0, 20, 21, 22, 23, 24, 25, 3, 7, 7, 7};
+  const std::vector<std::int64_t> bounds = {0,  0,  4,  5,
+                                            13, 14, 17, 17};  // two empty, one of 7 only
+  const std::size_t bags = bounds.size() - 1;
+  for (const std::string& level : levels()) {
+    const auto& kernels = table_for<T>(level.c_str());
+    for (const std::size_t columns :
+         Sizes{0, 1, 2, 3, 4, 7, 8, 9, 10, 15, 16, 17, 31, 64, 65, 100, 127, 128, 129, 300}) {
+      std::vector<T> table = numbers<T>(table_rows * columns);
+      const std::vector<T> x = numbers<T>(bags * columns, 4, 5),
+                           scale = numbers<T>(ids.size(), 2, 9);
+      for (const std::int64_t skip : {-1, 3, 7}) {
+        INFO(level << " columns " << columns << " skip " << skip);
+        const std::vector<double> slack(bags * columns, 40 * double(kEps<T>));
+        for (const T* const factors : {static_cast<const T*>(nullptr), scale.data()}) {
+          for (const bool mean : {false, true}) {
+            const auto call = [&](const Table<T>& which, T* y) {
+              which.bag_sum(y, table.data(), ids.data(), factors, bounds.data(), bags, columns,
+                            skip, mean);
+            };
+            std::vector<T> want(bags * columns);
+            call(plain_table<T>(), want.data());
+            check_close(guarded<T>(want.size(), [&](T* y, std::size_t) { call(kernels, y); }), want,
+                        2, slack);
+          }
+        }
+        std::vector<T> dots(ids.size());
+        const auto dot = [&](const Table<T>& which, T* y) {
+          which.bag_dots(y, x.data(), table.data(), ids.data(), bounds.data(), bags, columns, skip);
+        };
+        dot(plain_table<T>(), dots.data());
+        check_close(guarded<T>(dots.size(), [&](T* y, std::size_t) { dot(kernels, y); }), dots, 2,
+                    std::vector<double>(dots.size(), 2e3 * double(kEps<T>)));
+        // The largest, without rounding: ties, infinities and NaN too.
+        if (columns > 0) {
+          table[3 * columns] = table[49 * columns];
+          table[0] = kNan<T>;
+          for (const std::int64_t id : {7, 20, 25}) {
+            table[static_cast<std::size_t>(id) * columns + columns / 2] = -kInf<T>;
+          }
+        }
+        std::vector<T> largest(bags * columns);
+        std::vector<std::int64_t> winners(bags * columns, 99), found = winners;
+        const auto max = [&](const Table<T>& which, T* y, std::int64_t* to) {
+          which.bag_max(y, to, table.data(), ids.data(), bounds.data(), bags, columns, skip);
+        };
+        max(plain_table<T>(), largest.data(), winners.data());
+        check_close(
+            guarded<T>(largest.size(), [&](T* y, std::size_t) { max(kernels, y, found.data()); }),
+            largest, 0);
+        CHECK(found == winners);
+        check_close(
+            guarded<T>(largest.size(), [&](T* y, std::size_t) { max(kernels, y, nullptr); }),
+            largest, 0);
+        table = numbers<T>(table_rows * columns);
+      }
     }
   }
 }
@@ -279,6 +350,104 @@ TEMPLATE_TEST_CASE("kernels: SGD", "", float, double) {
         check_close(p, p2, 2, slack);
         check_close(buf, buf2, 2, slack);
       }
+    }
+  }
+}
+
+namespace {
+
+// Three steps of one optimiser from the same numbers: step(kernels, memory, g, i, n, t) moves those
+// at [i, i + n) of p and of two or three moments. They are to come out as the plain reference has
+// them, bit for bit the same when taken one by one, and with nothing written beside them.
+template <class T, class Step>
+void check_steps(const std::string& level, const Step& step) {
+  using Memory = std::vector<std::vector<T>>;
+  const auto& kernels = table_for<T>(level.c_str());
+  for (const std::size_t n : kSizes) {
+    CAPTURE(n);
+    const std::size_t end = n + 20;
+    Memory start(4, std::vector<T>(end, T(0)));
+    start[0] = numbers<T>(end);
+    Memory got = start, alone = start, want = start;
+    for (int t = 1; t <= 3; ++t) {
+      const std::vector<T> g = numbers<T>(end, 1.0 / t, static_cast<std::uint64_t>(t));
+      step(kernels, got, g.data(), 0, n, t);
+      step(plain_table<T>(), want, g.data(), 0, n, t);
+      for (std::size_t i = 0; i < n; ++i) step(kernels, alone, g.data() + i, i, 1, t);
+    }
+    for (std::size_t which = 0; which < got.size(); ++which) {
+      CAPTURE(which);
+      check_close(got[which], want[which], 4, std::vector<double>(end, 16 * double(kEps<T>)));
+      check_same(got[which], alone[which]);
+      for (std::size_t i = n; i < end; ++i) REQUIRE(got[which][i] == start[which][i]);
+    }
+  }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("kernels: Adagrad", "", float, double) {
+  using T = TestType;
+  for (const std::string& level : levels()) {
+    for (int option = 0; option < 4; ++option) {
+      INFO(level << " option " << option);
+      const double decay = option == 1 ? 0.1 : 0, sign = option == 2 ? -1 : 1;
+      check_steps<T>(level, [&](const Table<T>& kernels, auto& x, const T* g, std::size_t i,
+                                std::size_t n, int t) {
+        kernels.adagrad(x[0].data() + i, x[1].data() + i, option == 3 ? nullptr : g, n,
+                        {.rate = 0.1 / t, .weight_decay = decay, .eps = 1e-10, .sign = sign});
+      });
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: RMSprop", "", float, double) {
+  using T = TestType;
+  for (const std::string& level : levels()) {
+    for (int option = 0; option < 16; ++option) {
+      INFO(level << " option " << option);
+      const bool has_momentum = (option & 1) != 0, centered = (option & 2) != 0;
+      const RmspropArguments arguments{.lr = 0.01,
+                                       .alpha = 0.9,
+                                       .eps = 1e-3,
+                                       .weight_decay = (option & 4) != 0 ? 0.1 : 0,
+                                       .momentum = has_momentum ? 0.9 : 0,
+                                       .sign = option % 3 == 0 ? -1.0 : 1.0};
+      check_steps<T>(level, [&](const Table<T>& kernels, auto& x, const T* g, std::size_t i,
+                                std::size_t n, int) {
+        kernels.rmsprop(x[0].data() + i, x[1].data() + i, has_momentum ? x[2].data() + i : nullptr,
+                        centered ? x[3].data() + i : nullptr, (option & 8) != 0 ? nullptr : g, n,
+                        arguments);
+      });
+    }
+    // A gradient that never changes has no variance, and rounding may leave less than that.
+    std::vector<T> p(40), v(40), mean(40), g = numbers<T>(40);
+    g[18] = kNan<T>;
+    for (int t = 0; t < 60; ++t) {
+      table_for<T>(level.c_str())
+          .rmsprop(
+              p.data(), v.data(), nullptr, mean.data(), g.data(), 40,
+              {.lr = 0.01, .alpha = 0.5, .eps = 1, .weight_decay = 0, .momentum = 0, .sign = 1});
+    }
+    for (std::size_t i = 0; i < 40; ++i) CHECK(std::isnan(p[i]) == (i == 18));
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: Adadelta", "", float, double) {
+  using T = TestType;
+  for (const std::string& level : levels()) {
+    for (int option = 0; option < 4; ++option) {
+      INFO(level << " option " << option);
+      const AdadeltaArguments arguments{.lr = 0.5,
+                                        .rho = 0.9,
+                                        .eps = 1e-6,
+                                        .weight_decay = option == 1 ? 0.1 : 0,
+                                        .sign = option == 2 ? -1.0 : 1.0};
+      check_steps<T>(level, [&](const Table<T>& kernels, auto& x, const T* g, std::size_t i,
+                                std::size_t n, int) {
+        kernels.adadelta(x[0].data() + i, x[1].data() + i, x[2].data() + i,
+                         option == 3 ? nullptr : g, n, arguments);
+      });
     }
   }
 }

@@ -1,0 +1,75 @@
+// The claim: a training step on a table costs what the batch looks up, not what the table holds,
+// though rows without a gradient end up where a dense optimiser would have moved them.
+//
+// A row is one step (forward, backward, optimiser) on a table of 1,000,000 x 64 (100,000 with
+// --short) and a batch of 1,000 distinct ids; all rows were looked up before, and come again after
+// 1,000 steps in the mean. The peer is libtorch, as it comes and "tuned" (peer.h): its Adam takes
+// dense gradients only and walks over the table; its SGD takes row-sparse ones.
+// Read next: adam.cc.
+#include <tapegrad/tapegrad.h>
+
+#include <string>
+#include <vector>
+
+#include "measure.h"
+#include "peer.h"
+
+namespace tg = tapegrad;
+
+namespace {
+
+// Batches of distinct ids, each id once in a round of rows / 1,000 batches.
+class Batches {
+ public:
+  explicit Batches(std::int64_t rows) : rows_(rows) {}
+  const tg::Tensor& next() {
+    if (at_ == ids_.size()) {
+      ids_.clear();
+      const tg::Tensor order = tg::randperm(rows_);
+      for (std::int64_t i = 0; i + 1000 <= rows_; i += 1000) {
+        ids_.push_back(narrow(order, 0, i, 1000).clone());
+      }
+      at_ = 0;
+    }
+    return ids_[at_++];
+  }
+  std::size_t round() const { return static_cast<std::size_t>(rows_ / 1000); }
+
+ private:
+  std::int64_t rows_;
+  std::vector<tg::Tensor> ids_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return measure::run(argc, argv, [](measure::Report& report) {
+    measure::PeerProgram plain("peer_libtorch");
+    measure::PeerProgram tuned("peer_libtorch", " tuned", measure::kKeepMemory);
+    const std::int64_t rows = report.settings().brief ? 100'000 : 1'000'000;
+    const auto compare = [&](const char* name, const std::string& workload, auto make) {
+      tg::manual_seed(0);
+      const tg::nn::Embedding table(rows, 64);
+      auto optimizer = make(table.parameters());
+      Batches batches(rows);
+      const auto step = [&] {
+        optimizer.zero_grad();
+        sum(square(table(batches.next()))).backward();
+        optimizer.step();
+      };
+      for (std::size_t i = 0; i < 2 * batches.round(); ++i) step();
+      const std::string request = "table " + workload + " " + std::to_string(rows);
+      report.compare(name, {"us", 1e6}, measure::ours(step),
+                     workload.empty() ? std::vector<measure::Contender>{}
+                                      : measure::together({plain.at(request), tuned.at(request)}));
+    };
+    using Parameters = std::vector<tg::NamedParameter>;
+    report.begin("A step on a table, 1,000 rows looked up");
+    compare("Adam", "adam", [](Parameters p) { return tg::optim::Adam(std::move(p)); });
+    compare("AdamW, decay", "", [](Parameters p) { return tg::optim::AdamW(std::move(p)); });
+    compare("SGD", "sgd", [](Parameters p) { return tg::optim::SGD(std::move(p)); });
+    compare("SGD, momentum", "",
+            [](Parameters p) { return tg::optim::SGD(std::move(p), {.momentum = 0.9}); });
+  });
+}

@@ -11,11 +11,13 @@
 #include <tapegrad/nn/activations.h>
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
+#include <tapegrad/nn/embedding_bag.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/losses.h>
 #include <tapegrad/nn/module.h>
 #include <tapegrad/nn/parameter.h>
+#include <tapegrad/nn/pooling.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
 #include <tapegrad/nn/shared.h>

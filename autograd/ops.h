@@ -201,6 +201,8 @@ enum class FrequencyScale { none, inverse, inverse_sqrt };
 
 struct EmbeddingLookup {
   std::optional<std::int64_t> padding_idx = std::nullopt;  // negative counts from the end
+  std::optional<double> max_norm = std::nullopt;           // embedding_renorm_() first
+  double norm_type = 2;
   FrequencyScale frequency_scale = FrequencyScale::none;
   bool zero_padding = false;  // the result is 0 for padding_idx, whatever its row holds
 };
@@ -217,7 +219,9 @@ struct EmbeddingBagLookup {
   bool include_last_offset = false;  // the last offset is not a bag: it is where the last bag ends
   Variable per_sample_weights{};     // of ids' shape: factors of the rows; for sum only
   std::optional<std::int64_t> padding_idx = std::nullopt;  // such ids are left out of the bags
-  FrequencyScale frequency_scale = FrequencyScale::none;   // not for max
+  std::optional<double> max_norm = std::nullopt;           // embedding_renorm_() first
+  double norm_type = 2;
+  FrequencyScale frequency_scale = FrequencyScale::none;  // not for max
 };
 
 // For every bag of ids, the sum, mean or largest (column by column) of its rows: (bags, width).
@@ -226,5 +230,12 @@ struct EmbeddingBagLookup {
 // never a row for each id.
 Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& offsets = {},
                        const EmbeddingBagLookup& options = {});
+
+// In place, without history: the rows of the leaf `table` that ids mention and whose p-norm (p =
+// norm_type > 0, perhaps infinity) is above max_norm are multiplied by max_norm / (norm + 1e-7).
+// Frozen rows and columns stay as they are. If a row changes, what was recorded before and needs
+// the old value throws in backward().
+void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm,
+                       double norm_type = 2);
 
 }  // namespace tapegrad

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
@@ -58,6 +60,80 @@ void zero_rows(Tensor& rows, const Tensor& ids, std::int64_t id) {
 
 }  // namespace
 
+// Norms -------------------------------------------------------------------------------------------
+
+namespace {
+
+template <class T>
+double norm_of(const T* row, std::int64_t width, double p) {
+  double total = 0;
+  for (std::int64_t j = 0; j < width; ++j) {
+    const double x = std::abs(static_cast<double>(row[j]));
+    if (std::isinf(p)) {
+      total = std::max(total, x);
+    } else {
+      total += p == 2 ? x * x : p == 1 ? x : std::pow(x, p);
+    }
+  }
+  return std::isinf(p) || p == 1 ? total : p == 2 ? std::sqrt(total) : std::pow(total, 1 / p);
+}
+
+void renormalize(const char* operation, const Variable& table, const Tensor& ids, double max_norm,
+                 double norm_type) {
+  if (!(max_norm > 0) || !(norm_type > 0)) {
+    throw ValueError(std::string(operation) + ": max_norm is " + std::to_string(max_norm) +
+                     " and norm_type " + std::to_string(norm_type) + ", needed numbers > 0");
+  }
+  if (table.node() == nullptr || !table.node()->is_leaf()) {
+    throw AutogradError(
+        std::string(operation) +
+        ": max_norm writes to its table, which is not a leaf here; use parameter(), "
+        "or normalize the table that it was computed from");
+  }
+  Leaf& leaf = table.leaf();
+  leaf.settle_rows(ids);
+  const auto count = static_cast<std::size_t>(ids.numel());
+  Numbering numbering(count);
+  Tensor numbers = Tensor::uninitialized(Shape(ids.numel()), int64);
+  numbering.add(ids.data<std::int64_t>(), count, -1, numbers.mutable_data<std::int64_t>());
+  const Tensor rows = numbering.distinct();
+  const std::int64_t width = leaf.stored().size(1);
+  const auto& frozen = leaf.frozen_rows();
+  const auto& columns = leaf.frozen_columns();
+  visit_floating(leaf.stored().dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<std::pair<std::int64_t, double>> large;  // row, factor
+    {
+      const Tensor stored = leaf.stored().contiguous();
+      const T* const values = stored.data<T>();
+      for (const std::int64_t row : rows.span<std::int64_t>()) {
+        const double norm = norm_of(values + row * width, width, norm_type);
+        if (!(norm > max_norm) || std::ranges::binary_search(frozen, row)) continue;
+        large.emplace_back(row, max_norm / (norm + 1e-7));
+      }
+    }                           // so that nobody but the leaf looks at the memory
+    if (large.empty()) return;  // nothing becomes stale
+    if (!leaf.stored().is_contiguous()) leaf.set_value(leaf.value().clone());
+    T* const to = leaf.writable_stored().mutable_data<T>();
+    for (const auto& [row, factor] : large) {
+      for (std::int64_t j = 0; j < width; ++j) {
+        if (std::ranges::binary_search(columns, j)) continue;
+        to[row * width + j] *= static_cast<T>(factor);
+      }
+      leaf.note_renormalized(row, factor);
+    }
+  });
+}
+
+}  // namespace
+
+// row = row * max_norm / (|row|_p + 1e-7) where |row|_p > max_norm
+void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm,
+                       double norm_type) {
+  const Tensor checked = checked_ids("embedding_renorm_", table.stored(), ids);
+  renormalize("embedding_renorm_", table, checked, max_norm, norm_type);
+}
+
 // Rows --------------------------------------------------------------------------------------------
 
 // y[...] = weight[ids[...]]         dweight[id] = sum of scale(id) dy[...] where ids[...] = id
@@ -65,6 +141,9 @@ Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup op
   const Tensor checked = checked_ids("embedding", weight.stored(), ids);
   const std::int64_t rows = weight.size(0);
   const std::int64_t skip = checked_padding("embedding", options.padding_idx, rows);
+  if (options.max_norm) {
+    renormalize("embedding", weight, checked, *options.max_norm, options.norm_type);
+  }
   Tensor value = rows_at(table_for(weight, checked), checked);
   if (options.zero_padding && skip >= 0) zero_rows(value, checked, skip);
   return record("embedding", std::move(value),
@@ -156,6 +235,9 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
       checked_bags("embedding_bag", weight.stored(), ids, offsets, options.include_last_offset);
   bags.skip = checked_padding("embedding_bag", options.padding_idx, rows);
   check_options(options, weight, ids);
+  if (options.max_norm) {
+    renormalize("embedding_bag", weight, bags.ids, *options.max_norm, options.norm_type);
+  }
   const Tensor& table = table_for(weight, bags.ids);
   if (options.mode == BagMode::max) return max_of_bags(weight, table, bags);
 

@@ -30,6 +30,14 @@ double bias_bound(std::int64_t fan_in) {
   return fan_in == 0 ? 0 : 1.0 / std::sqrt(static_cast<double>(fan_in));
 }
 
+std::int64_t checked_rows(const Parameter& weight) {
+  if (weight.dim() != 2) {
+    throw ShapeError("Linear: weight has shape " + to_string(weight.sizes()) +
+                     ", needed (out_features, in_features)");
+  }
+  return weight.size(0);
+}
+
 }  // namespace
 
 Linear::Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options)
@@ -40,6 +48,13 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, LinearOption
                ? register_parameter("bias",
                                     uniform({out_features}, bias_bound(in_features), options.dtype))
                : Parameter()) {}
+
+Linear::Linear(const Parameter& tied, bool with_bias)
+    : weight(register_parameter("weight", empty({checked_rows(tied), tied.size(1)}, tied.dtype()))),
+      bias(with_bias ? register_parameter("bias", zeros({tied.size(0)}, tied.dtype()))
+                     : Parameter()) {
+  tie(weight, tied);
+}
 
 Variable Linear::operator()(const Variable& x) const { return linear(x, weight, bias); }
 

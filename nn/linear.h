@@ -20,6 +20,10 @@ class Linear : public Module {
   // ValueError for negative sizes.
   Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
 
+  // With the parameter of another layer as its weight, as tie() makes it; the bias begins as 0.
+  // ShapeError unless the weight is 2-d.
+  explicit Linear(const Parameter& weight, bool bias = false);
+
   // (..., in_features) -> (..., out_features)
   Variable operator()(const Variable& x) const;
 

@@ -144,6 +144,17 @@ void Module::visit_parameters(const std::string& prefix, const Visitor& visitor)
   }
 }
 
+// Parameters that are saved: the module, the name there, the dotted name.
+template <class Visitor>
+void Module::visit_saved(const std::string& prefix, const Visitor& visitor) const {
+  for (const auto& [name, registered] : state_->parameters) {
+    if (is_saved(name)) visitor(*this, name, prefix + name, registered);
+  }
+  for (const Child& child : state_->children) {
+    child.module->visit_saved(prefix + child.name + ".", visitor);
+  }
+}
+
 template <class Visitor>
 void Module::visit_buffers(const std::string& prefix, const Visitor& visitor) const {
   for (const auto& [name, registered] : state_->buffers) visitor(prefix + name, registered);
@@ -203,11 +214,15 @@ void Module::to(DType dtype) const {
 
 // Saving and loading ------------------------------------------------------------------------------
 
+Tensor Module::saved(const std::string& /*name*/, const Parameter& parameter) const {
+  return parameter.value().clone();
+}
+
 StateDict Module::state_dict() const {
   StateDict state;
-  visit_parameters("", [&](const std::string& name, const Parameter& registered) {
-    state.insert(name, registered.value().clone());
-  });
+  visit_saved(
+      "", [&](const Module& module, const std::string& name, const std::string& full,
+              const Parameter& registered) { state.insert(full, module.saved(name, registered)); });
   visit_buffers("", [&](const std::string& name, const Buffer& registered) {
     state.insert(name, registered->clone());
   });
@@ -228,7 +243,13 @@ std::string joined(const char* title, const std::vector<std::string>& names) {
 LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) const {
   LoadReport report;
   std::set<std::string> known;
-  std::vector<std::pair<Parameter, Tensor>> values;
+  struct Value {
+    const Module* module;
+    std::string name;
+    Parameter parameter;
+    Tensor value;
+  };
+  std::vector<Value> values;
   std::vector<std::pair<Buffer, Tensor>> contents;
   const auto match = [&](const std::string& name, const Tensor& current, const auto& accept) {
     known.insert(name);
@@ -246,9 +267,11 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
       accept(found->to(current.dtype()).clone());
     }
   };
-  visit_parameters("", [&](const std::string& name, const Parameter& registered) {
-    match(name, registered.value(),
-          [&](Tensor value) { values.emplace_back(registered, std::move(value)); });
+  visit_saved("", [&](const Module& module, const std::string& name, const std::string& full,
+                      const Parameter& registered) {
+    match(full, registered.variable().stored(), [&](Tensor value) {
+      values.push_back({&module, name, registered, std::move(value)});
+    });
   });
   visit_buffers("", [&](const std::string& name, const Buffer& registered) {
     match(name, *registered,
@@ -264,7 +287,10 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
                       joined("sizes differ", report.mismatched) +
                       "; {.strict = false} loads what fits");
   }
-  for (auto& entry : values) entry.first.leaf().set_value(std::move(entry.second));
+  for (Value& each : values) {
+    each.parameter.leaf().set_value(std::move(each.value));
+    each.module->loaded(each.name);
+  }
   for (auto& entry : contents) *entry.first = std::move(entry.second);
   return report;
 }

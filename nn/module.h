@@ -102,6 +102,12 @@ class Module {
     return module;
   }
 
+  // How a layer saves its own parameters: whether one is in the state dict, what stands there for
+  // it, and what to do once a value was loaded into it.
+  virtual bool is_saved(const std::string& /*name*/) const { return true; }
+  virtual Tensor saved(const std::string& name, const Parameter& parameter) const;
+  virtual void loaded(const std::string& /*name*/) const {}
+
   // Takes over `other`, which has the same class and names: parameters and buffers by name, modules
   // one by one. A layer with options of its own overrides this to take them over too.
   virtual void become(const Module& other) const;
@@ -131,6 +137,8 @@ class Module {
   void replace(const std::string& name, const Module& module) const;
   template <class Visitor>
   void visit_parameters(const std::string& prefix, const Visitor& visitor) const;
+  template <class Visitor>
+  void visit_saved(const std::string& prefix, const Visitor& visitor) const;
   template <class Visitor>
   void visit_buffers(const std::string& prefix, const Visitor& visitor) const;
   void print(std::ostream& out, const std::string& name, int depth) const;

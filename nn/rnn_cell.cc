@@ -53,6 +53,15 @@ Variable RNNCell::operator()(const Variable& x, const Variable& h) const {
   return options_->nonlinearity == Nonlinearity::tanh ? tanh(sum) : relu(sum);
 }
 
+Variable RNNCell::operator()(const Variable& x, const Variable& h, const Tensor& mask) const {
+  if (mask.dtype() != boolean || !std::ranges::equal(mask.sizes(), batch_of(h))) {
+    throw ShapeError("RNNCell: mask is " + std::string(name(mask.dtype())) + " " +
+                     to_string(mask.sizes()) + " and h is " + to_string(h.sizes()) +
+                     ", needed boolean of the same batch");
+  }
+  return where(unsqueeze(mask, -1), (*this)(x, h), h);
+}
+
 Variable RNNCell::operator()(const Variable& x) const {
   Shape shape = x.shape();
   if (shape.empty()) throw ShapeError("RNNCell: got a number, needed (batch, input_size)");

@@ -26,6 +26,8 @@ class RNNCell : public Module {
   // (batch, input_size) and (batch, hidden_size) -> (batch, hidden_size); both without batch too.
   Variable operator()(const Variable& x, const Variable& h) const;
   Variable operator()(const Variable& x) const;  // from the initial state
+  // Where mask, a boolean (batch), is false, the state stays as it is: text that has ended.
+  Variable operator()(const Variable& x, const Variable& h, const Tensor& mask) const;
 
   // Zeros, (batch, hidden_size).
   Variable initial_state(std::int64_t batch) const;

@@ -163,6 +163,7 @@ void Optimizer::prepare(const NamedParameter& parameter, State& state, std::size
   for (const Tensor& moment : state.moments) {
     if (!alike(moment, leaf.stored())) refuse("state", moment, "make a new optimiser");
   }
+  check_gradient(leaf);
   const std::size_t needed = moments(group).size();
   while (state.moments.size() < needed) {
     const double first = initial(group, state.moments.size());

@@ -110,6 +110,8 @@ class Optimizer {
   // The names of State::moments in this group, and what they begin with.
   virtual std::span<const char* const> moments(std::size_t group) const = 0;
   virtual double initial(std::size_t, std::size_t /*moment*/) const { return 0; }
+  // Throws ValueError for a gradient that this optimiser does not take.
+  virtual void check_gradient(const Leaf&) const {}
   // Moves the parameter, whose gradient is in its leaf. state.steps counts this step already.
   virtual void update(Leaf& leaf, State& state, std::size_t group) = 0;
 

@@ -53,12 +53,14 @@ struct SparseAdamRule : AdamRule {
 
 }  // namespace
 
+void SparseAdam::check_gradient(const Leaf& leaf) const {
+  if (!leaf.grad.rows.empty()) return;
+  throw ValueError(
+      "SparseAdam: got a dense gradient, needed a row-sparse one, which embedding() gives; use "
+      "Adam");
+}
+
 void SparseAdam::update(Leaf& leaf, State& state, std::size_t group) {
-  if (leaf.grad.rows.empty()) {
-    throw ValueError(
-        "SparseAdam: got a dense gradient, needed a row-sparse one, which embedding() gives; use "
-        "Adam");
-  }
   const SparseAdamOptions& o = options_[group];
   const double t = static_cast<double>(state.steps);
   const double lr = o.lr * leaf.rate_multiplier();

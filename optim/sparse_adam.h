@@ -36,6 +36,7 @@ class SparseAdam final : public Optimizer {
   double* momentum_option(std::size_t group) override { return &options_[group].betas.first; }
   std::span<const char* const> moments(std::size_t group) const override;
   // ValueError if the gradient is dense.
+  void check_gradient(const Leaf& leaf) const override;
   void update(Leaf& leaf, State& state, std::size_t group) override;
 
   std::vector<SparseAdamOptions> options_;

@@ -60,13 +60,19 @@ TAPEGRAD_FLATTEN void scatter_add_rows(T* table, const std::int64_t* ids, const 
 // rows pass by, the last one perhaps a partial vector of `rest` lanes.
 constexpr std::size_t kStripe = 8;  // whole vectors
 
+// A number as a type, of no namespace that other files share.
+template <std::size_t kValue>
+struct Constant {
+  constexpr operator std::size_t() const { return kValue; }
+};
+
 template <std::size_t kVectors, class T, class F>
 void for_each_in_stripe(std::size_t rest, const F& f) {
   [&]<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
-    (f(std::integral_constant<std::size_t, kIndex>(), kIndex * kLanes<T>), ...);
+    (f(Constant<kIndex>(), kIndex * kLanes<T>), ...);
   }
   (std::make_index_sequence<kVectors>());
-  if (rest > 0) f(std::integral_constant<std::size_t, kVectors>(), kVectors * kLanes<T>, rest);
+  if (rest > 0) f(Constant<kVectors>(), kVectors * kLanes<T>, rest);
 }
 
 // Calls step(begin, number of whole vectors as a constant, rest) until all columns had their turn.
@@ -74,10 +80,10 @@ template <class T, std::size_t kVectors = kStripe, class Step>
 void for_each_stripe(std::size_t columns, const Step& step, std::size_t begin = 0) {
   constexpr std::size_t kWidth = kVectors * kLanes<T>;
   for (; kVectors == kStripe && columns - begin > kWidth + kLanes<T> - 1; begin += kWidth) {
-    step(begin, std::integral_constant<std::size_t, kVectors>(), std::size_t{0});
+    step(begin, Constant<kVectors>(), std::size_t{0});
   }
   if (columns - begin >= kWidth) {
-    step(begin, std::integral_constant<std::size_t, kVectors>(), columns - begin - kWidth);
+    step(begin, Constant<kVectors>(), columns - begin - kWidth);
   } else if constexpr (kVectors > 0) {
     for_each_stripe<T, kVectors - 1>(columns, step, begin);
   }

@@ -251,7 +251,7 @@ TEST_CASE("replace_module changes every handle to what was registered") {
 
   const Tensor vectors = randn({9, 3});  // more rows than before
   const auto pretrained =
-      nn::Embedding::from_pretrained(vectors, {.freeze = false, .padding_idx = 2});
+      nn::Embedding::from_pretrained(vectors, {.padding_idx = 2, .freeze = false});
   net.replace_module("words", pretrained);
 
   for (const nn::Embedding& handle : {net.words, earlier.words, member}) {

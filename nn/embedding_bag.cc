@@ -1,0 +1,91 @@
+#include <tapegrad/nn/embedding_bag.h>
+
+#include <tapegrad/nn/tables.h>
+
+namespace tapegrad::nn {
+namespace {
+
+constexpr const char* kLayer = "EmbeddingBag";
+
+EmbeddingBagOptions checked(const EmbeddingBagOptions& given, std::int64_t rows,
+                            std::int64_t width) {
+  EmbeddingBagOptions options = checked_table_options(kLayer, given, rows, width);
+  refuse(options.mode == BagMode::max && options.frequency_scale != FrequencyScale::none, kLayer,
+         "max takes no frequency_scale, its gradient goes to single columns; use sum or mean");
+  return options;
+}
+
+Tensor drawn(const EmbeddingBagOptions& options, std::int64_t rows, std::int64_t width) {
+  Tensor table = first_table(options, rows, width);
+  if (options.weight.defined()) return table;
+  normal_(table);
+  if (options.padding_idx) select(table, 0, *options.padding_idx).zero_();
+  return table;
+}
+
+}  // namespace
+
+// Of checked options.
+EmbeddingBag::EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width)
+    : weight(register_parameter("weight", drawn(options, rows, width),
+                                !options.freeze.value_or(false))),
+      options_(std::move(options)) {
+  options_->weight = Tensor();
+  weight.leaf().set_sparse(options_->sparse);
+  if (options_->padding_idx) weight.leaf().set_padding_row(options_->padding_idx);
+}
+
+EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim,
+                           EmbeddingBagOptions options)
+    : EmbeddingBag(checked(options, num_embeddings, embedding_dim), num_embeddings, embedding_dim) {
+}
+
+EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& vectors, EmbeddingBagOptions options) {
+  options = pretrained_options(kLayer, vectors, std::move(options));
+  return EmbeddingBag(vectors.size(0), vectors.size(1), std::move(options));
+}
+
+Variable EmbeddingBag::operator()(const Tensor& ids, const Tensor& offsets,
+                                  const Variable& per_sample_weights) const {
+  return embedding_bag(weight, ids, offsets,
+                       {.mode = options_->mode,
+                        .include_last_offset = options_->include_last_offset && offsets.defined(),
+                        .per_sample_weights = per_sample_weights,
+                        .padding_idx = options_->padding_idx,
+                        .max_norm = options_->max_norm,
+                        .norm_type = options_->norm_type,
+                        .frequency_scale = options_->frequency_scale});
+}
+
+Variable EmbeddingBag::operator()(const Tensor& ids, const Tensor& offsets) const {
+  return (*this)(ids, offsets, Variable());
+}
+
+Variable EmbeddingBag::operator()(const Tensor& ids) const { return (*this)(ids, Tensor()); }
+
+void EmbeddingBag::freeze_rows(const std::vector<std::int64_t>& rows) const {
+  weight.leaf().freeze_rows(rows);
+}
+
+void EmbeddingBag::freeze_columns(const std::vector<std::int64_t>& columns) const {
+  weight.leaf().freeze_columns(columns);
+}
+
+void EmbeddingBag::unfreeze_rows() const { weight.leaf().unfreeze_rows(); }
+
+void EmbeddingBag::unfreeze_columns() const { weight.leaf().unfreeze_columns(); }
+
+std::string EmbeddingBag::description() const {
+  constexpr const char* kModes[] = {"sum", "mean", "max"};
+  return "EmbeddingBag(" + std::to_string(num_embeddings()) + ", " +
+         std::to_string(embedding_dim()) +
+         ", mode=" + kModes[static_cast<std::size_t>(options_->mode)] + described_table(*options_) +
+         (options_->include_last_offset ? ", include_last_offset=true)" : ")");
+}
+
+void EmbeddingBag::become(const Module& other) const {
+  Module::become(other);
+  *options_ = *static_cast<const EmbeddingBag&>(other).options_;
+}
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,75 @@
+// EmbeddingBag: the sum, mean or maximum of the vectors of a text, in one pass. Read next:
+// nn/pooling.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/module.h>
+
+namespace tapegrad::nn {
+
+struct EmbeddingBagOptions {
+  BagMode mode = BagMode::mean;
+  std::optional<std::int64_t> padding_idx = std::nullopt;  // such ids are left out of the bags
+  std::optional<double> max_norm = std::nullopt;  // rows are brought back to it when looked up
+  double norm_type = 2;                           // p > 0, perhaps infinity
+  // inverse is PyTorch's scale_grad_by_freq; not for max.
+  FrequencyScale frequency_scale = FrequencyScale::none;
+  bool sparse = false;  // optimisers move only rows that have a gradient, as SparseAdam does
+  bool include_last_offset = false;  // the last offset is not a bag: it is where the last bag ends
+  std::optional<DType> dtype = std::nullopt;  // the weight's, or float32
+  Tensor weight{};                            // the first table (copied), instead of drawing one
+  std::optional<bool> freeze = std::nullopt;  // not trained; from_pretrained() freezes by default
+};
+
+// Bags of ids -> (bags, embedding_dim). What Embedding and a reduction over dimension 1 give, but
+// no row is ever copied, forward or back. Empty bags, and bags of padding only, give zeros.
+//
+//   EmbeddingBag words(20'000, 64, {.padding_idx = 0});
+//   Variable texts = words(tensor({{5, 7, 0}, {9, 0, 0}}));             // (2, 64)
+//   Variable same = words(tensor({5, 7, 9}), tensor({0, 2}));           // by offsets
+class EmbeddingBag : public Module {
+ public:
+  // The table is drawn from the standard normal distribution, then the padding row is set to 0.
+  // ValueError for negative sizes, a padding_idx out of range, and options that exclude each other.
+  EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim,
+               EmbeddingBagOptions options = {});
+
+  // A table with these rows (copied), frozen unless told otherwise. ShapeError unless vectors are
+  // 2-d and floating-point.
+  static EmbeddingBag from_pretrained(const Tensor& vectors, EmbeddingBagOptions options = {});
+
+  // 2-d ids, whose rows are the bags; or 1-d ids and the positions where bags begin, the first of
+  // them 0. per_sample_weights, of ids' shape, multiply the rows (mode sum only).
+  Variable operator()(const Tensor& ids) const;
+  Variable operator()(const Tensor& ids, const Tensor& offsets) const;
+  Variable operator()(const Tensor& ids, const Tensor& offsets,
+                      const Variable& per_sample_weights) const;  // offsets undefined for 2-d ids
+
+  // As Embedding's.
+  void freeze_rows(const std::vector<std::int64_t>& rows) const;
+  void freeze_columns(const std::vector<std::int64_t>& columns) const;
+  void unfreeze_rows() const;
+  void unfreeze_columns() const;
+
+  std::int64_t num_embeddings() const { return weight.size(0); }
+  std::int64_t embedding_dim() const { return weight.size(1); }
+  std::optional<std::int64_t> padding_idx() const { return options_->padding_idx; }
+  const EmbeddingBagOptions& options() const { return *options_; }
+  std::string description() const override;
+
+  Parameter weight;  // (num_embeddings, embedding_dim)
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width);
+  Shared<EmbeddingBagOptions> options_;  // padding_idx is not negative here, weight is undefined
+};
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,42 @@
+#include <tapegrad/nn/pooling.h>
+
+#include <limits>
+#include <string>
+
+#include <tapegrad/autograd/ops.h>
+
+namespace tapegrad::nn {
+namespace {
+
+void check(const char* operation, const Variable& x, const Tensor& mask) {
+  if (mask.dtype() != boolean) {
+    throw DTypeError(std::string(operation) + ": mask is " + name(mask.dtype()) +
+                     ", needed boolean; compare ids with the padding, or ask Embedding::mask()");
+  }
+  if (x.dim() != 3 || mask.dim() != 2 || mask.size(0) != x.size(0) || mask.size(1) != x.size(1)) {
+    throw ShapeError(std::string(operation) + ": x is " + to_string(x.sizes()) + " and mask " +
+                     to_string(mask.sizes()) + ", needed (batch, steps, dim) and (batch, steps)");
+  }
+}
+
+}  // namespace
+
+// y = sum of the x where mask / their number
+Variable masked_mean(const Variable& x, const Tensor& mask) {
+  check("masked_mean", x, mask);
+  const Tensor counts = clamp(sum(mask, {1}, true), 1).to(x.dtype());  // (batch, 1)
+  const Tensor left_out = unsqueeze(logical_not(mask), -1);            // (batch, steps, 1)
+  return sum(masked_fill(x, left_out, 0), {1}) / counts;               // (batch, dim)
+}
+
+// y = max of the x where mask
+Variable masked_max(const Variable& x, const Tensor& mask) {
+  check("masked_max", x, mask);
+  if (x.size(1) == 0) return zeros({x.size(0), x.size(2)}, x.dtype());
+  const Tensor left_out = unsqueeze(logical_not(mask), -1);  // (batch, steps, 1)
+  const double lowest = -std::numeric_limits<double>::infinity();
+  const Variable largest = max(masked_fill(x, left_out, lowest), 1).values;  // (batch, dim)
+  return masked_fill(largest, logical_not(any(mask, 1, true)), 0);
+}
+
+}  // namespace tapegrad::nn

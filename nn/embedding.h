@@ -83,8 +83,8 @@ class Embedding : public Module {
   static Embedding from_pretrained(const Tensor& vectors, EmbeddingOptions options = {});
 
   // A table whose row i is the vector of vocabulary[i], or is drawn if there is none: see
-  // nn/word_vectors.h. ValueError for a padding_idx out of range, and if no word at all is known
-  // where options.unknown asks what known rows are like.
+  // nn/word_vectors.h. ValueError for a padding_idx out of range, for options that exclude each
+  // other, and if no word at all is known where options.unknown asks what known rows are like.
   static PretrainedEmbedding from_pretrained(const WordVectors& vectors,
                                              const std::vector<std::string>& vocabulary);
   static PretrainedEmbedding from_pretrained(const WordVectors& vectors,

@@ -9,6 +9,7 @@
 
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/tables.h>
 
 namespace tapegrad::nn {
 
@@ -137,14 +138,6 @@ Tensor unknown_table(const Shape& shape, const KnownWords& known, const WordVect
   return normal_(empty(shape)) * std(rows, 0, false, true) + center;
 }
 
-std::int64_t checked_padding(std::int64_t padding, std::int64_t rows) {
-  if (padding < -rows || padding >= rows) {
-    throw ValueError("from_pretrained: padding_idx " + std::to_string(padding) +
-                     " out of range for " + std::to_string(rows) + " words");
-  }
-  return padding < 0 ? padding + rows : padding;
-}
-
 }  // namespace
 
 std::vector<std::int64_t> copy_known_rows(const WordVectors& vectors,
@@ -171,16 +164,23 @@ PretrainedEmbedding Embedding::from_pretrained(const WordVectors& vectors,
 PretrainedEmbedding Embedding::from_pretrained(const WordVectors& vectors,
                                                const std::vector<std::string>& vocabulary,
                                                const FromWordVectorsOptions& options) {
+  EmbeddingOptions layer = options.others;
+  if (layer.padding_idx || layer.freeze) {
+    throw ValueError(
+        "from_pretrained: others.padding_idx and others.freeze are not read; needed them beside "
+        "others");
+  }
   const Shape shape{vocabulary.size(), vectors.dim()};
-  std::optional<std::int64_t> padding = options.padding_idx;
-  if (padding) padding = checked_padding(*padding, shape[0]);
-  const KnownWords known = known_words(vectors, vocabulary, padding);
+  layer.freeze = options.freeze;
+  if (options.padding_idx) {
+    layer.padding_idx = checked_padding("from_pretrained", options.padding_idx, shape[0]);
+  }
+  const KnownWords known = known_words(vectors, vocabulary, layer.padding_idx);
   Tensor table = unknown_table(shape, known, vectors, options.unknown);
   copy_rows(known, vectors, table);
-  if (padding) select(table, 0, *padding).zero_();
+  if (layer.padding_idx) select(table, 0, *layer.padding_idx).zero_();
 
-  PretrainedEmbedding result{
-      from_pretrained(table, {.freeze = options.freeze, .padding_idx = padding}), known.rows};
+  PretrainedEmbedding result{from_pretrained(table, layer), known.rows};
   if (options.freeze_known) result.embedding.freeze_rows(known.rows);
   return result;
 }

@@ -131,6 +131,7 @@ struct FromWordVectorsOptions {
   bool freeze_known = false;  // the rows that came from the file; the others are trained
   std::optional<std::int64_t> padding_idx = std::nullopt;  // its row is 0, and not a known one
   UnknownWords unknown = UnknownWords::normal;
+  EmbeddingOptions others{};  // sparse, max_norm, ...; its freeze and padding_idx are those above
 };
 
 // What Embedding::from_pretrained makes of word vectors.

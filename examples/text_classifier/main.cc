@@ -163,6 +163,7 @@ void add_train(CLI::App& app, TrainSettings& settings) {
                     "Leave all word vectors as they are at the start");
   command->add_flag("--freeze-known", settings.freeze_known,
                     "Leave those that --vectors holds as they are, train the others");
+  command->add_flag("--sparse", model.sparse, "Steps move only the vectors of words in the batch");
   command
       ->add_option("--train-limit", settings.train_limit,
                    "Learn from N of the texts at most, drawn by the seed")

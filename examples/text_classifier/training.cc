@@ -178,6 +178,11 @@ void check_combination(const TrainSettings& settings) {
         "train: --freeze-embeddings freezes all word vectors, --freeze-known "
         "some of them; needed one of the two");
   }
+  if (settings.model.sparse && settings.freeze_embeddings) {
+    throw tg::ValueError(
+        "train: --sparse is about steps of the word vectors, and --freeze-embeddings "
+        "takes none; needed one of the two");
+  }
 }
 
 std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {

@@ -230,6 +230,22 @@ TEST_CASE("text_classifier learns from some of the texts, drawn by the seed", "[
   CHECK(session.run_well("eval --model model --test test.tsv").out.ends_with("(n=3)\n"));
 }
 
+TEST_CASE("text_classifier --sparse lets words that are not in the batch rest", "[text_program]") {
+  const Session session;
+  const auto table = [&](const std::string& more) {
+    session.train("3 --arch bag --dropout 0 " + more);
+    return tapegrad::load(session.file("model/model.safetensors")).at("embedding.weight");
+  };
+  // SparseAdam adds its eps elsewhere, which moves a vector by 1e-5; the others' steps by 1e-2.
+  const auto same = [](const tapegrad::Tensor& a, const tapegrad::Tensor& b) {
+    return allclose(a, b, 0, 1e-4);
+  };
+  // Adam moves them on by their mean; SGD does not, and a large batch has all words.
+  CHECK_FALSE(same(table("--batch 2"), table("--batch 2 --sparse")));
+  CHECK(same(table("--batch 8"), table("--batch 8 --sparse")));
+  CHECK(same(table("--batch 2 --optimizer sgd"), table("--batch 2 --optimizer sgd --sparse")));
+}
+
 TEST_CASE("text_classifier makes the same model from the same seed", "[text_program]") {
   const std::string arch = GENERATE("bag", "rnn");
   const Session session;
@@ -335,6 +351,7 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--arch tree", "--arch: tree not in {bag,rnn}"},
       {"--optimizer lbfgs", "--optimizer: "},
       {"--train-limit 0", "--train-limit: "},
+      {"--sparse --freeze-embeddings", "--freeze-embeddings takes none; needed one of the two"},
       {"--freeze-known",
        "train: --freeze-known freezes the words that --vectors FILE knows; needed that file too"},
       {"--freeze-known --freeze-embeddings --vectors train.tsv",

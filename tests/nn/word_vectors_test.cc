@@ -504,7 +504,7 @@ TEST_CASE("from_pretrained: zeros, the mean, or numbers like those of known word
         "are the words in the case of the file?");
   CHECK(message_of<ValueError>([&] {
           Embedding::from_pretrained(others, kVocabulary, {.padding_idx = 5});
-        }) == "from_pretrained: padding_idx 5 out of range for 5 words");
+        }) == "from_pretrained: padding_idx 5 out of range for 5 rows");
 }
 
 TEST_CASE("freeze_known keeps known rows to the bit while the others learn") {
@@ -524,6 +524,22 @@ TEST_CASE("freeze_known keeps known rows to the bit while the others learn") {
   const PretrainedEmbedding frozen =
       Embedding::from_pretrained(known_vectors(), kVocabulary, {.freeze = true});
   CHECK_FALSE(frozen.embedding.weight.requires_grad());
+}
+
+TEST_CASE("from_pretrained takes the other options of an Embedding") {
+  const PretrainedEmbedding start = Embedding::from_pretrained(
+      known_vectors(), kVocabulary,
+      {.padding_idx = 0, .others = {.max_norm = 1.5, .sparse = true, .dtype = float64}});
+  CHECK(start.embedding.options().sparse);
+  CHECK(start.embedding.weight.leaf().sparse());
+  CHECK(start.embedding.options().max_norm == 1.5);
+  CHECK(start.embedding.weight.dtype() == float64);
+  CHECK(start.embedding.padding_idx() == 0);
+  CHECK(message_of<ValueError>([&] {
+          Embedding::from_pretrained(known_vectors(), kVocabulary, {.others = {.padding_idx = 0}});
+        }) ==
+        "from_pretrained: others.padding_idx and others.freeze are not read; needed them beside "
+        "others");
 }
 
 TEST_CASE("copy_known_rows leaves other rows alone") {

@@ -21,6 +21,8 @@
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
 #include <tapegrad/nn/shared.h>
+#include <tapegrad/nn/word_similarity.h>
+#include <tapegrad/nn/word_vectors.h>
 #include <tapegrad/optim/adadelta.h>
 #include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>

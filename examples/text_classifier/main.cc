@@ -157,10 +157,18 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->capture_default_str();
   command
       ->add_option("--vectors", settings.vectors,
-                   "Word vectors to start from, as GloVe's or fastText's .vec")
+                   "Word vectors to start from: word2vec's, GloVe's or fastText's .vec")
       ->type_name("FILE");
   command->add_flag("--freeze-embeddings", settings.freeze_embeddings,
-                    "Leave the word vectors as they are at the start");
+                    "Leave all word vectors as they are at the start");
+  command->add_flag("--freeze-known", settings.freeze_known,
+                    "Leave those that --vectors holds as they are, train the others");
+  command->add_flag("--sparse", model.sparse, "Steps move only the vectors of words in the batch");
+  command
+      ->add_option("--train-limit", settings.train_limit,
+                   "Learn from N of the texts at most, drawn by the seed")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000'000));
   command->add_option("--seed", settings.seed, "The same seed gives the same model")
       ->type_name("N")
       ->check(from_to(-kLargestSeed, kLargestSeed))  // CLI11 would cut larger ones down to the same

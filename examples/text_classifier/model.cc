@@ -3,8 +3,9 @@
 namespace text_classifier {
 
 Classifier::Classifier(const ModelSettings& settings)
-    : embedding(register_module(
-          "embedding", tg::nn::Embedding(settings.vocabulary, settings.dim, {.padding_idx = 0}))),
+    : embedding(register_module("embedding",
+                                tg::nn::Embedding(settings.vocabulary, settings.dim,
+                                                  {.padding_idx = 0, .sparse = settings.sparse}))),
       recurrent_(settings.arch == "rnn"),
       dropout_(register_module("dropout", tg::nn::Dropout(settings.dropout))),
       cell_(recurrent_ ? register_module("cell", tg::nn::RNNCell(settings.dim, settings.hidden))

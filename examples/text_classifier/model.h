@@ -11,7 +11,7 @@ namespace text_classifier {
 
 namespace tg = tapegrad;
 
-// What a model is built from; saved beside its weights.
+// What a model is built from; saved beside its weights, but for `sparse`.
 struct ModelSettings {
   std::string arch = "rnn";  // "bag" or "rnn"
   std::int64_t vocabulary = 0;
@@ -19,6 +19,7 @@ struct ModelSettings {
   std::int64_t dim = 64;
   std::int64_t hidden = 128;  // rnn only
   double dropout = 0.5;
+  bool sparse = false;  // a step moves only the word vectors of its batch
 };
 
 // Texts as (batch, steps) ids, 0 behind the end of a text -> logits (batch, classes).

@@ -11,7 +11,6 @@
 #include <sstream>
 
 #include "text_classifier/progress.h"
-#include "text_classifier/word_vectors.h"
 
 namespace text_classifier {
 namespace {
@@ -129,17 +128,61 @@ std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
                                            tg::optim::AdamOptions{.lr = learning_rate(settings)});
 }
 
-void start_from_vectors(const Trained& trained, const WordVectors& vectors) {
-  tg::Tensor table = trained.model.embedding.weight.value().clone();
-  const std::span<float> rows = table.mutable_span<float>();
-  for (std::size_t i = 0; i < vectors.ids.size(); ++i) {
-    std::copy_n(vectors.rows.begin() + static_cast<std::ptrdiff_t>(i) * vectors.dim, vectors.dim,
-                rows.begin() + vectors.ids[i] * vectors.dim);
+// The words by their ids. Padding has no name: its vector stays 0, whatever a file may hold.
+std::vector<std::string> words_of(const Vocabulary& vocabulary) {
+  std::vector<std::string> words = {""};
+  for (std::int64_t id = Vocabulary::kUnknown; id < vocabulary.size(); ++id) {
+    words.emplace_back(vocabulary.word(id));
   }
-  trained.model.embedding.weight.set_value(table);
-  std::cerr << "vectors: " << vectors.ids.size() << " of " << trained.vocabulary.size()
-            << " words found (" << vectors.lines << " lines read, " << vectors.duplicates
-            << " duplicates, " << vectors.skipped << " skipped)\n";
+  return words;
+}
+
+void start_from_vectors(const Trained& trained, const tg::nn::WordVectors& vectors,
+                        const TrainSettings& settings) {
+  const tg::nn::Embedding& embedding = trained.model.embedding;
+  tg::Tensor table = embedding.weight.value().clone();
+  const std::vector<std::int64_t> known =
+      tg::nn::copy_known_rows(vectors, words_of(trained.vocabulary), table);
+  embedding.weight.set_value(table);
+  if (settings.freeze_known) embedding.freeze_rows(known);
+  const tg::nn::WordVectorsReport& report = vectors.report();
+  std::cerr << "vectors: " << known.size() << " of " << trained.vocabulary.size()
+            << " words found (" << name(report.format) << ", " << report.entries
+            << " vectors read, " << report.duplicates << " duplicates, " << report.skipped
+            << " skipped, " << report.not_utf8 << " not UTF-8)\n";
+}
+
+// Some of the texts, in the order of the file. The numbers that draw them are not those that the
+// model begins with.
+void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
+  const auto rows = static_cast<std::int64_t>(corpus.rows.size());
+  tg::Generator generator(seed);
+  std::vector<std::int64_t> kept = tg::to_vector<std::int64_t>(
+      narrow(tg::randperm(rows, generator), 0, 0, std::min(count, rows)));
+  std::ranges::sort(kept);
+  std::vector<Row> some;
+  for (const std::int64_t row : kept) {
+    some.push_back(std::move(corpus.rows[static_cast<std::size_t>(row)]));
+  }
+  corpus.rows = std::move(some);
+}
+
+void check_combination(const TrainSettings& settings) {
+  if (settings.freeze_known && settings.vectors.empty()) {
+    throw tg::ValueError(
+        "train: --freeze-known freezes the words that --vectors FILE knows; "
+        "needed that file too");
+  }
+  if (settings.freeze_known && settings.freeze_embeddings) {
+    throw tg::ValueError(
+        "train: --freeze-embeddings freezes all word vectors, --freeze-known "
+        "some of them; needed one of the two");
+  }
+  if (settings.model.sparse && settings.freeze_embeddings) {
+    throw tg::ValueError(
+        "train: --sparse is about steps of the word vectors, and --freeze-embeddings "
+        "takes none; needed one of the two");
+  }
 }
 
 std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
@@ -211,25 +254,30 @@ void train(const TrainSettings& given) {
     if (settings.test.empty()) settings.test = bundled("questions_test.tsv");
   }
 
+  check_combination(settings);
+
   // Everything is read before anything is written.
-  const Corpus corpus = read_corpus(settings.train);
+  Corpus corpus = read_corpus(settings.train);
+  const std::vector<std::string> labels = label_names(corpus);
+  const auto seed = static_cast<std::uint64_t>(settings.seed);
+  if (settings.train_limit) keep_some(corpus, *settings.train_limit, seed);
   const Tokenizer tokenizer{.longest_ngram = settings.ngrams};
   std::vector<std::vector<std::string>> texts;
   for (const Row& row : corpus.rows) texts.push_back(tokenizer(row.text));
   const Vocabulary vocabulary = Vocabulary::build(texts, tokenizer, settings.min_count);
-  const std::vector<std::string> labels = label_names(corpus);
-  std::optional<WordVectors> vectors;
+  std::optional<tg::nn::WordVectors> vectors;
   if (!settings.vectors.empty()) {
-    vectors = read_word_vectors(settings.vectors, vocabulary);
-    settings.model.dim = vectors->dim;
+    vectors = tg::nn::load_word_vectors(settings.vectors,
+                                        {.vocabulary = words_of(vocabulary), .strict = true});
+    settings.model.dim = vectors->dim();
   }
   settings.epochs = number_of_epochs(settings, corpus.rows.size());
   settings.model.vocabulary = vocabulary.size();
   settings.model.classes = static_cast<std::int64_t>(labels.size());
 
-  tg::manual_seed(static_cast<std::uint64_t>(settings.seed));
+  tg::manual_seed(seed);
   const Trained trained{Classifier(settings.model), vocabulary, labels, settings.max_length};
-  if (vectors) start_from_vectors(trained, *vectors);
+  if (vectors) start_from_vectors(trained, *vectors, settings);
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
 
   const std::vector<Example> examples = examples_of(trained, corpus);

@@ -26,8 +26,10 @@ struct TrainSettings {
   std::optional<double> lr;  // unset: what suits the model, that falls to 0 over the run
   std::int64_t ngrams = 1;
   std::int64_t min_count = 1;
-  std::int64_t max_length = 200;  // tokens of a text that are read
-  bool freeze_embeddings = false;
+  std::int64_t max_length = 200;            // tokens of a text that are read
+  std::optional<std::int64_t> train_limit;  // texts to learn from, drawn by the seed; unset: all
+  bool freeze_embeddings = false;           // all word vectors
+  bool freeze_known = false;                // those that came from the file
   std::int64_t seed = 0;
 };
 

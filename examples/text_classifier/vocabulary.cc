@@ -1,5 +1,5 @@
 // Counting, and a strict reader of the file. A million tokens load in a fraction of a second,
-// because the words stay where they were read. Read next: word_vectors.h.
+// because the words stay where they were read. Read next: metrics.h.
 #include "vocabulary.h"
 
 #include <algorithm>

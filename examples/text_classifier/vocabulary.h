@@ -1,4 +1,4 @@
-// Tokens and their numbers. Read next: word_vectors.h.
+// Tokens and their numbers. Read next: metrics.h.
 #pragma once
 
 #include <cstdint>

@@ -189,6 +189,63 @@ TEST_CASE("text_classifier freezes vectors to the byte", "[text_program]") {
   CHECK(row_of_who() != who);
 }
 
+TEST_CASE("text_classifier freezes the known words and trains the others", "[text_program]") {
+  const std::string arch = GENERATE("bag", "rnn");
+  const Session session;
+  write(session.file("binary"), std::string("2 1\nwho \0\0\0\x40<pad> \0\0\x80\x3F", 22));
+  const auto table_after = [&](const std::string& more) {
+    session.train(more + " --vectors binary --arch " + arch);
+    const tapegrad::StateDict state = tapegrad::load(session.file("model/model.safetensors"));
+    return tapegrad::to_vector<float>(*state.find("embedding.weight"));
+  };
+  const std::vector<float> first = table_after("0");
+  const std::vector<float> last = table_after("9 --dropout 0 --freeze-known");
+  const std::vector<std::string> words = lines_of(read(session.file("model/vocabulary.txt")));
+  REQUIRE(words.size() == first.size() + 1);
+  REQUIRE(first.size() == last.size());
+  std::size_t moved = 0;
+  for (std::size_t id = 0; id < first.size(); ++id) {
+    CAPTURE(words[id + 1]);
+    if (words[id + 1] == "who") CHECK(last[id] == 2);
+    if (words[id + 1] == "<pad>") CHECK(last[id] == 0);
+    if (first[id] != last[id]) ++moved;
+  }
+  CHECK(moved == first.size() - 3);  // all but padding, unknown, and who
+}
+
+TEST_CASE("text_classifier learns from some of the texts, drawn by the seed", "[text_program]") {
+  const Session session;
+  const auto vocabulary = [&](const std::string& more) {
+    const Output output = session.train("1 --train-limit " + more);
+    CHECK(output.error.find(" texts to train on") != std::string::npos);
+    return read(session.file("model/vocabulary.txt"));
+  };
+  CHECK(session.train("1 --train-limit 3").error.find("3 texts to train on") != std::string::npos);
+  CHECK(session.train("1 --train-limit 99").error.find("8 texts to train") != std::string::npos);
+  CHECK(vocabulary("2 --seed 1") == vocabulary("2 --seed 1"));
+  CHECK(vocabulary("2 --seed 1") != vocabulary("2 --seed 2"));
+  // All labels stay known, also those of which no text is left.
+  CHECK(session.run_well("eval --model model --test test.tsv").out.ends_with("(n=3)\n"));
+  session.train("1 --train-limit 1");
+  CHECK(session.run_well("eval --model model --test test.tsv").out.ends_with("(n=3)\n"));
+}
+
+TEST_CASE("text_classifier --sparse lets words that are not in the batch rest", "[text_program]") {
+  const Session session;
+  const auto table = [&](const std::string& more) {
+    session.train("3 --arch bag --dropout 0 " + more);
+    return tapegrad::load(session.file("model/model.safetensors")).at("embedding.weight");
+  };
+  // SparseAdam adds its eps elsewhere, which moves a vector by 1e-5; the others' steps by 1e-2.
+  const auto same = [](const tapegrad::Tensor& a, const tapegrad::Tensor& b) {
+    return allclose(a, b, 0, 1e-4);
+  };
+  // Adam moves them on by their mean; SGD does not, and a large batch has all words.
+  CHECK_FALSE(same(table("--batch 2"), table("--batch 2 --sparse")));
+  CHECK(same(table("--batch 8"), table("--batch 8 --sparse")));
+  CHECK(same(table("--batch 2 --optimizer sgd"), table("--batch 2 --optimizer sgd --sparse")));
+}
+
 TEST_CASE("text_classifier makes the same model from the same seed", "[text_program]") {
   const std::string arch = GENERATE("bag", "rnn");
   const Session session;
@@ -267,7 +324,8 @@ TEST_CASE("text_classifier refuses bad texts and overwrites nothing", "[text_pro
   const std::string train = "train --train train.tsv --epochs 1 --out model ";
   require_error(session, train + "--vectors vectors", "vectors:2: fewer than 2 numbers");
   require_error(session, train + "--vectors words", "words:2: `x` is not a number");
-  require_error(session, train + "--vectors missing", "missing: cannot open: No such file");
+  require_error(session, train + "--vectors missing", "cannot open missing: No such file");
+  require_error(session, train + "--vectors model/settings.json", "settings.json:1: needed a word");
   require_error(session, "predict --model model", "standard input:2: NUL byte",
                 std::string_view("\n\0\n", 3));
   CHECK(model_bytes(session) == before);
@@ -292,6 +350,13 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--dropout nan", "Dropout: p is nan"},
       {"--arch tree", "--arch: tree not in {bag,rnn}"},
       {"--optimizer lbfgs", "--optimizer: "},
+      {"--train-limit 0", "--train-limit: "},
+      {"--sparse --freeze-embeddings", "--freeze-embeddings takes none; needed one of the two"},
+      {"--freeze-known",
+       "train: --freeze-known freezes the words that --vectors FILE knows; needed that file too"},
+      {"--freeze-known --freeze-embeddings --vectors train.tsv",
+       "train: --freeze-embeddings freezes all word vectors, --freeze-known some of them; needed "
+       "one of the two"},
       {"--seed 99999999999999999999", "--seed: "},
       {"--deeper", "--deeper"},
       {"--test", "--test"}};

@@ -67,7 +67,7 @@ void Leaf::remap_rows(std::span<const std::int64_t> sources, const Tensor& fresh
   Shape shape(value_.sizes());
   shape[0] = static_cast<std::int64_t>(sources.size());
   Tensor table = empty(shape, value_.dtype());
-  std::vector<std::int64_t> rows, padding;
+  std::vector<std::int64_t> rows;
   const std::int64_t old_rows = value_.size(0);
   std::vector<std::int64_t> positions(static_cast<std::size_t>(old_rows), -1);
   std::int64_t next_fresh = 0;
@@ -77,7 +77,7 @@ void Leaf::remap_rows(std::span<const std::int64_t> sources, const Tensor& fresh
         .copy_(sources[i] < 0 ? select(fresh, 0, next_fresh++) : select(value_, 0, sources[i]));
     if (sources[i] < 0) continue;
     positions[static_cast<std::size_t>(sources[i])] = row;
-    if (std::ranges::binary_search(frozen_rows_, sources[i])) rows.push_back(row);
+    if (std::ranges::binary_search(frozen_rows_, sources[i])) rows.push_back(row);  // ascending
   }
   for (RowKeeper* keeper : keepers_) keeper->remap_rows(sources);
   if (padding_row_) {

@@ -203,6 +203,31 @@ void Embedding::unfreeze_rows() const { weight.leaf().unfreeze_rows(); }
 
 void Embedding::unfreeze_columns() const { weight.leaf().unfreeze_columns(); }
 
+// Another vocabulary ------------------------------------------------------------------------------
+
+void Embedding::remap(const std::vector<std::int64_t>& sources) const {
+  remap_to("remap", sources);
+}
+void Embedding::resize(std::int64_t num_embeddings) const {
+  remap_to("resize", sources_of_size(kLayer, num_embeddings, weight.size(0)));
+}
+void Embedding::prune(const std::vector<std::int64_t>& rows) const {
+  remap_to("prune", sources_to_keep(kLayer, rows));
+}
+
+void Embedding::remap_to(const char* operation, const std::vector<std::int64_t>& sources) const {
+  const auto padding =
+      checked_sources(kLayer, operation, sources, weight.size(0), options_->padding_idx);
+  EmbeddingOptions plain = *options_;
+  plain.padding_idx = std::nullopt;
+  plain.dtype = weight.dtype();
+  weight.leaf().remap_rows(sources, drawn(plain, new_rows(sources), weight.size(1)));
+  if (lora_a.defined()) {  // new words begin as their rows of the table
+    lora_a.leaf().remap_rows(sources, zeros({new_rows(sources), lora_a.size(1)}, lora_a.dtype()));
+  }
+  options_->padding_idx = padding;
+}
+
 // Describing --------------------------------------------------------------------------------------
 
 std::string Embedding::description() const {

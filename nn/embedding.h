@@ -106,10 +106,20 @@ class Embedding : public Module {
   void unfreeze_rows() const;
   void unfreeze_columns() const;
 
+  // Another vocabulary in the middle of training: row i of the new table is row sources[i] of this
+  // one, or is drawn anew (-1), as at first. What optimisers remember of a row, and whether it is
+  // frozen or padding, goes along; a gradient is dropped, and history that was recorded before
+  // cannot be played back. IndexError for a source that is no row, ValueError if padding is lost.
+  void remap(const std::vector<std::int64_t>& sources) const;
+  // Keeps the first rows, drops or draws the rest / keeps these rows, in this order.
+  void resize(std::int64_t num_embeddings) const;
+  void prune(const std::vector<std::int64_t>& rows) const;
+
   // What the regularizer asks for, to be added to the loss; its gradient is a dense table.
   Variable regularization_loss() const;
 
-  // embedding_dim -> num_embeddings, by this table: both share one leaf, trained from both sides.
+  // embedding_dim -> num_embeddings, by this table: both share one leaf, trained from both sides,
+  // and remap() changes both (but not a bias). A row of padding is not trained from here either.
   Linear as_linear(bool bias = false) const;
 
   // The table that lookups see: with LoRA, A B included.
@@ -140,6 +150,7 @@ class Embedding : public Module {
  private:
   Embedding(EmbeddingOptions options, std::int64_t rows, std::int64_t width);
   double lora_factor() const;
+  void remap_to(const char* operation, const std::vector<std::int64_t>& sources) const;
   Shared<EmbeddingOptions> options_;  // padding_idx is not negative here, weight is undefined
 };
 

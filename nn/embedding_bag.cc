@@ -75,6 +75,24 @@ void EmbeddingBag::unfreeze_rows() const { weight.leaf().unfreeze_rows(); }
 
 void EmbeddingBag::unfreeze_columns() const { weight.leaf().unfreeze_columns(); }
 
+void EmbeddingBag::remap(const std::vector<std::int64_t>& sources) const {
+  remap_to("remap", sources);
+}
+void EmbeddingBag::resize(std::int64_t num_embeddings) const {
+  remap_to("resize", sources_of_size(kLayer, num_embeddings, weight.size(0)));
+}
+void EmbeddingBag::prune(const std::vector<std::int64_t>& rows) const {
+  remap_to("prune", sources_to_keep(kLayer, rows));
+}
+
+void EmbeddingBag::remap_to(const char* operation, const std::vector<std::int64_t>& sources) const {
+  const auto padding =
+      checked_sources(kLayer, operation, sources, weight.size(0), options_->padding_idx);
+  weight.leaf().remap_rows(sources,
+                           normal_(empty({new_rows(sources), weight.size(1)}, weight.dtype())));
+  options_->padding_idx = padding;
+}
+
 std::string EmbeddingBag::description() const {
   constexpr const char* kModes[] = {"sum", "mean", "max"};
   return "EmbeddingBag(" + std::to_string(num_embeddings()) + ", " +

@@ -56,6 +56,11 @@ class EmbeddingBag : public Module {
   void unfreeze_rows() const;
   void unfreeze_columns() const;
 
+  // As Embedding's.
+  void remap(const std::vector<std::int64_t>& sources) const;
+  void resize(std::int64_t num_embeddings) const;
+  void prune(const std::vector<std::int64_t>& rows) const;
+
   std::int64_t num_embeddings() const { return weight.size(0); }
   std::int64_t embedding_dim() const { return weight.size(1); }
   std::optional<std::int64_t> padding_idx() const { return options_->padding_idx; }
@@ -69,6 +74,7 @@ class EmbeddingBag : public Module {
 
  private:
   EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width);
+  void remap_to(const char* operation, const std::vector<std::int64_t>& sources) const;
   Shared<EmbeddingBagOptions> options_;  // padding_idx is not negative here, weight is undefined
 };
 

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tapegrad/autograd/leaf.h>
 #include <tapegrad/autograd/ops.h>
@@ -74,6 +76,21 @@ Options pretrained_options(const char* layer, const Tensor& vectors, Options opt
   options.freeze = options.freeze.value_or(true);
   return options;
 }
+
+// Another vocabulary: sources[i] is the row that becomes row i, or -1 for a new one.
+//
+// Throws unless all sources are rows of the table and the row of padding is among them; gives its
+// new position.
+std::optional<std::int64_t> checked_sources(const char* layer, const char* operation,
+                                            std::span<const std::int64_t> sources,
+                                            std::int64_t rows,
+                                            std::optional<std::int64_t> padding_idx);
+// The sources for a table of `size` rows that keeps the first of `rows`, and for one of these rows.
+std::vector<std::int64_t> sources_of_size(const char* layer, std::int64_t size, std::int64_t rows);
+std::int64_t new_rows(std::span<const std::int64_t> sources);  // how many are -1
+// The rows themselves; IndexError for a negative one, which is no row to keep.
+const std::vector<std::int64_t>& sources_to_keep(const char* layer,
+                                                 const std::vector<std::int64_t>& rows);
 
 // The options that a layer prints in PyTorch's way: only those that differ from the default.
 template <class Options>

@@ -1,5 +1,5 @@
 // Adam and AdamW: steps scaled by running means of the gradient and of its square. Read next:
-// optim/clip.h.
+// optim/adagrad.h.
 #pragma once
 
 #include <utility>

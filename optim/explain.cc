@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iomanip>
 #include <ostream>
+#include <sstream>
 #include <string>
 
 #include <tapegrad/optim/movable.h>
@@ -85,7 +86,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
     state->settle_rows(ids);
     const std::vector<double> g = gradient_of(leaf, row, width);
     std::vector<double> p = row_of(leaf.stored(), row, width);
-    const bool rested = g.empty() && leaf.sparse();
+    const bool rested = g.empty() && state->others_rested;
     if (leaf.constraint().kind != RowConstraint::Kind::none && !rested) {
       const auto kept = std::ranges::find(state->unconstrained, row,
                                           [](const auto& entry) { return entry.first; });
@@ -106,9 +107,9 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
         if (rested) continue;
         for (std::size_t m = 0; m < moments.size(); ++m) first[m] = moments[m][i];
         const MovedBy moved = state->explain(*state, p[i], first, g.empty() ? 0 : g[i]);
-        gradient[i] = moved.gradient;
-        momentum[i] = moved.momentum;
-        decay[i] = moved.weight_decay;
+        gradient[i] = moved.gradient + 0.0;  // no -0
+        momentum[i] = moved.momentum + 0.0;
+        decay[i] = moved.weight_decay + 0.0;
       }
     });
     for (const auto& [id, factor] : state->renormalized) {  // p was scaled before the step
@@ -138,22 +139,25 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
           tensor(renormalized), tensor(total),    reason};
 }
 
+// The length of each part, and its first numbers.
 std::ostream& operator<<(std::ostream& out, const UpdateParts& parts) {
+  std::ostringstream text;  // of its own settings
+  text << std::setprecision(4) << parts.reason;
   const auto line = [&](const char* what, const Tensor& part) {
     const std::vector<double> numbers = to_vector<double>(part);
-    out << "\n  " << std::left << std::setw(16) << what << std::right << " |" << std::setw(11)
-        << size_of(numbers) << " |";
-    for (std::size_t i = 0; i < numbers.size() && i < 4; ++i)
-      out << ' ' << std::setw(11) << numbers[i];
-    if (numbers.size() > 4) out << " ...";
+    text << "\n  " << std::left << std::setw(16) << what << std::right << std::setw(11)
+         << size_of(numbers) << "  (";
+    for (std::size_t i = 0; i < numbers.size() && i < 4; ++i) {
+      text << (i == 0 ? "" : ", ") << numbers[i];
+    }
+    text << (numbers.size() > 4 ? ", ...)" : ")");
   };
-  out << parts.reason;
   line("gradient", parts.gradient);
   line("momentum", parts.momentum);
   line("weight decay", parts.weight_decay);
   line("renormalization", parts.renormalization);
   line("total", parts.total);
-  return out;
+  return out << text.str();
 }
 
 }  // namespace tapegrad::optim

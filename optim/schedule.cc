@@ -41,6 +41,14 @@ void check_size(const char* schedule, const char* option, const PerGroup<T>& val
                    " groups, needed one, or one for each");
 }
 
+void check_groups(const char* schedule, const Optimizer& optimizer, std::size_t groups) {
+  if (optimizer.group_count() == groups) return;
+  throw ValueError(std::string(schedule) + ": the optimiser has " +
+                   std::to_string(optimizer.group_count()) + " groups, but had " +
+                   std::to_string(groups) +
+                   " when the schedule was made; make it after the last add_group()");
+}
+
 std::vector<double> rates_of(const Optimizer& optimizer) {
   std::vector<double> rates;
   for (std::size_t group = 0; group < optimizer.group_count(); ++group) {
@@ -246,12 +254,7 @@ class StateReader {
 // What all share ----------------------------------------------------------------------------------
 
 std::vector<double> Schedule::rates(std::int64_t t) const {
-  if (optimizer_->group_count() != base_.size()) {
-    throw ValueError(std::string(name_) + ": the optimiser has " +
-                     std::to_string(optimizer_->group_count()) + " groups, but had " +
-                     std::to_string(base_.size()) +
-                     " when the schedule was made; make it after the last add_group()");
-  }
+  check_groups(name_, *optimizer_, base_.size());
   std::vector<double> rates;
   for (std::size_t group = 0; group < base_.size(); ++group) {
     const double lr = t == 0 ? base_[group] : optimizer_->lr(group);
@@ -281,6 +284,7 @@ StateDict Schedule::state_dict() const {
 }
 
 void Schedule::load_state_dict(const StateDict& state) {
+  check_groups(name_, *optimizer_, base_.size());
   StateReader reader(name_, state);
   const std::int64_t steps = reader.count("last_epoch");
   std::vector<double> base = reader.numbers("base_lrs", base_.size());
@@ -433,6 +437,7 @@ bool ReduceLROnPlateau::is_better(double metric) const {
 }
 
 void ReduceLROnPlateau::step(double metric) {
+  check_groups("ReduceLROnPlateau", *optimizer_, last_.size());
   ++steps_;
   if (is_better(metric)) {
     best_ = metric;

@@ -60,6 +60,7 @@ class Optimizer::State final : public RowKeeper {
   std::uint64_t grad_changes = 0;
   alignas(8) std::array<std::byte, 128> rule;
   Explain explain = nullptr;
+  bool others_rested = false;  // rows without a gradient took no step, and owe none
   std::vector<std::pair<std::int64_t, double>> renormalized;
   std::vector<std::pair<std::int64_t, std::vector<double>>> unconstrained;
 };

@@ -272,6 +272,7 @@ void step_rows(Optimizer::State& state, const Rule& rule) {
   const bool constrained = leaf.constraint().kind != RowConstraint::Kind::none;
   const bool others_rest =
       (leaf.sparse() && Rule::kSparseRowsRest) || !(rule.acts_without_gradient() || constrained);
+  state.others_rested = others_rest;
   WaitingRows<Rule>* waiting = nullptr;
   if (others_rest) {
     leaf.settle();
@@ -320,6 +321,7 @@ template <class Rule>
 void take_step(Optimizer::State& state, const Rule& rule) {
   static_assert(std::is_trivially_copyable_v<Rule> && sizeof(Rule) <= sizeof(state.rule));
   state.unconstrained.clear();
+  state.others_rested = false;
   visit_floating(state.leaf.stored().dtype(), [&](auto zero) {
     using T = decltype(zero);
     if (state.leaf.grad.rows.empty()) {

@@ -56,6 +56,14 @@ TAPEGRAD_FLATTEN void scatter_add_rows(T* table, const std::int64_t* ids, const 
 
 // Bags ---------------------------------------------------------------------------------------
 
+// The row that the id a few places behind the i-th asks for, if there is one.
+template <class T>
+void prefetch_ahead(const T* table, const std::int64_t* ids, std::int64_t i, std::int64_t end,
+                    std::size_t columns) {
+  const std::int64_t next = i + static_cast<std::int64_t>(kAhead);
+  if (next < end) prefetch_row(table + static_cast<std::size_t>(ids[next]) * columns, columns);
+}
+
 // A few vectors of each row of a bag, beginning at one column: they stay in registers while the
 // rows pass by, the last one perhaps a partial vector of `rest` lanes.
 constexpr std::size_t kStripe = 8;  // whole vectors
@@ -100,9 +108,7 @@ void bag_sum(T* y, const T* table, const std::int64_t* ids, const T* scale,
       for (Batch<T>& sum : sums) sum = Batch<T>(T(0));
       std::int64_t count = 0;
       for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
-        if (begin == 0 && i + std::int64_t{kAhead} < end) {
-          prefetch_row(table + static_cast<std::size_t>(ids[i + kAhead]) * columns, columns);
-        }
+        if (begin == 0) prefetch_ahead(table, ids, i, end, columns);
         if (ids[i] == skip) continue;
         ++count;
         const T* row = table + static_cast<std::size_t>(ids[i]) * columns + begin;
@@ -152,9 +158,7 @@ TAPEGRAD_FLATTEN void bag_max(T* y, std::int64_t* winners, const T* table, const
       for (Batch<T>& value : best) value = Batch<T>(empty ? T(0) : -math::kInfinity<T>);
       for (Batch<T>& place : where) place = position(first);
       for (std::int64_t i = first; i < size; ++i) {
-        if (begin == 0 && bounds[b] + i + std::int64_t{kAhead} < end) {
-          prefetch_row(table + static_cast<std::size_t>(bag[i + kAhead]) * columns, columns);
-        }
+        if (begin == 0) prefetch_ahead(table, ids, bounds[b] + i, end, columns);
         if (bag[i] == skip) continue;
         const T* row = table + static_cast<std::size_t>(bag[i]) * columns + begin;
         for_each_in_stripe<vectors, T>(rest, [&](auto v, std::size_t at, auto... partial) {
@@ -186,9 +190,7 @@ TAPEGRAD_FLATTEN void bag_dots(T* y, const T* x, const T* table, const std::int6
   const std::int64_t end = bounds[bags];
   for (std::size_t b = 0; b < bags; ++b, x += columns) {
     for (std::int64_t i = bounds[b]; i < bounds[b + 1]; ++i) {
-      if (i + std::int64_t{kAhead} < end) {
-        prefetch_row(table + static_cast<std::size_t>(ids[i + kAhead]) * columns, columns);
-      }
+      prefetch_ahead(table, ids, i, end, columns);
       const T* row = table + static_cast<std::size_t>(ids[i]) * columns;
       Batch<T> sum(T(0));
       for_each_vector<T>(columns, [&](std::size_t j, auto... partial) {

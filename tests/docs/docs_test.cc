@@ -1,7 +1,7 @@
 // Documents show only code that tests compile and output that programs print. A block of C++ in
 // README.md or docs/ names its file in a comment above it, `<!-- from tests/contract/readme.cc
 // -->`, and must stand there word for word; `<!-- printed by tests/contract/readme.cc -->` above a
-// block of text means what that program prints.
+// block of text means what that program prints, a lesson of examples/ too.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -65,8 +65,14 @@ std::string named(const std::string& marker, const std::string& before) {
   return marker.substr(before.size(), end - before.size());
 }
 
-std::string output_of(const char* program) {
-  std::FILE* pipe = popen(program, "r");
+// The program that was made of tests/contract/readme.cc or examples/NAME.cc.
+std::string program_of(const std::filesystem::path& file) {
+  if (file == "tests/contract/readme.cc") return README_PROGRAM;
+  return LESSONS "/example_" + file.stem().string();
+}
+
+std::string output_of(const std::string& program) {
+  std::FILE* pipe = popen(program.c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::string text;
   for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) text += static_cast<char>(c);
@@ -89,11 +95,19 @@ TEST_CASE("code in documents stands in files that tests compile", "[docs]") {
   REQUIRE(checked > 0);
 }
 
-TEST_CASE("output in the README is what the program prints", "[docs]") {
-  const std::vector<Block> blocks = blocks_of(kRoot / "README.md");
-  const auto printed = std::find_if(blocks.begin(), blocks.end(), [](const Block& block) {
-    return named(block.marker, "<!-- printed by ") == "tests/contract/readme.cc";
-  });
-  REQUIRE(printed != blocks.end());
-  CHECK(printed->text == output_of(README_PROGRAM));
+TEST_CASE("output in documents is what the programs print", "[docs]") {
+  int checked = 0;
+  for (const Block& block : all_blocks()) {
+    const std::string file = named(block.marker, "<!-- printed by ");
+    if (file.empty()) continue;
+    INFO(block.document << ": " << file);
+    CHECK(block.text == output_of(program_of(file)));
+    ++checked;
+  }
+  REQUIRE(checked >= 2);
+}
+
+TEST_CASE("pictures in documents are what the programs draw", "[docs]") {
+  CHECK(read(kRoot / "docs/waiting_rows.svg") ==
+        output_of(program_of("examples/07_rare_words.cc") + " --svg"));
 }

@@ -406,10 +406,16 @@ TEST_CASE("a step that makes no sense changes nothing") {
   CHECK(schedule.state_dict().at("last_epoch").item<int>() == 1);
 
   StepLR early(optimizer, {.step_size = 3});
+  ReduceLROnPlateau plateau(optimizer);
+  const StateDict saved = early.state_dict();
   optimizer.add_group({parameter(zeros({1}))}, {});
   CHECK(error_text([&] { early.step(); }) ==
         "StepLR: the optimiser has 3 groups, but had 2 when the schedule was made; make it after "
         "the last add_group()");
+  CHECK(error_text([&] { early.load_state_dict(saved); }).starts_with("StepLR: the optimiser has"));
+  CHECK(error_text([&] { plateau.step(1); }) ==
+        "ReduceLROnPlateau: the optimiser has 3 groups, but had 2 when the schedule was made; make "
+        "it after the last add_group()");
 }
 
 TEST_CASE("a schedule's state that does not fit is refused whole") {

@@ -1,0 +1,150 @@
+// Another vocabulary in the middle of training: rows take along what optimisers remember of them.
+#include <memory>
+#include <vector>
+
+#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/nn/embedding.h>
+#include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/init.h>
+#include <tapegrad/optim/adagrad.h>
+#include <tapegrad/optim/adam.h>
+#include <tapegrad/tensor/random.h>
+
+#include "catch.h"
+
+using namespace tapegrad;
+using Catch::Contains;
+
+namespace {
+
+void learn(const nn::Embedding& words, optim::Optimizer& optimizer, const Tensor& ids) {
+  optimizer.zero_grad();
+  const Variable rows = words(ids);
+  sum(rows * Variable(sin(rows.value() * 3.0))).backward();
+  optimizer.step();
+}
+
+Tensor rows_of(const Tensor& table, const std::vector<std::int64_t>& rows) {
+  return index_select(table, 0, tensor(rows));
+}
+
+}  // namespace
+
+TEST_CASE("rows of a remapped table go on as if nothing had happened, waiting ones too") {
+  // The same words under other numbers: the runs agree word by word.
+  const std::vector<std::int64_t> sources = {0, 7, 3, -1, 9, 1};
+  const std::vector<std::int64_t> kept_old = {0, 7, 3, 9, 1}, kept_new = {0, 1, 2, 4, 5};
+  manual_seed(1);
+  const nn::Embedding same(10, 4, {.padding_idx = 0, .dtype = float64});
+  const nn::Embedding changed = clone(same);
+  optim::AdamW same_optimizer(same.parameters(), {.lr = 0.01});
+  optim::AdamW changed_optimizer(changed.parameters(), {.lr = 0.01});
+  Generator generator(2);
+  for (int step = 0; step < 60; ++step) {
+    const Tensor ids = randint(0, 10, {3}, generator);
+    learn(same, same_optimizer, ids);
+    learn(changed, changed_optimizer, ids);
+  }
+  changed.remap(sources);
+  CHECK(changed.num_embeddings() == 6);
+  CHECK(changed.padding_idx() == 0);
+  CHECK_FALSE(changed.weight.has_grad());
+  CHECK(allclose(rows_of(changed.weight.value(), kept_new), rows_of(same.weight.value(), kept_old),
+                 1e-12, 0));
+  CHECK(max(abs(changed.weight.value()[3])).item<double>() > 0);
+  for (int step = 0; step < 60; ++step) {
+    const Tensor at = randint(0, 5, {3}, generator);
+    learn(same, same_optimizer, index_select(tensor(kept_old), 0, at));
+    learn(changed, changed_optimizer, index_select(tensor(kept_new), 0, at));
+  }
+  CHECK(allclose(rows_of(changed.weight.value(), kept_new), rows_of(same.weight.value(), kept_old),
+                 1e-11, 0));
+}
+
+TEST_CASE("what an optimiser remembers of a new row begins as all did") {
+  const nn::Embedding words(3, 2, {.dtype = float64});
+  optim::Adagrad adagrad(words.parameters(), {.lr = 0.1, .initial_accumulator_value = 0.5});
+  learn(words, adagrad, tensor({0, 1, 2}));
+  words.resize(4);
+  const Tensor sums = adagrad.state_dict().at("state.weight.sum");
+  CHECK(sums.shape() == Shape{4, 2});
+  CHECK(equal(sums[3], full({2}, 0.5, float64)));
+  CHECK(min(sums[0]).item<double>() > 0.5);
+  learn(words, adagrad, tensor({3}));
+}
+
+TEST_CASE("frozen rows, padding and columns go along") {
+  const nn::Embedding words(6, 3, {.padding_idx = 2});
+  words.freeze_rows({1, 4});
+  words.freeze_columns({0});
+  words.prune({4, 2, 0});
+  CHECK(words.weight.leaf().frozen_rows() == std::vector<std::int64_t>{0});
+  CHECK(words.weight.leaf().frozen_columns() == std::vector<std::int64_t>{0});
+  CHECK(words.padding_idx() == 1);
+  CHECK(words.weight.leaf().padding_row() == 1);
+  CHECK(words.description() == "Embedding(3, 3, padding_idx=1)");
+  optim::AdamW adamw(words.parameters(), {.lr = 0.1});
+  const Tensor before = words.weight.value().clone();
+  learn(words, adamw, tensor({0, 1, 2}));
+  CHECK(equal(words.weight.value()[0], before[0]));
+  CHECK(equal(words.weight.value()[1], before[1]));
+  CHECK_FALSE(equal(words.weight.value()[2], before[2]));
+}
+
+TEST_CASE("new rows are drawn as the first ones were") {
+  manual_seed(3);
+  const nn::Embedding words(
+      2, 200, {.initializer = [](const Variable& x) { nn::init::uniform_(x, 5, 6); }});
+  words.resize(4);
+  CHECK(min(words.weight.value()).item<float>() >= 5);
+  CHECK(max(words.weight.value()).item<float>() <= 6);
+  words.resize(1);
+  CHECK(words.num_embeddings() == 1);
+  const nn::EmbeddingBag bag(3, 4, {.padding_idx = 0});
+  const Tensor first = bag.weight.value().clone();
+  bag.remap({2, 0, -1});
+  CHECK(bag.padding_idx() == 1);
+  CHECK(equal(bag.weight.value()[0], first[2]));
+  bag.prune({1, 0});
+  bag.resize(5);
+  CHECK(bag(tensor({{4, 0}})).shape() == Shape{1, 4});
+}
+
+TEST_CASE("a tied projection sees the new vocabulary") {
+  const nn::Embedding words(5, 3);
+  const nn::Linear head = words.as_linear();
+  words.resize(7);
+  CHECK(head(ones({2, 3})).shape() == Shape{2, 7});
+}
+
+TEST_CASE("LoRA's factors follow, and new words begin as their rows") {
+  const nn::Embedding words(4, 3, {.lora_rank = 2});
+  words.lora_b.set_value(ones({2, 3}));
+  const Tensor before = words(tensor({1, 3})).value();
+  words.remap({3, 1, -1});
+  CHECK(equal(words(tensor({1, 0})).value(), before));
+  CHECK(equal(words(tensor({2})).value()[0], words.weight.value()[2]));
+}
+
+TEST_CASE("history of the old table cannot be played back") {
+  const nn::Embedding words(5, 3);
+  const Variable loss = sum(words(tensor({4})));
+  words.resize(2);
+  CHECK_THROWS_WITH(loss.backward(), Contains("resized"));
+  CHECK_FALSE(words.weight.has_grad());
+}
+
+TEST_CASE("vocabularies that cannot be are refused before anything changes") {
+  const nn::Embedding words(5, 3, {.padding_idx = 1});
+  const Tensor before = words.weight.value().clone();
+  CHECK_THROWS_WITH(words.remap({1, 5}),
+                    Contains("Embedding: remap: row 5 at position 1 out of range for 5 rows"));
+  CHECK_THROWS_WITH(words.remap({1, -2}), Contains("row -2 at position 1"));
+  CHECK_THROWS_WITH(words.prune({0, 2}),
+                    Contains("Embedding: prune: row 1, which is padding_idx, is not among those to "
+                             "keep; keep it"));
+  CHECK_THROWS_WITH(words.prune({-1, 1}), Contains("row -1 is negative, needed rows to keep"));
+  CHECK_THROWS_WITH(words.resize(-1), Contains("Embedding: resize: negative size -1"));
+  CHECK_THROWS_WITH(words.resize(1), Contains("which is padding_idx"));
+  CHECK(equal(words.weight.value(), before));
+}

@@ -307,6 +307,61 @@ TEST_CASE("what was recorded before a norm was applied, and needs the old rows, 
   CHECK_FALSE(equal(other.value(), snapshot));
 }
 
+// Rows that wait ----------------------------------------------------------------------------------
+
+namespace {
+
+// Adds 1 to every row that it is asked for, once.
+struct Keeper : RowKeeper {
+  Leaf& leaf;
+  std::vector<bool> waits;
+  std::vector<std::int64_t> asked;
+
+  explicit Keeper(Leaf& its_leaf)
+      : leaf(its_leaf), waits(static_cast<std::size_t>(its_leaf.stored().size(0)), true) {
+    leaf.add_keeper(*this);
+    leaf.set_behind(*this, true);
+  }
+  ~Keeper() { leaf.remove_keeper(*this); }
+  void settle() override {
+    for (std::size_t i = 0; i < waits.size(); ++i) settle_row(static_cast<std::int64_t>(i));
+  }
+  void settle_rows(std::span<const std::int64_t> ids) override {
+    asked.insert(asked.end(), ids.begin(), ids.end());
+    for (const std::int64_t id : ids) settle_row(id);
+  }
+  void remap_rows(std::span<const std::int64_t>) override {}
+  void settle_row(std::int64_t row) {
+    if (!waits[static_cast<std::size_t>(row)]) return;
+    waits[static_cast<std::size_t>(row)] = false;
+    select(leaf.writable_stored(), 0, row).add_(1.0);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("lookups bring the rows that they read up to date, and leave the others", "[autograd]") {
+  const Variable table = parameter(zeros({6, 2}, float64));
+  Keeper keeper(table.leaf());
+  const std::uint32_t version = table.leaf().version();
+  CHECK(equal(embedding(table, tensor({{1, 4}, {1, 1}})).value(), ones({2, 2, 2}, float64)));
+  CHECK(keeper.asked == std::vector<std::int64_t>{1, 4, 1, 1});
+  CHECK(sum(table.stored()).item<double>() == 4);
+  keeper.asked.clear();
+  const EmbeddingBagLookup weighted{.mode = BagMode::sum,
+                                    .per_sample_weights = parameter(ones({2}, float64))};
+  const Variable first = embedding_bag(table, tensor({1, 2}), tensor({0}), weighted);
+  CHECK(keeper.asked == std::vector<std::int64_t>{1, 2});
+  CHECK(equal(first.value(), full({1, 2}, 2.0, float64)));
+  // Other rows that come up to date are no change of what the first bag needs.
+  const Variable second = embedding_bag(table, tensor({3, 0}), tensor({0}), weighted);
+  embedding(table, tensor({5}), {.max_norm = 9.0});
+  CHECK(table.leaf().version() == version);
+  sum(first + second).backward();
+  CHECK(equal(weighted.per_sample_weights.grad(), full({2}, 4.0, float64)));
+  CHECK(equal(table.value(), ones({6, 2}, float64)));
+}
+
 // Contributions -----------------------------------------------------------------------------------
 
 TEST_CASE("row pieces are coalesced whatever they look like", "[autograd]") {

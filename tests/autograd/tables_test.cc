@@ -105,6 +105,10 @@ TEST_CASE("gradients of bags are scaled by how often ids occur in all of them", 
 // Bags --------------------------------------------------------------------------------------------
 
 TEST_CASE("a bag's gradient holds distinct rows, in memory of the pool", "[autograd]") {
+  memory::deallocate(memory::allocate(64), 64);
+  const std::size_t asked = memory::system_allocations();
+  memory::deallocate(memory::allocate(64), 64);
+  const bool has_pool = memory::system_allocations() == asked;  // not with sanitizers
   const Variable table = parameter(randn({50, 64}));
   const Tensor ids = randint(0, 50, {32, 16});
   for (const BagMode mode : {BagMode::sum, BagMode::mean, BagMode::max}) {
@@ -119,7 +123,7 @@ TEST_CASE("a bag's gradient holds distinct rows, in memory of the pool", "[autog
       CHECK(std::set<std::int64_t>(found.begin(), found.end()).size() == found.size());
       CHECK(gradient.rows.size(0) == static_cast<std::int64_t>(found.size()));
     }
-    CHECK(memory::system_allocations() == before);
+    if (has_pool) CHECK(memory::system_allocations() == before);
   }
 }
 

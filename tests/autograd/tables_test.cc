@@ -127,7 +127,7 @@ TEST_CASE("a bag's gradient holds distinct rows, in memory of the pool", "[autog
   }
 }
 
-TEST_CASE("a maximum gives its gradient to the first of equals; NaN wins", "[autograd]") {
+TEST_CASE("a maximum gives its gradient to the first of equals, and NaN wins", "[autograd]") {
   const Tensor values = tensor({{1.0, 5.0, 2.0}, {1.0, 4.0, 2.0}, {0.0, 5.0, test::kNaN}}, float64);
   const Variable table = parameter(values);
   const Variable y = embedding_bag(table, tensor({{1, 0, 2}}), {}, {.mode = BagMode::max});

@@ -157,10 +157,8 @@ bool Leaf::is_held(std::int64_t row) const {
   return row == padding_row_ ||
          (!frozen_rows_.empty() && std::ranges::binary_search(frozen_rows_, row));
 }
-void Leaf::set_rate_multiplier(double multiplier) {
-  settle();
-  rate_multiplier_ = multiplier;
-}
+// But steps that are owed know their rate.
+void Leaf::set_rate_multiplier(double multiplier) { rate_multiplier_ = multiplier; }
 void Leaf::set_constraint(RowConstraint constraint) {
   settle();
   constraint_ = constraint;

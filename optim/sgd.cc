@@ -62,7 +62,7 @@ struct SgdRule {
     const double lr = rounded(a.lr), decay = rounded(a.weight_decay);
     const double momentum = rounded(a.momentum);
     if (momentum == 0) return {1 - lr * decay, 0, 0, 1};
-    const double bb = a.first ? 0 : momentum;
+    const double bb = momentum;  // of a b that is 0 in the first step
     const double bp = (a.first ? 1 : rounded(1 - a.dampening)) * decay;
     if (!a.nesterov) return {1 - lr * bp, -lr * bb, bp, bb};
     return {1 - lr * (decay + momentum * bp), -lr * momentum * bb, bp, bb};

@@ -18,6 +18,7 @@
 #include <tapegrad/nn/module.h>
 #include <tapegrad/nn/parameter.h>
 #include <tapegrad/nn/pooling.h>
+#include <tapegrad/nn/rnn.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
 #include <tapegrad/nn/shared.h>

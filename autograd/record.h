@@ -12,12 +12,16 @@
 // overwritten since. A rule takes (dy), or (dy, y) where it needs the result: it must not capture
 // the result itself, which would refer to its own entry. It returns a Variable of its input's shape
 // or of any shape that this was broadcast to (the engine sums it down; no rule mentions
-// broadcasting), or one of the two gradients of a part below. Read next: autograd/elementwise.cc,
-// then autograd/backward.cc.
+// broadcasting), or one of the two gradients of a part below. Where all gradients come out of
+// one computation, record_joint() at the end takes one rule for all. Read next:
+// autograd/elementwise.cc, then autograd/backward.cc.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <new>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -97,15 +101,22 @@ class Playback {
   std::vector<Target> targets_;
 };
 
+namespace detail {
+
+// Whether history is kept of what is computed from it.
+inline bool is_tracked(const Variable& input) {
+  Node* const node = input.node();
+  return node != nullptr && (!node->is_leaf() || node->as_leaf().requires_grad);
+}
+
+}  // namespace detail
+
 // from(x, rule): an input and how its gradient follows from the result's.
 template <class Rule>
 struct From {
   const Variable& input;
   Rule rule;
-  bool tracked() const {
-    Node* node = input.node();
-    return node != nullptr && (!node->is_leaf() || node->as_leaf().requires_grad);
-  }
+  bool tracked() const { return detail::is_tracked(input); }
 };
 
 template <class Rule>
@@ -222,6 +233,63 @@ class Record final : public Entry {
   [[no_unique_address]] std::conditional_t<(kNeedsOutput<Rules> || ...), Kept, Nothing> kept_;
 };
 
+// The entry of an operation whose rule gives all gradients at once.
+template <std::size_t N, class Rule>
+class JointRecord final : public Entry {
+ public:
+  static Variable make(const char* name, Tensor value, const std::array<Variable, N>& inputs,
+                       Rule&& rule) {
+    const std::size_t bytes =
+        sizeof(JointRecord) + static_cast<std::size_t>(value.dim()) * sizeof(std::int64_t);
+    auto* entry = new (memory::allocate(bytes)) JointRecord(name, value, bytes);
+    Variable result(std::move(value), entry);
+    for (std::size_t i = 0; i < N; ++i) {
+      if (!is_tracked(inputs[i])) continue;
+      entry->check_thread(*inputs[i].node(), name);
+      entry->inputs_[i] = inputs[i].node();
+      Node::retain(entry->inputs_[i]);
+    }
+    entry->rule_.emplace(std::move(rule));
+    entry->kept_ = {result.value(), result.value().version()};
+    return result;
+  }
+
+  std::size_t input_count() const override { return N; }
+  Node* input(std::size_t i) const override { return inputs_[i]; }
+
+ private:
+  JointRecord(const char* name, const Tensor& value, std::size_t bytes)
+      : Entry(name, value, bytes) {}
+  ~JointRecord() override { forget_inputs(); }
+
+  void fire(Playback& playback, const Variable& dy) override {
+    std::array<bool, N> wanted{};
+    for (std::size_t i = 0; i < N; ++i) {
+      wanted[i] = inputs_[i] != nullptr && playback.wants(*inputs_[i]);
+    }
+    if (kept_.output.version() != kept_.version) throw_overwritten(name());
+    const Variable y(kept_.output, playback.records() ? this : nullptr);
+    std::array<Variable, N> gradients = (*rule_)(dy, y, wanted);
+    for (std::size_t i = 0; i < N; ++i) {
+      if (wanted[i]) playback.deliver(*inputs_[i], std::move(gradients[i]));
+    }
+  }
+  void forget() override {
+    forget_inputs();
+    rule_.reset();
+    kept_ = {};
+  }
+  void forget_inputs() {
+    for (Node*& input : inputs_) {
+      if (input != nullptr) Node::release(std::exchange(input, nullptr));
+    }
+  }
+
+  std::array<Node*, N> inputs_{};
+  std::optional<Rule> rule_;
+  Kept kept_;
+};
+
 }  // namespace detail
 
 // The result of an operation: `value`, and an entry on the tape if recording is on and an input
@@ -231,6 +299,18 @@ template <class... Rules>
 Variable record(const char* name, Tensor value, From<Rules>... inputs) {
   if (!tape().recording() || !(inputs.tracked() || ...)) return Variable(std::move(value));
   return detail::Record<Rules...>::make(name, std::move(value), std::move(inputs)...);
+}
+
+// The same where the gradients of several inputs come out of one computation, as those of a whole
+// sequence do: rule(dy, y, wanted) returns all of them as a std::array<Variable, N>, in the order
+// of `inputs` (undefined where there is none); those whose wanted[i] is false are not looked at.
+template <std::size_t N, class Rule>
+Variable record_joint(const char* name, Tensor value, const std::array<Variable, N>& inputs,
+                      Rule rule) {
+  bool any = false;
+  for (const Variable& input : inputs) any = any || detail::is_tracked(input);
+  if (!tape().recording() || !any) return Variable(std::move(value));
+  return detail::JointRecord<N, Rule>::make(name, std::move(value), inputs, std::move(rule));
 }
 
 }  // namespace tapegrad

@@ -3,12 +3,13 @@
 //
 // A row is a training step, that is forward, cross entropy, backward and Adam, in sequences per
 // second: vocabulary 20,000, embedding 64, hidden 128, 40 steps, batch 32, 4 classes, eight batches
-// in turn. The peers are libtorch's nn::RNN and its RNNCell loop, as they come and "tuned"
-// (peer.h). Both sides take exact Adam steps, on every row of the table. Read next:
-// matrix_product.cc.
+// in turn. Then the same with our whole-sequence layers. The peers are libtorch's nn::RNN,
+// nn::LSTM, nn::GRU and its RNNCell loop, as they come and "tuned" (peer.h). Both sides take exact
+// Adam steps, on every row of the table. Read next: matrix_product.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "measure.h"
@@ -44,6 +45,24 @@ struct TextClassifier : tg::nn::Module {
   }
 };
 
+// The same around a layer: tg::nn::RNN, LSTM or GRU.
+template <class Layer>
+struct LayerClassifier : tg::nn::Module {
+  tg::nn::Embedding embedding;
+  Layer layer;
+  tg::nn::Linear head;
+
+  LayerClassifier()
+      : embedding(
+            register_module("embedding", tg::nn::Embedding(kVocabulary, kDim, {.padding_idx = 0}))),
+        layer(register_module("layer", Layer(kDim, kHidden, {.batch_first = true}))),
+        head(register_module("head", tg::nn::Linear(kHidden, kClasses))) {}
+
+  tg::Variable operator()(const tg::Tensor& tokens) const {
+    return head(select(layer(embedding(tokens)).h, 0, 0));
+  }
+};
+
 struct Batch {
   tg::Tensor tokens;
   tg::Tensor labels;
@@ -57,30 +76,37 @@ int main(int argc, char** argv) {
     measure::PeerProgram tuned("peer_libtorch", " tuned", measure::kKeepMemory);
 
     tg::manual_seed(0);
-    const TextClassifier model;
-    tg::optim::Adam adam(model.parameters(), {.lr = 1e-3});
     std::vector<Batch> batches(8);
     for (Batch& batch : batches) {
       batch = {tg::randint(1, kVocabulary, {kBatch, kSteps}), tg::randint(0, kClasses, {kBatch})};
     }
-    std::size_t turn = 0;
-    const auto step = [&] {
-      const Batch& batch = batches[turn++ % batches.size()];
-      adam.zero_grad();
-      tg::nn::cross_entropy(model(batch.tokens), batch.labels).backward();
-      adam.step();
-    };
-
     std::string sizes;
     for (const std::int64_t size : {kVocabulary, kDim, kHidden, kSteps, kBatch}) {
       sizes += " " + std::to_string(size);
     }
+    const auto compare = [&](const char* name, const auto& model,
+                             std::vector<std::vector<measure::Contender>> peers) {
+      tg::optim::Adam adam(model.parameters(), {.lr = 1e-3});
+      std::size_t turn = 0;
+      const auto step = [&] {
+        const Batch& batch = batches[turn++ % batches.size()];
+        adam.zero_grad();
+        tg::nn::cross_entropy(model(batch.tokens), batch.labels).backward();
+        adam.step();
+      };
+      report.compare(name, measure::rate("seq/s", static_cast<double>(kBatch)), measure::ours(step),
+                     measure::together(std::move(peers)));
+    };
+    const auto both = [&](const std::string& kind, const std::string& remark) {
+      return measure::together({plain.at("classifier " + kind + sizes, remark),
+                                tuned.at("classifier " + kind + sizes, remark)});
+    };
     report.begin("Recurrent classifier, one training step");
-    report.compare("RNNCell and select, 40 steps, batch 32",
-                   measure::rate("seq/s", static_cast<double>(kBatch)), measure::ours(step),
-                   measure::together({plain.at("classifier rnn" + sizes, ", nn::RNN"),
-                                      tuned.at("classifier rnn" + sizes, ", nn::RNN"),
-                                      plain.at("classifier cell" + sizes, ", RNNCell loop"),
-                                      tuned.at("classifier cell" + sizes, ", RNNCell loop")}));
+    compare("RNNCell and select, 40 steps, batch 32", TextClassifier(),
+            {both("rnn", ", nn::RNN"), both("cell", ", RNNCell loop")});
+    compare("RNN, 40 steps, batch 32", LayerClassifier<tg::nn::RNN>(), {both("rnn", ", nn::RNN")});
+    compare("LSTM, 40 steps, batch 32", LayerClassifier<tg::nn::LSTM>(),
+            {both("lstm", ", nn::LSTM")});
+    compare("GRU, 40 steps, batch 32", LayerClassifier<tg::nn::GRU>(), {both("gru", ", nn::GRU")});
   });
 }

@@ -5,85 +5,174 @@
 #include <span>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/recurrent.h>
 #include <tapegrad/tensor/random.h>
 
 namespace tapegrad::nn {
 
-Parameter RNNCell::draw(const std::string& name, const Shape& shape, std::int64_t hidden_size,
-                        DType dtype) {
-  const double bound = hidden_size > 0 ? 1.0 / std::sqrt(static_cast<double>(hidden_size)) : 0;
-  return register_parameter(name, uniform_(empty(shape, dtype), -bound, bound));
-}
+// What all cells have -----------------------------------------------------------------------------
 
 namespace {
 
-RNNCellOptions checked(std::int64_t input_size, std::int64_t hidden_size, RNNCellOptions options) {
+std::int64_t checked(const char* name, std::int64_t input_size, std::int64_t hidden_size) {
   if (input_size < 0 || hidden_size < 0) {
-    throw ValueError("RNNCell: negative size in " + std::to_string(input_size) + " -> " +
-                     std::to_string(hidden_size));
+    throw ValueError(std::string(name) + ": negative size in " + std::to_string(input_size) +
+                     " -> " + std::to_string(hidden_size));
   }
-  return options;
+  return hidden_size;
 }
 
-std::span<const std::int64_t> batch_of(const Variable& x) {
-  const std::span<const std::int64_t> sizes = x.sizes();
+std::span<const std::int64_t> batch_of(std::span<const std::int64_t> sizes) {
   return sizes.first(sizes.empty() ? 0 : sizes.size() - 1);
+}
+
+RecurrentInputs inputs_of(const RNNCellBase& cell, const Variable& x, const LSTMState& state,
+                          const Tensor& mask = {}) {
+  return {.x = x,
+          .weight_ih = cell.weight_ih,
+          .weight_hh = cell.weight_hh,
+          .bias_ih = cell.bias_ih,
+          .bias_hh = cell.bias_hh,
+          .h = state.h,
+          .c = state.c,
+          .mask = mask.defined() ? mask.clone() : mask};  // the caller may write to his
 }
 
 }  // namespace
 
+Parameter RNNCellBase::draw(const std::string& name, const Shape& shape, std::int64_t hidden_size,
+                            DType dtype) {
+  const double bound = hidden_size > 0 ? 1.0 / std::sqrt(static_cast<double>(hidden_size)) : 0;
+  return register_parameter(name, uniform_(empty(shape, dtype), -bound, bound));
+}
+
 // The members are made, and so drawn, in the order in which they are declared.
+RNNCellBase::RNNCellBase(const char* name, std::int64_t gates, std::int64_t input_size,
+                         std::int64_t hidden_size, bool bias, DType dtype)
+    : weight_ih(draw("weight_ih", {gates * checked(name, input_size, hidden_size), input_size},
+                     hidden_size, dtype)),
+      weight_hh(draw("weight_hh", {gates * hidden_size, hidden_size}, hidden_size, dtype)),
+      bias_ih(bias ? draw("bias_ih", {gates * hidden_size}, hidden_size, dtype) : Parameter()),
+      bias_hh(bias ? draw("bias_hh", {gates * hidden_size}, hidden_size, dtype) : Parameter()),
+      name_(name) {}
+
+void RNNCellBase::check(const Variable& x, const Variable& state, const char* name_of_state,
+                        const Tensor& mask) const {
+  const auto text = [&](const std::string& rest) { return std::string(name_) + ": " + rest; };
+  if (x.dim() == 0) throw ShapeError(text("got a number, needed (batch, input_size)"));
+  if (x.size(-1) != input_size()) {
+    throw ShapeError(text("x is " + to_string(x.sizes()) + ", needed (batch, " +
+                          std::to_string(input_size()) + ")"));
+  }
+  const auto check_type = [&](const Variable& which, const char* what) {
+    if (which.dtype() == weight_hh.dtype()) return;
+    const std::string needed = name(weight_hh.dtype());
+    throw DTypeError(text(what + std::string(" is ") + name(which.dtype()) +
+                          ", needed the weights' " + needed + "; convert with to(" + needed + ")"));
+  };
+  check_type(x, "x");
+  if (state.defined()) {
+    // Without this, a state of batch 1 would broadcast over the batch of x, or the other way round.
+    if (!std::ranges::equal(batch_of(x.sizes()), batch_of(state.sizes())) || state.dim() == 0) {
+      throw ShapeError(text("x is " + to_string(x.sizes()) + " and " + name_of_state + " is " +
+                            to_string(state.sizes()) + ", needed the same batch"));
+    }
+    if (state.size(-1) != hidden_size()) {
+      throw ShapeError(text(name_of_state + std::string(" is ") + to_string(state.sizes()) +
+                            ", needed (batch, " + std::to_string(hidden_size()) + ")"));
+    }
+    check_type(state, name_of_state);
+  }
+  if (!mask.defined()) return;
+  if (mask.dtype() != boolean || !std::ranges::equal(mask.sizes(), batch_of(x.sizes()))) {
+    const std::string beside = state.defined()
+                                   ? std::string(name_of_state) + " is " + to_string(state.sizes())
+                                   : "x is " + to_string(x.sizes());
+    throw ShapeError(text("mask is " + std::string(name(mask.dtype())) + " " +
+                          to_string(mask.sizes()) + " and " + beside +
+                          ", needed boolean of the same batch"));
+  }
+}
+
+std::string RNNCellBase::description() const {
+  return std::string(name_) + "(" + std::to_string(input_size()) + ", " +
+         std::to_string(hidden_size()) + (bias_ih.defined() ? ")" : ", bias=false)");
+}
+
+// RNNCell -----------------------------------------------------------------------------------------
+
 RNNCell::RNNCell(std::int64_t input_size, std::int64_t hidden_size, RNNCellOptions options)
-    : weight_ih(draw("weight_ih", {hidden_size, input_size}, hidden_size,
-                     checked(input_size, hidden_size, options).dtype)),
-      weight_hh(draw("weight_hh", {hidden_size, hidden_size}, hidden_size, options.dtype)),
-      bias_ih(options.bias ? draw("bias_ih", {hidden_size}, hidden_size, options.dtype)
-                           : Parameter()),
-      bias_hh(options.bias ? draw("bias_hh", {hidden_size}, hidden_size, options.dtype)
-                           : Parameter()),
+    : RNNCellBase("RNNCell", 1, input_size, hidden_size, options.bias, options.dtype),
       options_(options) {}
 
-Variable RNNCell::operator()(const Variable& x, const Variable& h) const {
-  // Without this, a state of batch 1 would broadcast over the batch of x, or the other way round.
-  if (!std::ranges::equal(batch_of(x), batch_of(h))) {
-    throw ShapeError("RNNCell: x is " + to_string(x.sizes()) + " and h is " + to_string(h.sizes()) +
-                     ", needed the same batch");
-  }
-  const Variable sum = linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh);
-  return options_->nonlinearity == Nonlinearity::tanh ? tanh(sum) : relu(sum);
-}
-
 Variable RNNCell::operator()(const Variable& x, const Variable& h, const Tensor& mask) const {
-  if (mask.dtype() != boolean || !std::ranges::equal(mask.sizes(), batch_of(h))) {
-    throw ShapeError("RNNCell: mask is " + std::string(name(mask.dtype())) + " " +
-                     to_string(mask.sizes()) + " and h is " + to_string(h.sizes()) +
-                     ", needed boolean of the same batch");
-  }
-  return where(unsqueeze(mask, -1), (*this)(x, h), h);
+  check(x, h, "h", mask);
+  const bool relu = options_->nonlinearity == Nonlinearity::relu;
+  return recurrent_step(relu ? Recurrence::relu : Recurrence::tanh,
+                        inputs_of(*this, x, {.h = h}, mask));
 }
-
-Variable RNNCell::operator()(const Variable& x) const {
-  Shape shape = x.shape();
-  if (shape.empty()) throw ShapeError("RNNCell: got a number, needed (batch, input_size)");
-  shape[shape.dim() - 1] = hidden_size();
-  return (*this)(x, zeros(shape, weight_hh.dtype()));
+Variable RNNCell::operator()(const Variable& x, const Variable& h) const {
+  return (*this)(x, h, Tensor());
 }
+Variable RNNCell::operator()(const Variable& x) const { return (*this)(x, Variable(), Tensor()); }
 
 Variable RNNCell::initial_state(std::int64_t batch) const {
   return zeros({batch, hidden_size()}, weight_hh.dtype());
 }
 
 std::string RNNCell::description() const {
-  std::string text =
-      "RNNCell(" + std::to_string(input_size()) + ", " + std::to_string(hidden_size());
-  if (!bias_ih.defined()) text += ", bias=false";
-  if (options_->nonlinearity == Nonlinearity::relu) text += ", nonlinearity=relu";
-  return text + ")";
+  std::string text = RNNCellBase::description();
+  if (options_->nonlinearity == Nonlinearity::relu) {
+    text.insert(text.size() - 1, ", nonlinearity=relu");
+  }
+  return text;
 }
 
 void RNNCell::become(const Module& other) const {
   Module::become(other);
   *options_ = *static_cast<const RNNCell&>(other).options_;
+}
+
+// LSTMCell ----------------------------------------------------------------------------------------
+
+LSTMCell::LSTMCell(std::int64_t input_size, std::int64_t hidden_size, LSTMCellOptions options)
+    : RNNCellBase("LSTMCell", 4, input_size, hidden_size, options.bias, options.dtype) {}
+
+LSTMState LSTMCell::operator()(const Variable& x, const LSTMState& state,
+                               const Tensor& mask) const {
+  check(x, state.h, "h", mask);
+  check(x, state.c, "c");
+  const Variable both = recurrent_step(Recurrence::lstm, inputs_of(*this, x, state, mask));
+  return {select(both, 0, 0), select(both, 0, 1)};
+}
+LSTMState LSTMCell::operator()(const Variable& x, const LSTMState& state) const {
+  return (*this)(x, state, Tensor());
+}
+LSTMState LSTMCell::operator()(const Variable& x) const {
+  return (*this)(x, LSTMState{}, Tensor());
+}
+
+LSTMState LSTMCell::initial_state(std::int64_t batch) const {
+  const Shape shape{batch, hidden_size()};
+  return {zeros(shape, weight_hh.dtype()), zeros(shape, weight_hh.dtype())};
+}
+
+// GRUCell -----------------------------------------------------------------------------------------
+
+GRUCell::GRUCell(std::int64_t input_size, std::int64_t hidden_size, GRUCellOptions options)
+    : RNNCellBase("GRUCell", 3, input_size, hidden_size, options.bias, options.dtype) {}
+
+Variable GRUCell::operator()(const Variable& x, const Variable& h, const Tensor& mask) const {
+  check(x, h, "h", mask);
+  return recurrent_step(Recurrence::gru, inputs_of(*this, x, {.h = h}, mask));
+}
+Variable GRUCell::operator()(const Variable& x, const Variable& h) const {
+  return (*this)(x, h, Tensor());
+}
+Variable GRUCell::operator()(const Variable& x) const { return (*this)(x, Variable(), Tensor()); }
+
+Variable GRUCell::initial_state(std::int64_t batch) const {
+  return zeros({batch, hidden_size()}, weight_hh.dtype());
 }
 
 }  // namespace tapegrad::nn

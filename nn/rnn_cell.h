@@ -1,4 +1,5 @@
-// RNNCell: one step of a recurrent network (Elman 1990). Read next: nn/sequential.h.
+// RNNCell, LSTMCell, GRUCell: one step of a recurrent network. Read next: nn/rnn.h, whole
+// sequences.
 #pragma once
 
 #include <cstdint>
@@ -15,39 +16,98 @@ struct RNNCellOptions {
   Nonlinearity nonlinearity = Nonlinearity::tanh;
   DType dtype = float32;
 };
+struct LSTMCellOptions {
+  bool bias = true;
+  DType dtype = float32;
+};
+using GRUCellOptions = LSTMCellOptions;
 
-// h' = tanh(x W_ih^T + b_ih + h W_hh^T + b_hh), or relu of it. All parameters are drawn uniformly
-// from [-1/sqrt(hidden_size), 1/sqrt(hidden_size)).
-class RNNCell : public Module {
+// What all cells have. Parameters are drawn uniformly from
+// [-1/sqrt(hidden_size), 1/sqrt(hidden_size)), in the order in which they stand here.
+class RNNCellBase : public Module {
  public:
-  // ValueError for negative sizes.
-  RNNCell(std::int64_t input_size, std::int64_t hidden_size, RNNCellOptions options = {});
-
-  // (batch, input_size) and (batch, hidden_size) -> (batch, hidden_size); both without batch too.
-  Variable operator()(const Variable& x, const Variable& h) const;
-  Variable operator()(const Variable& x) const;  // from the initial state
-  // Where mask, a boolean (batch), is false, the state stays as it is: text that has ended.
-  Variable operator()(const Variable& x, const Variable& h, const Tensor& mask) const;
-
-  // Zeros, (batch, hidden_size).
-  Variable initial_state(std::int64_t batch) const;
-
   std::int64_t input_size() const { return weight_ih.size(1); }
   std::int64_t hidden_size() const { return weight_hh.size(1); }
   std::string description() const override;
 
-  Parameter weight_ih;  // (hidden_size, input_size)
-  Parameter weight_hh;  // (hidden_size, hidden_size)
-  Parameter bias_ih;    // (hidden_size); undefined if there is none, as bias_hh
+  Parameter weight_ih;  // (gates * hidden_size, input_size)
+  Parameter weight_hh;  // (gates * hidden_size, hidden_size)
+  Parameter bias_ih;    // (gates * hidden_size); undefined if there is none, as bias_hh
   Parameter bias_hh;
+
+ protected:
+  // ValueError for negative sizes. `name` is a literal.
+  RNNCellBase(const char* name, std::int64_t gates, std::int64_t input_size,
+              std::int64_t hidden_size, bool bias, DType dtype);
+  // ShapeError and DTypeError unless x is (..., input_size) and the state, and the mask if there is
+  // one, fit; an undefined state fits.
+  void check(const Variable& x, const Variable& state, const char* name_of_state,
+             const Tensor& mask = {}) const;
+
+ private:
+  Parameter draw(const std::string& name, const Shape& shape, std::int64_t hidden_size,
+                 DType dtype);
+  const char* name_;
+};
+
+// In all cells below, x is (batch, input_size) and a state (batch, hidden_size); both without batch
+// too. A state that is not given is 0. Where mask, a boolean (batch), is false, the state stays as
+// it is: text that has ended.
+
+// h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it (Elman 1990).
+class RNNCell : public RNNCellBase {
+ public:
+  RNNCell(std::int64_t input_size, std::int64_t hidden_size, RNNCellOptions options = {});
+
+  Variable operator()(const Variable& x) const;
+  Variable operator()(const Variable& x, const Variable& h) const;
+  Variable operator()(const Variable& x, const Variable& h, const Tensor& mask) const;
+
+  Variable initial_state(std::int64_t batch) const;  // zeros, (batch, hidden_size)
+  std::string description() const override;
 
  protected:
   void become(const Module& other) const override;
 
  private:
-  Parameter draw(const std::string& name, const Shape& shape, std::int64_t hidden_size,
-                 DType dtype);
   Shared<RNNCellOptions> options_;
+};
+
+struct LSTMState {
+  Variable h{};
+  Variable c{};
+};
+
+// With the gates stacked in the weights as i, f, g, o (Hochreiter and Schmidhuber 1997; Gers and
+// others 2000):
+//   i, f, o = sigmoid(W_ih x + b_ih + W_hh h + b_hh),  g = tanh of the same
+//   c' = f c + i g,  h' = o tanh(c')
+//
+//   auto state = cell.initial_state(batch);
+//   for (std::int64_t t = 0; t < steps; ++t) state = cell(select(x, 1, t), state);
+class LSTMCell : public RNNCellBase {
+ public:
+  LSTMCell(std::int64_t input_size, std::int64_t hidden_size, LSTMCellOptions options = {});
+
+  LSTMState operator()(const Variable& x) const;
+  LSTMState operator()(const Variable& x, const LSTMState& state) const;
+  LSTMState operator()(const Variable& x, const LSTMState& state, const Tensor& mask) const;
+
+  LSTMState initial_state(std::int64_t batch) const;  // zeros, (batch, hidden_size) each
+};
+
+// With the gates stacked in the weights as r, z, n (Cho and others 2014):
+//   r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh)
+//   n = tanh(W_in x + b_in + r (W_hn h + b_hn)),  h' = (1 - z) n + z h
+class GRUCell : public RNNCellBase {
+ public:
+  GRUCell(std::int64_t input_size, std::int64_t hidden_size, GRUCellOptions options = {});
+
+  Variable operator()(const Variable& x) const;
+  Variable operator()(const Variable& x, const Variable& h) const;
+  Variable operator()(const Variable& x, const Variable& h, const Tensor& mask) const;
+
+  Variable initial_state(std::int64_t batch) const;  // zeros, (batch, hidden_size)
 };
 
 }  // namespace tapegrad::nn

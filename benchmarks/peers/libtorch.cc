@@ -1,6 +1,7 @@
 // libtorch as a peer, written as its tutorials write it. Workloads:
 //   operation NAME ELEMENTS RECORDED                    a chain of 1,000, and its backward
-//   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn or cell
+//   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn, lstm,
+//                                                       gru or cell
 //   optimizer NAME PARAMETERS                           a step of adam or sgd
 //   table NAME ROWS                                     a step on a table of 64 columns
 // Read next: ../operation.cc.
@@ -67,6 +68,16 @@ Work classifier(std::istream& arguments) {
     torch::nn::RNN rnn(torch::nn::RNNOptions(dim, hidden).batch_first(true));
     learn(rnn->parameters());
     last_state = [rnn](const Tensor& x) mutable { return std::get<1>(rnn->forward(x))[0]; };
+  } else if (kind == "lstm") {
+    torch::nn::LSTM lstm(torch::nn::LSTMOptions(dim, hidden).batch_first(true));
+    learn(lstm->parameters());
+    last_state = [lstm](const Tensor& x) mutable {
+      return std::get<0>(std::get<1>(lstm->forward(x)))[0];
+    };
+  } else if (kind == "gru") {
+    torch::nn::GRU gru(torch::nn::GRUOptions(dim, hidden).batch_first(true));
+    learn(gru->parameters());
+    last_state = [gru](const Tensor& x) mutable { return std::get<1>(gru->forward(x))[0]; };
   } else {
     torch::nn::RNNCell cell(dim, hidden);
     learn(cell->parameters());

@@ -42,6 +42,8 @@ namespace {
 
 #include "rows.inl"
 
+#include "recurrent.inl"
+
 #include "optimizers.inl"
 
 #include "matmul.inl"
@@ -97,6 +99,12 @@ constexpr Table<T> make_table() {
   table.bag_dots = bag_dots<T>;
   table.matmul = matmul<T>;
   table.matmul_workspace = matmul_workspace<T>;
+  table.rnn_step = rnn_step<T>;
+  table.rnn_step_backward = rnn_step_backward<T>;
+  table.lstm_step = lstm_step<T>;
+  table.lstm_step_backward = lstm_step_backward<T>;
+  table.gru_step = gru_step<T>;
+  table.gru_step_backward = gru_step_backward<T>;
   table.adam = adam<T>;
   table.adam_jump = adam_jump<T>;
   table.map_pairs = map_pairs<T>;

@@ -206,6 +206,33 @@ struct Table {
   // Numbers of type T that matmul may use at `workspace` (64-byte aligned) for these sizes.
   std::size_t (*matmul_workspace)(std::size_t m, std::size_t n, std::size_t k);
 
+  // recurrent.inl: one step of a recurrent layer, for `rows` sequences with states of `hidden`
+  // numbers, after the products: `gates`, `a` and `b` hold products of inputs and states without
+  // bias, row by row, one gate behind the other. What a step leaves in `gates` is for its backward.
+  // Backward, dh comes in as the gradient of the new state and goes out as what reaches the old one
+  // past the products; `da` is the gradient of what was summed up for the gates.
+  //
+  // h = tanh(a + bias) or relu;  da = dh * (1 - h * h) or where(h <= 0, 0, dh)
+  void (*rnn_step)(T* h, const T* a, const T* bias, std::size_t rows, std::size_t hidden,
+                   bool relu);
+  void (*rnn_step_backward)(T* da, T* dh, const T* h, std::size_t rows, std::size_t hidden,
+                            bool relu);
+  // i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of gates + bias (4 hidden numbers a row);
+  // c = f * c_before + i * g;  h = o * tanh(c)
+  void (*lstm_step)(T* h, T* c, T* gates, const T* bias, const T* c_before, std::size_t rows,
+                    std::size_t hidden);
+  // dc likewise comes in for c and goes out for c_before.
+  void (*lstm_step_backward)(T* da, T* dh, T* dc, const T* gates, const T* c, const T* c_before,
+                             std::size_t rows, std::size_t hidden);
+  // gates: of inputs, b: of states (3 hidden numbers a row), bias: for r, z, n and m (4 hidden);
+  // r, z = sigmoid(gates + b + bias);  m = b + bias;  n = tanh(gates + bias + r * m);
+  // h = n + z * (h_before - n)
+  void (*gru_step)(T* h, T* gates, T* m, const T* b, const T* bias, const T* h_before,
+                   std::size_t rows, std::size_t hidden);
+  // da: of r, z, n and m (4 hidden numbers a row)
+  void (*gru_step_backward)(T* da, T* dh, const T* gates, const T* m, const T* h_before,
+                            std::size_t rows, std::size_t hidden);
+
   // optimizers.inl: each one pass over memory ------------------------------------------------
   // vmax may be null (no amsgrad); g may be null, which stands for zeros.
   void (*adam)(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArguments&);

@@ -221,7 +221,7 @@ void log_softmax_backward(T* dx, const T* dy, const T* y, size_t rows, size_t co
   }
 }
 
-// Rows, the matrix product, optimisers -----------------------------------------------------------
+// Rows, the matrix product -----------------------------------------------------------------------
 
 template <class T>
 void gather_rows(T* y, const T* table, const std::int64_t* ids, size_t n, size_t columns) {
@@ -310,6 +310,97 @@ void matmul(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t a_row, std::ptr
 }
 
 size_t matmul_workspace(size_t, size_t, size_t) { return 0; }
+
+// Recurrence ---------------------------------------------------------------------------------
+
+template <class T>
+void rnn_step(T* h, const T* a, const T* bias, size_t rows, size_t hidden, bool relu) {
+  for (size_t k = 0; k < rows * hidden; ++k) {
+    const T sum = a[k] + bias[k % hidden];
+    h[k] = relu ? apply<Unary::kRelu>(sum) : std::tanh(sum);
+  }
+}
+
+template <class T>
+void rnn_step_backward(T* da, T* dh, const T* h, size_t rows, size_t hidden, bool relu) {
+  for (size_t k = 0; k < rows * hidden; ++k) {
+    da[k] = relu ? apply<Binary::kReluBackward>(dh[k], h[k])
+                 : apply<Binary::kTanhBackward>(dh[k], h[k]);
+    dh[k] = 0;
+  }
+}
+
+template <class T>
+void lstm_step(T* h, T* c, T* gates, const T* bias, const T* c_before, size_t rows, size_t hidden) {
+  for (size_t k = 0; k < rows * hidden; ++k) {
+    const size_t j = k % hidden;
+    T* const gate = gates + k / hidden * 4 * hidden + j;
+    T& i = gate[0];
+    T& f = gate[hidden];
+    T& g = gate[2 * hidden];
+    T& o = gate[3 * hidden];
+    i = apply<Unary::kSigmoid>(i + bias[j]);
+    f = apply<Unary::kSigmoid>(f + bias[hidden + j]);
+    g = std::tanh(g + bias[2 * hidden + j]);
+    o = apply<Unary::kSigmoid>(o + bias[3 * hidden + j]);
+    c[k] = f * c_before[k] + i * g;
+    h[k] = o * std::tanh(c[k]);
+  }
+}
+
+template <class T>
+void lstm_step_backward(T* da, T* dh, T* dc, const T* gates, const T* c, const T* c_before,
+                        size_t rows, size_t hidden) {
+  for (size_t k = 0; k < rows * hidden; ++k) {
+    const size_t at = k / hidden * 4 * hidden + k % hidden;
+    const T i = gates[at], f = gates[at + hidden];
+    const T g = gates[at + 2 * hidden], o = gates[at + 3 * hidden];
+    const T top = std::tanh(c[k]);
+    const T cell = dc[k] + dh[k] * o * (1 - top * top);
+    da[at] = cell * g * i * (1 - i);
+    da[at + hidden] = cell * c_before[k] * f * (1 - f);
+    da[at + 2 * hidden] = cell * i * (1 - g * g);
+    da[at + 3 * hidden] = dh[k] * top * o * (1 - o);
+    dc[k] = cell * f;
+    dh[k] = 0;
+  }
+}
+
+template <class T>
+void gru_step(T* h, T* gates, T* m, const T* b, const T* bias, const T* h_before, size_t rows,
+              size_t hidden) {
+  for (size_t k = 0; k < rows * hidden; ++k) {
+    const size_t j = k % hidden;
+    T* const gate = gates + k / hidden * 3 * hidden + j;
+    const T* const state = b + k / hidden * 3 * hidden + j;
+    T& r = gate[0];
+    T& z = gate[hidden];
+    T& n = gate[2 * hidden];
+    r = apply<Unary::kSigmoid>(r + state[0] + bias[j]);
+    z = apply<Unary::kSigmoid>(z + state[hidden] + bias[hidden + j]);
+    m[k] = state[2 * hidden] + bias[3 * hidden + j];
+    n = std::tanh(n + bias[2 * hidden + j] + r * m[k]);
+    h[k] = n + z * (h_before[k] - n);
+  }
+}
+
+template <class T>
+void gru_step_backward(T* da, T* dh, const T* gates, const T* m, const T* h_before, size_t rows,
+                       size_t hidden) {
+  for (size_t k = 0; k < rows * hidden; ++k) {
+    const T* const gate = gates + k / hidden * 3 * hidden + k % hidden;
+    T* const to = da + k / hidden * 4 * hidden + k % hidden;
+    const T r = gate[0], z = gate[hidden], n = gate[2 * hidden];
+    const T dn = dh[k] * (1 - z) * (1 - n * n);
+    to[0] = dn * m[k] * r * (1 - r);
+    to[hidden] = dh[k] * (h_before[k] - n) * z * (1 - z);
+    to[2 * hidden] = dn;
+    to[3 * hidden] = dn * r;
+    dh[k] *= z;
+  }
+}
+
+// Optimisers ---------------------------------------------------------------------------------
 
 template <class T>
 void adam(T* p, T* m, T* v, T* vmax, const T* g, size_t n, const AdamArguments& a) {
@@ -463,6 +554,12 @@ Table<T> make_table() {
   table.bag_dots = bag_dots<T>;
   table.matmul = matmul<T>;
   table.matmul_workspace = matmul_workspace;
+  table.rnn_step = rnn_step<T>;
+  table.rnn_step_backward = rnn_step_backward<T>;
+  table.lstm_step = lstm_step<T>;
+  table.lstm_step_backward = lstm_step_backward<T>;
+  table.gru_step = gru_step<T>;
+  table.gru_step_backward = gru_step_backward<T>;
   table.adam = adam<T>;
   table.adam_jump = adam_jump<T>;
   table.map_pairs = map_pairs<T>;

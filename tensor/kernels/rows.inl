@@ -1,6 +1,6 @@
 // Tables of rows, as embeddings are: rows by number, sums back into them, and bags of rows, summed
 // without being copied first. A table is larger than the cache and its rows are read in no order,
-// so the ones a few steps ahead are asked for early. Read next: optimizers.inl.
+// so the ones a few steps ahead are asked for early. Read next: recurrent.inl.
 
 constexpr std::size_t kAhead = 32;  // rows
 

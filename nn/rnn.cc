@@ -1,0 +1,275 @@
+// Layers of recurrent networks out of whole sequences. Read next: autograd/recurrent.cc, where a
+// sequence is one operation.
+#include <tapegrad/nn/rnn.h>
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/recurrent.h>
+#include <tapegrad/nn/dropout.h>
+#include <tapegrad/tensor/random.h>
+
+namespace tapegrad::nn {
+
+// Making ------------------------------------------------------------------------------------------
+
+RNNBase::RNNBase(const char* name, std::int64_t gates, std::int64_t input_size,
+                 std::int64_t hidden_size, const Settings& settings, DType dtype)
+    : name_(name), settings_(settings) {
+  const auto text = [&](const std::string& rest) { return std::string(name) + ": " + rest; };
+  if (input_size < 0 || hidden_size < 0) {
+    throw ValueError(text("negative size in " + std::to_string(input_size) + " -> " +
+                          std::to_string(hidden_size)));
+  }
+  if (settings.num_layers < 1) {
+    throw ValueError(
+        text("num_layers is " + std::to_string(settings.num_layers) + ", needed at least 1"));
+  }
+  if (!(settings.dropout >= 0 && settings.dropout <= 1)) {
+    throw ValueError(text("dropout is " + std::to_string(settings.dropout) +
+                          ", needed a probability in [0, 1]"));
+  }
+  const double bound = hidden_size > 0 ? 1.0 / std::sqrt(static_cast<double>(hidden_size)) : 0;
+  const auto draw = [&](const std::string& its_name, const Shape& shape) {
+    return register_parameter(its_name, uniform_(empty(shape, dtype), -bound, bound));
+  };
+  const std::int64_t rows = gates * hidden_size;
+  const int directions = settings.bidirectional ? 2 : 1;
+  for (std::int64_t layer = 0; layer < settings.num_layers; ++layer) {
+    const std::int64_t width = layer == 0 ? input_size : directions * hidden_size;
+    for (int direction = 0; direction < directions; ++direction) {
+      const std::string end = "_l" + std::to_string(layer) + (direction == 0 ? "" : "_reverse");
+      const Parameter weight_ih = draw("weight_ih" + end, {rows, width});
+      const Parameter weight_hh = draw("weight_hh" + end, {rows, hidden_size});
+      const Parameter bias_ih = settings.bias ? draw("bias_ih" + end, {rows}) : Parameter();
+      const Parameter bias_hh = settings.bias ? draw("bias_hh" + end, {rows}) : Parameter();
+      weights_.push_back({weight_ih, weight_hh, bias_ih, bias_hh});
+    }
+  }
+}
+
+const RNNBase::Weights& RNNBase::weights(std::int64_t layer, bool reverse) const {
+  const std::int64_t directions = is_bidirectional() ? 2 : 1;
+  if (layer < 0 || layer >= num_layers() || (reverse && directions == 1)) {
+    throw IndexError(std::string(name_) + ": no layer " + std::to_string(layer) +
+                     (reverse ? " in reverse" : "") + " among " + std::to_string(num_layers()) +
+                     (directions == 2 ? " of both directions" : " of one direction"));
+  }
+  return weights_[static_cast<std::size_t>(layer * directions + (reverse ? 1 : 0))];
+}
+
+const Parameter& RNNBase::weight_ih(std::int64_t layer, bool reverse) const {
+  return weights(layer, reverse).weight_ih;
+}
+const Parameter& RNNBase::weight_hh(std::int64_t layer, bool reverse) const {
+  return weights(layer, reverse).weight_hh;
+}
+const Parameter& RNNBase::bias_ih(std::int64_t layer, bool reverse) const {
+  return weights(layer, reverse).bias_ih;
+}
+const Parameter& RNNBase::bias_hh(std::int64_t layer, bool reverse) const {
+  return weights(layer, reverse).bias_hh;
+}
+
+std::string RNNBase::description() const {
+  std::ostringstream text;
+  text << name_ << "(" << input_size() << ", " << hidden_size();
+  if (num_layers() > 1) text << ", num_layers=" << num_layers();
+  if (nonlinearity() == Nonlinearity::relu) text << ", nonlinearity=relu";
+  if (!settings_->bias) text << ", bias=false";
+  if (settings_->batch_first) text << ", batch_first=true";
+  if (settings_->dropout > 0) text << ", dropout=" << settings_->dropout;
+  if (is_bidirectional()) text << ", bidirectional=true";
+  text << ")";
+  return text.str();
+}
+
+void RNNBase::become(const Module& other) const {
+  Module::become(other);
+  *settings_ = *static_cast<const RNNBase&>(other).settings_;
+}
+
+// Checking ----------------------------------------------------------------------------------------
+
+void RNNBase::check(const Variable& x, const LSTMArguments& with) const {
+  const auto text = [&](const std::string& rest) { return std::string(name_) + ": " + rest; };
+  const Parameter& weight = weights_[0].weight_hh;
+  const auto check_type = [&](const Variable& which, const char* what) {
+    if (which.dtype() == weight.dtype()) return;
+    const std::string needed = name(weight.dtype());
+    throw DTypeError(text(what + std::string(" is ") + name(which.dtype()) +
+                          ", needed the weights' " + needed + "; convert with to(" + needed + ")"));
+  };
+  if ((x.dim() != 2 && x.dim() != 3) || x.size(-1) != input_size()) {
+    throw ShapeError(text("x is " + to_string(x.sizes()) + ", needed " +
+                          (settings_->batch_first ? "(batch, steps, " : "(steps, batch, ") +
+                          std::to_string(input_size()) + "), or the same without batch"));
+  }
+  check_type(x, "x");
+  const bool has_batch = x.dim() == 3;
+  const std::int64_t batch = has_batch ? x.size(settings_->batch_first ? 0 : 1) : 1;
+  const std::int64_t steps = x.size(has_batch && settings_->batch_first ? 1 : 0);
+  if (steps == 0) {
+    throw ShapeError(text("x is " + to_string(x.sizes()) + ", needed at least one step"));
+  }
+  Shape state{static_cast<std::int64_t>(weights_.size()), hidden_size()};
+  if (has_batch) state.insert(1, batch);
+  const auto check_state = [&](const Variable& which, const char* what) {
+    if (!which.defined()) return;
+    if (which.shape() != state) {
+      throw ShapeError(text(what + std::string(" is ") + to_string(which.sizes()) + ", needed " +
+                            to_string(state) + ": layers * directions, " +
+                            (has_batch ? "batch, hidden_size" : "hidden_size")));
+    }
+    check_type(which, what);
+  };
+  check_state(with.h, "h");
+  check_state(with.c, "c");
+}
+
+// A boolean (steps, batch) of what counts; undefined if all does.
+Tensor RNNBase::counted_steps(const Variable& x, const LSTMArguments& with) const {
+  const auto text = [&](const std::string& rest) { return std::string(name_) + ": " + rest; };
+  const bool has_batch = x.dim() == 3;
+  const bool batch_first = has_batch && settings_->batch_first;
+  if (with.lengths.defined() && with.mask.defined()) {
+    throw ValueError(text("got lengths and a mask, needed at most one of them"));
+  }
+  if (with.mask.defined()) {
+    const Shape needed(x.sizes().first(x.sizes().size() - 1));
+    if (with.mask.dtype() != boolean || with.mask.shape() != needed) {
+      throw ShapeError(text("mask is " + std::string(name(with.mask.dtype())) + " " +
+                            to_string(with.mask.sizes()) + ", needed boolean " + to_string(needed) +
+                            " for x of " + to_string(x.sizes())));
+    }
+    if (!has_batch) return unsqueeze(with.mask, 1).clone();
+    return (batch_first ? transpose(with.mask) : with.mask).clone();
+  }
+  if (!with.lengths.defined()) return {};
+  const Shape needed = has_batch ? Shape{x.size(batch_first ? 0 : 1)} : Shape();
+  if (with.lengths.dtype() != int64 || with.lengths.shape() != needed) {
+    throw ShapeError(text("lengths are " + std::string(name(with.lengths.dtype())) + " " +
+                          to_string(with.lengths.sizes()) + ", needed int64 " + to_string(needed) +
+                          " for x of " + to_string(x.sizes())));
+  }
+  const std::int64_t steps = x.size(batch_first ? 1 : 0);
+  const std::vector<std::int64_t> lengths = to_vector<std::int64_t>(with.lengths);
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    if (lengths[i] >= 0 && lengths[i] <= steps) continue;
+    throw ValueError(text("length " + std::to_string(lengths[i]) + " of sequence " +
+                          std::to_string(i) + ", needed 0 to " + std::to_string(steps) +
+                          ", the steps of x"));
+  }
+  if (std::ranges::all_of(lengths, [=](std::int64_t length) { return length == steps; })) return {};
+  return unsqueeze(arange(steps), 1) < reshape(with.lengths, {1, with.lengths.numel()});
+}
+
+// Running -----------------------------------------------------------------------------------------
+
+// Inside, time comes first: (steps, batch, ...).
+LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments& with) const {
+  check(x, with);
+  const Tensor mask = counted_steps(x, with);
+  const bool has_batch = x.dim() == 3;
+  const bool turned = has_batch && settings_->batch_first;
+  const bool lstm = kind == Recurrence::lstm;
+  Variable layer_input = !has_batch ? unsqueeze(x, 1) : turned ? contiguous(transpose(x, 0, 1)) : x;
+  const std::int64_t steps = layer_input.size(0);
+  const auto state_of = [&](const Variable& all, std::int64_t which) {  // (batch, hidden_size)
+    if (!all.defined()) return Variable();
+    return has_batch ? select(all, 0, which) : narrow(all, 0, which, 1);
+  };
+
+  std::vector<Variable> last_h;  // (1, batch, hidden_size) each
+  std::vector<Variable> last_c;
+  const int directions = is_bidirectional() ? 2 : 1;
+  for (std::int64_t layer = 0; layer < num_layers(); ++layer) {
+    std::vector<Variable> outputs;
+    for (int direction = 0; direction < directions; ++direction) {
+      const std::int64_t which = layer * directions + direction;
+      const Weights& of = weights_[static_cast<std::size_t>(which)];
+      const bool reverse = direction == 1;
+      const Variable states = recurrence(kind, {.x = layer_input,
+                                                .weight_ih = of.weight_ih,
+                                                .weight_hh = of.weight_hh,
+                                                .bias_ih = of.bias_ih,
+                                                .bias_hh = of.bias_hh,
+                                                .h = state_of(with.h, which),
+                                                .c = state_of(with.c, which),
+                                                .mask = mask,
+                                                .reverse = reverse});
+      outputs.push_back(lstm ? narrow(states, 0, 0, steps) : states);
+      last_h.push_back(narrow(states, 0, reverse ? 0 : steps - 1, 1));
+      if (lstm) last_c.push_back(narrow(states, 0, steps, 1));
+    }
+    layer_input = directions == 1 ? outputs[0] : cat(outputs, -1);
+    const bool is_last = layer + 1 == num_layers();
+    if (!is_last && is_training()) layer_input = Dropout(settings_->dropout)(layer_input);
+  }
+
+  // States are carried past steps that do not count; what is given away is 0 there.
+  Variable output = layer_input;
+  if (mask.defined()) output = masked_fill(output, unsqueeze(logical_not(mask), 2), 0);
+  const auto joined = [](const std::vector<Variable>& parts) {
+    return parts.empty() ? Variable() : parts.size() == 1 ? parts[0] : cat(parts);
+  };
+  LSTMResult result{output, joined(last_h), joined(last_c)};
+  if (turned) result.output = transpose(result.output, 0, 1);
+  if (!has_batch) {
+    result.output = squeeze(result.output, 1);
+    result.h = squeeze(result.h, 1);
+    if (lstm) result.c = squeeze(result.c, 1);
+  }
+  return result;
+}
+
+RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, RNNOptions options)
+    : RNNBase("RNN", 1, input_size, hidden_size,
+              {.num_layers = options.num_layers,
+               .bias = options.bias,
+               .batch_first = options.batch_first,
+               .bidirectional = options.bidirectional,
+               .dropout = options.dropout,
+               .nonlinearity = options.nonlinearity},
+              options.dtype) {}
+
+RNNResult RNN::operator()(const Variable& x, const RNNArguments& with) const {
+  const bool relu = nonlinearity() == Nonlinearity::relu;
+  LSTMResult result = run(relu ? Recurrence::relu : Recurrence::tanh, x,
+                          {.h = with.h, .lengths = with.lengths, .mask = with.mask});
+  return {std::move(result.output), std::move(result.h)};
+}
+
+LSTM::LSTM(std::int64_t input_size, std::int64_t hidden_size, LSTMOptions options)
+    : RNNBase("LSTM", 4, input_size, hidden_size,
+              {.num_layers = options.num_layers,
+               .bias = options.bias,
+               .batch_first = options.batch_first,
+               .bidirectional = options.bidirectional,
+               .dropout = options.dropout,
+               .nonlinearity = Nonlinearity::tanh},
+              options.dtype) {}
+
+LSTMResult LSTM::operator()(const Variable& x, const LSTMArguments& with) const {
+  return run(Recurrence::lstm, x, with);
+}
+
+GRU::GRU(std::int64_t input_size, std::int64_t hidden_size, GRUOptions options)
+    : RNNBase("GRU", 3, input_size, hidden_size,
+              {.num_layers = options.num_layers,
+               .bias = options.bias,
+               .batch_first = options.batch_first,
+               .bidirectional = options.bidirectional,
+               .dropout = options.dropout,
+               .nonlinearity = Nonlinearity::tanh},
+              options.dtype) {}
+
+RNNResult GRU::operator()(const Variable& x, const RNNArguments& with) const {
+  LSTMResult result =
+      run(Recurrence::gru, x, {.h = with.h, .lengths = with.lengths, .mask = with.mask});
+  return {std::move(result.output), std::move(result.h)};
+}
+
+}  // namespace tapegrad::nn

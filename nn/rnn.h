@@ -1,0 +1,143 @@
+// RNN, LSTM, GRU: recurrent networks over whole sequences, of several layers, in one direction or
+// both. Read next: nn/rnn.cc.
+//
+//   tapegrad::nn::LSTM lstm(64, 128, {.batch_first = true, .bidirectional = true});
+//   auto [output, h, c] = lstm(x, {.lengths = lengths});   // x: (batch, steps, 64)
+//
+// Names and order of the parameters are PyTorch's: weight_ih_l0, weight_hh_l0, bias_ih_l0,
+// bias_hh_l0, weight_ih_l0_reverse, ..., weight_ih_l1, ...; all are drawn uniformly from
+// [-1/sqrt(hidden_size), 1/sqrt(hidden_size)).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/rnn_cell.h>
+
+namespace tapegrad {
+enum class Recurrence;
+}  // namespace tapegrad
+
+namespace tapegrad::nn {
+
+struct RNNOptions {
+  std::int64_t num_layers = 1;  // each reads the states of the one below
+  Nonlinearity nonlinearity = Nonlinearity::tanh;
+  bool bias = true;
+  bool batch_first = false;  // x and output are (batch, steps, ...) instead of (steps, batch, ...)
+  double dropout = 0;        // between layers, in training
+  bool bidirectional = false;  // output holds the states of both directions side by side
+  DType dtype = float32;
+};
+struct LSTMOptions {
+  std::int64_t num_layers = 1;
+  bool bias = true;
+  bool batch_first = false;
+  double dropout = 0;
+  bool bidirectional = false;
+  DType dtype = float32;
+};
+using GRUOptions = LSTMOptions;
+
+// What a call may be given besides x (steps, batch, input_size). For the final state of each layer
+// and direction, states are (num_layers * directions, batch, hidden_size): layer 0, layer 0 in
+// reverse, layer 1, and so on. Not given, they are 0.
+//
+// Sequences that end early: either `lengths`, int64 (batch), of 0 to steps, or `mask`, boolean
+// (steps, batch) (with batch_first (batch, steps), as Embedding::mask() gives it) of any pattern.
+// Steps that do not count change neither states nor gradients, whatever x holds there, and output
+// is 0 there; the final state is that after a sequence's last step that counts, in reverse its
+// first one. A sequence of which nothing counts keeps its initial state. So output and states are
+// what PyTorch gives for a packed sequence (which may not be empty), but dropout between layers
+// draws for every step.
+struct RNNArguments {
+  Variable h{};
+  Tensor lengths{};
+  Tensor mask{};
+};
+struct LSTMArguments {
+  Variable h{};
+  Variable c{};
+  Tensor lengths{};
+  Tensor mask{};
+};
+
+struct RNNResult {
+  Variable output;  // h of the last layer after each step, (steps, batch, directions * hidden_size)
+  Variable h;       // of every layer at the end, as RNNArguments::h
+};
+struct LSTMResult {
+  Variable output;
+  Variable h;
+  Variable c;
+};
+
+// What RNN, LSTM and GRU have. x may also lack the batch: (steps, input_size) gives output (steps,
+// directions * hidden_size) and takes and gives states (num_layers * directions, hidden_size), a
+// mask (steps) and lengths of no dimension.
+class RNNBase : public Module {
+ public:
+  std::int64_t input_size() const { return weights_[0].weight_ih.size(1); }
+  std::int64_t hidden_size() const { return weights_[0].weight_hh.size(1); }
+  std::int64_t num_layers() const { return settings_->num_layers; }
+  bool is_bidirectional() const { return settings_->bidirectional; }
+
+  // Of a layer, in one direction. IndexError if there is no such layer or direction.
+  const Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) const;
+  const Parameter& weight_hh(std::int64_t layer = 0, bool reverse = false) const;
+  const Parameter& bias_ih(std::int64_t layer = 0, bool reverse = false) const;
+  const Parameter& bias_hh(std::int64_t layer = 0, bool reverse = false) const;
+
+  std::string description() const override;
+
+ protected:
+  struct Settings {
+    std::int64_t num_layers;
+    bool bias, batch_first, bidirectional;
+    double dropout;
+    Nonlinearity nonlinearity;
+  };
+  // ValueError for negative sizes, no layers, a dropout outside of [0, 1]. `name` is a literal.
+  RNNBase(const char* name, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,
+          const Settings& settings, DType dtype);
+  LSTMResult run(Recurrence kind, const Variable& x, const LSTMArguments& with) const;
+  Nonlinearity nonlinearity() const { return settings_->nonlinearity; }
+  void become(const Module& other) const override;
+
+ private:
+  struct Weights {
+    Parameter weight_ih, weight_hh, bias_ih, bias_hh;
+  };
+  const Weights& weights(std::int64_t layer, bool reverse) const;
+  void check(const Variable& x, const LSTMArguments& with) const;
+  Tensor counted_steps(const Variable& x, const LSTMArguments& with) const;
+
+  const char* name_;
+  Shared<Settings> settings_;
+  std::vector<Weights> weights_;  // layer by layer, forward before reverse
+};
+
+// Elman's network (1990): nn::RNNCell at every step.
+class RNN : public RNNBase {
+ public:
+  RNN(std::int64_t input_size, std::int64_t hidden_size, RNNOptions options = {});
+  RNNResult operator()(const Variable& x, const RNNArguments& with = {}) const;
+};
+
+// Long short-term memory (Hochreiter and Schmidhuber 1997): nn::LSTMCell at every step.
+class LSTM : public RNNBase {
+ public:
+  LSTM(std::int64_t input_size, std::int64_t hidden_size, LSTMOptions options = {});
+  LSTMResult operator()(const Variable& x, const LSTMArguments& with = {}) const;
+};
+
+// Gated recurrent units (Cho and others 2014): nn::GRUCell at every step.
+class GRU : public RNNBase {
+ public:
+  GRU(std::int64_t input_size, std::int64_t hidden_size, GRUOptions options = {});
+  RNNResult operator()(const Variable& x, const RNNArguments& with = {}) const;
+};
+
+}  // namespace tapegrad::nn

@@ -96,10 +96,11 @@ Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias,
                 const ConvOptions& options) {
   check_sequence("conv1d", x);
   if (weight.dim() != 3 || weight.size(1) != x.size(-2) || weight.dtype() != x.dtype()) {
+    const bool swapped = weight.dim() == 3 && x.dim() == 3 && weight.size(1) == x.size(2);
     throw ShapeError("conv1d: x is " + std::string(name(x.dtype())) + " " + to_string(x.sizes()) +
                      " and weight " + name(weight.dtype()) + " " + to_string(weight.sizes()) +
                      ", needed (batch, channels, length) and (out_channels, channels, kernel) of " +
-                     "one type; did you mean transpose(x, 1, 2)?");
+                     "one type" + (swapped ? "; did you mean transpose(x, 1, 2)?" : ""));
   }
   if (x.dim() == 2) return squeeze(conv1d(unsqueeze(x, 0), weight, bias, options), 0);
   const std::int64_t out_channels = weight.size(0);

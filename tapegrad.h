@@ -9,6 +9,9 @@
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/autograd/variable.h>
 #include <tapegrad/nn/activations.h>
+#include <tapegrad/nn/attention.h>
+#include <tapegrad/nn/bilinear.h>
+#include <tapegrad/nn/convolution.h>
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
@@ -16,11 +19,14 @@
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/losses.h>
 #include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module_list.h>
+#include <tapegrad/nn/normalization.h>
 #include <tapegrad/nn/parameter.h>
 #include <tapegrad/nn/pooling.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
 #include <tapegrad/nn/shared.h>
+#include <tapegrad/nn/transformer.h>
 #include <tapegrad/nn/word_similarity.h>
 #include <tapegrad/nn/word_vectors.h>
 #include <tapegrad/optim/adadelta.h>

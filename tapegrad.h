@@ -15,6 +15,7 @@
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/hierarchical_softmax.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/losses.h>

@@ -63,7 +63,8 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
           CHECK_FALSE(quiet.weights.defined());
           CHECK(equal(quiet.output.value(), result.output.value()));
           return test::Values{result.output, result.weights};
-        });
+        },
+        1e-5);
   }
 }
 

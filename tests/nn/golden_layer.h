@@ -67,12 +67,13 @@ inline bool agree(const Tensor& got, const Tensor& expected, double tolerance, d
 // are loaded with strict names; outputs, gradients of inputs and parameters, the same once more
 // through rules that can be differentiated again, and buffers afterwards are compared.
 template <class Make, class Run>
-void check_layer(const std::string& which, const Make& make, const Run& run) {
+void check_layer(const std::string& which, const Make& make, const Run& run,
+                 double tolerance32 = 5e-6) {
   manual_seed(7);
   check_first(which, make(float32));
   for (const DType dtype : {float64, float32}) {
     CAPTURE(which, dtype);
-    const double tolerance = dtype == float64 ? 1e-12 : 5e-6;
+    const double tolerance = dtype == float64 ? 1e-12 : tolerance32;
     // What is normalised over one number is 0 but for rounding, magnified by 1 / sqrt(eps).
     const bool nothing = which.ends_with("_norm.one");
     const double noise = nothing ? (dtype == float64 ? 1e-13 : 5e-5) : 0;

@@ -457,14 +457,11 @@ void refuse_others(BlockReader& reader) {
        "file that fastText wrote beside it, or what `fasttext print-word-vectors model.bin < "
        "words.txt` prints"},
       {"\x1F\x8B", "this is compressed by gzip; unpack it with gunzip"},
-      {"BZh", "this is compressed by bzip2; unpack it with bunzip2"},
       {"PK\x03\x04", "this is a zip archive; unpack it with unzip"},
   };
   const std::string_view start = reader.peek(4);
   for (const auto& [magic, advice] : kOthers) {
-    if (start.starts_with(magic) && (magic != "BZh" || reader.peek(kBlock).find('\0') < kBlock)) {
-      reader.fail(1, advice);
-    }
+    if (start.starts_with(magic)) reader.fail(1, advice);
   }
 }
 

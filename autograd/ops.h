@@ -1,8 +1,8 @@
 // Operations that the tape remembers: the functions of tensor/ops.h, with the same names, shapes
 // and errors, on Variables. A Tensor converts to a constant Variable, so both mix. Grouped as the
-// source files are: elementwise.cc, reductions.cc, similarity.cc, products.cc, shaping.cc,
-// indexing.cc, tables.cc; each operation's formula, forward and rule stand together there. Read
-// next: autograd/elementwise.cc.
+// source files are: elementwise.cc, reductions.cc, normalization.cc, similarity.cc, products.cc,
+// shaping.cc, indexing.cc, tables.cc; each operation's formula, forward and rule stand together
+// there. Read next: autograd/elementwise.cc.
 //
 // Gradients at kinks are PyTorch's: relu'(0) = abs'(0) = 0; clamp passes its whole closed interval;
 // maximum and minimum of two share equally on ties; max(x, dim) gives all to the index it returned,
@@ -120,6 +120,21 @@ Variable pairwise_distance(const Variable& a, const Variable& b, double p = 2.0,
 Variable cdist(const Variable& a, const Variable& b, double p = 2.0);
 Variable normalize(const Variable& x, double p = 2.0, std::int64_t dim = 1, double eps = 1e-12);
 
+// Normalisation ----------------------------------------------------------------------------------
+Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight = {},
+                    const Variable& bias = {}, double eps = 1e-5);
+
+// x / sqrt(mean of x^2 + eps) * weight over the last dimensions, which have the sizes
+// normalized_shape. Without an eps, the distance from 1 to the next number of x's type.
+Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight = {},
+                  std::optional<double> eps = std::nullopt);
+
+// Each channel of (batch, channels) or (batch, channels, length) made of mean 0 and variance 1 over
+// all the rest: (x - mean) / sqrt(var + eps) * weight + bias, where var divides by n. ValueError
+// for a single number for each channel.
+Variable batch_norm(const Variable& x, const Variable& weight = {}, const Variable& bias = {},
+                    double eps = 1e-5);
+
 // Products ---------------------------------------------------------------------------------------
 Variable matmul(const Variable& a, const Variable& b);
 Variable mm(const Variable& a, const Variable& b);
@@ -130,6 +145,64 @@ Variable outer(const Variable& a, const Variable& b);
 Variable addmm(const Variable& c, const Variable& a, const Variable& b, double beta = 1,
                double alpha = 1);
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
+// y[o] = a^T weight[o] b + bias[o]: (..., m), (..., n), (out, m, n), (out) -> (..., out).
+Variable bilinear(const Variable& a, const Variable& b, const Variable& weight,
+                  const Variable& bias = {});
+
+struct AttentionOptions {
+  // (..., queries, keys) or what broadcasts to it. Boolean: true where the query sees the key, as
+  // PyTorch has it here (its MultiheadAttention means the opposite). Floating: is added to the
+  // scores.
+  Tensor mask{};
+  bool is_causal = false;                      // query i sees the keys 0 ... i
+  std::optional<double> scale = std::nullopt;  // of the scores; else 1 / sqrt(width)
+};
+
+// softmax(scale * query key^T + mask) value, (..., queries, width), (..., keys, width), (..., keys,
+// n) -> (..., queries, n): each query's mean of the values, weighted by how well the keys fit it
+// (Vaswani et al. 2017). A query that sees no key gets zeros, with gradient 0, as in PyTorch since
+// 2.5; before, it was nan.
+Variable scaled_dot_product_attention(const Variable& query, const Variable& key,
+                                      const Variable& value, const AttentionOptions& options = {});
+// The weights alone, (..., queries, keys): their rows sum to 1, or to 0 where no key is seen.
+Variable attention_weights(const Variable& query, const Variable& key,
+                           const AttentionOptions& options = {});
+
+// Windows over sequences -------------------------------------------------------------------------
+// x is (batch, channels, length) or (channels, length), as in PyTorch; the result has the same
+// number of dimensions and (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1 steps,
+// rounded down. ShapeError where not even one window fits.
+
+// As much padding as keeps the length, one more behind than before where it is odd; for stride 1.
+inline constexpr std::int64_t same_padding = -1;
+
+struct ConvOptions {
+  std::int64_t stride = 1;    // steps from one window to the next
+  std::int64_t padding = 0;   // zeros before and behind the sequence; or same_padding
+  std::int64_t dilation = 1;  // steps from one number of a window to the next
+};
+
+// y[o][t] = bias[o] + sum over c, k of weight[o][c][k] * x[c][t stride + k dilation - padding];
+// weight is (out_channels, channels, kernel), bias (out_channels) or undefined.
+Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias = {},
+                const ConvOptions& options = {});
+
+struct MaxPoolOptions {
+  std::optional<std::int64_t> stride = std::nullopt;  // else the kernel's size
+  std::int64_t padding = 0;                           // of -inf, at most half the kernel
+  std::int64_t dilation = 1;
+};
+// The largest of each window; the first of equals gets the gradient.
+Variable max_pool1d(const Variable& x, std::int64_t kernel_size,
+                    const MaxPoolOptions& options = {});
+
+struct AvgPoolOptions {
+  std::optional<std::int64_t> stride = std::nullopt;  // else the kernel's size
+  std::int64_t padding = 0;                           // of zeros, at most half the kernel
+  bool count_include_pad = true;  // whether padding counts among the numbers divided by
+};
+Variable avg_pool1d(const Variable& x, std::int64_t kernel_size,
+                    const AvgPoolOptions& options = {});
 
 // Shapes -----------------------------------------------------------------------------------------
 Variable reshape(const Variable& x, const Shape& shape);

@@ -1,4 +1,6 @@
-// Matrix products. Read next: autograd/shaping.cc.
+// Matrix products. Read next: autograd/attention.cc.
+#include <string>
+
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 
@@ -94,6 +96,21 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   }
   return record("linear", linear(x.value(), weight.value(), bias.value()), from(x, dx),
                 from(weight, dweight), from(bias, [](const Variable& dy) { return dy; }));
+}
+
+// The matrix a b^T, flattened, through a linear layer: every product of two numbers has its weight.
+Variable bilinear(const Variable& a, const Variable& b, const Variable& weight,
+                  const Variable& bias) {
+  const bool fits = weight.dim() == 3 && a.dim() >= 1 && b.dim() == a.dim() &&
+                    a.size(-1) == weight.size(1) && b.size(-1) == weight.size(2);
+  const auto batch = [](const Variable& x) { return Shape(x.sizes().first(x.sizes().size() - 1)); };
+  if (!fits || batch(a) != batch(b)) {
+    throw ShapeError("bilinear: inputs " + to_string(a.sizes()) + " and " + to_string(b.sizes()) +
+                     " and weight " + to_string(weight.sizes()) +
+                     ", needed (..., m), (..., n) and (out, m, n)");
+  }
+  const Variable products = flatten(unsqueeze(a, -1) * unsqueeze(b, -2), -2);
+  return linear(products, flatten(weight, 1), bias);
 }
 
 }  // namespace tapegrad

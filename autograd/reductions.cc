@@ -1,4 +1,4 @@
-// Reductions, normalised exponentials and orderings. Read next: autograd/similarity.cc.
+// Reductions, normalised exponentials and orderings. Read next: autograd/normalization.cc.
 #include <cmath>
 #include <string>
 

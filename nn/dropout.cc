@@ -1,5 +1,6 @@
 #include <tapegrad/nn/dropout.h>
 
+#include <cmath>
 #include <sstream>
 
 #include <tapegrad/autograd/ops.h>
@@ -7,11 +8,17 @@
 
 namespace tapegrad::nn {
 
-Dropout::Dropout(double p) : p_(p) {
-  if (!(p >= 0 && p <= 1)) {
-    throw ValueError("Dropout: p is " + std::to_string(p) + ", needed a probability in [0, 1]");
-  }
+namespace {
+
+double checked(const char* layer, double p) {
+  if (p >= 0 && p <= 1) return p;
+  throw ValueError(std::string(layer) + ": p is " + std::to_string(p) +
+                   ", needed a probability in [0, 1]");
 }
+
+}  // namespace
+
+Dropout::Dropout(double p) : p_(checked("Dropout", p)) {}
 
 Variable Dropout::operator()(const Variable& x) const {
   if (!is_training() || p() == 0) return x;
@@ -30,6 +37,38 @@ std::string Dropout::description() const {
 void Dropout::become(const Module& other) const {
   Module::become(other);
   *p_ = *static_cast<const Dropout&>(other).p_;
+}
+
+// Channels --------------------------------------------------------------------------------------
+
+Dropout1d::Dropout1d(double p) : ActivationWith(checked("Dropout1d", p)) {}
+
+Variable Dropout1d::operator()(const Variable& x) const {
+  if (x.dim() != 2 && x.dim() != 3) {
+    throw ShapeError("Dropout1d: x is " + to_string(x.sizes()) +
+                     ", needed (batch, channels, length) or (channels, length)");
+  }
+  if (!is_training() || p() == 0) return x;
+  if (p() == 1) return x * 0;
+  Shape channels = x.shape();
+  channels[x.dim() - 1] = 1;
+  Tensor mask = bernoulli_(empty(channels, x.dtype()), 1 - p());
+  mask.div_(1 - p());
+  return x * mask;
+}
+
+// For SELU ----------------------------------------------------------------------------------------
+
+AlphaDropout::AlphaDropout(double p) : ActivationWith(checked("AlphaDropout", p)) {}
+
+// y = a (kept ? x : -limit) + b, where a and b restore mean 0 and variance 1
+Variable AlphaDropout::operator()(const Variable& x) const {
+  if (!is_training() || p() == 0) return x;
+  if (p() == 1) return x * 0;
+  constexpr double kLimit = 1.7580993408473766;  // of SELU below
+  const double a = 1 / std::sqrt((kLimit * kLimit * p() + 1) * (1 - p()));
+  const Tensor kept = bernoulli_(empty(x.shape(), x.dtype()), 1 - p());
+  return x * Variable(kept * a) + Variable((kept - 1) * (kLimit * a) + kLimit * a * p());
 }
 
 }  // namespace tapegrad::nn

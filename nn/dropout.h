@@ -1,8 +1,9 @@
-// Dropout (Srivastava and others 2014). Read next: nn/losses.h.
+// Dropout (Srivastava and others 2014) and its kin. Read next: nn/losses.h.
 #pragma once
 
 #include <string>
 
+#include <tapegrad/nn/activations.h>
 #include <tapegrad/nn/module.h>
 
 namespace tapegrad::nn {
@@ -21,6 +22,22 @@ class Dropout : public Module {
 
  private:
   Shared<double> p_;
+};
+
+// The same for whole channels (Tompson and others 2015): (batch, channels, length) or (channels,
+// length).
+struct Dropout1d : ActivationWith<double> {
+  explicit Dropout1d(double p = 0.5);
+  Variable operator()(const Variable& x) const;
+  double p() const { return option(); }
+};
+
+// Keeps the mean and variance that SELU works towards: dropped elements become SELU's limit, and
+// all are scaled and shifted (Klambauer and others 2017).
+struct AlphaDropout : ActivationWith<double> {
+  explicit AlphaDropout(double p = 0.5);
+  Variable operator()(const Variable& x) const;
+  double p() const { return option(); }
 };
 
 }  // namespace tapegrad::nn

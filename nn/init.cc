@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -71,6 +73,44 @@ void uniform_(const Variable& x, double a, double b, Generator& generator) {
 void normal_(const Variable& x, double mean, double std, Generator& generator) {
   tapegrad::normal_(value_of(x), mean, std, generator);
 }
+namespace {
+
+// The x with erf(x) = y. Winitzki's approximation (2008), then Newton's method.
+double inverse_erf(double y) {
+  if (std::abs(y) >= 1) return std::copysign(std::numeric_limits<double>::infinity(), y);
+  constexpr double kPi = std::numbers::pi;
+  constexpr double a = 0.147;
+  const double log_rest = std::log1p(-y * y);
+  const double half = 2 / (kPi * a) + log_rest / 2;
+  double x = std::copysign(std::sqrt(std::sqrt(half * half - log_rest / a) - half), y);
+  for (int step = 0; step < 3; ++step) {
+    x -= (std::erf(x) - y) * std::exp(x * x) * std::sqrt(kPi) / 2;
+  }
+  return x;
+}
+
+double normal_cdf(double x) { return (1 + std::erf(x / std::sqrt(2.0))) / 2; }
+
+}  // namespace
+
+// Uniform numbers through the inverse of the distribution function.
+void trunc_normal_(const Variable& x, double mean, double std, double a, double b,
+                   Generator& generator) {
+  if (!(a <= b)) {
+    throw ValueError("trunc_normal_: the bounds are " + std::to_string(a) + " and " +
+                     std::to_string(b) + ", needed the lower one first");
+  }
+  const double low = normal_cdf((a - mean) / std);
+  const double high = normal_cdf((b - mean) / std);
+  const Tensor draw =
+      tapegrad::uniform_(empty(x.shape(), x.dtype()), 2 * low - 1, 2 * high - 1, generator);
+  std::vector<double> values = to_vector<double>(draw);
+  for (double& value : values) {
+    value = std::clamp(inverse_erf(value) * std * std::sqrt(2.0) + mean, a, b);
+  }
+  value_of(x).copy_(reshape(tensor(values), x.shape()));
+}
+
 void constant_(const Variable& x, double value) { value_of(x).fill_(value); }
 void zeros_(const Variable& x) { constant_(x, 0); }
 void ones_(const Variable& x) { constant_(x, 1); }

@@ -23,6 +23,9 @@ void uniform_(const Variable& x, double a = 0, double b = 1,
               Generator& generator = default_generator());
 void normal_(const Variable& x, double mean = 0, double std = 1,
              Generator& generator = default_generator());
+// The normal distribution between a and b.
+void trunc_normal_(const Variable& x, double mean = 0, double std = 1, double a = -2, double b = 2,
+                   Generator& generator = default_generator());
 void constant_(const Variable& x, double value);
 void zeros_(const Variable& x);
 void ones_(const Variable& x);

@@ -1,4 +1,4 @@
-// Linear: y = x W^T + b. Read next: nn/embedding.h.
+// Linear: y = x W^T + b. Read next: nn/bilinear.h.
 #pragma once
 
 #include <cstdint>

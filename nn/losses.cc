@@ -3,6 +3,8 @@
 #include <tapegrad/nn/losses.h>
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -54,7 +56,8 @@ struct Classes {
     weight = weight.to(x.dtype()).contiguous();
   }
 
-  void check_targets(const char* operation, const Tensor& targets, std::int64_t ignored) const {
+  void check_targets(const char* operation, const Tensor& targets,
+                     std::optional<std::int64_t> ignored) const {
     const std::string start = std::string(operation) + ": ";
     if (targets.shape() != batch) {
       throw ShapeError(start + "targets have shape " + to_string(targets.sizes()) + ", needed " +
@@ -349,6 +352,221 @@ Variable bce_with_logits(const Variable& logits, const Variable& targets,
   Variable losses = (1 - targets) * logits + missed;
   if (options.weight.defined()) losses = losses * Variable(options.weight);
   return reduced(losses, options.reduction);
+}
+
+// PyTorch's bounds in bce_loss and cosine_embedding_loss are written in float32.
+constexpr double kTiny = 1e-12f;
+
+// y = -(t log x + (1 - t) log(1 - x))      dx = dy (x - t) / (x (1 - x)), which PyTorch bounds
+// dt = dy (log(1 - x) - log x)
+Variable bce_loss(const Variable& input, const Variable& targets, const BceOptions& options) {
+  check_same_shape("bce_loss", input, targets);
+  if (options.weight.defined() && !broadcastable_to(options.weight.sizes(), input.sizes())) {
+    throw ShapeError("bce_loss: weight has shape " + to_string(options.weight.sizes()) +
+                     ", needed one that broadcasts to " + to_string(input.sizes()));
+  }
+  const Tensor& x = input.value();
+  if (any(logical_not(x >= 0 && x <= 1)).item<bool>()) {
+    throw ValueError(
+        "bce_loss: an input is outside [0, 1], needed probabilities; for other numbers, "
+        "bce_with_logits");
+  }
+  const auto log_of = [](const Variable& p) { return clamp(log(p), -100); };
+  const auto log_of_rest = [](const Variable& p) { return clamp(log1p(-p), -100); };
+  const Tensor value =
+      ((targets.value() - 1) * log_of_rest(x) - targets.value() * log_of(x)).value();
+  const Variable losses =
+      record("bce_loss", value,
+             from(input,
+                  [input, targets](const Variable& dy) {
+                    return dy * (input - targets) / clamp(input * (1 - input), kTiny);
+                  }),
+             from(targets, [input, log_of, log_of_rest](const Variable& dy) {
+               return dy * (log_of_rest(input) - log_of(input));
+             }));
+  return reduced(options.weight.defined() ? losses * Variable(options.weight) : losses,
+                 options.reduction);
+}
+
+// Distances that forgive more ---------------------------------------------------------------------
+
+namespace {
+
+void check_positive(const char* operation, const char* option, double value, bool zero_too) {
+  if (value > 0 || (zero_too && value == 0)) return;
+  std::ostringstream text;
+  text << operation << ": " << option << " is " << value << ", needed a number above 0"
+       << (zero_too ? ", or 0" : "");
+  throw ValueError(text.str());
+}
+
+// max(0, x)
+Variable hinge(const Variable& x) { return clamp(x, 0); }
+
+}  // namespace
+
+Variable smooth_l1_loss(const Variable& input, const Variable& target,
+                        const SmoothL1Options& options) {
+  check_same_shape("smooth_l1_loss", input, target);
+  check_positive("smooth_l1_loss", "beta", options.beta, true);
+  const Variable d = abs(input - target);
+  if (options.beta == 0) return reduced(d, options.reduction);
+  return reduced(
+      where(d.value() < options.beta, square(d) * (0.5 / options.beta), d - 0.5 * options.beta),
+      options.reduction);
+}
+
+Variable huber_loss(const Variable& input, const Variable& target, const HuberOptions& options) {
+  check_same_shape("huber_loss", input, target);
+  check_positive("huber_loss", "delta", options.delta, false);
+  const Variable d = abs(input - target);
+  return reduced(
+      where(d.value() <= options.delta, square(d) * 0.5, (d - 0.5 * options.delta) * options.delta),
+      options.reduction);
+}
+
+// t (log t - x)
+Variable kl_div(const Variable& input, const Variable& target, const KlDivOptions& options) {
+  check_same_shape("kl_div", input, target);
+  Variable losses;
+  if (options.log_target) {
+    losses = exp(target) * (target - input);
+  } else {
+    const Tensor none = target.value() == 0;
+    losses = target * log(where(none, 1, target)) - target * input;
+  }
+  if (!options.batchmean) return reduced(losses, options.reduction);
+  const double batch = input.dim() == 0 ? 1 : static_cast<double>(input.size(0));
+  return sum(losses) / batch;
+}
+
+// Margins -----------------------------------------------------------------------------------------
+
+namespace {
+
+// Targets that say 1 or -1, of the given shape.
+void check_signs(const char* operation, const Tensor& targets, const Shape& shape) {
+  if (targets.shape() != shape) {
+    throw ShapeError(std::string(operation) + ": targets have shape " + to_string(targets.sizes()) +
+                     ", needed " + to_string(shape));
+  }
+  if (any(targets != 1 && targets != -1).item<bool>()) {
+    throw ValueError(std::string(operation) + ": a target is neither 1 nor -1");
+  }
+}
+
+}  // namespace
+
+Variable hinge_embedding_loss(const Variable& input, const Tensor& targets,
+                              const HingeEmbeddingOptions& options) {
+  check_signs("hinge_embedding_loss", targets, input.shape());
+  return reduced(where(targets == 1, input, hinge(options.margin - input)), options.reduction);
+}
+
+Variable cosine_embedding_loss(const Variable& a, const Variable& b, const Tensor& targets,
+                               const MarginOptions& options) {
+  check_same_shape("cosine_embedding_loss", a, b);
+  if (a.dim() != 1 && a.dim() != 2) {
+    throw ShapeError("cosine_embedding_loss: vectors are " + to_string(a.sizes()) +
+                     ", needed (batch, dim) or (dim)");
+  }
+  check_signs("cosine_embedding_loss", targets, a.dim() == 1 ? Shape{} : Shape{a.size(0)});
+  const Variable sizes = (sum(square(a), -1) + kTiny) * (sum(square(b), -1) + kTiny);
+  const Variable cosine = sum(a * b, -1) / sqrt(sizes);
+  return reduced(where(targets == 1, 1 - cosine, hinge(cosine - options.margin)),
+                 options.reduction);
+}
+
+Variable margin_ranking_loss(const Variable& a, const Variable& b, const Tensor& targets,
+                             const MarginOptions& options) {
+  check_same_shape("margin_ranking_loss", a, b);
+  check_signs("margin_ranking_loss", targets, a.shape());
+  return reduced(hinge(options.margin - Variable(targets.to(a.dtype())) * (a - b)),
+                 options.reduction);
+}
+
+Variable triplet_margin_loss(const Variable& anchor, const Variable& positive,
+                             const Variable& negative, const TripletMarginOptions& options) {
+  check_same_shape("triplet_margin_loss", anchor, positive);
+  check_same_shape("triplet_margin_loss", anchor, negative);
+  const auto distance = [&](const Variable& a, const Variable& b) {
+    return pairwise_distance(a, b, options.p, options.eps);
+  };
+  Variable far = distance(anchor, negative);
+  if (options.swap) far = minimum(far, distance(positive, negative));
+  return reduced(hinge(options.margin + distance(anchor, positive) - far), options.reduction);
+}
+
+Variable multi_margin_loss(const Variable& x, const Tensor& targets,
+                           const MultiMarginOptions& options) {
+  if (options.p != 1 && options.p != 2) {
+    throw ValueError("multi_margin_loss: p is " + std::to_string(options.p) + ", needed 1 or 2");
+  }
+  if (x.dim() > 2) {
+    throw ShapeError("multi_margin_loss: x is " + to_string(x.sizes()) +
+                     ", needed (batch, classes) or (classes)");
+  }
+  const Classes classes("multi_margin_loss", x, options.weight);
+  classes.check_targets("multi_margin_loss", targets, std::nullopt);
+  const Tensor index = unsqueeze(targets, -1);
+  const Tensor own = one_hot(targets, classes.count) != 0;
+  Variable missed = masked_fill(hinge(options.margin - gather(x, -1, index) + x), own, 0);
+  if (options.p == 2) missed = square(missed);
+  if (classes.weight.defined()) {
+    const Tensor picked = index_select(classes.weight, 0, flatten(targets));
+    missed = missed * Variable(reshape(picked, index.shape()));
+  }
+  return reduced(sum(missed, -1) / static_cast<double>(classes.count), options.reduction);
+}
+
+// Many classes ------------------------------------------------------------------------------------
+
+// -log s(u.v) - sum of log s(-u.n) = log(1 + e^-u.v) + sum of log(1 + e^u.n)
+Variable negative_sampling_loss(const Variable& input, const Variable& target,
+                                const Variable& negatives, const LossOptions& options) {
+  check_same_shape("negative_sampling_loss", input, target);
+  if (input.dim() != 2 || negatives.dim() != 3 || negatives.size(0) != input.size(0) ||
+      negatives.size(2) != input.size(1)) {
+    throw ShapeError("negative_sampling_loss: input is " + to_string(input.sizes()) +
+                     " and negatives " + to_string(negatives.sizes()) +
+                     ", needed (batch, dim) and (batch, k, dim)");
+  }
+  const Variable right = sum(input * target, 1);                              // (batch)
+  const Variable wrong = squeeze(matmul(negatives, unsqueeze(input, 2)), 2);  // (batch, k)
+  return reduced(log_of_one_plus_exp(-right) + sum(log_of_one_plus_exp(wrong), 1),
+                 options.reduction);
+}
+
+// Cross entropy of the scores (target, samples...) - log(k p), with the target first
+Variable sampled_softmax_loss(const Variable& input, const Tensor& targets, const Variable& weight,
+                              const Tensor& samples, const Tensor& probabilities,
+                              const SampledSoftmaxOptions& options) {
+  const bool fits = input.dim() == 2 && weight.dim() == 2 && input.size(1) == weight.size(1) &&
+                    targets.dim() == 1 && targets.size(0) == input.size(0) && samples.dim() == 1 &&
+                    probabilities.shape() == Shape{weight.size(0)};
+  if (!fits) {
+    throw ShapeError("sampled_softmax_loss: input is " + to_string(input.sizes()) + ", targets " +
+                     to_string(targets.sizes()) + ", weight " + to_string(weight.sizes()) +
+                     ", samples " + to_string(samples.sizes()) + ", probabilities " +
+                     to_string(probabilities.sizes()) +
+                     ", needed (batch, dim), (batch), (classes, dim), (k), (classes)");
+  }
+  const Tensor expected = log(probabilities.to(input.dtype()) *
+                              static_cast<double>(samples.numel()));  // of each class's count
+  const auto corrected = [&](const Variable& scores, const Tensor& ids) {
+    Variable result = scores - Variable(index_select(expected, 0, ids));
+    if (options.bias.defined()) result = result + index_select(options.bias, 0, ids);
+    return result;
+  };
+  const Variable own = corrected(sum(input * embedding(weight, targets), 1), targets);
+  Variable others =
+      corrected(matmul(input, transpose(embedding(weight, samples))), samples);  // (batch, k)
+  if (options.remove_accidental_hits) {
+    const double lowest = -std::numeric_limits<double>::infinity();
+    others = masked_fill(others, unsqueeze(targets, 1) == samples, lowest);
+  }
+  return cross_entropy(cat({unsqueeze(own, 1), others}, 1), zeros_like(targets),
+                       {.reduction = options.reduction});
 }
 
 }  // namespace tapegrad::nn

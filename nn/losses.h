@@ -1,5 +1,6 @@
 // Losses: how far a model's answer is from the right one, as a number to be made small. Names,
-// options and corner cases are those of torch.nn.functional. Read next: nn/init.h.
+// options and corner cases are those of torch.nn.functional. Read next:
+// nn/hierarchical_softmax.h.
 #pragma once
 
 #include <cstdint>
@@ -59,5 +60,111 @@ struct BceWithLogitsOptions {
 // that it neither overflows nor cancels. targets has the shape of logits.
 Variable bce_with_logits(const Variable& logits, const Variable& targets,
                          const BceWithLogitsOptions& options = {});
+
+struct BceOptions {
+  Tensor weight{};  // broadcasts to input
+  Reduction reduction = Reduction::mean;
+};
+
+// -weight * (t * log x + (1 - t) * log(1 - x)) for probabilities x, where no logarithm is below
+// -100; bce_with_logits() is more accurate. ValueError for an x outside [0, 1].
+Variable bce_loss(const Variable& input, const Variable& targets, const BceOptions& options = {});
+
+// Distances that forgive more -----------------------------------------------------------------
+// With d = input - target, of the same shape:
+
+struct SmoothL1Options {
+  Reduction reduction = Reduction::mean;
+  double beta = 1;  // where the square ends; 0 gives l1_loss
+};
+// d^2 / (2 beta) where |d| < beta, else |d| - beta / 2 (Girshick 2015).
+Variable smooth_l1_loss(const Variable& input, const Variable& target,
+                        const SmoothL1Options& options = {});
+
+struct HuberOptions {
+  Reduction reduction = Reduction::mean;
+  double delta = 1;  // where the square ends
+};
+// d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2) (Huber 1964).
+Variable huber_loss(const Variable& input, const Variable& target,
+                    const HuberOptions& options = {});
+
+struct KlDivOptions {
+  Reduction reduction = Reduction::mean;  // over elements, as in PyTorch
+  bool batchmean = false;                 // instead: the sum divided by the size of the batch
+  bool log_target = false;                // target, too, holds logarithms
+};
+// target * (log target - input), where input holds log probabilities; 0 where target is 0. Summed
+// over a distribution, Kullback and Leibler's divergence.
+Variable kl_div(const Variable& input, const Variable& target, const KlDivOptions& options = {});
+
+// Margins ---------------------------------------------------------------------------------------
+// targets say 1 or -1.
+
+struct HingeEmbeddingOptions {
+  double margin = 1;
+  Reduction reduction = Reduction::mean;
+};
+// x where the target is 1, max(0, margin - x) where it is -1: x is a distance.
+Variable hinge_embedding_loss(const Variable& input, const Tensor& targets,
+                              const HingeEmbeddingOptions& options = {});
+
+struct MarginOptions {
+  double margin = 0;
+  Reduction reduction = Reduction::mean;
+};
+// 1 - cos where the target is 1, max(0, cos - margin) where it is -1, of the vectors (batch, dim)
+// or (dim).
+Variable cosine_embedding_loss(const Variable& a, const Variable& b, const Tensor& targets,
+                               const MarginOptions& options = {});
+// max(0, margin - target * (a - b)): whether a should rank above b (1) or below it (-1).
+Variable margin_ranking_loss(const Variable& a, const Variable& b, const Tensor& targets,
+                             const MarginOptions& options = {});
+
+struct TripletMarginOptions {
+  double margin = 1;
+  double p = 2;  // of the distances
+  double eps = 1e-6;
+  bool swap = false;  // the negative's distance is that to the anchor or the positive, if smaller
+  Reduction reduction = Reduction::mean;
+};
+// max(0, margin + |anchor - positive| - |anchor - negative|) over the last dimension.
+Variable triplet_margin_loss(const Variable& anchor, const Variable& positive,
+                             const Variable& negative, const TripletMarginOptions& options = {});
+
+struct MultiMarginOptions {
+  int p = 1;  // 1 or 2
+  double margin = 1;
+  Tensor weight{};  // (classes)
+  Reduction reduction = Reduction::mean;
+};
+// Sum over the other classes c of weight[y] * max(0, margin - x[y] + x[c])^p, divided by their
+// number and 1, for x (batch, classes) or (classes) and targets y.
+Variable multi_margin_loss(const Variable& x, const Tensor& targets,
+                           const MultiMarginOptions& options = {});
+
+// Many classes ------------------------------------------------------------------------------------
+// Words of a vocabulary are too many for a softmax at each step; nn/hierarchical_softmax.h is a
+// third way.
+
+// -log s(input . target) - sum over k of log s(-input . negatives[k]), s the sigmoid: tells a word
+// that was there from words that were drawn (Mikolov and others 2013). (batch, dim), (batch, dim)
+// and (batch, k, dim).
+Variable negative_sampling_loss(const Variable& input, const Variable& target,
+                                const Variable& negatives, const LossOptions& options = {});
+
+struct SampledSoftmaxOptions {
+  Variable bias{};  // (classes)
+  Reduction reduction = Reduction::mean;
+  bool remove_accidental_hits = true;  // a sample that is the target does not count against it
+};
+// Cross entropy among the target and the sampled classes instead of all (Jean and others 2015).
+// Row c of weight (classes, dim) stands for class c; samples (k) were drawn for the whole batch
+// with the probabilities (classes), whose logarithm of k * p is subtracted from every score, so
+// that the expected gradient nears that of the full softmax as k grows. input is (batch, dim),
+// targets (batch). weight's gradient holds only the rows that were used.
+Variable sampled_softmax_loss(const Variable& input, const Tensor& targets, const Variable& weight,
+                              const Tensor& samples, const Tensor& probabilities,
+                              const SampledSoftmaxOptions& options = {});
 
 }  // namespace tapegrad::nn

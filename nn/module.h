@@ -76,6 +76,14 @@ class Module {
   // name, and nothing has changed. With {.strict = false}, loads what fits and returns the lists.
   LoadReport load_state_dict(const StateDict& state, LoadOptions options = {}) const;
 
+  // Calls function(module) for every module inside and then for this one, as a const Module&;
+  // dynamic_cast tells which class it is.
+  template <class Function>
+  void apply(const Function& function) const {
+    for (const Child& child : state_->children) child.module->apply(function);
+    function(*this);
+  }
+
   // Puts `module` in the place of the registered module of that name, of the same class: all
   // handles to the old one, the member variable included, use the new parameters, buffers and
   // options from now on. ValueError if there is no such name, or if the class or a registered name

@@ -19,6 +19,21 @@ Tensor relu_backward(const Tensor& dy, const Tensor& y);     // where(y <= 0, 0,
 Tensor softmax_backward(const Tensor& dy, const Tensor& y, std::int64_t dim);
 Tensor log_softmax_backward(const Tensor& dy, const Tensor& y, std::int64_t dim);
 
+// Layer normalisation (tensor/normalization.cc): y of x's shape, and what its gradients need again,
+// the mean and 1 / sqrt(variance + eps) of each row, which has the shape `shape`.
+struct Normalized {
+  Tensor y;
+  Tensor mean;   // (rows)
+  Tensor scale;  // (rows)
+};
+Normalized layer_norm_forward(const Tensor& x, const Shape& shape, const Tensor& weight,
+                              const Tensor& bias, double eps);
+Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Normalized& forward,
+                           const Tensor& weight);
+// Of weight's shape.
+Tensor layer_norm_weight_backward(const Tensor& dy, const Tensor& x, const Normalized& forward,
+                                  const Shape& shape);
+
 // The view of `whole` where `piece` belongs: positions start, start + step, ... of dimension dim,
 // or position start if piece has one dimension fewer (tensor/inplace.cc).
 Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,

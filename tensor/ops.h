@@ -1,7 +1,7 @@
 // What can be done with tensors: free functions with PyTorch's names and semantics, found by
 // argument-dependent lookup. None of them changes its arguments. Grouped as the source files are:
-// create.cc, elementwise.cc, reductions.cc, extremes.cc, softmax.cc, matmul.cc, shaping.cc,
-// rearranging.cc, indexing.cc, gathering.cc, sorting.cc, similarity.cc.
+// create.cc, elementwise.cc, reductions.cc, extremes.cc, softmax.cc, normalization.cc, matmul.cc,
+// shaping.cc, rearranging.cc, indexing.cc, gathering.cc, sorting.cc, similarity.cc.
 // Read next: autograd/tape.h.
 //
 // Throughout: two operands are broadcast by NumPy's rule and promoted boolean < int64 < float32 <
@@ -174,6 +174,12 @@ Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim = false);
 Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
 Tensor cumsum(const Tensor& x, std::int64_t dim);
+
+// The last dimensions of x, which have the sizes normalized_shape, made of mean 0 and variance 1:
+// (x - mean) / sqrt(var + eps) * weight + bias, where var divides by n; weight and bias are of
+// normalized_shape or undefined (normalization.cc).
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
+                  const Tensor& bias = {}, double eps = 1e-5);
 
 // A reduction that also says where: int64 positions along the dimension, the first on ties; NaN
 // counts as the largest (max) and the smallest (min).

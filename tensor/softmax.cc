@@ -1,5 +1,5 @@
 // softmax, log_softmax and logsumexp, over the last dimension through the kernels; any other
-// dimension is moved there first. Read next: tensor/similarity.cc.
+// dimension is moved there first. Read next: tensor/normalization.cc.
 #include <tapegrad/tensor/bands.h>
 #include <tapegrad/tensor/fused.h>
 #include <tapegrad/tensor/kernels/kernels.h>

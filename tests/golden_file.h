@@ -31,6 +31,15 @@ class GoldenFile {
     }
     return {found.begin(), found.end()};
   }
+  // What follows `start` in the roles of a case that begin with it, as in param.<name>; sorted.
+  std::vector<std::string> roles(const std::string& which, const std::string& start) const {
+    const std::string prefix = which + "." + start;
+    std::set<std::string> found;
+    for (const auto& [name, tensor] : tensors_) {
+      if (name.starts_with(prefix)) found.insert(name.substr(prefix.size()));
+    }
+    return {found.begin(), found.end()};
+  }
   bool has(const std::string& name) const { return tensors_.contains(name); }
   const tapegrad::Tensor& at(const std::string& name) const { return tensors_.at(name); }
   // The option of a case, or `otherwise` if it is absent.

@@ -40,6 +40,8 @@ namespace {
 
 #include "softmax.inl"
 
+#include "normalization.inl"
+
 #include "rows.inl"
 
 #include "recurrent.inl"
@@ -92,6 +94,9 @@ constexpr Table<T> make_table() {
   table.logsumexp = logsumexp<T>;
   table.softmax_backward = softmax_backward<T>;
   table.log_softmax_backward = log_softmax_backward<T>;
+  table.layer_norm = layer_norm<T>;
+  table.layer_norm_backward = layer_norm_backward<T>;
+  table.layer_norm_weight_backward = layer_norm_weight_backward<T>;
   table.gather_rows = gather_rows<T>;
   table.scatter_add_rows = scatter_add_rows<T>;
   table.bag_sum = bag_sum<T>;

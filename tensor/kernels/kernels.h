@@ -169,6 +169,20 @@ struct Table {
   void (*log_softmax_backward)(T* dx, const T* dy, const T* y, std::size_t rows,
                                std::size_t columns);
 
+  // normalization.inl: over the last dimension of (rows, columns), columns > 0 ----------------
+  // y = (x - mean) * scale * weight + bias with scale = 1 / sqrt(variance + eps), the variance that
+  // divides by columns; mean and scale are (rows), weight and bias (columns). bias may be null, and
+  // then weight too.
+  void (*layer_norm)(T* y, T* mean, T* scale, const T* x, const T* weight, const T* bias,
+                     std::size_t rows, std::size_t columns, T eps);
+  // With g = dy * weight (dy where weight is null) and n = (x - mean) * scale, for each row:
+  // dx = scale * (g - mean of g - n * mean of (g * n)); dx may not be dy or x
+  void (*layer_norm_backward)(T* dx, const T* dy, const T* x, const T* mean, const T* scale,
+                              const T* weight, std::size_t rows, std::size_t columns);
+  // dweight += sum over rows of dy * (x - mean) * scale, in the order of rows
+  void (*layer_norm_weight_backward)(T* dweight, const T* dy, const T* x, const T* mean,
+                                     const T* scale, std::size_t rows, std::size_t columns);
+
   // rows.inl: tables of rows, with indices already checked -----------------------------------
   // y[i] = table[ids[i]]
   void (*gather_rows)(T* y, const T* table, const std::int64_t* ids, std::size_t n,

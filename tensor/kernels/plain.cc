@@ -221,6 +221,53 @@ void log_softmax_backward(T* dx, const T* dy, const T* y, size_t rows, size_t co
   }
 }
 
+// Normalisation ----------------------------------------------------------------------------------
+
+template <class T>
+void layer_norm(T* y, T* mean, T* scale, const T* x, const T* weight, const T* bias, size_t rows,
+                size_t columns, T eps) {
+  for (size_t i = 0; i < rows; ++i, y += columns, x += columns) {
+    mean[i] = sum(x, columns) / static_cast<T>(columns);
+    long double squares = 0;
+    for (size_t j = 0; j < columns; ++j) {
+      squares += static_cast<long double>(x[j] - mean[i]) * (x[j] - mean[i]);
+    }
+    const T variance = static_cast<T>(squares / static_cast<long double>(columns));
+    scale[i] = T(1) / std::sqrt(variance + eps);
+    for (size_t j = 0; j < columns; ++j) {
+      y[j] = (x[j] - mean[i]) * scale[i];
+      if (weight != nullptr) y[j] *= weight[j];
+      if (bias != nullptr) y[j] += bias[j];
+    }
+  }
+}
+
+template <class T>
+void layer_norm_backward(T* dx, const T* dy, const T* x, const T* mean, const T* scale,
+                         const T* weight, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i, dx += columns, dy += columns, x += columns) {
+    long double g_sum = 0, slope_sum = 0;
+    for (size_t j = 0; j < columns; ++j) {
+      dx[j] = weight == nullptr ? dy[j] : dy[j] * weight[j];
+      g_sum += dx[j];
+      slope_sum += static_cast<long double>(dx[j]) * ((x[j] - mean[i]) * scale[i]);
+    }
+    const T g_mean = static_cast<T>(g_sum / static_cast<long double>(columns));
+    const T g_slope = static_cast<T>(slope_sum / static_cast<long double>(columns));
+    for (size_t j = 0; j < columns; ++j) {
+      dx[j] = scale[i] * (dx[j] - g_mean - (x[j] - mean[i]) * scale[i] * g_slope);
+    }
+  }
+}
+
+template <class T>
+void layer_norm_weight_backward(T* dweight, const T* dy, const T* x, const T* mean, const T* scale,
+                                size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; ++i, dy += columns, x += columns) {
+    for (size_t j = 0; j < columns; ++j) dweight[j] += dy[j] * ((x[j] - mean[i]) * scale[i]);
+  }
+}
+
 // Rows, the matrix product -----------------------------------------------------------------------
 
 template <class T>
@@ -547,6 +594,9 @@ Table<T> make_table() {
   table.logsumexp = logsumexp<T>;
   table.softmax_backward = softmax_backward<T>;
   table.log_softmax_backward = log_softmax_backward<T>;
+  table.layer_norm = layer_norm<T>;
+  table.layer_norm_backward = layer_norm_backward<T>;
+  table.layer_norm_weight_backward = layer_norm_weight_backward<T>;
   table.gather_rows = gather_rows<T>;
   table.scatter_add_rows = scatter_add_rows<T>;
   table.bag_sum = bag_sum<T>;

@@ -1,6 +1,6 @@
 // Softmax and its kin over rows. Subtracting the row's maximum first keeps exp from overflowing.
 // Rows of classes (2, 4, 10) fit in one vector and stay in registers from end to end; longer ones
-// are read from cache three times. Read next: rows.inl.
+// are read from cache three times. Read next: normalization.inl.
 
 // The largest number of a row, in every lane. A NaN may be passed over: exp(NaN - top) makes the
 // whole row NaN all the same.

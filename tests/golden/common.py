@@ -23,6 +23,7 @@ WORDS = {
     "mode": ["fan_in", "fan_out", "sum", "mean", "max", "min"],
     "threshold_mode": ["rel", "abs"],
     "anneal_strategy": ["cos", "linear"],
+    "activation": ["relu", "gelu"],
     "nonlinearity": ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"],
     "dtype": ["float32", "float64", "int64", "bool"],
 }

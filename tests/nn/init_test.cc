@@ -1,6 +1,7 @@
 // Initial values: PyTorch's numbers, and what initialisation refuses.
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include <tapegrad/autograd/leaf.h>
 #include <tapegrad/nn/init.h>
@@ -56,6 +57,27 @@ std::string error_text(Function&& function) {
 }
 
 }  // namespace
+
+TEST_CASE("trunc_normal_ draws PyTorch's numbers between the bounds") {
+  const GoldenFile file("layers.safetensors");
+  const std::vector<std::string> cases = file.cases("trunc_normal_");
+  CHECK(cases.size() == 12);
+  for (const std::string& which : cases) {
+    CAPTURE(which);
+    const Tensor& expected = file.at(which + ".out0");
+    const Variable x = parameter(zeros_like(expected));
+    const double a = file.option(which, "a", -2);
+    const double b = file.option(which, "b", 2);
+    manual_seed(7);
+    init::trunc_normal_(x, file.option(which, "mean", 0), file.option(which, "std", 1), a, b);
+    CHECK(equal(tapegrad::rand({1}), file.at(which + ".next")));
+    CHECK(error_of(x.value(), expected) <= (expected.dtype() == float32 ? 5e-7 : 1e-14));
+    CHECK(all(x.value() >= a && x.value() <= b).item<bool>());
+  }
+  const Variable x = parameter(zeros({2}));
+  CHECK(error_text([&] { init::trunc_normal_(x, 0, 1, 2, -2); }) ==
+        "trunc_normal_: the bounds are 2.000000 and -2.000000, needed the lower one first");
+}
 
 TEST_CASE("initialisation draws PyTorch's numbers") {
   const auto option = [](const std::string& which, const char* name) {

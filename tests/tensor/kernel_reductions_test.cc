@@ -140,6 +140,60 @@ TEMPLATE_TEST_CASE("kernels: softmax and its kin", "", float, double) {
   }
 }
 
+TEMPLATE_TEST_CASE("kernels: normalisation of rows", "", float, double) {
+  using T = TestType;
+  const auto& plain = plain_table<T>();
+  const std::size_t rows = 5;
+  const double eps = double(kEps<T>);
+  for (const std::string& level : levels()) {
+    const auto& kernels = table_for<T>(level.c_str());
+    for (const std::size_t columns : Sizes{1, 2, 3, 7, 8, 15, 16, 17, 33, 100, 1000, 3001}) {
+      INFO(level << " columns " << columns);
+      const std::size_t n = rows * columns;
+      std::vector<T> x = numbers<T>(n);
+      for (T& value : x) value += T(3);
+      const std::vector<T> dy = numbers<T>(n, 1, 3);
+      const std::vector<T> weight = numbers<T>(columns, 2, 5), bias = numbers<T>(columns, 2, 7);
+      for (int given = 0; given < 3; ++given) {
+        const T* const w = given > 0 ? weight.data() : nullptr;
+        const T* const b = given > 1 ? bias.data() : nullptr;
+        std::vector<T> y(n), mean(rows), scale(rows), got_mean(rows), got_scale(rows), dx(n);
+        plain.layer_norm(y.data(), mean.data(), scale.data(), x.data(), w, b, rows, columns,
+                         T(1e-5));
+        // A row of one number has the variance 0: the scale magnifies each rounding.
+        const double slack = 40 * eps * double(columns == 1 ? scale[0] : T(1));
+        check_close(guarded<T>(n,
+                               [&](T* out, std::size_t) {
+                                 kernels.layer_norm(out, got_mean.data(), got_scale.data(),
+                                                    x.data(), w, b, rows, columns, T(1e-5));
+                               }),
+                    y, 8, std::vector<double>(n, slack));
+        check_close(got_mean, mean, 4);
+        check_close(got_scale, scale, 16);
+        plain.layer_norm_backward(dx.data(), dy.data(), x.data(), mean.data(), scale.data(), w,
+                                  rows, columns);
+        check_close(guarded<T>(n,
+                               [&](T* out, std::size_t) {
+                                 kernels.layer_norm_backward(out, dy.data(), x.data(), mean.data(),
+                                                             scale.data(), w, rows, columns);
+                               }),
+                    dx, 8, std::vector<double>(n, 2 * slack));
+        std::vector<T> dweight = bias;
+        plain.layer_norm_weight_backward(dweight.data(), dy.data(), x.data(), mean.data(),
+                                         scale.data(), rows, columns);
+        check_close(guarded<T>(columns,
+                               [&](T* out, std::size_t) {
+                                 std::copy(bias.begin(), bias.end(), out);
+                                 kernels.layer_norm_weight_backward(out, dy.data(), x.data(),
+                                                                    mean.data(), scale.data(), rows,
+                                                                    columns);
+                               }),
+                    dweight, 8, std::vector<double>(columns, slack));
+      }
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("kernels: softmax of rows with special values", "", float, double) {
   using T = TestType;
   for (const std::string& level : levels()) {

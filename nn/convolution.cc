@@ -1,0 +1,187 @@
+#include <tapegrad/nn/convolution.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <tapegrad/nn/init.h>
+#include <tapegrad/tensor/random.h>
+
+namespace tapegrad::nn {
+
+// Conv1d ------------------------------------------------------------------------------------------
+
+namespace {
+
+void check(std::int64_t in, std::int64_t out, std::int64_t kernel, const Conv1dOptions& options) {
+  const bool sizes = in >= 0 && out >= 0 && kernel >= 1;
+  const bool steps = options.stride >= 1 && options.dilation >= 1 &&
+                     (options.padding >= 0 || options.padding == same_padding);
+  if (!sizes || !steps) {
+    throw ValueError(
+        "Conv1d: channels " + std::to_string(in) + " -> " + std::to_string(out) + ", kernel_size " +
+        std::to_string(kernel) + ", stride " + std::to_string(options.stride) + ", padding " +
+        std::to_string(options.padding) + ", dilation " + std::to_string(options.dilation) +
+        "; needed channels and padding from 0, the others from 1");
+  }
+  if (options.padding == same_padding && options.stride != 1) {
+    throw ValueError("Conv1d: same_padding with stride " + std::to_string(options.stride) +
+                     ", needed stride 1");
+  }
+}
+
+// Kaiming's uniform initialisation with a = sqrt(5), which comes to the bound of the bias.
+Tensor drawn_weight(const Shape& shape, DType dtype) {
+  const Variable weight = parameter(empty(shape, dtype));
+  init::kaiming_uniform_(weight, {.a = std::sqrt(5.0)});
+  return weight.value();
+}
+
+Tensor drawn_bias(std::int64_t out, std::int64_t fan_in, DType dtype) {
+  const double bound = fan_in == 0 ? 0 : 1.0 / std::sqrt(static_cast<double>(fan_in));
+  return uniform_(empty({out}, dtype), -bound, bound);
+}
+
+}  // namespace
+
+Conv1d::Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
+               Conv1dOptions options)
+    : weight((check(in_channels, out_channels, kernel_size, options),
+              register_parameter("weight", drawn_weight({out_channels, in_channels, kernel_size},
+                                                        options.dtype)))),
+      bias(options.bias
+               ? register_parameter(
+                     "bias", drawn_bias(out_channels, in_channels * kernel_size, options.dtype))
+               : Parameter()),
+      options_(options) {}
+
+Variable Conv1d::operator()(const Variable& x) const {
+  return conv1d(
+      x, weight, bias,
+      {.stride = options_->stride, .padding = options_->padding, .dilation = options_->dilation});
+}
+
+std::string Conv1d::description() const {
+  std::string text = "Conv1d(" + std::to_string(weight.size(1)) + ", " +
+                     std::to_string(weight.size(0)) +
+                     ", kernel_size=" + std::to_string(weight.size(2)) +
+                     ", stride=" + std::to_string(options_->stride);
+  if (options_->padding == same_padding) {
+    text += ", padding=same";
+  } else if (options_->padding != 0) {
+    text += ", padding=" + std::to_string(options_->padding);
+  }
+  if (options_->dilation != 1) text += ", dilation=" + std::to_string(options_->dilation);
+  return text + (bias.defined() ? ")" : ", bias=false)");
+}
+
+void Conv1d::become(const Module& other) const {
+  Module::become(other);
+  *options_ = *static_cast<const Conv1d&>(other).options_;
+}
+
+// Pooling -----------------------------------------------------------------------------------------
+
+MaxPool1d::MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options)
+    : settings_({kernel_size, options}) {}
+
+Variable MaxPool1d::operator()(const Variable& x) const {
+  return max_pool1d(x, settings_->kernel_size, settings_->options);
+}
+
+std::string MaxPool1d::description() const {
+  const MaxPoolOptions& options = settings_->options;
+  return "MaxPool1d(kernel_size=" + std::to_string(settings_->kernel_size) +
+         ", stride=" + std::to_string(options.stride.value_or(settings_->kernel_size)) +
+         ", padding=" + std::to_string(options.padding) +
+         ", dilation=" + std::to_string(options.dilation) + ")";
+}
+
+void MaxPool1d::become(const Module& other) const {
+  Module::become(other);
+  *settings_ = *static_cast<const MaxPool1d&>(other).settings_;
+}
+
+AvgPool1d::AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options)
+    : settings_({kernel_size, options}) {}
+
+Variable AvgPool1d::operator()(const Variable& x) const {
+  return avg_pool1d(x, settings_->kernel_size, settings_->options);
+}
+
+std::string AvgPool1d::description() const {
+  const AvgPoolOptions& options = settings_->options;
+  return "AvgPool1d(kernel_size=" + std::to_string(settings_->kernel_size) +
+         ", stride=" + std::to_string(options.stride.value_or(settings_->kernel_size)) +
+         ", padding=" + std::to_string(options.padding) + ")";
+}
+
+void AvgPool1d::become(const Module& other) const {
+  Module::become(other);
+  *settings_ = *static_cast<const AvgPool1d&>(other).settings_;
+}
+
+namespace {
+
+std::int64_t checked_size(const char* layer, std::int64_t output_size) {
+  if (output_size >= 1) return output_size;
+  throw ValueError(std::string(layer) + ": output_size is " + std::to_string(output_size) +
+                   ", needed 1 or more");
+}
+
+// function(part) for each of `count` parts of the last dimension, side by side.
+template <class Function>
+Variable by_parts(const char* layer, const Variable& x, std::int64_t count,
+                  const Function& function) {
+  if ((x.dim() != 2 && x.dim() != 3) || x.size(-1) == 0) {
+    throw ShapeError(std::string(layer) + ": x is " + to_string(x.sizes()) +
+                     ", needed (batch, channels, length) or (channels, length) with a length of 1 "
+                     "or more");
+  }
+  const std::int64_t length = x.size(-1);
+  std::vector<Variable> parts;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t start = i * length / count;
+    const std::int64_t end = ((i + 1) * length + count - 1) / count;
+    parts.push_back(function(narrow(x, -1, start, end - start)));
+  }
+  return stack(parts, -1);
+}
+
+}  // namespace
+
+AdaptiveMaxPool1d::AdaptiveMaxPool1d(std::int64_t output_size)
+    : output_size_(checked_size("AdaptiveMaxPool1d", output_size)) {}
+
+Variable AdaptiveMaxPool1d::operator()(const Variable& x) const {
+  return by_parts("AdaptiveMaxPool1d", x, *output_size_,
+                  [](const Variable& part) { return max(part, -1).values; });
+}
+
+std::string AdaptiveMaxPool1d::description() const {
+  return "AdaptiveMaxPool1d(" + std::to_string(*output_size_) + ")";
+}
+
+void AdaptiveMaxPool1d::become(const Module& other) const {
+  Module::become(other);
+  *output_size_ = *static_cast<const AdaptiveMaxPool1d&>(other).output_size_;
+}
+
+AdaptiveAvgPool1d::AdaptiveAvgPool1d(std::int64_t output_size)
+    : output_size_(checked_size("AdaptiveAvgPool1d", output_size)) {}
+
+Variable AdaptiveAvgPool1d::operator()(const Variable& x) const {
+  return by_parts("AdaptiveAvgPool1d", x, *output_size_,
+                  [](const Variable& part) { return mean(part, -1); });
+}
+
+std::string AdaptiveAvgPool1d::description() const {
+  return "AdaptiveAvgPool1d(" + std::to_string(*output_size_) + ")";
+}
+
+void AdaptiveAvgPool1d::become(const Module& other) const {
+  Module::become(other);
+  *output_size_ = *static_cast<const AdaptiveAvgPool1d&>(other).output_size_;
+}
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,112 @@
+// Conv1d, and pooling of windows as layers, to put into a Sequential. Read next: nn/module_list.h.
+//
+//   Embedding words(20'000, 64);
+//   Conv1d triples(64, 100, 3, {.padding = same_padding});
+//   Variable features = relu(triples(transpose(words(tokens), 1, 2)));  // (batch, 100, steps)
+//   Variable text = max(features, 2).values;                            // (batch, 100)
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/module.h>
+
+namespace tapegrad::nn {
+
+struct Conv1dOptions {
+  std::int64_t stride = 1;
+  std::int64_t padding = 0;  // zeros on both sides; or same_padding
+  std::int64_t dilation = 1;
+  bool bias = true;
+  DType dtype = float32;
+};
+
+// conv1d() with weight and bias drawn uniformly from +-1 / sqrt(in_channels * kernel_size).
+class Conv1d : public Module {
+ public:
+  // ValueError for a kernel, stride or dilation below 1 and for negative channels or padding.
+  Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
+         Conv1dOptions options = {});
+
+  // (batch, in_channels, length) -> (batch, out_channels, windows), or both without batch.
+  Variable operator()(const Variable& x) const;
+
+  std::string description() const override;
+
+  Parameter weight;  // (out_channels, in_channels, kernel_size)
+  Parameter bias;    // (out_channels); undefined if there is none
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  Shared<Conv1dOptions> options_;
+};
+
+// max_pool1d().
+class MaxPool1d : public Module {
+ public:
+  explicit MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options = {});
+  Variable operator()(const Variable& x) const;
+  std::string description() const override;
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  struct Settings {
+    std::int64_t kernel_size;
+    MaxPoolOptions options;
+  };
+  Shared<Settings> settings_;
+};
+
+// avg_pool1d().
+class AvgPool1d : public Module {
+ public:
+  explicit AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options = {});
+  Variable operator()(const Variable& x) const;
+  std::string description() const override;
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  struct Settings {
+    std::int64_t kernel_size;
+    AvgPoolOptions options;
+  };
+  Shared<Settings> settings_;
+};
+
+// (..., length) -> (..., output_size): part i is from floor(i length / output_size) up to ceil((i +
+// 1) length / output_size); AdaptiveMaxPool1d(1) is the maximum over time (Collobert and others
+// 2011).
+class AdaptiveMaxPool1d : public Module {
+ public:
+  explicit AdaptiveMaxPool1d(std::int64_t output_size);
+  Variable operator()(const Variable& x) const;
+  std::string description() const override;
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  Shared<std::int64_t> output_size_;
+};
+class AdaptiveAvgPool1d : public Module {
+ public:
+  explicit AdaptiveAvgPool1d(std::int64_t output_size);
+  Variable operator()(const Variable& x) const;
+  std::string description() const override;
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  Shared<std::int64_t> output_size_;
+};
+
+}  // namespace tapegrad::nn

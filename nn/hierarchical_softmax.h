@@ -1,0 +1,58 @@
+// HierarchicalSoftmax: which of many words it is, as a walk down a binary tree (Morin and Bengio
+// 2005), where frequent words are near the root (Huffman's code, as in Mikolov and others 2013).
+// Read next: nn/init.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <tapegrad/nn/losses.h>
+#include <tapegrad/nn/module.h>
+
+namespace tapegrad::nn {
+
+struct HierarchicalSoftmaxOptions {
+  Reduction reduction = Reduction::mean;
+  DType dtype = float32;
+};
+
+// -log p(class) = -sum over the nodes on the way to the class of log s(+-input . weight[node]), s
+// the sigmoid, + for the right turn. It costs the length of the way, about log2(classes), in place
+// of classes; the probabilities of all classes sum to 1. weight begins as 0, as word2vec's does,
+// and its gradient holds only rows of nodes that were on the way.
+class HierarchicalSoftmax : public Module {
+ public:
+  // counts: how often each class occurs. ValueError for fewer than two classes or negative counts.
+  HierarchicalSoftmax(const std::vector<std::int64_t>& counts, std::int64_t dim,
+                      HierarchicalSoftmaxOptions options = {});
+
+  // (batch, dim) and int64 (batch) -> the loss.
+  Variable operator()(const Variable& input, const Tensor& targets) const;
+
+  // (batch, dim) -> (batch, classes): log p of every class, which costs as much as a softmax.
+  Variable log_probabilities(const Variable& input) const;
+
+  std::int64_t classes() const { return tree_->nodes.size(0); }
+  // How many turns lead to the class.
+  std::int64_t depth(std::int64_t class_id) const;
+  std::string description() const override;
+
+ private:
+  struct Tree {
+    Tensor nodes;  // (classes, longest way) int64: the way from the root; filled up with the root
+    Tensor turns;  // the same in weight's type: 1 right, -1 left, 0 behind the end
+    Reduction reduction;
+  };
+  static Tree tree_of(const std::vector<std::int64_t>& counts,
+                      const HierarchicalSoftmaxOptions& options);
+  Shared<Tree> tree_;
+
+ public:
+  Parameter weight;  // (classes - 1, dim): of the inner nodes, the root last
+
+ protected:
+  void become(const Module& other) const override;
+};
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,155 @@
+#include <tapegrad/nn/normalization.h>
+
+#include <sstream>
+
+#include <tapegrad/autograd/ops.h>
+
+namespace tapegrad::nn {
+namespace {
+
+Shape checked(const char* layer, const Shape& shape) {
+  bool fits = !shape.empty();
+  for (const std::int64_t size : shape) fits = fits && size >= 0;
+  if (fits) return shape;
+  throw ShapeError(std::string(layer) + ": normalized_shape is " + to_string(shape) +
+                   ", needed at least one size, none of them negative");
+}
+
+}  // namespace
+
+// LayerNorm ---------------------------------------------------------------------------------------
+
+LayerNorm::LayerNorm(const Shape& normalized_shape, LayerNormOptions options)
+    : weight(options.elementwise_affine
+                 ? register_parameter("weight",
+                                      ones(checked("LayerNorm", normalized_shape), options.dtype))
+                 : Parameter()),
+      bias(options.elementwise_affine
+               ? register_parameter("bias", zeros(normalized_shape, options.dtype))
+               : Parameter()),
+      settings_({checked("LayerNorm", normalized_shape), options.eps}) {}
+
+Variable LayerNorm::operator()(const Variable& x) const {
+  return layer_norm(x, settings_->shape, weight, bias, settings_->eps);
+}
+
+std::string LayerNorm::description() const {
+  std::ostringstream text;
+  text << "LayerNorm(" << settings_->shape << ", eps=" << settings_->eps
+       << (weight.defined() ? ")" : ", elementwise_affine=false)");
+  return text.str();
+}
+
+void LayerNorm::become(const Module& other) const {
+  Module::become(other);
+  *settings_ = *static_cast<const LayerNorm&>(other).settings_;
+}
+
+// RMSNorm -----------------------------------------------------------------------------------------
+
+RMSNorm::RMSNorm(const Shape& normalized_shape, RMSNormOptions options)
+    : weight(options.elementwise_affine
+                 ? register_parameter("weight",
+                                      ones(checked("RMSNorm", normalized_shape), options.dtype))
+                 : Parameter()),
+      settings_({checked("RMSNorm", normalized_shape), options.eps}) {}
+
+Variable RMSNorm::operator()(const Variable& x) const {
+  return rms_norm(x, settings_->shape, weight, settings_->eps);
+}
+
+std::string RMSNorm::description() const {
+  std::ostringstream text;
+  text << "RMSNorm(" << settings_->shape;
+  if (settings_->eps.has_value()) text << ", eps=" << *settings_->eps;
+  text << (weight.defined() ? ")" : ", elementwise_affine=false)");
+  return text.str();
+}
+
+void RMSNorm::become(const Module& other) const {
+  Module::become(other);
+  *settings_ = *static_cast<const RMSNorm&>(other).settings_;
+}
+
+// BatchNorm1d -------------------------------------------------------------------------------------
+
+namespace {
+
+std::int64_t checked_features(std::int64_t num_features) {
+  if (num_features >= 0) return num_features;
+  throw ValueError("BatchNorm1d: negative size in " + std::to_string(num_features));
+}
+
+}  // namespace
+
+BatchNorm1d::BatchNorm1d(std::int64_t num_features, BatchNormOptions options)
+    : weight(options.affine ? register_parameter(
+                                  "weight", ones({checked_features(num_features)}, options.dtype))
+                            : Parameter()),
+      bias(options.affine ? register_parameter("bias", zeros({num_features}, options.dtype))
+                          : Parameter()),
+      running_mean(options.track_running_stats
+                       ? register_buffer("running_mean", zeros({num_features}, options.dtype))
+                       : Buffer(Tensor())),
+      running_var(options.track_running_stats
+                      ? register_buffer("running_var", ones({num_features}, options.dtype))
+                      : Buffer(Tensor())),
+      num_batches_tracked(options.track_running_stats
+                              ? register_buffer("num_batches_tracked", zeros({}, int64))
+                              : Buffer(Tensor())),
+      settings_({checked_features(num_features), options}) {}
+
+Variable BatchNorm1d::operator()(const Variable& x) const {
+  if ((x.dim() != 2 && x.dim() != 3) || x.size(1) != num_features()) {
+    throw ShapeError("BatchNorm1d: x is " + to_string(x.sizes()) + ", needed (batch, " +
+                     std::to_string(num_features()) + ") or (batch, " +
+                     std::to_string(num_features()) + ", length)");
+  }
+  const bool tracks = running_mean->defined();
+  if (!is_training() && tracks) {
+    const Tensor scale = rsqrt(*running_var + settings_->options.eps);
+    const Shape along = x.dim() == 2 ? Shape{num_features()} : Shape{num_features(), 1};
+    const Variable y =
+        (x - Variable(reshape(*running_mean, along))) * Variable(reshape(scale, along));
+    const Variable scaled = weight.defined() ? y * reshape(weight, along) : y;
+    return bias.defined() ? scaled + reshape(bias, along) : scaled;
+  }
+  const Variable y = batch_norm(x, weight, bias, settings_->options.eps);
+  if (is_training() && tracks) {
+    const Dims others = x.dim() == 2 ? Dims{0} : Dims{0, 2};
+    *num_batches_tracked = *num_batches_tracked + 1;
+    const double part =
+        settings_->options.momentum.value_or(1 / num_batches_tracked->item<double>());
+    *running_mean = *running_mean * (1 - part) + mean(x.value(), others) * part;
+    *running_var = *running_var * (1 - part) + var(x.value(), others) * part;
+  }
+  return y;
+}
+
+void BatchNorm1d::reset_running_stats() const {
+  if (!running_mean->defined()) return;
+  *running_mean = zeros_like(*running_mean);
+  *running_var = ones_like(*running_var);
+  *num_batches_tracked = zeros({}, int64);
+}
+
+std::string BatchNorm1d::description() const {
+  std::ostringstream text;
+  const BatchNormOptions& options = settings_->options;
+  text << "BatchNorm1d(" << num_features() << ", eps=" << options.eps << ", momentum=";
+  if (options.momentum.has_value()) {
+    text << *options.momentum;
+  } else {
+    text << "none";
+  }
+  text << (options.affine ? "" : ", affine=false")
+       << (options.track_running_stats ? ")" : ", track_running_stats=false)");
+  return text.str();
+}
+
+void BatchNorm1d::become(const Module& other) const {
+  Module::become(other);
+  *settings_ = *static_cast<const BatchNorm1d&>(other).settings_;
+}
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,118 @@
+// LayerNorm, RMSNorm and BatchNorm1d: layers that bring numbers to a common scale. Read next:
+// nn/convolution.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <tapegrad/nn/module.h>
+
+namespace tapegrad::nn {
+
+struct LayerNormOptions {
+  double eps = 1e-5;
+  bool elementwise_affine = true;  // whether there are a weight and a bias
+  DType dtype = float32;
+};
+
+// layer_norm() with a weight, which begins as 1, and a bias, which begins as 0 (Ba and others
+// 2016).
+class LayerNorm : public Module {
+ public:
+  // The last sizes of what it is given: LayerNorm(64), LayerNorm({5, 64}). ShapeError if there are
+  // none.
+  explicit LayerNorm(const Shape& normalized_shape, LayerNormOptions options = {});
+
+  Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
+
+  const Shape& normalized_shape() const { return settings_->shape; }
+  std::string description() const override;
+
+  Parameter weight;  // of normalized_shape, as bias; undefined if there is none
+  Parameter bias;
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  struct Settings {
+    Shape shape;
+    double eps;
+  };
+  Shared<Settings> settings_;
+};
+
+struct RMSNormOptions {
+  std::optional<double> eps = std::nullopt;  // else the distance from 1 to the next number
+  bool elementwise_affine = true;            // whether there is a weight
+  DType dtype = float32;
+};
+
+// rms_norm() with a weight, which begins as 1 (Zhang and Sennrich 2019).
+class RMSNorm : public Module {
+ public:
+  explicit RMSNorm(const Shape& normalized_shape, RMSNormOptions options = {});
+
+  Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
+
+  const Shape& normalized_shape() const { return settings_->shape; }
+  std::string description() const override;
+
+  Parameter weight;  // of normalized_shape; undefined if there is none
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  struct Settings {
+    Shape shape;
+    std::optional<double> eps;
+  };
+  Shared<Settings> settings_;
+};
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;  // of a new batch in the running statistics; std::nullopt:
+                                         // they are the means of all batches so far
+  bool affine = true;                    // whether there are a weight and a bias
+  bool track_running_stats = true;       // false: eval mode uses the batch, too
+  DType dtype = float32;
+};
+
+// In training, batch_norm() of the batch, whose mean and variance (dividing by n - 1) enter the
+// running ones; in eval mode, (x - running_mean) / sqrt(running_var + eps) * weight + bias. weight
+// begins as 1, bias as 0 (Ioffe and Szegedy 2015).
+class BatchNorm1d : public Module {
+ public:
+  explicit BatchNorm1d(std::int64_t num_features, BatchNormOptions options = {});
+
+  // (batch, num_features) or (batch, num_features, length). ValueError in training for a single
+  // number for each feature.
+  Variable operator()(const Variable& x) const;
+
+  // Mean 0, variance 1, no batch so far.
+  void reset_running_stats() const;
+
+  std::int64_t num_features() const { return settings_->num_features; }
+  std::string description() const override;
+
+  Parameter weight;  // (num_features), as bias; undefined if there is none
+  Parameter bias;
+  Buffer running_mean;  // (num_features), as running_var; undefined if they are not tracked
+  Buffer running_var;
+  Buffer num_batches_tracked;  // () int64
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  struct Settings {
+    std::int64_t num_features;
+    BatchNormOptions options;
+  };
+  Shared<Settings> settings_;
+};
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,169 @@
+#include <tapegrad/nn/transformer.h>
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include <tapegrad/autograd/ops.h>
+
+namespace tapegrad::nn {
+
+// Layer -------------------------------------------------------------------------------------------
+
+// The members are made, and so drawn, in PyTorch's order.
+TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
+                                                 TransformerEncoderLayerOptions options)
+    : self_attn(register_module("self_attn", MultiheadAttention(d_model, nhead,
+                                                                {.dropout = options.dropout,
+                                                                 .batch_first = options.batch_first,
+                                                                 .dtype = options.dtype}))),
+      linear1(register_module("linear1",
+                              Linear(d_model, options.dim_feedforward, {.dtype = options.dtype}))),
+      dropout(register_module("dropout", Dropout(options.dropout))),
+      linear2(register_module("linear2",
+                              Linear(options.dim_feedforward, d_model, {.dtype = options.dtype}))),
+      norm1(register_module(
+          "norm1", LayerNorm(d_model, {.eps = options.layer_norm_eps, .dtype = options.dtype}))),
+      norm2(register_module(
+          "norm2", LayerNorm(d_model, {.eps = options.layer_norm_eps, .dtype = options.dtype}))),
+      dropout1(register_module("dropout1", Dropout(options.dropout))),
+      dropout2(register_module("dropout2", Dropout(options.dropout))),
+      options_(options) {}
+
+Variable TransformerEncoderLayer::attended(const Variable& x, const EncoderCall& call) const {
+  return dropout1(self_attn(x, x, x,
+                            {.key_padding_mask = call.key_padding_mask,
+                             .need_weights = false,
+                             .attn_mask = call.mask})
+                      .output);
+}
+
+Variable TransformerEncoderLayer::fed_forward(const Variable& x) const {
+  const Variable wide = linear1(x);
+  const bool is_relu = options_->activation == FeedforwardActivation::relu;
+  return dropout2(linear2(dropout(is_relu ? relu(wide) : gelu(wide))));
+}
+
+Variable TransformerEncoderLayer::operator()(const Variable& x, const EncoderCall& call) const {
+  if (options_->norm_first) {
+    const Variable y = x + attended(norm1(x), call);
+    return y + fed_forward(norm2(y));
+  }
+  const Variable y = norm1(x + attended(x, call));
+  return norm2(y + fed_forward(y));
+}
+
+std::string TransformerEncoderLayer::description() const {
+  return std::string("TransformerEncoderLayer(") +
+         (options_->activation == FeedforwardActivation::relu ? "relu" : "gelu") +
+         (options_->norm_first ? ", norm_first=true)" : ")");
+}
+
+void TransformerEncoderLayer::become(const Module& other) const {
+  Module::become(other);
+  *options_ = *static_cast<const TransformerEncoderLayer&>(other).options_;
+}
+
+// Encoder -----------------------------------------------------------------------------------------
+
+TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& layer,
+                                       std::int64_t num_layers, std::optional<LayerNorm> final_norm)
+    : layers(register_module("layers", ModuleList<TransformerEncoderLayer>())) {
+  if (num_layers < 0) {
+    throw ValueError("TransformerEncoder: " + std::to_string(num_layers) +
+                     " layers, needed 0 or more");
+  }
+  for (std::int64_t i = 0; i < num_layers; ++i) layers.push_back(clone(layer));
+  if (final_norm.has_value()) norm.emplace(register_module("norm", *std::move(final_norm)));
+}
+
+Variable TransformerEncoder::operator()(const Variable& x, const EncoderCall& call) const {
+  Variable y = x;
+  for (const TransformerEncoderLayer& layer : layers) y = layer(y, call);
+  return norm.has_value() ? (*norm)(y) : y;
+}
+
+std::string TransformerEncoder::description() const {
+  return "TransformerEncoder(" + std::to_string(layers.size()) + ")";
+}
+
+Tensor causal_mask(std::int64_t steps) { return unsqueeze(arange(steps), 1) < arange(steps); }
+
+// Positions ---------------------------------------------------------------------------------------
+
+namespace {
+
+// The first rows of a table for the steps of x, in a shape that broadcasts over its batch.
+Variable rows_for(const char* layer, const Variable& table, const Variable& x, bool batch_first) {
+  const std::int64_t dim = table.size(1);
+  if (x.dim() != 3 || x.size(2) != dim) {
+    throw ShapeError(std::string(layer) + ": x is " + to_string(x.sizes()) + ", needed " +
+                     (batch_first ? "(batch, steps, " : "(steps, batch, ") + std::to_string(dim) +
+                     ")");
+  }
+  const std::int64_t steps = x.size(batch_first ? 1 : 0);
+  if (steps > table.size(0)) {
+    throw ShapeError(std::string(layer) + ": x has " + std::to_string(steps) + " steps, needed " +
+                     std::to_string(table.size(0)) + " or fewer; raise max_len");
+  }
+  const Variable rows = narrow(table, 0, 0, steps);
+  return batch_first ? rows : unsqueeze(rows, 1);
+}
+
+Tensor sines(std::int64_t dim, const PositionOptions& options) {
+  if (dim < 0 || dim % 2 != 0) {
+    throw ValueError("PositionalEncoding: dim is " + std::to_string(dim) +
+                     ", needed an even number: sines and cosines come in pairs");
+  }
+  const Tensor pair = arange(0, dim, 2, float64) * (-std::log(10000.0) / static_cast<double>(dim));
+  const Tensor angle = unsqueeze(arange(0, options.max_len, 1, float64), 1) * exp(pair);
+  return reshape(stack({sin(angle), cos(angle)}, 2), {options.max_len, dim}).to(options.dtype);
+}
+
+std::string described(const char* layer, std::int64_t dim, std::int64_t max_len) {
+  return std::string(layer) + "(" + std::to_string(dim) + ", max_len=" + std::to_string(max_len) +
+         ")";
+}
+
+}  // namespace
+
+PositionalEncoding::PositionalEncoding(std::int64_t dim, PositionOptions options)
+    : dropout(register_module("dropout", Dropout(options.dropout))),
+      options_(options),
+      table_(sines(dim, options)) {}
+
+Variable PositionalEncoding::operator()(const Variable& x) const {
+  const Variable rows = rows_for("PositionalEncoding", Variable(*table_), x, options_->batch_first);
+  return dropout(x + rows.to(x.dtype()));
+}
+
+std::string PositionalEncoding::description() const {
+  return described("PositionalEncoding", table_->size(1), table_->size(0));
+}
+
+void PositionalEncoding::become(const Module& other) const {
+  Module::become(other);
+  *options_ = *static_cast<const PositionalEncoding&>(other).options_;
+  *table_ = *static_cast<const PositionalEncoding&>(other).table_;
+}
+
+LearnedPositions::LearnedPositions(std::int64_t dim, PositionOptions options)
+    : embedding(
+          register_module("embedding", Embedding(options.max_len, dim, {.dtype = options.dtype}))),
+      dropout(register_module("dropout", Dropout(options.dropout))),
+      options_(options) {}
+
+Variable LearnedPositions::operator()(const Variable& x) const {
+  return dropout(x + rows_for("LearnedPositions", embedding.weight, x, options_->batch_first));
+}
+
+std::string LearnedPositions::description() const {
+  return described("LearnedPositions", embedding.embedding_dim(), embedding.num_embeddings());
+}
+
+void LearnedPositions::become(const Module& other) const {
+  Module::become(other);
+  *options_ = *static_cast<const LearnedPositions&>(other).options_;
+}
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,136 @@
+// TransformerEncoder and what stands before it: where in a text a word is. (Vaswani and others,
+// "Attention is all you need", 2017.) Read next: nn/losses.h.
+//
+//   Embedding words(20'000, 64, {.padding_idx = 0});
+//   PositionalEncoding positions(64, {.batch_first = true});
+//   TransformerEncoder encoder(TransformerEncoderLayer(64, 4, {.batch_first = true}), 2);
+//   Variable x = encoder(positions(words(tokens)), {.key_padding_mask = tokens == 0});
+//   Variable text = masked_mean(x, tokens != 0);                        // (batch, 64)
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <tapegrad/nn/attention.h>
+#include <tapegrad/nn/dropout.h>
+#include <tapegrad/nn/embedding.h>
+#include <tapegrad/nn/linear.h>
+#include <tapegrad/nn/module_list.h>
+#include <tapegrad/nn/normalization.h>
+
+namespace tapegrad::nn {
+
+// What follows a transformer's first linear layer.
+enum class FeedforwardActivation { relu, gelu };
+
+struct TransformerEncoderLayerOptions {
+  std::int64_t dim_feedforward = 2048;
+  double dropout = 0.1;
+  FeedforwardActivation activation = FeedforwardActivation::relu;
+  double layer_norm_eps = 1e-5;
+  bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
+  bool norm_first = false;   // normalises what goes into each block, not what comes out
+  DType dtype = float32;
+};
+
+// Which steps an encoder looks at, as MultiheadAttention's.
+struct EncoderCall {
+  Tensor mask{};              // (steps, steps)
+  Tensor key_padding_mask{};  // boolean (batch, steps): true at padding
+};
+
+// Attention, then two linear layers at each step, each added to its input and normalised.
+class TransformerEncoderLayer : public Module {
+ public:
+  TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
+                          TransformerEncoderLayerOptions options = {});
+
+  Variable operator()(const Variable& x, const EncoderCall& call = {}) const;  // -> x's shape
+
+  std::string description() const override;
+
+  MultiheadAttention self_attn;
+  Linear linear1;
+  Dropout dropout;
+  Linear linear2;
+  LayerNorm norm1;
+  LayerNorm norm2;
+  Dropout dropout1;
+  Dropout dropout2;
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  Variable attended(const Variable& x, const EncoderCall& call) const;
+  Variable fed_forward(const Variable& x) const;
+  Shared<TransformerEncoderLayerOptions> options_;
+};
+
+// num_layers layers that begin as deep copies of one, and perhaps a LayerNorm behind them.
+class TransformerEncoder : public Module {
+ public:
+  TransformerEncoder(const TransformerEncoderLayer& layer, std::int64_t num_layers,
+                     std::optional<LayerNorm> final_norm = std::nullopt);
+
+  Variable operator()(const Variable& x, const EncoderCall& call = {}) const;
+
+  std::string description() const override;
+
+  ModuleList<TransformerEncoderLayer> layers;
+  std::optional<LayerNorm> norm;
+};
+
+// True above the diagonal: step i sees the steps 0 ... i only. For EncoderCall::mask.
+Tensor causal_mask(std::int64_t steps);
+
+struct PositionOptions {
+  double dropout = 0;
+  std::int64_t max_len = 5000;
+  bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
+  DType dtype = float32;
+};
+
+// Adds sin(t / 10000^(2i / dim)) to the numbers 2i of step t, and the cosine to the numbers 2i + 1.
+// The table is no parameter and is not saved.
+class PositionalEncoding : public Module {
+ public:
+  // ValueError for an odd dim.
+  explicit PositionalEncoding(std::int64_t dim, PositionOptions options = {});
+
+  Variable operator()(const Variable& x) const;  // ShapeError beyond max_len steps
+
+  const Tensor& table() const { return *table_; }  // (max_len, dim)
+  std::string description() const override;
+
+  Dropout dropout;
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  Shared<PositionOptions> options_;
+  Shared<Tensor> table_;
+};
+
+// Adds a vector that is learned for each step.
+class LearnedPositions : public Module {
+ public:
+  explicit LearnedPositions(std::int64_t dim, PositionOptions options = {});
+
+  Variable operator()(const Variable& x) const;  // ShapeError beyond max_len steps
+
+  std::string description() const override;
+
+  Embedding embedding;  // (max_len, dim)
+  Dropout dropout;
+
+ protected:
+  void become(const Module& other) const override;
+
+ private:
+  Shared<PositionOptions> options_;
+};
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,286 @@
+// MultiheadAttention, the transformer's encoder, positions, and lists of modules, beside PyTorch's;
+// and what each refuses. Read next: distance_losses_test.cc.
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/attention.h>
+#include <tapegrad/nn/transformer.h>
+
+#include "catch.h"
+#include "nn/golden_layer.h"
+#include "tensor/expect.h"
+
+using namespace tapegrad;
+using tapegrad::test::flag;
+using tapegrad::test::integer;
+using tapegrad::test::layers;
+using tapegrad::test::message_of;
+
+namespace {
+
+Tensor tensor_or_none(const std::string& name, DType dtype) {
+  if (!layers().has(name)) return {};
+  const Tensor& found = layers().at(name);
+  return is_floating_point(found.dtype()) ? found.to(dtype) : found;
+}
+
+nn::TransformerEncoderLayerOptions layer_options(const std::string& which, DType dtype) {
+  return {.dim_feedforward = integer(which, "dim_feedforward"),
+          .dropout = 0,
+          .activation = integer(which, "activation", 0) == 1 ? nn::FeedforwardActivation::gelu
+                                                             : nn::FeedforwardActivation::relu,
+          .layer_norm_eps = test::number(which, "layer_norm_eps", 1e-5),
+          .batch_first = flag(which, "batch_first", false),
+          .norm_first = flag(which, "norm_first", false),
+          .dtype = dtype};
+}
+
+}  // namespace
+
+TEST_CASE("MultiheadAttention is PyTorch's") {
+  const std::vector<std::string> cases = layers().cases("multihead_attention");
+  CHECK(cases.size() == 15);
+  for (const std::string& which : cases) {
+    test::check_layer(
+        which,
+        [&](DType dtype) {
+          return nn::MultiheadAttention(integer(which, "embed_dim"), integer(which, "num_heads"),
+                                        {.bias = flag(which, "bias", true),
+                                         .batch_first = flag(which, "batch_first", false),
+                                         .dtype = dtype});
+        },
+        [&](const nn::MultiheadAttention& attention, const test::Values& in) {
+          nn::AttentionCall call{
+              .key_padding_mask = tensor_or_none(which + ".key_padding_mask", in[0].dtype()),
+              .attn_mask = tensor_or_none(which + ".attn_mask", in[0].dtype()),
+              .average_attn_weights = flag(which, "average", true)};
+          const nn::AttentionResult result = attention(in[0], in[1], in[2], call);
+          call.need_weights = false;
+          const nn::AttentionResult quiet = attention(in[0], in[1], in[2], call);
+          CHECK_FALSE(quiet.weights.defined());
+          CHECK(equal(quiet.output.value(), result.output.value()));
+          return test::Values{result.output, result.weights};
+        },
+        1e-5);
+  }
+}
+
+TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
+  const std::vector<std::string> single = layers().cases("transformer_encoder_layer");
+  CHECK(single.size() == 8);
+  for (const std::string& which : single) {
+    test::check_layer(
+        which,
+        [&](DType dtype) {
+          return nn::TransformerEncoderLayer(integer(which, "d_model"), integer(which, "nhead"),
+                                             layer_options(which, dtype));
+        },
+        [&](const nn::TransformerEncoderLayer& layer, const test::Values& in) {
+          return test::Values{layer(in[0], {.key_padding_mask = tensor_or_none(
+                                                which + ".key_padding_mask", in[0].dtype())})};
+        });
+  }
+  const std::vector<std::string> stacked = layers().cases("transformer_encoder");
+  CHECK(stacked.size() == 3);
+  for (const std::string& which : stacked) {
+    test::check_layer(
+        which,
+        [&](DType dtype) {
+          nn::TransformerEncoderLayerOptions options = layer_options(which, dtype);
+          options.batch_first = true;
+          std::optional<nn::LayerNorm> norm;
+          if (flag(which, "norm", false)) norm.emplace(6, nn::LayerNormOptions{.dtype = dtype});
+          return nn::TransformerEncoder(nn::TransformerEncoderLayer(6, 2, options), 3, norm);
+        },
+        [&](const nn::TransformerEncoder& encoder, const test::Values& in) {
+          return test::Values{encoder(in[0], {.key_padding_mask = tensor_or_none(
+                                                  which + ".key_padding_mask", in[0].dtype())})};
+        });
+  }
+}
+
+TEST_CASE("attention over nothing but padding gives no values, and no nan") {
+  manual_seed(3);
+  const nn::MultiheadAttention attention(4, 2, {.batch_first = true});
+  const Variable x = parameter(randn({2, 3, 4}));
+  const Tensor padding = tensor({{false, false, true}, {true, true, true}});
+  const nn::AttentionResult result = attention(x, x, x, {.key_padding_mask = padding});
+  CHECK(equal(result.output.value()[1], expand(attention.out_proj.bias.value(), {3, 4})));
+  CHECK(equal(result.weights.value()[1], zeros({3, 3})));
+  const Variable first = narrow(x.detach(), 0, 0, 1);
+  const nn::AttentionResult alone =
+      attention(first, first, first, {.key_padding_mask = narrow(padding, 0, 0, 1)});
+  CHECK(allclose(result.output.value()[0], alone.output.value()[0], 1e-6, 1e-7));
+  sum(square(result.output)).backward();
+  CHECK(all(isfinite(x.grad())).item<bool>());
+  CHECK(all(isfinite(attention.in_proj_weight.grad())).item<bool>());
+  CHECK(equal(x.grad()[1], zeros({3, 4})));
+
+  const nn::TransformerEncoderLayer layer(4, 2, {.dim_feedforward = 5, .batch_first = true});
+  CHECK(all(isfinite(layer(x, {.key_padding_mask = padding}).value())).item<bool>());
+}
+
+TEST_CASE("attention's dropout is of the weights, in training only") {
+  manual_seed(4);
+  const nn::MultiheadAttention attention(4, 2, {.dropout = 0.5});
+  const Tensor x = randn({5, 3, 4});
+  const Tensor a = attention(x, x, x).output.value();
+  CHECK_FALSE(equal(attention(x, x, x).output.value(), a));
+  const Tensor weights = attention(x, x, x, {.average_attn_weights = false}).weights.value();
+  CHECK(any(weights == 0).item<bool>());
+  attention.eval();
+  CHECK(equal(attention(x, x, x).output.value(), attention(x, x, x).output.value()));
+}
+
+TEST_CASE("a causal mask lets no step see what follows") {
+  manual_seed(5);
+  nn::TransformerEncoder encoder(
+      nn::TransformerEncoderLayer(4, 2, {.dim_feedforward = 8, .batch_first = true}), 2);
+  encoder.eval();
+  const Tensor x = randn({1, 5, 4});
+  Tensor changed = x.clone();
+  narrow(changed, 1, 3, 2).fill_(7);
+  const Tensor mask = nn::causal_mask(5);
+  const Tensor a = encoder(x, {.mask = mask}).value();
+  const Tensor b = encoder(changed, {.mask = mask}).value();
+  CHECK(allclose(narrow(a, 1, 0, 3), narrow(b, 1, 0, 3), 1e-6, 1e-7));
+  CHECK_FALSE(allclose(narrow(a, 1, 3, 2), narrow(b, 1, 3, 2)));
+}
+
+TEST_CASE("positions are sines and cosines, or learned") {
+  const nn::PositionalEncoding positions(6, {.max_len = 50, .batch_first = true});
+  for (const std::int64_t t : {0, 1, 49}) {
+    for (std::int64_t i = 0; i < 3; ++i) {
+      const double angle =
+          static_cast<double>(t) / std::pow(10000.0, 2 * static_cast<double>(i) / 6);
+      CHECK(positions.table().item<float>({t, 2 * i}) == Approx(std::sin(angle)).margin(1e-6));
+      CHECK(positions.table().item<float>({t, 2 * i + 1}) == Approx(std::cos(angle)).margin(1e-6));
+    }
+  }
+  const Tensor x = randn({2, 4, 6});
+  CHECK(equal(positions(x).value(), x + narrow(positions.table(), 0, 0, 4)));
+  CHECK(positions.state_dict().size() == 0);
+  const nn::PositionalEncoding steps_first(6);
+  CHECK(allclose(steps_first(transpose(x, 0, 1)).value(), transpose(positions(x).value(), 0, 1)));
+
+  const nn::LearnedPositions learned(6, {.max_len = 4});
+  const Variable y = learned(zeros({3, 2, 6}));
+  CHECK(equal(y.value()[2][1], learned.embedding.weight.value()[2]));
+  sum(y).backward();
+  CHECK(equal(select(learned.embedding.weight.grad(), 1, 0), tensor({2.0, 2.0, 2.0, 0.0})));
+  CHECK(message_of<ShapeError>([&] {
+          learned(zeros({5, 2, 6}));
+        }) == "LearnedPositions: x has 5 steps, needed 4 or fewer; raise max_len");
+  CHECK(message_of<ShapeError>([&] {
+          positions(zeros({2, 4, 5}));
+        }) == "PositionalEncoding: x is (2, 4, 5), needed (batch, steps, 6)");
+  CHECK(message_of<ValueError>([] { nn::PositionalEncoding(5); }) ==
+        "PositionalEncoding: dim is 5, needed an even number: sines and cosines come in pairs");
+  CHECK(positions.description() == "PositionalEncoding(6, max_len=50)");
+}
+
+TEST_CASE("attention says what does not fit") {
+  CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 4); }) ==
+        "MultiheadAttention: embed_dim 6 and 4 heads, needed a multiple of the heads");
+  CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 2, {.dropout = 2}); }) ==
+        "MultiheadAttention: dropout is 2.000000, needed a probability in [0, 1]");
+  const nn::MultiheadAttention attention(6, 2);
+  const Tensor x = zeros({4, 3, 6});
+  CHECK(message_of<ShapeError>([&] {
+          attention(x, x, zeros({4, 3, 5}));
+        }) ==
+        "MultiheadAttention: query is (4, 3, 6), key (4, 3, 6), value (4, 3, 5), needed (steps, "
+        "batch, 6), key and value alike");
+  CHECK(message_of<ShapeError>([&] {
+          attention(x, zeros({4, 2, 6}), zeros({4, 2, 6}));
+        }) ==
+        "MultiheadAttention: query is (4, 3, 6), key (4, 2, 6), value (4, 2, 6), needed (steps, "
+        "batch, 6), key and value alike");
+  CHECK(message_of<ShapeError>([&] {
+          attention(x, x, x, {.key_padding_mask = zeros({4, 3}, boolean)});
+        }) ==
+        "MultiheadAttention: key_padding_mask is boolean (4, 3), needed boolean (3, 4), true "
+        "where a key does not count");
+  CHECK(message_of<ShapeError>([&] {
+          attention(x, x, x, {.attn_mask = zeros({4, 3}, boolean)});
+        }) == "MultiheadAttention: attn_mask is (4, 3), needed (4, 4) or (6, 4, 4)");
+  CHECK(message_of<DTypeError>([&] {
+          attention(x, x, x, {.attn_mask = zeros({4, 4}, int64)});
+        }) == "MultiheadAttention: attn_mask is int64, needed boolean or floating-point numbers");
+  CHECK(message_of<ShapeError>([] {
+          scaled_dot_product_attention(zeros({2, 3}), zeros({4, 2}), zeros({4, 2}));
+        }) ==
+        "attention: query is (2, 3) and key (4, 2), needed (..., queries, width) and (..., "
+        "keys, width)");
+  CHECK(message_of<ShapeError>([] {
+          scaled_dot_product_attention(zeros({2, 3}), zeros({4, 3}), zeros({5, 2}));
+        }) ==
+        "attention: key is (4, 3) and value (5, 2), needed (..., keys, width) and (..., keys, "
+        "n)");
+  CHECK(message_of<ShapeError>([] {
+          attention_weights(zeros({2, 3}), zeros({4, 3}), {.mask = zeros({3, 4}, boolean)});
+        }) == "attention: mask is (3, 4), needed one that broadcasts to the scores' (2, 4)");
+  CHECK(attention.description() == "MultiheadAttention(6, 2)");
+  CHECK(nn::TransformerEncoderLayer(4, 2, {.norm_first = true}).description() ==
+        "TransformerEncoderLayer(relu, norm_first=true)");
+}
+
+// Lists -------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Deep : nn::Module {
+  nn::ModuleList<nn::Linear> steps;
+  nn::ModuleDict<nn::Linear> heads;
+  Deep()
+      : steps(register_module("steps", nn::ModuleList<nn::Linear>())),
+        heads(register_module("heads", nn::ModuleDict<nn::Linear>())) {
+    for (int i = 0; i < 2; ++i) steps.push_back(nn::Linear(3, 3));
+    heads.insert("topic", nn::Linear(3, 4, {.bias = false}));
+    heads.insert("mood", nn::Linear(3, 2, {.bias = false}));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("ModuleList and ModuleDict register what they hold") {
+  const Deep model;
+  std::string names;
+  for (const NamedParameter& each : model.parameters()) names += each.name + " ";
+  CHECK(names ==
+        "steps.0.weight steps.0.bias steps.1.weight steps.1.bias heads.topic.weight "
+        "heads.mood.weight ");
+  CHECK(model.steps.size() == 2);
+  CHECK(model.heads.size() == 2);
+  CHECK(model.heads.contains("mood"));
+  CHECK_FALSE(model.heads.contains("tone"));
+  CHECK(model.heads["topic"](zeros({1, 3})).shape() == Shape{1, 4});
+  CHECK(message_of<IndexError>([&] { model.steps[2]; }) ==
+        "ModuleList: module 2 out of range for 2");
+  CHECK(message_of<IndexError>([&] { model.heads["tone"]; }) ==
+        "ModuleDict: no module 'tone'; there are 'topic', 'mood'");
+
+  // A deep copy has its own; loading reaches what the list hands out.
+  const Deep copy = clone(model);
+  copy.steps[0].weight.set_value(zeros({3, 3}));
+  CHECK_FALSE(equal(model.steps[0].weight.value(), zeros({3, 3})));
+  CHECK(equal(copy.state_dict().at("steps.0.weight"), zeros({3, 3})));
+  model.load_state_dict(copy.state_dict());
+  CHECK(equal(model.steps[0].weight.value(), zeros({3, 3})));
+
+  Deep other;
+  other.steps.push_back(nn::Linear(3, 3));
+  struct Outer : nn::Module {
+    Deep deep;
+    Outer() : deep(register_module("deep", Deep())) {}
+  };
+  const Outer outer;
+  const Deep replacement;
+  outer.replace_module("deep", replacement);
+  CHECK(outer.deep.steps[1].weight.variable().node() ==
+        replacement.steps[1].weight.variable().node());
+  CHECK_THROWS_AS(outer.replace_module("deep", other), ValueError);
+}

@@ -1,0 +1,196 @@
+// Conv1d, pooling of windows, Bilinear and the kinds of dropout beside PyTorch's, and what each
+// refuses. Read next: attention_test.cc.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/bilinear.h>
+#include <tapegrad/nn/convolution.h>
+#include <tapegrad/nn/dropout.h>
+
+#include "catch.h"
+#include "nn/golden_layer.h"
+#include "tensor/expect.h"
+
+using namespace tapegrad;
+using tapegrad::test::integer;
+using tapegrad::test::message_of;
+
+namespace {
+
+std::optional<std::int64_t> stride_of(const std::string& which) {
+  if (!test::layers().has(which + ".arg.stride")) return std::nullopt;
+  return integer(which, "stride");
+}
+
+}  // namespace
+
+// PyTorch's numbers -------------------------------------------------------------------------------
+
+TEST_CASE("Conv1d is PyTorch's") {
+  test::check_cases("conv1d", 15, [](const std::string& which, DType dtype) {
+    return nn::Conv1d(integer(which, "in_channels"), integer(which, "out_channels"),
+                      integer(which, "kernel_size"),
+                      {.stride = integer(which, "stride", 1),
+                       .padding = integer(which, "padding", 0),
+                       .dilation = integer(which, "dilation", 1),
+                       .bias = test::flag(which, "bias", true),
+                       .dtype = dtype});
+  });
+}
+
+TEST_CASE("pooling of windows is PyTorch's") {
+  test::check_cases("max_pool1d", 7, [](const std::string& which, DType) {
+    return nn::MaxPool1d(integer(which, "kernel_size"),
+                         {.stride = stride_of(which),
+                          .padding = integer(which, "padding", 0),
+                          .dilation = integer(which, "dilation", 1)});
+  });
+  test::check_cases("avg_pool1d", 6, [](const std::string& which, DType) {
+    return nn::AvgPool1d(integer(which, "kernel_size"),
+                         {.stride = stride_of(which),
+                          .padding = integer(which, "padding", 0),
+                          .count_include_pad = test::flag(which, "count_include_pad", true)});
+  });
+  test::check_cases("adaptive_max_pool1d", 5, [](const std::string& which, DType) {
+    return nn::AdaptiveMaxPool1d(integer(which, "output_size"));
+  });
+  test::check_cases("adaptive_avg_pool1d", 5, [](const std::string& which, DType) {
+    return nn::AdaptiveAvgPool1d(integer(which, "output_size"));
+  });
+}
+
+TEST_CASE("Bilinear is PyTorch's") {
+  const std::vector<std::string> cases = test::layers().cases("bilinear");
+  CHECK(cases.size() == 7);
+  for (const std::string& which : cases) {
+    test::check_layer(
+        which,
+        [&](DType dtype) {
+          return nn::Bilinear(integer(which, "in1_features"), integer(which, "in2_features"),
+                              integer(which, "out_features"),
+                              {.bias = test::flag(which, "bias", true), .dtype = dtype});
+        },
+        [](const nn::Bilinear& layer, const test::Values& in) {
+          return test::Values{layer(in[0], in[1])};
+        });
+  }
+}
+
+TEST_CASE("Dropout1d and AlphaDropout draw what PyTorch draws") {
+  const auto check = [](const std::string& layer, const auto& make) {
+    const std::vector<std::string> cases = test::layers().cases(layer);
+    CHECK(cases.size() == 8);
+    for (const std::string& which : cases) {
+      for (const DType dtype : {float64, float32}) {
+        CAPTURE(which, dtype);
+        const std::string prefix = which + (dtype == float64 ? "." : ".f32.");
+        const auto module = make(test::number(which, "p", -1));
+        const Tensor x = test::layers().at(which + ".in0").to(dtype);
+        manual_seed(7);
+        const Tensor y = module(x).value();
+        CHECK(equal(rand({1}), test::layers().at(prefix + "next")));
+        CHECK(error_of(y, test::layers().at(prefix + "out0")) <= (dtype == float64 ? 1e-15 : 5e-7));
+        module.eval();
+        CHECK(equal(module(x).value(), x));
+      }
+    }
+  };
+  check("dropout1d", [](double p) { return nn::Dropout1d(p); });
+  check("alpha_dropout", [](double p) { return nn::AlphaDropout(p); });
+}
+
+// What does not fit -------------------------------------------------------------------------------
+
+TEST_CASE("convolution and pooling say what does not fit") {
+  const nn::Conv1d layer(3, 2, 3);
+  CHECK(message_of<ShapeError>([&] {
+          layer(zeros({2, 7, 3}));
+        }) ==
+        "conv1d: x is float32 (2, 7, 3) and weight float32 (2, 3, 3), needed (batch, channels, "
+        "length) and (out_channels, channels, kernel) of one type; did you mean transpose(x, 1, "
+        "2)?");
+  CHECK(message_of<ShapeError>([&] {
+          layer(zeros({2, 4, 7}));
+        }) ==
+        "conv1d: x is float32 (2, 4, 7) and weight float32 (2, 3, 3), needed (batch, channels, "
+        "length) and (out_channels, channels, kernel) of one type");
+  CHECK(message_of<ShapeError>([&] { layer(zeros({3})); }) ==
+        "conv1d: x is (3), needed (batch, channels, length) or (channels, length)");
+  CHECK(message_of<DTypeError>([&] {
+          layer(zeros({2, 3, 7}, int64));
+        }) == "conv1d: x is int64, needed float32 or float64");
+  CHECK(message_of<ShapeError>([&] {
+          layer(zeros({2, 3, 2}));
+        }) ==
+        "conv1d: a window of 3 steps does not fit in 2 (length 2 and padding); pad short sequences "
+        "to 3 steps");
+  CHECK(message_of<ShapeError>([&] {
+          conv1d(zeros({2, 3, 4}), zeros({1, 3, 2}), zeros({2}));
+        }) != "no error");
+  CHECK(message_of<ValueError>([] { nn::Conv1d(3, 2, 0); }) ==
+        "Conv1d: channels 3 -> 2, kernel_size 0, stride 1, padding 0, dilation 1; needed channels "
+        "and padding from 0, the others from 1");
+  CHECK(message_of<ValueError>([] {
+          nn::Conv1d(3, 2, 3, {.stride = 2, .padding = same_padding});
+        }) == "Conv1d: same_padding with stride 2, needed stride 1");
+  CHECK(message_of<ValueError>([] {
+          conv1d(zeros({1, 1, 3}), zeros({1, 1, 1}), {}, {.stride = 0});
+        }) ==
+        "conv1d: kernel 1, stride 0, padding 0, dilation 1, needed 1 or more, padding 0 or more");
+  CHECK(message_of<ValueError>([] {
+          max_pool1d(zeros({1, 1, 3}), 2, {.padding = 2});
+        }) ==
+        "max_pool1d: padding 2 is more than half the kernel of 2: some windows would hold "
+        "nothing else");
+  CHECK(message_of<ShapeError>([] {
+          avg_pool1d(zeros({1, 1, 3}), 4);
+        }) ==
+        "avg_pool1d: a window of 4 steps does not fit in 3 (length 3 and padding); pad short "
+        "sequences to 4 steps");
+  CHECK(message_of<ValueError>([] { nn::AdaptiveMaxPool1d(0); }) ==
+        "AdaptiveMaxPool1d: output_size is 0, needed 1 or more");
+  CHECK(message_of<ShapeError>([] {
+          nn::AdaptiveAvgPool1d(1)(zeros({2, 3, 0}));
+        }) ==
+        "AdaptiveAvgPool1d: x is (2, 3, 0), needed (batch, channels, length) or (channels, length) "
+        "with a length of 1 or more");
+  CHECK(message_of<ShapeError>([] {
+          nn::Bilinear(2, 3, 4)(zeros({5, 2}), zeros({5, 4}));
+        }) ==
+        "bilinear: inputs (5, 2) and (5, 4) and weight (4, 2, 3), needed (..., m), (..., n) and "
+        "(out, m, n)");
+  CHECK(message_of<ValueError>([] { nn::Bilinear(2, -3, 4); }) ==
+        "Bilinear: negative size in (2, -3) -> 4");
+  CHECK(message_of<ValueError>([] { nn::Dropout1d(1.5); }) ==
+        "Dropout1d: p is 1.500000, needed a probability in [0, 1]");
+  CHECK(message_of<ShapeError>([] { nn::Dropout1d()(zeros({4})); }) ==
+        "Dropout1d: x is (4), needed (batch, channels, length) or (channels, length)");
+  CHECK(message_of<ValueError>([] { nn::AlphaDropout(-1); }) ==
+        "AlphaDropout: p is -1.000000, needed a probability in [0, 1]");
+}
+
+TEST_CASE("convolution and pooling describe themselves") {
+  CHECK(nn::Conv1d(3, 4, 5).description() == "Conv1d(3, 4, kernel_size=5, stride=1)");
+  CHECK(
+      nn::Conv1d(3, 4, 5, {.padding = same_padding, .dilation = 2, .bias = false}).description() ==
+      "Conv1d(3, 4, kernel_size=5, stride=1, padding=same, dilation=2, bias=false)");
+  CHECK(nn::MaxPool1d(3).description() ==
+        "MaxPool1d(kernel_size=3, stride=3, padding=0, dilation=1)");
+  CHECK(nn::AvgPool1d(3, {.stride = 1}).description() ==
+        "AvgPool1d(kernel_size=3, stride=1, padding=0)");
+  CHECK(nn::AdaptiveMaxPool1d(1).description() == "AdaptiveMaxPool1d(1)");
+  CHECK(nn::Bilinear(2, 3, 4).description() == "Bilinear(2, 3, 4)");
+  CHECK(nn::Dropout1d(0.25).description() == "Dropout1d(0.25)");
+}
+
+// A tape that kept copies of windows would keep three numbers for each of a sequence.
+TEST_CASE("convolution looks at a sequence whose channels lie side by side without copying it") {
+  const Variable words = parameter(randn({2, 7, 3}));
+  const nn::Conv1d layer(3, 4, 3);
+  const Tensor y = layer(transpose(words, 1, 2)).value();
+  const Tensor same = layer(transpose(words, 1, 2).value().contiguous()).value();
+  CHECK(equal(y, same));
+  CHECK(y.shape() == Shape{2, 4, 5});
+}

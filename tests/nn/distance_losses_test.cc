@@ -1,0 +1,290 @@
+// Losses over distances, margins and sampled classes: PyTorch's values and gradients, formulas, and
+// what each refuses. Cross entropy and its kin are in losses_test.cc.
+#include <cmath>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <tapegrad/autograd/gradcheck.h>
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/losses.h>
+#include <tapegrad/tensor/random.h>
+
+#include "catch.h"
+#include "nn/golden_layer.h"
+#include "tensor/expect.h"
+
+using namespace tapegrad;
+using nn::Reduction;
+using tapegrad::test::flag;
+using tapegrad::test::layers;
+using tapegrad::test::message_of;
+using tapegrad::test::number;
+
+namespace {
+
+using Inputs = std::vector<Variable>;
+using Loss = Variable (*)(const std::string& which, Reduction reduction, Inputs& v);
+
+const std::map<std::string, Loss>& losses() {
+  static const std::map<std::string, Loss> table = {
+      {"smooth_l1_loss",
+       [](const std::string& which, Reduction reduction, Inputs& v) {
+         return nn::smooth_l1_loss(v[0], v[1],
+                                   {.reduction = reduction, .beta = number(which, "beta", 1)});
+       }},
+      {"huber_loss",
+       [](const std::string& which, Reduction reduction, Inputs& v) {
+         return nn::huber_loss(v[0], v[1],
+                               {.reduction = reduction, .delta = number(which, "delta", 1)});
+       }},
+      {"kl_div",
+       [](const std::string& which, Reduction reduction, Inputs& v) {
+         return nn::kl_div(v[0], v[1],
+                           {.reduction = reduction,
+                            .batchmean = flag(which, "batchmean", false),
+                            .log_target = flag(which, "log_target", false)});
+       }},
+      {"hinge_embedding_loss",
+       [](const std::string& which, Reduction reduction, Inputs& v) {
+         return nn::hinge_embedding_loss(
+             v[0], v[1].value(), {.margin = number(which, "margin", 1), .reduction = reduction});
+       }},
+      {"cosine_embedding_loss",
+       [](const std::string& which, Reduction reduction, Inputs& v) {
+         return nn::cosine_embedding_loss(
+             v[0], v[1], v[2].value(),
+             {.margin = number(which, "margin", 0), .reduction = reduction});
+       }},
+      {"margin_ranking_loss",
+       [](const std::string& which, Reduction reduction, Inputs& v) {
+         return nn::margin_ranking_loss(
+             v[0], v[1], v[2].value(),
+             {.margin = number(which, "margin", 0), .reduction = reduction});
+       }},
+      {"triplet_margin_loss",
+       [](const std::string& which, Reduction reduction, Inputs& v) {
+         return nn::triplet_margin_loss(v[0], v[1], v[2],
+                                        {.margin = number(which, "margin", 1),
+                                         .p = number(which, "p", 2),
+                                         .swap = flag(which, "swap", false),
+                                         .reduction = reduction});
+       }},
+      {"multi_margin_loss",
+       [](const std::string& which, Reduction reduction, Inputs& v) {
+         return nn::multi_margin_loss(v[0], v[1].value(),
+                                      {.p = static_cast<int>(number(which, "p", 1)),
+                                       .margin = number(which, "margin", 1),
+                                       .weight = v.size() > 2 ? v[2].value() : Tensor(),
+                                       .reduction = reduction});
+       }},
+      {"bce_loss",
+       [](const std::string&, Reduction reduction, Inputs& v) {
+         return nn::bce_loss(
+             v[0], v[1],
+             {.weight = v.size() > 2 ? v[2].value() : Tensor(), .reduction = reduction});
+       }},
+  };
+  return table;
+}
+
+Reduction reduction_of(const std::string& which) {
+  return static_cast<Reduction>(static_cast<int>(number(which, "reduction", 1)));
+}
+
+// Calls function(case, loss, inputs), leaves where PyTorch gave a gradient.
+template <class Function>
+void for_each_case(DType dtype, const Function& function) {
+  for (const auto& [operation, loss] : losses()) {
+    const std::vector<std::string> cases = layers().cases(operation);
+    CHECK(cases.size() >= 6);
+    for (const std::string& which : cases) {
+      CAPTURE(which, dtype);
+      Inputs inputs;
+      for (int i = 0; layers().has(which + ".in" + std::to_string(i)); ++i) {
+        Tensor in = layers().at(which + ".in" + std::to_string(i));
+        if (is_floating_point(in.dtype())) in = in.to(dtype);
+        const bool wanted = layers().has(which + ".grad" + std::to_string(i));
+        inputs.push_back(wanted ? parameter(in.clone()) : Variable(in));
+      }
+      function(which, loss, inputs);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("losses over distances and margins have PyTorch's values and gradients") {
+  for (const DType dtype : {float64, float32}) {
+    for_each_case(dtype, [&](const std::string& which, Loss call, Inputs& inputs) {
+      const std::string prefix = which + (dtype == float64 ? "." : ".f32.");
+      const double tolerance = dtype == float64 ? 1e-13 : 5e-6;
+      const Variable loss = call(which, reduction_of(which), inputs);
+      CHECK(error_of(loss.value(), layers().at(prefix + "out0")) <= tolerance);
+      const Tensor weight = layers().at(which + ".g0").to(dtype);
+      loss.backward(weight, {.retain_graph = true});
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const std::string name = prefix + "grad" + std::to_string(i);
+        if (!layers().has(name)) continue;
+        CAPTURE(name);
+        CHECK(error_of(inputs[i].grad(), layers().at(name)) <= tolerance);
+        const Inputs again = grad(
+            loss, {inputs[i]}, {.grad_output = weight, .create_graph = true, .allow_unused = true});
+        CHECK(error_of(again[0].value(), layers().at(name)) <= tolerance);
+      }
+    });
+  }
+}
+
+TEST_CASE("losses over distances and margins can be differentiated twice") {
+  for_each_case(float64, [](const std::string& which, Loss call, Inputs& inputs) {
+    // A logarithm of 0, a vector of 0, and a mean of nothing have no differences.
+    for (const char* const variant : {".edges", ".zeros", ".empty"}) {
+      if (which.ends_with(variant)) return;
+    }
+    const Inputs options(inputs.begin(), inputs.end());
+    Inputs checked;
+    for (const Variable& input : inputs) {
+      if (input.requires_grad()) checked.push_back(input.detach());
+    }
+    const auto function = [&](Inputs& v) {
+      Inputs all = options;
+      std::size_t next = 0;
+      for (Variable& input : all) {
+        if (input.requires_grad()) input = v[next++];
+      }
+      return call(which, reduction_of(which), all);
+    };
+    CHECK(gradcheck(function, checked, {.second_order = true}));
+  });
+}
+
+// Many classes ------------------------------------------------------------------------------------
+
+TEST_CASE("negative sampling is its formula") {
+  Generator generator(5);
+  const Variable input = parameter(randn({3, 4}, float64, generator));
+  const Variable target = parameter(randn({3, 4}, float64, generator));
+  const Variable negatives = parameter(randn({3, 5, 4}, float64, generator));
+  const auto losses = [](const Inputs& v) {
+    return nn::negative_sampling_loss(v[0], v[1], v[2], {.reduction = Reduction::none});
+  };
+  const Tensor right = sigmoid(sum(input.value() * target.value(), 1));
+  const Tensor wrong = sigmoid(-sum(unsqueeze(input.value(), 1) * negatives.value(), 2));
+  const Tensor expected = -log(right) - sum(log(wrong), 1);
+  CHECK(allclose(losses({input, target, negatives}).value(), expected, 1e-13));
+  CHECK(nn::negative_sampling_loss(input, target, negatives).item<double>() ==
+        Approx(mean(expected).item<double>()));
+  CHECK(gradcheck([&](Inputs& v) { return losses(v); },
+                  {input.detach(), target.detach(), negatives.detach()}, {.second_order = true}));
+  // Without negatives, and with numbers whose sigmoid is 0.
+  CHECK(nn::negative_sampling_loss(full({1, 1}, 100.0), full({1, 1}, -10.0), zeros({1, 0, 1}))
+            .item<float>() == 1000);
+}
+
+TEST_CASE("sampled softmax is cross entropy where every class is sampled as often as is expected") {
+  Generator generator(6);
+  const Tensor input = randn({4, 3}, float64, generator);
+  const Tensor table = randn({5, 3}, float64, generator);
+  const Variable bias = randn({5}, float64, generator);
+  const Tensor targets = tensor({0, 4, 2, 2});
+  const Tensor even = full({5}, 0.2, float64);
+  const auto sampled = [&](const Variable& x, const Variable& weight) {
+    return nn::sampled_softmax_loss(x, targets, weight, arange(5), even, {.bias = bias});
+  };
+  const auto whole = [&](const Variable& x, const Variable& weight) {
+    return nn::cross_entropy(linear(x, weight, bias), targets);
+  };
+  const Inputs a = {parameter(input.clone()), parameter(table.clone())};
+  const Inputs b = {parameter(input.clone()), parameter(table.clone())};
+  const Variable loss = sampled(a[0], a[1]);
+  CHECK(loss.item<double>() == Approx(whole(b[0], b[1]).item<double>()));
+  loss.backward();
+  whole(b[0], b[1]).backward();
+  CHECK(a[1].has_row_grad());
+  CHECK(allclose(a[0].grad(), b[0].grad(), 1e-12, 1e-14));
+  CHECK(allclose(a[1].grad(), b[1].grad(), 1e-12, 1e-14));
+
+  // Samples with their correction, by hand.
+  const Tensor samples = tensor({1, 2, 2});
+  const Tensor chance = tensor({0.1, 0.2, 0.3, 0.3, 0.1}, float64);
+  const Tensor scores = matmul(input, transpose(table)) - log(chance * 3.0);
+  for (const bool remove : {true, false}) {
+    Tensor expected = zeros({4}, float64);
+    for (std::int64_t i = 0; i < 4; ++i) {
+      const auto own = targets.item<std::int64_t>({i});
+      double total = std::exp(scores.item<double>({i, own}));
+      for (const std::int64_t c : {1, 2, 2}) {
+        if (!remove || c != own) total += std::exp(scores.item<double>({i, c}));
+      }
+      expected[i].fill_(std::log(total) - scores.item<double>({i, own}));
+    }
+    const Variable losses =
+        nn::sampled_softmax_loss(input, targets, table, samples, chance,
+                                 {.reduction = Reduction::none, .remove_accidental_hits = remove});
+    CHECK(allclose(losses.value(), expected, 1e-12));
+  }
+  CHECK(gradcheck(
+      [&](Inputs& v) { return nn::sampled_softmax_loss(v[0], targets, v[1], samples, chance); },
+      {input, table}, {.second_order = true}));
+}
+
+// What does not fit -------------------------------------------------------------------------------
+
+TEST_CASE("losses over distances and margins say what does not fit") {
+  const Tensor x = zeros({3, 2});
+  const Tensor signs = tensor({1, -1, 1});
+  CHECK(message_of<ShapeError>([&] { nn::smooth_l1_loss(x, zeros({3})); }) ==
+        "smooth_l1_loss: input and target differ: (3, 2) and (3); reshape or expand one of them");
+  CHECK(message_of<ValueError>([&] { nn::smooth_l1_loss(x, x, {.beta = -1}); }) ==
+        "smooth_l1_loss: beta is -1, needed a number above 0, or 0");
+  CHECK(message_of<ValueError>([&] { nn::huber_loss(x, x, {.delta = 0}); }) ==
+        "huber_loss: delta is 0, needed a number above 0");
+  CHECK(message_of<ShapeError>([&] { nn::kl_div(x, zeros({3})); }) ==
+        "kl_div: input and target differ: (3, 2) and (3); reshape or expand one of them");
+  CHECK(message_of<ShapeError>([&] { nn::hinge_embedding_loss(x, signs); }) ==
+        "hinge_embedding_loss: targets have shape (3), needed (3, 2)");
+  CHECK(message_of<ValueError>([&] {
+          nn::hinge_embedding_loss(zeros({2}), tensor({1, 0}));
+        }) == "hinge_embedding_loss: a target is neither 1 nor -1");
+  CHECK(message_of<ShapeError>([&] {
+          nn::cosine_embedding_loss(x, x, tensor({1, 1}));
+        }) == "cosine_embedding_loss: targets have shape (2), needed (3)");
+  CHECK(message_of<ShapeError>([&] {
+          nn::cosine_embedding_loss(zeros({1, 3, 2}), zeros({1, 3, 2}), signs);
+        }) == "cosine_embedding_loss: vectors are (1, 3, 2), needed (batch, dim) or (dim)");
+  CHECK(message_of<ShapeError>([&] { nn::margin_ranking_loss(x, x, signs); }) ==
+        "margin_ranking_loss: targets have shape (3), needed (3, 2)");
+  CHECK(message_of<ShapeError>([&] {
+          nn::triplet_margin_loss(x, x, zeros({3, 1}));
+        }) ==
+        "triplet_margin_loss: input and target differ: (3, 2) and (3, 1); reshape or expand one of "
+        "them");
+  CHECK(message_of<ValueError>([&] {
+          nn::multi_margin_loss(x, tensor({0, 1, 1}), {.p = 3});
+        }) == "multi_margin_loss: p is 3, needed 1 or 2");
+  CHECK(message_of<IndexError>([&] {
+          nn::multi_margin_loss(x, tensor({0, 2, 1}));
+        }) == "multi_margin_loss: target 2 at row 1 out of range for 2 classes");
+  CHECK(message_of<ShapeError>([&] {
+          nn::multi_margin_loss(zeros({1, 3, 2}), signs);
+        }) == "multi_margin_loss: x is (1, 3, 2), needed (batch, classes) or (classes)");
+  CHECK(message_of<ValueError>([&] { nn::bce_loss(x - 1.0, x); }) ==
+        "bce_loss: an input is outside [0, 1], needed probabilities; for other numbers, "
+        "bce_with_logits");
+  CHECK(message_of<ShapeError>([&] { nn::bce_loss(x, x, {.weight = ones({3})}); }) ==
+        "bce_loss: weight has shape (3), needed one that broadcasts to (3, 2)");
+  CHECK(message_of<ShapeError>([&] {
+          nn::negative_sampling_loss(x, x, zeros({3, 2}));
+        }) ==
+        "negative_sampling_loss: input is (3, 2) and negatives (3, 2), needed (batch, dim) and "
+        "(batch, k, dim)");
+  CHECK(message_of<ShapeError>([&] {
+          nn::sampled_softmax_loss(x, tensor({0, 1, 1}), zeros({4, 2}), tensor({1}), ones({3}));
+        }) ==
+        "sampled_softmax_loss: input is (3, 2), targets (3), weight (4, 2), samples (1), "
+        "probabilities (3), needed (batch, dim), (batch), (classes, dim), (k), (classes)");
+  CHECK(message_of<IndexError>([&] {
+          nn::sampled_softmax_loss(x, tensor({0, 1, 7}), zeros({4, 2}), tensor({1}), ones({4}));
+        }) != "no error");
+}

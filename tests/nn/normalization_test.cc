@@ -1,0 +1,142 @@
+// LayerNorm, RMSNorm and BatchNorm1d beside PyTorch's, and what each refuses. Read next:
+// convolution_test.cc.
+#include <optional>
+#include <string>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/normalization.h>
+
+#include "catch.h"
+#include "nn/golden_layer.h"
+#include "tensor/expect.h"
+
+using namespace tapegrad;
+using tapegrad::test::message_of;
+
+TEST_CASE("LayerNorm is PyTorch's") {
+  test::check_cases("layer_norm", 10, [](const std::string& which, DType dtype) {
+    return nn::LayerNorm(test::list(which, "shape"),
+                         {.eps = test::number(which, "eps", 1e-5),
+                          .elementwise_affine = test::flag(which, "elementwise_affine", true),
+                          .dtype = dtype});
+  });
+}
+
+TEST_CASE("RMSNorm is its formula") {
+  test::check_cases("rms_norm", 5, [](const std::string& which, DType dtype) {
+    const bool given = test::layers().has(which + ".arg.eps");
+    return nn::RMSNorm(test::list(which, "shape"),
+                       {.eps = given ? std::optional(test::number(which, "eps", 0)) : std::nullopt,
+                        .dtype = dtype});
+  });
+}
+
+TEST_CASE("BatchNorm1d is PyTorch's, in training and in eval mode") {
+  const std::vector<std::string> cases = test::layers().cases("batch_norm1d");
+  CHECK(cases.size() == 16);
+  for (const std::string& which : cases) {
+    test::check_layer(
+        which,
+        [&](DType dtype) {
+          const bool cumulative = test::flag(which, "cumulative", false);
+          nn::BatchNorm1d layer(
+              test::integer(which, "features"),
+              {.eps = test::number(which, "eps", 1e-5),
+               .momentum =
+                   cumulative ? std::nullopt : std::optional(test::number(which, "momentum", 0.1)),
+               .affine = test::flag(which, "affine", true),
+               .track_running_stats = test::flag(which, "track_running_stats", true),
+               .dtype = dtype});
+          layer.train(test::flag(which, "training", true));
+          return layer;
+        },
+        [](const nn::BatchNorm1d& layer, const test::Values& in) {
+          if (in.size() == 1) return test::Values{layer(in[0])};
+          const Variable first = layer(in[0]);
+          const Variable second = layer(in[1]);
+          layer.eval();
+          return test::Values{first, second, layer(in[2])};
+        });
+  }
+}
+
+TEST_CASE("BatchNorm1d counts batches, and forgets them") {
+  const nn::BatchNorm1d layer(2);
+  const Tensor x = randn({4, 2});
+  layer(x);
+  layer(x);
+  CHECK(layer.num_batches_tracked->item<std::int64_t>() == 2);
+  const nn::BatchNorm1d copy = clone(layer);
+  layer.reset_running_stats();
+  CHECK(layer.num_batches_tracked->item<std::int64_t>() == 0);
+  CHECK(equal(*layer.running_var, ones({2})));
+  CHECK(copy.num_batches_tracked->item<std::int64_t>() == 2);
+  layer.eval();
+  layer(x);
+  CHECK(layer.num_batches_tracked->item<std::int64_t>() == 0);
+  const nn::BatchNorm1d none(2, {.track_running_stats = false});
+  CHECK(none.buffers().empty());
+  none.reset_running_stats();
+}
+
+TEST_CASE("normalisation says what does not fit") {
+  CHECK(message_of<ShapeError>([] {
+          nn::LayerNorm(3)(zeros({2, 4}));
+        }) == "layer_norm: x is (2, 4) and normalized_shape (3), needed the last sizes of x");
+  CHECK(message_of<ShapeError>([] { nn::LayerNorm(3)(zeros({})); }) ==
+        "layer_norm: x is () and normalized_shape (3), needed the last sizes of x");
+  CHECK(message_of<ShapeError>([] {
+          nn::LayerNorm(3)(zeros({2, 3}, float64));
+        }) == "layer_norm: weight is float32 (3), needed float64 (3)");
+  CHECK(message_of<ShapeError>([] {
+          layer_norm(zeros({2, 3}), 3, ones({2}));
+        }) == "layer_norm: weight is float32 (2), needed float32 (3)");
+  CHECK(message_of<DTypeError>([] {
+          layer_norm(zeros({2, 3}, int64), 3);
+        }).find("int64") != std::string::npos);
+  CHECK(message_of<ShapeError>([] { nn::LayerNorm(Shape{}); }) ==
+        "LayerNorm: normalized_shape is (), needed at least one size, none of them negative");
+  CHECK(message_of<ShapeError>([] {
+          nn::RMSNorm({2, -1});
+        }) ==
+        "RMSNorm: normalized_shape is (2, -1), needed at least one size, none of them negative");
+  CHECK(message_of<ShapeError>([] {
+          nn::RMSNorm(3)(zeros({2, 4}));
+        }) == "rms_norm: x is (2, 4) and normalized_shape (3), needed the last sizes of x");
+  CHECK(message_of<ValueError>([] { nn::BatchNorm1d(-1); }) == "BatchNorm1d: negative size in -1");
+  CHECK(message_of<ShapeError>([] {
+          nn::BatchNorm1d(3)(zeros({2, 4}));
+        }) == "BatchNorm1d: x is (2, 4), needed (batch, 3) or (batch, 3, length)");
+  CHECK(message_of<ValueError>([] {
+          nn::BatchNorm1d(3)(zeros({1, 3}));
+        }) ==
+        "batch_norm: x is (1, 3): one number for each channel has no variance; needed a larger "
+        "batch, or eval()");
+  CHECK(message_of<ShapeError>([] { batch_norm(zeros({3})); }) ==
+        "batch_norm: x is (3), needed (batch, channels) or (batch, channels, length)");
+  CHECK(message_of<ShapeError>([] {
+          batch_norm(zeros({4, 3}), {}, zeros({4}));
+        }) == "batch_norm: bias is (4), needed (3), one for each channel");
+}
+
+TEST_CASE("normalisation describes itself") {
+  CHECK(nn::LayerNorm({2, 3}).description() == "LayerNorm((2, 3), eps=1e-05)");
+  CHECK(nn::LayerNorm(3, {.elementwise_affine = false}).description() ==
+        "LayerNorm((3), eps=1e-05, elementwise_affine=false)");
+  CHECK(nn::RMSNorm(3).description() == "RMSNorm((3))");
+  CHECK(nn::BatchNorm1d(3, {.momentum = std::nullopt}).description() ==
+        "BatchNorm1d(3, eps=1e-05, momentum=none)");
+  CHECK(nn::BatchNorm1d(3, {.affine = false}).description() ==
+        "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=false)");
+}
+
+TEST_CASE("a replaced layer takes its options along") {
+  struct Model : nn::Module {
+    nn::LayerNorm norm;
+    Model() : norm(register_module("norm", nn::LayerNorm(2))) {}
+  };
+  const Model model;
+  model.replace_module("norm", nn::LayerNorm(3, {.eps = 0.5}));
+  CHECK(model.norm.description() == "LayerNorm((3), eps=0.5)");
+  CHECK(model.norm(ones({1, 3})).shape() == Shape{1, 3});
+}

@@ -38,6 +38,7 @@
 #include <tapegrad/tensor/file_io.h>
 #include <tapegrad/tensor/generator.h>
 #include <tapegrad/tensor/memory.h>
+#include <tapegrad/tensor/npy.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random.h>
 #include <tapegrad/tensor/safetensors.h>

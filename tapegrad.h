@@ -9,6 +9,7 @@
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/autograd/variable.h>
 #include <tapegrad/nn/activations.h>
+#include <tapegrad/nn/data.h>
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>

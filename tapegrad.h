@@ -17,6 +17,7 @@
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/losses.h>
 #include <tapegrad/nn/module.h>
+#include <tapegrad/nn/onnx.h>
 #include <tapegrad/nn/parameter.h>
 #include <tapegrad/nn/pooling.h>
 #include <tapegrad/nn/rnn_cell.h>

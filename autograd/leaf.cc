@@ -35,12 +35,20 @@ void Leaf::set_value(Tensor value) {
 
 // Rows --------------------------------------------------------------------------------------------
 
+// Rows that are brought up to date become what they were from the step on, which counted the change
+// then. Whoever has looked at other rows since need not look again: the version stays.
 void Leaf::settle() {
-  if (behind_ != nullptr) behind_->settle();
+  if (behind_ == nullptr) return;
+  const std::uint32_t before = version();
+  behind_->settle();
+  changes_ += before - version();
 }
 
 void Leaf::settle_rows(const Tensor& ids) {
-  if (behind_ != nullptr) behind_->settle_rows(ids.span<std::int64_t>());
+  if (behind_ == nullptr) return;
+  const std::uint32_t before = version();
+  behind_->settle_rows(ids.span<std::int64_t>());
+  changes_ += before - version();
 }
 
 void Leaf::add_keeper(RowKeeper& keeper) { keepers_.push_back(&keeper); }

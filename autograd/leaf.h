@@ -53,7 +53,8 @@ struct RowConstraint {
 };
 
 // Who keeps numbers beside each row of a table, as an optimiser does. Rows without a gradient may
-// wait for their steps until somebody looks at them: then the keeper brings them up to date.
+// wait for their steps until somebody looks at them: then the keeper brings them up to date, which
+// counts as no change. It is called through the leaf's functions of the same names.
 class RowKeeper {
  public:
   virtual void settle() = 0;                                        // all rows

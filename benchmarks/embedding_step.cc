@@ -18,25 +18,22 @@ namespace tg = tapegrad;
 
 namespace {
 
-// Batches of distinct ids, each id once in a round of rows / 1,000 batches.
+// Batches of distinct ids, each id once in a round of rows / 1,000 batches; four rounds in turn.
 class Batches {
  public:
-  explicit Batches(std::int64_t rows) : rows_(rows) {}
-  const tg::Tensor& next() {
-    if (at_ == ids_.size()) {
-      ids_.clear();
-      const tg::Tensor order = tg::randperm(rows_);
-      for (std::int64_t i = 0; i + 1000 <= rows_; i += 1000) {
+  explicit Batches(std::int64_t rows) : round_(static_cast<std::size_t>(rows / 1000)) {
+    for (int round = 0; round < 4; ++round) {
+      const tg::Tensor order = tg::randperm(rows);
+      for (std::int64_t i = 0; i + 1000 <= rows; i += 1000) {
         ids_.push_back(narrow(order, 0, i, 1000).clone());
       }
-      at_ = 0;
     }
-    return ids_[at_++];
   }
-  std::size_t round() const { return static_cast<std::size_t>(rows_ / 1000); }
+  const tg::Tensor& next() { return ids_[at_++ % ids_.size()]; }
+  std::size_t round() const { return round_; }
 
  private:
-  std::int64_t rows_;
+  std::size_t round_;
   std::vector<tg::Tensor> ids_;
   std::size_t at_ = 0;
 };

@@ -76,11 +76,26 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
   const std::int64_t width = table.width();
   const auto n = static_cast<std::size_t>(width);
   std::vector<double> gradient(n, 0.0), momentum(n, 0.0), decay(n, 0.0), renormalized(n, 0.0);
+  // Lookups scaled the row before the step, which took it from `before` to p.
+  double factor = 1;
+  for (const auto& [id, scale] : state->renormalized) factor *= id == row ? scale : 1;
+  const auto renormalize = [&](const std::vector<double>& p, const auto&... moved) {
+    if (factor == 1) return;
+    table.in_row([&](std::int64_t begin, std::int64_t count) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(begin + count);
+           ++i) {
+        const double before = (p[i] - ... - moved[i]);
+        renormalized[i] += before - before / factor;
+      }
+    });
+  };
   std::string reason;
   if (!leaf.requires_grad) {
     reason = "the parameter is frozen (requires_grad is false)";
   } else if (leaf.is_held(row)) {
-    reason = row == leaf.padding_row() ? "it is the row of padding" : "the row is frozen";
+    const bool padding = row == leaf.padding_row();
+    reason = padding ? "it is the row of padding" : "the row is frozen";
+    if (padding) renormalize(row_of(leaf.stored(), row, width));
   } else {
     const std::int64_t ids[] = {row};
     state->settle_rows(ids);
@@ -112,13 +127,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
         decay[i] = moved.weight_decay + 0.0;
       }
     });
-    for (const auto& [id, factor] : state->renormalized) {  // p was scaled before the step
-      if (id != row) continue;
-      for (std::size_t i = 0; i < n; ++i) {
-        const double before = p[i] - gradient[i] - momentum[i] - decay[i];
-        renormalized[i] += before - before / factor;
-      }
-    }
+    renormalize(p, gradient, momentum, decay);
     const auto name = [&](const char* what, const std::vector<double>& part) {
       if (size_of(part) == 0) return;
       reason += std::string(reason.empty() ? "" : ", ") + what;

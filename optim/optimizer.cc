@@ -182,7 +182,7 @@ void Optimizer::zero_grad() const {
 
 void Optimizer::settle() const {
   for (const Group& group : groups_) {
-    for (const auto& state : group.states) state->settle();
+    for (const auto& state : group.states) state->leaf.settle();
   }
 }
 
@@ -196,8 +196,7 @@ void Optimizer::State::settle_rows(std::span<const std::int64_t> ids) {
 
 // Rows take along what is remembered of them; new ones begin as all did.
 void Optimizer::State::remap_rows(std::span<const std::int64_t> sources) {
-  settle();
-  waiting.reset();
+  waiting.reset();  // the leaf has settled
   for (std::size_t i = 0; i < moments.size(); ++i) {
     Shape shape(moments[i].sizes());
     shape[0] = static_cast<std::int64_t>(sources.size());
@@ -245,7 +244,7 @@ StateDict Optimizer::state_dict() const {
   for (std::size_t group = 0; group < groups_.size(); ++group) {
     for (const auto& remembered : groups_[group].states) {
       State& state = *remembered;
-      state.settle();
+      state.leaf.settle();
       if (state.steps > 0) {
         saved.insert(*label + "step", tensor(state.steps));
         const auto kinds = moments(group);
@@ -317,7 +316,7 @@ void Optimizer::load_state_dict(const StateDict& saved) {
   for (std::size_t group = 0; group < groups_.size(); ++group) {
     for (std::size_t i = 0; i < states[group].size(); ++i) {
       State& state = *groups_[group].states[i];
-      state.settle();
+      state.leaf.settle();
       state.waiting.reset();
       state.explain = nullptr;
       state.steps = states[group][i].steps;

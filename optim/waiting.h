@@ -76,7 +76,7 @@ Numbers<T> numbers_of(Optimizer::State& state, T* p) {
 
 // So few steps are taken one by one: that costs no more than a jump, and gives the bits that a
 // dense gradient would give.
-inline constexpr std::size_t kReplayed = 4;
+inline constexpr std::size_t kReplayed = 6;
 
 // Rows are read in no order, from tables that no cache holds: the next ones are asked for early.
 inline constexpr std::size_t kRowsAhead = 6;
@@ -185,11 +185,9 @@ class WaitingRows final : public Waiting {
   }
 
  private:
-  // While rows wait, nobody but the leaf holds its memory. What the tape has noted of it stays
-  // true: whoever has read a row since the last step has it up to date.
   template <class T>
   Numbers<T> waiting_numbers(Optimizer::State& state) const {
-    return numbers_of<T>(state, const_cast<T*>(state.leaf.stored().data<T>()));
+    return numbers_of<T>(state, state.leaf.writable_stored().mutable_data<T>());
   }
 
   template <class T>

@@ -2,7 +2,7 @@
 // without being copied first. A table is larger than the cache and its rows are read in no order,
 // so the ones a few steps ahead are asked for early. Read next: optimizers.inl.
 
-constexpr std::size_t kAhead = 8;  // rows
+constexpr std::size_t kAhead = 32;  // rows
 
 template <class T>
 void prefetch_row(const T* row, std::size_t columns) {

@@ -57,7 +57,14 @@ TEST_CASE("the text classifier trains as PyTorch's does") {
     CAPTURE(which);
     const bool single = which.ends_with("f32");
     const bool is_sgd = which.find("sgd") != std::string::npos;
-    const double tolerance = !single ? 1e-11 : is_sgd ? 1e-4 : 1e-5;
+    // In single precision the run amplifies rounding: the bound is three times what it did to
+    // PyTorch's, which is seen beside its run in double precision, and a little.
+    const auto tolerance = [&](const std::string& name) {
+      if (!single) return 1e-11;
+      const std::string twin = which.substr(0, which.size() - 3) + "f64" + name;
+      const Tensor rounded = golden().at(which + name).to(float64);
+      return 1e-5 + 3 * error_of(rounded, golden().at(twin));
+    };
     manual_seed(0);
     const TextClassifier model(50, 8, 12, 4);
     model.to(single ? float32 : float64);
@@ -82,15 +89,15 @@ TEST_CASE("the text classifier trains as PyTorch's does") {
       norms.push_back(norm);
       CHECK(tape().size() == 0);
     }
-    CHECK(error_of(tensor(losses), golden().at(which + ".losses")) <= tolerance);
-    CHECK(error_of(tensor(norms), golden().at(which + ".norms")) <= tolerance);
+    CHECK(error_of(tensor(losses), golden().at(which + ".losses")) <= tolerance(".losses"));
+    CHECK(error_of(tensor(norms), golden().at(which + ".norms")) <= tolerance(".norms"));
     for (const NamedParameter& each : model.parameters()) {
       CAPTURE(each.name);
       CHECK(error_of(each.variable.value(), golden().at(which + ".final." + each.name)) <=
-            tolerance);
+            tolerance(".final." + each.name));
     }
     CHECK(error_of(model(golden().at(which + ".in0")[0]).value(), golden().at(which + ".logits")) <=
-          tolerance);
+          tolerance(".logits"));
   }
 }
 

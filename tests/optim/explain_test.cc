@@ -135,6 +135,25 @@ TEST_CASE("a row that SparseAdam lets rest was not moved") {
   CHECK_FALSE(zero(optimizer.explain_update(table, 2).total));
 }
 
+TEST_CASE("what max_norm did at the lookups before a step is told apart") {
+  for (const std::int64_t row : {1, 2, 3}) {
+    Variable table = parameter(randn({5, 4}, float64) + 3);
+    optim::AdamW adamw({table}, {.lr = 0.1});
+    table.leaf().freeze_columns(std::vector<std::int64_t>{1});
+    table.leaf().set_padding_row(3);
+    const Tensor before = table.value()[row].clone();
+    const EmbeddingLookup strict{.max_norm = 1}, mild{.max_norm = 2};
+    const Tensor ids = tensor({1, 3});
+    sum(sin(embedding(table, ids, mild)) + cos(embedding(table, ids, strict))).backward();
+    adamw.step();
+    const optim::UpdateParts parts = adamw.explain_update(table, row);
+    CAPTURE(row, parts.reason);
+    CHECK(allclose(parts.total, table.value()[row] - before, 0, 1e-14));
+    CHECK(zero(parts.renormalization) == (row == 2));
+    CHECK(parts.total.item<double>({1}) == 0);
+  }
+}
+
 TEST_CASE("an explanation prints as a table") {
   const auto [change, parts] =
       explain(kind<optim::AdamW>("AdamW", optim::AdamWOptions{.lr = 0.1}), 1, float64);

@@ -12,6 +12,7 @@
 #include <tapegrad/nn/attention.h>
 #include <tapegrad/nn/bilinear.h>
 #include <tapegrad/nn/convolution.h>
+#include <tapegrad/nn/data.h>
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
@@ -22,6 +23,7 @@
 #include <tapegrad/nn/module.h>
 #include <tapegrad/nn/module_list.h>
 #include <tapegrad/nn/normalization.h>
+#include <tapegrad/nn/onnx.h>
 #include <tapegrad/nn/parameter.h>
 #include <tapegrad/nn/pooling.h>
 #include <tapegrad/nn/rnn.h>
@@ -46,6 +48,7 @@
 #include <tapegrad/tensor/file_io.h>
 #include <tapegrad/tensor/generator.h>
 #include <tapegrad/tensor/memory.h>
+#include <tapegrad/tensor/npy.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random.h>
 #include <tapegrad/tensor/safetensors.h>

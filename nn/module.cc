@@ -181,6 +181,12 @@ std::vector<std::pair<std::string, Tensor>> Module::buffers() const {
   return list;
 }
 
+std::vector<std::pair<std::string, std::shared_ptr<const Module>>> Module::named_children() const {
+  std::vector<std::pair<std::string, std::shared_ptr<const Module>>> list;
+  for (const Child& child : state_->children) list.emplace_back(child.name, child.module);
+  return list;
+}
+
 void Module::train(bool on) const {
   state_->training = on;
   for (const Child& child : state_->children) child.module->train(on);

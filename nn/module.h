@@ -59,6 +59,9 @@ class Module {
   std::vector<NamedParameter> parameters() const;
   std::vector<std::pair<std::string, Tensor>> buffers() const;
 
+  // The registered modules, in order.
+  std::vector<std::pair<std::string, std::shared_ptr<const Module>>> named_children() const;
+
   // train() turns dropout and the like on, eval() off, for this module and all in it.
   void train(bool on = true) const;
   void eval() const { train(false); }

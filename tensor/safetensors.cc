@@ -10,99 +10,25 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
-#include <cstring>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
+#include <tapegrad/tensor/file_format.h>
 #include <tapegrad/tensor/file_io.h>
 #include <tapegrad/tensor/file_ops.h>
 
 namespace tapegrad {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "elements are written as they lie");
-
+using detail::ElementType;
+using detail::in_quotes;
+using detail::written_type;
 using nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
 constexpr std::string_view kMetadataKey = "__metadata__";
-
-// Element types -----------------------------------------------------------------------------------
-
-float from_half(std::uint16_t bits) {
-  const int exponent = bits >> 10 & 0x1F;
-  const int fraction = bits & 0x3FF;
-  float magnitude = std::ldexp(static_cast<float>(0x400 + fraction), exponent - 25);
-  if (exponent == 0) magnitude = std::ldexp(static_cast<float>(fraction), -24);
-  if (exponent == 0x1F) magnitude = fraction == 0 ? INFINITY : NAN;
-  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
-float from_bfloat16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
-template <class From>
-std::int64_t from_integer(From value) {
-  return static_cast<std::int64_t>(value);
-}
-
-template <class From, class To, To (*convert)(From)>
-void convert_all(const std::byte* from, Tensor& to) {
-  To* const data = to.mutable_data<To>();
-  for (std::int64_t i = 0; i < to.numel(); ++i) {
-    From value;
-    std::memcpy(&value, from + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));
-    data[i] = convert(value);
-  }
-}
-
-struct ElementType {
-  std::string_view name;
-  std::size_t bytes;
-  DType dtype;                                         // what it becomes here
-  void (*convert)(const std::byte* from, Tensor& to);  // null: the bytes are right as they are
-};
-
-template <class From>
-constexpr ElementType integer_type(std::string_view name) {
-  return {name, sizeof(From), int64, convert_all<From, std::int64_t, from_integer<From>>};
-}
-
-// The first four are also written, the last of them first: the widest come first, so that all are
-// aligned, in the order that the format's own library has.
-constexpr ElementType kTypes[] = {
-    {"BOOL", 1, boolean, nullptr},
-    {"F32", 4, float32, nullptr},
-    {"F64", 8, float64, nullptr},
-    {"I64", 8, int64, nullptr},
-    {"F16", 2, float32, convert_all<std::uint16_t, float, from_half>},
-    {"BF16", 2, float32, convert_all<std::uint16_t, float, from_bfloat16>},
-    integer_type<std::int8_t>("I8"),
-    integer_type<std::int16_t>("I16"),
-    integer_type<std::int32_t>("I32"),
-    integer_type<std::uint8_t>("U8"),
-    integer_type<std::uint16_t>("U16"),
-    integer_type<std::uint32_t>("U32"),
-};
-
-const ElementType& written_type(DType dtype) {
-  return *std::find_if(std::begin(kTypes), std::end(kTypes), [dtype](const ElementType& type) {
-    return type.dtype == dtype;  // the converted ones come later
-  });
-}
-
-// A name out of a file for an error text: on one line, and not too long.
-std::string in_quotes(std::string_view name) {
-  constexpr std::size_t kLongest = 80;
-  const std::string shown(name.substr(0, kLongest));
-  return json(shown).dump(-1, ' ', false, json::error_handler_t::replace) +
-         (name.size() > kLongest ? "..." : "");
-}
 
 // Reading the header ------------------------------------------------------------------------------
 
@@ -256,9 +182,9 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
   const ElementType* type_named(const std::string& name) const {
     std::string supported;
-    for (const ElementType& type : kTypes) {
-      if (type.name == name) return &type;
-      supported.append(supported.empty() ? "" : ", ").append(type.name);
+    for (const ElementType& type : detail::element_types()) {
+      if (type.safetensors == name) return &type;
+      supported.append(supported.empty() ? "" : ", ").append(type.safetensors);
     }
     fail(tensor() + ": dtype " + in_quotes(name) + " is not supported, only " + supported);
   }
@@ -270,16 +196,6 @@ class HeaderReader : public nlohmann::json_sax<json> {
   std::set<std::string, std::less<>> fields_;  // of the tensor that is being read
   std::vector<std::uint64_t> numbers_;         // of the list that is being read
 };
-
-// Bytes that a tensor of this shape takes; no answer where that overflows.
-std::optional<std::uint64_t> bytes_needed(const Entry& entry) {
-  std::uint64_t bytes = entry.type->bytes;
-  if (std::count(entry.shape.begin(), entry.shape.end(), 0) > 0) return 0;
-  for (const std::int64_t size : entry.shape) {
-    if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes)) return {};
-  }
-  return bytes;
-}
 
 // Every byte of the data belongs to exactly one tensor. Returns the entries as the data lie.
 std::vector<const Entry*> check_layout(const HeaderReader& header, std::uint64_t data_bytes) {
@@ -299,9 +215,10 @@ std::vector<const Entry*> check_layout(const HeaderReader& header, std::uint64_t
                   (entry->begin < position ? "an overlap" : "a hole") + ", needed to begin at " +
                   std::to_string(position));
     }
-    const std::optional<std::uint64_t> needed = bytes_needed(*entry);
+    const std::optional<std::uint64_t> needed =
+        detail::bytes_needed(entry->shape, entry->type->bytes);
     const std::string shape =
-        "shape " + to_string(entry->shape) + " of " + std::string(entry->type->name);
+        "shape " + to_string(entry->shape) + " of " + std::string(entry->type->safetensors);
     if (!needed) header.fail(tensor + ": " + shape + " overflows");
     if (entry->bytes() != *needed) {
       header.fail(tensor + ": " + shape + " takes " + std::to_string(*needed) + " bytes, " +
@@ -326,10 +243,12 @@ std::string read_header(detail::OpenFile& file, const HeaderReader& header, std:
   file.read_exactly(&length, kLengthBytes);
   if (length > kMaxHeaderBytes) {
     const bool zip = (length & 0xFFFF) == 0x4B50;  // "PK"
-    header.fail("a header of " + std::to_string(length) + " bytes is announced, allowed are " +
-                std::to_string(kMaxHeaderBytes) +
-                (zip ? "; this is a zip file, as torch.save writes: save it with safetensors.torch"
-                     : "; is this a safetensors file?"));
+    header.fail(
+        "a header of " + std::to_string(length) + " bytes is announced, allowed are " +
+        std::to_string(kMaxHeaderBytes) +
+        (zip ? "; this is a zip file: load_npz() reads NumPy's; what torch.save wrote, save with "
+               "safetensors.torch"
+             : "; is this a safetensors file?"));
   }
   if (length > size - kLengthBytes) {
     header.fail("a header of " + std::to_string(length) + " bytes is announced, " +
@@ -356,12 +275,9 @@ Tensor read_tensor(detail::OpenFile& file, const Entry& entry, const HeaderReade
   auto* const data = tensor.mutable_data<unsigned char>();
   file.read_exactly(data, entry.bytes());
   if (entry.type->dtype == boolean) {
-    // Any other byte in a bool is undefined behaviour.
-    const auto* const wrong =
-        std::find_if(data, data + entry.bytes(), [](unsigned char byte) { return byte > 1; });
-    if (wrong != data + entry.bytes()) {
-      header.fail("tensor " + in_quotes(entry.name) + ": element " + std::to_string(wrong - data) +
-                  " is " + std::to_string(*wrong) + ", needed 0 or 1 for BOOL");
+    if (const auto wrong = detail::first_wrong_bool({data, entry.bytes()})) {
+      header.fail("tensor " + in_quotes(entry.name) + ": element " + std::to_string(*wrong) +
+                  " is " + std::to_string(data[*wrong]) + ", needed 0 or 1 for BOOL");
     }
   }
   return tensor;
@@ -397,7 +313,7 @@ std::string header_text(const std::vector<const StateDict::value_type*>& order,
     const ElementType& type = written_type(tensor.dtype());
     const std::size_t end = position + static_cast<std::size_t>(tensor.numel()) * type.bytes;
     separate();
-    text.append(json_text(entry->first)).append(":{\"dtype\":\"").append(type.name);
+    text.append(json_text(entry->first)).append(":{\"dtype\":\"").append(type.safetensors);
     text += "\",\"shape\":[";
     for (const std::int64_t size : tensor.sizes()) {
       separate();

@@ -1,5 +1,5 @@
 // Files of tensors in the safetensors format, readable from Python and by other frameworks:
-// https://github.com/huggingface/safetensors. Read next: tensor/file_io.h.
+// https://github.com/huggingface/safetensors. Read next: tensor/npy.h.
 #pragma once
 
 #include <map>

@@ -129,10 +129,31 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->capture_default_str();
   command
       ->add_option("--lr", settings.lr,
-                   "Learning rate at the start; it falls to 0 in a straight line.\n"
+                   "Learning rate at the start, or the highest; see --schedule.\n"
                    "Default: 0.002 (rnn) or 0.005 (bag) with adam, 3 with sgd")
       ->type_name("X")
       ->check(from_to(0.0, 1e6));
+  command
+      ->add_option("--schedule", settings.schedule,
+                   "How the rate goes on: down to 0 in a straight line; constant; up\n"
+                   "for a tenth of the run, then constant; down along a cosine; up and\n"
+                   "down again")
+      ->type_name("linear|constant|warm-up|cosine|one-cycle")
+      ->check(
+          CLI::IsMember({"linear", "constant", "warm-up", "cosine", "one-cycle"}).description(""))
+      ->capture_default_str();
+  command
+      ->add_option("--patience", settings.patience,
+                   "Hold out a tenth of the texts, stop after N epochs without a\n"
+                   "smaller loss on them, and keep the best epoch")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000));
+  command
+      ->add_option("--folds", settings.folds,
+                   "Cross-validation: N models, each tested on another part of the\n"
+                   "texts; nothing is saved")
+      ->type_name("N")
+      ->check(from_to(2, 1'000'000));
   command->add_option("--optimizer", settings.optimizer, "What takes the steps")
       ->type_name("sgd|adam")
       ->check(CLI::IsMember({"sgd", "adam"}).description(""))
@@ -216,6 +237,10 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   searching->callback([&] { neighbours(folder, words, count); });
 
+  CLI::App* exporting = add("export", "Write a model (--arch bag) for other programs");
+  exporting->add_option("--onnx", file, "File to write")->type_name("FILE")->required();
+  exporting->callback([&] { export_onnx(folder, file); });
+
   app.footer(
       "Examples:\n"
       "  text_classifier train                        learns the bundled questions\n"
@@ -227,7 +252,8 @@ int run(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     if (app.get_subcommands().empty()) {
-      throw tg::ValueError("needed a command: train, predict, eval or neighbours; see --help");
+      throw tg::ValueError(
+          "needed a command: train, predict, eval, neighbours or export; see --help");
     }
     const std::string command = app.get_subcommands().front()->get_name();
     throw tg::ValueError(command + ": " + error.what() + "; see " + command + " --help");

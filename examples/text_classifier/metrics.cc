@@ -213,6 +213,7 @@ void MetricsLog::write(const EpochMetrics& metrics) {
                               {"train_accuracy", metrics.train_accuracy}};
   if (metrics.test_loss) line["test_loss"] = *metrics.test_loss;
   if (metrics.test_accuracy) line["test_accuracy"] = *metrics.test_accuracy;
+  if (metrics.held_out_loss) line["held_out_loss"] = *metrics.held_out_loss;
   line["seconds"] = metrics.seconds;
   errno = 0;
   file_ << line.dump() << '\n' << std::flush;

@@ -59,6 +59,7 @@ struct EpochMetrics {
   double train_accuracy = 0;
   std::optional<double> test_loss = std::nullopt;
   std::optional<double> test_accuracy = std::nullopt;
+  std::optional<double> held_out_loss = std::nullopt;
   double seconds = 0;
 };
 

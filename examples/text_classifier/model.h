@@ -29,6 +29,9 @@ class Classifier : public tg::nn::Module {
 
   tg::Variable operator()(const tg::Tensor& ids) const;
 
+  // The same as a graph. ValueError unless the model is a bag.
+  tg::nn::OnnxGraph onnx() const;
+
   tg::nn::Embedding embedding;
 
  private:

@@ -128,6 +128,34 @@ std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
                                            tg::optim::AdamOptions{.lr = learning_rate(settings)});
 }
 
+// What turns the rate, a step for each batch; null: it falls to 0 in a straight line, as run_epoch
+// does it.
+std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimizer,
+                                                  const TrainSettings& settings,
+                                                  std::size_t texts) {
+  namespace optim = tg::optim;
+  const std::int64_t batches =
+      (static_cast<std::int64_t>(texts) + settings.batch - 1) / settings.batch;
+  const std::int64_t steps = *settings.epochs * batches;
+  if (settings.schedule == "linear" || steps == 0) return nullptr;
+  if (settings.schedule == "warm-up") {
+    return std::make_unique<optim::LinearLR>(
+        optimizer, optim::LinearLROptions{.start_factor = 0.01,
+                                          .total_iters = std::max<std::int64_t>(steps / 10, 1)});
+  }
+  if (settings.schedule == "cosine") {
+    return std::make_unique<optim::CosineAnnealingLR>(
+        optimizer, optim::CosineAnnealingLROptions{.T_max = steps});
+  }
+  if (settings.schedule == "one-cycle") {
+    return std::make_unique<optim::OneCycleLR>(
+        optimizer, optim::OneCycleLROptions{.max_lr = learning_rate(settings),
+                                            .total_steps = steps,
+                                            .cycle_momentum = settings.optimizer == "adam"});
+  }
+  return std::make_unique<optim::ConstantLR>(optimizer, optim::ConstantLROptions{.factor = 1});
+}
+
 // The words by their ids. Padding has no name: its vector stays 0, whatever a file may hold.
 std::vector<std::string> words_of(const Vocabulary& vocabulary) {
   std::vector<std::string> words = {""};
@@ -152,19 +180,24 @@ void start_from_vectors(const Trained& trained, const tg::nn::WordVectors& vecto
             << " skipped, " << report.not_utf8 << " not UTF-8)\n";
 }
 
+// These texts, in the order of the file.
+Corpus part_of(const Corpus& corpus, tg::nn::Indices kept) {
+  std::ranges::sort(kept);
+  Corpus part = corpus;
+  part.rows.clear();
+  for (const std::int64_t row : kept) {
+    part.rows.push_back(corpus.rows[static_cast<std::size_t>(row)]);
+  }
+  return part;
+}
+
 // Some of the texts, in the order of the file. The numbers that draw them are not those that the
 // model begins with.
 void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
   const auto rows = static_cast<std::int64_t>(corpus.rows.size());
   tg::Generator generator(seed);
-  std::vector<std::int64_t> kept = tg::to_vector<std::int64_t>(
-      narrow(tg::randperm(rows, generator), 0, 0, std::min(count, rows)));
-  std::ranges::sort(kept);
-  std::vector<Row> some;
-  for (const std::int64_t row : kept) {
-    some.push_back(std::move(corpus.rows[static_cast<std::size_t>(row)]));
-  }
-  corpus.rows = std::move(some);
+  corpus = part_of(corpus, tg::to_vector<std::int64_t>(
+                               narrow(tg::randperm(rows, generator), 0, 0, std::min(count, rows))));
 }
 
 void check_combination(const TrainSettings& settings) {
@@ -177,6 +210,11 @@ void check_combination(const TrainSettings& settings) {
     throw tg::ValueError(
         "train: --freeze-embeddings freezes all word vectors, --freeze-known "
         "some of them; needed one of the two");
+  }
+  if (settings.folds && !settings.test.empty()) {
+    throw tg::ValueError(
+        "train: --folds tests on parts of the training texts, --test on others; needed one of the "
+        "two");
   }
   if (settings.model.sparse && settings.freeze_embeddings) {
     throw tg::ValueError(
@@ -194,13 +232,16 @@ std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
     text << "  test loss " << std::setprecision(4) << *metrics.test_loss << "  test accuracy "
          << std::setprecision(3) << *metrics.test_accuracy;
   }
+  if (metrics.held_out_loss) {
+    text << "  held-out loss " << std::setprecision(4) << *metrics.held_out_loss;
+  }
   return text.str();
 }
 
 // One pass over the examples.
 EpochMetrics run_epoch(const Trained& trained, const std::vector<Example>& examples,
-                       tg::optim::Optimizer& optimizer, const TrainSettings& settings,
-                       std::int64_t epoch, Progress& progress) {
+                       tg::optim::Optimizer& optimizer, tg::optim::Schedule* schedule,
+                       const TrainSettings& settings, std::int64_t epoch, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   EpochMetrics metrics{.epoch = epoch};
   const auto count = static_cast<std::int64_t>(examples.size());
@@ -225,10 +266,13 @@ EpochMetrics run_epoch(const Trained& trained, const std::vector<Example>& examp
     metrics.train_loss += loss.item<double>() * static_cast<double>(size);
     correct += sum(argmax(logits.value(), 1) == batch.labels).item<std::int64_t>();
     done += size;
-    // The rate falls to 0 in a straight line over the whole run.
-    const double passed = static_cast<double>((epoch - 1) * count + done) /
-                          static_cast<double>(*settings.epochs * count);
-    optimizer.set_lr(learning_rate(settings) * (1 - passed));
+    if (schedule != nullptr) {
+      schedule->step();
+    } else {  // the rate falls to 0 in a straight line over the whole run
+      const double passed = static_cast<double>((epoch - 1) * count + done) /
+                            static_cast<double>(*settings.epochs * count);
+      optimizer.set_lr(learning_rate(settings) * (1 - passed));
+    }
     progress.update((epoch - 1) * count + done,
                     "epoch " + std::to_string(epoch) + '/' + std::to_string(*settings.epochs));
   }
@@ -238,29 +282,29 @@ EpochMetrics run_epoch(const Trained& trained, const std::vector<Example>& examp
   return metrics;
 }
 
-}  // namespace
+struct Finished {
+  Trained trained;
+  ModelSettings settings;
+};
 
-Example Trained::example(std::string_view text, std::int64_t label) const {
-  Example result{vocabulary.ids(text), label};
-  const auto limit = static_cast<std::size_t>(max_length);
-  if (result.ids.size() > limit) result.ids.resize(limit);
-  return result;
-}
-
-void train(const TrainSettings& given) {
-  TrainSettings settings = given;
-  if (settings.train.empty()) {
-    settings.train = bundled("questions_train.tsv");
-    if (settings.test.empty()) settings.test = bundled("questions_test.tsv");
-  }
-
-  check_combination(settings);
-
-  // Everything is read before anything is written.
-  Corpus corpus = read_corpus(settings.train);
-  const std::vector<std::string> labels = label_names(corpus);
+// One model, from its vocabulary to its last epoch. The metrics go into the folder `out`, which is
+// made once everything is known to be fine; empty: nowhere.
+Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std::string>& labels,
+                   const std::optional<Corpus>& test, const std::string& out) {
   const auto seed = static_cast<std::uint64_t>(settings.seed);
-  if (settings.train_limit) keep_some(corpus, *settings.train_limit, seed);
+  std::optional<Corpus> held_out;
+  if (settings.patience) {  // a tenth, drawn by the seed
+    const auto rows = static_cast<std::int64_t>(corpus.rows.size());
+    if (rows < 2) {
+      throw tg::ValueError("train: --patience holds out a tenth of the texts, needed at least 2");
+    }
+    const std::int64_t held = (rows + 9) / 10;
+    tg::Generator generator(seed);
+    const auto [rest, tenth] = tg::nn::random_split(tg::nn::TensorDataset(tg::arange(rows)),
+                                                    {rows - held, held}, generator);
+    held_out = part_of(corpus, tenth.indices());
+    corpus = part_of(corpus, rest.indices());
+  }
   const Tokenizer tokenizer{.longest_ngram = settings.ngrams};
   std::vector<std::vector<std::string>> texts;
   for (const Row& row : corpus.rows) texts.push_back(tokenizer(row.text));
@@ -281,36 +325,117 @@ void train(const TrainSettings& given) {
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
 
   const std::vector<Example> examples = examples_of(trained, corpus);
-  std::vector<Example> tests;
-  if (!settings.test.empty()) tests = examples_of(trained, read_corpus(settings.test));
+  std::vector<Example> tests, held;
+  if (test) tests = examples_of(trained, *test);
+  if (held_out) held = examples_of(trained, *held_out);
 
   const std::unique_ptr<tg::optim::Optimizer> optimizer = optimizer_for(trained.model, settings);
-  std::filesystem::create_directories(settings.out);
-  MetricsLog log(settings.out + "/metrics.jsonl");
+  const std::unique_ptr<tg::optim::Schedule> schedule =
+      schedule_for(*optimizer, settings, examples.size());
+  std::optional<MetricsLog> log;
+  if (!out.empty()) {
+    std::filesystem::create_directories(out);
+    log.emplace(out + "/metrics.jsonl");
+  }
 
   std::cerr << corpus.rows.size() << " texts to train on (" << name(corpus.format) << "), "
-            << tests.size() << " to test, " << labels.size() << " classes, " << vocabulary.size()
-            << " words\n"
-            << trained.model;
+            << tests.size() << " to test, ";
+  if (held_out) std::cerr << held.size() << " held out, ";
+  std::cerr << labels.size() << " classes, " << vocabulary.size() << " words\n" << trained.model;
 
+  std::optional<Classifier> best;  // of the epochs so far, by the texts that were held out
+  double best_loss = 0;
+  std::int64_t best_epoch = 0;
   {
     Progress progress(std::cerr, progress_options_for_stderr());
     progress.start("training", *settings.epochs * static_cast<std::int64_t>(examples.size()));
     for (std::int64_t epoch = 1; epoch <= *settings.epochs; ++epoch) {
-      EpochMetrics metrics = run_epoch(trained, examples, *optimizer, settings, epoch, progress);
+      EpochMetrics metrics =
+          run_epoch(trained, examples, *optimizer, schedule.get(), settings, epoch, progress);
       if (!tests.empty()) {
         const Score result = score(trained, tests);
         metrics.test_loss = result.loss;
         metrics.test_accuracy = result.matrix.accuracy();
       }
+      if (held_out) metrics.held_out_loss = score(trained, held).loss;
       progress.print(summary(metrics, *settings.epochs));
-      log.write(metrics);
+      if (log) log->write(metrics);
+      if (!held_out) continue;
+      if (!best || *metrics.held_out_loss < best_loss) {
+        best_loss = *metrics.held_out_loss;
+        best_epoch = epoch;
+        best.emplace(tg::nn::clone(trained.model));
+      } else if (epoch - best_epoch >= *settings.patience) {
+        break;
+      }
     }
   }
+  if (best) {
+    std::cerr << "epoch " << best_epoch << " is kept\n";
+    trained.model.load_state_dict(best->state_dict());
+  }
   trained.model.eval();
-  save(trained, settings.model, settings.out);
+  return {trained, settings.model};
+}
+
+void cross_validate(const TrainSettings& settings, const Corpus& corpus,
+                    const std::vector<std::string>& labels) {
+  tg::Generator generator(static_cast<std::uint64_t>(settings.seed));
+  const tg::nn::TensorDataset rows(tg::arange(static_cast<std::int64_t>(corpus.rows.size())));
+  std::vector<double> accuracies;
+  for (const auto& [rest, part] : tg::nn::k_folds(rows, *settings.folds, generator)) {
+    const Finished model =
+        train_one(settings, part_of(corpus, rest.indices()), labels, std::nullopt, "");
+    const Corpus tested = part_of(corpus, part.indices());
+    accuracies.push_back(
+        score(model.trained, examples_of(model.trained, tested)).matrix.accuracy());
+    std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  accuracy "
+              << std::fixed << std::setprecision(3) << accuracies.back()
+              << " (n=" << tested.rows.size() << ")\n"
+              << std::flush;
+  }
+  const tg::Tensor all = tg::tensor(accuracies);
+  std::cout << "mean accuracy " << mean(all).item<double>() << ", standard deviation "
+            << tg::std(all).item<double>() << " (" << accuracies.size()
+            << " folds, n=" << corpus.rows.size() << ")\n";
+}
+
+}  // namespace
+
+Example Trained::example(std::string_view text, std::int64_t label) const {
+  Example result{vocabulary.ids(text), label};
+  const auto limit = static_cast<std::size_t>(max_length);
+  if (result.ids.size() > limit) result.ids.resize(limit);
+  return result;
+}
+
+void train(const TrainSettings& given) {
+  TrainSettings settings = given;
+  if (settings.train.empty()) {
+    settings.train = bundled("questions_train.tsv");
+    if (settings.test.empty() && !settings.folds) settings.test = bundled("questions_test.tsv");
+  }
+
+  check_combination(settings);
+
+  // Everything is read before anything is written.
+  Corpus corpus = read_corpus(settings.train);
+  const std::vector<std::string> labels = label_names(corpus);
+  if (settings.train_limit) {
+    keep_some(corpus, *settings.train_limit, static_cast<std::uint64_t>(settings.seed));
+  }
+  if (settings.folds) return cross_validate(settings, corpus, labels);
+  std::optional<Corpus> test;
+  if (!settings.test.empty()) test = read_corpus(settings.test);
+  const auto [trained, model] = train_one(settings, corpus, labels, test, settings.out);
+  save(trained, model, settings.out);
   std::cerr << "model saved in " << settings.out << '\n';
-  if (!tests.empty()) print_report(std::cout, score(trained, tests).matrix, "test");
+  if (test) print_report(std::cout, score(trained, examples_of(trained, *test)).matrix, "test");
+}
+
+void export_onnx(const std::string& folder, const std::string& file) {
+  load(folder).model.onnx().save(file);
+  std::cerr << "model written to " << file << '\n';
 }
 
 void evaluate(const std::string& folder, const std::string& file) {

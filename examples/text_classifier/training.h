@@ -23,11 +23,14 @@ struct TrainSettings {
   ModelSettings model;
   std::optional<std::int64_t> epochs;  // unset: enough for the size of the data
   std::int64_t batch = 32;
-  std::optional<double> lr;  // unset: what suits the model, that falls to 0 over the run
+  std::optional<double> lr;         // unset: what suits the model
+  std::string schedule = "linear";  // linear, constant, warm-up, cosine, one-cycle
   std::int64_t ngrams = 1;
   std::int64_t min_count = 1;
   std::int64_t max_length = 200;            // tokens of a text that are read
   std::optional<std::int64_t> train_limit;  // texts to learn from, drawn by the seed; unset: all
+  std::optional<std::int64_t> patience;     // epochs without a better one; unset: all are run
+  std::optional<std::int64_t> folds;        // cross-validation; unset: none
   bool freeze_embeddings = false;           // all word vectors
   bool freeze_known = false;                // those that came from the file
   std::int64_t seed = 0;
@@ -54,6 +57,9 @@ struct Trained {
 // in them thrown, before anything is written.
 void train(const TrainSettings& settings);
 
+// With settings.folds, train() trains as many models, each without a part of the texts, tests it on
+// that, and prints the accuracies, their mean and their spread; nothing is written.
+
 // Prints the report of a trained model on a file.
 void evaluate(const std::string& folder, const std::string& file);
 
@@ -61,6 +67,9 @@ void evaluate(const std::string& folder, const std::string& file);
 // the file if one is missing, truncated or does not fit the others.
 void save(const Trained& trained, const ModelSettings& settings, const std::string& folder);
 Trained load(const std::string& folder);
+
+// Writes the model as an ONNX file: ids (batch, steps) -> logits (batch, classes).
+void export_onnx(const std::string& folder, const std::string& file);
 
 // Probabilities of all classes, (texts, classes).
 tg::Tensor probabilities(const Trained& trained, const std::vector<Example>& texts);

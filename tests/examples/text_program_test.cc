@@ -357,13 +357,20 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--freeze-known --freeze-embeddings --vectors train.tsv",
        "train: --freeze-embeddings freezes all word vectors, --freeze-known some of them; needed "
        "one of the two"},
+      {"--folds 2 --test test.tsv",
+       "train: --folds tests on parts of the training texts, --test on others; needed one of the "
+       "two"},
+      {"--folds 9", "k_folds: k is 9 for 8 examples"},
+      {"--folds 1", "--folds: "},
+      {"--patience 0", "--patience: "},
+      {"--schedule steep", "--schedule: "},
       {"--seed 99999999999999999999", "--seed: "},
       {"--deeper", "--deeper"},
       {"--test", "--test"}};
   for (const auto& [option, expected] : cases) {
     require_error(session, "train --train train.tsv --out model " + option, expected);
   }
-  require_error(session, "", "needed a command: train, predict, eval or neighbours");
+  require_error(session, "", "needed a command: train, predict, eval, neighbours or export");
   require_error(session, "teach", "needed a command");
   require_error(session, "predict who", "predict: --model is required");
   require_error(session, "eval --model model", "eval: --test is required");
@@ -435,6 +442,69 @@ TEST_CASE("text_classifier refuses a damaged model", "[text_program]") {
   }
   with("vocabulary.txt", "\nwho\n", "\nwho\nwhom\n", "vocabulary.txt:");
   with("vocabulary.txt", "\nwho\n", "\nis\n", "vocabulary.txt:");
+}
+
+TEST_CASE("text_classifier turns the rate as it is told", "[text_program]") {
+  const Session session;
+  std::vector<std::string> models;
+  for (const char* schedule : {"linear", "constant", "warm-up", "cosine", "one-cycle"}) {
+    for (const char* optimizer : {"adam", "sgd"}) {
+      session.train(std::string("5 --batch 2 --lr 0.05 --schedule ") + schedule + " --optimizer " +
+                    optimizer);
+      models.push_back(read(session.file("model/model.safetensors")));
+    }
+  }
+  std::sort(models.begin(), models.end());
+  CHECK(std::adjacent_find(models.begin(), models.end()) == models.end());  // no two alike
+  session.train("0 --schedule one-cycle");
+}
+
+TEST_CASE("text_classifier stops early and keeps the best epoch", "[text_program]") {
+  const Session session;
+  // The rate is so high that the loss on what is held out soon rises.
+  const Output output =
+      session.train("100 --patience 2 --schedule constant --lr 0.5 --dropout 0 --arch bag");
+  CHECK(output.error.find("7 texts to train on (") != std::string::npos);
+  CHECK(output.error.find(" 1 held out, ") != std::string::npos);
+  std::size_t best = 0;
+  double least = 1e30;
+  const std::vector<std::string> metrics = lines_of(read(session.file("model/metrics.jsonl")));
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    const std::size_t at = metrics[i].find("\"held_out_loss\":");
+    REQUIRE(at != std::string::npos);
+    const double loss = std::stod(metrics[i].substr(at + 16));
+    if (loss < least) {
+      least = loss;
+      best = i + 1;
+    }
+  }
+  CHECK(output.error.find("epoch " + std::to_string(best) + " is kept\n") != std::string::npos);
+  CHECK((metrics.size() == 100 || metrics.size() == best + 2));
+}
+
+TEST_CASE("text_classifier cross-validates and writes nothing", "[text_program]") {
+  const Session session;
+  const Output output =
+      session.run_well("train --train train.tsv --out model --epochs 2 --dim 4 --folds 3");
+  const std::vector<std::string> lines = lines_of(output.out);
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0].starts_with("fold 1/3  accuracy "));
+  CHECK(lines[0].ends_with(" (n=3)"));
+  CHECK(lines[2].ends_with(" (n=2)"));
+  CHECK(lines[3].starts_with("mean accuracy "));
+  CHECK(lines[3].ends_with(" (3 folds, n=8)"));
+  CHECK_FALSE(std::filesystem::exists(session.file("model")));
+}
+
+TEST_CASE("text_classifier exports a bag, not an rnn", "[text_program]") {
+  const Session session;
+  session.train("2 --arch rnn");
+  require_error(session, "export --model model --onnx model.onnx",
+                "export: the model is an rnn, needed a bag (train --arch bag)");
+  CHECK_FALSE(std::filesystem::exists(session.file("model.onnx")));
+  session.train("2 --arch bag");
+  session.run_well("export --model model --onnx model.onnx");
+  CHECK(read(session.file("model.onnx")).find("Gather") != std::string::npos);
 }
 
 TEST_CASE("text_classifier explains itself", "[text_program]") {

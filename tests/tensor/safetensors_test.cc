@@ -223,8 +223,8 @@ TEST_CASE("safetensors: files that are refused, before the header") {
         "a header of 18446744073709551615 bytes is announced, allowed are 100000000; is this a "
         "safetensors file?");
   CHECK(files.refusal(std::string("PK\x03\x04\0\0\x08\x08", 8))
-            .ends_with("; this is a zip file, as torch.save writes: save it with "
-                       "safetensors.torch"));
+            .ends_with("; this is a zip file: load_npz() reads NumPy's; what torch.save wrote, "
+                       "save with safetensors.torch"));
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{100'000'000}) + "{}") ==
         "a header of 100000000 bytes is announced, 2 follow; was the file cut off?");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{0})) ==

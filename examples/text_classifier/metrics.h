@@ -59,8 +59,8 @@ struct EpochMetrics {
   double train_accuracy = 0;
   std::optional<double> test_loss = std::nullopt;
   std::optional<double> test_accuracy = std::nullopt;
-  std::optional<double> held_out_loss = std::nullopt;
   double seconds = 0;
+  std::optional<double> held_out_loss = std::nullopt;
 };
 
 // metrics.jsonl: a JSON object a line, one for each epoch, written at once.

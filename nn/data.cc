@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 
 #include <tapegrad/tensor/draw.h>
 #include <tapegrad/tensor/ops.h>
@@ -237,4 +238,28 @@ std::span<const std::int64_t> BatchOrder::next() {
 }
 
 }  // namespace detail
+// The worker --------------------------------------------------------------------------------------
+
+namespace detail {
+
+struct BackgroundWork::State {
+  std::future<void> done;  // waits for its thread when it is dropped
+};
+
+BackgroundWork::BackgroundWork() = default;
+BackgroundWork::~BackgroundWork() = default;
+BackgroundWork::BackgroundWork(BackgroundWork&&) noexcept = default;
+BackgroundWork& BackgroundWork::operator=(BackgroundWork&&) noexcept = default;
+
+void BackgroundWork::start(std::function<void()> work) {
+  state_ = std::make_unique<State>(State{std::async(std::launch::async, std::move(work))});
+}
+
+void BackgroundWork::finish() {
+  const std::unique_ptr<State> finished = std::move(state_);
+  finished->done.get();
+}
+
+}  // namespace detail
+
 }  // namespace tapegrad::nn

@@ -17,7 +17,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <future>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -212,6 +211,24 @@ class BatchOrder {
 void check_loader(const DataLoaderOptions& options, bool has_lengths);
 std::int64_t count_batches(std::int64_t size, const DataLoaderOptions& options);
 
+// Work on another thread, which whoever drops it waits for. <future> stays in data.cc: it would
+// take longer to compile than all of tapegrad's headers.
+class BackgroundWork {
+ public:
+  BackgroundWork();
+  ~BackgroundWork();
+  BackgroundWork(BackgroundWork&&) noexcept;
+  BackgroundWork& operator=(BackgroundWork&&) noexcept;
+
+  void start(std::function<void()> work);
+  bool started() const { return state_ != nullptr; }
+  void finish();  // waits, and throws what the work has thrown
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 }  // namespace detail
 
 // Batches of a set of examples, for range-for. Each begin() is a pass over all of it.
@@ -260,16 +277,17 @@ class DataLoader {
       const std::span<const std::int64_t> indices = order_.next();
       if (indices.empty()) return;
       // Waits for the thread when it is dropped, so that leaving a loop early is fine.
-      next_ = std::async(std::launch::async,
-                         [data = data_, own = Indices(indices.begin(), indices.end())] {
-                           return data->batch(own);
-                         });
+      next_ = std::make_shared<std::optional<Batch>>();
+      work_.start([data = data_, own = Indices(indices.begin(), indices.end()), next = next_] {
+        next->emplace(data->batch(own));
+      });
     }
     void advance() {
       batch_.reset();
       if (worker_) {
-        if (!next_.valid()) return;
-        batch_.emplace(next_.get());
+        if (!work_.started()) return;
+        work_.finish();
+        batch_ = std::move(*next_);
         prepare();
       } else if (const std::span<const std::int64_t> indices = order_.next(); !indices.empty()) {
         batch_.emplace(data_->batch(indices));
@@ -280,7 +298,8 @@ class DataLoader {
     bool worker_;
     detail::BatchOrder order_;
     std::optional<Batch> batch_;
-    std::future<Batch> next_;
+    std::shared_ptr<std::optional<Batch>> next_;
+    detail::BackgroundWork work_;
   };
 
   Iterator begin() const {

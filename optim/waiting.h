@@ -19,6 +19,10 @@
 //       bool apply(std::size_t from, std::span<const Rule> rules, const Numbers<T>& x,
 //                  std::size_t n) const;
 //     };
+//     // Optional: apply() to whole rows of these ids, whose gradients g holds. False: one by one.
+//     template <class T>
+//     bool apply_to_rows(const Numbers<T>& x, std::span<const std::int64_t> ids, const T* g,
+//                        std::int64_t width) const;
 //     // Takes the step apart: p and its moments are what they were after it.
 //     MovedBy explain(double p, const double* moments, double g) const;
 //     double step;  // its number in the parameter's life: 1, 2, ...
@@ -292,6 +296,10 @@ void step_rows(Optimizer::State& state, const Rule& rule) {
     leaf.set_behind(state, true);
   }
   const T* g = gradient.rows.data<T>();
+  if constexpr (requires { rule.apply_to_rows(numbers, ids, g, width); }) {
+    const bool plain = waiting == nullptr && !leaf.has_held_rows() && leaf.frozen_columns().empty();
+    if (plain && rule.apply_to_rows(numbers, ids, g, width)) return;
+  }
   for (std::size_t i = 0; i < ids.size(); ++i, g += width) {
     if (waiting != nullptr) {
       waiting->take(ids[i]);

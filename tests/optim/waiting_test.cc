@@ -100,6 +100,17 @@ TEST_CASE("settling does not make what the tape has noted of a table stale") {
   CHECK_NOTHROW((sum(projected) + sum(later)).backward());
 }
 
+TEST_CASE("plain SGD adds to all rows at once, with the bits of a step row by row") {
+  for (const bool maximize : {false, true}) {
+    Twins twins(kind<optim::SGD>("SGD", optim::SGDOptions{.lr = 0.1, .maximize = maximize}), 30, 13,
+                float32);
+    for (int step = 0; step < 50; ++step) {
+      twins.step();
+      REQUIRE(equal(twins.waiting.value(), twins.dense.value()));
+    }
+  }
+}
+
 TEST_CASE("dense and row-sparse gradients may take turns, as a tied projection makes them") {
   for (const Kind& one : all_kinds()) {
     CAPTURE(one.name);

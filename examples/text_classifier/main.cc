@@ -105,18 +105,35 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->capture_default_str();
   command
       ->add_option("--arch", model.arch,
-                   "bag: mean of the word vectors; rnn: recurrent network over them")
-      ->type_name("bag|rnn")
-      ->check(CLI::IsMember({"bag", "rnn"}).description(""))
+                   "bag: mean of the word vectors; rnn, lstm, gru: recurrent network\n"
+                   "over them; cnn: filters over 3, 4 and 5 words")
+      ->type_name("bag|rnn|lstm|gru|cnn")
+      ->check(CLI::IsMember({"bag", "rnn", "lstm", "gru", "cnn"}).description(""))
       ->capture_default_str();
   command->add_option("--dim", model.dim, "Size of a word vector; --vectors decides it")
       ->type_name("N")
       ->check(from_to(1, 100'000))
       ->capture_default_str();
-  command->add_option("--hidden", model.hidden, "Size of the recurrent state (rnn)")
+  command->add_option("--hidden", model.hidden, "Size of the recurrent state (rnn, lstm, gru)")
       ->type_name("N")
       ->check(from_to(1, 100'000))
       ->capture_default_str();
+  command
+      ->add_option("--pool", settings.pool,
+                   "What is kept of the states after each word: the last, the mean, or\n"
+                   "the largest value of each element (rnn, lstm, gru); default: max")
+      ->type_name("last|mean|max")
+      ->check(CLI::IsMember({"last", "mean", "max"}).description(""));
+  command
+      ->add_option("--layers", settings.layers,
+                   "Recurrent networks, one upon the other (lstm, gru); default: 1")
+      ->type_name("N")
+      ->check(from_to(std::int64_t{1}, kMostLayers));
+  command->add_flag("--bidirectional", model.bidirectional,
+                    "Read the text backwards too, with as many states again (lstm, gru)");
+  command->add_option("--filters", settings.filters, "Filters of each width (cnn); default: 100")
+      ->type_name("N")
+      ->check(from_to(1, 100'000));
   command
       ->add_option("--epochs", settings.epochs,
                    "How often all texts are read; default: about 1,700 steps,\nbut 10 times at "
@@ -130,7 +147,7 @@ void add_train(CLI::App& app, TrainSettings& settings) {
   command
       ->add_option("--lr", settings.lr,
                    "Learning rate at the start, or the highest; see --schedule.\n"
-                   "Default: 0.002 (rnn) or 0.005 (bag) with adam, 3 with sgd")
+                   "Default: 0.005 (bag) or 0.002 (others) with adam, 3 with sgd")
       ->type_name("X")
       ->check(from_to(0.0, 1e6));
   command

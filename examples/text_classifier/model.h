@@ -1,10 +1,11 @@
-// The two classifiers: the mean of a text's word vectors, and a recurrent network over them. Read
-// next: training.h.
+// The classifiers: the mean of a text's word vectors, recurrent networks over them, and
+// convolutions (Kim 2014). Read next: training.h.
 #pragma once
 
 #include <tapegrad/tapegrad.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace text_classifier {
@@ -13,14 +14,23 @@ namespace tg = tapegrad;
 
 // What a model is built from; saved beside its weights, but for `sparse`.
 struct ModelSettings {
-  std::string arch = "rnn";  // "bag" or "rnn"
+  std::string arch = "rnn";  // bag, rnn, lstm, gru, cnn
   std::int64_t vocabulary = 0;
   std::int64_t classes = 0;
   std::int64_t dim = 64;
-  std::int64_t hidden = 128;  // rnn only
+  std::int64_t hidden = 128;   // of a recurrent network: rnn, lstm, gru
+  std::string pool = "max";    // of its states: last, mean, max
+  std::int64_t layers = 1;     // lstm and gru only
+  bool bidirectional = false;  // lstm and gru only
+  std::int64_t filters = 100;  // of each width; cnn only
   double dropout = 0.5;
   bool sparse = false;  // a step moves only the word vectors of its batch
 };
+
+constexpr std::int64_t kMostLayers = 100;
+
+bool is_recurrent(const std::string& arch);  // rnn, lstm, gru
+bool is_deep(const std::string& arch);       // lstm, gru: takes layers and both directions
 
 // Texts as (batch, steps) ids, 0 behind the end of a text -> logits (batch, classes).
 class Classifier : public tg::nn::Module {
@@ -37,10 +47,17 @@ class Classifier : public tg::nn::Module {
  private:
   tg::Variable mean_of_words(const tg::Tensor& ids) const;
   tg::Variable largest_state(const tg::Tensor& ids) const;
+  tg::Variable pooled_states(const tg::Tensor& ids) const;
+  tg::Variable largest_features(const tg::Tensor& ids) const;
 
-  const bool recurrent_;
+  const std::string arch_;
+  const std::string pool_;
   tg::nn::Dropout dropout_;
-  tg::nn::RNNCell cell_;  // not registered, and of size 0, in a bag
+  // The one that the architecture asks for; none in a bag.
+  std::optional<tg::nn::RNNCell> cell_;
+  std::optional<tg::nn::LSTM> lstm_;
+  std::optional<tg::nn::GRU> gru_;
+  std::optional<tg::nn::ModuleList<tg::nn::Conv1d>> convolutions_;
   tg::nn::Linear head_;
 };
 

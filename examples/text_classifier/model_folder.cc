@@ -10,7 +10,9 @@
 namespace text_classifier {
 namespace {
 
-constexpr int kFormat = 1;  // of settings.json; a change that old programs would misread counts up
+// Of settings.json. 1 knows bags, and rnns that keep their largest values; it is still written for
+// these, so that older programs read them. 2 has the other options too.
+constexpr int kFormat = 2;
 
 std::string weights_file(const std::string& folder) { return folder + "/model.safetensors"; }
 std::string vocabulary_file(const std::string& folder) { return folder + "/vocabulary.txt"; }
@@ -22,11 +24,21 @@ void save(const Trained& trained, const ModelSettings& settings, const std::stri
   std::filesystem::create_directories(folder);
   tg::save(weights_file(folder), trained.model.state_dict());
   trained.vocabulary.save(vocabulary_file(folder));
-  const nlohmann::ordered_json json = {
-      {"format", kFormat},           {"arch", settings.arch},
-      {"dim", settings.dim},         {"hidden", settings.hidden},
-      {"dropout", settings.dropout}, {"max_length", trained.max_length},
-      {"labels", trained.labels}};
+  const bool known_to_1 =
+      settings.arch == "bag" || (settings.arch == "rnn" && settings.pool == "max");
+  nlohmann::ordered_json json = {{"format", known_to_1 ? 1 : kFormat},
+                                 {"arch", settings.arch},
+                                 {"dim", settings.dim},
+                                 {"hidden", settings.hidden},
+                                 {"dropout", settings.dropout}};
+  if (!known_to_1) {
+    json["pool"] = settings.pool;
+    json["layers"] = settings.layers;
+    json["bidirectional"] = settings.bidirectional;
+    json["filters"] = settings.filters;
+  }
+  json["max_length"] = trained.max_length;
+  json["labels"] = trained.labels;
   tg::write_file_atomically(settings_file(folder), json.dump(2) + "\n");
 }
 
@@ -36,16 +48,24 @@ Trained load(const std::string& folder) {
   ModelSettings settings;
   std::vector<std::string> labels;
   std::int64_t max_length = 0;
+  int format = 0;
   try {
     const nlohmann::json json = nlohmann::json::parse(text);
-    if (const int format = json.at("format").get<int>(); format != kFormat) {
-      throw tg::FormatError(file + ": format " + std::to_string(format) + ", this program reads " +
-                            std::to_string(kFormat));
+    format = json.at("format").get<int>();
+    if (format < 1 || format > kFormat) {
+      throw tg::FormatError(file + ": format " + std::to_string(format) +
+                            ", this program reads 1 to " + std::to_string(kFormat));
     }
     settings.arch = json.at("arch").get<std::string>();
     settings.dim = json.at("dim").get<std::int64_t>();
     settings.hidden = json.at("hidden").get<std::int64_t>();
     settings.dropout = json.at("dropout").get<double>();
+    if (format > 1) {
+      settings.pool = json.at("pool").get<std::string>();
+      settings.layers = json.at("layers").get<std::int64_t>();
+      settings.bidirectional = json.at("bidirectional").get<bool>();
+      settings.filters = json.at("filters").get<std::int64_t>();
+    }
     max_length = json.at("max_length").get<std::int64_t>();
     labels = json.at("labels").get<std::vector<std::string>>();
   } catch (const nlohmann::json::exception& error) {
@@ -55,9 +75,20 @@ Trained load(const std::string& folder) {
   const auto require = [&](bool fine, const char* needed) {
     if (!fine) throw tg::FormatError(file + ": needed " + needed);
   };
-  require(settings.arch == "bag" || settings.arch == "rnn", "an arch of bag or rnn");
+  if (format == 1) {
+    require(settings.arch == "bag" || settings.arch == "rnn", "an arch of bag or rnn");
+  } else {
+    require(settings.arch == "bag" || settings.arch == "cnn" || is_recurrent(settings.arch),
+            "an arch of bag, rnn, lstm, gru or cnn");
+  }
   require(settings.dim >= 1 && settings.dim <= kLargest, "a dim from 1 to 1000000");
   require(settings.hidden >= 1 && settings.hidden <= kLargest, "a hidden from 1 to 1000000");
+  require(settings.pool == "last" || settings.pool == "mean" || settings.pool == "max",
+          "a pool of last, mean or max");
+  require(settings.layers >= 1 && settings.layers <= kMostLayers, "layers from 1 to 100");
+  require(is_deep(settings.arch) || (settings.layers == 1 && !settings.bidirectional),
+          "1 layer in one direction, unless arch is lstm or gru");
+  require(settings.filters >= 1 && settings.filters <= kLargest, "filters from 1 to 1000000");
   require(settings.dropout >= 0 && settings.dropout <= 1, "a dropout from 0 to 1");
   require(max_length >= 1, "a max_length of 1 or more");
   require(!labels.empty(), "at least one label");
@@ -66,7 +97,7 @@ Trained load(const std::string& folder) {
   settings.vocabulary = vocabulary.size();
   settings.classes = static_cast<std::int64_t>(labels.size());
   // The large sizes are compared before tables of those sizes are made.
-  const auto require_shape = [&](const char* name, const tg::Shape& needed) {
+  const auto require_shape = [&](const std::string& name, const tg::Shape& needed) {
     const tg::Tensor* found = state.find(name);
     if (found != nullptr && found->shape() == needed) return;
     throw tg::FormatError(weights_file(folder) + ": " + name + " is " +
@@ -76,6 +107,13 @@ Trained load(const std::string& folder) {
   require_shape("embedding.weight", {settings.vocabulary, settings.dim});
   if (settings.arch == "rnn") {
     require_shape("cell.weight_hh", {settings.hidden, settings.hidden});
+  }
+  if (is_deep(settings.arch)) {
+    require_shape(settings.arch + ".weight_hh_l" + std::to_string(settings.layers - 1),
+                  {(settings.arch == "lstm" ? 4 : 3) * settings.hidden, settings.hidden});
+  }
+  if (settings.arch == "cnn") {
+    require_shape("convolutions.0.weight", {settings.filters, settings.dim, 3});
   }
   Trained trained{Classifier(settings), vocabulary, labels, max_length};
   try {

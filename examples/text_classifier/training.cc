@@ -201,6 +201,23 @@ void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
 }
 
 void check_combination(const TrainSettings& settings) {
+  const std::string& arch = settings.model.arch;
+  if (settings.pool && !is_recurrent(arch)) {
+    throw tg::ValueError("train: --pool is about the states of a recurrent network, and " + arch +
+                         " has none; needed --arch rnn, lstm or gru");
+  }
+  if (settings.layers && !is_deep(arch)) {
+    throw tg::ValueError("train: --layers is for networks of several layers, and " + arch +
+                         " has one; needed --arch lstm or gru");
+  }
+  if (settings.model.bidirectional && !is_deep(arch)) {
+    throw tg::ValueError("train: --bidirectional is for networks that read backwards too, and " +
+                         arch + " does not; needed --arch lstm or gru");
+  }
+  if (settings.filters && arch != "cnn") {
+    throw tg::ValueError("train: --filters is about convolutions, and " + arch +
+                         " has none; needed --arch cnn");
+  }
   if (settings.freeze_known && settings.vectors.empty()) {
     throw tg::ValueError(
         "train: --freeze-known freezes the words that --vectors FILE knows; "
@@ -417,6 +434,9 @@ void train(const TrainSettings& given) {
   }
 
   check_combination(settings);
+  if (settings.pool) settings.model.pool = *settings.pool;
+  if (settings.layers) settings.model.layers = *settings.layers;
+  if (settings.filters) settings.model.filters = *settings.filters;
 
   // Everything is read before anything is written.
   Corpus corpus = read_corpus(settings.train);

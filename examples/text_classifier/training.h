@@ -21,6 +21,10 @@ struct TrainSettings {
   std::string vectors;  // file with word vectors to start from; empty: none
   std::string optimizer = "adam";
   ModelSettings model;
+  // These go into the model; refused where the architecture has no use for them. Unset: as there.
+  std::optional<std::string> pool;
+  std::optional<std::int64_t> layers;
+  std::optional<std::int64_t> filters;
   std::optional<std::int64_t> epochs;  // unset: enough for the size of the data
   std::int64_t batch = 32;
   std::optional<double> lr;         // unset: what suits the model

@@ -113,7 +113,10 @@ std::vector<std::string> model_bytes(const Session& session) {
 }  // namespace
 
 TEST_CASE("text_classifier trains, tests and answers", "[text_program]") {
-  const std::string arch = GENERATE("bag", "rnn", "bag --ngrams 2", "rnn --ngrams 9");
+  const std::string arch = GENERATE("bag", "rnn", "bag --ngrams 2", "rnn --ngrams 9",
+                                    "rnn --pool last", "rnn --pool mean", "lstm", "gru --pool mean",
+                                    "lstm --pool last --bidirectional --layers 2",
+                                    "gru --bidirectional", "cnn", "cnn --filters 3 --ngrams 2");
   CAPTURE(arch);
   const Session session;
   const Output trained = session.train("30 --lr 0.05 --dropout 0 --arch " + arch);
@@ -247,7 +250,7 @@ TEST_CASE("text_classifier --sparse lets words that are not in the batch rest", 
 }
 
 TEST_CASE("text_classifier makes the same model from the same seed", "[text_program]") {
-  const std::string arch = GENERATE("bag", "rnn");
+  const std::string arch = GENERATE("bag", "rnn", "lstm --layers 2", "gru --bidirectional", "cnn");
   const Session session;
   const auto model = [&](const std::string& seed) {
     session.train("2 --arch " + arch + " --seed " + seed);
@@ -275,7 +278,8 @@ TEST_CASE("text_classifier reads Chinese and Latin-1", "[text_program]") {
 }
 
 TEST_CASE("text_classifier takes the smallest corpora", "[text_program]") {
-  const std::string arch = GENERATE("bag", "rnn");
+  const std::string arch = GENERATE("bag", "rnn", "rnn --pool mean", "lstm --pool last",
+                                    "gru --bidirectional --pool last", "cnn");
   const std::string text =
       GENERATE("one text\tA\n", "two\tA\ntexts\tA\n", "\xE3\x80\x80\tA\nb\tB\n");
   CAPTURE(arch, text);
@@ -348,7 +352,26 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--max-length 0", "--max-length: "},
       {"--dropout 1.5", "--dropout: "},
       {"--dropout nan", "Dropout: p is nan"},
-      {"--arch tree", "--arch: tree not in {bag,rnn}"},
+      {"--arch tree", "--arch: tree not in {bag,rnn,lstm,gru,cnn}"},
+      {"--arch bag --pool mean",
+       "train: --pool is about the states of a recurrent network, and bag has none; needed --arch "
+       "rnn, lstm or gru"},
+      {"--arch cnn --pool max",
+       "train: --pool is about the states of a recurrent network, and cnn"},
+      {"--layers 2",
+       "train: --layers is for networks of several layers, and rnn has one; needed --arch lstm or "
+       "gru"},
+      {"--arch cnn --layers 1", "--layers is for networks of several layers, and cnn has one"},
+      {"--arch bag --bidirectional",
+       "train: --bidirectional is for networks that read backwards too, and bag does not; needed "
+       "--arch lstm or gru"},
+      {"--bidirectional", "and rnn does not; needed --arch lstm or gru"},
+      {"--arch lstm --filters 100",
+       "train: --filters is about convolutions, and lstm has none; needed --arch cnn"},
+      {"--arch gru --pool sum", "--pool: sum not in {last,mean,max}"},
+      {"--arch gru --layers 0", "--layers: "},
+      {"--arch gru --layers 101", "--layers: "},
+      {"--arch cnn --filters 0", "--filters: "},
       {"--optimizer lbfgs", "--optimizer: "},
       {"--train-limit 0", "--train-limit: "},
       {"--sparse --freeze-embeddings", "--freeze-embeddings takes none; needed one of the two"},
@@ -436,12 +459,77 @@ TEST_CASE("text_classifier refuses a damaged model", "[text_program]") {
        "model.safetensors: ");
   with("settings.json", "\"dropout\": 0.5", "\"dropout\": 2", "settings.json: needed a dropout");
   with("settings.json", "\"max_length\": 200", "\"max_length\": 0", "settings.json: needed a max");
-  with("settings.json", "\"format\": 1", "\"format\": 2", "settings.json: format 2");
+  with("settings.json", "\"format\": 1", "\"format\": 3",
+       "settings.json: format 3, this program reads 1 to 2");
   if (arch == "rnn") {
     with("settings.json", "\"hidden\": 5", "\"hidden\": 1000000", "model.safetensors: cell.weight");
   }
   with("vocabulary.txt", "\nwho\n", "\nwho\nwhom\n", "vocabulary.txt:");
   with("vocabulary.txt", "\nwho\n", "\nis\n", "vocabulary.txt:");
+}
+
+TEST_CASE("text_classifier restores what an architecture was given", "[text_program]") {
+  const Session session;
+  const auto settings = [&](const std::string& arch) {
+    session.train("1 --arch " + arch);
+    return read(session.file("model/settings.json"));
+  };
+  const auto has = [](const std::string& text, const std::string& part) {
+    CAPTURE(text, part);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  // Folders that older programs can read stay as these wrote them.
+  for (const char* old : {"bag", "rnn", "rnn --pool max"}) {
+    const std::string text = settings(old);
+    has(text, "\"format\": 1");
+    CHECK(text.find("pool") == std::string::npos);
+  }
+  has(settings("rnn --pool last"), "\"pool\": \"last\"");
+  has(settings("cnn --filters 7"), "\"filters\": 7");
+  const std::string deep = settings("lstm --pool mean --layers 2 --bidirectional");
+  for (const char* part : {"\"format\": 2", "\"arch\": \"lstm\"", "\"pool\": \"mean\"",
+                           "\"layers\": 2", "\"bidirectional\": true"}) {
+    has(deep, part);
+  }
+}
+
+TEST_CASE("text_classifier refuses settings that do not fit an architecture", "[text_program]") {
+  const Session session;
+  const auto with = [&](const std::string& old, const std::string& by,
+                        const std::string& expected) {
+    const std::string path = session.file("model/settings.json");
+    const std::string whole = read(path);
+    REQUIRE(whole.find(old) != std::string::npos);
+    std::string changed = whole;
+    write(path, changed.replace(whole.find(old), old.size(), by));
+    require_error(session, "predict --model model who", expected);
+    write(path, whole);
+  };
+  session.train("1 --arch gru --layers 2");
+  with("\"gru\"", "\"tree\"", "settings.json: needed an arch of bag, rnn, lstm, gru or cnn");
+  with("\"gru\"", "\"lstm\"", "model.safetensors: lstm.weight_hh_l1 is missing");
+  with("\"gru\"", "\"cnn\"", "settings.json: needed 1 layer in one direction");
+  with("\"max\"", "\"sum\"", "settings.json: needed a pool of last, mean or max");
+  with("\"layers\": 2", "\"layers\": 3", "model.safetensors: gru.weight_hh_l2 is missing");
+  with("\"layers\": 2", "\"layers\": 1", "model.safetensors: ");
+  with("\"layers\": 2", "\"layers\": 1000000000", "settings.json: needed layers from 1 to 100");
+  with("\"layers\": 2,", "", "settings.json: ");
+  with("\"bidirectional\": false", "\"bidirectional\": true", "model.safetensors: ");
+  with("\"bidirectional\": false", "\"bidirectional\": 0", "settings.json: ");
+  with("\"hidden\": 5", "\"hidden\": 1000000", "model.safetensors: gru.weight_hh_l1 is");
+  session.train("1 --arch cnn");
+  with("\"filters\": 100", "\"filters\": 1000000", "model.safetensors: convolutions.0.weight is");
+  with("\"filters\": 100", "\"filters\": 0", "settings.json: needed filters from 1");
+  with("\"format\": 2", "\"format\": 1", "settings.json: needed an arch of bag or rnn");
+}
+
+TEST_CASE("text_classifier keeps the best epoch of any architecture", "[text_program]") {
+  const std::string arch = GENERATE("lstm --layers 2", "gru --bidirectional", "cnn");
+  const Session session;
+  const Output output =
+      session.train("20 --patience 2 --schedule constant --lr 0.5 --dropout 0 --arch " + arch);
+  CHECK(output.error.find(" is kept\n") != std::string::npos);
+  CHECK(session.run_well("eval --model model --test test.tsv").out == output.out);
 }
 
 TEST_CASE("text_classifier turns the rate as it is told", "[text_program]") {
@@ -501,6 +589,8 @@ TEST_CASE("text_classifier exports a bag, not an rnn", "[text_program]") {
   session.train("2 --arch rnn");
   require_error(session, "export --model model --onnx model.onnx",
                 "export: the model is an rnn, needed a bag (train --arch bag)");
+  session.train("2 --arch gru");
+  require_error(session, "export --model model --onnx model.onnx", "export: the model is a gru,");
   CHECK_FALSE(std::filesystem::exists(session.file("model.onnx")));
   session.train("2 --arch bag");
   session.run_well("export --model model --onnx model.onnx");

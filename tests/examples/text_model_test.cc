@@ -1,0 +1,156 @@
+// The classifiers alone: what they do with padding, and their logits against layers put together by
+// hand. Read next: examples/text_classifier/model.h.
+#include "text_classifier/model.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catch.h"
+
+using namespace text_classifier;
+
+namespace {
+
+ModelSettings small(const std::string& arch, const std::string& pool = "max") {
+  ModelSettings settings;
+  settings.arch = arch;
+  settings.vocabulary = 20;
+  settings.classes = 3;
+  settings.dim = 4;
+  settings.hidden = 5;
+  settings.filters = 6;
+  settings.pool = pool;
+  return settings;
+}
+
+Classifier make(const ModelSettings& settings) {
+  tg::manual_seed(1);
+  const Classifier model(settings);
+  // Larger than they begin, so that a word more or less is seen.
+  tg::nn::init::uniform_(model.embedding.weight, -2, 2);
+  select(model.embedding.weight.leaf().writable_value(), 0, 0).zero_();
+  model.eval();
+  return model;
+}
+
+// The part of a model that `name` was registered as, under the names that it has alone.
+tg::StateDict part_of(const Classifier& model, const std::string& name) {
+  tg::StateDict part;
+  for (const auto& [full, tensor] : model.state_dict()) {
+    if (full.starts_with(name + ".")) part.insert(full.substr(name.size() + 1), tensor);
+  }
+  return part;
+}
+
+tg::Tensor head_of(const Classifier& model, const tg::Variable& text) {
+  const tg::nn::Linear head(text.size(1), 3);
+  head.load_state_dict(part_of(model, "head"));
+  return head(text).value();
+}
+
+const std::vector<std::vector<std::int64_t>> kTexts = {
+    {7}, {0}, {3, 4, 5, 6, 7, 8, 9}, {9, 8}, {2, 2, 2, 5, 6}};  // {0} has no words
+
+// Each as long as the longest, and `more`.
+tg::Tensor padded(const std::vector<std::vector<std::int64_t>>& texts, std::int64_t more = 0) {
+  std::size_t steps = 0;
+  for (const auto& text : texts) steps = std::max(steps, text.size());
+  tg::Tensor ids = tg::zeros({texts.size(), steps + static_cast<std::size_t>(more)}, tg::int64);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    narrow(select(ids, 0, row), 0, 0, static_cast<std::int64_t>(texts[i].size()))
+        .copy_(tg::tensor(texts[i]));
+  }
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("a classifier does not see padding", "[text_model]") {
+  const std::string arch = GENERATE("bag", "rnn", "lstm", "gru", "cnn");
+  const std::string pool = GENERATE("last", "mean", "max");
+  const bool both = GENERATE(false, true);
+  CAPTURE(arch, pool, both);
+  ModelSettings settings = small(arch, pool);
+  if (is_deep(arch)) {
+    settings.bidirectional = both;
+    settings.layers = 2;
+  }
+  const Classifier model = make(settings);
+  const tg::Tensor together = model(padded(kTexts, 3)).value();
+  for (std::size_t i = 0; i < kTexts.size(); ++i) {
+    CAPTURE(i);
+    const tg::Tensor alone = model(padded({kTexts[i]})).value();
+    CHECK(allclose(narrow(together, 0, static_cast<std::int64_t>(i), 1), alone, 0, 1e-5));
+  }
+}
+
+TEST_CASE("an lstm in both directions pools what it gives for the words", "[text_model]") {
+  ModelSettings settings = small("lstm");
+  settings.bidirectional = true;
+  settings.layers = 2;
+  const tg::Tensor ids = padded({{3, 4, 5, 6}, {9, 8, 2, 5}});
+  for (const char* pool : {"last", "mean", "max"}) {
+    CAPTURE(pool);
+    settings.pool = pool;
+    const Classifier model = make(settings);
+    const tg::nn::LSTM lstm(4, 5, {.num_layers = 2, .batch_first = true, .bidirectional = true});
+    lstm.load_state_dict(part_of(model, "lstm"));
+    const tg::Variable states = lstm(model.embedding(ids)).output;  // (2, 4, 10)
+    // Forwards, the last word comes last; backwards, the first one.
+    const tg::Variable text =
+        pool == std::string_view("last")
+            ? tg::cat(
+                  {narrow(select(states, 1, 3), 1, 0, 5), narrow(select(states, 1, 0), 1, 5, 5)}, 1)
+        : pool == std::string_view("mean") ? mean(states, 1)
+                                           : max(states, 1).values;
+    CHECK(allclose(model(ids).value(), head_of(model, text), 1e-5, 1e-6));
+  }
+}
+
+TEST_CASE("an rnn pools the states of its cell", "[text_model]") {
+  const tg::Tensor ids = padded({{3, 4, 5, 6}, {9, 8, 2, 5}});
+  for (const char* pool : {"last", "mean", "max"}) {
+    CAPTURE(pool);
+    const Classifier model = make(small("rnn", pool));
+    const tg::nn::RNNCell cell(4, 5);
+    cell.load_state_dict(part_of(model, "cell"));
+    std::vector<tg::Variable> all;
+    tg::Variable state = cell.initial_state(2);
+    for (std::int64_t t = 0; t < 4; ++t) {
+      state = cell(select(model.embedding(ids), 1, t), state);
+      all.push_back(state);
+    }
+    const tg::Variable states = stack(all, 1);
+    const tg::Variable text = pool == std::string_view("last")   ? state
+                              : pool == std::string_view("mean") ? mean(states, 1)
+                                                                 : max(states, 1).values;
+    CHECK(allclose(model(ids).value(), head_of(model, text), 1e-5, 1e-6));
+  }
+}
+
+TEST_CASE("a cnn keeps the largest value of each filter", "[text_model]") {
+  const Classifier model = make(small("cnn"));
+  const tg::Tensor ids = padded({{3, 4, 5, 6, 7, 8}});
+  std::vector<tg::Variable> features;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const tg::nn::Conv1d filters(4, 6, i + 3, {.padding = tg::same_padding});
+    filters.load_state_dict(part_of(model, "convolutions." + std::to_string(i)));
+    features.push_back(max(relu(filters(transpose(model.embedding(ids), 1, 2))), 2).values);
+  }
+  CHECK(allclose(model(ids).value(), head_of(model, cat(features, 1)), 1e-5, 1e-6));
+}
+
+TEST_CASE("a classifier refuses an architecture and pooling that it does not know",
+          "[text_model]") {
+  CHECK_THROWS_WITH(Classifier(small("tree")),
+                    "model: unknown architecture 'tree', needed bag, rnn, lstm, gru or cnn");
+  CHECK_THROWS_WITH(Classifier(small("gru", "sum")),
+                    "model: unknown pooling 'sum', needed last, mean or max");
+  ModelSettings settings = small("cnn");
+  settings.layers = 2;
+  CHECK_THROWS_WITH(Classifier(settings),
+                    "model: several layers or both directions for 'cnn', needed lstm or gru");
+}

@@ -42,10 +42,11 @@ void* ask_system(std::size_t bytes) {
   ++system_calls;
   constexpr std::size_t kHugePage = std::size_t{2} << 20;
   const bool huge = bytes >= 4 * kHugePage;
+  if (huge) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;  // aligned_alloc's condition
   void* block = std::aligned_alloc(huge ? kHugePage : kAlignment, bytes);
   if (block == nullptr) throw OutOfMemory(bytes);
 #if defined(MADV_HUGEPAGE)
-  if (huge) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish, no more
+  if (huge) madvise(block, bytes, MADV_HUGEPAGE);  // a wish, no more
 #endif
   return block;
 }

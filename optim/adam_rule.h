@@ -4,6 +4,8 @@
 // Internal. Read next: optim/adam.cc.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -80,11 +82,21 @@ struct AdamRule {
     template <class T>
     static double smallest_root(const Numbers<T>& x, std::size_t n) {
       const T* const v = x.moments[2] != nullptr ? x.moments[2] : x.moments[1];
-      T smallest = std::numeric_limits<T>::infinity();
-      for (std::size_t i = 0; i < n; ++i) {
-        if (x.moments[0][i] != 0 && v[i] < smallest) smallest = v[i];
+      const T* const m = x.moments[0];
+      constexpr T kNone = std::numeric_limits<T>::infinity();
+      constexpr std::size_t kLanes = 8;  // so that the compiler may take them side by side
+      std::array<T, kLanes> smallest;
+      smallest.fill(kNone);
+      const auto look = [&](std::size_t i, std::size_t lane) {
+        const T moving = m[i] != 0 ? v[i] : kNone;
+        smallest[lane] = moving < smallest[lane] ? moving : smallest[lane];
+      };
+      std::size_t i = 0;
+      for (; i + kLanes <= n; i += kLanes) {
+        for (std::size_t lane = 0; lane < kLanes; ++lane) look(i + lane, lane);
       }
-      return std::sqrt(static_cast<double>(smallest));
+      for (; i < n; ++i) look(i, 0);
+      return std::sqrt(static_cast<double>(*std::ranges::min_element(smallest)));
     }
     AdamSteps steps_;
   };

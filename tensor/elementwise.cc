@@ -184,22 +184,25 @@ Tensor number(Scalar value, DType dtype) {
   return out;
 }
 
-Tensor binary(Binary op, const char* operation, const Tensor& a, const Tensor& b) {
-  const DType dtype = a.dtype();
-  if (dtype == b.dtype() && is_floating_point(dtype)) {
-    if (a.is_contiguous() && b.is_contiguous() && a.same_sizes(b)) {
-      Tensor out = Tensor::uninitialized_like(a, dtype);
-      visit_floating(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        kernel::table<T>().binary[index_of(op)][index_of(Operands::kVectorVector)](
-            out.mutable_data<T>(), a.data<T>(), b.data<T>(), static_cast<std::size_t>(a.numel()));
-      });
-      return out;
-    }
-    return binary_broadcast(op, operation, a, b);
-  }
+[[gnu::noinline]] Tensor binary_promoted(Binary op, const char* operation, const Tensor& a,
+                                         const Tensor& b) {
   const DType common = result_type(a, b);
   return binary_broadcast(op, operation, a.to(common), b.to(common));
+}
+
+Tensor binary(Binary op, const char* operation, const Tensor& a, const Tensor& b) {
+  const DType dtype = a.dtype();
+  if (dtype != b.dtype() || !is_floating_point(dtype)) return binary_promoted(op, operation, a, b);
+  if (!a.is_contiguous() || !b.is_contiguous() || !a.same_sizes(b)) {
+    return binary_broadcast(op, operation, a, b);
+  }
+  Tensor out = Tensor::uninitialized_like(a, dtype);
+  visit_floating(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernel::table<T>().binary[index_of(op)][index_of(Operands::kVectorVector)](
+        out.mutable_data<T>(), a.data<T>(), b.data<T>(), static_cast<std::size_t>(a.numel()));
+  });
+  return out;
 }
 
 // The commonest mix: a contiguous floating-point tensor and a number.
@@ -272,14 +275,20 @@ void refuse_boolean(const char* operation, const Tensor& x) {
 }
 
 // Floating-point functions; integers become float32 first.
+Tensor unary(Unary op, const Tensor& x);
+
+[[gnu::noinline]] Tensor unary_converted(Unary op, const Tensor& x) {
+  return unary(op, (is_floating_point(x.dtype()) ? x : x.to(float32)).contiguous());
+}
+
 Tensor unary(Unary op, const Tensor& x) {
-  const DType dtype = is_floating_point(x.dtype()) ? x.dtype() : float32;
-  const Tensor in = x.to(dtype).contiguous();
-  Tensor out = Tensor::uninitialized_like(in, dtype);
+  const DType dtype = x.dtype();
+  if (!is_floating_point(dtype) || !x.is_contiguous()) return unary_converted(op, x);
+  Tensor out = Tensor::uninitialized_like(x, dtype);
   visit_floating(dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernel::table<T>().unary[index_of(op)](out.mutable_data<T>(), in.data<T>(),
-                                           static_cast<std::size_t>(in.numel()));
+    kernel::table<T>().unary[index_of(op)](out.mutable_data<T>(), x.data<T>(),
+                                           static_cast<std::size_t>(x.numel()));
   });
   return out;
 }

@@ -11,6 +11,7 @@
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/loop.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/parallel.h>
 
 namespace tapegrad {
 
@@ -24,6 +25,16 @@ namespace {
 template <class Enum>
 constexpr std::size_t index_of(Enum value) {
   return static_cast<std::size_t>(value);
+}
+
+// Calls f(begin, count) for all of n numbers: at once, or in parts if there are many.
+template <class Function>
+void share_numbers(std::int64_t n, const Function& f) {
+  if (n < 2 * kNumbersToShare) [[likely]]
+    return f(std::int64_t{0}, static_cast<std::size_t>(n));
+  parallel_for(n, kNumbersToShare, 64, [&](std::int64_t begin, std::int64_t end) {
+    f(begin, static_cast<std::size_t>(end - begin));
+  });
 }
 
 // Integers and booleans ---------------------------------------------------------------------------
@@ -199,8 +210,11 @@ Tensor binary(Binary op, const char* operation, const Tensor& a, const Tensor& b
   Tensor out = Tensor::uninitialized_like(a, dtype);
   visit_floating(dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernel::table<T>().binary[index_of(op)][index_of(Operands::kVectorVector)](
-        out.mutable_data<T>(), a.data<T>(), b.data<T>(), static_cast<std::size_t>(a.numel()));
+    const auto run = kernel::table<T>().binary[index_of(op)][index_of(Operands::kVectorVector)];
+    T* const y = out.mutable_data<T>();
+    share_numbers(a.numel(), [run, y, x = a.data<T>(), z = b.data<T>()](auto begin, auto count) {
+      run(y + begin, x + begin, z + begin, count);
+    });
   });
   return out;
 }
@@ -287,8 +301,11 @@ Tensor unary(Unary op, const Tensor& x) {
   Tensor out = Tensor::uninitialized_like(x, dtype);
   visit_floating(dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernel::table<T>().unary[index_of(op)](out.mutable_data<T>(), x.data<T>(),
-                                           static_cast<std::size_t>(x.numel()));
+    const auto run = kernel::table<T>().unary[index_of(op)];
+    T* const y = out.mutable_data<T>();
+    share_numbers(x.numel(), [run, y, from = x.data<T>()](auto begin, auto count) {
+      run(y + begin, from + begin, count);
+    });
   });
   return out;
 }

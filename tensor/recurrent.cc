@@ -96,12 +96,13 @@ SequenceResult forward(Recurrence kind, const SequenceInputs& in) {
 
   SequenceResult result;
   result.states = Tensor::uninitialized(Shape{f.steps + (lstm ? 1 : 0), f.batch, f.hidden}, dtype);
-  result.gates = Tensor::uninitialized(Shape{f.steps, f.batch, f.gates}, dtype);
   if (lstm || gru) {
+    result.gates = Tensor::uninitialized(Shape{f.steps, f.batch, f.gates}, dtype);
     result.inner = Tensor::uninitialized(Shape{f.steps, f.batch, f.hidden}, dtype);
   }
   T* const states = result.states.mutable_data<T>();
-  T* const gates = result.gates.mutable_data<T>();
+  // Elman's states are made where the sums for them were.
+  T* const gates = lstm || gru ? result.gates.mutable_data<T>() : states;
   T* const inner = lstm || gru ? result.inner.mutable_data<T>() : nullptr;
 
   const Tensor x = counted(in);
@@ -128,7 +129,7 @@ SequenceResult forward(Recurrence kind, const SequenceInputs& in) {
       const std::int64_t t = f.at(turn);
       T* const gate = gates + t * f.batch * f.gates;
       T* const h = states + t * state_size;
-      T* const second = inner + t * state_size;
+      T* const second = inner == nullptr ? nullptr : inner + t * state_size;
       if (turn > 0 || in.h.defined()) {
         product<T>((gru ? of_state : gate) + begin * f.gates, f.gates,
                    {h_before + begin * f.hidden, f.hidden, 1}, recurrent, end - begin, f.gates,
@@ -178,7 +179,7 @@ SequenceGradients back(Recurrence kind, const SequenceInputs& in, const Sequence
   const std::int64_t state_size = f.batch * f.hidden;
   const auto hidden = static_cast<std::size_t>(f.hidden);
   const T* const states = result.states.data<T>();
-  const T* const gates = result.gates.data<T>();
+  const T* const gates = lstm || gru ? result.gates.data<T>() : states;
   const T* const inner = lstm || gru ? result.inner.data<T>() : nullptr;
 
   // The gradients of what was summed up for the gates. For gru those of r, z and n, which inputs
@@ -210,7 +211,7 @@ SequenceGradients back(Recurrence kind, const SequenceInputs& in, const Sequence
       const std::int64_t before = turn == 0 ? 0 : f.at(turn - 1);
       const T* const gate = gates + t * f.batch * f.gates;
       const T* const h_before = turn == 0 ? h_first : states + before * state_size;
-      const T* const second = inner + t * state_size;
+      const T* const second = inner == nullptr ? nullptr : inner + t * state_size;
       const T* const c_before = !lstm ? nullptr : turn == 0 ? c_first : inner + before * state_size;
       T* const to = da + t * f.batch * width;
       kernels.axpy(dstate + here, T(1), dall + t * state_size + here,

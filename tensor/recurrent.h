@@ -37,7 +37,7 @@ struct SequenceResult {
   // h after each step, (steps, batch, hidden), at the step's place whichever way time runs; for
   // lstm one slice more: c after all steps.
   Tensor states;
-  // For the way back:
+  // For the way back, of lstm and gru:
   Tensor gates;  // (steps, batch, gates * hidden) after their nonlinearities
   Tensor inner;  // (steps, batch, hidden); lstm: c after each step; gru: W_hn h + b_hn
 };

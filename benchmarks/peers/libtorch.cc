@@ -2,6 +2,7 @@
 //   operation NAME ELEMENTS RECORDED                    a chain of 1,000, and its backward
 //   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn, lstm,
 //                                                       gru or cell
+//   mlp BATCH                                           a training step of a network 64-64-1
 //   optimizer NAME PARAMETERS                           a step of adam or sgd
 //   table NAME ROWS                                     a step on a table of 64 columns
 // Read next: ../operation.cc.
@@ -44,6 +45,27 @@ Work operation(std::istream& arguments) {
   if (name == "mul") return chain([c](const Tensor& y) { return y * c; });
   if (name == "tanh") return chain([](const Tensor& y) { return torch::tanh(y); });
   return nullptr;
+}
+
+Work mlp(std::istream& arguments) {
+  std::int64_t size = 0;
+  arguments >> size;
+  torch::nn::Sequential model(torch::nn::Linear(64, 64), torch::nn::Tanh(),
+                              torch::nn::Linear(64, 1));
+  auto sgd =
+      std::make_shared<torch::optim::SGD>(model->parameters(), torch::optim::SGDOptions(1e-2));
+  std::vector<Tensor> xs;
+  std::vector<Tensor> ys;
+  for (int i = 0; i < 8; ++i) {
+    xs.push_back(torch::randn({size, 64}));
+    ys.push_back(torch::randn({size, 1}));
+  }
+  return [=, turn = std::size_t{0}]() mutable {
+    sgd->zero_grad();
+    torch::nn::functional::mse_loss(model->forward(xs[turn % 8]), ys[turn % 8]).backward();
+    sgd->step();
+    ++turn;
+  };
 }
 
 Work classifier(std::istream& arguments) {
@@ -151,6 +173,7 @@ Work prepare(std::istream& arguments) {
   std::string kind;
   arguments >> kind;
   if (kind == "operation") return operation(arguments);
+  if (kind == "mlp") return mlp(arguments);
   if (kind == "classifier") return classifier(arguments);
   if (kind == "optimizer") return optimizer(arguments);
   if (kind == "table") return table(arguments);

@@ -34,7 +34,7 @@ inline double processor_seconds() {
 
 // Seconds that `repetitions` runs of `work` take.
 template <class Work>
-double time_of(std::int64_t repetitions, Work& work) {
+double time_of(std::int64_t repetitions, Work&& work) {
   const double begin = processor_seconds();
   for (std::int64_t i = 0; i < repetitions; ++i) work();
   return processor_seconds() - begin;

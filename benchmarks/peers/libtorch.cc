@@ -3,6 +3,8 @@
 //   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn, lstm,
 //                                                       gru or cell
 //   mlp BATCH                                           a training step of a network 64-64-1
+//   bag DIM LENGTH BATCH COUNT                          a training step on ../documents.h
+//   bag_accuracy DIM LENGTH BATCH COUNT EPOCHS RATE     not a time: % right on documents not seen
 //   optimizer NAME PARAMETERS                           a step of adam or sgd
 //   table NAME ROWS                                     a step on a table of 64 columns
 // Read next: ../operation.cc.
@@ -13,8 +15,10 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
+#include "../documents.h"
 #include "../peer.h"
 
 namespace {
@@ -65,6 +69,81 @@ Work mlp(std::istream& arguments) {
     torch::nn::functional::mse_loss(model->forward(xs[turn % 8]), ys[turn % 8]).backward();
     sgd->step();
     ++turn;
+  };
+}
+
+// The mean of a document's word vectors, and a linear layer. The first values are fastText's.
+class BagClassifier {
+ public:
+  BagClassifier(std::int64_t dim, double rate)
+      : embedding_(torch::nn::EmbeddingBagOptions(Documents::kVocabulary, dim)
+                       .mode(torch::kMean)
+                       .sparse(true)),
+        head_(dim, Documents::kClasses) {
+    const torch::NoGradGuard guard;
+    embedding_->weight.uniform_(-1.0 / static_cast<double>(dim), 1.0 / static_cast<double>(dim));
+    head_->weight.zero_();
+    head_->bias.zero_();
+    std::vector<Tensor> parameters = embedding_->parameters();
+    for (const Tensor& more : head_->parameters()) parameters.push_back(more);
+    sgd_ = std::make_unique<torch::optim::SGD>(parameters, torch::optim::SGDOptions(rate));
+  }
+
+  Tensor operator()(const Tensor& words) { return head_->forward(embedding_->forward(words)); }
+  void step(const Tensor& words, const Tensor& labels) {
+    sgd_->zero_grad();
+    torch::nn::functional::cross_entropy((*this)(words), labels).backward();
+    sgd_->step();
+  }
+  void set_rate(double rate) { sgd_->param_groups()[0].options().set_lr(rate); }
+
+ private:
+  torch::nn::EmbeddingBag embedding_;
+  torch::nn::Linear head_;
+  std::unique_ptr<torch::optim::SGD> sgd_;
+};
+
+std::pair<Tensor, Tensor> tensors_of(const Documents& documents) {
+  return {torch::tensor(documents.words).view({documents.count, documents.length}),
+          torch::tensor(documents.labels)};
+}
+
+Work bag(std::istream& arguments) {
+  std::int64_t dim = 0;
+  std::int64_t length = 0;
+  std::int64_t batch = 0;
+  std::int64_t count = 0;
+  arguments >> dim >> length >> batch >> count;
+  auto model = std::make_shared<BagClassifier>(dim, 0.1);
+  const auto [words, labels] = tensors_of(Documents(count, length, Documents::kToTrain));
+  return [=, words = words.split(batch), labels = labels.split(batch),
+          turn = std::size_t{0}]() mutable {
+    model->step(words[turn % words.size()], labels[turn % labels.size()]);
+    ++turn;
+  };
+}
+
+measure::Answer bag_accuracy(std::istream& arguments) {
+  std::int64_t dim = 0;
+  std::int64_t length = 0;
+  std::int64_t batch = 0;
+  std::int64_t count = 0;
+  std::int64_t epochs = 0;
+  double rate = 0;
+  arguments >> dim >> length >> batch >> count >> epochs >> rate;
+  return [=](std::int64_t) {
+    BagClassifier model(dim, rate);
+    const auto [words, labels] = tensors_of(Documents(count, length, Documents::kToTrain));
+    const auto batches = words.split(batch);
+    const auto answers = labels.split(batch);
+    const std::size_t steps = static_cast<std::size_t>(epochs) * batches.size();
+    for (std::size_t i = 0; i < steps; ++i) {
+      model.set_rate(rate * (1.0 - static_cast<double>(i) / static_cast<double>(steps)));
+      model.step(batches[i % batches.size()], answers[i % batches.size()]);
+    }
+    const torch::NoGradGuard guard;
+    const auto [unseen, right] = tensors_of(Documents(count, length, Documents::kToTest));
+    return 100.0 * model(unseen).argmax(1).eq(right).to(torch::kFloat64).mean().item<double>();
   };
 }
 
@@ -169,14 +248,17 @@ Work table(std::istream& arguments) {
   };
 }
 
-Work prepare(std::istream& arguments) {
+measure::Answer prepare(std::istream& arguments) {
+  using measure::timed;
   std::string kind;
   arguments >> kind;
-  if (kind == "operation") return operation(arguments);
-  if (kind == "mlp") return mlp(arguments);
-  if (kind == "classifier") return classifier(arguments);
-  if (kind == "optimizer") return optimizer(arguments);
-  if (kind == "table") return table(arguments);
+  if (kind == "operation") return timed(operation(arguments));
+  if (kind == "mlp") return timed(mlp(arguments));
+  if (kind == "bag") return timed(bag(arguments));
+  if (kind == "bag_accuracy") return bag_accuracy(arguments);
+  if (kind == "classifier") return timed(classifier(arguments));
+  if (kind == "optimizer") return timed(optimizer(arguments));
+  if (kind == "table") return timed(table(arguments));
   return nullptr;
 }
 

@@ -11,7 +11,7 @@
 
 namespace {
 
-measure::Work prepare(std::istream& arguments) {
+measure::Answer prepare(std::istream& arguments) {
   std::string kind;
   int m = 0;
   int n = 0;
@@ -22,10 +22,10 @@ measure::Work prepare(std::istream& arguments) {
     const auto count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
     return std::make_shared<std::vector<float>>(count, 0.5F);
   };
-  return [=, a = numbers(m, k), b = numbers(k, n), c = numbers(m, n)] {
+  return measure::timed([=, a = numbers(m, k), b = numbers(k, n), c = numbers(m, n)] {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0F, a->data(), k, b->data(),
                 n, 0.0F, c->data(), n);
-  };
+  });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 //   operation NAME ELEMENTS RECORDED                    a chain of 1,000, and its backward
 //   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn, lstm,
 //                                                       gru or cell
+//   classifier_forward KIND ...                         the same without training
 //   mlp BATCH                                           a training step of a network 64-64-1
 //   bag DIM LENGTH BATCH COUNT                          a training step on ../documents.h
 //   bag_accuracy DIM LENGTH BATCH COUNT EPOCHS RATE     not a time: % right on documents not seen
@@ -147,61 +148,91 @@ measure::Answer bag_accuracy(std::istream& arguments) {
   };
 }
 
+// Embedding, recurrence, linear layer on the last state; and batches for it.
+class Classifier {
+ public:
+  explicit Classifier(std::istream& arguments) {
+    std::string kind;
+    std::int64_t vocabulary = 0;
+    std::int64_t dim = 0;
+    std::int64_t hidden = 0;
+    std::int64_t steps = 0;
+    std::int64_t batch = 0;
+    arguments >> kind >> vocabulary >> dim >> hidden >> steps >> batch;
+    const std::int64_t classes = 4;
+    embedding_ = torch::nn::Embedding(torch::nn::EmbeddingOptions(vocabulary, dim).padding_idx(0));
+    head_ = torch::nn::Linear(hidden, classes);
+    parameters_ = embedding_->parameters();
+    learn(head_->parameters());
+    recur(kind, dim, hidden);
+    for (int i = 0; i < 8; ++i) {
+      tokens_.push_back(torch::randint(1, vocabulary, {batch, steps}, torch::kInt64));
+      labels_.push_back(torch::randint(0, classes, {batch}, torch::kInt64));
+    }
+  }
+
+  const std::vector<Tensor>& parameters() const { return parameters_; }
+  Tensor loss() {
+    const Tensor& labels = labels_[turn_ % 8];
+    return torch::nn::functional::cross_entropy(logits(), labels);
+  }
+  Tensor logits() { return head_->forward(last_state_(embedding_->forward(tokens_[turn_++ % 8]))); }
+
+ private:
+  void learn(const std::vector<Tensor>& more) {
+    parameters_.insert(parameters_.end(), more.begin(), more.end());
+  }
+  void recur(const std::string& kind, std::int64_t dim, std::int64_t hidden) {
+    if (kind == "rnn") {
+      torch::nn::RNN rnn(torch::nn::RNNOptions(dim, hidden).batch_first(true));
+      learn(rnn->parameters());
+      last_state_ = [rnn](const Tensor& x) mutable { return std::get<1>(rnn->forward(x))[0]; };
+    } else if (kind == "lstm") {
+      torch::nn::LSTM lstm(torch::nn::LSTMOptions(dim, hidden).batch_first(true));
+      learn(lstm->parameters());
+      last_state_ = [lstm](const Tensor& x) mutable {
+        return std::get<0>(std::get<1>(lstm->forward(x)))[0];
+      };
+    } else if (kind == "gru") {
+      torch::nn::GRU gru(torch::nn::GRUOptions(dim, hidden).batch_first(true));
+      learn(gru->parameters());
+      last_state_ = [gru](const Tensor& x) mutable { return std::get<1>(gru->forward(x))[0]; };
+    } else {
+      torch::nn::RNNCell cell(dim, hidden);
+      learn(cell->parameters());
+      last_state_ = [cell, hidden](const Tensor& x) mutable {
+        Tensor h = torch::zeros({x.size(0), hidden});
+        for (std::int64_t t = 0; t < x.size(1); ++t) h = cell->forward(x.select(1, t), h);
+        return h;
+      };
+    }
+  }
+
+  torch::nn::Embedding embedding_ = nullptr;
+  torch::nn::Linear head_ = nullptr;
+  std::function<Tensor(const Tensor&)> last_state_;  // (batch, steps, dim) -> (batch, hidden)
+  std::vector<Tensor> parameters_;
+  std::vector<Tensor> tokens_;
+  std::vector<Tensor> labels_;
+  std::size_t turn_ = 0;
+};
+
 Work classifier(std::istream& arguments) {
-  std::string kind;
-  std::int64_t vocabulary = 0;
-  std::int64_t dim = 0;
-  std::int64_t hidden = 0;
-  std::int64_t steps = 0;
-  std::int64_t batch = 0;
-  arguments >> kind >> vocabulary >> dim >> hidden >> steps >> batch;
-  const std::int64_t classes = 4;
-  torch::nn::Embedding embedding(torch::nn::EmbeddingOptions(vocabulary, dim).padding_idx(0));
-  torch::nn::Linear head(hidden, classes);
-  std::vector<Tensor> parameters = embedding->parameters();
-  const auto learn = [&parameters](const std::vector<Tensor>& more) {
-    parameters.insert(parameters.end(), more.begin(), more.end());
-  };
-  learn(head->parameters());
-
-  std::function<Tensor(const Tensor&)> last_state;  // (batch, steps, dim) -> (batch, hidden)
-  if (kind == "rnn") {
-    torch::nn::RNN rnn(torch::nn::RNNOptions(dim, hidden).batch_first(true));
-    learn(rnn->parameters());
-    last_state = [rnn](const Tensor& x) mutable { return std::get<1>(rnn->forward(x))[0]; };
-  } else if (kind == "lstm") {
-    torch::nn::LSTM lstm(torch::nn::LSTMOptions(dim, hidden).batch_first(true));
-    learn(lstm->parameters());
-    last_state = [lstm](const Tensor& x) mutable {
-      return std::get<0>(std::get<1>(lstm->forward(x)))[0];
-    };
-  } else if (kind == "gru") {
-    torch::nn::GRU gru(torch::nn::GRUOptions(dim, hidden).batch_first(true));
-    learn(gru->parameters());
-    last_state = [gru](const Tensor& x) mutable { return std::get<1>(gru->forward(x))[0]; };
-  } else {
-    torch::nn::RNNCell cell(dim, hidden);
-    learn(cell->parameters());
-    last_state = [cell, hidden](const Tensor& x) mutable {
-      Tensor h = torch::zeros({x.size(0), hidden});
-      for (std::int64_t t = 0; t < x.size(1); ++t) h = cell->forward(x.select(1, t), h);
-      return h;
-    };
-  }
-
-  auto adam = std::make_shared<torch::optim::Adam>(parameters, torch::optim::AdamOptions(1e-3));
-  std::vector<Tensor> tokens;
-  std::vector<Tensor> labels;
-  for (int i = 0; i < 8; ++i) {
-    tokens.push_back(torch::randint(1, vocabulary, {batch, steps}, torch::kInt64));
-    labels.push_back(torch::randint(0, classes, {batch}, torch::kInt64));
-  }
-  return [=, turn = std::size_t{0}]() mutable {
+  auto model = std::make_shared<Classifier>(arguments);
+  auto adam =
+      std::make_shared<torch::optim::Adam>(model->parameters(), torch::optim::AdamOptions(1e-3));
+  return [=] {
     adam->zero_grad();
-    const Tensor logits = head->forward(last_state(embedding->forward(tokens[turn % 8])));
-    torch::nn::functional::cross_entropy(logits, labels[turn % 8]).backward();
+    model->loss().backward();
     adam->step();
-    ++turn;
+  };
+}
+
+Work classifier_forward(std::istream& arguments) {
+  auto model = std::make_shared<Classifier>(arguments);
+  return [=] {
+    const torch::NoGradGuard guard;
+    model->logits();
   };
 }
 
@@ -257,6 +288,7 @@ measure::Answer prepare(std::istream& arguments) {
   if (kind == "bag") return timed(bag(arguments));
   if (kind == "bag_accuracy") return bag_accuracy(arguments);
   if (kind == "classifier") return timed(classifier(arguments));
+  if (kind == "classifier_forward") return timed(classifier_forward(arguments));
   if (kind == "optimizer") return timed(optimizer(arguments));
   if (kind == "table") return timed(table(arguments));
   return nullptr;

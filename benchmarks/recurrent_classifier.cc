@@ -7,7 +7,7 @@
 // same with our whole-sequence layers, and these once more without training: forward with recording
 // off. The peers are libtorch's nn::RNN, nn::LSTM, nn::GRU and its RNNCell loop, as they come and
 // "tuned" (peer.h). Both sides take exact Adam steps, on every row of the table.
-// Read next: matrix_product.cc.
+// Read next: history.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>

@@ -6,6 +6,10 @@
 //   mlp BATCH                                           a training step of a network 64-64-1
 //   bag DIM LENGTH BATCH COUNT                          a training step on ../documents.h
 //   bag_accuracy DIM LENGTH BATCH COUNT EPOCHS RATE     not a time: % right on documents not seen
+//   loop STEPS                                          RNNCell, batch 32, 128 to 128, and backward
+//   loop_memory STEPS                                   not a time: bytes at the peak, beside those
+//                                                       of inputs and their gradients
+//   chain OPERATIONS, chain_memory OPERATIONS           the same for a chain on one number
 //   optimizer NAME PARAMETERS                           a step of adam or sgd
 //   table NAME ROWS                                     a step on a table of 64 columns
 // Read next: ../operation.cc.
@@ -236,6 +240,56 @@ Work classifier_forward(std::istream& arguments) {
   };
 }
 
+// Forward and backward through `steps` steps of a cell.
+class Loop {
+ public:
+  void operator()(std::int64_t steps) {
+    while (static_cast<std::int64_t>(inputs_.size()) < steps)
+      inputs_.push_back(torch::randn({32, 128}).requires_grad_());
+    Tensor h = torch::zeros({32, 128});
+    for (std::int64_t t = 0; t < steps; ++t)
+      h = cell_->forward(inputs_[static_cast<std::size_t>(t)], h);
+    cell_->zero_grad();
+    for (Tensor& x : inputs_) x.mutable_grad() = Tensor();
+    h.sum().backward();
+  }
+
+ private:
+  torch::nn::RNNCell cell_ = torch::nn::RNNCell(128, 128);
+  std::vector<Tensor> inputs_;
+};
+
+// Products and sums in turn, each of the one before.
+class Chain {
+ public:
+  void operator()(std::int64_t operations) {
+    Tensor y = x_;
+    for (std::int64_t i = 0; i < operations; ++i) y = i % 2 == 0 ? y * c_ : y + c_;
+    x_.mutable_grad() = Tensor();
+    y.backward();
+  }
+
+ private:
+  Tensor x_ = torch::full({}, 0.5F).requires_grad_();
+  Tensor c_ = torch::full({}, 0.9995F);
+};
+
+template <class History>
+Work history(std::istream& arguments) {
+  std::int64_t length = 0;
+  arguments >> length;
+  return [=, work = std::make_shared<History>()] { (*work)(length); };
+}
+template <class History>
+measure::Answer history_memory(std::istream& arguments) {
+  std::int64_t length = 0;
+  arguments >> length;
+  return [=](std::int64_t) {
+    History work;
+    return measure::extra_memory([&work](std::int64_t n) { work(n); }, 1, length + 1);
+  };
+}
+
 Work optimizer(std::istream& arguments) {
   std::string name;
   std::int64_t count = 0;
@@ -289,6 +343,10 @@ measure::Answer prepare(std::istream& arguments) {
   if (kind == "bag_accuracy") return bag_accuracy(arguments);
   if (kind == "classifier") return timed(classifier(arguments));
   if (kind == "classifier_forward") return timed(classifier_forward(arguments));
+  if (kind == "loop") return timed(history<Loop>(arguments));
+  if (kind == "loop_memory") return history_memory<Loop>(arguments);
+  if (kind == "chain") return timed(history<Chain>(arguments));
+  if (kind == "chain_memory") return history_memory<Chain>(arguments);
   if (kind == "optimizer") return timed(optimizer(arguments));
   if (kind == "table") return timed(table(arguments));
   return nullptr;

@@ -240,12 +240,17 @@ Work classifier_forward(std::istream& arguments) {
   };
 }
 
-// Forward and backward through `steps` steps of a cell.
+// Forward and backward through `steps` steps of a cell, whose gradients neither vanish nor grow.
 class Loop {
  public:
+  Loop() {
+    torch::nn::init::orthogonal_(cell_->weight_hh);
+    torch::nn::init::zeros_(cell_->bias_ih);
+    torch::nn::init::zeros_(cell_->bias_hh);
+  }
   void operator()(std::int64_t steps) {
     while (static_cast<std::int64_t>(inputs_.size()) < steps)
-      inputs_.push_back(torch::randn({32, 128}).requires_grad_());
+      inputs_.push_back((1e-4 * torch::randn({32, 128})).requires_grad_());
     Tensor h = torch::zeros({32, 128});
     for (std::int64_t t = 0; t < steps; ++t)
       h = cell_->forward(inputs_[static_cast<std::size_t>(t)], h);

@@ -24,9 +24,10 @@ struct Usage {
   double megabytes;
 };
 
-// Runs a command to its end, its output in a file; std::runtime_error if it fails.
+// Runs a command to its end, its output in a file, that for errors too if it is a talkative one;
+// std::runtime_error if it fails.
 inline Usage run_program(const std::vector<std::string>& words,
-                         const std::string& output = "/dev/null") {
+                         const std::string& output = "/dev/null", bool talkative = false) {
   std::fflush(stdout);  // or the child would write it again
   const pid_t process = fork();
   if (process < 0) throw std::runtime_error("cannot run " + words[0]);
@@ -34,8 +35,9 @@ inline Usage run_program(const std::vector<std::string>& words,
     std::vector<char*> arguments;
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
-    if (std::freopen(output.c_str(), "w", stdout) != nullptr)
-      execvp(arguments[0], arguments.data());
+    if (std::freopen(output.c_str(), "w", stdout) == nullptr) _exit(127);
+    if (talkative) dup2(STDOUT_FILENO, STDERR_FILENO);
+    execvp(arguments[0], arguments.data());
     _exit(127);
   }
   int status = 0;

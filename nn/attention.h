@@ -48,6 +48,9 @@ class MultiheadAttention : public Module {
   std::int64_t embed_dim() const { return in_proj_weight.size(1); }
   std::int64_t num_heads() const { return settings_->num_heads; }
   std::string description() const override;
+  // Of the projections, and of queries with keys and weights with values.
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
   Parameter in_proj_weight;  // (3 * embed_dim, embed_dim): of queries, keys, values
   Parameter in_proj_bias;    // (3 * embed_dim); undefined if there is none
@@ -57,6 +60,8 @@ class MultiheadAttention : public Module {
   void become(const Module& other) const override;
 
  private:
+  AttentionResult forward(const Variable& query, const Variable& key, const Variable& value,
+                          const AttentionCall& call) const;
   struct Settings {
     std::int64_t num_heads;
     MultiheadAttentionOptions options;

@@ -34,6 +34,8 @@ class Conv1d : public Module {
   Variable operator()(const Variable& x) const;
 
   std::string description() const override;
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
   Parameter weight;  // (out_channels, in_channels, kernel_size)
   Parameter bias;    // (out_channels); undefined if there is none

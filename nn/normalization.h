@@ -97,6 +97,8 @@ class BatchNorm1d : public Module {
 
   std::int64_t num_features() const { return settings_->num_features; }
   std::string description() const override;
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
   Parameter weight;  // (num_features), as bias; undefined if there is none
   Parameter bias;
@@ -108,6 +110,7 @@ class BatchNorm1d : public Module {
   void become(const Module& other) const override;
 
  private:
+  Variable forward(const Variable& x) const;
   struct Settings {
     std::int64_t num_features;
     BatchNormOptions options;

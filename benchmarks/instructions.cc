@@ -227,6 +227,7 @@ int report(bool check, bool is_write) {
     return is_write ? 1 : 0;
   }
   setenv("TAPEGRAD_SIMD", "avx2", 1);
+  setenv("TAPEGRAD_NUM_THREADS", "1", 1);
   setenv("LD_BIND_NOW", "1", 1);  // or the first call of a function would cost its look-up
   Recorded recorded = read(INSTRUCTIONS);
   if (recorded.compiler != compiler()) {

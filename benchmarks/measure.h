@@ -218,6 +218,7 @@ int run(int argc, char** argv, const Body& body) {
     }
     settings.brief = true;
   }
+  setenv("TAPEGRAD_NUM_THREADS", "1", 1);
   pin();
   std::signal(SIGPIPE, SIG_IGN);  // a peer that died is noticed when it does not answer
   try {

@@ -7,10 +7,6 @@
 // is the most that was resident. Shared libraries are all those that the program loads (tapegrad is
 // linked statically; libstdc++, libm and libc are shared on both sides).
 // Read next: first_file/classifier.cc.
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>
@@ -18,42 +14,11 @@
 #include <vector>
 
 #include "measure.h"
+#include "process.h"
 
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Usage {
-  double seconds;
-  double megabytes;
-};
-
-// Runs a command to its end, its output thrown away.
-Usage run(const std::vector<std::string>& words) {
-  std::fflush(stdout);  // or the child would write it again
-  const pid_t process = fork();
-  if (process < 0) throw std::runtime_error("cannot run " + words[0]);
-  if (process == 0) {
-    std::vector<char*> arguments;
-    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    if (std::freopen("/dev/null", "w", stdout) != nullptr) execvp(arguments[0], arguments.data());
-    _exit(127);
-  }
-  int status = 0;
-  rusage usage{};
-  wait4(process, &status, 0, &usage);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    std::string command;
-    for (const std::string& word : words) command += word + " ";
-    throw std::runtime_error("failed: " + command);
-  }
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
-  return {seconds(usage.ru_utime) + seconds(usage.ru_stime),
-          1e-6 * 1024 * static_cast<double>(usage.ru_maxrss)};
-}
 
 double megabytes(const fs::path& file) { return 1e-6 * static_cast<double>(fs::file_size(file)); }
 
@@ -92,15 +57,15 @@ class Program {
   double compile() const {
     std::vector<std::string> words = {CXX_COMPILER, "-O2", "-c", source_, "-o", program_ + ".o"};
     words.insert(words.end(), library_.to_compile.begin(), library_.to_compile.end());
-    return ::run(words).seconds;
+    return measure::run_program(words).seconds;
   }
   void link() const {
     std::vector<std::string> words = {CXX_COMPILER, program_ + ".o", "-o", program_};
     words.insert(words.end(), library_.to_link.begin(), library_.to_link.end());
-    ::run(words);
-    ::run({STRIP_PROGRAM, program_});
+    measure::run_program(words);
+    measure::run_program({STRIP_PROGRAM, program_});
   }
-  Usage run() const { return ::run({program_}); }
+  measure::Usage run() const { return measure::run_program({program_}); }
   double size() const { return megabytes(program_); }
   double shared_libraries() const { return megabytes_of_shared_libraries(program_); }
 
@@ -108,22 +73,6 @@ class Program {
   const Library& library_;
   std::string source_;
   std::string program_;
-};
-
-// A folder that goes with the benchmark.
-struct TemporaryFolder {
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "first_file.XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-    path = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  fs::path path;
 };
 
 // A row of `figure`, smaller being better, for ours and the others in turns.
@@ -165,7 +114,7 @@ int main(int argc, char** argv) {
 #else
     std::puts("libtorch is not here: its column stays empty");
 #endif
-    const TemporaryFolder folder;
+    const measure::TemporaryFolder folder;
     const int slow_rounds = report.settings().brief ? 1 : 3;
     const int quick_rounds = report.settings().brief ? 5 : 21;
 

@@ -1,9 +1,10 @@
 // The claim: our own matrix product, without a third-party BLAS, keeps up with OpenBLAS at the
 // sizes of small models.
 //
-// A row is matmul(a, b) of contiguous float32 matrices, (m, k) x (k, n), in billion floating-point
-// operations per second (2 m n k each), one thread. The peer is OpenBLAS's cblas_sgemm into the
-// same C each time; ours makes a new tensor, as users do. Read next: adam.cc.
+// A row is matmul(a, b) of float32 matrices, (m, k) x (k, n), in billion floating-point operations
+// per second (2 m n k each), one thread. In rows with A^T or B^T that matrix is the transpose of a
+// contiguous one, as in gradients of a product. The peer is OpenBLAS's cblas_sgemm, told the same,
+// into the same C each time; ours makes a new tensor, as users do. Read next: embedding_step.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>
@@ -16,22 +17,32 @@ namespace tg = tapegrad;
 int main(int argc, char** argv) {
   return measure::run(argc, argv, [](measure::Report& report) {
     measure::PeerProgram openblas("peer_openblas");
-    struct Size {
+    struct Product {
       std::int64_t m, n, k;
+      bool a_turned = false;
+      bool b_turned = false;
     };
     report.begin("Matrix product, m x n x k, float32");
-    for (const Size size :
-         {Size{32, 128, 128}, Size{64, 64, 64}, Size{128, 128, 128}, Size{512, 512, 512},
-          Size{32, 512, 128}, Size{32, 128, 512}, Size{1, 128, 128}}) {
-      const auto& [m, n, k] = size;
-      const tg::Tensor a = tg::full({m, k}, 0.5);
-      const tg::Tensor b = tg::full({k, n}, 0.5);
-      const auto with = [&size](const char* between) {
-        return std::to_string(size.m) + between + std::to_string(size.n) + between +
-               std::to_string(size.k);
+    for (const Product& p :
+         {Product{32, 128, 128}, Product{64, 64, 64}, Product{128, 128, 128},
+          Product{256, 256, 256}, Product{512, 512, 512}, Product{1024, 1024, 1024},
+          Product{32, 512, 128}, Product{32, 128, 512}, Product{1, 128, 128},
+          Product{128, 128, 32, true, false}, Product{32, 128, 128, false, true},
+          Product{256, 256, 256, true, false}, Product{256, 256, 256, false, true}}) {
+      const auto matrix = [](std::int64_t rows, std::int64_t columns, bool turned) {
+        return turned ? transpose(tg::full({columns, rows}, 0.5)) : tg::full({rows, columns}, 0.5);
       };
-      report.compare(with(" x "), measure::rate("GFLOP/s", 2e-9 * static_cast<double>(m * n * k)),
-                     measure::ours([&a, &b] { matmul(a, b); }), openblas.at("sgemm " + with(" ")));
+      const tg::Tensor a = matrix(p.m, p.k, p.a_turned);
+      const tg::Tensor b = matrix(p.k, p.n, p.b_turned);
+      const auto with = [&p](const char* between) {
+        return std::to_string(p.m) + between + std::to_string(p.n) + between + std::to_string(p.k);
+      };
+      const std::string manner = p.a_turned ? ", A^T B" : p.b_turned ? ", A B^T" : "";
+      report.compare(with(" x ") + manner,
+                     measure::rate("GFLOP/s", 2e-9 * static_cast<double>(p.m * p.n * p.k)),
+                     measure::ours([&a, &b] { matmul(a, b); }),
+                     openblas.at("sgemm " + with(" ") + (p.a_turned ? " 1" : " 0") +
+                                 (p.b_turned ? " 1" : " 0")));
     }
   });
 }

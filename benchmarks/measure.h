@@ -9,7 +9,9 @@
 #pragma once
 
 #include <sched.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -19,6 +21,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,10 +37,47 @@ inline double processor_seconds() {
 
 // Seconds that `repetitions` runs of `work` take.
 template <class Work>
-double time_of(std::int64_t repetitions, Work& work) {
+double time_of(std::int64_t repetitions, Work&& work) {
   const double begin = processor_seconds();
   for (std::int64_t i = 0; i < repetitions; ++i) work();
   return processor_seconds() - begin;
+}
+
+// The most memory that was resident in this process so far, in bytes.
+inline double peak_memory() {
+  FILE* const status = std::fopen("/proc/self/status", "r");
+  long kilobytes = 0;
+  char line[256];
+  while (status != nullptr && std::fgets(line, sizeof line, status) != nullptr) {
+    if (std::sscanf(line, "VmHWM: %ld kB", &kilobytes) == 1) break;
+  }
+  if (status != nullptr) std::fclose(status);
+  return 1024.0 * static_cast<double>(kilobytes);
+}
+
+// How much more memory work(large) takes at its peak than work(small), in a process that ends with
+// it. What this one has used and freed would be used again and not be seen: measure memory first.
+template <class Work>
+double extra_memory(Work&& work, std::int64_t small, std::int64_t large) {
+  int answer[2];
+  std::fflush(stdout);  // or the child would write it again
+  if (pipe(answer) != 0) throw std::runtime_error("no pipe to a child");
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("no process to measure memory in");
+  if (child == 0) {
+    work(small);
+    const double before = peak_memory();
+    work(large);
+    const double extra = peak_memory() - before;
+    _exit(write(answer[1], &extra, sizeof extra) == sizeof extra ? 0 : 1);
+  }
+  close(answer[1]);
+  double extra = 0;
+  const bool came = read(answer[0], &extra, sizeof extra) == sizeof extra;
+  close(answer[0]);
+  waitpid(child, nullptr, 0);
+  if (!came) throw std::runtime_error("a child that was to measure memory gave no answer");
+  return extra;
 }
 
 inline double median(std::vector<double> values) {
@@ -84,15 +124,15 @@ class Report {
                 "peer's name");
   }
 
-  // One row per peer; one with ours alone if there is none.
+  // One row per peer; one with ours alone if there is none. Slow work may ask for fewer rounds.
   void compare(const std::string& name, const Unit& unit, const Contender& us,
-               const std::vector<Contender>& peers) {
+               const std::vector<Contender>& peers, int most_rounds = 11) {
     std::vector<const Contender*> all = {&us};
     for (const Contender& peer : peers) all.push_back(&peer);
     std::vector<std::int64_t> repetitions;
     for (const Contender* contender : all) repetitions.push_back(calibrate(*contender));
     std::vector<std::vector<double>> seconds(all.size());  // of one repetition, by round
-    const int rounds = settings_.brief ? 3 : 11;
+    const int rounds = std::min(settings_.brief ? 3 : 11, most_rounds);
     for (int round = 0; round < rounds; ++round) {
       for (std::size_t i = 0; i < all.size(); ++i) {
         seconds[i].push_back(all[i]->run(repetitions[i]) / static_cast<double>(repetitions[i]));
@@ -178,6 +218,7 @@ int run(int argc, char** argv, const Body& body) {
     }
     settings.brief = true;
   }
+  setenv("TAPEGRAD_NUM_THREADS", "1", 1);
   pin();
   std::signal(SIGPIPE, SIG_IGN);  // a peer that died is noticed when it does not answer
   try {

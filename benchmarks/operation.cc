@@ -4,7 +4,7 @@
 // A row is one operation of a chain of 1,000, each applied to the one before, in nanoseconds: with
 // its share of the backward pass, or with recording off (NoGrad). The other operand of add and mul
 // is a constant. The peer is libtorch, the same chain with torch::NoGradGuard or backward().
-// Read next: recurrent_classifier.cc.
+// Read next: mlp.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>

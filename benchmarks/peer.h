@@ -3,7 +3,8 @@
 // keeps their libraries, threads and start-up out of ours.
 //
 // Protocol, in lines: the peer says its name and version; then, for each `<repetitions> <workload>`
-// that it reads, it writes the seconds these took. A workload is set up when it is first named.
+// that it reads, it writes the seconds these took, or what else the workload is to find out. A
+// workload is set up when it is first named.
 //
 // Read next: peers/openblas.cc.
 #pragma once
@@ -17,6 +18,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -63,12 +65,15 @@ class PeerProgram {
   // To be passed to Report::compare: no contender if the peer is absent.
   std::vector<Contender> at(const std::string& workload, const std::string& remark = "") {
     if (process_ < 0) return {};
-    return {{name_ + remark, [this, workload](std::int64_t n) {
-               std::fprintf(to_, "%lld %s\n", static_cast<long long>(n), workload.c_str());
-               std::fflush(to_);
-               return std::stod(line());
-             }}};
+    return {{name_ + remark, [this, workload](std::int64_t n) { return ask(n, workload); }}};
   }
+
+  // What a workload finds out that is not a time, such as an accuracy; none if the peer is absent.
+  std::optional<double> figure(const std::string& workload) {
+    if (process_ < 0) return std::nullopt;
+    return ask(1, workload);
+  }
+  const std::string& name() const { return name_; }
 
  private:
   static std::string folder() {
@@ -103,6 +108,12 @@ class PeerProgram {
     from_ = fdopen(answers[0], "r");
   }
 
+  double ask(std::int64_t repetitions, const std::string& workload) {
+    std::fprintf(to_, "%lld %s\n", static_cast<long long>(repetitions), workload.c_str());
+    std::fflush(to_);
+    return std::stod(line());
+  }
+
   std::string line() {
     char text[512];
     if (std::fgets(text, sizeof text, from_) == nullptr) {
@@ -129,13 +140,19 @@ inline std::vector<Contender> together(std::vector<std::vector<Contender>> lists
   return all;
 }
 
-// The peer's side. prepare(words) sets a workload up and gives the function that does it once.
+// The peer's side. prepare(words) sets a workload up and gives what answers for n repetitions of
+// it: timed(work), or a function that finds something else out.
 using Work = std::function<void()>;
+using Answer = std::function<double(std::int64_t)>;
+inline Answer timed(Work work) {
+  return [work = std::move(work)](std::int64_t n) mutable { return time_of(n, work); };
+}
+
 template <class Prepare>
 int answer_requests(const std::string& version, const Prepare& prepare) {
   std::cout << version << std::endl;
   std::string prepared;
-  Work work;
+  Answer answer;
   for (std::string request; std::getline(std::cin, request);) {
     std::istringstream words(request);
     std::int64_t repetitions = 0;
@@ -143,12 +160,12 @@ int answer_requests(const std::string& version, const Prepare& prepare) {
     words >> repetitions >> std::ws;
     std::getline(words, workload);
     if (workload != prepared) {
-      work = nullptr;  // its memory goes before the next one's comes
+      answer = nullptr;  // its memory goes before the next one's comes
       std::istringstream arguments(workload);
-      work = prepare(arguments);
+      answer = prepare(arguments);
       prepared = workload;
     }
-    std::cout << time_of(repetitions, work) << std::endl;
+    std::cout << answer(repetitions) << std::endl;
   }
   return 0;
 }

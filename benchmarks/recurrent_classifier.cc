@@ -3,9 +3,11 @@
 //
 // A row is a training step, that is forward, cross entropy, backward and Adam, in sequences per
 // second: vocabulary 20,000, embedding 64, hidden 128, 40 steps, batch 32, 4 classes, eight batches
-// in turn. Then the same with our whole-sequence layers. The peers are libtorch's nn::RNN,
-// nn::LSTM, nn::GRU and its RNNCell loop, as they come and "tuned" (peer.h). Both sides take exact
-// Adam steps, on every row of the table. Read next: matrix_product.cc.
+// in turn. The loop once looks all words up before it, and once each step's in the step. Then the
+// same with our whole-sequence layers, and these once more without training: forward with recording
+// off. The peers are libtorch's nn::RNN, nn::LSTM, nn::GRU and its RNNCell loop, as they come and
+// "tuned" (peer.h). Both sides take exact Adam steps, on every row of the table.
+// Read next: history.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>
@@ -42,6 +44,17 @@ struct TextClassifier : tg::nn::Module {
     tg::Variable h = cell.initial_state(tokens.size(0));     // (batch, hidden)
     for (std::int64_t t = 0; t < tokens.size(1); ++t) h = cell(select(x, 1, t), h);
     return head(h);  // (batch, classes)
+  }
+};
+
+// The same with a lookup in every step.
+struct StepByStep : TextClassifier {
+  tg::Variable operator()(const tg::Tensor& tokens) const {
+    tg::Variable h = cell.initial_state(tokens.size(0));
+    for (std::int64_t t = 0; t < tokens.size(1); ++t) {
+      h = cell(embedding(select(tokens, 1, t)), h);
+    }
+    return head(h);
   }
 };
 
@@ -101,12 +114,33 @@ int main(int argc, char** argv) {
       return measure::together({plain.at("classifier " + kind + sizes, remark),
                                 tuned.at("classifier " + kind + sizes, remark)});
     };
+    const auto compare_forward = [&](const char* name, const auto& model, const std::string& kind,
+                                     const std::string& remark) {
+      model.eval();
+      std::size_t turn = 0;
+      const auto forward = [&] {
+        const tg::NoGrad guard;
+        model(batches[turn++ % batches.size()].tokens);
+      };
+      report.compare(name, measure::rate("seq/s", static_cast<double>(kBatch)),
+                     measure::ours(forward),
+                     tuned.at("classifier_forward " + kind + sizes, remark));
+    };
+
     report.begin("Recurrent classifier, one training step");
     compare("RNNCell and select, 40 steps, batch 32", TextClassifier(),
+            {both("rnn", ", nn::RNN"), both("cell", ", RNNCell loop")});
+    compare("RNNCell and lookup, 40 steps, batch 32", StepByStep(),
             {both("rnn", ", nn::RNN"), both("cell", ", RNNCell loop")});
     compare("RNN, 40 steps, batch 32", LayerClassifier<tg::nn::RNN>(), {both("rnn", ", nn::RNN")});
     compare("LSTM, 40 steps, batch 32", LayerClassifier<tg::nn::LSTM>(),
             {both("lstm", ", nn::LSTM")});
     compare("GRU, 40 steps, batch 32", LayerClassifier<tg::nn::GRU>(), {both("gru", ", nn::GRU")});
+
+    report.begin("Recurrent classifier, recording off");
+    compare_forward("RNN, 40 steps, batch 32", LayerClassifier<tg::nn::RNN>(), "rnn", ", nn::RNN");
+    compare_forward("LSTM, 40 steps, batch 32", LayerClassifier<tg::nn::LSTM>(), "lstm",
+                    ", nn::LSTM");
+    compare_forward("GRU, 40 steps, batch 32", LayerClassifier<tg::nn::GRU>(), "gru", ", nn::GRU");
   });
 }

@@ -1,5 +1,5 @@
-// OpenBLAS as a peer: `sgemm M N K` is C = A B of contiguous float32 matrices, into the same C.
-// Read next: peers/libtorch.cc.
+// OpenBLAS as a peer: `sgemm M N K AT BT` is C = A B of float32 matrices, into the same C; those
+// with a 1 lie transposed. Read next: peers/libtorch.cc.
 #include <cblas.h>
 
 #include <istream>
@@ -11,21 +11,24 @@
 
 namespace {
 
-measure::Work prepare(std::istream& arguments) {
+measure::Answer prepare(std::istream& arguments) {
   std::string kind;
   int m = 0;
   int n = 0;
   int k = 0;
-  arguments >> kind >> m >> n >> k;
+  bool a_turned = false;
+  bool b_turned = false;
+  arguments >> kind >> m >> n >> k >> a_turned >> b_turned;
   if (kind != "sgemm" || !arguments) return nullptr;
   const auto numbers = [](int rows, int columns) {
     const auto count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
     return std::make_shared<std::vector<float>>(count, 0.5F);
   };
-  return [=, a = numbers(m, k), b = numbers(k, n), c = numbers(m, n)] {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0F, a->data(), k, b->data(),
-                n, 0.0F, c->data(), n);
-  };
+  return measure::timed([=, a = numbers(m, k), b = numbers(k, n), c = numbers(m, n)] {
+    cblas_sgemm(CblasRowMajor, a_turned ? CblasTrans : CblasNoTrans,
+                b_turned ? CblasTrans : CblasNoTrans, m, n, k, 1.0F, a->data(), a_turned ? m : k,
+                b->data(), b_turned ? k : n, 0.0F, c->data(), n);
+  });
 }
 
 }  // namespace

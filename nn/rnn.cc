@@ -168,6 +168,33 @@ Tensor RNNBase::counted_steps(const Variable& x, const LSTMArguments& with) cons
 
 // Running -----------------------------------------------------------------------------------------
 
+namespace {
+
+// Variables to be joined; a single one, the usual case, needs no list.
+class Parts {
+ public:
+  void append(const Variable& part) {
+    if (!first_.defined()) {
+      first_ = part;
+    } else {
+      more_.push_back(part);
+    }
+  }
+  // Undefined if there are none.
+  Variable joined(std::int64_t dim) const {
+    if (more_.empty()) return first_;
+    std::vector<Variable> all = {first_};
+    all.insert(all.end(), more_.begin(), more_.end());
+    return cat(all, dim);
+  }
+
+ private:
+  Variable first_;
+  std::vector<Variable> more_;
+};
+
+}  // namespace
+
 RNNResult RNNBase::run_without_c(Recurrence kind, const Variable& x,
                                  const RNNArguments& with) const {
   return hooked(
@@ -192,11 +219,10 @@ LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments&
     return has_batch ? select(all, 0, which) : narrow(all, 0, which, 1);
   };
 
-  std::vector<Variable> last_h;  // (1, batch, hidden_size) each
-  std::vector<Variable> last_c;
+  Parts last_h, last_c;  // (1, batch, hidden_size) each
   const int directions = is_bidirectional() ? 2 : 1;
   for (std::int64_t layer = 0; layer < num_layers(); ++layer) {
-    std::vector<Variable> outputs;
+    Parts outputs;
     for (int direction = 0; direction < directions; ++direction) {
       const std::int64_t which = layer * directions + direction;
       const Weights& of = weights_[static_cast<std::size_t>(which)];
@@ -210,11 +236,11 @@ LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments&
                                                 .c = state_of(with.c, which),
                                                 .mask = mask,
                                                 .reverse = reverse});
-      outputs.push_back(lstm ? narrow(states, 0, 0, steps) : states);
-      last_h.push_back(narrow(states, 0, reverse ? 0 : steps - 1, 1));
-      if (lstm) last_c.push_back(narrow(states, 0, steps, 1));
+      outputs.append(lstm ? narrow(states, 0, 0, steps) : states);
+      last_h.append(narrow(states, 0, reverse ? 0 : steps - 1, 1));
+      if (lstm) last_c.append(narrow(states, 0, steps, 1));
     }
-    layer_input = directions == 1 ? outputs[0] : cat(outputs, -1);
+    layer_input = outputs.joined(-1);
     const bool is_last = layer + 1 == num_layers();
     if (!is_last && is_training()) layer_input = Dropout(settings_->dropout)(layer_input);
   }
@@ -222,10 +248,7 @@ LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments&
   // States are carried past steps that do not count; what is given away is 0 there.
   Variable output = layer_input;
   if (mask.defined()) output = masked_fill(output, unsqueeze(logical_not(mask), 2), 0);
-  const auto joined = [](const std::vector<Variable>& parts) {
-    return parts.empty() ? Variable() : parts.size() == 1 ? parts[0] : cat(parts);
-  };
-  LSTMResult result{output, joined(last_h), joined(last_c)};
+  LSTMResult result{output, last_h.joined(0), last_c.joined(0)};
   if (turned) result.output = transpose(result.output, 0, 1);
   if (!has_batch) {
     result.output = squeeze(result.output, 1);

@@ -19,6 +19,10 @@
 
 namespace tapegrad::optim {
 
+// Lists that grow with every step have room for so many from the start, so that a short run, or one
+// that often reads whole tables, does not ask for memory again and again.
+inline constexpr std::size_t kStepsAtFirst = 256;
+
 // Steps that map (p, b) linearly, the same for all numbers, as SGD's do: p a number, b its
 // momentum. Products of 2, 4, 8, ... consecutive maps are kept, so that any stretch is a product of
 // few.
@@ -82,7 +86,10 @@ class AdamSteps {
   };
 
   // `step` is the number of the last step that everybody has taken.
-  AdamSteps(double step, const Step& like) { restart(step, like); }
+  AdamSteps(double step, const Step& like) {
+    sums_.reserve(kStepsAtFirst);
+    restart(step, like);
+  }
   void restart(double step, const Step& like);
   void append(const Step& step);
 

@@ -135,7 +135,9 @@ template <class Rule>
 class WaitingRows final : public Waiting {
  public:
   WaitingRows(std::int64_t rows, const Rule& next)
-      : taken_(static_cast<std::size_t>(rows), 0), jump_(next.step - 1, next) {}
+      : taken_(static_cast<std::size_t>(rows), 0), jump_(next.step - 1, next) {
+    rules_.reserve(kStepsAtFirst);
+  }
 
   // Rules are kept for so many steps; then all rows take them, which costs few rows a step.
   static constexpr std::size_t kLongest = 32'768;

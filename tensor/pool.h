@@ -26,10 +26,12 @@ inline void pool_deallocate(void* block, std::size_t bytes) noexcept { deallocat
 
 #else
 
-// Size classes: every multiple of 64 up to 1 KiB, then four steps to each power of two.
+// Size classes: every multiple of 64 up to 1 KiB, then four steps to each power of two, with room
+// for the header of a tensor behind: those whose elements fill a power of two are many.
 constexpr std::size_t kSmall = 1024;
 constexpr std::size_t kSmallClasses = kSmall / kAlignment;
 constexpr std::size_t kClasses = kSmallClasses + 4 * 40;
+constexpr std::size_t kHeader = 128;
 
 // Small blocks are cut from slabs that are never returned; blocks up to kLarge are kept, and larger
 // ones while no more than kLargeKept bytes of them lie idle. A thread keeps no more blocks than it
@@ -40,6 +42,7 @@ constexpr std::size_t kLargeKept = 512 * 1024 * 1024;
 
 constexpr std::size_t class_of(std::size_t bytes) {
   if (bytes <= kSmall) return bytes == 0 ? 0 : (bytes - 1) / kAlignment;
+  bytes = bytes <= kSmall + kHeader ? kSmall + 1 : bytes - kHeader;
   const auto log =
       static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // bytes in (2^log, 2^(log+1)]
   const std::size_t quarter = (bytes - 1 - (std::size_t{1} << log)) >> (log - 2);
@@ -49,12 +52,14 @@ constexpr std::size_t class_of(std::size_t bytes) {
 constexpr std::size_t class_bytes(std::size_t index) {
   if (index < kSmallClasses) return (index + 1) * kAlignment;
   const std::size_t log = (index - kSmallClasses) / 4 + 10;
-  return (std::size_t{1} << log) +
+  return kHeader + (std::size_t{1} << log) +
          ((index - kSmallClasses) % 4 + 1) * (std::size_t{1} << (log - 2));
 }
 static_assert(class_bytes(class_of(1)) == 64 && class_bytes(class_of(65)) == 128);
-static_assert(class_bytes(class_of(1024)) == 1024 && class_bytes(class_of(1025)) == 1280);
-static_assert(class_bytes(class_of(5000)) == 5120 && class_bytes(class_of(8192)) == 8192);
+static_assert(class_bytes(class_of(1024)) == 1024 && class_bytes(class_of(1025)) == 1280 + 128);
+static_assert(class_bytes(class_of(5000)) == 5120 + 128 &&
+              class_bytes(class_of(8193)) == 8192 + 128);
+static_assert(class_bytes(class_of(8192 + 128)) == 8192 + 128);
 
 struct Block {
   Block* next;

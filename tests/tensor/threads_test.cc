@@ -22,13 +22,15 @@ using namespace tapegrad::test;
 TEST_CASE("parts of a split cover everything once", "[threads]") {
   const Threads threads(3);
   std::vector<std::atomic<int>> visits(1000);
-  std::atomic<int> parts = 0;
+  std::atomic<int> parts = 0;  // Catch's macros belong to one thread
+  std::atomic<bool> in_steps = true;
   parallel_for(1000, 100, 8, [&](std::int64_t begin, std::int64_t end) {
     ++parts;
-    CHECK(begin % 8 == 0);
+    if (begin % 8 != 0) in_steps = false;
     for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
   });
   CHECK(parts == 3);
+  CHECK(in_steps);
   for (const auto& each : visits) CHECK(each == 1);
   parts = 0;
   parallel_for(199, 100, 8, [&](std::int64_t, std::int64_t) { ++parts; });
@@ -67,6 +69,7 @@ TEST_CASE("splits inside a part and in several threads at once run where they ar
   CHECK(total == 100 * 400);
 }
 
+#ifndef __SANITIZE_THREAD__  // which lets a forked process have no threads
 TEST_CASE("a forked process has workers of its own", "[threads]") {
   const Threads threads(2);
   std::atomic<std::int64_t> total = 0;
@@ -84,6 +87,7 @@ TEST_CASE("a forked process has workers of its own", "[threads]") {
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
 }
+#endif
 
 TEST_CASE("set_num_threads refuses what is no number of threads") {
   CHECK(message_of<ValueError>([] { set_num_threads(0); }) ==

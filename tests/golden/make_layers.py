@@ -13,9 +13,10 @@ golden = Golden()
 SEED = 7
 
 
-def layer(case, make, inputs, run=None, train=True, **arguments):
+def layer(case, make, inputs, run=None, train=True, seed=None, **arguments):
     """first.*, next: what the layer begins with after manual_seed(SEED). Then, with other weights: param.*, buffer.*,
-    in*, out*, g*, grad* (inputs), grad.* (parameters) and after.* (buffers), in float64 and float32."""
+    in*, out*, g*, grad* (inputs), grad.* (parameters) and after.* (buffers), in float64 and float32. seed: to be set
+    before the layer runs, which draws."""
     run = run or (lambda module, *x: module(*x))
     torch.manual_seed(SEED)
     module = make()
@@ -23,7 +24,7 @@ def layer(case, make, inputs, run=None, train=True, **arguments):
         golden.put(f"{case}.first.{name}", value.clone())
     golden.put(f"{case}.next", torch.rand(1))
     inputs = draw(case, inputs)
-    golden.arguments(case, arguments, inputs)
+    golden.arguments(case, arguments if seed is None else {"seed": seed, **arguments}, inputs)
     for i, value in enumerate(inputs):
         golden.put(f"{case}.in{i}", value)
     module.train(train)
@@ -42,6 +43,8 @@ def layer(case, make, inputs, run=None, train=True, **arguments):
             value.grad = None
         leaves = [value.detach().to(dtype).requires_grad_() if value.is_floating_point() else value
                   for value in inputs]
+        if seed is not None:
+            torch.manual_seed(seed)
         outputs = run(module, *leaves)
         outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
         if weights is None:
@@ -169,11 +172,43 @@ def attentions():
             ("additive", 6, 2, 2, 3, 4, {}, {"attn_mask": uniform(3, 4)}),
             ("additive_padding", 6, 2, 3, 4, 5, {}, {"attn_mask": uniform(4, 5), "key_padding_mask": PADDED}),
             ("mask_for_each_head", 6, 2, 2, 3, 4, {},
-             {"attn_mask": torch.arange(48).reshape(4, 3, 4) % 5 == 1})]:
-        def shaped(length):
+             {"attn_mask": torch.arange(48).reshape(4, 3, 4) % 5 == 1}),
+            ("additive_for_each_head", 6, 2, 2, 3, 4, {}, {"attn_mask": uniform(4, 3, 4)}),
+            ("additive_for_each_head_padding", 6, 2, 3, 4, 5, {},
+             {"attn_mask": uniform(6, 4, 5), "key_padding_mask": PADDED}),
+            ("no_batch_mask_for_each_head", 6, 2, None, 3, 4, {},
+             {"attn_mask": torch.arange(24).reshape(2, 3, 4) % 5 == 1}),
+            ("no_batch_padding", 6, 2, None, 3, 5, {}, {"key_padding_mask": PADDED[1]}),
+            ("odd", 35, 7, 3, 1, 9, {}, {}), ("one_key", 6, 3, 2, 3, 1, {}, {}), ("no_queries", 6, 2, 2, 0, 4, {}, {}),
+            ("widths", 6, 2, 2, 3, 4, {"kdim": 5, "vdim": 7}, {}),
+            ("key_width", 6, 3, 2, 3, 4, {"kdim": 1, "bias": False, "batch_first": True}, {}),
+            ("value_width", 6, 2, 2, 3, 4, {"vdim": 9}, {}),
+            ("own_width", 6, 2, 2, 3, 4, {"kdim": 6, "vdim": 6}, {}),
+            ("bias_kv", 6, 2, 2, 3, 4, {"add_bias_kv": True}, {}),
+            ("bias_kv_no_bias", 6, 2, 2, 3, 4, {"add_bias_kv": True, "bias": False}, {}),
+            ("zero_attn", 6, 2, 2, 3, 4, {"add_zero_attn": True}, {}),
+            ("added", 6, 2, 2, 3, 4, {"add_bias_kv": True, "add_zero_attn": True}, {}),
+            ("added_no_batch", 6, 2, None, 3, 5, {"add_bias_kv": True, "add_zero_attn": True},
+             {"key_padding_mask": PADDED[2]}),
+            ("added_empty_batch", 6, 2, 0, 3, 4, {"add_bias_kv": True, "add_zero_attn": True}, {}),
+            ("added_padding", 6, 2, 3, 4, 5, {"add_bias_kv": True}, {"key_padding_mask": PADDED}),
+            ("added_all_padding", 6, 2, 3, 4, 5, {"add_zero_attn": True},
+             {"key_padding_mask": torch.ones(3, 5).bool()}),
+            ("added_causal_padding", 6, 2, 3, 5, 5,
+             {"add_bias_kv": True, "add_zero_attn": True, "kdim": 5, "vdim": 3, "batch_first": True},
+             {"attn_mask": later(5), "key_padding_mask": PADDED}),
+            ("added_additive", 6, 2, 3, 4, 5, {"add_bias_kv": True, "add_zero_attn": True},
+             {"attn_mask": uniform(4, 5), "key_padding_mask": PADDED}),
+            ("added_mask_for_each_head", 6, 2, 2, 3, 4, {"add_bias_kv": True, "add_zero_attn": True},
+             {"attn_mask": torch.arange(48).reshape(4, 3, 4) % 5 == 1, "average_attn_weights": False}),
+            ("dropout", 6, 2, 2, 3, 4, {"dropout": 0.4}, {}),
+            ("dropout_batch_first", 6, 2, 2, 3, 4, {"dropout": 0.4, "batch_first": True},
+             {"average_attn_weights": False}),
+            ("dropout_all", 6, 2, 2, 3, 4, {"dropout": 1.0}, {})]:
+        def shaped(length, width=embed):
             if batch is None:
-                return uniform(length, embed)
-            return uniform(batch, length, embed) if options.get("batch_first") else uniform(length, batch, embed)
+                return uniform(length, width)
+            return uniform(batch, length, width) if options.get("batch_first") else uniform(length, batch, width)
         masks = {key: value() if callable(value) else value for key, value in call.items() if "mask" in key}
         case = f"multihead_attention.{name}"
 
@@ -182,10 +217,16 @@ def attentions():
                      for key, value in {**call, **masks}.items()}
             return module(q, k, v, **given)
         layer(case, lambda: nn.MultiheadAttention(embed, heads, **options),
-              [shaped(queries), shaped(keys), shaped(keys)], run=run, embed_dim=embed, num_heads=heads,
+              [shaped(queries), shaped(keys, options.get("kdim", embed)), shaped(keys, options.get("vdim", embed))],
+              run=run, seed=SEED if "dropout" in options else None, embed_dim=embed, num_heads=heads,
               average=call.get("average_attn_weights", True), **options)
         for key, value in masks.items():
             golden.put(f"{case}.{key}", value)
+    # Queries, keys and values are one tensor.
+    for name, options in [("itself", {}), ("itself_added", {"add_bias_kv": True, "add_zero_attn": True}),
+                          ("itself_no_bias", {"bias": False, "batch_first": True})]:
+        layer(f"multihead_attention.{name}", lambda: nn.MultiheadAttention(6, 2, **options), [uniform(4, 3, 6)],
+              run=lambda module, x: module(x, x, x), embed_dim=6, num_heads=2, average=True, **options)
 
 
 def transformers():
@@ -195,24 +236,33 @@ def transformers():
             ("gelu", 3, 2, 4, {"batch_first": True, "activation": "gelu"}, False),
             ("padding", 2, 3, 5, {"batch_first": True}, True),
             ("norm_first_padding", 2, 3, 5, {"batch_first": True, "norm_first": True}, True),
-            ("one", 1, 1, 1, {"layer_norm_eps": 0.25}, False), ("empty_batch", 2, 0, 4, {"batch_first": True}, False)]:
+            ("one", 1, 1, 1, {"layer_norm_eps": 0.25}, False), ("empty_batch", 2, 0, 4, {"batch_first": True}, False),
+            ("dropout", 2, 2, 4, {"dropout": 0.3}, False),
+            ("dropout_batch_first", 2, 2, 4, {"dropout": 0.3, "batch_first": True}, False),
+            ("dropout_norm_first", 2, 3, 5, {"dropout": 0.3, "batch_first": True, "norm_first": True}, True)]:
         def run(module, x):
             return module(x, src_key_padding_mask=PADDED if padded else None)
         shape = (batch, length, 6) if options.get("batch_first") else (length, batch, 6)
         case = f"transformer_encoder_layer.{name}"
-        layer(case, lambda: nn.TransformerEncoderLayer(6, heads, dim_feedforward=7, dropout=0.0, **options),
-              [uniform(*shape)], run=run, d_model=6, nhead=heads, dim_feedforward=7, **options)
+        layer(case, lambda: nn.TransformerEncoderLayer(6, heads, dim_feedforward=7, **{"dropout": 0.0, **options}),
+              [uniform(*shape)], run=run, seed=SEED if "dropout" in options else None, d_model=6, nhead=heads,
+              dim_feedforward=7, **options)
         if padded:
             golden.put(f"{case}.key_padding_mask", PADDED)
-    for name, norm, padded in [("plain", False, False), ("norm", True, False), ("padding", True, True)]:
+    for name, norm, padded, options in [
+            ("plain", False, False, {}), ("norm", True, False, {}), ("padding", True, True, {}),
+            ("gelu", True, True, {"activation": "gelu", "norm_first": True}),
+            ("dropout", True, True, {"dropout": 0.2}), ("steps_first", True, False, {"batch_first": False})]:
         case = f"transformer_encoder.{name}"
 
         def make():
-            one = nn.TransformerEncoderLayer(6, 2, dim_feedforward=7, dropout=0.0, batch_first=True)
+            one = nn.TransformerEncoderLayer(6, 2, dim_feedforward=7,
+                                             **{"batch_first": True, "dropout": 0.0, **options})
             return nn.TransformerEncoder(one, 3, nn.LayerNorm(6) if norm else None)
         layer(case, make, [uniform(3, 5, 6)],
               run=lambda module, x: module(x, src_key_padding_mask=PADDED if padded else None),
-              d_model=6, nhead=2, dim_feedforward=7, num_layers=3, norm=norm)
+              seed=SEED if "dropout" in options else None, d_model=6, nhead=2, dim_feedforward=7, num_layers=3,
+              norm=norm, **{"batch_first": True, **options})
         if padded:
             golden.put(f"{case}.key_padding_mask", PADDED)
 

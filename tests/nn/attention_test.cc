@@ -29,7 +29,7 @@ Tensor tensor_or_none(const std::string& name, DType dtype) {
 
 nn::TransformerEncoderLayerOptions layer_options(const std::string& which, DType dtype) {
   return {.dim_feedforward = integer(which, "dim_feedforward"),
-          .dropout = 0,
+          .dropout = test::number(which, "dropout", 0),
           .activation = integer(which, "activation", 0) == 1 ? nn::FeedforwardActivation::gelu
                                                              : nn::FeedforwardActivation::relu,
           .layer_norm_eps = test::number(which, "layer_norm_eps", 1e-5),
@@ -42,13 +42,22 @@ nn::TransformerEncoderLayerOptions layer_options(const std::string& which, DType
 
 TEST_CASE("MultiheadAttention is PyTorch's") {
   const std::vector<std::string> cases = layers().cases("multihead_attention");
-  CHECK(cases.size() == 15);
+  CHECK(cases.size() == 43);
+  const auto width = [](const std::string& which, const char* name) {
+    const bool given = layers().has(which + ".arg." + name);
+    return given ? std::optional(integer(which, name)) : std::nullopt;
+  };
   for (const std::string& which : cases) {
     test::check_layer(
         which,
         [&](DType dtype) {
           return nn::MultiheadAttention(integer(which, "embed_dim"), integer(which, "num_heads"),
-                                        {.bias = flag(which, "bias", true),
+                                        {.dropout = test::number(which, "dropout", 0),
+                                         .bias = flag(which, "bias", true),
+                                         .add_bias_kv = flag(which, "add_bias_kv", false),
+                                         .add_zero_attn = flag(which, "add_zero_attn", false),
+                                         .kdim = width(which, "kdim"),
+                                         .vdim = width(which, "vdim"),
                                          .batch_first = flag(which, "batch_first", false),
                                          .dtype = dtype});
         },
@@ -57,11 +66,15 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
               .key_padding_mask = tensor_or_none(which + ".key_padding_mask", in[0].dtype()),
               .attn_mask = tensor_or_none(which + ".attn_mask", in[0].dtype()),
               .average_attn_weights = flag(which, "average", true)};
-          const nn::AttentionResult result = attention(in[0], in[1], in[2], call);
-          call.need_weights = false;
-          const nn::AttentionResult quiet = attention(in[0], in[1], in[2], call);
-          CHECK_FALSE(quiet.weights.defined());
-          CHECK(equal(quiet.output.value(), result.output.value()));
+          const Variable& key = in.size() == 1 ? in[0] : in[1];
+          const Variable& value = in.size() == 1 ? in[0] : in[2];
+          const nn::AttentionResult result = attention(in[0], key, value, call);
+          if (!layers().has(which + ".arg.seed")) {
+            call.need_weights = false;
+            const nn::AttentionResult quiet = attention(in[0], key, value, call);
+            CHECK_FALSE(quiet.weights.defined());
+            CHECK(equal(quiet.output.value(), result.output.value()));
+          }
           return test::Values{result.output, result.weights};
         },
         1e-5);
@@ -70,7 +83,7 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
 
 TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
   const std::vector<std::string> single = layers().cases("transformer_encoder_layer");
-  CHECK(single.size() == 8);
+  CHECK(single.size() == 11);
   for (const std::string& which : single) {
     test::check_layer(
         which,
@@ -84,13 +97,12 @@ TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
         });
   }
   const std::vector<std::string> stacked = layers().cases("transformer_encoder");
-  CHECK(stacked.size() == 3);
+  CHECK(stacked.size() == 6);
   for (const std::string& which : stacked) {
     test::check_layer(
         which,
         [&](DType dtype) {
-          nn::TransformerEncoderLayerOptions options = layer_options(which, dtype);
-          options.batch_first = true;
+          const nn::TransformerEncoderLayerOptions options = layer_options(which, dtype);
           std::optional<nn::LayerNorm> norm;
           if (flag(which, "norm", false)) norm.emplace(6, nn::LayerNormOptions{.dtype = dtype});
           return nn::TransformerEncoder(nn::TransformerEncoderLayer(6, 2, options), 3, norm);
@@ -121,6 +133,35 @@ TEST_CASE("attention over nothing but padding gives no values, and no nan") {
 
   const nn::TransformerEncoderLayer layer(4, 2, {.dim_feedforward = 5, .batch_first = true});
   CHECK(all(isfinite(layer(x, {.key_padding_mask = padding}).value())).item<bool>());
+}
+
+TEST_CASE("attention with widths of its own is copied and replaced whole") {
+  manual_seed(6);
+  struct Model : nn::Module {
+    nn::MultiheadAttention attention;
+    Model()
+        : attention(register_module(
+              "attention", nn::MultiheadAttention(4, 2, {.add_bias_kv = true, .kdim = 3}))) {}
+  };
+  const Model model;
+  std::string names;
+  for (const NamedParameter& each : model.parameters()) names += each.name + " ";
+  CHECK(names ==
+        "attention.q_proj_weight attention.k_proj_weight attention.v_proj_weight "
+        "attention.in_proj_bias attention.bias_k attention.bias_v attention.out_proj.weight "
+        "attention.out_proj.bias ");
+  const nn::MultiheadAttention other(6, 3, {.add_bias_kv = true, .add_zero_attn = true, .vdim = 5});
+  model.replace_module("attention", other);
+  const Tensor x = randn({2, 1, 6});
+  const Tensor v = randn({2, 1, 5});
+  CHECK(model.attention.vdim() == 5);
+  CHECK(model.attention.kdim() == 6);
+  CHECK(equal(model.attention(x, x, v).output.value(), other(x, x, v).output.value()));
+  CHECK(model.attention(x, x, v).weights.shape() == Shape{1, 2, 4});
+  const nn::MultiheadAttention copy = clone(other);
+  other.bias_k.set_value(ones({1, 1, 6}));
+  CHECK_FALSE(equal(copy(x, x, v).output.value(), other(x, x, v).output.value()));
+  CHECK_THROWS_AS(model.replace_module("attention", nn::MultiheadAttention(6, 3)), ValueError);
 }
 
 TEST_CASE("attention's dropout is of the weights, in training only") {
@@ -187,8 +228,17 @@ TEST_CASE("attention says what does not fit") {
         "MultiheadAttention: embed_dim 6 and 4 heads, needed a multiple of the heads");
   CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 2, {.dropout = 2}); }) ==
         "MultiheadAttention: dropout is 2.000000, needed a probability in [0, 1]");
+  CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 2, {.kdim = 0}); }) ==
+        "MultiheadAttention: kdim 0 and vdim 6, needed 1 or more");
   const nn::MultiheadAttention attention(6, 2);
   const Tensor x = zeros({4, 3, 6});
+  const nn::MultiheadAttention wide(6, 2, {.add_bias_kv = true, .kdim = 2, .vdim = 5});
+  CHECK(message_of<ShapeError>([&] {
+          wide(x, zeros({4, 3, 2}), zeros({5, 3, 5}));
+        }) ==
+        "MultiheadAttention: query is (4, 3, 6), key (4, 3, 2), value (5, 3, 5), needed (steps, "
+        "batch, 6), (steps, batch, 2), (steps, batch, 5), key and value of as many steps");
+  CHECK(wide.description() == "MultiheadAttention(6, 2, kdim=2, vdim=5, add_bias_kv=true)");
   CHECK(message_of<ShapeError>([&] {
           attention(x, x, zeros({4, 3, 5}));
         }) ==

@@ -66,15 +66,16 @@ def layer(case, make, inputs, run=None, train=True, seed=None, **arguments):
 class RMSNorm(nn.Module):
     """PyTorch has it since 2.4; this is its formula."""
 
-    def __init__(self, shape, eps=None):
+    def __init__(self, shape, eps=None, elementwise_affine=True):
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(shape))
+        self.dims = tuple(range(-len(shape), 0))
+        self.weight = nn.Parameter(torch.ones(shape)) if elementwise_affine else None
         self.eps = eps
 
     def forward(self, x):
-        dims = tuple(range(-self.weight.dim(), 0))
         eps = torch.finfo(x.dtype).eps if self.eps is None else self.eps
-        return x * torch.rsqrt(x.pow(2).mean(dims, keepdim=True) + eps) * self.weight
+        y = x * torch.rsqrt(x.pow(2).mean(self.dims, keepdim=True) + eps)
+        return y if self.weight is None else y * self.weight
 
 
 def norms():
@@ -82,17 +83,22 @@ def norms():
             ("plain", [5], (4, 5), {}), ("vector", [7], (7,), {}), ("steps", [9], (2, 3, 9), {}),
             ("matrix", [3, 5], (2, 3, 5), {}), ("one", [1], (3, 1), {}), ("wide", [67], (5, 67), {}),
             ("many_rows", [3], (131, 3), {}), ("no_rows", [5], (0, 5), {}),
+            ("batch_1", [3, 5], (1, 3, 5), {}), ("empty_batch", [3, 5], (0, 3, 5), {}),
             ("eps", [5], (4, 5), {"eps": 0.25}), ("no_affine", [5], (4, 5), {"elementwise_affine": False})]:
         layer(f"layer_norm.{name}", lambda: nn.LayerNorm(sizes, **options), [uniform(*shape)], shape=sizes, **options)
     for name, sizes, shape, options in [
             ("plain", [5], (4, 5), {}), ("matrix", [3, 5], (2, 3, 5), {}), ("one", [1], (3, 1), {}),
-            ("eps", [33], (2, 33), {"eps": 0.25}), ("no_rows", [5], (0, 5), {})]:
+            ("eps", [33], (2, 33), {"eps": 0.25}), ("no_rows", [5], (0, 5), {}),
+            ("wide", [67], (5, 67), {}), ("many_rows", [3], (131, 3), {}), ("vector", [7], (7,), {}),
+            ("no_affine", [5], (4, 5), {"elementwise_affine": False})]:
         layer(f"rms_norm.{name}", lambda: RMSNorm(sizes, **options), [away(*shape)], shape=sizes, **options)
     for name, shape, train, options in [
             ("plain", (4, 3), True, {}), ("sequences", (2, 3, 5), True, {}), ("odd", (7, 17), True, {}),
             ("batch_1", (1, 3, 4), True, {}), ("length_1", (4, 3, 1), True, {}), ("eval", (4, 3), False, {}),
             ("eval_sequences", (2, 3, 5), False, {}), ("eval_one", (1, 3), False, {}),
-            ("eval_none", (0, 3), False, {}), ("momentum", (4, 3), True, {"momentum": 0.75}),
+            ("eval_none", (0, 3), False, {}), ("empty_batch", (0, 3), True, {}), ("empty_batch_sequences", (0, 3, 5), True, {}),
+            ("eval_no_sequences", (0, 3, 5), False, {}),
+            ("eval_no_affine", (4, 3), False, {"affine": False}), ("momentum", (4, 3), True, {"momentum": 0.75}),
             ("cumulative", (4, 3), True, {"momentum": None}), ("eps", (4, 3), True, {"eps": 0.25}),
             ("no_affine", (4, 3), True, {"affine": False}),
             ("no_running", (4, 3), False, {"track_running_stats": False})]:
@@ -120,7 +126,21 @@ def convolutions():
             ("same_dilation", (2, 3, 2), (2, 2, 5), {"padding": "same", "dilation": 3}),
             ("odd", (17, 19, 5), (3, 17, 13), {}), ("one", (1, 1, 1), (1, 1, 1), {}),
             ("length_is_kernel", (3, 2, 4), (2, 3, 4), {}), ("batch_1", (3, 2, 3), (1, 3, 6), {}),
-            ("no_batch", (3, 2, 3), (3, 6), {}), ("empty_batch", (3, 2, 3), (0, 3, 6), {})]:
+            ("no_batch", (3, 2, 3), (3, 6), {}), ("empty_batch", (3, 2, 3), (0, 3, 6), {}),
+            ("length_1", (3, 2, 3), (2, 3, 1), {"padding": 1}),
+            ("reflect", (2, 3, 4), (2, 2, 5), {"padding": 3, "padding_mode": "reflect"}),
+            ("reflect_length_1", (2, 3, 1), (2, 2, 1), {"padding_mode": "reflect"}),
+            ("replicate", (2, 3, 4), (2, 2, 3), {"padding": 4, "stride": 2, "padding_mode": "replicate"}),
+            ("replicate_length_1", (2, 3, 3), (2, 2, 1), {"padding": 2, "padding_mode": "replicate"}),
+            ("circular", (2, 3, 4), (2, 2, 5), {"padding": 5, "dilation": 2, "padding_mode": "circular"}),
+            ("circular_batch_1", (2, 3, 3), (1, 2, 4), {"padding": 1, "padding_mode": "circular"}),
+            ("reflect_same", (2, 3, 4), (2, 2, 5), {"padding": "same", "padding_mode": "reflect"}),
+            ("circular_same", (2, 3, 2), (2, 2, 5), {"padding": "same", "dilation": 3, "padding_mode": "circular"}),
+            ("replicate_same", (2, 3, 3), (1, 2, 5), {"padding": "same", "padding_mode": "replicate"}),
+            ("groups", (4, 6, 3), (2, 4, 7), {"groups": 2, "padding": 1}),
+            ("groups_no_bias", (6, 3, 2), (2, 6, 5), {"groups": 3, "bias": False, "stride": 2}),
+            ("depthwise", (3, 6, 3), (2, 3, 5), {"groups": 3, "padding": "same"}),
+            ("groups_all", (4, 2, 3), (4, 7), {"groups": 2, "padding": 2, "dilation": 2, "padding_mode": "reflect"})]:
         stored = {key: -1 if value == "same" else value for key, value in options.items()}
         layer(f"conv1d.{name}", lambda: nn.Conv1d(*sizes, **options), [uniform(*shape)], in_channels=sizes[0],
               out_channels=sizes[1], kernel_size=sizes[2], **stored)
@@ -128,22 +148,35 @@ def convolutions():
             ("plain", (2, 3, 7), {"kernel_size": 2}), ("stride", (2, 3, 7), {"kernel_size": 3, "stride": 1}),
             ("padding", (2, 2, 5), {"kernel_size": 4, "stride": 2, "padding": 2}),
             ("dilation", (2, 2, 8), {"kernel_size": 3, "stride": 2, "dilation": 2}),
-            ("one", (1, 1, 1), {"kernel_size": 1}), ("no_batch", (3, 6), {"kernel_size": 3})]:
+            ("one", (1, 1, 1), {"kernel_size": 1}), ("no_batch", (3, 6), {"kernel_size": 3}),
+            ("odd", (3, 5, 17), {"kernel_size": 5, "stride": 3}), ("empty_batch", (0, 3, 6), {"kernel_size": 3}),
+            ("length_1", (2, 3, 1), {"kernel_size": 2, "padding": 1}),
+            ("ceil", (2, 3, 7), {"kernel_size": 2, "ceil_mode": True}),
+            ("ceil_fits", (2, 3, 6), {"kernel_size": 2, "ceil_mode": True}),
+            ("ceil_padding", (2, 2, 6), {"kernel_size": 4, "stride": 3, "padding": 2, "ceil_mode": True}),
+            ("ceil_dropped", (2, 2, 4), {"kernel_size": 2, "stride": 3, "padding": 1, "ceil_mode": True}),
+            ("ceil_short", (2, 2, 2), {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
+            ("ceil_dilation", (2, 2, 9), {"kernel_size": 3, "stride": 3, "dilation": 2, "ceil_mode": True}),
+            ("ceil_no_batch", (2, 8), {"kernel_size": 3, "ceil_mode": True})]:
         layer(f"max_pool1d.{name}", lambda: nn.MaxPool1d(**options), [distinct(*shape)], **options)
         if "dilation" not in options:
             layer(f"avg_pool1d.{name}", lambda: nn.AvgPool1d(**options), [uniform(*shape)], **options)
+        if "padding" in options:
+            layer(f"avg_pool1d.{name}_without", lambda: nn.AvgPool1d(count_include_pad=False, **options),
+                  [uniform(*shape)], count_include_pad=False, **options)
     layer("max_pool1d.ties", lambda: nn.MaxPool1d(3, 1), [torch.tensor([[[1.0, 2, 2, 1, 1, 1]]]).double()],
           kernel_size=3, stride=1)
     layer("avg_pool1d.without_padding", lambda: nn.AvgPool1d(3, 2, 1, count_include_pad=False), [uniform(2, 2, 6)],
           kernel_size=3, stride=2, padding=1, count_include_pad=False)
-    for size, shape in [(1, (2, 3, 5)), (1, (2, 3, 1)), (3, (2, 3, 7)), (4, (2, 3, 3)), (2, (3, 5))]:
+    for size, shape in [(1, (2, 3, 5)), (1, (2, 3, 1)), (3, (2, 3, 7)), (4, (2, 3, 3)), (2, (3, 5)), (5, (1, 7, 17)),
+                        (2, (0, 3, 5))]:
         name = f"to_{size}_from_" + "x".join(map(str, shape))
         layer(f"adaptive_max_pool1d.{name}", lambda: nn.AdaptiveMaxPool1d(size), [distinct(*shape)], output_size=size)
         layer(f"adaptive_avg_pool1d.{name}", lambda: nn.AdaptiveAvgPool1d(size), [uniform(*shape)], output_size=size)
     for name, sizes, batch, bias in [("plain", (3, 4, 5), (2,), True), ("no_bias", (3, 4, 5), (2,), False),
                                      ("one", (1, 1, 1), (1,), True), ("steps", (3, 2, 2), (2, 4), True),
                                      ("vector", (3, 2, 2), (), True), ("empty", (3, 2, 2), (0,), True),
-                                     ("odd", (7, 9, 11), (5,), True)]:
+                                     ("odd", (7, 9, 11), (5,), True), ("batch_1", (3, 4, 5), (1,), True)]:
         layer(f"bilinear.{name}", lambda: nn.Bilinear(*sizes, bias=bias),
               [uniform(*batch, sizes[0]), uniform(*batch, sizes[1])], in1_features=sizes[0], in2_features=sizes[1],
               out_features=sizes[2], bias=bias)
@@ -237,6 +270,8 @@ def transformers():
             ("padding", 2, 3, 5, {"batch_first": True}, True),
             ("norm_first_padding", 2, 3, 5, {"batch_first": True, "norm_first": True}, True),
             ("one", 1, 1, 1, {"layer_norm_eps": 0.25}, False), ("empty_batch", 2, 0, 4, {"batch_first": True}, False),
+            ("length_1", 2, 3, 1, {}, False), ("batch_1", 3, 1, 5, {"norm_first": True}, False),
+            ("odd", 3, 5, 7, {"batch_first": True}, False),
             ("dropout", 2, 2, 4, {"dropout": 0.3}, False),
             ("dropout_batch_first", 2, 2, 4, {"dropout": 0.3, "batch_first": True}, False),
             ("dropout_norm_first", 2, 3, 5, {"dropout": 0.3, "batch_first": True, "norm_first": True}, True)]:
@@ -250,7 +285,7 @@ def transformers():
         if padded:
             golden.put(f"{case}.key_padding_mask", PADDED)
     for name, norm, padded, options in [
-            ("plain", False, False, {}), ("norm", True, False, {}), ("padding", True, True, {}),
+            ("one", True, False, {}), ("empty_batch", True, False, {}), ("plain", False, False, {}), ("norm", True, False, {}), ("padding", True, True, {}),
             ("gelu", True, True, {"activation": "gelu", "norm_first": True}),
             ("dropout", True, True, {"dropout": 0.2}), ("steps_first", True, False, {"batch_first": False})]:
         case = f"transformer_encoder.{name}"
@@ -259,7 +294,7 @@ def transformers():
             one = nn.TransformerEncoderLayer(6, 2, dim_feedforward=7,
                                              **{"batch_first": True, "dropout": 0.0, **options})
             return nn.TransformerEncoder(one, 3, nn.LayerNorm(6) if norm else None)
-        layer(case, make, [uniform(3, 5, 6)],
+        layer(case, make, [uniform(*{"one": (1, 1, 6), "empty_batch": (0, 5, 6)}.get(name, (3, 5, 6)))],
               run=lambda module, x: module(x, src_key_padding_mask=PADDED if padded else None),
               seed=SEED if "dropout" in options else None, d_model=6, nhead=2, dim_feedforward=7, num_layers=3,
               norm=norm, **{"batch_first": True, **options})
@@ -269,7 +304,9 @@ def transformers():
 
 def dropouts():
     for name, module, shape in [("dropout1d", nn.Dropout1d, (3, 5, 4)), ("dropout1d", nn.Dropout1d, (5, 4)),
-                                ("alpha_dropout", nn.AlphaDropout, (3, 7)), ("alpha_dropout", nn.AlphaDropout, (41,))]:
+                                ("dropout1d", nn.Dropout1d, (1, 17, 1)), ("dropout1d", nn.Dropout1d, (0, 5, 4)),
+                                ("alpha_dropout", nn.AlphaDropout, (3, 7)), ("alpha_dropout", nn.AlphaDropout, (41,)),
+                                ("alpha_dropout", nn.AlphaDropout, (1, 1)), ("alpha_dropout", nn.AlphaDropout, (0, 7))]:
         for p in (0.0, 0.25, 0.5, 1.0):
             case = f"{name}.p{int(100 * p)}_" + "x".join(map(str, shape))
             x, = draw(case, [uniform(*shape)])

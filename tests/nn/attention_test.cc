@@ -1,6 +1,7 @@
 // MultiheadAttention, the transformer's encoder, positions, and lists of modules, beside PyTorch's;
 // and what each refuses. Read next: distance_losses_test.cc.
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -83,7 +84,7 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
 
 TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
   const std::vector<std::string> single = layers().cases("transformer_encoder_layer");
-  CHECK(single.size() == 11);
+  CHECK(single.size() == 14);
   for (const std::string& which : single) {
     test::check_layer(
         which,
@@ -97,7 +98,7 @@ TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
         });
   }
   const std::vector<std::string> stacked = layers().cases("transformer_encoder");
-  CHECK(stacked.size() == 6);
+  CHECK(stacked.size() == 8);
   for (const std::string& which : stacked) {
     test::check_layer(
         which,
@@ -133,6 +134,51 @@ TEST_CASE("attention over nothing but padding gives no values, and no nan") {
 
   const nn::TransformerEncoderLayer layer(4, 2, {.dim_feedforward = 5, .batch_first = true});
   CHECK(all(isfinite(layer(x, {.key_padding_mask = padding}).value())).item<bool>());
+}
+
+TEST_CASE("a query that no kind of mask lets see a key gets no values, and no other notices") {
+  manual_seed(8);
+  const nn::MultiheadAttention attention(4, 2, {.batch_first = true, .dtype = float64});
+  const Tensor x = randn({2, 3, 4}, float64);
+  const double lowest = -std::numeric_limits<double>::infinity();
+  const Tensor second = tensor({{false, false, false}, {true, true, true}, {false, false, true}});
+  const Tensor added = masked_fill(zeros({3, 3}, float64), second, lowest);
+  const Tensor of_heads = stack({second, second, zeros({3, 3}, boolean), second});
+  const Tensor some = masked_fill(zeros({3, 3}, float64), tensor({{true, false, true}}), lowest);
+  const Tensor rest = tensor({{false, true, false}, {false, true, false}});
+  const std::vector<nn::AttentionCall> calls = {
+      {.attn_mask = second},
+      {.attn_mask = added},
+      {.attn_mask = of_heads},
+      {.attn_mask = masked_fill(zeros({4, 3, 3}, float64), of_heads, lowest)},
+      {.key_padding_mask = rest, .attn_mask = some}};
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    CAPTURE(i);
+    nn::AttentionCall call = calls[i];
+    call.average_attn_weights = false;
+    for (const bool again : {false, true}) {
+      const Variable in = parameter(x.clone());
+      const nn::AttentionResult result = attention(in, in, in, call);
+      const Tensor weights = result.weights.value();  // (batch, heads, queries, keys)
+      const Tensor hidden = sum(weights, -1) == 0;
+      CHECK(any(hidden).item<bool>());
+      CHECK(allclose(masked_fill(sum(weights, -1), hidden, 1), ones({2, 2, 3}, float64)));
+      const Tensor all_heads = all(hidden, 1);  // (batch, queries)
+      const Tensor rows = masked_select(result.output.value(), unsqueeze(all_heads, 2));
+      const Tensor bias = attention.out_proj.bias.value();
+      CHECK(equal(rows, flatten(expand(bias, {rows.numel() / 4, 4}))));
+      std::vector<Variable> leaves{in};
+      for (const NamedParameter& each : attention.parameters()) leaves.push_back(each.variable);
+      const auto gradients = grad(sum(square(result.output)), leaves, {.create_graph = again});
+      for (const Variable& d : gradients) CHECK(all(isfinite(d.value())).item<bool>());
+    }
+  }
+  // The rows that see a key are those of a call in which all rows do.
+  const Tensor open = tensor({{false, false, false}, {false, false, false}, {false, false, true}});
+  const Tensor a = attention(x, x, x, {.attn_mask = second}).output.value();
+  const Tensor b = attention(x, x, x, {.attn_mask = open}).output.value();
+  CHECK(equal(index_select(a, 1, tensor({0, 2})), index_select(b, 1, tensor({0, 2}))));
+  CHECK_FALSE(equal(select(a, 1, 1), select(b, 1, 1)));
 }
 
 TEST_CASE("attention with widths of its own is copied and replaced whole") {
@@ -212,6 +258,9 @@ TEST_CASE("positions are sines and cosines, or learned") {
   CHECK(equal(y.value()[2][1], learned.embedding.weight.value()[2]));
   sum(y).backward();
   CHECK(equal(select(learned.embedding.weight.grad(), 1, 0), tensor({2.0, 2.0, 2.0, 0.0})));
+  CHECK(learned(zeros({4, 0, 6})).shape() == Shape{4, 0, 6});
+  CHECK(positions(zeros({0, 4, 6})).shape() == Shape{0, 4, 6});
+  CHECK(positions(zeros({2, 0, 6})).shape() == Shape{2, 0, 6});
   CHECK(message_of<ShapeError>([&] {
           learned(zeros({5, 2, 6}));
         }) == "LearnedPositions: x has 5 steps, needed 4 or fewer; raise max_len");

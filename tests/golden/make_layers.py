@@ -153,8 +153,11 @@ def convolutions():
             ("length_1", (2, 3, 1), {"kernel_size": 2, "padding": 1}),
             ("ceil", (2, 3, 7), {"kernel_size": 2, "ceil_mode": True}),
             ("ceil_fits", (2, 3, 6), {"kernel_size": 2, "ceil_mode": True}),
+            ("ceil_overlap", (2, 2, 8), {"kernel_size": 4, "stride": 2, "ceil_mode": True}),
             ("ceil_padding", (2, 2, 6), {"kernel_size": 4, "stride": 3, "padding": 2, "ceil_mode": True}),
             ("ceil_dropped", (2, 2, 4), {"kernel_size": 2, "stride": 3, "padding": 1, "ceil_mode": True}),
+            ("ceil_dropped_in_padding", (2, 2, 3), {"kernel_size": 2, "stride": 4, "padding": 1, "ceil_mode": True}),
+            ("ceil_last_step", (2, 2, 4), {"kernel_size": 3, "stride": 4, "padding": 1, "ceil_mode": True}),
             ("ceil_short", (2, 2, 2), {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
             ("ceil_dilation", (2, 2, 9), {"kernel_size": 3, "stride": 3, "dilation": 2, "ceil_mode": True}),
             ("ceil_no_batch", (2, 8), {"kernel_size": 3, "ceil_mode": True})]:
@@ -284,6 +287,23 @@ def transformers():
               dim_feedforward=7, **options)
         if padded:
             golden.put(f"{case}.key_padding_mask", PADDED)
+    # Masks of queries and keys; without batch, too.
+    for name, shape, mask, padding in [
+            ("no_batch", (5, 6), None, None), ("no_batch_causal", (5, 6), later(5), PADDED[1]),
+            ("causal", (3, 5, 6), later(5), None), ("causal_padding", (3, 5, 6), later(5), PADDED),
+            ("additive", (3, 5, 6), uniform(5, 5), None), ("additive_padding", (3, 5, 6), uniform(5, 5), PADDED)]:
+        case = f"transformer_encoder_layer.{name}"
+        mask = mask() if callable(mask) else mask
+
+        def run(module, x):
+            own = mask.to(x.dtype) if mask is not None and mask.is_floating_point() else mask
+            return module(x, src_mask=own, src_key_padding_mask=padding)
+        layer(case, lambda: nn.TransformerEncoderLayer(6, 2, dim_feedforward=7, dropout=0.0, batch_first=True),
+              [uniform(*shape)], run=run, d_model=6, nhead=2, dim_feedforward=7, batch_first=True)
+        if mask is not None:
+            golden.put(f"{case}.attn_mask", mask)
+        if padding is not None:
+            golden.put(f"{case}.key_padding_mask", padding)
     for name, norm, padded, options in [
             ("one", True, False, {}), ("empty_batch", True, False, {}), ("plain", False, False, {}), ("norm", True, False, {}), ("padding", True, True, {}),
             ("gelu", True, True, {"activation": "gelu", "norm_first": True}),

@@ -9,6 +9,7 @@
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/attention.h>
 #include <tapegrad/nn/transformer.h>
+#include <tapegrad/tensor/random.h>
 
 #include "catch.h"
 #include "nn/golden_layer.h"
@@ -84,7 +85,7 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
 
 TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
   const std::vector<std::string> single = layers().cases("transformer_encoder_layer");
-  CHECK(single.size() == 14);
+  CHECK(single.size() == 20);
   for (const std::string& which : single) {
     test::check_layer(
         which,
@@ -93,8 +94,10 @@ TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
                                              layer_options(which, dtype));
         },
         [&](const nn::TransformerEncoderLayer& layer, const test::Values& in) {
-          return test::Values{layer(in[0], {.key_padding_mask = tensor_or_none(
-                                                which + ".key_padding_mask", in[0].dtype())})};
+          return test::Values{layer(
+              in[0],
+              {.mask = tensor_or_none(which + ".attn_mask", in[0].dtype()),
+               .key_padding_mask = tensor_or_none(which + ".key_padding_mask", in[0].dtype())})};
         });
   }
   const std::vector<std::string> stacked = layers().cases("transformer_encoder");
@@ -136,7 +139,7 @@ TEST_CASE("attention over nothing but padding gives no values, and no nan") {
   CHECK(all(isfinite(layer(x, {.key_padding_mask = padding}).value())).item<bool>());
 }
 
-TEST_CASE("a query that no kind of mask lets see a key gets no values, and no other notices") {
+TEST_CASE("a query that no kind of mask lets see a key gets no values and no other notices") {
   manual_seed(8);
   const nn::MultiheadAttention attention(4, 2, {.batch_first = true, .dtype = float64});
   const Tensor x = randn({2, 3, 4}, float64);
@@ -181,6 +184,20 @@ TEST_CASE("a query that no kind of mask lets see a key gets no values, and no ot
   CHECK_FALSE(equal(select(a, 1, 1), select(b, 1, 1)));
 }
 
+TEST_CASE("is_causal and a mask of either kind hold at once") {
+  manual_seed(9);
+  const Tensor x = randn({2, 4, 3}, float64);
+  const Tensor seen = tensor({{true, true, true, false}});
+  const Tensor causal = !nn::causal_mask(4);
+  const Tensor both = attention_weights(x, x, {.mask = seen, .is_causal = true}).value();
+  CHECK(equal(both, attention_weights(x, x, {.mask = seen && causal}).value()));
+  CHECK_FALSE(equal(both, attention_weights(x, x, {.mask = seen}).value()));
+  const Tensor added = randn({4, 4}, float64);
+  const Tensor lowest = full({}, -std::numeric_limits<double>::infinity(), float64);
+  CHECK(equal(attention_weights(x, x, {.mask = added, .is_causal = true}).value(),
+              attention_weights(x, x, {.mask = where(causal, added, lowest)}).value()));
+}
+
 TEST_CASE("attention with widths of its own is copied and replaced whole") {
   manual_seed(6);
   struct Model : nn::Module {
@@ -220,6 +237,37 @@ TEST_CASE("attention's dropout is of the weights, in training only") {
   CHECK(any(weights == 0).item<bool>());
   attention.eval();
   CHECK(equal(attention(x, x, x).output.value(), attention(x, x, x).output.value()));
+}
+
+TEST_CASE("every dropout of a TransformerEncoderLayer stands where its name says") {
+  const nn::TransformerEncoderLayer layer(
+      6, 2, {.dim_feedforward = 7, .dropout = 0.5, .batch_first = true});
+  const Tensor x = randn({2, 3, 6});
+  // How many numbers a call draws while only these modules are in training.
+  const auto check_draws = [&](const nn::Module& on, std::int64_t count) {
+    layer.eval();
+    on.train();
+    manual_seed(11);
+    layer(x);
+    const Tensor next = rand({1});
+    manual_seed(11);
+    bernoulli_(empty({count}), 0.5);
+    CHECK(equal(rand({1}), next));
+  };
+  check_draws(layer.self_attn, 2 * 2 * 3 * 3);
+  check_draws(layer.dropout1, 2 * 3 * 6);
+  check_draws(layer.dropout, 2 * 3 * 7);
+  check_draws(layer.dropout2, 2 * 3 * 6);
+  check_draws(layer.norm1, 0);
+  // Behind the feed-forward part, dropout2 leaves what attention made.
+  const nn::TransformerEncoderLayer silent(6, 2, {.dim_feedforward = 7, .dropout = 1});
+  silent.eval();
+  silent.dropout2.train();
+  const Variable y = silent.norm1(x + silent.self_attn(x, x, x).output);
+  CHECK(equal(silent(x).value(), silent.norm2(y).value()));
+  silent.dropout2.eval();
+  silent.dropout1.train();
+  CHECK_FALSE(equal(silent(x).value(), silent.norm2(y).value()));
 }
 
 TEST_CASE("a causal mask lets no step see what follows") {

@@ -54,7 +54,7 @@ struct Net : nn::Module {
 
 }  // namespace
 
-TEST_CASE("PyTorch loads what we save, goes on training, and we load it again", "[nn]") {
+TEST_CASE("PyTorch loads what we save and goes on training and we load it again", "[nn]") {
   if (!tg::test::python_has("numpy, torch")) return;
   const tg::test::TemporaryFolder folder;
   tg::manual_seed(4);
@@ -235,7 +235,7 @@ std::vector<Item> all_items() {
 
 }  // namespace
 
-TEST_CASE("every module is PyTorch's by the names and values in a file, both ways", "[nn]") {
+TEST_CASE("every module is PyTorch's by the names and values in a file both ways", "[nn]") {
   if (!tg::test::python_has("numpy, torch")) return;
   const tg::test::TemporaryFolder folder;
   tg::manual_seed(5);

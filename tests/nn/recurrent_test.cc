@@ -343,6 +343,31 @@ TEST_CASE("lengths and the mask that says the same, with and without batch_first
   CHECK(equal(masked.output.value(), one.output.value()));
 }
 
+TEST_CASE("the mask or lengths of a batch may be used for the next one before backward()") {
+  manual_seed(9);
+  for (const bool batch_first : {false, true}) {
+    const nn::GRU gru(2, 3, {.batch_first = batch_first});
+    Tensor mask = batch_first ? tensor({{true, true, false}, {true, false, false}})
+                              : tensor({{true, true}, {true, false}, {false, false}});
+    Tensor lengths = tensor({2, 1});
+    const Tensor x = randn(batch_first ? Shape{2, 3, 2} : Shape{3, 2, 2});
+    const auto gradient = [&](const nn::RNNArguments& with, bool reused) {
+      const Variable in = parameter(x.clone());
+      const Variable total = sum(square(gru(in, with).output));
+      if (reused) {
+        mask.fill_(true);
+        lengths.fill_(3);
+      }
+      total.backward();
+      return in.grad();
+    };
+    const Tensor expected = gradient({.mask = mask.clone()}, false);
+    CHECK(equal(gradient({.mask = mask}, true), expected));
+    lengths = tensor({2, 1});
+    CHECK(equal(gradient({.lengths = lengths}, true), expected));
+  }
+}
+
 TEST_CASE("a mask with holes skips steps") {
   manual_seed(3);
   const nn::LSTM lstm(2, 3, {.bidirectional = true, .dtype = float64});

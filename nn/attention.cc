@@ -38,6 +38,35 @@ Tensor with_columns(const Tensor& mask, std::int64_t count) {
   return cat({mask, zeros(shape, mask.dtype())}, -1);
 }
 
+void check_masks(const AttentionCall& call, std::int64_t batch, std::int64_t heads,
+                 std::int64_t queries, std::int64_t keys) {
+  const Tensor& mask = call.attn_mask;
+  if (mask.defined() && mask.dtype() == int64) {
+    throw DTypeError(
+        "MultiheadAttention: attn_mask is int64, needed boolean or floating-point numbers");
+  }
+  if (mask.defined() && mask.shape() != Shape{queries, keys} &&
+      mask.shape() != Shape{batch * heads, queries, keys}) {
+    const std::string last = std::to_string(queries) + ", " + std::to_string(keys) + ")";
+    throw ShapeError("MultiheadAttention: attn_mask is " + to_string(mask.sizes()) + ", needed (" +
+                     last + " or (" + std::to_string(batch * heads) + ", " + last);
+  }
+  const Tensor& padding = call.key_padding_mask;
+  if (padding.defined() && (padding.dtype() == int64 || padding.shape() != Shape{batch, keys})) {
+    throw ShapeError("MultiheadAttention: key_padding_mask is " +
+                     std::string(name(padding.dtype())) + " " + to_string(padding.sizes()) +
+                     ", needed (" + std::to_string(batch) + ", " + std::to_string(keys) +
+                     "), boolean (true where a key does not count) or floating (is added to the "
+                     "scores)");
+  }
+}
+
+// A mask as numbers for the scores: -inf where it hides a key.
+Tensor to_add(const Tensor& mask, DType dtype) {
+  if (mask.dtype() != boolean) return mask.to(dtype);
+  return masked_fill(zeros(mask.shape(), dtype), mask, -std::numeric_limits<double>::infinity());
+}
+
 bool packed(std::int64_t embed_dim, const MultiheadAttentionOptions& options) {
   return options.kdim.value_or(embed_dim) == embed_dim &&
          options.vdim.value_or(embed_dim) == embed_dim;
@@ -117,40 +146,23 @@ Variable MultiheadAttention::heads_of(const Variable& x) const {
 // for all keys, with those added behind.
 Tensor MultiheadAttention::mask_for(const AttentionCall& call, std::int64_t batch,
                                     std::int64_t queries, std::int64_t keys, DType dtype) const {
-  Tensor padding = call.key_padding_mask;
+  check_masks(call, batch, num_heads(), queries, keys);
+  const std::int64_t all_keys = keys + added_keys();
   Tensor mask = call.attn_mask;
+  Tensor padding = call.key_padding_mask;
   if (mask.defined()) {
-    if (mask.dtype() == int64) {
-      throw DTypeError(
-          "MultiheadAttention: attn_mask is int64, needed boolean or floating-point numbers");
-    }
-    const bool each = mask.shape() == Shape{batch * num_heads(), queries, keys};
-    if (!each && mask.shape() != Shape{queries, keys}) {
-      throw ShapeError("MultiheadAttention: attn_mask is " + to_string(mask.sizes()) +
-                       ", needed (" + std::to_string(queries) + ", " + std::to_string(keys) +
-                       ") or (" + std::to_string(batch * num_heads()) + ", " +
-                       std::to_string(queries) + ", " + std::to_string(keys) + ")");
-    }
-    if (each) mask = reshape(mask, {batch, num_heads(), queries, keys});
+    mask = with_columns(mask, added_keys());
+    if (mask.dim() == 3) mask = reshape(mask, {batch, num_heads(), queries, all_keys});
   }
-  if (padding.defined() && (padding.dtype() != boolean || padding.shape() != Shape{batch, keys})) {
-    throw ShapeError("MultiheadAttention: key_padding_mask is " +
-                     std::string(name(padding.dtype())) + " " + to_string(padding.sizes()) +
-                     ", needed boolean (" + std::to_string(batch) + ", " + std::to_string(keys) +
-                     "), true where a key does not count");
+  if (padding.defined()) {
+    padding = reshape(with_columns(padding, added_keys()), {batch, 1, 1, all_keys});
   }
-  const std::int64_t added = added_keys();
-  if (mask.defined()) mask = with_columns(mask, added);
-  if (padding.defined()) padding = with_columns(padding, added);
-  const Tensor hidden =
-      padding.defined() ? reshape(padding, {batch, 1, 1, keys + added}) : Tensor();
-  if (!mask.defined()) return hidden.defined() ? !hidden : Tensor();
-  if (mask.dtype() == boolean) return hidden.defined() ? !(mask || hidden) : !mask;
-  if (!hidden.defined()) return mask.to(dtype);
-  Shape shape = {batch, 1, queries, keys + added};
-  if (mask.dim() == 4) shape[1] = num_heads();
-  return masked_fill(expand(mask.to(dtype), shape), hidden,
-                     -std::numeric_limits<double>::infinity());
+  if (!mask.defined() || !padding.defined()) {
+    const Tensor& given = mask.defined() ? mask : padding;
+    return !given.defined() || given.dtype() != boolean ? given : !given;
+  }
+  if (mask.dtype() == boolean && padding.dtype() == boolean) return !(mask || padding);
+  return to_add(mask, dtype) + to_add(padding, dtype);
 }
 
 void MultiheadAttention::check(const Variable& query, const Variable& key,

@@ -23,7 +23,8 @@ struct MultiheadAttentionOptions {
 };
 
 struct AttentionCall {
-  Tensor key_padding_mask{};  // boolean (batch, keys): true where a key does not count
+  // (batch, keys); boolean: true where a key does not count; floating: is added to the scores.
+  Tensor key_padding_mask{};
   bool need_weights = true;
   // (queries, keys) or (batch * heads, queries, keys); boolean: true where a key does not count for
   // a query; floating: is added to the scores.

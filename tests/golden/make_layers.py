@@ -237,6 +237,9 @@ def attentions():
              {"attn_mask": uniform(4, 5), "key_padding_mask": PADDED}),
             ("added_mask_for_each_head", 6, 2, 2, 3, 4, {"add_bias_kv": True, "add_zero_attn": True},
              {"attn_mask": torch.arange(48).reshape(4, 3, 4) % 5 == 1, "average_attn_weights": False}),
+            ("padding_numbers", 6, 2, 2, 3, 4, {}, {"key_padding_mask": uniform(2, 4)}),
+            ("padding_numbers_zero_attn", 6, 2, 2, 3, 4, {"add_zero_attn": True, "batch_first": True},
+             {"key_padding_mask": uniform(2, 4)}),
             ("dropout", 6, 2, 2, 3, 4, {"dropout": 0.4}, {}),
             ("dropout_batch_first", 6, 2, 2, 3, 4, {"dropout": 0.4, "batch_first": True},
              {"average_attn_weights": False}),
@@ -263,6 +266,10 @@ def attentions():
                           ("itself_no_bias", {"bias": False, "batch_first": True})]:
         layer(f"multihead_attention.{name}", lambda: nn.MultiheadAttention(6, 2, **options), [uniform(4, 3, 6)],
               run=lambda module, x: module(x, x, x), embed_dim=6, num_heads=2, average=True, **options)
+    for name, options in [("keys_are_values", {}), ("keys_are_values_batch_first", {"batch_first": True})]:
+        layer(f"multihead_attention.{name}", lambda: nn.MultiheadAttention(6, 2, **options),
+              [uniform(4, 4, 6), uniform(4, 4, 6)], run=lambda module, q, x: module(q, x, x), embed_dim=6,
+              num_heads=2, average=True, **options)
 
 
 def transformers():

@@ -44,7 +44,7 @@ nn::TransformerEncoderLayerOptions layer_options(const std::string& which, DType
 
 TEST_CASE("MultiheadAttention is PyTorch's") {
   const std::vector<std::string> cases = layers().cases("multihead_attention");
-  CHECK(cases.size() == 43);
+  CHECK(cases.size() == 47);
   const auto width = [](const std::string& which, const char* name) {
     const bool given = layers().has(which + ".arg." + name);
     return given ? std::optional(integer(which, name)) : std::nullopt;
@@ -69,7 +69,7 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
               .attn_mask = tensor_or_none(which + ".attn_mask", in[0].dtype()),
               .average_attn_weights = flag(which, "average", true)};
           const Variable& key = in.size() == 1 ? in[0] : in[1];
-          const Variable& value = in.size() == 1 ? in[0] : in[2];
+          const Variable& value = in.size() == 3 ? in[2] : key;
           const nn::AttentionResult result = attention(in[0], key, value, call);
           if (!layers().has(which + ".arg.seed")) {
             call.need_weights = false;
@@ -196,6 +196,23 @@ TEST_CASE("is_causal and a mask of either kind hold at once") {
   const Tensor lowest = full({}, -std::numeric_limits<double>::infinity(), float64);
   CHECK(equal(attention_weights(x, x, {.mask = added, .is_causal = true}).value(),
               attention_weights(x, x, {.mask = where(causal, added, lowest)}).value()));
+}
+
+TEST_CASE("numbers in place of padding are added beside a mask of either kind") {
+  manual_seed(10);
+  const nn::MultiheadAttention attention(4, 2, {.dtype = float64});
+  const Tensor x = randn({3, 2, 4}, float64);
+  const Tensor numbers = randn({2, 3}, float64);
+  const Tensor mask = tensor({{false, true, false}, {false, false, true}, {true, false, false}});
+  const Tensor added =
+      masked_fill(zeros({3, 3}, float64), mask, -std::numeric_limits<double>::infinity());
+  const Tensor both = unsqueeze(numbers, 1) + unsqueeze(added, 0);  // (batch, queries, keys)
+  const Tensor of_heads = flatten(expand(unsqueeze(both, 1), {2, 2, 3, 3}), 0, 1);
+  const Tensor expected = attention(x, x, x, {.attn_mask = of_heads}).output.value();
+  for (const Tensor& each : {mask, added}) {
+    const nn::AttentionCall call{.key_padding_mask = numbers, .attn_mask = each};
+    CHECK(allclose(attention(x, x, x, call).output.value(), expected, 1e-14, 1e-14));
+  }
 }
 
 TEST_CASE("attention with widths of its own is copied and replaced whole") {
@@ -346,11 +363,15 @@ TEST_CASE("attention says what does not fit") {
         }) ==
         "MultiheadAttention: query is (4, 3, 6), key (4, 2, 6), value (4, 2, 6), needed (steps, "
         "batch, 6), key and value alike");
+  CHECK(
+      message_of<ShapeError>([&] {
+        attention(x, x, x, {.key_padding_mask = zeros({4, 3}, boolean)});
+      }) ==
+      "MultiheadAttention: key_padding_mask is boolean (4, 3), needed (3, 4), boolean (true where "
+      "a key does not count) or floating (is added to the scores)");
   CHECK(message_of<ShapeError>([&] {
-          attention(x, x, x, {.key_padding_mask = zeros({4, 3}, boolean)});
-        }) ==
-        "MultiheadAttention: key_padding_mask is boolean (4, 3), needed boolean (3, 4), true "
-        "where a key does not count");
+          attention(x, x, x, {.key_padding_mask = zeros({3, 4}, int64)});
+        }).find("key_padding_mask is int64 (3, 4), needed") != std::string::npos);
   CHECK(message_of<ShapeError>([&] {
           attention(x, x, x, {.attn_mask = zeros({4, 3}, boolean)});
         }) == "MultiheadAttention: attn_mask is (4, 3), needed (4, 4) or (6, 4, 4)");

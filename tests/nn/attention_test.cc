@@ -29,6 +29,8 @@ Tensor tensor_or_none(const std::string& name, DType dtype) {
   return is_floating_point(found.dtype()) ? found.to(dtype) : found;
 }
 
+bool close(const Tensor& a, const Tensor& b) { return allclose(a, b, 1e-13, 1e-14); }
+
 nn::TransformerEncoderLayerOptions layer_options(const std::string& which, DType dtype) {
   return {.dim_feedforward = integer(which, "dim_feedforward"),
           .dropout = test::number(which, "dropout", 0),
@@ -182,6 +184,20 @@ TEST_CASE("a query that no kind of mask lets see a key gets no values and no oth
   const Tensor b = attention(x, x, x, {.attn_mask = open}).output.value();
   CHECK(equal(index_select(a, 1, tensor({0, 2})), index_select(b, 1, tensor({0, 2}))));
   CHECK_FALSE(equal(select(a, 1, 1), select(b, 1, 1)));
+}
+
+TEST_CASE("one product for queries and keys and values is for one tensor only") {
+  manual_seed(12);
+  const nn::MultiheadAttention attention(4, 2, {.dtype = float64});
+  const Variable x = parameter(randn({3, 2, 4}, float64));
+  const Variable y = parameter(randn({3, 2, 4}, float64));
+  const auto apart = [&](const Variable& q, const Variable& k, const Variable& v) {
+    return attention(q * 1, k * 1, v * 1).output.value();
+  };
+  CHECK(close(attention(x, x, x).output.value(), apart(x, x, x)));
+  CHECK(close(attention(x, x, y).output.value(), apart(x, x, y)));
+  CHECK(close(attention(x, y, x).output.value(), apart(x, y, x)));
+  CHECK(close(attention(x, y, y).output.value(), apart(x, y, y)));
 }
 
 TEST_CASE("is_causal and a mask of either kind hold at once") {

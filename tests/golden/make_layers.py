@@ -330,12 +330,14 @@ def transformers():
 
 
 def dropouts():
-    for name, module, shape in [("dropout1d", nn.Dropout1d, (3, 5, 4)), ("dropout1d", nn.Dropout1d, (5, 4)),
+    for name, module, shape in [("dropout", nn.Dropout, (17, 3)), ("dropout", nn.Dropout, (1, 1)),
+                                ("dropout", nn.Dropout, ()), ("dropout", nn.Dropout, (0, 7)),
+                                ("dropout1d", nn.Dropout1d, (3, 5, 4)), ("dropout1d", nn.Dropout1d, (5, 4)),
                                 ("dropout1d", nn.Dropout1d, (1, 17, 1)), ("dropout1d", nn.Dropout1d, (0, 5, 4)),
                                 ("alpha_dropout", nn.AlphaDropout, (3, 7)), ("alpha_dropout", nn.AlphaDropout, (41,)),
                                 ("alpha_dropout", nn.AlphaDropout, (1, 1)), ("alpha_dropout", nn.AlphaDropout, (0, 7))]:
         for p in (0.0, 0.25, 0.5, 1.0):
-            case = f"{name}.p{int(100 * p)}_" + "x".join(map(str, shape))
+            case = f"{name}.p{int(100 * p)}_" + ("x".join(map(str, shape)) or "number")
             x, = draw(case, [uniform(*shape)])
             golden.arguments(case, {"seed": SEED, "p": p}, [x])
             golden.put(f"{case}.in0", x)
@@ -395,8 +397,15 @@ def losses():
     case("cosine_embedding_loss.zeros", F.cosine_embedding_loss,
          [torch.zeros(1, 3).double(), uniform(1, 3), torch.tensor([1])])
     case("multi_margin_loss.one_sample", F.multi_margin_loss, [uniform(4), torch.tensor(2)])
-    for name, function in [("smooth_l1_loss", F.smooth_l1_loss), ("huber_loss", F.huber_loss)]:
-        case(f"{name}.empty", function, [uniform(0, 3), uniform(0, 3)])
+    nothing, none = uniform(0, 3), torch.zeros(0)
+    for name, function, inputs in [
+            ("smooth_l1_loss", F.smooth_l1_loss, [nothing, nothing]), ("huber_loss", F.huber_loss, [nothing, nothing]),
+            ("kl_div", F.kl_div, [nothing, nothing]), ("bce_loss", F.binary_cross_entropy, [nothing, nothing]),
+            ("margin_ranking_loss", F.margin_ranking_loss, [uniform(0), uniform(0), none.long()]),
+            ("hinge_embedding_loss", F.hinge_embedding_loss, [uniform(0), none.long()]),
+            ("cosine_embedding_loss", F.cosine_embedding_loss, [nothing, nothing, none.long()]),
+            ("triplet_margin_loss", F.triplet_margin_loss, [nothing, nothing, nothing])]:
+        case(f"{name}.empty", function, inputs, constant=(1,) if name == "bce_loss" else ())
 
 
 def initial():

@@ -82,7 +82,7 @@ TEST_CASE("Bilinear is PyTorch's") {
   }
 }
 
-TEST_CASE("Dropout1d and AlphaDropout draw what PyTorch draws") {
+TEST_CASE("dropout of every kind and size draws what PyTorch draws") {
   const auto check = [](const std::string& layer, const auto& make) {
     const std::vector<std::string> cases = test::layers().cases(layer);
     CHECK(cases.size() == 16);
@@ -101,6 +101,7 @@ TEST_CASE("Dropout1d and AlphaDropout draw what PyTorch draws") {
       }
     }
   };
+  check("dropout", [](double p) { return nn::Dropout(p); });
   check("dropout1d", [](double p) { return nn::Dropout1d(p); });
   check("alpha_dropout", [](double p) { return nn::AlphaDropout(p); });
 }

@@ -171,19 +171,27 @@ Variable attention_weights(const Variable& query, const Variable& key,
 // Windows over sequences -------------------------------------------------------------------------
 // x is (batch, channels, length) or (channels, length), as in PyTorch; the result has the same
 // number of dimensions and (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1 steps,
-// rounded down. ShapeError where not even one window fits.
+// rounded down; up with ceil_mode, but for a window that would begin behind the sequence.
+// ShapeError where not even one window fits.
 
 // As much padding as keeps the length, one more behind than before where it is odd; for stride 1.
 inline constexpr std::int64_t same_padding = -1;
 
+// What stands there: zeros; the sequence mirrored at its ends, which are not repeated; its ends
+// repeated; or the sequence once more, as on a ring.
+enum class PadMode { zeros, reflect, replicate, circular };
+
 struct ConvOptions {
   std::int64_t stride = 1;    // steps from one window to the next
-  std::int64_t padding = 0;   // zeros before and behind the sequence; or same_padding
+  std::int64_t padding = 0;   // steps before and behind the sequence; or same_padding
   std::int64_t dilation = 1;  // steps from one number of a window to the next
+  std::int64_t groups = 1;    // of channels, in and out, that are convolved apart
+  PadMode padding_mode = PadMode::zeros;
 };
 
 // y[o][t] = bias[o] + sum over c, k of weight[o][c][k] * x[c][t stride + k dilation - padding];
-// weight is (out_channels, channels, kernel), bias (out_channels) or undefined.
+// weight is (out_channels, channels / groups, kernel), bias (out_channels) or undefined. ShapeError
+// where the padding is longer than the sequence has steps to fill it with.
 Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias = {},
                 const ConvOptions& options = {});
 
@@ -191,6 +199,7 @@ struct MaxPoolOptions {
   std::optional<std::int64_t> stride = std::nullopt;  // else the kernel's size
   std::int64_t padding = 0;                           // of -inf, at most half the kernel
   std::int64_t dilation = 1;
+  bool ceil_mode = false;  // whether a last window may hang over the end
 };
 // The largest of each window; the first of equals gets the gradient.
 Variable max_pool1d(const Variable& x, std::int64_t kernel_size,
@@ -200,6 +209,7 @@ struct AvgPoolOptions {
   std::optional<std::int64_t> stride = std::nullopt;  // else the kernel's size
   std::int64_t padding = 0;                           // of zeros, at most half the kernel
   bool count_include_pad = true;  // whether padding counts among the numbers divided by
+  bool ceil_mode = false;         // whether a last window may hang over the end
 };
 Variable avg_pool1d(const Variable& x, std::int64_t kernel_size,
                     const AvgPoolOptions& options = {});

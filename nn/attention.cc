@@ -1,55 +1,140 @@
 #include <tapegrad/nn/attention.h>
 
-#include <algorithm>
 #include <limits>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/init.h>
-#include <tapegrad/tensor/random.h>
 
 namespace tapegrad::nn {
 namespace {
 
-std::int64_t checked(std::int64_t embed_dim, std::int64_t num_heads, double dropout) {
+void check_sizes(std::int64_t embed_dim, std::int64_t num_heads,
+                 const MultiheadAttentionOptions& options) {
   if (num_heads < 1 || embed_dim < 1 || embed_dim % num_heads != 0) {
     throw ValueError("MultiheadAttention: embed_dim " + std::to_string(embed_dim) + " and " +
                      std::to_string(num_heads) + " heads, needed a multiple of the heads");
   }
-  if (!(dropout >= 0 && dropout <= 1)) {
-    throw ValueError("MultiheadAttention: dropout is " + std::to_string(dropout) +
+  if (!(options.dropout >= 0 && options.dropout <= 1)) {
+    throw ValueError("MultiheadAttention: dropout is " + std::to_string(options.dropout) +
                      ", needed a probability in [0, 1]");
   }
-  return embed_dim;
+  const std::int64_t kdim = options.kdim.value_or(embed_dim);
+  const std::int64_t vdim = options.vdim.value_or(embed_dim);
+  if (kdim < 1 || vdim < 1) {
+    throw ValueError("MultiheadAttention: kdim " + std::to_string(kdim) + " and vdim " +
+                     std::to_string(vdim) + ", needed 1 or more");
+  }
+}
+
+// (..., keys) -> (..., keys + count): what is added behind the keys is never hidden.
+Tensor with_columns(const Tensor& mask, std::int64_t count) {
+  if (count == 0) return mask;
+  Shape shape = mask.shape();
+  shape[mask.dim() - 1] = count;
+  return cat({mask, zeros(shape, mask.dtype())}, -1);
+}
+
+void check_masks(const AttentionCall& call, std::int64_t batch, std::int64_t heads,
+                 std::int64_t queries, std::int64_t keys) {
+  const Tensor& mask = call.attn_mask;
+  if (mask.defined() && mask.dtype() == int64) {
+    throw DTypeError(
+        "MultiheadAttention: attn_mask is int64, needed boolean or floating-point numbers");
+  }
+  if (mask.defined() && mask.shape() != Shape{queries, keys} &&
+      mask.shape() != Shape{batch * heads, queries, keys}) {
+    const std::string last = std::to_string(queries) + ", " + std::to_string(keys) + ")";
+    throw ShapeError("MultiheadAttention: attn_mask is " + to_string(mask.sizes()) + ", needed (" +
+                     last + " or (" + std::to_string(batch * heads) + ", " + last);
+  }
+  const Tensor& padding = call.key_padding_mask;
+  if (padding.defined() && (padding.dtype() == int64 || padding.shape() != Shape{batch, keys})) {
+    throw ShapeError("MultiheadAttention: key_padding_mask is " +
+                     std::string(name(padding.dtype())) + " " + to_string(padding.sizes()) +
+                     ", needed (" + std::to_string(batch) + ", " + std::to_string(keys) +
+                     "), boolean (true where a key does not count) or floating (is added to the "
+                     "scores)");
+  }
+}
+
+// A mask as numbers for the scores: -inf where it hides a key.
+Tensor to_add(const Tensor& mask, DType dtype) {
+  if (mask.dtype() != boolean) return mask.to(dtype);
+  return masked_fill(zeros(mask.shape(), dtype), mask, -std::numeric_limits<double>::infinity());
+}
+
+bool packed(std::int64_t embed_dim, const MultiheadAttentionOptions& options) {
+  return options.kdim.value_or(embed_dim) == embed_dim &&
+         options.vdim.value_or(embed_dim) == embed_dim;
 }
 
 }  // namespace
 
-// out_proj is drawn before in_proj_weight, which is registered first.
+// Parameters are registered in PyTorch's order first, and drawn afterwards in another: out_proj
+// before all.
 MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads,
                                        MultiheadAttentionOptions options)
-    : in_proj_weight(register_parameter(
-          "in_proj_weight",
-          empty({3 * checked(embed_dim, num_heads, options.dropout), embed_dim}, options.dtype))),
-      in_proj_bias(options.bias
-                       ? register_parameter("in_proj_bias", zeros({3 * embed_dim}, options.dtype))
-                       : Parameter()),
-      out_proj(register_module("out_proj", Linear(embed_dim, embed_dim,
-                                                  {.bias = options.bias, .dtype = options.dtype}))),
-      settings_({num_heads, options}) {
-  init::xavier_uniform_(in_proj_weight);
+    : settings_((check_sizes(embed_dim, num_heads, options), Settings{num_heads, options})),
+      in_proj_weight(
+          room(packed(embed_dim, options), "in_proj_weight", {3 * embed_dim, embed_dim})),
+      q_proj_weight(room(!packed(embed_dim, options), "q_proj_weight", {embed_dim, embed_dim})),
+      k_proj_weight(room(!packed(embed_dim, options), "k_proj_weight",
+                         {embed_dim, options.kdim.value_or(embed_dim)})),
+      v_proj_weight(room(!packed(embed_dim, options), "v_proj_weight",
+                         {embed_dim, options.vdim.value_or(embed_dim)})),
+      in_proj_bias(room(options.bias, "in_proj_bias", {3 * embed_dim})),
+      bias_k(room(options.add_bias_kv, "bias_k", {1, 1, embed_dim})),
+      bias_v(room(options.add_bias_kv, "bias_v", {1, 1, embed_dim})),
+      out_proj(register_module(
+          "out_proj",
+          Linear(embed_dim, embed_dim, {.bias = options.bias, .dtype = options.dtype}))) {
+  for (const Parameter* const weight :
+       {&in_proj_weight, &q_proj_weight, &k_proj_weight, &v_proj_weight}) {
+    if (weight->defined()) init::xavier_uniform_(*weight);
+  }
   if (options.bias) init::zeros_(out_proj.bias);
+  if (options.add_bias_kv) {
+    init::xavier_normal_(bias_k);
+    init::xavier_normal_(bias_v);
+  }
 }
 
-// x through `count` of the three projections, beginning with `which`.
+// A parameter of zeros for now, or none.
+Parameter MultiheadAttention::room(bool wanted, const char* name, const Shape& shape) {
+  if (!wanted) return Parameter();
+  return register_parameter(name, zeros(shape, settings_->options.dtype));
+}
+
+// x through `count` of the three projections, beginning with `which`: one, or all three in one
+// product where they are one matrix.
 Variable MultiheadAttention::projected(const Variable& x, std::int64_t which,
                                        std::int64_t count) const {
   const std::int64_t size = embed_dim();
-  const auto rows = [&](const Variable& all) { return narrow(all, 0, which * size, count * size); };
-  return linear(x, count == 3 ? in_proj_weight.variable() : rows(in_proj_weight),
-                !in_proj_bias.defined() ? Variable()
-                : count == 3            ? in_proj_bias.variable()
-                                        : rows(in_proj_bias));
+  const auto rows = [&](const Variable& all) {
+    return count == 3 ? all : narrow(all, 0, which * size, size);
+  };
+  const Variable bias = in_proj_bias.defined() ? rows(in_proj_bias) : Variable();
+  if (is_packed()) return linear(x, rows(in_proj_weight), bias);
+  const Parameter* const each[] = {&q_proj_weight, &k_proj_weight, &v_proj_weight};
+  return linear(x, *each[which], bias);
+}
+
+std::int64_t MultiheadAttention::added_keys() const {
+  return (settings_->options.add_bias_kv ? 1 : 0) + (settings_->options.add_zero_attn ? 1 : 0);
+}
+
+// (keys, batch, embed_dim) -> (keys + added_keys(), batch, embed_dim)
+Variable MultiheadAttention::with_added(const Variable& keys, const Parameter& learned) const {
+  if (added_keys() == 0) return keys;
+  std::vector<Variable> all{keys};
+  const Shape one{1, keys.size(1), embed_dim()};
+  if (learned.defined()) all.push_back(expand(learned, one));
+  if (settings_->options.add_zero_attn) all.push_back(zeros(one, keys.dtype()));
+  return cat(all, 0);
 }
 
 // (steps, batch, embed_dim) -> (batch, heads, steps, embed_dim / heads)
@@ -57,39 +142,49 @@ Variable MultiheadAttention::heads_of(const Variable& x) const {
   return permute(unflatten(x, 2, {num_heads(), -1}), {1, 2, 0, 3});
 }
 
-// What scaled_dot_product_attention() takes: true where a key counts, or numbers to add.
+// What scaled_dot_product_attention() takes: true where a key counts, or numbers to add, and that
+// for all keys, with those added behind.
 Tensor MultiheadAttention::mask_for(const AttentionCall& call, std::int64_t batch,
                                     std::int64_t queries, std::int64_t keys, DType dtype) const {
-  const Tensor& padding = call.key_padding_mask;
+  check_masks(call, batch, num_heads(), queries, keys);
+  const std::int64_t all_keys = keys + added_keys();
   Tensor mask = call.attn_mask;
+  Tensor padding = call.key_padding_mask;
   if (mask.defined()) {
-    if (mask.dtype() == int64) {
-      throw DTypeError(
-          "MultiheadAttention: attn_mask is int64, needed boolean or floating-point numbers");
-    }
-    const bool each = mask.shape() == Shape{batch * num_heads(), queries, keys};
-    if (!each && mask.shape() != Shape{queries, keys}) {
-      throw ShapeError("MultiheadAttention: attn_mask is " + to_string(mask.sizes()) +
-                       ", needed (" + std::to_string(queries) + ", " + std::to_string(keys) +
-                       ") or (" + std::to_string(batch * num_heads()) + ", " +
-                       std::to_string(queries) + ", " + std::to_string(keys) + ")");
-    }
-    if (each) mask = reshape(mask, {batch, num_heads(), queries, keys});
+    mask = with_columns(mask, added_keys());
+    if (mask.dim() == 3) mask = reshape(mask, {batch, num_heads(), queries, all_keys});
   }
-  if (padding.defined() && (padding.dtype() != boolean || padding.shape() != Shape{batch, keys})) {
-    throw ShapeError("MultiheadAttention: key_padding_mask is " +
-                     std::string(name(padding.dtype())) + " " + to_string(padding.sizes()) +
-                     ", needed boolean (" + std::to_string(batch) + ", " + std::to_string(keys) +
-                     "), true where a key does not count");
+  if (padding.defined()) {
+    padding = reshape(with_columns(padding, added_keys()), {batch, 1, 1, all_keys});
   }
-  const Tensor hidden = padding.defined() ? reshape(padding, {batch, 1, 1, keys}) : Tensor();
-  if (!mask.defined()) return hidden.defined() ? !hidden : Tensor();
-  if (mask.dtype() == boolean) return hidden.defined() ? !(mask || hidden) : !mask;
-  if (!hidden.defined()) return mask.to(dtype);
-  Shape shape = {batch, 1, queries, keys};
-  if (mask.dim() == 4) shape[1] = num_heads();
-  return masked_fill(expand(mask.to(dtype), shape), hidden,
-                     -std::numeric_limits<double>::infinity());
+  if (!mask.defined() || !padding.defined()) {
+    const Tensor& given = mask.defined() ? mask : padding;
+    return !given.defined() || given.dtype() != boolean ? given : !given;
+  }
+  if (mask.dtype() == boolean && padding.dtype() == boolean) return !(mask || padding);
+  return to_add(mask, dtype) + to_add(padding, dtype);
+}
+
+void MultiheadAttention::check(const Variable& query, const Variable& key,
+                               const Variable& value) const {
+  const auto fits = [&](const Variable& x, std::int64_t width) {
+    return (x.dim() == 2 || x.dim() == 3) && x.dim() == query.dim() && x.size(-1) == width;
+  };
+  const std::int64_t batch_dim = settings_->options.batch_first ? 0 : 1;
+  if (fits(query, embed_dim()) && fits(key, kdim()) && fits(value, vdim()) &&
+      key.size(0) == value.size(0) &&
+      (query.dim() == 2 ||
+       (key.size(1) == value.size(1) && query.size(batch_dim) == key.size(batch_dim)))) {
+    return;
+  }
+  const std::string start = batch_dim == 0 ? "(batch, steps, " : "(steps, batch, ";
+  const auto needed = [&](std::int64_t width) { return start + std::to_string(width) + ")"; };
+  throw ShapeError("MultiheadAttention: query is " + to_string(query.sizes()) + ", key " +
+                   to_string(key.sizes()) + ", value " + to_string(value.sizes()) + ", needed " +
+                   needed(embed_dim()) +
+                   (is_packed() ? ", key and value alike"
+                                : ", " + needed(kdim()) + ", " + needed(vdim()) +
+                                      ", key and value of as many steps"));
 }
 
 AttentionResult MultiheadAttention::operator()(const Variable& query, const Variable& key,
@@ -103,17 +198,8 @@ AttentionResult MultiheadAttention::operator()(const Variable& query, const Vari
 AttentionResult MultiheadAttention::forward(const Variable& query, const Variable& key,
                                             const Variable& value,
                                             const AttentionCall& call) const {
-  const auto fits = [&](const Variable& x) {
-    return (x.dim() == 2 || x.dim() == 3) && x.dim() == query.dim() && x.size(-1) == embed_dim();
-  };
+  check(query, key, value);
   const std::int64_t batch_dim = settings_->options.batch_first ? 0 : 1;
-  if (!fits(query) || !fits(key) || key.shape() != value.shape() ||
-      (query.dim() == 3 && query.size(batch_dim) != key.size(batch_dim))) {
-    throw ShapeError("MultiheadAttention: query is " + to_string(query.sizes()) + ", key " +
-                     to_string(key.sizes()) + ", value " + to_string(value.sizes()) + ", needed " +
-                     (batch_dim == 0 ? "(batch, steps, " : "(steps, batch, ") +
-                     std::to_string(embed_dim()) + "), key and value alike");
-  }
   if (query.dim() == 2) {
     const auto batched = [&](const Variable& x) { return unsqueeze(x, batch_dim); };
     AttentionCall one = call;
@@ -129,8 +215,8 @@ AttentionResult MultiheadAttention::forward(const Variable& query, const Variabl
   const auto steps_first = [&](const Variable& x) {
     return batch_dim == 0 ? transpose(x, 0, 1) : x;
   };
-  Variable q, k, v;  // (steps, batch, embed_dim)
-  if (same_query) {  // one product instead of three
+  Variable q, k, v;                 // (steps, batch, embed_dim)
+  if (same_query && is_packed()) {  // one product instead of three
     const std::vector<Variable> parts = chunk(projected(steps_first(query), 0, 3), 3, 2);
     q = parts[0], k = parts[1], v = parts[2];
   } else {
@@ -140,14 +226,12 @@ AttentionResult MultiheadAttention::forward(const Variable& query, const Variabl
   }
   const std::int64_t queries = q.size(0);
   const std::int64_t batch = q.size(1);
-  Variable weights = attention_weights(
-      heads_of(q), heads_of(k), {.mask = mask_for(call, batch, queries, k.size(0), q.dtype())});
-  if (const double p = settings_->options.dropout; is_training() && p > 0) {
-    Tensor kept = bernoulli_(empty(weights.shape(), weights.dtype()), 1 - p);
-    if (p < 1) kept.div_(1 - p);
-    weights = weights * kept;
-  }
-  const Variable values = matmul(weights, heads_of(v));  // (batch, heads, queries, -)
+  const Tensor mask = mask_for(call, batch, queries, k.size(0), q.dtype());
+  Variable weights =
+      attention_weights(heads_of(q), heads_of(with_added(k, bias_k)), {.mask = mask});
+  if (is_training()) weights = Dropout(settings_->options.dropout)(weights);
+  const Variable values =
+      matmul(weights, heads_of(with_added(v, bias_v)));  // (batch, heads, queries, -)
   const Variable joined = flatten(permute(values, {2, 0, 1, 3}), 2, 3);  // (queries, batch, dim)
   AttentionResult result;
   result.output = steps_first(out_proj(joined));
@@ -172,6 +256,9 @@ std::string MultiheadAttention::description() const {
   std::ostringstream text;
   text << "MultiheadAttention(" << embed_dim() << ", " << num_heads();
   if (options.dropout > 0) text << ", dropout=" << options.dropout;
+  if (!is_packed()) text << ", kdim=" << kdim() << ", vdim=" << vdim();
+  text << (options.add_bias_kv ? ", add_bias_kv=true" : "")
+       << (options.add_zero_attn ? ", add_zero_attn=true" : "");
   text << (options.batch_first ? ", batch_first=true" : "")
        << (options.bias ? ")" : ", bias=false)");
   return text.str();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <tapegrad/nn/linear.h>
@@ -13,12 +14,17 @@ namespace tapegrad::nn {
 struct MultiheadAttentionOptions {
   double dropout = 0;  // of the weights, in training
   bool bias = true;
+  bool add_bias_kv = false;    // one more key and value, learned, behind those of every call
+  bool add_zero_attn = false;  // and one of zeros behind that
+  std::optional<std::int64_t> kdim = std::nullopt;  // width of keys; else embed_dim
+  std::optional<std::int64_t> vdim = std::nullopt;  // width of values; else embed_dim
   bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
   DType dtype = float32;
 };
 
 struct AttentionCall {
-  Tensor key_padding_mask{};  // boolean (batch, keys): true where a key does not count
+  // (batch, keys); boolean: true where a key does not count; floating: is added to the scores.
+  Tensor key_padding_mask{};
   bool need_weights = true;
   // (queries, keys) or (batch * heads, queries, keys); boolean: true where a key does not count for
   // a query; floating: is added to the scores.
@@ -29,31 +35,47 @@ struct AttentionCall {
 struct AttentionResult {
   Variable output;   // of the shape of query
   Variable weights;  // (batch, queries, keys), or (batch, heads, queries, keys) where not averaged;
-                     // undefined where not needed
+                     // undefined where not needed. add_bias_kv and add_zero_attn count as keys.
 };
 
-// embed_dim is split among the heads. in_proj_weight is drawn by Xavier's uniform initialisation,
-// out_proj as every Linear; biases begin as 0.
+// embed_dim is split among the heads. The projections of queries, keys and values are drawn by
+// Xavier's uniform initialisation, as one matrix unless keys or values have a width of their own;
+// bias_k and bias_v by Xavier's normal one; out_proj as every Linear; other biases begin as 0.
 class MultiheadAttention : public Module {
+  struct Settings {
+    std::int64_t num_heads;
+    MultiheadAttentionOptions options;
+  };
+  Shared<Settings> settings_;
+
  public:
-  // ValueError unless embed_dim is a multiple of num_heads.
+  // ValueError unless embed_dim is a multiple of num_heads, and for kdim and vdim below 1.
   MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads,
                      MultiheadAttentionOptions options = {});
 
-  // (queries, batch, embed_dim), twice (keys, batch, embed_dim), or without batch. A query for
-  // which no key counts gets 0 in place of values, where PyTorch 1.13 gives nan.
+  // (queries, batch, embed_dim), (keys, batch, kdim), (keys, batch, vdim), or all without batch. A
+  // query for which no key counts gets 0 in place of values, where PyTorch 1.13 gives nan; masks
+  // never hide what add_bias_kv and add_zero_attn add.
   AttentionResult operator()(const Variable& query, const Variable& key, const Variable& value,
                              const AttentionCall& call = {}) const;
 
-  std::int64_t embed_dim() const { return in_proj_weight.size(1); }
+  std::int64_t embed_dim() const { return out_proj.weight.size(0); }
+  std::int64_t kdim() const { return settings_->options.kdim.value_or(embed_dim()); }
+  std::int64_t vdim() const { return settings_->options.vdim.value_or(embed_dim()); }
   std::int64_t num_heads() const { return settings_->num_heads; }
   std::string description() const override;
   // Of the projections, and of queries with keys and weights with values.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
 
-  Parameter in_proj_weight;  // (3 * embed_dim, embed_dim): of queries, keys, values
+  Parameter in_proj_weight;  // (3 * embed_dim, embed_dim): of queries, keys, values; or, if kdim or
+                             // vdim is another than embed_dim, undefined, and there are these:
+  Parameter q_proj_weight;   // (embed_dim, embed_dim)
+  Parameter k_proj_weight;   // (embed_dim, kdim)
+  Parameter v_proj_weight;   // (embed_dim, vdim)
   Parameter in_proj_bias;    // (3 * embed_dim); undefined if there is none
+  Parameter bias_k;          // (1, 1, embed_dim), as bias_v; undefined without add_bias_kv
+  Parameter bias_v;
   Linear out_proj;
 
  protected:
@@ -62,15 +84,15 @@ class MultiheadAttention : public Module {
  private:
   AttentionResult forward(const Variable& query, const Variable& key, const Variable& value,
                           const AttentionCall& call) const;
-  struct Settings {
-    std::int64_t num_heads;
-    MultiheadAttentionOptions options;
-  };
+  bool is_packed() const { return in_proj_weight.defined(); }
   Variable projected(const Variable& x, std::int64_t which, std::int64_t count) const;
+  Variable with_added(const Variable& keys, const Parameter& learned) const;
+  std::int64_t added_keys() const;
+  void check(const Variable& query, const Variable& key, const Variable& value) const;
   Variable heads_of(const Variable& x) const;
   Tensor mask_for(const AttentionCall& call, std::int64_t batch, std::int64_t queries,
                   std::int64_t keys, DType dtype) const;
-  Shared<Settings> settings_;
+  Parameter room(bool wanted, const char* name, const Shape& shape);
 };
 
 }  // namespace tapegrad::nn

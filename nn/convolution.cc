@@ -24,10 +24,21 @@ void check(std::int64_t in, std::int64_t out, std::int64_t kernel, const Conv1dO
         std::to_string(options.padding) + ", dilation " + std::to_string(options.dilation) +
         "; needed channels and padding from 0, the others from 1");
   }
+  if (options.groups < 1 || in % options.groups != 0 || out % options.groups != 0) {
+    throw ValueError("Conv1d: channels " + std::to_string(in) + " -> " + std::to_string(out) +
+                     " in " + std::to_string(options.groups) + " groups, needed a divisor of both");
+  }
   if (options.padding == same_padding && options.stride != 1) {
     throw ValueError("Conv1d: same_padding with stride " + std::to_string(options.stride) +
                      ", needed stride 1");
   }
+}
+
+const char* name(PadMode mode) {
+  return mode == PadMode::reflect     ? "reflect"
+         : mode == PadMode::replicate ? "replicate"
+         : mode == PadMode::circular  ? "circular"
+                                      : "zeros";
 }
 
 // Kaiming's uniform initialisation with a = sqrt(5), which comes to the bound of the bias.
@@ -47,11 +58,12 @@ Tensor drawn_bias(std::int64_t out, std::int64_t fan_in, DType dtype) {
 Conv1d::Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
                Conv1dOptions options)
     : weight((check(in_channels, out_channels, kernel_size, options),
-              register_parameter("weight", drawn_weight({out_channels, in_channels, kernel_size},
-                                                        options.dtype)))),
+              register_parameter(
+                  "weight", drawn_weight({out_channels, in_channels / options.groups, kernel_size},
+                                         options.dtype)))),
       bias(options.bias
                ? register_parameter(
-                     "bias", drawn_bias(out_channels, in_channels * kernel_size, options.dtype))
+                     "bias", drawn_bias(out_channels, weight.size(1) * kernel_size, options.dtype))
                : Parameter()),
       options_(options) {}
 
@@ -61,7 +73,9 @@ Variable Conv1d::operator()(const Variable& x) const {
         return conv1d(in, weight, bias,
                       {.stride = options_->stride,
                        .padding = options_->padding,
-                       .dilation = options_->dilation});
+                       .dilation = options_->dilation,
+                       .groups = options_->groups,
+                       .padding_mode = options_->padding_mode});
       },
       x);
 }
@@ -73,7 +87,7 @@ std::int64_t Conv1d::mult_adds(const std::vector<Variable>& /*inputs*/,
 }
 
 std::string Conv1d::description() const {
-  std::string text = "Conv1d(" + std::to_string(weight.size(1)) + ", " +
+  std::string text = "Conv1d(" + std::to_string(weight.size(1) * options_->groups) + ", " +
                      std::to_string(weight.size(0)) +
                      ", kernel_size=" + std::to_string(weight.size(2)) +
                      ", stride=" + std::to_string(options_->stride);
@@ -83,6 +97,10 @@ std::string Conv1d::description() const {
     text += ", padding=" + std::to_string(options_->padding);
   }
   if (options_->dilation != 1) text += ", dilation=" + std::to_string(options_->dilation);
+  if (options_->groups != 1) text += ", groups=" + std::to_string(options_->groups);
+  if (options_->padding_mode != PadMode::zeros) {
+    text += std::string(", padding_mode=") + name(options_->padding_mode);
+  }
   return text + (bias.defined() ? ")" : ", bias=false)");
 }
 
@@ -109,7 +127,8 @@ std::string MaxPool1d::description() const {
   return "MaxPool1d(kernel_size=" + std::to_string(settings_->kernel_size) +
          ", stride=" + std::to_string(options.stride.value_or(settings_->kernel_size)) +
          ", padding=" + std::to_string(options.padding) +
-         ", dilation=" + std::to_string(options.dilation) + ")";
+         ", dilation=" + std::to_string(options.dilation) +
+         (options.ceil_mode ? ", ceil_mode=true)" : ")");
 }
 
 void MaxPool1d::become(const Module& other) const {
@@ -132,7 +151,9 @@ std::string AvgPool1d::description() const {
   const AvgPoolOptions& options = settings_->options;
   return "AvgPool1d(kernel_size=" + std::to_string(settings_->kernel_size) +
          ", stride=" + std::to_string(options.stride.value_or(settings_->kernel_size)) +
-         ", padding=" + std::to_string(options.padding) + ")";
+         ", padding=" + std::to_string(options.padding) +
+         (options.ceil_mode ? ", ceil_mode=true" : "") +
+         (options.count_include_pad ? ")" : ", count_include_pad=false)");
 }
 
 void AvgPool1d::become(const Module& other) const {

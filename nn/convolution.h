@@ -17,16 +17,20 @@ namespace tapegrad::nn {
 
 struct Conv1dOptions {
   std::int64_t stride = 1;
-  std::int64_t padding = 0;  // zeros on both sides; or same_padding
+  std::int64_t padding = 0;  // steps on both sides; or same_padding
   std::int64_t dilation = 1;
+  std::int64_t groups = 1;  // of channels that are convolved apart
   bool bias = true;
+  PadMode padding_mode = PadMode::zeros;  // what the padding holds
   DType dtype = float32;
 };
 
-// conv1d() with weight and bias drawn uniformly from +-1 / sqrt(in_channels * kernel_size).
+// conv1d() with weight and bias drawn uniformly from +-1 / sqrt(in_channels / groups *
+// kernel_size).
 class Conv1d : public Module {
  public:
-  // ValueError for a kernel, stride or dilation below 1 and for negative channels or padding.
+  // ValueError for a kernel, stride or dilation below 1, for negative channels or padding, and for
+  // groups that do not divide both channels.
   Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
          Conv1dOptions options = {});
 
@@ -37,7 +41,7 @@ class Conv1d : public Module {
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
 
-  Parameter weight;  // (out_channels, in_channels, kernel_size)
+  Parameter weight;  // (out_channels, in_channels / groups, kernel_size)
   Parameter bias;    // (out_channels); undefined if there is none
 
  protected:

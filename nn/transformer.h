@@ -37,7 +37,7 @@ struct TransformerEncoderLayerOptions {
 // Which steps an encoder looks at, as MultiheadAttention's.
 struct EncoderCall {
   Tensor mask{};              // (steps, steps)
-  Tensor key_padding_mask{};  // boolean (batch, steps): true at padding
+  Tensor key_padding_mask{};  // (batch, steps); boolean: true at padding
 };
 
 // Attention, then two linear layers at each step, each added to its input and normalised.

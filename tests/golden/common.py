@@ -24,6 +24,7 @@ WORDS = {
     "threshold_mode": ["rel", "abs"],
     "anneal_strategy": ["cos", "linear"],
     "activation": ["relu", "gelu"],
+    "padding_mode": ["zeros", "reflect", "replicate", "circular"],
     "nonlinearity": ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"],
     "dtype": ["float32", "float64", "int64", "bool"],
 }

@@ -156,6 +156,10 @@ def bags():
         layer(f"embedding_bag.{mode}_rows", make, IDS, mode=mode)
         layer(f"embedding_bag.{mode}_rows_and_padding", make, torch.tensor([[1, 4, 1], [4, 4, 4]]), mode=mode,
               padding_idx=4)
+        layer(f"embedding_bag.{mode}_one_id", make, torch.tensor([[3]]), mode=mode)
+        layer(f"embedding_bag.{mode}_length_1", make, torch.tensor([[3], [0], [3]]), mode=mode)
+        layer(f"embedding_bag.{mode}_bags_of_one", make, torch.tensor([3, 0, 3]), torch.tensor([0, 1, 2]), mode=mode)
+        layer(f"embedding_bag.{mode}_batch_1", make, torch.tensor([[3, 0, 3, 6, 6]]), mode=mode)
         layer(f"embedding_bag.{mode}_no_ids", make, torch.zeros(0, dtype=torch.int64), torch.tensor([0, 0]), mode=mode)
     for name, options in combined({"padding": {"padding_idx": 4}, "norm_2": NORMS["norm_2"], **COMMON,
                                    "last_offset": {"include_last_offset": True}}):

@@ -60,7 +60,7 @@ def linears():
     for name, size_in, size_out, bias, shape in [
             ("plain", 5, 3, True, (4, 5)), ("no_bias", 5, 3, False, (4, 5)), ("vector", 5, 3, True, (5,)),
             ("batches", 5, 3, True, (2, 3, 5)), ("odd", 17, 31, True, (7, 17)), ("one", 1, 1, True, (3, 1)),
-            ("no_rows", 5, 3, True, (0, 5))]:
+            ("batch_1", 5, 3, True, (1, 5)), ("no_rows", 5, 3, True, (0, 5))]:
         layer(f"linear.{name}", nn.Linear(size_in, size_out, bias), run, [uniform(*shape)], bias=bias)
 
 

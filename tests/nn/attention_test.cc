@@ -1,6 +1,7 @@
 // MultiheadAttention, the transformer's encoder, positions, and lists of modules, beside PyTorch's;
 // and what each refuses. Read next: distance_losses_test.cc.
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/attention.h>
 #include <tapegrad/nn/transformer.h>
+#include <tapegrad/tensor/random.h>
 
 #include "catch.h"
 #include "nn/golden_layer.h"
@@ -27,9 +29,11 @@ Tensor tensor_or_none(const std::string& name, DType dtype) {
   return is_floating_point(found.dtype()) ? found.to(dtype) : found;
 }
 
+bool close(const Tensor& a, const Tensor& b) { return allclose(a, b, 1e-13, 1e-14); }
+
 nn::TransformerEncoderLayerOptions layer_options(const std::string& which, DType dtype) {
   return {.dim_feedforward = integer(which, "dim_feedforward"),
-          .dropout = 0,
+          .dropout = test::number(which, "dropout", 0),
           .activation = integer(which, "activation", 0) == 1 ? nn::FeedforwardActivation::gelu
                                                              : nn::FeedforwardActivation::relu,
           .layer_norm_eps = test::number(which, "layer_norm_eps", 1e-5),
@@ -42,13 +46,22 @@ nn::TransformerEncoderLayerOptions layer_options(const std::string& which, DType
 
 TEST_CASE("MultiheadAttention is PyTorch's") {
   const std::vector<std::string> cases = layers().cases("multihead_attention");
-  CHECK(cases.size() == 15);
+  CHECK(cases.size() == 47);
+  const auto width = [](const std::string& which, const char* name) {
+    const bool given = layers().has(which + ".arg." + name);
+    return given ? std::optional(integer(which, name)) : std::nullopt;
+  };
   for (const std::string& which : cases) {
     test::check_layer(
         which,
         [&](DType dtype) {
           return nn::MultiheadAttention(integer(which, "embed_dim"), integer(which, "num_heads"),
-                                        {.bias = flag(which, "bias", true),
+                                        {.dropout = test::number(which, "dropout", 0),
+                                         .bias = flag(which, "bias", true),
+                                         .add_bias_kv = flag(which, "add_bias_kv", false),
+                                         .add_zero_attn = flag(which, "add_zero_attn", false),
+                                         .kdim = width(which, "kdim"),
+                                         .vdim = width(which, "vdim"),
                                          .batch_first = flag(which, "batch_first", false),
                                          .dtype = dtype});
         },
@@ -57,11 +70,15 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
               .key_padding_mask = tensor_or_none(which + ".key_padding_mask", in[0].dtype()),
               .attn_mask = tensor_or_none(which + ".attn_mask", in[0].dtype()),
               .average_attn_weights = flag(which, "average", true)};
-          const nn::AttentionResult result = attention(in[0], in[1], in[2], call);
-          call.need_weights = false;
-          const nn::AttentionResult quiet = attention(in[0], in[1], in[2], call);
-          CHECK_FALSE(quiet.weights.defined());
-          CHECK(equal(quiet.output.value(), result.output.value()));
+          const Variable& key = in.size() == 1 ? in[0] : in[1];
+          const Variable& value = in.size() == 3 ? in[2] : key;
+          const nn::AttentionResult result = attention(in[0], key, value, call);
+          if (!layers().has(which + ".arg.seed")) {
+            call.need_weights = false;
+            const nn::AttentionResult quiet = attention(in[0], key, value, call);
+            CHECK_FALSE(quiet.weights.defined());
+            CHECK(equal(quiet.output.value(), result.output.value()));
+          }
           return test::Values{result.output, result.weights};
         },
         1e-5);
@@ -70,7 +87,7 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
 
 TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
   const std::vector<std::string> single = layers().cases("transformer_encoder_layer");
-  CHECK(single.size() == 8);
+  CHECK(single.size() == 20);
   for (const std::string& which : single) {
     test::check_layer(
         which,
@@ -79,18 +96,19 @@ TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
                                              layer_options(which, dtype));
         },
         [&](const nn::TransformerEncoderLayer& layer, const test::Values& in) {
-          return test::Values{layer(in[0], {.key_padding_mask = tensor_or_none(
-                                                which + ".key_padding_mask", in[0].dtype())})};
+          return test::Values{layer(
+              in[0],
+              {.mask = tensor_or_none(which + ".attn_mask", in[0].dtype()),
+               .key_padding_mask = tensor_or_none(which + ".key_padding_mask", in[0].dtype())})};
         });
   }
   const std::vector<std::string> stacked = layers().cases("transformer_encoder");
-  CHECK(stacked.size() == 3);
+  CHECK(stacked.size() == 8);
   for (const std::string& which : stacked) {
     test::check_layer(
         which,
         [&](DType dtype) {
-          nn::TransformerEncoderLayerOptions options = layer_options(which, dtype);
-          options.batch_first = true;
+          const nn::TransformerEncoderLayerOptions options = layer_options(which, dtype);
           std::optional<nn::LayerNorm> norm;
           if (flag(which, "norm", false)) norm.emplace(6, nn::LayerNormOptions{.dtype = dtype});
           return nn::TransformerEncoder(nn::TransformerEncoderLayer(6, 2, options), 3, norm);
@@ -123,6 +141,125 @@ TEST_CASE("attention over nothing but padding gives no values, and no nan") {
   CHECK(all(isfinite(layer(x, {.key_padding_mask = padding}).value())).item<bool>());
 }
 
+TEST_CASE("a query that no kind of mask lets see a key gets no values and no other notices") {
+  manual_seed(8);
+  const nn::MultiheadAttention attention(4, 2, {.batch_first = true, .dtype = float64});
+  const Tensor x = randn({2, 3, 4}, float64);
+  const double lowest = -std::numeric_limits<double>::infinity();
+  const Tensor second = tensor({{false, false, false}, {true, true, true}, {false, false, true}});
+  const Tensor added = masked_fill(zeros({3, 3}, float64), second, lowest);
+  const Tensor of_heads = stack({second, second, zeros({3, 3}, boolean), second});
+  const Tensor some = masked_fill(zeros({3, 3}, float64), tensor({{true, false, true}}), lowest);
+  const Tensor rest = tensor({{false, true, false}, {false, true, false}});
+  const std::vector<nn::AttentionCall> calls = {
+      {.attn_mask = second},
+      {.attn_mask = added},
+      {.attn_mask = of_heads},
+      {.attn_mask = masked_fill(zeros({4, 3, 3}, float64), of_heads, lowest)},
+      {.key_padding_mask = rest, .attn_mask = some}};
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    CAPTURE(i);
+    nn::AttentionCall call = calls[i];
+    call.average_attn_weights = false;
+    for (const bool again : {false, true}) {
+      const Variable in = parameter(x.clone());
+      const nn::AttentionResult result = attention(in, in, in, call);
+      const Tensor weights = result.weights.value();  // (batch, heads, queries, keys)
+      const Tensor hidden = sum(weights, -1) == 0;
+      CHECK(any(hidden).item<bool>());
+      CHECK(allclose(masked_fill(sum(weights, -1), hidden, 1), ones({2, 2, 3}, float64)));
+      const Tensor all_heads = all(hidden, 1);  // (batch, queries)
+      const Tensor rows = masked_select(result.output.value(), unsqueeze(all_heads, 2));
+      const Tensor bias = attention.out_proj.bias.value();
+      CHECK(equal(rows, flatten(expand(bias, {rows.numel() / 4, 4}))));
+      std::vector<Variable> leaves{in};
+      for (const NamedParameter& each : attention.parameters()) leaves.push_back(each.variable);
+      const auto gradients = grad(sum(square(result.output)), leaves, {.create_graph = again});
+      for (const Variable& d : gradients) CHECK(all(isfinite(d.value())).item<bool>());
+    }
+  }
+  // The rows that see a key are those of a call in which all rows do.
+  const Tensor open = tensor({{false, false, false}, {false, false, false}, {false, false, true}});
+  const Tensor a = attention(x, x, x, {.attn_mask = second}).output.value();
+  const Tensor b = attention(x, x, x, {.attn_mask = open}).output.value();
+  CHECK(equal(index_select(a, 1, tensor({0, 2})), index_select(b, 1, tensor({0, 2}))));
+  CHECK_FALSE(equal(select(a, 1, 1), select(b, 1, 1)));
+}
+
+TEST_CASE("one product for queries and keys and values is for one tensor only") {
+  manual_seed(12);
+  const nn::MultiheadAttention attention(4, 2, {.dtype = float64});
+  const Variable x = parameter(randn({3, 2, 4}, float64));
+  const Variable y = parameter(randn({3, 2, 4}, float64));
+  const auto apart = [&](const Variable& q, const Variable& k, const Variable& v) {
+    return attention(q * 1, k * 1, v * 1).output.value();
+  };
+  CHECK(close(attention(x, x, x).output.value(), apart(x, x, x)));
+  CHECK(close(attention(x, x, y).output.value(), apart(x, x, y)));
+  CHECK(close(attention(x, y, x).output.value(), apart(x, y, x)));
+  CHECK(close(attention(x, y, y).output.value(), apart(x, y, y)));
+}
+
+TEST_CASE("is_causal and a mask of either kind hold at once") {
+  manual_seed(9);
+  const Tensor x = randn({2, 4, 3}, float64);
+  const Tensor seen = tensor({{true, true, true, false}});
+  const Tensor causal = !nn::causal_mask(4);
+  const Tensor both = attention_weights(x, x, {.mask = seen, .is_causal = true}).value();
+  CHECK(equal(both, attention_weights(x, x, {.mask = seen && causal}).value()));
+  CHECK_FALSE(equal(both, attention_weights(x, x, {.mask = seen}).value()));
+  const Tensor added = randn({4, 4}, float64);
+  const Tensor lowest = full({}, -std::numeric_limits<double>::infinity(), float64);
+  CHECK(equal(attention_weights(x, x, {.mask = added, .is_causal = true}).value(),
+              attention_weights(x, x, {.mask = where(causal, added, lowest)}).value()));
+}
+
+TEST_CASE("numbers in place of padding are added beside a mask of either kind") {
+  manual_seed(10);
+  const nn::MultiheadAttention attention(4, 2, {.dtype = float64});
+  const Tensor x = randn({3, 2, 4}, float64);
+  const Tensor numbers = randn({2, 3}, float64);
+  const Tensor mask = tensor({{false, true, false}, {false, false, true}, {true, false, false}});
+  const Tensor added =
+      masked_fill(zeros({3, 3}, float64), mask, -std::numeric_limits<double>::infinity());
+  const Tensor both = unsqueeze(numbers, 1) + unsqueeze(added, 0);  // (batch, queries, keys)
+  const Tensor of_heads = flatten(expand(unsqueeze(both, 1), {2, 2, 3, 3}), 0, 1);
+  const Tensor expected = attention(x, x, x, {.attn_mask = of_heads}).output.value();
+  for (const Tensor& each : {mask, added}) {
+    const nn::AttentionCall call{.key_padding_mask = numbers, .attn_mask = each};
+    CHECK(allclose(attention(x, x, x, call).output.value(), expected, 1e-14, 1e-14));
+  }
+}
+
+TEST_CASE("attention with widths of its own is copied and replaced whole") {
+  manual_seed(6);
+  struct Model : nn::Module {
+    nn::MultiheadAttention attention;
+    Model()
+        : attention(register_module(
+              "attention", nn::MultiheadAttention(4, 2, {.add_bias_kv = true, .kdim = 3}))) {}
+  };
+  const Model model;
+  std::string names;
+  for (const NamedParameter& each : model.parameters()) names += each.name + " ";
+  CHECK(names ==
+        "attention.q_proj_weight attention.k_proj_weight attention.v_proj_weight "
+        "attention.in_proj_bias attention.bias_k attention.bias_v attention.out_proj.weight "
+        "attention.out_proj.bias ");
+  const nn::MultiheadAttention other(6, 3, {.add_bias_kv = true, .add_zero_attn = true, .vdim = 5});
+  model.replace_module("attention", other);
+  const Tensor x = randn({2, 1, 6});
+  const Tensor v = randn({2, 1, 5});
+  CHECK(model.attention.vdim() == 5);
+  CHECK(model.attention.kdim() == 6);
+  CHECK(equal(model.attention(x, x, v).output.value(), other(x, x, v).output.value()));
+  CHECK(model.attention(x, x, v).weights.shape() == Shape{1, 2, 4});
+  const nn::MultiheadAttention copy = clone(other);
+  other.bias_k.set_value(ones({1, 1, 6}));
+  CHECK_FALSE(equal(copy(x, x, v).output.value(), other(x, x, v).output.value()));
+  CHECK_THROWS_AS(model.replace_module("attention", nn::MultiheadAttention(6, 3)), ValueError);
+}
+
 TEST_CASE("attention's dropout is of the weights, in training only") {
   manual_seed(4);
   const nn::MultiheadAttention attention(4, 2, {.dropout = 0.5});
@@ -133,6 +270,37 @@ TEST_CASE("attention's dropout is of the weights, in training only") {
   CHECK(any(weights == 0).item<bool>());
   attention.eval();
   CHECK(equal(attention(x, x, x).output.value(), attention(x, x, x).output.value()));
+}
+
+TEST_CASE("every dropout of a TransformerEncoderLayer stands where its name says") {
+  const nn::TransformerEncoderLayer layer(
+      6, 2, {.dim_feedforward = 7, .dropout = 0.5, .batch_first = true});
+  const Tensor x = randn({2, 3, 6});
+  // How many numbers a call draws while only these modules are in training.
+  const auto check_draws = [&](const nn::Module& on, std::int64_t count) {
+    layer.eval();
+    on.train();
+    manual_seed(11);
+    layer(x);
+    const Tensor next = rand({1});
+    manual_seed(11);
+    bernoulli_(empty({count}), 0.5);
+    CHECK(equal(rand({1}), next));
+  };
+  check_draws(layer.self_attn, 2 * 2 * 3 * 3);
+  check_draws(layer.dropout1, 2 * 3 * 6);
+  check_draws(layer.dropout, 2 * 3 * 7);
+  check_draws(layer.dropout2, 2 * 3 * 6);
+  check_draws(layer.norm1, 0);
+  // Behind the feed-forward part, dropout2 leaves what attention made.
+  const nn::TransformerEncoderLayer silent(6, 2, {.dim_feedforward = 7, .dropout = 1});
+  silent.eval();
+  silent.dropout2.train();
+  const Variable y = silent.norm1(x + silent.self_attn(x, x, x).output);
+  CHECK(equal(silent(x).value(), silent.norm2(y).value()));
+  silent.dropout2.eval();
+  silent.dropout1.train();
+  CHECK_FALSE(equal(silent(x).value(), silent.norm2(y).value()));
 }
 
 TEST_CASE("a causal mask lets no step see what follows") {
@@ -171,6 +339,9 @@ TEST_CASE("positions are sines and cosines, or learned") {
   CHECK(equal(y.value()[2][1], learned.embedding.weight.value()[2]));
   sum(y).backward();
   CHECK(equal(select(learned.embedding.weight.grad(), 1, 0), tensor({2.0, 2.0, 2.0, 0.0})));
+  CHECK(learned(zeros({4, 0, 6})).shape() == Shape{4, 0, 6});
+  CHECK(positions(zeros({0, 4, 6})).shape() == Shape{0, 4, 6});
+  CHECK(positions(zeros({2, 0, 6})).shape() == Shape{2, 0, 6});
   CHECK(message_of<ShapeError>([&] {
           learned(zeros({5, 2, 6}));
         }) == "LearnedPositions: x has 5 steps, needed 4 or fewer; raise max_len");
@@ -187,8 +358,17 @@ TEST_CASE("attention says what does not fit") {
         "MultiheadAttention: embed_dim 6 and 4 heads, needed a multiple of the heads");
   CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 2, {.dropout = 2}); }) ==
         "MultiheadAttention: dropout is 2.000000, needed a probability in [0, 1]");
+  CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 2, {.kdim = 0}); }) ==
+        "MultiheadAttention: kdim 0 and vdim 6, needed 1 or more");
   const nn::MultiheadAttention attention(6, 2);
   const Tensor x = zeros({4, 3, 6});
+  const nn::MultiheadAttention wide(6, 2, {.add_bias_kv = true, .kdim = 2, .vdim = 5});
+  CHECK(message_of<ShapeError>([&] {
+          wide(x, zeros({4, 3, 2}), zeros({5, 3, 5}));
+        }) ==
+        "MultiheadAttention: query is (4, 3, 6), key (4, 3, 2), value (5, 3, 5), needed (steps, "
+        "batch, 6), (steps, batch, 2), (steps, batch, 5), key and value of as many steps");
+  CHECK(wide.description() == "MultiheadAttention(6, 2, kdim=2, vdim=5, add_bias_kv=true)");
   CHECK(message_of<ShapeError>([&] {
           attention(x, x, zeros({4, 3, 5}));
         }) ==
@@ -199,11 +379,15 @@ TEST_CASE("attention says what does not fit") {
         }) ==
         "MultiheadAttention: query is (4, 3, 6), key (4, 2, 6), value (4, 2, 6), needed (steps, "
         "batch, 6), key and value alike");
+  CHECK(
+      message_of<ShapeError>([&] {
+        attention(x, x, x, {.key_padding_mask = zeros({4, 3}, boolean)});
+      }) ==
+      "MultiheadAttention: key_padding_mask is boolean (4, 3), needed (3, 4), boolean (true where "
+      "a key does not count) or floating (is added to the scores)");
   CHECK(message_of<ShapeError>([&] {
-          attention(x, x, x, {.key_padding_mask = zeros({4, 3}, boolean)});
-        }) ==
-        "MultiheadAttention: key_padding_mask is boolean (4, 3), needed boolean (3, 4), true "
-        "where a key does not count");
+          attention(x, x, x, {.key_padding_mask = zeros({3, 4}, int64)});
+        }).find("key_padding_mask is int64 (3, 4), needed") != std::string::npos);
   CHECK(message_of<ShapeError>([&] {
           attention(x, x, x, {.attn_mask = zeros({4, 3}, boolean)});
         }) == "MultiheadAttention: attn_mask is (4, 3), needed (4, 4) or (6, 4, 4)");

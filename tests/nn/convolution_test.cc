@@ -29,41 +29,45 @@ std::optional<std::int64_t> stride_of(const std::string& which) {
 // PyTorch's numbers -------------------------------------------------------------------------------
 
 TEST_CASE("Conv1d is PyTorch's") {
-  test::check_cases("conv1d", 15, [](const std::string& which, DType dtype) {
+  test::check_cases("conv1d", 29, [](const std::string& which, DType dtype) {
     return nn::Conv1d(integer(which, "in_channels"), integer(which, "out_channels"),
                       integer(which, "kernel_size"),
                       {.stride = integer(which, "stride", 1),
                        .padding = integer(which, "padding", 0),
                        .dilation = integer(which, "dilation", 1),
+                       .groups = integer(which, "groups", 1),
                        .bias = test::flag(which, "bias", true),
+                       .padding_mode = static_cast<PadMode>(integer(which, "padding_mode", 0)),
                        .dtype = dtype});
   });
 }
 
 TEST_CASE("pooling of windows is PyTorch's") {
-  test::check_cases("max_pool1d", 7, [](const std::string& which, DType) {
+  test::check_cases("max_pool1d", 20, [](const std::string& which, DType) {
     return nn::MaxPool1d(integer(which, "kernel_size"),
                          {.stride = stride_of(which),
                           .padding = integer(which, "padding", 0),
-                          .dilation = integer(which, "dilation", 1)});
+                          .dilation = integer(which, "dilation", 1),
+                          .ceil_mode = test::flag(which, "ceil_mode", false)});
   });
-  test::check_cases("avg_pool1d", 6, [](const std::string& which, DType) {
+  test::check_cases("avg_pool1d", 24, [](const std::string& which, DType) {
     return nn::AvgPool1d(integer(which, "kernel_size"),
                          {.stride = stride_of(which),
                           .padding = integer(which, "padding", 0),
-                          .count_include_pad = test::flag(which, "count_include_pad", true)});
+                          .count_include_pad = test::flag(which, "count_include_pad", true),
+                          .ceil_mode = test::flag(which, "ceil_mode", false)});
   });
-  test::check_cases("adaptive_max_pool1d", 5, [](const std::string& which, DType) {
+  test::check_cases("adaptive_max_pool1d", 7, [](const std::string& which, DType) {
     return nn::AdaptiveMaxPool1d(integer(which, "output_size"));
   });
-  test::check_cases("adaptive_avg_pool1d", 5, [](const std::string& which, DType) {
+  test::check_cases("adaptive_avg_pool1d", 7, [](const std::string& which, DType) {
     return nn::AdaptiveAvgPool1d(integer(which, "output_size"));
   });
 }
 
 TEST_CASE("Bilinear is PyTorch's") {
   const std::vector<std::string> cases = test::layers().cases("bilinear");
-  CHECK(cases.size() == 7);
+  CHECK(cases.size() == 8);
   for (const std::string& which : cases) {
     test::check_layer(
         which,
@@ -78,10 +82,10 @@ TEST_CASE("Bilinear is PyTorch's") {
   }
 }
 
-TEST_CASE("Dropout1d and AlphaDropout draw what PyTorch draws") {
+TEST_CASE("dropout of every kind and size draws what PyTorch draws") {
   const auto check = [](const std::string& layer, const auto& make) {
     const std::vector<std::string> cases = test::layers().cases(layer);
-    CHECK(cases.size() == 8);
+    CHECK(cases.size() == 16);
     for (const std::string& which : cases) {
       for (const DType dtype : {float64, float32}) {
         CAPTURE(which, dtype);
@@ -97,6 +101,7 @@ TEST_CASE("Dropout1d and AlphaDropout draw what PyTorch draws") {
       }
     }
   };
+  check("dropout", [](double p) { return nn::Dropout(p); });
   check("dropout1d", [](double p) { return nn::Dropout1d(p); });
   check("alpha_dropout", [](double p) { return nn::AlphaDropout(p); });
 }
@@ -139,6 +144,41 @@ TEST_CASE("convolution and pooling say what does not fit") {
           conv1d(zeros({1, 1, 3}), zeros({1, 1, 1}), {}, {.stride = 0});
         }) ==
         "conv1d: kernel 1, stride 0, padding 0, dilation 1, needed 1 or more, padding 0 or more");
+  CHECK(message_of<ValueError>([] { nn::Conv1d(4, 3, 2, {.groups = 2}); }) ==
+        "Conv1d: channels 4 -> 3 in 2 groups, needed a divisor of both");
+  CHECK(message_of<ValueError>([] {
+          conv1d(zeros({1, 4, 3}), zeros({3, 2, 1}), {}, {.groups = 2});
+        }) == "conv1d: 2 groups for weight (3, 2, 1), needed a divisor of its out_channels");
+  CHECK(message_of<ShapeError>([] {
+          conv1d(zeros({1, 3, 5}), zeros({2, 2, 1}), {}, {.groups = 2});
+        }) ==
+        "conv1d: x is float32 (1, 3, 5) and weight float32 (2, 2, 1), needed (batch, channels, "
+        "length) and (out_channels, channels / 2, kernel) of one type");
+  CHECK(message_of<ShapeError>([] {
+          conv1d(zeros({1, 2, 5}), zeros({2, 1, 1}), zeros({3}), {.groups = 2});
+        }) == "conv1d: bias is (3), needed (2), one for each of the out_channels");
+  CHECK(message_of<ShapeError>([] {
+          conv1d(zeros({1, 1, 3}), zeros({1, 1, 3}), {},
+                 {.padding = 3, .padding_mode = PadMode::reflect});
+        }) ==
+        "conv1d: padding of 3 for a sequence of 3 steps, needed 2 or less to fill it with the "
+        "sequence");
+  CHECK(message_of<ShapeError>([] {
+          conv1d(zeros({1, 1, 3}), zeros({1, 1, 3}), {},
+                 {.padding = 4, .padding_mode = PadMode::circular});
+        }).find("needed 3 or less") != std::string::npos);
+  CHECK(message_of<ShapeError>([] {
+          conv1d(zeros({1, 1, 0}), zeros({1, 1, 3}), {},
+                 {.padding = 2, .padding_mode = PadMode::replicate});
+        }).find("needed 0 or less") != std::string::npos);
+  CHECK(message_of<ShapeError>([] {
+          max_pool1d(zeros({1, 1, 2}), 5, {.stride = 2, .ceil_mode = true});
+        }) ==
+        "max_pool1d: a window of 5 steps does not fit in 2 (length 2 and padding); pad short "
+        "sequences to 5 steps");
+  CHECK(message_of<ValueError>([] {
+          avg_pool1d(zeros({1, 1, 3}), 2, {.stride = 0, .ceil_mode = true});
+        }).find("stride 0") != std::string::npos);
   CHECK(message_of<ValueError>([] {
           max_pool1d(zeros({1, 1, 3}), 2, {.padding = 2});
         }) ==
@@ -176,6 +216,12 @@ TEST_CASE("convolution and pooling describe themselves") {
   CHECK(
       nn::Conv1d(3, 4, 5, {.padding = same_padding, .dilation = 2, .bias = false}).description() ==
       "Conv1d(3, 4, kernel_size=5, stride=1, padding=same, dilation=2, bias=false)");
+  CHECK(nn::Conv1d(4, 2, 3, {.groups = 2, .padding_mode = PadMode::reflect}).description() ==
+        "Conv1d(4, 2, kernel_size=3, stride=1, groups=2, padding_mode=reflect)");
+  CHECK(nn::AvgPool1d(3, {.count_include_pad = false, .ceil_mode = true}).description() ==
+        "AvgPool1d(kernel_size=3, stride=3, padding=0, ceil_mode=true, count_include_pad=false)");
+  CHECK(nn::MaxPool1d(3, {.ceil_mode = true}).description() ==
+        "MaxPool1d(kernel_size=3, stride=3, padding=0, dilation=1, ceil_mode=true)");
   CHECK(nn::MaxPool1d(3).description() ==
         "MaxPool1d(kernel_size=3, stride=3, padding=0, dilation=1)");
   CHECK(nn::AvgPool1d(3, {.stride = 1}).description() ==

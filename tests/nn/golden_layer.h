@@ -91,6 +91,8 @@ void check_layer(const std::string& which, const Make& make, const Run& run,
       const Tensor& x = layers().at(which + ".in" + std::to_string(i));
       inputs.push_back(is_floating_point(x.dtype()) ? parameter(x.to(dtype)) : Variable(x));
     }
+    if (layers().has(which + ".arg.seed"))
+      manual_seed(static_cast<std::uint64_t>(integer(which, "seed")));
     const Values outputs = run(module, inputs);
     Variable total;
     for (std::size_t k = 0; k < outputs.size(); ++k) {

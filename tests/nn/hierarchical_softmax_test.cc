@@ -43,6 +43,13 @@ TEST_CASE("a hierarchical softmax is a distribution, near the root for frequent 
   CHECK(allclose(model.weight.grad(), gradient, 1e-12, 1e-14));
   CHECK(gradcheck([&](auto& v) { return model(v[0], targets); }, {input}));
 
+  const nn::HierarchicalSoftmax total({3, 2, 1}, 3, {.reduction = Reduction::sum});
+  const Variable nothing = total(zeros({0, 3}), zeros({0}, int64));
+  CHECK(nothing.item<double>() == 0);
+  nothing.backward();
+  CHECK(equal(total.weight.grad(), zeros({2, 3})));
+  CHECK(total.log_probabilities(zeros({0, 3})).shape() == Shape{0, 3});
+
   const nn::HierarchicalSoftmax each({1, 1}, 2, {.reduction = Reduction::none});
   CHECK(allclose(each(zeros({3, 2}), tensor({0, 1, 0})).value(), full({3}, 0.693147181)));
 }

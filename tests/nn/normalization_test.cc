@@ -14,7 +14,7 @@ using namespace tapegrad;
 using tapegrad::test::message_of;
 
 TEST_CASE("LayerNorm is PyTorch's") {
-  test::check_cases("layer_norm", 10, [](const std::string& which, DType dtype) {
+  test::check_cases("layer_norm", 12, [](const std::string& which, DType dtype) {
     return nn::LayerNorm(test::list(which, "shape"),
                          {.eps = test::number(which, "eps", 1e-5),
                           .elementwise_affine = test::flag(which, "elementwise_affine", true),
@@ -23,17 +23,18 @@ TEST_CASE("LayerNorm is PyTorch's") {
 }
 
 TEST_CASE("RMSNorm is its formula") {
-  test::check_cases("rms_norm", 5, [](const std::string& which, DType dtype) {
+  test::check_cases("rms_norm", 9, [](const std::string& which, DType dtype) {
     const bool given = test::layers().has(which + ".arg.eps");
     return nn::RMSNorm(test::list(which, "shape"),
                        {.eps = given ? std::optional(test::number(which, "eps", 0)) : std::nullopt,
+                        .elementwise_affine = test::flag(which, "elementwise_affine", true),
                         .dtype = dtype});
   });
 }
 
 TEST_CASE("BatchNorm1d is PyTorch's, in training and in eval mode") {
   const std::vector<std::string> cases = test::layers().cases("batch_norm1d");
-  CHECK(cases.size() == 16);
+  CHECK(cases.size() == 20);
   for (const std::string& which : cases) {
     test::check_layer(
         which,

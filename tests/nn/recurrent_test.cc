@@ -210,18 +210,18 @@ TEST_CASE("recurrent layers and cells begin with PyTorch's weights, under its na
 }
 
 TEST_CASE("RNN computes what PyTorch computes, forward and back") {
-  check_layer<nn::RNN>("rnn", 27);
+  check_layer<nn::RNN>("rnn", 33);
 }
 TEST_CASE("LSTM computes what PyTorch computes, forward and back") {
-  check_layer<nn::LSTM>("lstm", 23);
+  check_layer<nn::LSTM>("lstm", 29);
 }
 TEST_CASE("GRU computes what PyTorch computes, forward and back") {
-  check_layer<nn::GRU>("gru", 23);
+  check_layer<nn::GRU>("gru", 29);
 }
 TEST_CASE("recurrent cells compute what PyTorch's compute, forward and back") {
-  check_cell<nn::RNNCell>("rnn_cell", 8);
-  check_cell<nn::LSTMCell>("lstm_cell", 7);
-  check_cell<nn::GRUCell>("gru_cell", 7);
+  check_cell<nn::RNNCell>("rnn_cell", 9);
+  check_cell<nn::LSTMCell>("lstm_cell", 8);
+  check_cell<nn::GRUCell>("gru_cell", 8);
 }
 
 // What ends early ---------------------------------------------------------------------------------
@@ -263,6 +263,60 @@ TEST_CASE("a sequence that ends early is the shorter sequence, one that is empty
   }
 }
 
+TEST_CASE("a sequence of length 0 hands on its state and changes no gradient of another") {
+  manual_seed(8);
+  const Tensor x = randn({4, 3, 2}, float64);
+  const Tensor g = randn({4, 3, 6}, float64);     // of the output
+  const Tensor ends = randn({4, 3, 3}, float64);  // of the final states
+  const Tensor first = randn({4, 3, 3}, float64);
+  const auto check = [&](const auto& layer) {
+    // Gradients of x, h and all parameters, by backward() or through rules that can be
+    // differentiated again, for these sequences of the batch.
+    const auto gradients = [&](const Tensor& which, const Tensor& lengths, bool again) {
+      const Variable in = parameter(index_select(x, 1, which));
+      const Variable h = parameter(index_select(first, 1, which));
+      const auto result = layer(in, {.h = h, .lengths = lengths});
+      const Variable total = sum(result.output * Variable(index_select(g, 1, which))) +
+                             sum(result.h * Variable(index_select(ends, 1, which)));
+      std::vector<Variable> leaves{in, h};
+      for (const NamedParameter& each : layer.parameters()) leaves.push_back(each.variable);
+      std::vector<Tensor> all;
+      for (const Variable& d : grad(total, leaves, {.create_graph = again})) {
+        all.push_back(d.value());
+      }
+      return all;
+    };
+    for (const bool again : {false, true}) {
+      CAPTURE(layer.description(), again);
+      const auto with = gradients(tensor({0, 1, 2}), tensor({3, 0, 4}), again);
+      const auto without = gradients(tensor({0, 2}), tensor({3, 4}), again);
+      CHECK(equal(select(with[0], 1, 1), zeros({4, 2}, float64)));
+      CHECK(equal(select(with[1], 1, 1), select(ends, 1, 1)));
+      CHECK(close(index_select(with[0], 1, tensor({0, 2})), without[0]));
+      CHECK(close(index_select(with[1], 1, tensor({0, 2})), without[1]));
+      for (std::size_t i = 2; i < with.size(); ++i) CHECK(close(with[i], without[i]));
+
+      const auto nothing = gradients(tensor({0, 1, 2}), tensor({0, 0, 0}), again);
+      CHECK(equal(nothing[1], ends));
+      for (std::size_t i = 0; i < nothing.size(); ++i) {
+        if (i != 1) CHECK(equal(nothing[i], zeros_like(nothing[i])));
+      }
+    }
+    const auto result = layer(x, {.h = first, .lengths = tensor({0, 0, 0})});
+    CHECK(equal(result.output.value(), zeros({4, 3, 6}, float64)));
+    CHECK(equal(result.h.value(), first));
+    CHECK(equal(layer(x, {.lengths = tensor({0, 0, 0})}).h.value(), zeros({4, 3, 3}, float64)));
+  };
+  check(nn::RNN(2, 3, {.num_layers = 2, .bidirectional = true, .dtype = float64}));
+  check(nn::RNN(2, 3,
+                {.num_layers = 2,
+                 .nonlinearity = nn::Nonlinearity::relu,
+                 .bidirectional = true,
+                 .dtype = float64}));
+  check(nn::LSTM(2, 3, {.num_layers = 2, .bidirectional = true, .dtype = float64}));
+  check(nn::GRU(2, 3, {.num_layers = 2, .bidirectional = true, .dtype = float64}));
+}
+
 TEST_CASE("lengths and the mask that says the same, with and without batch_first") {
   manual_seed(2);
   const nn::GRU gru(3, 4, {.bidirectional = true, .dtype = float64});
@@ -287,6 +341,31 @@ TEST_CASE("lengths and the mask that says the same, with and without batch_first
   CHECK(close(one.h.value(), select(by_mask.h.value(), 1, 0)));
   const auto masked = gru(select(x, 1, 0), {.mask = select(mask, 1, 0)});
   CHECK(equal(masked.output.value(), one.output.value()));
+}
+
+TEST_CASE("the mask or lengths of a batch may be used for the next one before backward()") {
+  manual_seed(9);
+  for (const bool batch_first : {false, true}) {
+    const nn::GRU gru(2, 3, {.batch_first = batch_first});
+    Tensor mask = batch_first ? tensor({{true, true, false}, {true, false, false}})
+                              : tensor({{true, true}, {true, false}, {false, false}});
+    Tensor lengths = tensor({2, 1});
+    const Tensor x = randn(batch_first ? Shape{2, 3, 2} : Shape{3, 2, 2});
+    const auto gradient = [&](const nn::RNNArguments& with, bool reused) {
+      const Variable in = parameter(x.clone());
+      const Variable total = sum(square(gru(in, with).output));
+      if (reused) {
+        mask.fill_(true);
+        lengths.fill_(3);
+      }
+      total.backward();
+      return in.grad();
+    };
+    const Tensor expected = gradient({.mask = mask.clone()}, false);
+    CHECK(equal(gradient({.mask = mask}, true), expected));
+    lengths = tensor({2, 1});
+    CHECK(equal(gradient({.lengths = lengths}, true), expected));
+  }
 }
 
 TEST_CASE("a mask with holes skips steps") {

@@ -47,6 +47,7 @@ class MultiheadAttention : public Module {
 
   std::int64_t embed_dim() const { return in_proj_weight.size(1); }
   std::int64_t num_heads() const { return settings_->num_heads; }
+  const MultiheadAttentionOptions& options() const { return settings_->options; }
   std::string description() const override;
 
   Parameter in_proj_weight;  // (3 * embed_dim, embed_dim): of queries, keys, values

@@ -33,6 +33,7 @@ class Conv1d : public Module {
   // (batch, in_channels, length) -> (batch, out_channels, windows), or both without batch.
   Variable operator()(const Variable& x) const;
 
+  const Conv1dOptions& options() const { return *options_; }
   std::string description() const override;
 
   Parameter weight;  // (out_channels, in_channels, kernel_size)
@@ -50,6 +51,8 @@ class MaxPool1d : public Module {
  public:
   explicit MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options = {});
   Variable operator()(const Variable& x) const;
+  std::int64_t kernel_size() const { return settings_->kernel_size; }
+  const MaxPoolOptions& options() const { return settings_->options; }
   std::string description() const override;
 
  protected:
@@ -68,6 +71,8 @@ class AvgPool1d : public Module {
  public:
   explicit AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options = {});
   Variable operator()(const Variable& x) const;
+  std::int64_t kernel_size() const { return settings_->kernel_size; }
+  const AvgPoolOptions& options() const { return settings_->options; }
   std::string description() const override;
 
  protected:
@@ -88,6 +93,7 @@ class AdaptiveMaxPool1d : public Module {
  public:
   explicit AdaptiveMaxPool1d(std::int64_t output_size);
   Variable operator()(const Variable& x) const;
+  std::int64_t output_size() const { return *output_size_; }
   std::string description() const override;
 
  protected:
@@ -100,6 +106,7 @@ class AdaptiveAvgPool1d : public Module {
  public:
   explicit AdaptiveAvgPool1d(std::int64_t output_size);
   Variable operator()(const Variable& x) const;
+  std::int64_t output_size() const { return *output_size_; }
   std::string description() const override;
 
  protected:

@@ -212,6 +212,7 @@ OPERATORS = {
     "Equal": lambda a, x, y: x == y,
     "Less": lambda a, x, y: x < y,
     "Not": lambda a, x: ~x,
+    "Or": lambda a, x, y: x | y,
     "Where": lambda a, c, x, y: np.where(c, x, y),
     "Cast": lambda a, x: x.astype(types(a["to"])),
     "Clip": lambda a, x, low=None, high=None: np.clip(x, low, high) if low is not None or high is not None else x,

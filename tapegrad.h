@@ -5,6 +5,7 @@
 #include <tapegrad/autograd/gradcheck.h>
 #include <tapegrad/autograd/leaf.h>
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/passage.h>
 #include <tapegrad/autograd/record.h>
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/autograd/variable.h>
@@ -17,6 +18,7 @@
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
 #include <tapegrad/nn/hierarchical_softmax.h>
+#include <tapegrad/nn/hooks.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/losses.h>
@@ -30,6 +32,7 @@
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
 #include <tapegrad/nn/shared.h>
+#include <tapegrad/nn/summary.h>
 #include <tapegrad/nn/transformer.h>
 #include <tapegrad/nn/word_similarity.h>
 #include <tapegrad/nn/word_vectors.h>

@@ -264,6 +264,13 @@ Playback::~Playback() {
   tape_.playing_ = nullptr;
 }
 
+PassageNotes& Playback::notes(const void* passage) {
+  const auto found = std::find_if(notes_.rbegin(), notes_.rend(),
+                                  [=](const auto& each) { return each->passage == passage; });
+  if (found != notes_.rend()) return **found;
+  return *notes_.emplace_back(std::make_unique<PassageNotes>(PassageNotes{passage}));
+}
+
 // Marks the inputs and everything that was computed from them; nothing else needs its gradient.
 void Playback::want_only(const std::vector<Variable>& inputs) {
   all_wanted_ = false;

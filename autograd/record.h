@@ -20,11 +20,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/tensor/memory.h>
@@ -54,9 +56,19 @@ struct PlacedRows {
   std::int64_t table_rows = -1;  // of the table when it was looked up; -1 if nobody knows
 };
 
+// What a Passage (autograd/passage.h) has collected in one run through the tape.
+struct PassageNotes {
+  const void* passage;
+  std::vector<Variable> grad_inputs{};
+  std::vector<Variable> grad_outputs{};
+  bool called = false;
+};
+
 // One run through the tape, from newest to oldest. Rules' results are delivered to inputs here.
 class Playback {
  public:
+  static Playback& running() { return *tape().playing_; }  // for rules
+  PassageNotes& notes(const void* passage);                // kept to the end of the run
   bool wants(const Node& input) const { return all_wanted_ || input.wanted_; }
   bool records() const { return create_graph_; }
   void deliver(Node& input, Variable gradient);
@@ -99,6 +111,7 @@ class Playback {
   Entry* current_ = nullptr;  // where the walk is
   Leaf* staged_ = nullptr;    // the leaves that something was delivered to, linked and counted
   std::vector<Target> targets_;
+  std::vector<std::unique_ptr<PassageNotes>> notes_;
 };
 
 namespace detail {

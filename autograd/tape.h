@@ -138,7 +138,7 @@ class Tape {
   bool dropping_ = false;
   bool orphaned_ = false;          // its thread has ended; goes with its last entry
   const Entry* firing_ = nullptr;  // whose rules are running
-  const Playback* playing_ = nullptr;
+  Playback* playing_ = nullptr;
 
   static thread_local constinit Tape* current_;
 };

@@ -26,46 +26,68 @@ class ActivationWith : public Module {
 };
 
 struct Tanh : Module {
-  Variable operator()(const Variable& x) const { return tanh(x); }
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return tanh(in); }, x);
+  }
 };
 struct Sigmoid : Module {
-  Variable operator()(const Variable& x) const { return sigmoid(x); }
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return sigmoid(in); }, x);
+  }
 };
 struct ReLU : Module {
-  Variable operator()(const Variable& x) const { return relu(x); }
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return relu(in); }, x);
+  }
 };
 struct LeakyReLU : ActivationWith<double> {
   explicit LeakyReLU(double negative_slope = 0.01) : ActivationWith(negative_slope) {}
-  Variable operator()(const Variable& x) const { return leaky_relu(x, negative_slope()); }
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return leaky_relu(in, negative_slope()); }, x);
+  }
   double negative_slope() const { return option(); }
 };
 struct ELU : ActivationWith<double> {
   explicit ELU(double alpha = 1.0) : ActivationWith(alpha) {}
-  Variable operator()(const Variable& x) const { return elu(x, alpha()); }
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return elu(in, alpha()); }, x);
+  }
   double alpha() const { return option(); }
 };
 struct GELU : Module {
-  Variable operator()(const Variable& x) const { return gelu(x); }
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return gelu(in); }, x);
+  }
 };
 struct SiLU : Module {
-  Variable operator()(const Variable& x) const { return silu(x); }
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return silu(in); }, x);
+  }
 };
 struct Softplus : Module {
-  Variable operator()(const Variable& x) const { return softplus(x); }
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return softplus(in); }, x);
+  }
 };
 struct Softmax : ActivationWith<std::int64_t> {
   explicit Softmax(std::int64_t dim) : ActivationWith(dim) {}
-  Variable operator()(const Variable& x) const { return softmax(x, dim()); }
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return softmax(in, dim()); }, x);
+  }
   std::int64_t dim() const { return option(); }
 };
 struct LogSoftmax : ActivationWith<std::int64_t> {
   explicit LogSoftmax(std::int64_t dim) : ActivationWith(dim) {}
-  Variable operator()(const Variable& x) const { return log_softmax(x, dim()); }
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return log_softmax(in, dim()); }, x);
+  }
   std::int64_t dim() const { return option(); }
 };
 // All dimensions but the first become one.
 struct Flatten : Module {
-  Variable operator()(const Variable& x) const { return flatten(x, 1); }
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return flatten(in, 1); }, x);
+  }
 };
 
 extern template class ActivationWith<double>;

@@ -95,6 +95,14 @@ Tensor MultiheadAttention::mask_for(const AttentionCall& call, std::int64_t batc
 AttentionResult MultiheadAttention::operator()(const Variable& query, const Variable& key,
                                                const Variable& value,
                                                const AttentionCall& call) const {
+  return hooked([&](const Variable& q, const Variable& k,
+                    const Variable& v) { return forward(q, k, v, call); },
+                query, key, value);
+}
+
+AttentionResult MultiheadAttention::forward(const Variable& query, const Variable& key,
+                                            const Variable& value,
+                                            const AttentionCall& call) const {
   const auto fits = [&](const Variable& x) {
     return (x.dim() == 2 || x.dim() == 3) && x.dim() == query.dim() && x.size(-1) == embed_dim();
   };
@@ -112,7 +120,7 @@ AttentionResult MultiheadAttention::operator()(const Variable& query, const Vari
     if (call.key_padding_mask.defined()) {
       one.key_padding_mask = unsqueeze(call.key_padding_mask, 0);
     }
-    const AttentionResult result = (*this)(batched(query), batched(key), batched(value), one);
+    const AttentionResult result = forward(batched(query), batched(key), batched(value), one);
     return {squeeze(result.output, batch_dim),
             call.need_weights ? squeeze(result.weights, 0) : Variable()};
   }
@@ -145,6 +153,18 @@ AttentionResult MultiheadAttention::operator()(const Variable& query, const Vari
   result.output = steps_first(out_proj(joined));
   if (call.need_weights) result.weights = call.average_attn_weights ? mean(weights, 1) : weights;
   return result;
+}
+
+std::int64_t MultiheadAttention::mult_adds(const std::vector<Variable>& inputs,
+                                           const std::vector<Variable>& outputs) const {
+  std::int64_t count = 0;
+  for (const Variable& x : inputs) {  // query, key, value
+    if (x.numel() == 0) return 0;
+    const std::int64_t bias = in_proj_bias.defined() ? 1 : 0;
+    count += x.numel() / x.size(-1) * embed_dim() * (x.size(-1) + bias);
+  }
+  const bool batch_first = inputs[1].dim() == 3 && settings_->options.batch_first;
+  return count + 2 * outputs.front().numel() * inputs[1].size(batch_first ? 1 : 0);
 }
 
 std::string MultiheadAttention::description() const {

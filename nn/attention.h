@@ -49,6 +49,9 @@ class MultiheadAttention : public Module {
   std::int64_t num_heads() const { return settings_->num_heads; }
   const MultiheadAttentionOptions& options() const { return settings_->options; }
   std::string description() const override;
+  // Of the projections, and of queries with keys and weights with values.
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
   Parameter in_proj_weight;  // (3 * embed_dim, embed_dim): of queries, keys, values
   Parameter in_proj_bias;    // (3 * embed_dim); undefined if there is none
@@ -58,6 +61,8 @@ class MultiheadAttention : public Module {
   void become(const Module& other) const override;
 
  private:
+  AttentionResult forward(const Variable& query, const Variable& key, const Variable& value,
+                          const AttentionCall& call) const;
   struct Settings {
     std::int64_t num_heads;
     MultiheadAttentionOptions options;

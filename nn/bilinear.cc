@@ -31,7 +31,9 @@ Bilinear::Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::in
                : Parameter()) {}
 
 Variable Bilinear::operator()(const Variable& a, const Variable& b) const {
-  return bilinear(a, b, weight, bias);
+  return hooked(
+      [this](const Variable& in1, const Variable& in2) { return bilinear(in1, in2, weight, bias); },
+      a, b);
 }
 
 std::string Bilinear::description() const {

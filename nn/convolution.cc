@@ -56,9 +56,20 @@ Conv1d::Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t
       options_(options) {}
 
 Variable Conv1d::operator()(const Variable& x) const {
-  return conv1d(
-      x, weight, bias,
-      {.stride = options_->stride, .padding = options_->padding, .dilation = options_->dilation});
+  return hooked(
+      [this](const Variable& in) {
+        return conv1d(in, weight, bias,
+                      {.stride = options_->stride,
+                       .padding = options_->padding,
+                       .dilation = options_->dilation});
+      },
+      x);
+}
+
+std::int64_t Conv1d::mult_adds(const std::vector<Variable>& /*inputs*/,
+                               const std::vector<Variable>& outputs) const {
+  const Variable& y = outputs.front();
+  return y.numel() == 0 ? 0 : own_parameter_count() * (y.numel() / weight.size(0));
 }
 
 std::string Conv1d::description() const {
@@ -86,7 +97,11 @@ MaxPool1d::MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options)
     : settings_({kernel_size, options}) {}
 
 Variable MaxPool1d::operator()(const Variable& x) const {
-  return max_pool1d(x, settings_->kernel_size, settings_->options);
+  return hooked(
+      [this](const Variable& in) {
+        return max_pool1d(in, settings_->kernel_size, settings_->options);
+      },
+      x);
 }
 
 std::string MaxPool1d::description() const {
@@ -106,7 +121,11 @@ AvgPool1d::AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options)
     : settings_({kernel_size, options}) {}
 
 Variable AvgPool1d::operator()(const Variable& x) const {
-  return avg_pool1d(x, settings_->kernel_size, settings_->options);
+  return hooked(
+      [this](const Variable& in) {
+        return avg_pool1d(in, settings_->kernel_size, settings_->options);
+      },
+      x);
 }
 
 std::string AvgPool1d::description() const {
@@ -154,8 +173,12 @@ AdaptiveMaxPool1d::AdaptiveMaxPool1d(std::int64_t output_size)
     : output_size_(checked_size("AdaptiveMaxPool1d", output_size)) {}
 
 Variable AdaptiveMaxPool1d::operator()(const Variable& x) const {
-  return by_parts("AdaptiveMaxPool1d", x, *output_size_,
-                  [](const Variable& part) { return max(part, -1).values; });
+  return hooked(
+      [this](const Variable& in) {
+        return by_parts("AdaptiveMaxPool1d", in, *output_size_,
+                        [](const Variable& part) { return max(part, -1).values; });
+      },
+      x);
 }
 
 std::string AdaptiveMaxPool1d::description() const {
@@ -171,8 +194,12 @@ AdaptiveAvgPool1d::AdaptiveAvgPool1d(std::int64_t output_size)
     : output_size_(checked_size("AdaptiveAvgPool1d", output_size)) {}
 
 Variable AdaptiveAvgPool1d::operator()(const Variable& x) const {
-  return by_parts("AdaptiveAvgPool1d", x, *output_size_,
-                  [](const Variable& part) { return mean(part, -1); });
+  return hooked(
+      [this](const Variable& in) {
+        return by_parts("AdaptiveAvgPool1d", in, *output_size_,
+                        [](const Variable& part) { return mean(part, -1); });
+      },
+      x);
 }
 
 std::string AdaptiveAvgPool1d::description() const {

@@ -35,6 +35,8 @@ class Conv1d : public Module {
 
   const Conv1dOptions& options() const { return *options_; }
   std::string description() const override;
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
   Parameter weight;  // (out_channels, in_channels, kernel_size)
   Parameter bias;    // (out_channels); undefined if there is none

@@ -21,6 +21,10 @@ double checked(const char* layer, double p) {
 Dropout::Dropout(double p) : p_(checked("Dropout", p)) {}
 
 Variable Dropout::operator()(const Variable& x) const {
+  return hooked([this](const Variable& in) { return forward(in); }, x);
+}
+
+Variable Dropout::forward(const Variable& x) const {
   if (!is_training() || p() == 0) return x;
   if (p() == 1) return x * 0;
   Tensor mask = bernoulli_(empty(x.shape(), x.dtype()), 1 - p());
@@ -44,6 +48,10 @@ void Dropout::become(const Module& other) const {
 Dropout1d::Dropout1d(double p) : ActivationWith(checked("Dropout1d", p)) {}
 
 Variable Dropout1d::operator()(const Variable& x) const {
+  return hooked([this](const Variable& in) { return forward(in); }, x);
+}
+
+Variable Dropout1d::forward(const Variable& x) const {
   if (x.dim() != 2 && x.dim() != 3) {
     throw ShapeError("Dropout1d: x is " + to_string(x.sizes()) +
                      ", needed (batch, channels, length) or (channels, length)");
@@ -63,6 +71,10 @@ AlphaDropout::AlphaDropout(double p) : ActivationWith(checked("AlphaDropout", p)
 
 // y = a (kept ? x : -limit) + b, where a and b restore mean 0 and variance 1
 Variable AlphaDropout::operator()(const Variable& x) const {
+  return hooked([this](const Variable& in) { return forward(in); }, x);
+}
+
+Variable AlphaDropout::forward(const Variable& x) const {
   if (!is_training() || p() == 0) return x;
   if (p() == 1) return x * 0;
   constexpr double kLimit = 1.7580993408473766;  // of SELU below

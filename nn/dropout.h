@@ -21,6 +21,7 @@ class Dropout : public Module {
   void become(const Module& other) const override;
 
  private:
+  Variable forward(const Variable& x) const;
   Shared<double> p_;
 };
 
@@ -30,6 +31,9 @@ struct Dropout1d : ActivationWith<double> {
   explicit Dropout1d(double p = 0.5);
   Variable operator()(const Variable& x) const;
   double p() const { return option(); }
+
+ private:
+  Variable forward(const Variable& x) const;
 };
 
 // Keeps the mean and variance that SELU works towards: dropped elements become SELU's limit, and
@@ -38,6 +42,9 @@ struct AlphaDropout : ActivationWith<double> {
   explicit AlphaDropout(double p = 0.5);
   Variable operator()(const Variable& x) const;
   double p() const { return option(); }
+
+ private:
+  Variable forward(const Variable& x) const;
 };
 
 }  // namespace tapegrad::nn

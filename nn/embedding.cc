@@ -120,6 +120,10 @@ Embedding Embedding::from_pretrained(const Tensor& vectors, EmbeddingOptions opt
 // Looking up --------------------------------------------------------------------------------------
 
 Variable Embedding::operator()(const Tensor& ids) const {
+  return hooked([this](const Tensor& in) { return forward(in); }, ids);
+}
+
+Variable Embedding::forward(const Tensor& ids) const {
   const EmbeddingOptions& options = *options_;
   const bool in_forward = options.norm_mode == NormMode::in_forward;
   const bool mask_only = options.padding_mode == PaddingMode::mask_only;
@@ -229,6 +233,11 @@ void Embedding::remap_to(const char* operation, const std::vector<std::int64_t>&
 }
 
 // Describing --------------------------------------------------------------------------------------
+
+std::int64_t Embedding::mult_adds(const std::vector<Variable>& inputs,
+                                  const std::vector<Variable>& /*outputs*/) const {
+  return lora_b.defined() ? inputs.front().numel() * lora_b.numel() : 0;
+}
 
 std::string Embedding::description() const {
   const EmbeddingOptions& options = *options_;

@@ -132,6 +132,9 @@ class Embedding : public Module {
   std::optional<std::int64_t> padding_idx() const { return options_->padding_idx; }
   const EmbeddingOptions& options() const { return *options_; }
   std::string description() const override;
+  // A lookup takes none; LoRA's product does.
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
   Parameter weight;  // (num_embeddings, embedding_dim)
   Parameter lora_a;  // (num_embeddings, lora_rank); undefined without LoRA, as lora_b
@@ -148,6 +151,7 @@ class Embedding : public Module {
   void loaded(const std::string& name) const override;
 
  private:
+  Variable forward(const Tensor& ids) const;
   Embedding(EmbeddingOptions options, std::int64_t rows, std::int64_t width);
   double lora_factor() const;
   void remap_to(const char* operation, const std::vector<std::int64_t>& sources) const;

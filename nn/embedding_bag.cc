@@ -47,6 +47,13 @@ EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& vectors, EmbeddingBagOp
 
 Variable EmbeddingBag::operator()(const Tensor& ids, const Tensor& offsets,
                                   const Variable& per_sample_weights) const {
+  return hooked([this](const Tensor& in, const Tensor& starts,
+                       const Variable& factors) { return forward(in, starts, factors); },
+                ids, offsets, per_sample_weights);
+}
+
+Variable EmbeddingBag::forward(const Tensor& ids, const Tensor& offsets,
+                               const Variable& per_sample_weights) const {
   return embedding_bag(weight, ids, offsets,
                        {.mode = options_->mode,
                         .include_last_offset = options_->include_last_offset && offsets.defined(),
@@ -91,6 +98,11 @@ void EmbeddingBag::remap_to(const char* operation, const std::vector<std::int64_
   weight.leaf().remap_rows(sources,
                            normal_(empty({new_rows(sources), weight.size(1)}, weight.dtype())));
   options_->padding_idx = padding;
+}
+
+std::int64_t EmbeddingBag::mult_adds(const std::vector<Variable>& inputs,
+                                     const std::vector<Variable>& /*outputs*/) const {
+  return inputs[2].defined() ? inputs[2].numel() * embedding_dim() : 0;
 }
 
 std::string EmbeddingBag::description() const {

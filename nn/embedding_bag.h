@@ -66,6 +66,9 @@ class EmbeddingBag : public Module {
   std::optional<std::int64_t> padding_idx() const { return options_->padding_idx; }
   const EmbeddingBagOptions& options() const { return *options_; }
   std::string description() const override;
+  // Those with per_sample_weights.
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
   Parameter weight;  // (num_embeddings, embedding_dim)
 
@@ -73,6 +76,8 @@ class EmbeddingBag : public Module {
   void become(const Module& other) const override;
 
  private:
+  Variable forward(const Tensor& ids, const Tensor& offsets,
+                   const Variable& per_sample_weights) const;
   EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width);
   void remap_to(const char* operation, const std::vector<std::int64_t>& sources) const;
   Shared<EmbeddingBagOptions> options_;  // padding_idx is not negative here, weight is undefined

@@ -81,6 +81,11 @@ HierarchicalSoftmax::HierarchicalSoftmax(const std::vector<std::int64_t>& counts
       weight(register_parameter("weight", zeros({classes() - 1, dim}, options.dtype))) {}
 
 Variable HierarchicalSoftmax::operator()(const Variable& input, const Tensor& targets) const {
+  return hooked([this](const Variable& in, const Tensor& wanted) { return forward(in, wanted); },
+                input, targets);
+}
+
+Variable HierarchicalSoftmax::forward(const Variable& input, const Tensor& targets) const {
   if (input.dim() != 2 || input.size(1) != weight.size(1) ||
       targets.shape() != Shape{input.size(0)}) {
     throw ShapeError("HierarchicalSoftmax: input is " + to_string(input.sizes()) + " and targets " +
@@ -115,6 +120,11 @@ Variable HierarchicalSoftmax::log_probabilities(const Variable& input) const {
 
 std::int64_t HierarchicalSoftmax::depth(std::int64_t class_id) const {
   return sum(select(tree_->turns, 0, class_id) != 0).item<std::int64_t>();
+}
+
+std::int64_t HierarchicalSoftmax::mult_adds(const std::vector<Variable>& inputs,
+                                            const std::vector<Variable>& /*outputs*/) const {
+  return inputs[1].numel() * tree_->nodes.size(1) * weight.size(1);
 }
 
 std::string HierarchicalSoftmax::description() const {

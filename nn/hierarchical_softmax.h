@@ -37,8 +37,12 @@ class HierarchicalSoftmax : public Module {
   // How many turns lead to the class.
   std::int64_t depth(std::int64_t class_id) const;
   std::string description() const override;
+  // As if every way were as long as the longest.
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
  private:
+  Variable forward(const Variable& input, const Tensor& targets) const;
   struct Tree {
     Tensor nodes;  // (classes, longest way) int64: the way from the root; filled up with the root
     Tensor turns;  // the same in weight's type: 1 right, -1 left, 0 behind the end

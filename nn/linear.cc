@@ -56,7 +56,9 @@ Linear::Linear(const Parameter& tied, bool with_bias)
   tie(weight, tied);
 }
 
-Variable Linear::operator()(const Variable& x) const { return linear(x, weight, bias); }
+Variable Linear::operator()(const Variable& x) const {
+  return hooked([this](const Variable& in) { return linear(in, weight, bias); }, x);
+}
 
 std::string Linear::description() const {
   return "Linear(" + std::to_string(weight.size(1)) + ", " + std::to_string(weight.size(0)) +

@@ -3,11 +3,13 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <ostream>
 #include <set>
 
 #include <tapegrad/autograd/leaf.h>
+#include <tapegrad/nn/text.h>
 
 namespace tapegrad {
 
@@ -218,6 +220,34 @@ void Module::to(DType dtype) const {
   });
 }
 
+// Hooks -------------------------------------------------------------------------------------------
+
+namespace {
+std::size_t next_hook() {
+  static std::atomic<std::size_t> count = 0;
+  return ++count;
+}
+}  // namespace
+
+std::size_t Module::register_forward_pre_hook(ForwardPreHook hook) const {
+  return state_->hooks.emplace_back(ModuleHook{.number = next_hook(), .before = std::move(hook)})
+      .number;
+}
+
+std::size_t Module::register_forward_hook(ForwardHook hook) const {
+  return state_->hooks.emplace_back(ModuleHook{.number = next_hook(), .after = std::move(hook)})
+      .number;
+}
+
+std::size_t Module::register_full_backward_hook(BackwardHook hook) const {
+  return state_->hooks.emplace_back(ModuleHook{.number = next_hook(), .backward = std::move(hook)})
+      .number;
+}
+
+void Module::remove_hook(std::size_t hook) const {
+  std::erase_if(state_->hooks, [hook](const ModuleHook& each) { return each.number == hook; });
+}
+
 // Saving and loading ------------------------------------------------------------------------------
 
 Tensor Module::saved(const std::string& /*name*/, const Parameter& parameter) const {
@@ -313,18 +343,20 @@ std::string Module::description() const {
   return scope == std::string::npos ? full : full.substr(scope + 2);
 }
 
-namespace {
-
-std::string with_separators(std::int64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t i = text.size(); i > 3;) {
-    i -= 3;
-    text.insert(i, ",");
+std::int64_t Module::own_parameter_count() const {
+  std::int64_t count = 0;
+  for (const auto& entry : state_->parameters) {
+    if (entry.second.defined()) count += entry.second.numel();
   }
-  return text;
+  return count;
 }
 
-}  // namespace
+std::int64_t Module::mult_adds(const std::vector<Variable>& /*inputs*/,
+                               const std::vector<Variable>& outputs) const {
+  const Variable& y = outputs.front();
+  if (!y.defined() || y.numel() == 0) return 0;
+  return own_parameter_count() * (y.dim() == 0 ? 1 : y.numel() / y.size(-1));
+}
 
 void Module::print(std::ostream& out, const std::string& name, int depth) const {
   std::int64_t count = 0;

@@ -17,6 +17,7 @@
 // with the old object: replace_module() and tie() do it right.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <iosfwd>
 #include <memory>
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/variable.h>
+#include <tapegrad/nn/hooks.h>
 #include <tapegrad/nn/parameter.h>
 #include <tapegrad/nn/shared.h>
 #include <tapegrad/tensor/state_dict.h>
@@ -87,6 +89,14 @@ class Module {
     function(*this);
   }
 
+  // Functions to run at every call of this module, through whichever handle, from now on
+  // (nn/hooks.h); in a clone() too. Each gives a number for remove_hook(), which ignores one that
+  // is not there. What is added or removed while the module runs counts from the next call on.
+  std::size_t register_forward_pre_hook(ForwardPreHook hook) const;
+  std::size_t register_forward_hook(ForwardHook hook) const;
+  std::size_t register_full_backward_hook(BackwardHook hook) const;
+  void remove_hook(std::size_t hook) const;
+
   // Puts `module` in the place of the registered module of that name, of the same class: all
   // handles to the old one, the member variable included, use the new parameters, buffers and
   // options from now on. ValueError if there is no such name, or if the class or a registered name
@@ -98,6 +108,15 @@ class Module {
 
   // One line about this module alone, as in the tree that operator<< prints.
   virtual std::string description() const;
+
+  // How many multiplications with a parameter of its own, each with its addition, one call takes
+  // that had these inputs and outputs; modules inside count their own. Here: every parameter once
+  // for each row of the first output, as in Linear. summary() asks (nn/summary.h).
+  virtual std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                                 const std::vector<Variable>& outputs) const;
+
+  // Of this module alone, not of those inside.
+  std::int64_t own_parameter_count() const;
 
  protected:
   // Each gives back what it registered, to initialise the member of the same name with. ValueError
@@ -111,6 +130,16 @@ class Module {
       return std::static_pointer_cast<Module>(std::make_shared<M>(static_cast<const M&>(original)));
     });
     return module;
+  }
+
+  // For operator(): body(inputs...) with this module's hooks around it; without hooks it costs one
+  // comparison. Inputs are Variables and Tensors, the result as for_each_variable() takes
+  // it (nn/hooks.h). What the body needs besides, it captures; hooks do not see it.
+  template <class Body, class... Inputs>
+  auto hooked(const Body& body, const Inputs&... inputs) const {
+    if (state_->hooks.empty()) return body(inputs...);
+    return run_hooked<Body, Inputs...>(body, {Variable(inputs)...},
+                                       std::index_sequence_for<Inputs...>());
   }
 
   // How a layer saves its own parameters: whether one is in the state dict, what stands there for
@@ -140,7 +169,19 @@ class Module {
     std::vector<std::pair<std::string, Parameter>> parameters;
     std::vector<std::pair<std::string, Buffer>> buffers;
     std::vector<Child> children;
+    ModuleHooks hooks;
   };
+
+  template <class Body, class... Inputs, std::size_t... I>
+  auto run_hooked(const Body& body, std::vector<Variable> inputs,
+                  std::index_sequence<I...> /*positions*/) const {
+    HookedCall call(*this, state_->hooks, std::move(inputs));
+    auto result = body(as_input<Inputs>(call.inputs()[I])...);
+    const std::vector<Variable> outputs = call.finish(variables_of(result));
+    std::size_t i = 0;
+    for_each_variable(result, [&](Variable& each) { each = outputs[i++]; });
+    return result;
+  }
 
   void add_child(const std::string& name, std::shared_ptr<Module> module, Child::Copy copy);
   void check_name(const std::string& name) const;

@@ -30,7 +30,11 @@ LayerNorm::LayerNorm(const Shape& normalized_shape, LayerNormOptions options)
       settings_({checked("LayerNorm", normalized_shape), options.eps}) {}
 
 Variable LayerNorm::operator()(const Variable& x) const {
-  return layer_norm(x, settings_->shape, weight, bias, settings_->eps);
+  return hooked(
+      [this](const Variable& in) {
+        return layer_norm(in, settings_->shape, weight, bias, settings_->eps);
+      },
+      x);
 }
 
 std::string LayerNorm::description() const {
@@ -55,7 +59,9 @@ RMSNorm::RMSNorm(const Shape& normalized_shape, RMSNormOptions options)
       settings_({checked("RMSNorm", normalized_shape), options.eps}) {}
 
 Variable RMSNorm::operator()(const Variable& x) const {
-  return rms_norm(x, settings_->shape, weight, settings_->eps);
+  return hooked(
+      [this](const Variable& in) { return rms_norm(in, settings_->shape, weight, settings_->eps); },
+      x);
 }
 
 std::string RMSNorm::description() const {
@@ -100,6 +106,10 @@ BatchNorm1d::BatchNorm1d(std::int64_t num_features, BatchNormOptions options)
       settings_({checked_features(num_features), options}) {}
 
 Variable BatchNorm1d::operator()(const Variable& x) const {
+  return hooked([this](const Variable& in) { return forward(in); }, x);
+}
+
+Variable BatchNorm1d::forward(const Variable& x) const {
   if ((x.dim() != 2 && x.dim() != 3) || x.size(1) != num_features()) {
     throw ShapeError("BatchNorm1d: x is " + to_string(x.sizes()) + ", needed (batch, " +
                      std::to_string(num_features()) + ") or (batch, " +
@@ -131,6 +141,11 @@ void BatchNorm1d::reset_running_stats() const {
   *running_mean = zeros_like(*running_mean);
   *running_var = ones_like(*running_var);
   *num_batches_tracked = zeros({}, int64);
+}
+
+std::int64_t BatchNorm1d::mult_adds(const std::vector<Variable>& /*inputs*/,
+                                    const std::vector<Variable>& outputs) const {
+  return weight.defined() ? 2 * outputs.front().numel() : 0;
 }
 
 std::string BatchNorm1d::description() const {

@@ -100,6 +100,8 @@ class BatchNorm1d : public Module {
   std::int64_t num_features() const { return settings_->num_features; }
   const BatchNormOptions& options() const { return settings_->options; }
   std::string description() const override;
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
 
   Parameter weight;  // (num_features), as bias; undefined if there is none
   Parameter bias;
@@ -111,6 +113,7 @@ class BatchNorm1d : public Module {
   void become(const Module& other) const override;
 
  private:
+  Variable forward(const Variable& x) const;
   struct Settings {
     std::int64_t num_features;
     BatchNormOptions options;

@@ -168,6 +168,16 @@ Tensor RNNBase::counted_steps(const Variable& x, const LSTMArguments& with) cons
 
 // Running -----------------------------------------------------------------------------------------
 
+RNNResult RNNBase::run_without_c(Recurrence kind, const Variable& x,
+                                 const RNNArguments& with) const {
+  return hooked(
+      [&](const Variable& in, const Variable& h) {
+        LSTMResult result = run(kind, in, {.h = h, .lengths = with.lengths, .mask = with.mask});
+        return RNNResult{std::move(result.output), std::move(result.h)};
+      },
+      x, with.h);
+}
+
 // Inside, time comes first: (steps, batch, ...).
 LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments& with) const {
   check(x, with);
@@ -237,9 +247,7 @@ RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, RNNOptions options)
 
 RNNResult RNN::operator()(const Variable& x, const RNNArguments& with) const {
   const bool relu = nonlinearity() == Nonlinearity::relu;
-  LSTMResult result = run(relu ? Recurrence::relu : Recurrence::tanh, x,
-                          {.h = with.h, .lengths = with.lengths, .mask = with.mask});
-  return {std::move(result.output), std::move(result.h)};
+  return run_without_c(relu ? Recurrence::relu : Recurrence::tanh, x, with);
 }
 
 LSTM::LSTM(std::int64_t input_size, std::int64_t hidden_size, LSTMOptions options)
@@ -253,7 +261,12 @@ LSTM::LSTM(std::int64_t input_size, std::int64_t hidden_size, LSTMOptions option
               options.dtype) {}
 
 LSTMResult LSTM::operator()(const Variable& x, const LSTMArguments& with) const {
-  return run(Recurrence::lstm, x, with);
+  return hooked(
+      [&](const Variable& in, const Variable& h, const Variable& c) {
+        return run(Recurrence::lstm, in,
+                   {.h = h, .c = c, .lengths = with.lengths, .mask = with.mask});
+      },
+      x, with.h, with.c);
 }
 
 GRU::GRU(std::int64_t input_size, std::int64_t hidden_size, GRUOptions options)
@@ -267,9 +280,7 @@ GRU::GRU(std::int64_t input_size, std::int64_t hidden_size, GRUOptions options)
               options.dtype) {}
 
 RNNResult GRU::operator()(const Variable& x, const RNNArguments& with) const {
-  LSTMResult result =
-      run(Recurrence::gru, x, {.h = with.h, .lengths = with.lengths, .mask = with.mask});
-  return {std::move(result.output), std::move(result.h)};
+  return run_without_c(Recurrence::gru, x, with);
 }
 
 }  // namespace tapegrad::nn

@@ -16,10 +16,6 @@
 #include <tapegrad/nn/module.h>
 #include <tapegrad/nn/rnn_cell.h>
 
-namespace tapegrad {
-enum class Recurrence;
-}  // namespace tapegrad
-
 namespace tapegrad::nn {
 
 struct RNNOptions {
@@ -105,6 +101,7 @@ class RNNBase : public Module {
   RNNBase(const char* name, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,
           const Settings& settings, DType dtype);
   LSTMResult run(Recurrence kind, const Variable& x, const LSTMArguments& with) const;
+  RNNResult run_without_c(Recurrence kind, const Variable& x, const RNNArguments& with) const;
   void become(const Module& other) const override;
 
  private:

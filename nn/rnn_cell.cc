@@ -94,6 +94,16 @@ void RNNCellBase::check(const Variable& x, const Variable& state, const char* na
   }
 }
 
+Variable RNNCellBase::step(Recurrence kind, const Variable& x, const Variable& h,
+                           const Tensor& mask) const {
+  return hooked(
+      [&](const Variable& in, const Variable& state) {
+        check(in, state, "h", mask);
+        return recurrent_step(kind, inputs_of(*this, in, {.h = state}, mask));
+      },
+      x, h);
+}
+
 std::string RNNCellBase::description() const {
   return std::string(name_) + "(" + std::to_string(input_size()) + ", " +
          std::to_string(hidden_size()) + (bias_ih.defined() ? ")" : ", bias=false)");
@@ -106,10 +116,8 @@ RNNCell::RNNCell(std::int64_t input_size, std::int64_t hidden_size, RNNCellOptio
       options_(options) {}
 
 Variable RNNCell::operator()(const Variable& x, const Variable& h, const Tensor& mask) const {
-  check(x, h, "h", mask);
   const bool relu = options_->nonlinearity == Nonlinearity::relu;
-  return recurrent_step(relu ? Recurrence::relu : Recurrence::tanh,
-                        inputs_of(*this, x, {.h = h}, mask));
+  return step(relu ? Recurrence::relu : Recurrence::tanh, x, h, mask);
 }
 Variable RNNCell::operator()(const Variable& x, const Variable& h) const {
   return (*this)(x, h, Tensor());
@@ -140,10 +148,14 @@ LSTMCell::LSTMCell(std::int64_t input_size, std::int64_t hidden_size, LSTMCellOp
 
 LSTMState LSTMCell::operator()(const Variable& x, const LSTMState& state,
                                const Tensor& mask) const {
-  check(x, state.h, "h", mask);
-  check(x, state.c, "c");
-  const Variable both = recurrent_step(Recurrence::lstm, inputs_of(*this, x, state, mask));
-  return {select(both, 0, 0), select(both, 0, 1)};
+  return hooked(
+      [&](const Variable& in, const Variable& h, const Variable& c) {
+        check(in, h, "h", mask);
+        check(in, c, "c");
+        const Variable both = recurrent_step(Recurrence::lstm, inputs_of(*this, in, {h, c}, mask));
+        return LSTMState{select(both, 0, 0), select(both, 0, 1)};
+      },
+      x, state.h, state.c);
 }
 LSTMState LSTMCell::operator()(const Variable& x, const LSTMState& state) const {
   return (*this)(x, state, Tensor());
@@ -163,8 +175,7 @@ GRUCell::GRUCell(std::int64_t input_size, std::int64_t hidden_size, GRUCellOptio
     : RNNCellBase("GRUCell", 3, input_size, hidden_size, options.bias, options.dtype) {}
 
 Variable GRUCell::operator()(const Variable& x, const Variable& h, const Tensor& mask) const {
-  check(x, h, "h", mask);
-  return recurrent_step(Recurrence::gru, inputs_of(*this, x, {.h = h}, mask));
+  return step(Recurrence::gru, x, h, mask);
 }
 Variable GRUCell::operator()(const Variable& x, const Variable& h) const {
   return (*this)(x, h, Tensor());

@@ -7,6 +7,10 @@
 
 #include <tapegrad/nn/module.h>
 
+namespace tapegrad {
+enum class Recurrence;
+}  // namespace tapegrad
+
 namespace tapegrad::nn {
 
 enum class Nonlinearity { tanh, relu };
@@ -43,6 +47,8 @@ class RNNCellBase : public Module {
   // one, fit; an undefined state fits.
   void check(const Variable& x, const Variable& state, const char* name_of_state,
              const Tensor& mask = {}) const;
+  // Of a cell whose state is h alone.
+  Variable step(Recurrence kind, const Variable& x, const Variable& h, const Tensor& mask) const;
 
  private:
   Parameter draw(const std::string& name, const Shape& shape, std::int64_t hidden_size,

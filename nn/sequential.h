@@ -42,9 +42,13 @@ class Sequential : public Module {
   std::size_t size() const { return steps_->size(); }
 
   Variable operator()(const Variable& x) const {
-    Variable y = x;
-    for (const Step& each : *steps_) y = each.run(y);
-    return y;
+    return hooked(
+        [this](const Variable& in) {
+          Variable y = in;
+          for (const Step& each : *steps_) y = each.run(y);
+          return y;
+        },
+        x);
   }
 
  protected:

@@ -64,6 +64,7 @@ class TransformerEncoderLayer : public Module {
   void become(const Module& other) const override;
 
  private:
+  Variable forward(const Variable& x, const EncoderCall& call) const;
   Variable attended(const Variable& x, const EncoderCall& call) const;
   Variable fed_forward(const Variable& x) const;
   Shared<TransformerEncoderLayerOptions> options_;
@@ -81,6 +82,9 @@ class TransformerEncoder : public Module {
 
   ModuleList<TransformerEncoderLayer> layers;
   std::optional<LayerNorm> norm;
+
+ private:
+  Variable forward(const Variable& x, const EncoderCall& call) const;
 };
 
 // True above the diagonal: step i sees the steps 0 ... i only. For EncoderCall::mask.
@@ -112,6 +116,7 @@ class PositionalEncoding : public Module {
   void become(const Module& other) const override;
 
  private:
+  Variable forward(const Variable& x) const;
   Shared<PositionOptions> options_;
   Shared<Tensor> table_;
 };
@@ -133,6 +138,7 @@ class LearnedPositions : public Module {
   void become(const Module& other) const override;
 
  private:
+  Variable forward(const Variable& x) const;
   Shared<PositionOptions> options_;
 };
 

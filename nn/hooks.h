@@ -1,0 +1,117 @@
+// Hooks: functions that see what goes into a module and what comes out, on the way there and on the
+// way back, without a change to the module. They are registered with Module's functions:
+//
+//   const std::size_t hook = model.hidden.register_forward_hook(
+//       [](const tapegrad::nn::Module& module, const auto& inputs, auto& outputs) {
+//         std::cout << module.description() << ' ' << outputs[0] << '\n';
+//       });
+//   model(x);
+//   model.hidden.remove_hook(hook);
+//
+// Every layer of the library runs them. A module of your own does if its operator() calls hooked():
+//
+//   Variable operator()(const Variable& x) const {
+//     return hooked([this](const Variable& in) { return head(relu(hidden(in))); }, x);
+//   }
+//
+// Read next: nn/hooks.cc.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <vector>
+
+#include <tapegrad/autograd/passage.h>
+#include <tapegrad/autograd/variable.h>
+
+namespace tapegrad::nn {
+
+class Module;
+
+// Before the module runs. `inputs` are the Variables and Tensors of the call (a Tensor as a
+// constant; undefined for one that was not given); what stands there afterwards is used. A
+// ValueError if their number changed.
+using ForwardPreHook = std::function<void(const Module&, std::vector<Variable>& inputs)>;
+
+// After it ran. `outputs` are the Variables that it returns, one or the members of a struct; what
+// stands there afterwards is returned. A ValueError if their number changed.
+using ForwardHook = std::function<void(const Module&, const std::vector<Variable>& inputs,
+                                       std::vector<Variable>& outputs)>;
+
+// In backward() and grad(), when the gradients of the module's inputs are complete and before they
+// are used; autograd/passage.h says more. PyTorch's full backward hook. The module is a handle to
+// the same parameters and modules with the same description(), but not of the same class: the
+// object that was called may be gone by then.
+using BackwardHook = std::function<void(const Module&, std::vector<Variable>& grad_inputs,
+                                        const std::vector<Variable>& grad_outputs)>;
+
+// One registered hook: one of the three.
+struct ModuleHook {
+  std::size_t number;  // for remove_hook()
+  ForwardPreHook before{};
+  ForwardHook after{};
+  BackwardHook backward{};
+};
+using ModuleHooks = std::vector<ModuleHook>;
+
+// One call of a module that has hooks, in the order in which they were registered.
+class HookedCall {
+ public:
+  // Runs what comes before.
+  HookedCall(const Module& module, ModuleHooks hooks, std::vector<Variable> inputs);
+  const std::vector<Variable>& inputs() const { return inputs_; }
+  // Runs what comes after; gives what the call returns.
+  std::vector<Variable> finish(std::vector<Variable> outputs);
+
+ private:
+  const Module& module_;
+  const ModuleHooks hooks_;
+  std::vector<Variable> inputs_;
+  std::optional<Passage> passage_;
+};
+
+// Calls function(variable) for every Variable of what a module returns: a Variable, a vector of
+// them, or a struct, pair or tuple of two or three.
+template <class Result, class Function>
+void for_each_variable(Result& result, const Function& function) {
+  using Plain = std::remove_const_t<Result>;
+  using V = Variable;
+  if constexpr (std::is_same_v<Plain, Variable>) {
+    function(result);
+  } else if constexpr (std::is_same_v<Plain, std::vector<Variable>>) {
+    for (auto& each : result) function(each);
+  } else if constexpr (requires { Plain{V(), V(), V()}; }) {
+    auto& [a, b, c] = result;
+    function(a), function(b), function(c);
+  } else {
+    static_assert(
+        requires {
+          Plain{V(), V()};
+        },
+        "hooked: the body returns a Variable, a vector of them, or a struct, pair or "
+        "tuple of two or three");
+    auto& [a, b] = result;
+    function(a), function(b);
+  }
+}
+
+template <class Result>
+std::vector<Variable> variables_of(const Result& result) {
+  std::vector<Variable> list;
+  for_each_variable(result, [&](const Variable& each) { list.push_back(each); });
+  return list;
+}
+
+// A hook sees a Tensor as a constant.
+template <class Input>
+Input as_input(const Variable& variable) {
+  if constexpr (std::is_same_v<Input, Tensor>) {
+    return variable.defined() ? variable.value() : Tensor();
+  } else {
+    return variable;
+  }
+}
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,196 @@
+#include <tapegrad/nn/summary.h>
+
+#include <algorithm>
+#include <iomanip>
+#include <ostream>
+#include <sstream>
+#include <utility>
+
+#include <tapegrad/nn/text.h>
+
+namespace tapegrad::nn {
+
+// Watching ----------------------------------------------------------------------------------------
+
+// A module with the hook that fills its row, and the mode to go back to.
+struct SummaryWatch::Watched {
+  std::shared_ptr<const Module> module;
+  std::size_t hook = 0;
+  bool was_training = false;
+  SummaryRow row{};
+};
+
+namespace {
+
+std::vector<Shape> shapes_of(const std::vector<Variable>& variables) {
+  std::vector<Shape> shapes;
+  for (const Variable& each : variables) shapes.push_back(each.defined() ? each.shape() : Shape{});
+  return shapes;
+}
+
+std::int64_t bytes_of(const std::vector<Variable>& variables) {
+  std::int64_t bytes = 0;
+  for (const Variable& each : variables) {
+    if (each.defined()) bytes += each.numel() * static_cast<std::int64_t>(item_size(each.dtype()));
+  }
+  return bytes;
+}
+
+void note_call(SummaryRow& row, const Module& module, const std::vector<Variable>& inputs,
+               const std::vector<Variable>& outputs) {
+  ++row.calls;
+  row.inputs = shapes_of(inputs);
+  row.outputs = shapes_of(outputs);
+  row.mult_adds += row.parameters == 0 ? 0 : module.mult_adds(inputs, outputs);
+  row.output_bytes += bytes_of(outputs);
+}
+
+// The class alone: "Linear" of "Linear(64, 32)".
+std::string class_of(const std::string& description) {
+  return description.substr(0, description.find('('));
+}
+
+}  // namespace
+
+SummaryWatch::SummaryWatch(const Module& model) {
+  // The model itself is not owned here; it lives as long as the call.
+  const std::shared_ptr<const Module> itself(std::shared_ptr<const void>(), &model);
+  watch("", *itself, 0);
+  model.eval();
+}
+
+void SummaryWatch::watch(const std::string& name, const Module& module, int depth) {
+  counts_.resize(std::max(counts_.size(), static_cast<std::size_t>(depth) + 1));
+  Watched& watched = *watched_.emplace_back(std::make_unique<Watched>());
+  watched.module = std::shared_ptr<const Module>(std::shared_ptr<const void>(), &module);
+  watched.was_training = module.is_training();
+  watched.row = {.name = name,
+                 .type = class_of(module.description()),
+                 .depth = depth,
+                 .index = ++counts_[static_cast<std::size_t>(depth)],
+                 .parameters = module.own_parameter_count()};
+  watched.hook = module.register_forward_hook(
+      [row = &watched.row](const Module& called, const std::vector<Variable>& inputs,
+                           const std::vector<Variable>& outputs) {
+        note_call(*row, called, inputs, outputs);
+      });
+  for (const auto& [child, inside] : module.named_children()) {
+    watch(name.empty() ? child : name + "." + child, *inside, depth + 1);
+  }
+}
+
+// Outer modules come first: train() reaches all inside, which then get their own mode back.
+SummaryWatch::~SummaryWatch() {
+  for (const auto& watched : watched_) {
+    watched->module->train(watched->was_training);
+    watched->module->remove_hook(watched->hook);
+  }
+}
+
+Summary SummaryWatch::finish(const std::vector<Variable>& inputs,
+                             const std::vector<Variable>& outputs) {
+  Summary summary;
+  SummaryRow& first = watched_.front()->row;
+  const Module& model = *watched_.front()->module;
+  if (first.calls == 0) note_call(first, model, inputs, outputs);
+  summary.input_bytes = bytes_of(inputs);
+  for (const NamedParameter& each : model.parameters()) {
+    const std::int64_t count = each.variable.numel();
+    summary.parameters += count;
+    if (each.variable.requires_grad()) summary.trainable_parameters += count;
+    summary.parameter_bytes += bytes_of({each.variable});
+  }
+  for (const auto& watched : watched_) {
+    const SummaryRow& row = watched->row;
+    summary.mult_adds += row.mult_adds;
+    if (row.parameters > 0) summary.output_bytes += 2 * row.output_bytes;
+    summary.rows.push_back(row);
+  }
+  return summary;
+}
+
+// Printing ----------------------------------------------------------------------------------------
+
+namespace {
+
+std::string megabytes(std::int64_t bytes) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(2) << static_cast<double>(bytes) / 1e6;
+  return text.str();
+}
+
+std::string shape_of(const std::vector<Shape>& shapes) {
+  return shapes.empty() ? "--" : to_string(shapes.front());
+}
+
+// The branches of the tree before a row: whether a later row hangs on the same stem.
+std::string branches(const std::vector<SummaryRow>& rows, std::size_t i) {
+  std::string text;
+  for (int depth = 1; depth <= rows[i].depth; ++depth) {
+    std::size_t next = i + 1;
+    while (next < rows.size() && rows[next].depth > depth) ++next;
+    const bool goes_on = next < rows.size() && rows[next].depth == depth;
+    text += depth < rows[i].depth ? (goes_on ? "│    " : "     ") : (goes_on ? "├─" : "└─");
+  }
+  return text;
+}
+
+std::string label(const std::vector<SummaryRow>& rows, std::size_t i) {
+  const SummaryRow& row = rows[i];
+  std::string text = branches(rows, i) + row.type;
+  if (row.depth > 0) text += ": " + std::to_string(row.depth) + "-" + std::to_string(row.index);
+  if (row.calls > 1) text += " (" + std::to_string(row.calls) + " calls)";
+  return text;
+}
+
+// Of text on a terminal: bytes that continue a character take no place.
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Summary& summary) {
+  using Line = std::vector<std::string>;
+  std::vector<Line> lines = {
+      {"Layer (type:depth-idx)", "Input Shape", "Output Shape", "Param #", "Mult-Adds"}};
+  const auto number = [](std::int64_t n) { return n == 0 ? "--" : with_separators(n); };
+  for (std::size_t i = 0; i < summary.rows.size(); ++i) {
+    const SummaryRow& row = summary.rows[i];
+    lines.push_back({label(summary.rows, i), shape_of(row.inputs), shape_of(row.outputs),
+                     number(row.parameters), number(row.mult_adds)});
+  }
+  std::vector<std::size_t> widths(lines.front().size());
+  for (const Line& line : lines) {
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width(line[i]));
+  }
+  std::size_t total = 0;
+  for (std::size_t& each : widths) total += each += 3;
+  const std::string rule = std::string(total, '=') + "\n";
+  const auto print = [&](const Line& line) {
+    std::string text;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      text += line[i] + std::string(widths[i] - width(line[i]), ' ');
+    }
+    out << text.substr(0, text.find_last_not_of(' ') + 1) << '\n';
+  };
+  out << rule;
+  print(lines.front());
+  out << rule;
+  for (std::size_t i = 1; i < lines.size(); ++i) print(lines[i]);
+  out << rule << "Total params: " << with_separators(summary.parameters)
+      << "\nTrainable params: " << with_separators(summary.trainable_parameters)
+      << "\nNon-trainable params: "
+      << with_separators(summary.parameters - summary.trainable_parameters)
+      << "\nTotal mult-adds: " << with_separators(summary.mult_adds) << '\n'
+      << rule << "Input size (MB): " << megabytes(summary.input_bytes)
+      << "\nForward/backward pass size (MB): " << megabytes(summary.output_bytes)
+      << "\nParams size (MB): " << megabytes(summary.parameter_bytes)
+      << "\nEstimated Total Size (MB): "
+      << megabytes(summary.input_bytes + summary.output_bytes + summary.parameter_bytes) << '\n'
+      << rule;
+  return out;
+}
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,20 @@
+// Internal. How numbers are written in tables for people.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace tapegrad::nn {
+
+// 1234567 as 1,234,567.
+inline std::string with_separators(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t i = text.size(); i > 3;) {
+    i -= 3;
+    text.insert(i, ",");
+  }
+  return text;
+}
+
+}  // namespace tapegrad::nn

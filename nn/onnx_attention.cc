@@ -62,8 +62,7 @@ OnnxValue weights_of(OnnxGraph& graph, OnnxValue scores, const OnnxAttentionCall
   const OnnxValue largest =
       graph.node("ReduceMax", {scores}, {{"axes", std::vector<std::int64_t>{3}}});
   const OnnxValue none = graph.equal(largest, kLowest);  // (batch, heads, queries, 1)
-  return graph.masked_fill(graph.node("Softmax", {graph.masked_fill(scores, none, 0)}, over_keys),
-                           none, 0);
+  return graph.masked_fill(graph.node("Softmax", {scores}, over_keys), none, 0);
 }
 
 }  // namespace

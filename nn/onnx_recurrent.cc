@@ -134,7 +134,7 @@ OnnxRecurrentResult run(OnnxGraph& graph, const RNNBase& layer, const OnnxValue&
 }
 
 // What ONNX leaves open: output is 0 at the steps that do not count, and a sequence without any
-// keeps its initial state.
+// keeps its initial state. (onnxruntime gives 0.)
 void mind_ends(OnnxGraph& graph, const OnnxValue& x, const OnnxRecurrentArguments& with,
                OnnxRecurrentResult& result) {
   const OnnxValue steps = graph.unsqueeze(graph.arange(graph.size(x, 0)), 1);      // (steps, 1)

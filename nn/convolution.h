@@ -37,6 +37,7 @@ class Conv1d : public Module {
   // (batch, in_channels, length) -> (batch, out_channels, windows), or both without batch.
   Variable operator()(const Variable& x) const;
 
+  const Conv1dOptions& options() const { return *options_; }
   std::string description() const override;
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
@@ -56,6 +57,8 @@ class MaxPool1d : public Module {
  public:
   explicit MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options = {});
   Variable operator()(const Variable& x) const;
+  std::int64_t kernel_size() const { return settings_->kernel_size; }
+  const MaxPoolOptions& options() const { return settings_->options; }
   std::string description() const override;
 
  protected:
@@ -74,6 +77,8 @@ class AvgPool1d : public Module {
  public:
   explicit AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options = {});
   Variable operator()(const Variable& x) const;
+  std::int64_t kernel_size() const { return settings_->kernel_size; }
+  const AvgPoolOptions& options() const { return settings_->options; }
   std::string description() const override;
 
  protected:
@@ -94,6 +99,7 @@ class AdaptiveMaxPool1d : public Module {
  public:
   explicit AdaptiveMaxPool1d(std::int64_t output_size);
   Variable operator()(const Variable& x) const;
+  std::int64_t output_size() const { return *output_size_; }
   std::string description() const override;
 
  protected:
@@ -106,6 +112,7 @@ class AdaptiveAvgPool1d : public Module {
  public:
   explicit AdaptiveAvgPool1d(std::int64_t output_size);
   Variable operator()(const Variable& x) const;
+  std::int64_t output_size() const { return *output_size_; }
   std::string description() const override;
 
  protected:

@@ -27,6 +27,7 @@ class LayerNorm : public Module {
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
 
   const Shape& normalized_shape() const { return settings_->shape; }
+  double eps() const { return settings_->eps; }
   std::string description() const override;
 
   Parameter weight;  // of normalized_shape, as bias; undefined if there is none
@@ -57,6 +58,7 @@ class RMSNorm : public Module {
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
 
   const Shape& normalized_shape() const { return settings_->shape; }
+  const std::optional<double>& eps() const { return settings_->eps; }
   std::string description() const override;
 
   Parameter weight;  // of normalized_shape; undefined if there is none
@@ -96,6 +98,7 @@ class BatchNorm1d : public Module {
   void reset_running_stats() const;
 
   std::int64_t num_features() const { return settings_->num_features; }
+  const BatchNormOptions& options() const { return settings_->options; }
   std::string description() const override;
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;

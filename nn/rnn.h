@@ -79,6 +79,8 @@ class RNNBase : public Module {
   std::int64_t hidden_size() const { return weights_[0].weight_hh.size(1); }
   std::int64_t num_layers() const { return settings_->num_layers; }
   bool is_bidirectional() const { return settings_->bidirectional; }
+  bool is_batch_first() const { return settings_->batch_first; }
+  Nonlinearity nonlinearity() const { return settings_->nonlinearity; }  // of an RNN
 
   // Of a layer, in one direction. IndexError if there is no such layer or direction.
   const Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) const;
@@ -100,7 +102,6 @@ class RNNBase : public Module {
           const Settings& settings, DType dtype);
   LSTMResult run(Recurrence kind, const Variable& x, const LSTMArguments& with) const;
   RNNResult run_without_c(Recurrence kind, const Variable& x, const RNNArguments& with) const;
-  Nonlinearity nonlinearity() const { return settings_->nonlinearity; }
   void become(const Module& other) const override;
 
  private:

@@ -48,6 +48,7 @@ class TransformerEncoderLayer : public Module {
 
   Variable operator()(const Variable& x, const EncoderCall& call = {}) const;  // -> x's shape
 
+  const TransformerEncoderLayerOptions& options() const { return *options_; }
   std::string description() const override;
 
   MultiheadAttention self_attn;
@@ -106,6 +107,7 @@ class PositionalEncoding : public Module {
   Variable operator()(const Variable& x) const;  // ShapeError beyond max_len steps
 
   const Tensor& table() const { return *table_; }  // (max_len, dim)
+  const PositionOptions& options() const { return *options_; }
   std::string description() const override;
 
   Dropout dropout;
@@ -126,6 +128,7 @@ class LearnedPositions : public Module {
 
   Variable operator()(const Variable& x) const;  // ShapeError beyond max_len steps
 
+  const PositionOptions& options() const { return *options_; }
   std::string description() const override;
 
   Embedding embedding;  // (max_len, dim)

@@ -254,7 +254,7 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   searching->callback([&] { neighbours(folder, words, count); });
 
-  CLI::App* exporting = add("export", "Write a model (--arch bag) for other programs");
+  CLI::App* exporting = add("export", "Write a model for other programs");
   exporting->add_option("--onnx", file, "File to write")->type_name("FILE")->required();
   exporting->callback([&] { export_onnx(folder, file); });
 

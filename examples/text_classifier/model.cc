@@ -87,20 +87,6 @@ tg::Variable Classifier::operator()(const tg::Tensor& ids) const {
   return head_(dropout_(text));  // (batch, classes)
 }
 
-tg::nn::OnnxGraph Classifier::onnx() const {
-  if (arch_ != "bag") {
-    const std::string article = arch_ == "rnn" || arch_ == "lstm" ? "an " : "a ";
-    throw tg::ValueError("export: the model is " + article + arch_ +
-                         ", needed a bag (train --arch bag)");
-  }
-  tg::nn::OnnxGraph graph("text_classifier");
-  const tg::nn::OnnxValue ids = graph.input("ids", tg::int64, {"batch", "steps"});
-  const tg::nn::OnnxValue words = graph.append(embedding, ids);  // (batch, steps, dim)
-  const tg::nn::OnnxValue text = graph.masked_mean(words, graph.not_equal(ids, 0));
-  graph.output("logits", graph.append(head_, text), {"batch", head_.weight.size(0)});
-  return graph;
-}
-
 tg::Variable Classifier::mean_of_words(const tg::Tensor& ids) const {
   const tg::Variable words = embedding(ids);  // (batch, steps, dim); padding is a row of zeros
   const tg::Tensor counts = sum(ids != 0, 1, true).to(tg::float32);  // (batch, 1)

@@ -39,7 +39,7 @@ class Classifier : public tg::nn::Module {
 
   tg::Variable operator()(const tg::Tensor& ids) const;
 
-  // The same as a graph. ValueError unless the model is a bag.
+  // The same as a graph: ids (batch, steps) -> logits (batch, classes). In onnx.cc.
   tg::nn::OnnxGraph onnx() const;
 
   tg::nn::Embedding embedding;

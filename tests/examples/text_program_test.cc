@@ -584,19 +584,6 @@ TEST_CASE("text_classifier cross-validates and writes nothing", "[text_program]"
   CHECK_FALSE(std::filesystem::exists(session.file("model")));
 }
 
-TEST_CASE("text_classifier exports a bag, not an rnn", "[text_program]") {
-  const Session session;
-  session.train("2 --arch rnn");
-  require_error(session, "export --model model --onnx model.onnx",
-                "export: the model is an rnn, needed a bag (train --arch bag)");
-  session.train("2 --arch gru");
-  require_error(session, "export --model model --onnx model.onnx", "export: the model is a gru,");
-  CHECK_FALSE(std::filesystem::exists(session.file("model.onnx")));
-  session.train("2 --arch bag");
-  session.run_well("export --model model --onnx model.onnx");
-  CHECK(read(session.file("model.onnx")).find("Gather") != std::string::npos);
-}
-
 TEST_CASE("text_classifier explains itself", "[text_program]") {
   const Session session;
   const std::string help = session.run_well("--help").out;

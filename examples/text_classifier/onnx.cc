@@ -1,0 +1,80 @@
+// The classifiers as ONNX graphs: model.cc once more, in the words of tapegrad/nn/onnx.h.
+#include <string>
+#include <vector>
+
+#include "text_classifier/model.h"
+
+namespace text_classifier {
+namespace {
+
+using tg::nn::OnnxGraph;
+using tg::nn::OnnxValue;
+
+// The states at the words of a text: the last one, or the mean or the largest values of all. In
+// both directions, the last one is that of each at its end.
+OnnxValue pooled(OnnxGraph& graph, const tg::nn::RNNBase& layer, const OnnxValue& words,
+                 const OnnxValue& mask, const std::string& pool) {
+  const tg::nn::OnnxRecurrentResult result =
+      graph.append(layer, words, {.lengths = graph.lengths(mask)});
+  if (pool == "max") return graph.masked_max(result.output, mask);
+  if (pool == "mean") return graph.masked_mean(result.output, mask);
+  const OnnxValue last = graph.select(result.h, 0, -1);
+  if (!layer.is_bidirectional()) return last;
+  return graph.cat({graph.select(result.h, 0, -2), last}, 1);
+}
+
+// ONNX knows whole sequences only: the cell as a layer.
+tg::nn::RNN layer_of(const tg::nn::RNNCell& cell) {
+  const tg::nn::RNN layer(cell.input_size(), cell.hidden_size(), {.batch_first = true});
+  tie(layer.weight_ih(), cell.weight_ih);
+  tie(layer.weight_hh(), cell.weight_hh);
+  tie(layer.bias_ih(), cell.bias_ih);
+  tie(layer.bias_hh(), cell.bias_hh);
+  return layer;
+}
+
+// True at words and, as Classifier::largest_state() counts it, at the first step.
+OnnxValue or_first(OnnxGraph& graph, const OnnxValue& mask) {
+  const OnnxValue first = graph.equal(graph.arange(graph.size(mask, 1)), 0);  // (steps)
+  return graph.node("Or", {mask, first});
+}
+
+OnnxValue features(OnnxGraph& graph, const tg::nn::ModuleList<tg::nn::Conv1d>& convolutions,
+                   const OnnxValue& words, const OnnxValue& mask) {
+  const OnnxValue turned = graph.transpose(words, 1, 2);  // (batch, dim, steps)
+  std::vector<OnnxValue> largest;
+  for (const tg::nn::Conv1d& convolution : convolutions) {
+    const OnnxValue each = graph.append(tg::nn::ReLU(), graph.append(convolution, turned));
+    largest.push_back(graph.masked_max(graph.transpose(each, 1, 2), mask));
+  }
+  return graph.cat(largest, 1);  // (batch, widths * filters)
+}
+
+}  // namespace
+
+OnnxGraph Classifier::onnx() const {
+  OnnxGraph graph("text_classifier");
+  const OnnxValue ids = graph.input("ids", tg::int64, {"batch", "steps"});
+  const OnnxValue mask = graph.not_equal(ids, 0);
+  const OnnxValue words = graph.append(embedding, ids);  // (batch, steps, dim)
+  OnnxValue text;                                        // (batch, width)
+  if (arch_ == "bag") {
+    text = graph.masked_mean(words, mask);
+  } else if (convolutions_) {
+    text = features(graph, *convolutions_, words, mask);
+  } else if (lstm_) {
+    text = pooled(graph, *lstm_, words, mask, pool_);
+  } else if (gru_) {
+    text = pooled(graph, *gru_, words, mask, pool_);
+  } else if (cell_) {
+    const bool with_first = pool_ == "max";
+    text = pooled(graph, layer_of(*cell_), words, with_first ? or_first(graph, mask) : mask, pool_);
+  } else {
+    throw tg::ValueError("export: there is no ONNX graph for the architecture '" + arch_ +
+                         "', needed bag, rnn, lstm, gru or cnn");
+  }
+  graph.output("logits", graph.append(head_, text), {"batch", head_.weight.size(0)});
+  return graph;
+}
+
+}  // namespace text_classifier

@@ -1,0 +1,94 @@
+// Every architecture, trained for a moment, exported by the program, and computed by others
+// (golden/check_onnx.py): they must find the probabilities that predict prints.
+#include <tapegrad/tensor/npy.h>
+#include <tapegrad/tensor/ops.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+#include "python.h"
+#include "tensor/temporary_folder.h"
+#include "text_classifier/corpus.h"
+#include "text_classifier/training.h"
+
+using namespace text_classifier;
+using tapegrad::test::TemporaryFolder;
+
+namespace {
+
+struct Model {
+  std::string name;
+  std::string options;  // of train
+};
+
+const std::vector<Model> kModels = {
+    {"bag", "--arch bag"},
+    {"rnn_max", "--arch rnn"},
+    {"rnn_last", "--arch rnn --pool last"},
+    {"rnn_mean", "--arch rnn --pool mean"},
+    {"lstm_max", "--arch lstm"},
+    {"lstm_last", "--arch lstm --pool last"},
+    {"lstm_deep_mean", "--arch lstm --pool mean --layers 2"},
+    {"lstm_both_last", "--arch lstm --pool last --layers 2 --bidirectional"},
+    {"gru_max", "--arch gru --bidirectional"},
+    {"gru_last", "--arch gru --pool last --bidirectional"},
+    {"gru_mean", "--arch gru --pool mean --layers 3 --bidirectional"},
+    {"cnn", "--arch cnn --filters 6"},
+};
+
+void run(const std::string& arguments) {
+  const tapegrad::test::Answer answer = tapegrad::test::shell("'" TEXT_CLASSIFIER "' " + arguments);
+  INFO(answer.text);
+  REQUIRE(answer.status == 0);
+}
+
+// (texts, steps), 0 behind the end of each.
+tg::Tensor rectangle(const std::vector<Example>& examples) {
+  std::size_t steps = 0;
+  for (const Example& example : examples) steps = std::max(steps, example.ids.size());
+  tg::Tensor ids = tg::zeros({examples.size(), steps}, tg::int64);
+  for (std::size_t row = 0; row < examples.size(); ++row) {
+    std::ranges::copy(examples[row].ids,
+                      ids.mutable_span<std::int64_t>().subspan(row * steps).begin());
+  }
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("text_classifier exports every architecture as others compute it", "[text_program]") {
+  if (!tapegrad::test::python_has("numpy, onnx")) return;
+  const Corpus corpus = read_corpus(std::string(TAPEGRAD_SOURCE_DIR) +
+                                    "/examples/text_classifier/data/questions_test.tsv");
+  const TemporaryFolder models, files;
+  for (const Model& model : kModels) {
+    const std::string folder = models.file(model.name);
+    run("train --epochs 2 --lr 0.02 --dim 8 --hidden 6 " + model.options + " --out '" + folder +
+        "'");
+    run("export --model '" + folder + "' --onnx '" + files.file(model.name + ".onnx") + "'");
+
+    const Trained trained = load(folder);
+    std::vector<Example> examples = {trained.example(""), trained.example("Who?")};
+    for (std::size_t i = 0; i < 30; ++i) {
+      examples.push_back(trained.example(corpus.rows[4 * i].text));
+    }
+    tg::save_npz(
+        files.file(model.name + ".npz"),
+        {{"ids", rectangle(examples)}, {"softmax.logits", probabilities(trained, examples)}});
+  }
+  const tapegrad::test::Answer answer = tapegrad::test::python("check_onnx.py", {files.path()});
+  INFO(answer.text);
+  CHECK(answer.status == 0);
+  CHECK(std::ranges::count(answer.text, '\n') == std::ssize(kModels));
+  if (answer.text.find("onnxruntime not installed") == std::string::npos) {
+    std::size_t agreements = 0;
+    for (std::size_t at = 0; (at = answer.text.find("onnxruntime agrees", at)) != std::string::npos;
+         ++at) {
+      ++agreements;
+    }
+    CHECK(agreements == kModels.size());
+  }
+}

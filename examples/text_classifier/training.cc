@@ -202,17 +202,26 @@ void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
 
 void check_combination(const TrainSettings& settings) {
   const std::string& arch = settings.model.arch;
-  if (settings.pool && !is_recurrent(arch)) {
-    throw tg::ValueError("train: --pool is about the states of a recurrent network, and " + arch +
-                         " has none; needed --arch rnn, lstm or gru");
+  if (settings.pool && !has_states(arch)) {
+    throw tg::ValueError("train: --pool is about the states at the words, and " + arch +
+                         " has none; needed --arch rnn, lstm, gru or attention");
   }
-  if (settings.layers && !is_deep(arch)) {
+  if (settings.layers && !has_states(arch)) {
     throw tg::ValueError("train: --layers is for networks of several layers, and " + arch +
-                         " has one; needed --arch lstm or gru");
+                         " has one; needed --arch rnn, lstm, gru or attention");
   }
-  if (settings.model.bidirectional && !is_deep(arch)) {
+  if (settings.model.bidirectional && !is_recurrent(arch)) {
     throw tg::ValueError("train: --bidirectional is for networks that read backwards too, and " +
-                         arch + " does not; needed --arch lstm or gru");
+                         arch + " does not; needed --arch rnn, lstm or gru");
+  }
+  if (settings.heads && arch != "attention") {
+    throw tg::ValueError("train: --heads divides the states of attention, and " + arch +
+                         " has none; needed --arch attention");
+  }
+  if (arch == "attention" && settings.max_length > kMostPositions) {
+    throw tg::ValueError("train: --max-length is " + std::to_string(settings.max_length) +
+                         ", needed " + std::to_string(kMostPositions) +
+                         " or less: attention tells no more places apart");
   }
   if (settings.filters && arch != "cnn") {
     throw tg::ValueError("train: --filters is about convolutions, and " + arch +
@@ -433,10 +442,11 @@ void train(const TrainSettings& given) {
     if (settings.test.empty() && !settings.folds) settings.test = bundled("questions_test.tsv");
   }
 
-  check_combination(settings);
   if (settings.pool) settings.model.pool = *settings.pool;
   if (settings.layers) settings.model.layers = *settings.layers;
   if (settings.filters) settings.model.filters = *settings.filters;
+  if (settings.heads) settings.model.heads = *settings.heads;
+  check_combination(settings);
 
   // Everything is read before anything is written.
   Corpus corpus = read_corpus(settings.train);

@@ -25,6 +25,7 @@ struct TrainSettings {
   std::optional<std::string> pool;
   std::optional<std::int64_t> layers;
   std::optional<std::int64_t> filters;
+  std::optional<std::int64_t> heads;
   std::optional<std::int64_t> epochs;  // unset: enough for the size of the data
   std::int64_t batch = 32;
   std::optional<double> lr;         // unset: what suits the model

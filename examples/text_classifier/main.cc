@@ -205,6 +205,8 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->add_option("--vectors", settings.vectors,
                    "Word vectors to start from: word2vec's, GloVe's or fastText's .vec")
       ->type_name("FILE");
+  command->add_flag("--all-vectors", settings.all_vectors,
+                    "Know every word of that file, not only those of the training texts");
   command->add_flag("--freeze-embeddings", settings.freeze_embeddings,
                     "Leave all word vectors as they are at the start");
   command->add_flag("--freeze-known", settings.freeze_known,

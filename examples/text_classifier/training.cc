@@ -165,6 +165,15 @@ std::vector<std::string> words_of(const Vocabulary& vocabulary) {
   return words;
 }
 
+// Those of a file with vectors that a text could have as tokens.
+std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
+  std::vector<std::string> tokens;
+  for (const std::string& word : words) {
+    if (tokenize(word) == std::vector<std::string>{word}) tokens.push_back(word);
+  }
+  return tokens;
+}
+
 void start_from_vectors(const Trained& trained, const tg::nn::WordVectors& vectors,
                         const TrainSettings& settings) {
   const tg::nn::Embedding& embedding = trained.model.embedding;
@@ -231,6 +240,10 @@ void check_combination(const TrainSettings& settings) {
     throw tg::ValueError(
         "train: --freeze-known freezes the words that --vectors FILE knows; "
         "needed that file too");
+  }
+  if (settings.all_vectors && settings.vectors.empty()) {
+    throw tg::ValueError(
+        "train: --all-vectors takes every word that --vectors FILE holds; needed that file too");
   }
   if (settings.freeze_known && settings.freeze_embeddings) {
     throw tg::ValueError(
@@ -334,13 +347,18 @@ Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std:
   const Tokenizer tokenizer{.longest_ngram = settings.ngrams};
   std::vector<std::vector<std::string>> texts;
   for (const Row& row : corpus.rows) texts.push_back(tokenizer(row.text));
-  const Vocabulary vocabulary = Vocabulary::build(texts, tokenizer, settings.min_count);
   std::optional<tg::nn::WordVectors> vectors;
-  if (!settings.vectors.empty()) {
+  std::vector<std::string> more;
+  if (settings.all_vectors) {
+    vectors = tg::nn::load_word_vectors(settings.vectors, {.strict = true});
+    more = tokens_among(vectors->words());
+  }
+  const Vocabulary vocabulary = Vocabulary::build(texts, tokenizer, settings.min_count, more);
+  if (!settings.vectors.empty() && !vectors) {
     vectors = tg::nn::load_word_vectors(settings.vectors,
                                         {.vocabulary = words_of(vocabulary), .strict = true});
-    settings.model.dim = vectors->dim();
   }
+  if (vectors) settings.model.dim = vectors->dim();
   settings.epochs = number_of_epochs(settings, corpus.rows.size());
   settings.model.vocabulary = vocabulary.size();
   settings.model.classes = static_cast<std::int64_t>(labels.size());

@@ -217,6 +217,25 @@ TEST_CASE("text_classifier freezes the known words and trains the others", "[tex
   CHECK(moved == first.size() - 3);  // all but padding, unknown, and who
 }
 
+TEST_CASE("text_classifier knows every word of a file with vectors if it is told to",
+          "[text_program]") {
+  const Session session;
+  write(session.file("glove.txt"), "where 0.1 -0.2\nunseen 7 -8\nU.S. 1 1\nUnseen 2 2\n");
+  const auto words_after = [&](const std::string& more) {
+    session.train("1 --vectors glove.txt --min-count 2 " + more);
+    return lines_of(read(session.file("model/vocabulary.txt")));
+  };
+  const std::vector<std::string> usual = words_after("");
+  const std::vector<std::string> all = words_after("--all-vectors");
+  // No text has `U.S.` or `Unseen` as a token: one is several, the other is written small.
+  REQUIRE(all.size() == usual.size() + 1);
+  CHECK(all.back() == "unseen");
+  const tapegrad::StateDict state = tapegrad::load(session.file("model/model.safetensors"));
+  const tapegrad::Tensor vector = select(*state.find("embedding.weight"), 0, -1);
+  CHECK(tapegrad::to_vector<float>(vector) == std::vector<float>{7, -8});
+  CHECK(session.run_well("neighbours --model model UNSEEN").out.starts_with("unseen\n"));
+}
+
 TEST_CASE("text_classifier learns from some of the texts, drawn by the seed", "[text_program]") {
   const Session session;
   const auto vocabulary = [&](const std::string& more) {
@@ -388,6 +407,8 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--sparse --freeze-embeddings", "--freeze-embeddings takes none; needed one of the two"},
       {"--freeze-known",
        "train: --freeze-known freezes the words that --vectors FILE knows; needed that file too"},
+      {"--all-vectors",
+       "train: --all-vectors takes every word that --vectors FILE holds; needed that file too"},
       {"--freeze-known --freeze-embeddings --vectors train.tsv",
        "train: --freeze-embeddings freezes all word vectors, --freeze-known some of them; needed "
        "one of the two"},

@@ -70,20 +70,31 @@ OnnxValue OnnxGraph::node(const std::string& op, const std::vector<OnnxValue>& i
   return {name, dtype, dim};
 }
 
+namespace {
+
+const OnnxValue& first_of(const std::string& op, const std::vector<OnnxValue>& inputs) {
+  if (inputs.empty()) throw ValueError("OnnxGraph: " + op + " of nothing, needed an input");
+  return inputs[0];
+}
+
+}  // namespace
+
 OnnxValue OnnxGraph::node(const std::string& op, const std::vector<OnnxValue>& inputs,
                           const OnnxAttributes& attributes) {
-  return node(op, inputs, inputs.at(0).dtype, inputs.at(0).dim, attributes);
+  const OnnxValue& first = first_of(op, inputs);
+  return node(op, inputs, first.dtype, first.dim, attributes);
 }
 
 std::vector<OnnxValue> OnnxGraph::node_of_several(const std::string& op,
                                                   const std::vector<OnnxValue>& inputs,
                                                   const std::vector<std::int64_t>& dims,
                                                   const OnnxAttributes& attributes) {
+  const DType dtype = first_of(op, inputs).dtype;
   std::vector<OnnxValue> results;
   std::vector<std::string> names;
   for (const std::int64_t dim : dims) {
     names.push_back(fresh(op));
-    results.push_back({names.back(), inputs.at(0).dtype, dim});
+    results.push_back({names.back(), dtype, dim});
   }
   put(nodes_, 1, onnx::node_message(op, inputs, names, attributes));
   return results;
@@ -124,9 +135,18 @@ const OnnxAttributes kDrop = {{"keepdims", std::int64_t{0}}};
 const OnnxAttributes kDropSteps = {{"axes", std::vector<std::int64_t>{1}},
                                    {"keepdims", std::int64_t{0}}};
 
+void check_pooling(const char* operation, const OnnxValue& x, const OnnxValue& mask) {
+  if (x.dim == 3 && mask.dim == 2 && mask.dtype == boolean) return;
+  throw ValueError("OnnxGraph: " + std::string(operation) + ": x has " + std::to_string(x.dim) +
+                   " dimensions and mask is " + name(mask.dtype) + " with " +
+                   std::to_string(mask.dim) +
+                   ", needed (batch, steps, dim) and boolean (batch, steps)");
+}
+
 }  // namespace
 
 OnnxValue OnnxGraph::masked_mean(const OnnxValue& x, const OnnxValue& mask) {
+  check_pooling("masked_mean", x, mask);
   const OnnxValue counted = unsqueeze(mask, 2);  // (batch, steps, 1)
   const OnnxValue one = constant(tensor({1}));
   const OnnxValue total =
@@ -136,6 +156,7 @@ OnnxValue OnnxGraph::masked_mean(const OnnxValue& x, const OnnxValue& mask) {
 }
 
 OnnxValue OnnxGraph::masked_max(const OnnxValue& x, const OnnxValue& mask) {
+  check_pooling("masked_max", x, mask);
   const OnnxValue counted = unsqueeze(mask, 2);  // (batch, steps, 1)
   const double lowest = -std::numeric_limits<double>::infinity();
   const OnnxValue largest =
@@ -188,7 +209,12 @@ OnnxValue OnnxGraph::permute(const OnnxValue& x, const std::vector<std::int64_t>
 OnnxValue OnnxGraph::transpose(const OnnxValue& x, std::int64_t first, std::int64_t second) {
   std::vector<std::int64_t> dims(static_cast<std::size_t>(x.dim));
   std::iota(dims.begin(), dims.end(), 0);
-  std::swap(dims.at(static_cast<std::size_t>(first)), dims.at(static_cast<std::size_t>(second)));
+  const auto at = [&](std::int64_t dim) -> std::int64_t& {
+    if (dim >= -x.dim && dim < x.dim) return dims[static_cast<std::size_t>((dim + x.dim) % x.dim)];
+    throw IndexError("OnnxGraph: transpose: dimension " + std::to_string(dim) +
+                     " out of range for " + std::to_string(x.dim));
+  };
+  std::swap(at(first), at(second));
   return permute(x, dims);
 }
 OnnxValue OnnxGraph::reshape(const OnnxValue& x, const Shape& sizes) {

@@ -116,13 +116,15 @@ class OnnxGraph {
                    const OnnxEncoderCall& call);
 
   // (batch, steps, dim) and a boolean (batch, steps) -> (batch, dim), as in nn/pooling.h.
+  // ValueError otherwise.
   OnnxValue masked_mean(const OnnxValue& x, const OnnxValue& mask);
   OnnxValue masked_max(const OnnxValue& x, const OnnxValue& mask);
   // (batch, steps, dim) and int64 (batch) of 0 to steps - 1 -> (batch, dim): one step of each.
   OnnxValue take_step(const OnnxValue& x, const OnnxValue& step);
   OnnxValue lengths(const OnnxValue& mask);  // boolean (batch, steps) -> int64 (batch)
 
-  // The operations of autograd/ops.h.
+  // The operations of autograd/ops.h. They check less: what does not fit the graph is found by who
+  // reads the file.
   OnnxValue equal(const OnnxValue& x, Scalar value);      // boolean
   OnnxValue not_equal(const OnnxValue& x, Scalar value);  // boolean
   OnnxValue logical_not(const OnnxValue& x);

@@ -313,11 +313,10 @@ TEST_CASE("onnx: the checker and evaluators agree about recurrent networks", "[n
                "lstm_constant_both", "gru_constant", "gru_constant_both"});
 }
 
-TEST_CASE("onnx: the checker and evaluators agree about attention", "[nn]") {
+TEST_CASE("onnx: the checker and evaluators agree about positions and attention", "[nn]") {
   if (!tg::test::python_has("numpy, onnx")) return;
   Files files;
   const tg::Tensor x = tg::randn({3, 4, 6});  // (batch, steps, dim)
-  const nn::OnnxSizes sizes = {"batch", "steps", std::int64_t{6}};
 
   files.write_module("positions", nn::PositionalEncoding(6, {.max_len = 9, .batch_first = true}),
                      x);
@@ -332,6 +331,15 @@ TEST_CASE("onnx: the checker and evaluators agree about attention", "[nn]") {
   const tg::Tensor alone = tg::select(x, 0, 0);
   files.write_module("self_no_batch", turned, alone, turned(alone, alone, alone).output);
 
+  files.check({"positions", "learned", "self", "self_turned"});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about masks of attention", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const tg::Tensor x = tg::randn({3, 4, 6});  // (batch, steps, dim)
+  const nn::OnnxSizes sizes = {"batch", "steps", std::int64_t{6}};
+  const nn::MultiheadAttention self = drawn(nn::MultiheadAttention(6, 2, {.batch_first = true}));
   const tg::Tensor padding = kIds == 0;  // the third text is nothing else
   const tg::Tensor added = tg::masked_fill(tg::randn({4, 4}), nn::causal_mask(4), -INFINITY);
   const tg::Tensor empty_row = tg::tensor({{0, 1, 1, 0}, {1, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 1, 0}});
@@ -367,12 +375,21 @@ TEST_CASE("onnx: the checker and evaluators agree about attention", "[nn]") {
                      graph.input("k", tg::float32, {"batch", "keys", std::int64_t{6}}),
                      graph.input("v", tg::float32, {"batch", "keys", std::int64_t{6}}), call);
     graph.output("y", result.output, sizes);
-    nn::OnnxSizes weights = {"batch", "steps", "keys"};
-    if (!masks.average) weights.insert(weights.begin() + 1, std::int64_t{2});
+    const nn::OnnxSizes weights = masks.average
+                                      ? nn::OnnxSizes{"batch", "steps", "keys"}
+                                      : nn::OnnxSizes{"batch", std::int64_t{2}, "steps", "keys"};
     graph.output("weights", result.weights, weights);
     files.write(std::string("attention_") + masks.name, graph, arrays);
   }
+  files.check({});
+}
 
+TEST_CASE("onnx: the checker and evaluators agree about encoders", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const tg::Tensor x = tg::randn({3, 4, 6});  // (batch, steps, dim)
+  const nn::OnnxSizes sizes = {"batch", "steps", std::int64_t{6}};
+  const tg::Tensor padding = kIds == 0;
   for (const bool first : {false, true}) {
     const nn::TransformerEncoderLayer layer = drawn(nn::TransformerEncoderLayer(
         6, 2,
@@ -396,7 +413,7 @@ TEST_CASE("onnx: the checker and evaluators agree about attention", "[nn]") {
     files.write("masked_" + name, graph,
                 {{"x", x}, {"padding", padding}, {"out.y", y.value()}, {"out.one", one.value()}});
   }
-  files.check({"positions", "learned", "self", "self_turned"});
+  files.check({});
 }
 
 TEST_CASE("onnx: the checker and evaluators agree about texts", "[nn]") {
@@ -418,6 +435,7 @@ TEST_CASE("onnx: the checker and evaluators agree about texts", "[nn]") {
   graph.output("lengths", graph.lengths(counted), {"batch"});
   graph.output("step", graph.take_step(looked_up, graph.constant(tg::tensor({2, 0, 3}))), sizes);
   graph.output("first", graph.select(looked_up, 1, 0), sizes);
+  graph.output("turned", graph.transpose(looked_up, 0, -1), {std::int64_t{3}, "steps", "batch"});
   graph.output("sum", graph.add(graph.mul(looked_up, 2), 1), {"batch", "steps", std::int64_t{3}});
   files.write("texts", graph,
               {{"ids", kIds},
@@ -428,6 +446,7 @@ TEST_CASE("onnx: the checker and evaluators agree about texts", "[nn]") {
                                        tg::select(tg::select(x.value(), 0, 1), 0, 0),
                                        tg::select(tg::select(x.value(), 0, 2), 0, 3)})},
                {"out.first", tg::select(x.value(), 1, 0)},
+               {"out.turned", tg::transpose(x.value(), 0, -1)},
                {"out.sum", x.value() * 2.0 + 1.0}});
   files.check({});
 }
@@ -513,6 +532,17 @@ TEST_CASE("onnx: what cannot be written", "[nn]") {
   CHECK(value_error([&] {
           graph.append(attention, x, x, x, {.attn_mask = graph.unsqueeze(x, 0)});
         }).ends_with("attn_mask has 3 dimensions, needed 2"));
+
+  // Operations
+  CHECK(value_error([&] { graph.masked_mean(x, mask); }) ==
+        "OnnxGraph: masked_mean: x has 2 dimensions and mask is boolean with 2, needed (batch, "
+        "steps, dim) and boolean (batch, steps)");
+  CHECK(value_error([&] {
+          graph.masked_max(graph.unsqueeze(x, 0), ids);
+        }).starts_with("OnnxGraph: masked_max: x has 3 dimensions and mask is int64 with 2"));
+  CHECK(value_error([&] { graph.cat({}, 0); }) == "OnnxGraph: Concat of nothing, needed an input");
+  CHECK(error_text<tg::IndexError>([&] { graph.transpose(x, 0, 2); }) ==
+        "OnnxGraph: transpose: dimension 2 out of range for 2");
 }
 
 TEST_CASE("onnx: what throws in the middle leaves the graph as it was", "[nn]") {

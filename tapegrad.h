@@ -59,4 +59,5 @@
 #include <tapegrad/tensor/shape.h>
 #include <tapegrad/tensor/state_dict.h>
 #include <tapegrad/tensor/tensor.h>
+#include <tapegrad/tensor/threads.h>
 #include <tapegrad/tensor/version.h>

@@ -27,24 +27,14 @@ void Playback::run(Entry& start, Variable seed) {
 
 void Playback::fire(Entry& entry) {
   const Variable& dy = entry.pending_;
-  if (entry.hooks_ != nullptr) {
-    const Hooks hooks = *entry.hooks_;
-    for (const auto& hook : hooks) {
-      if (Variable changed = (*hook.second)(dy); changed.defined()) {
-        entry.pending_ = fitted(entry, std::move(changed));
-      }
-    }
-  }
+  if (entry.hooks_ != nullptr) [[unlikely]]
+    call_hooks(entry);
   for (Target& target : targets_) {
     if (target.node == &entry) target.gradient = dy;
   }
   if (wants_inputs_of(entry)) {
-    if (entry.consumed_) {
-      throw AutogradError("backward: '" + std::string(entry.name_) + "' (#" +
-                          std::to_string(entry.number_) +
-                          ") was played back already and its history is gone; to play it twice, "
-                          "call backward({.retain_graph = true}) the first time");
-    }
+    if (entry.consumed_) [[unlikely]]
+      throw_consumed(entry);
     tape_.firing_ = &entry;
     entry.fire(*this, dy);
     tape_.firing_ = nullptr;
@@ -57,6 +47,22 @@ void Playback::fire(Entry& entry) {
   entry.pending_ = Variable();
   --pending_;
   Node::release(&entry);  // the pending gradient's reference; the walk has its own
+}
+
+void Playback::call_hooks(Entry& entry) const {
+  const Hooks hooks = *entry.hooks_;
+  for (const auto& hook : hooks) {
+    if (Variable changed = (*hook.second)(entry.pending_); changed.defined()) {
+      entry.pending_ = fitted(entry, std::move(changed));
+    }
+  }
+}
+
+void Playback::throw_consumed(const Entry& entry) {
+  throw AutogradError("backward: '" + std::string(entry.name_) + "' (#" +
+                      std::to_string(entry.number_) +
+                      ") was played back already and its history is gone; to play it twice, "
+                      "call backward({.retain_graph = true}) the first time");
 }
 
 // Delivering --------------------------------------------------------------------------------------
@@ -151,8 +157,9 @@ Variable& Playback::writable_sum(Node& input) {
 void Playback::deliver(Node& input, Variable gradient) {
   if (!fits(input, gradient)) gradient = fitted(input, std::move(gradient));
   Variable& sum = sum_of(input);
-  if (!sum.defined()) begin_sum(input);
-  add(sum, std::move(gradient));
+  if (sum.defined()) return add(sum, std::move(gradient));
+  begin_sum(input);
+  sum.swap(gradient);
 }
 
 void Playback::deliver(Node& input, Placed gradient) {
@@ -305,7 +312,7 @@ void make_dense(GradientSum& sum, const Tensor& like) {
 
 }  // namespace
 
-void Playback::call_hooks() {
+void Playback::call_leaf_hooks() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     if (leaf->hooks.empty()) continue;
     if (!leaf->staged.rows.empty()) make_dense(leaf->staged, leaf->stored());
@@ -379,7 +386,7 @@ void Variable::backward(const Tensor& gradient, BackwardOptions options) const {
   } else {
     playback.run(node_->as_entry(), std::move(seed));
   }
-  playback.call_hooks();
+  playback.call_leaf_hooks();
   playback.commit();
 }
 
@@ -402,7 +409,7 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
       playback.run(node.as_entry(), std::move(seed));
     }
   }
-  playback.call_hooks();
+  playback.call_leaf_hooks();
 
   std::vector<Variable> gradients;
   gradients.reserve(inputs.size());

@@ -43,10 +43,10 @@ Variable sub(Scalar a, const Variable& b) {
 
 // y = a * b        da = dy * b,  db = dy * a
 Variable mul(const Variable& a, const Variable& b) {
-  Tensor y = mul(a.value(), b.value());
-  if (!tape().recording()) return y;  // most calls come from rules: nothing needs to be captured
-  return record("mul", std::move(y), from(a, [b](const Variable& dy) { return dy * b; }),
-                from(b, [a](const Variable& dy) { return dy * a; }));
+  // Often only one of the two wants a gradient: its rule alone is made.
+  return record("mul", mul(a.value(), b.value()),
+                from(a, [&] { return [b](const Variable& dy) { return dy * b; }; }),
+                from(b, [&] { return [a](const Variable& dy) { return dy * a; }; }));
 }
 Variable mul(const Variable& a, Scalar b) {
   return record("mul", mul(a.value(), b), from(a, [b](const Variable& dy) { return dy * b; }));

@@ -99,7 +99,9 @@ class Playback {
   void add(Variable& sum, Variable gradient) const;
   bool fits(const Node& input, const Variable& gradient) const;
   Variable fitted(const Node& input, Variable gradient) const;
-  void call_hooks();
+  [[gnu::noinline]] void call_hooks(Entry& entry) const;
+  [[noreturn, gnu::noinline]] static void throw_consumed(const Entry& entry);
+  void call_leaf_hooks();
   void commit();
 
   Tape& tape_;
@@ -124,17 +126,19 @@ inline bool is_tracked(const Variable& input) {
 
 }  // namespace detail
 
-// from(x, rule): an input and how its gradient follows from the result's.
-template <class Rule>
+// from(x, rule): an input and how its gradient follows from the result's. It refers to both, so it
+// stands where record() is called. The rule may also be given by a function without arguments that
+// makes it, called only if the input wants a gradient: then nothing is captured in vain.
+template <class Given>
 struct From {
   const Variable& input;
-  Rule rule;
+  Given&& given;
   bool tracked() const { return detail::is_tracked(input); }
 };
 
-template <class Rule>
-From<Rule> from(const Variable& input, Rule rule) {
-  return {input, std::move(rule)};
+template <class Given>
+From<Given> from(const Variable& input, Given&& given) {
+  return {input, std::forward<Given>(given)};
 }
 
 namespace detail {
@@ -145,6 +149,19 @@ template <class Rule>
 inline constexpr bool kNeedsOutput =
     std::is_invocable_v<const Rule&, const Variable&, const Variable&>;
 
+template <class Given>
+inline constexpr bool kMakesRule = std::is_invocable_v<Given&>;
+
+// The rule that is kept for what from() was given.
+template <class Given, bool makes_rule = kMakesRule<Given>>
+struct RuleOf {
+  using Type = std::decay_t<Given>;
+};
+template <class Given>
+struct RuleOf<Given, true> {
+  using Type = std::invoke_result_t<Given&>;
+};
+
 // An input that wants a gradient, and its rule; or nothing.
 template <class Rule>
 class Edge {
@@ -154,8 +171,13 @@ class Edge {
   Edge(const Edge&) = delete;
   Edge& operator=(const Edge&) = delete;
 
-  void set(From<Rule>&& from) {
-    new (&rule_) Rule(std::move(from.rule));
+  template <class Given>
+  void set(const From<Given>& from) {
+    if constexpr (kMakesRule<Given>) {
+      new (&rule_) Rule(from.given());
+    } else {
+      new (&rule_) Rule(std::forward<Given>(from.given));
+    }
     input_ = from.input.node();
     Node::retain(input_);
   }
@@ -177,8 +199,12 @@ class Edge {
 
 // The result, for rules that ask for it, and its version when it was recorded.
 struct Kept {
-  Tensor output;
+  Variable output;  // without its history, which would be a circle
   std::uint32_t version = 0;
+
+  void check(const char* operation) const {
+    if (output.stored().version() != version) throw_overwritten(operation);
+  }
 };
 struct Nothing {};
 
@@ -186,12 +212,13 @@ struct Nothing {};
 template <class... Rules>
 class Record final : public Entry {
  public:
-  static Variable make(const char* name, Tensor value, From<Rules>&&... inputs) {
+  template <class... Given>
+  static Variable make(const char* name, Tensor value, const From<Given>&... inputs) {
     const std::size_t bytes =
         sizeof(Record) + static_cast<std::size_t>(value.dim()) * sizeof(std::int64_t);
     auto* entry = new (memory::allocate(bytes)) Record(name, value, bytes);
     Variable result(std::move(value), entry);
-    entry->connect(result.value(), std::index_sequence_for<Rules...>{}, std::move(inputs)...);
+    entry->connect(result.value(), std::index_sequence_for<Rules...>{}, inputs...);
     return result;
   }
 
@@ -208,19 +235,19 @@ class Record final : public Entry {
  private:
   Record(const char* name, const Tensor& value, std::size_t bytes) : Entry(name, value, bytes) {}
 
-  template <std::size_t... I>
-  void connect(const Tensor& value, std::index_sequence<I...>, From<Rules>&&... inputs) {
-    (connect_one<I>(value, std::move(inputs)), ...);
+  template <std::size_t... I, class... Given>
+  void connect(const Tensor& value, std::index_sequence<I...>, const From<Given>&... inputs) {
+    (connect_one<I>(value, inputs), ...);
   }
-  template <std::size_t I, class Rule>
-  void connect_one(const Tensor& value, From<Rule>&& from) {
+  template <std::size_t I, class Given>
+  void connect_one(const Tensor& value, const From<Given>& from) {
     if (!from.tracked()) return;
     check_thread(*from.input.node(), name());
-    if constexpr (kNeedsOutput<Rule>) {
-      kept_.output = value;
+    if constexpr (kNeedsOutput<typename RuleOf<Given>::Type>) {
+      kept_.output = Variable(value);
       kept_.version = value.version();
     }
-    std::get<I>(edges_).set(std::move(from));
+    std::get<I>(edges_).set(from);
   }
 
   void fire(Playback& playback, const Variable& dy) override {
@@ -230,9 +257,12 @@ class Record final : public Entry {
   void fire_one(Playback& playback, const Edge<Rule>& edge, const Variable& dy) {
     if (edge.input() == nullptr || !playback.wants(*edge.input())) return;
     if constexpr (kNeedsOutput<Rule>) {
-      if (kept_.output.version() != kept_.version) throw_overwritten(name());
-      const Variable y(kept_.output, playback.records() ? this : nullptr);
-      playback.deliver(*edge.input(), edge.rule()(dy, y));
+      kept_.check(name());
+      if (!playback.records()) {
+        playback.deliver(*edge.input(), edge.rule()(dy, kept_.output));
+      } else {
+        playback.deliver(*edge.input(), edge.rule()(dy, Variable(kept_.output.value(), this)));
+      }
     } else {
       playback.deliver(*edge.input(), edge.rule()(dy));
     }
@@ -263,7 +293,7 @@ class JointRecord final : public Entry {
       Node::retain(entry->inputs_[i]);
     }
     entry->rule_.emplace(std::move(rule));
-    entry->kept_ = {result.value(), result.value().version()};
+    entry->kept_ = {Variable(result.value()), result.value().version()};
     return result;
   }
 
@@ -280,8 +310,8 @@ class JointRecord final : public Entry {
     for (std::size_t i = 0; i < N; ++i) {
       wanted[i] = inputs_[i] != nullptr && playback.wants(*inputs_[i]);
     }
-    if (kept_.output.version() != kept_.version) throw_overwritten(name());
-    const Variable y(kept_.output, playback.records() ? this : nullptr);
+    kept_.check(name());
+    const Variable y(kept_.output.value(), playback.records() ? this : nullptr);
     std::array<Variable, N> gradients = (*rule_)(dy, y, wanted);
     for (std::size_t i = 0; i < N; ++i) {
       if (wanted[i]) playback.deliver(*inputs_[i], std::move(gradients[i]));
@@ -308,10 +338,11 @@ class JointRecord final : public Entry {
 // The result of an operation: `value`, and an entry on the tape if recording is on and an input
 // wants a gradient. `name` must outlive the program's history (a string literal). AutogradError if
 // an input's history belongs to another thread.
-template <class... Rules>
-Variable record(const char* name, Tensor value, From<Rules>... inputs) {
+template <class... Given>
+Variable record(const char* name, Tensor value, const From<Given>&... inputs) {
   if (!tape().recording() || !(inputs.tracked() || ...)) return Variable(std::move(value));
-  return detail::Record<Rules...>::make(name, std::move(value), std::move(inputs)...);
+  return detail::Record<typename detail::RuleOf<Given>::Type...>::make(name, std::move(value),
+                                                                       inputs...);
 }
 
 // The same where the gradients of several inputs come out of one computation, as those of a whole

@@ -4,7 +4,7 @@
 #include <string>
 
 #include <tapegrad/autograd/record.h>
-#include <tapegrad/tensor/memory.h>
+#include <tapegrad/tensor/pool.h>
 
 namespace tapegrad {
 
@@ -58,7 +58,7 @@ void Tape::drop(Entry* entry) noexcept {
     void* const block = next;
     const std::size_t bytes = next->block_bytes_;
     next->~Entry();
-    memory::deallocate(block, bytes);
+    memory::pool_deallocate(block, bytes);
   }
   dropping_ = false;
   if (orphaned_ && size_ == 0) delete this;

@@ -104,10 +104,13 @@ class Variable {
         node_(std::exchange(other.node_, nullptr)),
         version_(other.version_) {}
   Variable& operator=(Variable other) noexcept {
-    std::swap(value_, other.value_);
+    swap(other);
+    return *this;
+  }
+  void swap(Variable& other) noexcept {
+    value_.swap(other.value_);
     std::swap(node_, other.node_);
     std::swap(version_, other.version_);
-    return *this;
   }
   ~Variable() {
     if (node_ != nullptr) Node::release(node_);
@@ -117,9 +120,10 @@ class Variable {
 
   // The numbers. A Tensor taken from a leaf is a snapshot: set_value() and optimisers do not change
   // it. Inside a rule, an AutogradError if the value was overwritten since it was captured.
-  const Tensor& value() const& {
+  [[gnu::always_inline]] const Tensor& value() const& {
     if (node_ != nullptr && node_->is_leaf()) return leaf_value();
-    if (value_.defined() && version_ != value_.version()) check_stale();
+    if (value_.defined() && version_ != value_.version()) [[unlikely]]
+      check_stale();
     return value_;
   }
   Tensor value() const&& { return static_cast<const Variable&>(*this).value(); }

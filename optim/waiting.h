@@ -50,6 +50,7 @@
 #include <tapegrad/optim/jumps.h>
 #include <tapegrad/optim/movable.h>
 #include <tapegrad/optim/state.h>
+#include <tapegrad/tensor/parallel.h>
 
 namespace tapegrad::optim {
 
@@ -256,7 +257,10 @@ void step_densely(Optimizer::State& state, const Rule& rule) {
   state.waiting.reset();
   const MovableNumbers table(leaf);
   table.in_table([&](std::int64_t begin, std::int64_t count) {
-    rule.apply(numbers.from(begin), g + begin, static_cast<std::size_t>(count));
+    parallel_for(count, kNumbersToShare, 64, [&](std::int64_t first, std::int64_t last) {
+      rule.apply(numbers.from(begin + first), g + begin + first,
+                 static_cast<std::size_t>(last - first));
+    });
   });
   if (leaf.constraint().kind == RowConstraint::Kind::none) return;
   for (std::int64_t row = 0; row < table.rows(); ++row) {

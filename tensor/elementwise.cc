@@ -11,6 +11,7 @@
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/loop.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/parallel.h>
 
 namespace tapegrad {
 
@@ -24,6 +25,16 @@ namespace {
 template <class Enum>
 constexpr std::size_t index_of(Enum value) {
   return static_cast<std::size_t>(value);
+}
+
+// Calls f(begin, count) for all of n numbers: at once, or in parts if there are many.
+template <class Function>
+void share_numbers(std::int64_t n, const Function& f) {
+  if (n < 2 * kNumbersToShare) [[likely]]
+    return f(std::int64_t{0}, static_cast<std::size_t>(n));
+  parallel_for(n, kNumbersToShare, 64, [&](std::int64_t begin, std::int64_t end) {
+    f(begin, static_cast<std::size_t>(end - begin));
+  });
 }
 
 // Integers and booleans ---------------------------------------------------------------------------
@@ -184,22 +195,28 @@ Tensor number(Scalar value, DType dtype) {
   return out;
 }
 
-Tensor binary(Binary op, const char* operation, const Tensor& a, const Tensor& b) {
-  const DType dtype = a.dtype();
-  if (dtype == b.dtype() && is_floating_point(dtype)) {
-    if (a.is_contiguous() && b.is_contiguous() && a.same_sizes(b)) {
-      Tensor out = Tensor::uninitialized_like(a, dtype);
-      visit_floating(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        kernel::table<T>().binary[index_of(op)][index_of(Operands::kVectorVector)](
-            out.mutable_data<T>(), a.data<T>(), b.data<T>(), static_cast<std::size_t>(a.numel()));
-      });
-      return out;
-    }
-    return binary_broadcast(op, operation, a, b);
-  }
+[[gnu::noinline]] Tensor binary_promoted(Binary op, const char* operation, const Tensor& a,
+                                         const Tensor& b) {
   const DType common = result_type(a, b);
   return binary_broadcast(op, operation, a.to(common), b.to(common));
+}
+
+Tensor binary(Binary op, const char* operation, const Tensor& a, const Tensor& b) {
+  const DType dtype = a.dtype();
+  if (dtype != b.dtype() || !is_floating_point(dtype)) return binary_promoted(op, operation, a, b);
+  if (!a.is_contiguous() || !b.is_contiguous() || !a.same_sizes(b)) {
+    return binary_broadcast(op, operation, a, b);
+  }
+  Tensor out = Tensor::uninitialized_like(a, dtype);
+  visit_floating(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto run = kernel::table<T>().binary[index_of(op)][index_of(Operands::kVectorVector)];
+    T* const y = out.mutable_data<T>();
+    share_numbers(a.numel(), [run, y, x = a.data<T>(), z = b.data<T>()](auto begin, auto count) {
+      run(y + begin, x + begin, z + begin, count);
+    });
+  });
+  return out;
 }
 
 // The commonest mix: a contiguous floating-point tensor and a number.
@@ -272,14 +289,23 @@ void refuse_boolean(const char* operation, const Tensor& x) {
 }
 
 // Floating-point functions; integers become float32 first.
+Tensor unary(Unary op, const Tensor& x);
+
+[[gnu::noinline]] Tensor unary_converted(Unary op, const Tensor& x) {
+  return unary(op, (is_floating_point(x.dtype()) ? x : x.to(float32)).contiguous());
+}
+
 Tensor unary(Unary op, const Tensor& x) {
-  const DType dtype = is_floating_point(x.dtype()) ? x.dtype() : float32;
-  const Tensor in = x.to(dtype).contiguous();
-  Tensor out = Tensor::uninitialized_like(in, dtype);
+  const DType dtype = x.dtype();
+  if (!is_floating_point(dtype) || !x.is_contiguous()) return unary_converted(op, x);
+  Tensor out = Tensor::uninitialized_like(x, dtype);
   visit_floating(dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernel::table<T>().unary[index_of(op)](out.mutable_data<T>(), in.data<T>(),
-                                           static_cast<std::size_t>(in.numel()));
+    const auto run = kernel::table<T>().unary[index_of(op)];
+    T* const y = out.mutable_data<T>();
+    share_numbers(x.numel(), [run, y, from = x.data<T>()](auto begin, auto count) {
+      run(y + begin, from + begin, count);
+    });
   });
   return out;
 }

@@ -4,50 +4,20 @@
 #include <string>
 
 #include <tapegrad/tensor/kernels/kernels.h>
-#include <tapegrad/tensor/memory.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/product.h>
 
 namespace tapegrad {
 namespace {
 
-// A matrix in memory: element (i, j) is data[i * row + j * column].
-template <class T>
-struct Matrix {
-  const T* data;
-  std::int64_t row;
-  std::int64_t column;
-};
-
-// Memory that a product may use while it runs.
-template <class T>
-class Workspace {
- public:
-  explicit Workspace(std::size_t count)
-      : bytes_(count * sizeof(T)),
-        data_(count == 0 ? nullptr : static_cast<T*>(memory::allocate(bytes_))) {}
-  ~Workspace() {
-    if (data_ != nullptr) memory::deallocate(data_, bytes_);
-  }
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-  T* data() const { return data_; }
-
- private:
-  std::size_t bytes_;
-  T* data_;
-};
+using detail::Matrix;
 
 // C (m, n), contiguous, = A (m, k) B (k, n).
 template <class T>
 void multiply(T* c, const Matrix<T>& a, const Matrix<T>& b, std::int64_t m, std::int64_t n,
               std::int64_t k) {
   if constexpr (std::is_floating_point_v<T>) {
-    const auto rows = static_cast<std::size_t>(m);
-    const auto columns = static_cast<std::size_t>(n);
-    const auto inner = static_cast<std::size_t>(k);
-    const Workspace<T> workspace(kernel::table<T>().matmul_workspace(rows, columns, inner));
-    kernel::table<T>().matmul(c, n, a.data, a.row, a.column, b.data, b.row, b.column, rows, columns,
-                              inner, false, workspace.data());
+    detail::product(c, n, a, b, m, n, k);
   } else {  // integers wrap around
     for (std::int64_t i = 0; i < m; ++i) {
       for (std::int64_t j = 0; j < n; ++j) {

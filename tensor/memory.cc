@@ -1,4 +1,4 @@
-#include <tapegrad/tensor/memory.h>
+#include <tapegrad/tensor/pool.h>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -10,15 +10,6 @@
 #include <mutex>
 #include <new>
 #include <string>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TAPEGRAD_NO_POOL 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define TAPEGRAD_NO_POOL 1
-#endif
-#endif
 
 namespace tapegrad::memory {
 namespace {
@@ -66,56 +57,9 @@ void deallocate(void* block, std::size_t) noexcept { std::free(block); }
 
 #else
 
-namespace {
-
-// Size classes: every multiple of 64 up to 1 KiB, then four steps to each power of two.
-constexpr std::size_t kSmall = 1024;
-constexpr std::size_t kSmallClasses = kSmall / kAlignment;
-constexpr std::size_t kClasses = kSmallClasses + 4 * 40;
-
-// Small blocks are cut from slabs that are never returned; blocks up to kLarge are kept, and larger
-// ones while no more than kLargeKept bytes of them lie idle. A thread keeps no more blocks than it
-// has asked for: if another one makes batches, and this one lets them go, they do not pile up here.
-constexpr std::size_t kSlab = 256 * 1024;
-constexpr std::size_t kLarge = 1024 * 1024;
-constexpr std::size_t kLargeKept = 512 * 1024 * 1024;
-
-constexpr std::size_t class_of(std::size_t bytes) {
-  if (bytes <= kSmall) return bytes == 0 ? 0 : (bytes - 1) / kAlignment;
-  const auto log =
-      static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // bytes in (2^log, 2^(log+1)]
-  const std::size_t quarter = (bytes - 1 - (std::size_t{1} << log)) >> (log - 2);
-  return kSmallClasses + (log - 10) * 4 + quarter;
-}
-
-constexpr std::size_t class_bytes(std::size_t index) {
-  if (index < kSmallClasses) return (index + 1) * kAlignment;
-  const std::size_t log = (index - kSmallClasses) / 4 + 10;
-  return (std::size_t{1} << log) +
-         ((index - kSmallClasses) % 4 + 1) * (std::size_t{1} << (log - 2));
-}
-static_assert(class_bytes(class_of(1)) == 64 && class_bytes(class_of(65)) == 128);
-static_assert(class_bytes(class_of(1024)) == 1024 && class_bytes(class_of(1025)) == 1280);
-static_assert(class_bytes(class_of(5000)) == 5120 && class_bytes(class_of(8192)) == 8192);
-
-struct Block {
-  Block* next;
-};
-
-struct Bin {
-  Block* idle;
-  std::size_t lent;  // blocks that this thread has asked for, less those it has let go
-};
-
-struct Pool {
-  Bin bins[kClasses];
-  std::byte* slab;
-  std::size_t slab_left;
-  std::size_t large_kept;
-  bool closed;  // the thread is ending: blocks go to the orphans or to the system
-};
-
 thread_local constinit Pool pool{};
+
+namespace {
 
 // Small blocks of threads that have ended, or had no use for them; a thread in need takes a whole
 // list.
@@ -147,7 +91,8 @@ struct Closer {
   }
 };
 
-[[gnu::noinline]] void* allocate_slowly(std::size_t index) {
+// A block of this size that no list has.
+void* new_block(std::size_t index) {
   thread_local Closer closer;  // constructed here, so that its destructor runs at thread exit
   const std::size_t bytes = class_bytes(index);
   if (index >= kSmallClasses) return ask_system(bytes);
@@ -170,45 +115,43 @@ struct Closer {
   return block;
 }
 
-[[gnu::noinline]] void deallocate_slowly(void* block, std::size_t index) noexcept {
-  const bool own = pool.bins[index].lent > 0;
-  if (own) --pool.bins[index].lent;
+}  // namespace
+
+void* allocate_slowly(std::size_t bytes) {
+  if (bytes >= (std::size_t{1} << 48)) throw OutOfMemory(bytes);
+  const std::size_t index = class_of(bytes);
+  Bin& bin = pool.bins[index];
+  ++bin.lent;
+  Block* const block = bin.idle;
+  if (block == nullptr) return new_block(index);
+  bin.idle = block->next;
+  if (bytes > kLarge) pool.large_kept -= class_bytes(index);
+  return block;
+}
+
+void deallocate_slowly(void* block, std::size_t bytes) noexcept {
+  const std::size_t index = class_of(bytes);
+  Bin& bin = pool.bins[index];
+  const bool own = bin.lent > 0;
+  if (own) --bin.lent;
   if (index < kSmallClasses) {  // the thread is ending, or the block is another one's
     Orphans& shared = orphans();
     const std::lock_guard lock(shared.mutex);
     shared.bins[index] = new (block) Block{shared.bins[index]};
     return;
   }
-  const std::size_t bytes = class_bytes(index);
-  if (pool.closed || !own || pool.large_kept + bytes > kLargeKept) {
+  const bool large = bytes > kLarge;
+  const bool full = large && pool.large_kept + class_bytes(index) > kLargeKept;
+  if (pool.closed || !own || full) {
     std::free(block);
     return;
   }
-  pool.large_kept += bytes;
-  pool.bins[index].idle = new (block) Block{pool.bins[index].idle};
-}
-
-}  // namespace
-
-void* allocate(std::size_t bytes) {
-  if (bytes >= (std::size_t{1} << 48)) throw OutOfMemory(bytes);
-  const std::size_t index = class_of(bytes);
-  ++pool.bins[index].lent;
-  if (Block* block = pool.bins[index].idle) {
-    pool.bins[index].idle = block->next;
-    if (bytes > kLarge) pool.large_kept -= class_bytes(index);
-    return block;
-  }
-  return allocate_slowly(index);
-}
-
-void deallocate(void* block, std::size_t bytes) noexcept {
-  const std::size_t index = class_of(bytes);
-  Bin& bin = pool.bins[index];
-  if (bytes > kLarge || bin.lent == 0 || pool.closed) return deallocate_slowly(block, index);
-  --bin.lent;
+  if (large) pool.large_kept += class_bytes(index);
   bin.idle = new (block) Block{bin.idle};
 }
+
+void* allocate(std::size_t bytes) { return pool_allocate(bytes); }
+void deallocate(void* block, std::size_t bytes) noexcept { pool_deallocate(block, bytes); }
 
 #endif
 

@@ -5,8 +5,9 @@
 
 #include <algorithm>
 
-#include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/parallel.h>
+#include <tapegrad/tensor/product.h>
 
 namespace tapegrad {
 namespace {
@@ -27,34 +28,26 @@ struct Frame {
   std::int64_t at(std::int64_t turn) const { return reverse ? steps - 1 - turn : turn; }
 };
 
-template <class T>
-struct Matrix {
-  const T* data;
-  std::int64_t row, column;  // from one row to the next, from one column to the next
-};
+using detail::Matrix;
+using detail::product;
 
-// C (m, n), whose rows are c_row apart, = or += A (m, k) B (k, n)
-template <class T>
-void multiply(T* c, std::int64_t c_row, Matrix<T> a, Matrix<T> b, std::int64_t m, std::int64_t n,
-              std::int64_t k, bool accumulate) {
-  const auto& kernels = kernel::table<T>();
-  const auto rows = static_cast<std::size_t>(m);
-  const auto columns = static_cast<std::size_t>(n);
-  const auto inner = static_cast<std::size_t>(k);
-  const auto room = static_cast<std::int64_t>(kernels.matmul_workspace(rows, columns, inner));
-  Tensor workspace = Tensor::uninitialized(Shape(room), dtype_of<T>::value);
-  kernels.matmul(c, c_row, a.data, a.row, a.column, b.data, b.row, b.column, rows, columns, inner,
-                 accumulate, workspace.mutable_data<T>());
+// Calls f(first, end) for parts of the batch, which do not depend on each other: each goes through
+// all steps by itself. From 16 rows on, products sum in one order however many there are.
+template <class Function>
+void for_parts_of_batch(const Frame& f, const Function& function) {
+  constexpr std::int64_t kToShare = 1 << 21;  // multiply-adds of all steps
+  const std::int64_t work = f.rows() * f.gates * f.hidden;
+  parallel_for(f.batch, work < kToShare ? f.batch : 16, 1, function);
 }
 
-// Calls f(first, count) for every run of sequences that are not over at this step, and g(row) for
-// each of the others.
+// Of the rows from `row` to `last`: calls f(first, count) for every run of sequences that are not
+// over at this step, and g(row) for each of the others.
 template <class F, class G>
-void for_each_run(const bool* mask, std::int64_t batch, const F& f, const G& g) {
-  if (mask == nullptr) return f(0, batch);
-  for (std::int64_t row = 0; row < batch;) {
+void for_each_run(const bool* mask, std::int64_t row, std::int64_t last, const F& f, const G& g) {
+  if (mask == nullptr) return f(row, last - row);
+  while (row < last) {
     std::int64_t end = row;
-    while (end < batch && mask[end]) ++end;
+    while (end < last && mask[end]) ++end;
     if (end > row) {
       f(row, end - row);
       row = end;
@@ -64,8 +57,8 @@ void for_each_run(const bool* mask, std::int64_t batch, const F& f, const G& g) 
   }
 }
 
-const bool* mask_at(const Tensor& mask, std::int64_t step) {
-  return mask.defined() ? mask.data<bool>() + step * mask.size(1) : nullptr;
+const bool* mask_of(const SequenceInputs& in) {
+  return in.mask.defined() ? in.mask.data<bool>() : nullptr;
 }
 
 // x with zeros where it does not count, so that nothing there, not even a nan, gets into a product.
@@ -112,55 +105,63 @@ SequenceResult forward(Recurrence kind, const SequenceInputs& in) {
   T* const inner = lstm || gru ? result.inner.mutable_data<T>() : nullptr;
 
   const Tensor x = counted(in);
-  multiply<T>(gates, f.gates, {x.data<T>(), f.input, 1},
-              {in.weight_ih.data<T>(), in.weight_ih.stride(1), in.weight_ih.stride(0)}, f.rows(),
-              f.gates, f.input, false);
+  product<T>(gates, f.gates, {x.data<T>(), f.input, 1},
+             {in.weight_ih.data<T>(), in.weight_ih.stride(1), in.weight_ih.stride(0)}, f.rows(),
+             f.gates, f.input, false);
   // Read in every step, so that turning it around pays, but for a single one.
   Tensor turned = transpose(in.weight_hh);  // (hidden, gates)
   if (f.steps > 1) turned = turned.contiguous();
   const Matrix<T> recurrent = {turned.data<T>(), turned.stride(0), turned.stride(1)};
 
+  const bool* const mask = mask_of(in);
   const Tensor bias_of_all = joint_bias(kind, in, f);
   const T* const bias = bias_of_all.data<T>();
   const Tensor first_h = state_or_zeros(in.h, f, dtype);
   const Tensor first_c = lstm ? state_or_zeros(in.c, f, dtype) : Tensor();
-  const T* h_before = first_h.data<T>();
-  const T* c_before = lstm ? first_c.data<T>() : nullptr;
   Tensor from_state = gru ? zeros({f.batch, f.gates}, dtype) : Tensor();  // W_hh h, for gru
+  T* const of_state = gru ? from_state.mutable_data<T>() : nullptr;
 
-  for (std::int64_t turn = 0; turn < f.steps; ++turn) {
-    const std::int64_t t = f.at(turn);
-    T* const gate = gates + t * f.batch * f.gates;
-    T* const h = states + t * state_size;
-    T* const second = inner + t * state_size;
-    if (turn > 0 || in.h.defined()) {
-      multiply<T>(gru ? from_state.mutable_data<T>() : gate, f.gates, {h_before, f.hidden, 1},
-                  recurrent, f.batch, f.gates, f.hidden, !gru);
+  for_parts_of_batch(f, [&](std::int64_t begin, std::int64_t end) {
+    const T* h_before = first_h.data<T>();
+    const T* c_before = lstm ? first_c.data<T>() : nullptr;
+    for (std::int64_t turn = 0; turn < f.steps; ++turn) {
+      const std::int64_t t = f.at(turn);
+      T* const gate = gates + t * f.batch * f.gates;
+      T* const h = states + t * state_size;
+      T* const second = inner + t * state_size;
+      if (turn > 0 || in.h.defined()) {
+        product<T>((gru ? of_state : gate) + begin * f.gates, f.gates,
+                   {h_before + begin * f.hidden, f.hidden, 1}, recurrent, end - begin, f.gates,
+                   f.hidden, !gru);
+      }
+      for_each_run(
+          mask == nullptr ? nullptr : mask + t * f.batch, begin, end,
+          [&](std::int64_t first, std::int64_t count) {
+            const std::int64_t at = first * f.hidden;
+            const auto rows = static_cast<std::size_t>(count);
+            T* const own = gate + first * f.gates;
+            if (lstm) {
+              kernels.lstm_step(h + at, second + at, own, bias, c_before + at, rows, hidden);
+            } else if (gru) {
+              kernels.gru_step(h + at, own, second + at, of_state + first * f.gates, bias,
+                               h_before + at, rows, hidden);
+            } else {
+              kernels.rnn_step(h + at, own, bias, rows, hidden, kind == Recurrence::relu);
+            }
+          },
+          [&](std::int64_t row) {
+            const std::int64_t at = row * f.hidden;
+            std::copy_n(h_before + at, f.hidden, h + at);
+            if (lstm) std::copy_n(c_before + at, f.hidden, second + at);
+          });
+      h_before = h;
+      if (lstm) c_before = second;
     }
-    for_each_run(
-        mask_at(in.mask, t), f.batch,
-        [&](std::int64_t first, std::int64_t count) {
-          const std::int64_t at = first * f.hidden;
-          const auto rows = static_cast<std::size_t>(count);
-          T* const own = gate + first * f.gates;
-          if (lstm) {
-            kernels.lstm_step(h + at, second + at, own, bias, c_before + at, rows, hidden);
-          } else if (gru) {
-            kernels.gru_step(h + at, own, second + at, from_state.data<T>() + first * f.gates, bias,
-                             h_before + at, rows, hidden);
-          } else {
-            kernels.rnn_step(h + at, own, bias, rows, hidden, kind == Recurrence::relu);
-          }
-        },
-        [&](std::int64_t row) {
-          const std::int64_t at = row * f.hidden;
-          std::copy_n(h_before + at, f.hidden, h + at);
-          if (lstm) std::copy_n(c_before + at, f.hidden, second + at);
-        });
-    h_before = h;
-    if (lstm) c_before = second;
-  }
-  if (lstm) std::copy_n(c_before, state_size, states + f.steps * state_size);
+    if (lstm) {
+      std::copy(c_before + begin * f.hidden, c_before + end * f.hidden,
+                states + f.steps * state_size + begin * f.hidden);
+    }
+  });
   return result;
 }
 
@@ -192,74 +193,83 @@ SequenceGradients back(Recurrence kind, const SequenceInputs& in, const Sequence
   const Tensor first_c = lstm ? state_or_zeros(in.c, f, dtype) : Tensor();
   const Tensor weight_hh = in.weight_hh.contiguous();
 
-  for (std::int64_t turn = f.steps - 1; turn >= 0; --turn) {
-    const std::int64_t t = f.at(turn);
-    const std::int64_t before = turn == 0 ? 0 : f.at(turn - 1);
-    const T* const gate = gates + t * f.batch * f.gates;
-    const T* const h_before = turn == 0 ? first_h.data<T>() : states + before * state_size;
-    const T* const second = inner + t * state_size;
-    const T* const c_before = !lstm       ? nullptr
-                              : turn == 0 ? first_c.data<T>()
-                                          : inner + before * state_size;
-    T* const dstate = dh.mutable_data<T>();
-    T* const dcell = lstm ? dc.mutable_data<T>() : nullptr;
-    T* const to = da + t * f.batch * width;
-    kernels.axpy(dstate, T(1), dy.data<T>() + t * state_size, static_cast<std::size_t>(state_size));
-    for_each_run(
-        mask_at(in.mask, t), f.batch,
-        [&](std::int64_t first, std::int64_t count) {
-          const std::int64_t at = first * f.hidden;
-          const auto rows = static_cast<std::size_t>(count);
-          T* const own = to + first * width;
-          const T* const from = gate + first * f.gates;
-          if (lstm) {
-            kernels.lstm_step_backward(own, dstate + at, dcell + at, from, second + at,
-                                       c_before + at, rows, hidden);
-          } else if (gru) {
-            kernels.gru_step_backward(own, dstate + at, from, second + at, h_before + at, rows,
-                                      hidden);
-          } else {
-            kernels.rnn_step_backward(own, dstate + at, states + t * state_size + at, rows, hidden,
-                                      kind == Recurrence::relu);
-          }
-        },
-        [&](std::int64_t row) { std::fill_n(to + row * width, width, T(0)); });
-    if (turn == 0 && !wanted.h) continue;
-    // dh += da W_hh; for gru that of n stands behind the others
-    const std::int64_t plain = gru ? 2 * f.hidden : f.gates;
-    const T* const w = weight_hh.data<T>();
-    multiply<T>(dstate, f.hidden, {to, width, 1}, {w, f.hidden, 1}, f.batch, f.hidden, plain, true);
-    if (gru) {
-      multiply<T>(dstate, f.hidden, {to + f.gates, width, 1}, {w + plain * f.hidden, f.hidden, 1},
-                  f.batch, f.hidden, f.hidden, true);
+  T* const dstate = dh.mutable_data<T>();
+  T* const dcell = lstm ? dc.mutable_data<T>() : nullptr;
+  const T* const dall = dy.data<T>();
+  const T* const w = weight_hh.data<T>();
+  const T* const h_first = first_h.data<T>();
+  const T* const c_first = lstm ? first_c.data<T>() : nullptr;
+  const bool* const mask = mask_of(in);
+  const std::int64_t plain =
+      gru ? 2 * f.hidden : f.gates;  // gru: that of n stands behind the others
+
+  for_parts_of_batch(f, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t here = begin * f.hidden;
+    for (std::int64_t turn = f.steps - 1; turn >= 0; --turn) {
+      const std::int64_t t = f.at(turn);
+      const std::int64_t before = turn == 0 ? 0 : f.at(turn - 1);
+      const T* const gate = gates + t * f.batch * f.gates;
+      const T* const h_before = turn == 0 ? h_first : states + before * state_size;
+      const T* const second = inner + t * state_size;
+      const T* const c_before = !lstm ? nullptr : turn == 0 ? c_first : inner + before * state_size;
+      T* const to = da + t * f.batch * width;
+      kernels.axpy(dstate + here, T(1), dall + t * state_size + here,
+                   static_cast<std::size_t>((end - begin) * f.hidden));
+      for_each_run(
+          mask == nullptr ? nullptr : mask + t * f.batch, begin, end,
+          [&](std::int64_t first, std::int64_t count) {
+            const std::int64_t at = first * f.hidden;
+            const auto rows = static_cast<std::size_t>(count);
+            T* const own = to + first * width;
+            const T* const from = gate + first * f.gates;
+            if (lstm) {
+              kernels.lstm_step_backward(own, dstate + at, dcell + at, from, second + at,
+                                         c_before + at, rows, hidden);
+            } else if (gru) {
+              kernels.gru_step_backward(own, dstate + at, from, second + at, h_before + at, rows,
+                                        hidden);
+            } else {
+              kernels.rnn_step_backward(own, dstate + at, states + t * state_size + at, rows,
+                                        hidden, kind == Recurrence::relu);
+            }
+          },
+          [&](std::int64_t row) { std::fill_n(to + row * width, width, T(0)); });
+      if (turn == 0 && !wanted.h) continue;
+      // dh += da W_hh
+      const T* const own = to + begin * width;
+      product<T>(dstate + here, f.hidden, {own, width, 1}, {w, f.hidden, 1}, end - begin, f.hidden,
+                 plain, true);
+      if (gru) {
+        product<T>(dstate + here, f.hidden, {own + f.gates, width, 1},
+                   {w + plain * f.hidden, f.hidden, 1}, end - begin, f.hidden, f.hidden, true);
+      }
     }
-  }
+  });
 
   SequenceGradients gradients;
   if (wanted.h) gradients.h = dh;
   if (wanted.c) gradients.c = dc;
   if (wanted.x) {  // dx = da W_ih
     gradients.x = Tensor::uninitialized(in.x.sizes(), dtype);
-    multiply<T>(gradients.x.mutable_data<T>(), f.input, {da, width, 1},
-                {in.weight_ih.data<T>(), in.weight_ih.stride(0), in.weight_ih.stride(1)}, f.rows(),
-                f.input, f.gates, false);
+    product<T>(gradients.x.mutable_data<T>(), f.input, {da, width, 1},
+               {in.weight_ih.data<T>(), in.weight_ih.stride(0), in.weight_ih.stride(1)}, f.rows(),
+               f.input, f.gates, false);
   }
   if (wanted.weight_ih) {  // da^T x
     const Tensor x = counted(in);
     gradients.weight_ih = Tensor::uninitialized(in.weight_ih.sizes(), dtype);
-    multiply<T>(gradients.weight_ih.mutable_data<T>(), f.input, {da, 1, width},
-                {x.data<T>(), f.input, 1}, f.gates, f.input, f.rows(), false);
+    product<T>(gradients.weight_ih.mutable_data<T>(), f.input, {da, 1, width},
+               {x.data<T>(), f.input, 1}, f.gates, f.input, f.rows(), false);
   }
   if (wanted.weight_hh) {  // da^T h, where the h before a step lie in a block, but for the first
     gradients.weight_hh = zeros(in.weight_hh.sizes(), dtype);
     T* const dw = gradients.weight_hh.mutable_data<T>();
     const auto add_product = [&](std::int64_t step, const T* h, std::int64_t rows) {
       const T* const from = da + step * f.batch * width;
-      const std::int64_t plain = gru ? 2 * f.hidden : f.gates;
-      multiply<T>(dw, f.hidden, {from, 1, width}, {h, f.hidden, 1}, plain, f.hidden, rows, true);
+      product<T>(dw, f.hidden, {from, 1, width}, {h, f.hidden, 1}, plain, f.hidden, rows, true);
       if (gru) {
-        multiply<T>(dw + plain * f.hidden, f.hidden, {from + f.gates, 1, width}, {h, f.hidden, 1},
-                    f.hidden, f.hidden, rows, true);
+        product<T>(dw + plain * f.hidden, f.hidden, {from + f.gates, 1, width}, {h, f.hidden, 1},
+                   f.hidden, f.hidden, rows, true);
       }
     };
     if (f.steps > 1) {

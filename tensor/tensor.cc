@@ -5,8 +5,8 @@
 #include <new>
 #include <string>
 
-#include <tapegrad/tensor/memory.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/pool.h>
 
 namespace tapegrad {
 namespace detail {
@@ -29,7 +29,7 @@ std::size_t block_bytes(const TensorBody& body) {
 }
 
 TensorBody* new_body(std::size_t bytes, std::span<const std::int64_t> sizes, DType dtype) {
-  auto* body = new (memory::allocate(bytes)) TensorBody;
+  auto* body = new (memory::pool_allocate(bytes)) TensorBody;
   body->references = 1;
   body->dtype = dtype;
   body->dim = static_cast<std::uint8_t>(sizes.size());
@@ -47,7 +47,7 @@ void destroy(TensorBody* body) noexcept {
   TensorBody* const owner = body->owner == body ? nullptr : body->owner;
   const std::size_t bytes = block_bytes(*body);
   delete body->keep_alive;
-  memory::deallocate(body, bytes);
+  memory::pool_deallocate(body, bytes);
   if (owner != nullptr) release(owner);  // owners own themselves: this goes one level deep
 }
 
@@ -86,18 +86,22 @@ Tensor Tensor::uninitialized(std::span<const std::int64_t> sizes, DType dtype) {
 
 Tensor Tensor::uninitialized_like(const Tensor& x, DType dtype) {
   const TensorBody& from = x.body();
+  if (!from.contiguous) return uninitialized(x.sizes(), dtype);
   const std::size_t offset = detail::data_offset(from.dim);
-  TensorBody* body = detail::new_body(
-      offset + static_cast<std::size_t>(from.numel) * item_size(dtype), x.sizes(), dtype);
-  body->data = reinterpret_cast<std::byte*>(body) + offset;
-  body->numel = from.numel;
-  std::int64_t* const to = body->sizes();  // strides follow sizes
-  const int numbers = from.contiguous ? 2 * from.dim : from.dim;
-  for (int i = 0; i < numbers; ++i) to[i] = from.sizes()[i];  // short: quicker than memcpy
-  if (!from.contiguous) {
-    const Strides strides = contiguous_strides(x.sizes());
-    std::copy(strides.begin(), strides.end(), body->strides());
+  auto* body = static_cast<TensorBody*>(
+      memory::pool_allocate(offset + static_cast<std::size_t>(from.numel) * item_size(dtype)));
+  // Sizes and strides come along: headers fill whole lines of memory::kAlignment bytes.
+  for (std::size_t line = 0; line < offset; line += memory::kAlignment) {
+    std::memcpy(reinterpret_cast<std::byte*>(body) + line,
+                reinterpret_cast<const std::byte*>(&from) + line, memory::kAlignment);
   }
+  body->references = 1;
+  body->dtype = dtype;
+  body->overlapping = false;
+  body->version = 0;
+  body->owner = body;
+  body->data = reinterpret_cast<std::byte*>(body) + offset;
+  body->keep_alive = nullptr;
   return Tensor(body);
 }
 
@@ -306,14 +310,9 @@ TAPEGRAD_INSTANTIATE(float)
 TAPEGRAD_INSTANTIATE(double)
 #undef TAPEGRAD_INSTANTIATE
 
-detail::TensorBody& Tensor::writable(const char* operation) {
-  if (body_ == nullptr) throw_undefined();
-  if (body_->overlapping) {
-    throw ValueError(std::string(operation) + ": tensor of shape " + to_string(sizes()) +
-                     " is expanded: several positions share one element; clone() it first");
-  }
-  ++body_->owner->version;
-  return *body_;
+void Tensor::throw_overlapping(const char* operation) const {
+  throw ValueError(std::string(operation) + ": tensor of shape " + to_string(sizes()) +
+                   " is expanded: several positions share one element; clone() it first");
 }
 
 Tensor Tensor::operator[](std::int64_t index) const { return select(*this, 0, index); }

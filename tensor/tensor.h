@@ -102,6 +102,7 @@ class Tensor {
   ~Tensor() {
     if (body_ != nullptr) detail::release(body_);
   }
+  void swap(Tensor& other) noexcept { std::swap(body_, other.body_); }
 
   bool defined() const { return body_ != nullptr; }
 
@@ -207,7 +208,13 @@ class Tensor {
     return *body_;
   }
   [[noreturn]] static void throw_undefined();
-  detail::TensorBody& writable(const char* operation);  // counts a write
+  detail::TensorBody& writable(const char* operation) {  // counts a write
+    if (body_ == nullptr) throw_undefined();
+    if (body_->overlapping) throw_overlapping(operation);
+    ++body_->owner->version;
+    return *body_;
+  }
+  [[noreturn]] void throw_overlapping(const char* operation) const;
   void check_access(DType dtype, const char* operation) const;
   std::int64_t offset_of(const Shape& index) const;
 

@@ -268,6 +268,19 @@ struct Table {
 template <class T>
 const Table<T>& table();
 
+namespace detail {
+template <class T>
+inline constinit const Table<T>* chosen_table = nullptr;  // until first use
+template <class T>
+const Table<T>& choose_table();
+}  // namespace detail
+
+template <class T>
+const Table<T>& table() {
+  const Table<T>* const chosen = __atomic_load_n(&detail::chosen_table<T>, __ATOMIC_RELAXED);
+  return chosen != nullptr ? *chosen : detail::choose_table<T>();
+}
+
 // The name of the chosen level: "base", "avx2" or "avx512".
 const char* level();
 

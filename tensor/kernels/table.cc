@@ -82,17 +82,23 @@ const Table<double>& table_for<double>(const char* level) {
   return *find(level, "kernels: level ").double_table;
 }
 
+namespace detail {
+
 template <>
-const Table<float>& table<float>() {
-  static const Table<float>& table = *chosen().float_table;
+const Table<float>& choose_table<float>() {
+  const Table<float>& table = *chosen().float_table;
+  __atomic_store_n(&chosen_table<float>, &table, __ATOMIC_RELAXED);  // always the same
   return table;
 }
 
 template <>
-const Table<double>& table<double>() {
-  static const Table<double>& table = *chosen().double_table;
+const Table<double>& choose_table<double>() {
+  const Table<double>& table = *chosen().double_table;
+  __atomic_store_n(&chosen_table<double>, &table, __ATOMIC_RELAXED);
   return table;
 }
+
+}  // namespace detail
 
 const char* level() { return chosen().name; }
 

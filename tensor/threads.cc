@@ -1,0 +1,138 @@
+#include <tapegrad/tensor/threads.h>
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/parallel.h>
+
+namespace tapegrad {
+namespace {
+
+constexpr int kMostThreads = 256;
+
+int checked(long count, const char* where) {
+  if (count < 1 || count > kMostThreads) {
+    throw ValueError(std::string(where) + std::to_string(count) + ", needed 1 to " +
+                     std::to_string(kMostThreads));
+  }
+  return static_cast<int>(count);
+}
+
+std::atomic<int>& wanted_threads() {
+  static std::atomic<int> count = [] {
+    const char* const text = std::getenv("TAPEGRAD_NUM_THREADS");
+    if (text == nullptr || *text == '\0') return 1;
+    return checked(std::strtol(text, nullptr, 10), "TAPEGRAD_NUM_THREADS: got ");
+  }();
+  return count;
+}
+
+// What all workers do together.
+struct Job {
+  std::int64_t count, parts, multiple;
+  void (*call)(const void*, std::int64_t, std::int64_t);
+  const void* context;
+
+  std::int64_t bound(std::int64_t part) const {
+    return part == parts ? count : count * part / parts / multiple * multiple;
+  }
+  void run(std::int64_t part) const { call(context, bound(part), bound(part + 1)); }
+};
+
+// The workers, and the job that is theirs. Whoever holds `use` may give them one: it writes `job`,
+// then counts `round` up, and waits until nobody is `busy`.
+class Team {
+ public:
+  std::mutex use;
+
+  void run(const Job& job) {
+    while (static_cast<std::int64_t>(workers_.size()) + 1 < job.parts) add_worker();
+    job_ = job;
+    error_ = nullptr;
+    busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+    round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
+    run_part(0);
+    for (int left = busy_.load(std::memory_order_acquire); left > 0;
+         left = busy_.load(std::memory_order_acquire)) {
+      busy_.wait(left, std::memory_order_acquire);
+    }
+    if (error_ != nullptr) std::rethrow_exception(error_);
+  }
+
+ private:
+  void add_worker() {
+    const auto part = static_cast<std::int64_t>(workers_.size()) + 1;
+    workers_.emplace_back([this, part, seen = round_.load()]() mutable {
+      is_worker_ = true;
+      for (;; ++seen) {
+        round_.wait(seen, std::memory_order_acquire);
+        if (part < job_.parts) run_part(part);
+        if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+      }
+    });
+    workers_.back().detach();  // they wait until the process ends
+  }
+
+  void run_part(std::int64_t part) {
+    const bool was_worker = std::exchange(is_worker_, true);
+    try {
+      job_.run(part);
+    } catch (...) {
+      const std::lock_guard lock(error_lock_);
+      if (error_ == nullptr) error_ = std::current_exception();
+    }
+    is_worker_ = was_worker;
+  }
+
+ public:
+  static thread_local bool is_worker_;  // inside a part: what it splits, it does itself
+
+ private:
+  Job job_{};
+  std::atomic<std::uint32_t> round_ = 0;
+  std::atomic<int> busy_ = 0;
+  std::mutex error_lock_;
+  std::exception_ptr error_;
+  std::vector<std::thread> workers_;
+};
+thread_local bool Team::is_worker_ = false;
+
+// Never destroyed: workers may wait when statics go. A forked process has no workers and begins
+// with a team of its own.
+Team*& team() {
+  static Team* current = [] {
+    pthread_atfork(nullptr, nullptr, [] { team() = new Team; });
+    return new Team;
+  }();
+  return current;
+}
+
+}  // namespace
+
+void set_num_threads(int count) { wanted_threads() = checked(count, "set_num_threads: got "); }
+
+int num_threads() { return wanted_threads().load(std::memory_order_relaxed); }
+
+namespace detail {
+
+void run_parts(std::int64_t count, std::int64_t parts, std::int64_t multiple,
+               void (*call)(const void*, std::int64_t, std::int64_t), const void* context) {
+  if (Team::is_worker_) return call(context, 0, count);
+  Team& workers = *team();
+  const std::unique_lock lock(workers.use, std::try_to_lock);
+  if (!lock.owns_lock()) return call(context, 0, count);
+  workers.run({count, parts, multiple, call, context});
+}
+
+}  // namespace detail
+}  // namespace tapegrad

@@ -1,0 +1,123 @@
+// Splitting work among threads: the same bits, whatever the number. (tensor/parallel.h)
+#include "tensor/threads.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include <tapegrad/tensor/parallel.h>
+#include <tapegrad/tensor/random.h>
+
+#include "catch.h"
+#include "tensor/expect.h"
+
+using namespace tapegrad;
+using namespace tapegrad::test;
+
+TEST_CASE("parts of a split cover everything once", "[threads]") {
+  const Threads threads(3);
+  std::vector<std::atomic<int>> visits(1000);
+  std::atomic<int> parts = 0;
+  parallel_for(1000, 100, 8, [&](std::int64_t begin, std::int64_t end) {
+    ++parts;
+    CHECK(begin % 8 == 0);
+    for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
+  });
+  CHECK(parts == 3);
+  for (const auto& each : visits) CHECK(each == 1);
+  parts = 0;
+  parallel_for(199, 100, 8, [&](std::int64_t, std::int64_t) { ++parts; });
+  CHECK(parts == 1);
+  parallel_for(0, 100, 8, [&](std::int64_t begin, std::int64_t end) { CHECK(begin == end); });
+}
+
+TEST_CASE("an exception in a part comes out and the next split works", "[threads]") {
+  const Threads threads(3);
+  for (const std::int64_t bad : {0, 1, 2}) {
+    CHECK(message_of<std::runtime_error>([&] {
+            parallel_for(300, 100, 1, [&](std::int64_t begin, std::int64_t) {
+              if (begin == bad * 100) throw std::runtime_error("part failed");
+            });
+          }) == "part failed");
+  }
+  std::atomic<std::int64_t> total = 0;
+  parallel_for(300, 100, 1, [&](std::int64_t begin, std::int64_t end) { total += end - begin; });
+  CHECK(total == 300);
+}
+
+TEST_CASE("splits inside a part and in several threads at once run where they are", "[threads]") {
+  const Threads threads(2);
+  std::atomic<std::int64_t> total = 0;
+  const auto nested = [&] {
+    parallel_for(400, 100, 1, [&](std::int64_t begin, std::int64_t end) {
+      parallel_for(end - begin, 10, 1,
+                   [&](std::int64_t first, std::int64_t last) { total += last - first; });
+    });
+  };
+  std::thread other([&] {
+    for (int i = 0; i < 50; ++i) nested();
+  });
+  for (int i = 0; i < 50; ++i) nested();
+  other.join();
+  CHECK(total == 100 * 400);
+}
+
+TEST_CASE("a forked process has workers of its own", "[threads]") {
+  const Threads threads(2);
+  std::atomic<std::int64_t> total = 0;
+  const auto work = [&] {
+    parallel_for(400, 100, 1, [&](std::int64_t begin, std::int64_t end) { total += end - begin; });
+  };
+  work();
+  const pid_t child = fork();
+  if (child == 0) {
+    work();
+    _exit(total == 800 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("set_num_threads refuses what is no number of threads") {
+  CHECK(message_of<ValueError>([] { set_num_threads(0); }) ==
+        "set_num_threads: got 0, needed 1 to 256");
+  CHECK(message_of<ValueError>([] { set_num_threads(257); }) ==
+        "set_num_threads: got 257, needed 1 to 256");
+  CHECK(num_threads() == 1);
+}
+
+TEMPLATE_TEST_CASE("products give the same bits with any number of threads", "[threads]", float,
+                   double) {
+  constexpr DType dtype = dtype_of<TestType>::value;
+  struct Case {
+    std::int64_t m, n, k;
+  };
+  for (const auto& [m, n, k] : {Case{150, 130, 200}, Case{33, 700, 300}, Case{1000, 3, 900},
+                                Case{2, 5000, 400}, Case{260, 97, 600}, Case{1, 9000, 500}}) {
+    INFO(m << " x " << n << " x " << k);
+    manual_seed(1);
+    const Tensor a = randn({m, k}).to(dtype);
+    const Tensor b = randn({k, n}).to(dtype);
+    check_same_bits([&]() -> std::vector<Tensor> {
+      return {matmul(a, b), matmul(transpose(transpose(a).contiguous()), b),
+              matmul(a, transpose(transpose(b).contiguous()))};
+    });
+  }
+}
+
+TEST_CASE("long elementwise operations give the same bits with any number of threads",
+          "[threads]") {
+  manual_seed(2);
+  const Tensor a = randn({3, 100'003});
+  const Tensor b = randn({3, 100'003});
+  check_same_bits([&]() -> std::vector<Tensor> {
+    return {a * b, exp(a), tanh(a), maximum(a, b), a + 1, sigmoid(a.to(float64))};
+  });
+}

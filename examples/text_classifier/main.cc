@@ -106,34 +106,42 @@ void add_train(CLI::App& app, TrainSettings& settings) {
   command
       ->add_option("--arch", model.arch,
                    "bag: mean of the word vectors; rnn, lstm, gru: recurrent network\n"
-                   "over them; cnn: filters over 3, 4 and 5 words")
-      ->type_name("bag|rnn|lstm|gru|cnn")
-      ->check(CLI::IsMember({"bag", "rnn", "lstm", "gru", "cnn"}).description(""))
+                   "over them; cnn: filters over 3, 4 and 5 words; attention: words look\n"
+                   "at each other")
+      ->type_name("bag|rnn|lstm|gru|cnn|attention")
+      ->check(CLI::IsMember({"bag", "rnn", "lstm", "gru", "cnn", "attention"}).description(""))
       ->capture_default_str();
   command->add_option("--dim", model.dim, "Size of a word vector; --vectors decides it")
       ->type_name("N")
       ->check(from_to(1, 100'000))
       ->capture_default_str();
-  command->add_option("--hidden", model.hidden, "Size of the recurrent state (rnn, lstm, gru)")
+  command
+      ->add_option("--hidden", model.hidden,
+                   "Size of the state at a word (rnn, lstm, gru, attention)")
       ->type_name("N")
       ->check(from_to(1, 100'000))
       ->capture_default_str();
   command
       ->add_option("--pool", settings.pool,
-                   "What is kept of the states after each word: the last, the mean, or\n"
-                   "the largest value of each element (rnn, lstm, gru); default: max")
+                   "What is kept of the states at the words: the last, the mean, or the\n"
+                   "largest value of each element; default: max")
       ->type_name("last|mean|max")
       ->check(CLI::IsMember({"last", "mean", "max"}).description(""));
   command
       ->add_option("--layers", settings.layers,
-                   "Recurrent networks, one upon the other (lstm, gru); default: 1")
+                   "Networks with states, one upon the other; default: 1")
       ->type_name("N")
       ->check(from_to(std::int64_t{1}, kMostLayers));
   command->add_flag("--bidirectional", model.bidirectional,
-                    "Read the text backwards too, with as many states again (lstm, gru)");
+                    "Read the text backwards too, with as many states again (rnn, lstm,\ngru)");
   command->add_option("--filters", settings.filters, "Filters of each width (cnn); default: 100")
       ->type_name("N")
       ->check(from_to(1, 100'000));
+  command
+      ->add_option("--heads", settings.heads,
+                   "Parts of a state that look for themselves (attention); default: 4")
+      ->type_name("N")
+      ->check(from_to(1, 1000));
   command
       ->add_option("--epochs", settings.epochs,
                    "How often all texts are read; default: about 1,700 steps,\nbut 10 times at "
@@ -197,6 +205,8 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->add_option("--vectors", settings.vectors,
                    "Word vectors to start from: word2vec's, GloVe's or fastText's .vec")
       ->type_name("FILE");
+  command->add_flag("--all-vectors", settings.all_vectors,
+                    "Know every word of that file, not only those of the training texts");
   command->add_flag("--freeze-embeddings", settings.freeze_embeddings,
                     "Leave all word vectors as they are at the start");
   command->add_flag("--freeze-known", settings.freeze_known,

@@ -1,5 +1,7 @@
 #include "text_classifier/model.h"
 
+#include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <vector>
 
@@ -8,7 +10,9 @@ namespace {
 
 constexpr std::int64_t kWidths[] = {3, 4, 5};  // words that a filter of a cnn sees at once
 
-tg::nn::LSTMOptions layers_of(const ModelSettings& settings) {  // of an LSTM or a GRU
+// Of an RNN, an LSTM or a GRU.
+template <class Options>
+Options layers_of(const ModelSettings& settings) {
   return {.num_layers = settings.layers,
           .batch_first = true,
           .dropout = settings.dropout,
@@ -24,6 +28,21 @@ tg::nn::ModuleList<tg::nn::Conv1d> convolutions_of(const ModelSettings& settings
   return result;
 }
 
+// Vaswani's layers, but normalised on their way in, which needs no warm-up (Xiong and others, "On
+// layer normalization in the transformer architecture", 2020). Their dropout is at most his.
+tg::nn::TransformerEncoder encoder_of(const ModelSettings& settings) {
+  const tg::nn::TransformerEncoderLayer layer(settings.hidden, settings.heads,
+                                              {.dim_feedforward = 4 * settings.hidden,
+                                               .dropout = std::min(settings.dropout, 0.1),
+                                               .batch_first = true,
+                                               .norm_first = true});
+  return {layer, settings.layers, tg::nn::LayerNorm(settings.hidden)};
+}
+
+bool is_one_cell(const ModelSettings& settings) {
+  return settings.arch == "rnn" && settings.layers == 1 && !settings.bidirectional;
+}
+
 // Numbers that the head gets of a text.
 std::int64_t width_of_text(const ModelSettings& settings) {
   if (settings.arch == "bag") return settings.dim;
@@ -32,25 +51,39 @@ std::int64_t width_of_text(const ModelSettings& settings) {
 }
 
 const ModelSettings& checked(const ModelSettings& settings) {
-  if (settings.arch != "bag" && settings.arch != "cnn" && !is_recurrent(settings.arch)) {
-    throw tg::ValueError("model: unknown architecture '" + settings.arch +
-                         "', needed bag, rnn, lstm, gru or cnn");
+  const std::string& arch = settings.arch;
+  if (!is_architecture(arch)) {
+    throw tg::ValueError("model: unknown architecture '" + arch +
+                         "', needed bag, rnn, lstm, gru, cnn or attention");
   }
   if (settings.pool != "last" && settings.pool != "mean" && settings.pool != "max") {
     throw tg::ValueError("model: unknown pooling '" + settings.pool +
                          "', needed last, mean or max");
   }
-  if (!is_deep(settings.arch) && (settings.layers != 1 || settings.bidirectional)) {
-    throw tg::ValueError("model: several layers or both directions for '" + settings.arch +
-                         "', needed lstm or gru");
+  if (settings.layers != 1 && !has_states(arch)) {
+    throw tg::ValueError("model: several layers for '" + arch +
+                         "', needed rnn, lstm, gru or attention");
+  }
+  if (settings.bidirectional && !is_recurrent(arch)) {
+    throw tg::ValueError("model: both directions for '" + arch + "', needed rnn, lstm or gru");
+  }
+  if (arch == "attention" && settings.hidden % (2 * settings.heads) != 0) {
+    throw tg::ValueError("model: attention with hidden " + std::to_string(settings.hidden) +
+                         " and heads " + std::to_string(settings.heads) +
+                         ", needed a hidden that is a multiple of twice the heads");
   }
   return settings;
 }
 
 }  // namespace
 
-bool is_recurrent(const std::string& arch) { return arch == "rnn" || is_deep(arch); }
-bool is_deep(const std::string& arch) { return arch == "lstm" || arch == "gru"; }
+bool is_architecture(const std::string& name) {
+  return std::ranges::find(kArchitectures, name) != std::end(kArchitectures);
+}
+bool is_recurrent(const std::string& arch) {
+  return arch == "rnn" || arch == "lstm" || arch == "gru";
+}
+bool has_states(const std::string& arch) { return is_recurrent(arch) || arch == "attention"; }
 
 Classifier::Classifier(const ModelSettings& settings)
     : embedding(register_module("embedding",
@@ -58,21 +91,35 @@ Classifier::Classifier(const ModelSettings& settings)
                                                   {.padding_idx = 0, .sparse = settings.sparse}))),
       arch_(checked(settings).arch),
       pool_(settings.pool),
+      bidirectional_(settings.bidirectional),
       dropout_(register_module("dropout", tg::nn::Dropout(settings.dropout))),
-      cell_(arch_ == "rnn" ? std::optional(register_module(
-                                 "cell", tg::nn::RNNCell(settings.dim, settings.hidden)))
-                           : std::nullopt),
-      lstm_(arch_ == "lstm"
-                ? std::optional(register_module(
-                      "lstm", tg::nn::LSTM(settings.dim, settings.hidden, layers_of(settings))))
-                : std::nullopt),
-      gru_(arch_ == "gru"
-               ? std::optional(register_module(
-                     "gru", tg::nn::GRU(settings.dim, settings.hidden, layers_of(settings))))
-               : std::nullopt),
-      convolutions_(arch_ == "cnn"
-                        ? std::optional(register_module("convolutions", convolutions_of(settings)))
-                        : std::nullopt),
+      cell_(part(is_one_cell(settings), "cell",
+                 [&] { return tg::nn::RNNCell(settings.dim, settings.hidden); })),
+      rnn_(part(arch_ == "rnn" && !is_one_cell(settings), "rnn",
+                [&] {
+                  return tg::nn::RNN(settings.dim, settings.hidden,
+                                     layers_of<tg::nn::RNNOptions>(settings));
+                })),
+      lstm_(part(arch_ == "lstm", "lstm",
+                 [&] {
+                   return tg::nn::LSTM(settings.dim, settings.hidden,
+                                       layers_of<tg::nn::LSTMOptions>(settings));
+                 })),
+      gru_(part(arch_ == "gru", "gru",
+                [&] {
+                  return tg::nn::GRU(settings.dim, settings.hidden,
+                                     layers_of<tg::nn::GRUOptions>(settings));
+                })),
+      convolutions_(
+          part(arch_ == "cnn", "convolutions", [&] { return convolutions_of(settings); })),
+      widen_(part(arch_ == "attention", "widen",
+                  [&] { return tg::nn::Linear(settings.dim, settings.hidden); })),
+      positions_(part(arch_ == "attention", "positions",
+                      [&] {
+                        return tg::nn::PositionalEncoding(
+                            settings.hidden, {.max_len = kMostPositions, .batch_first = true});
+                      })),
+      encoder_(part(arch_ == "attention", "encoder", [&] { return encoder_of(settings); })),
       head_(register_module("head", tg::nn::Linear(width_of_text(settings), settings.classes))) {
   // Small vectors: the mean of many standard normal ones would drown what is learnt of rare words.
   tg::nn::init::uniform_(embedding.weight, -0.1, 0.1);
@@ -80,10 +127,11 @@ Classifier::Classifier(const ModelSettings& settings)
 }
 
 tg::Variable Classifier::operator()(const tg::Tensor& ids) const {
-  const tg::Variable text = arch_ == "bag"                     ? mean_of_words(ids)
-                            : arch_ == "cnn"                   ? largest_features(ids)
-                            : arch_ == "rnn" && pool_ == "max" ? largest_state(ids)
-                                                               : pooled_states(ids);
+  const tg::Variable text = arch_ == "bag"            ? mean_of_words(ids)
+                            : arch_ == "cnn"          ? largest_features(ids)
+                            : arch_ == "attention"    ? attended_words(ids)
+                            : cell_ && pool_ == "max" ? largest_state(ids)
+                                                      : pooled_states(ids);
   return head_(dropout_(text));  // (batch, classes)
 }
 
@@ -134,15 +182,29 @@ tg::Variable Classifier::pooled_states(const tg::Tensor& ids) const {
     states = result.output;
     ends = result.h;
   } else {
-    const tg::nn::RNNResult result = (*gru_)(words, {.lengths = lengths});
+    const tg::nn::RNNArguments arguments{.lengths = lengths};
+    const tg::nn::RNNResult result = gru_ ? (*gru_)(words, arguments) : (*rnn_)(words, arguments);
     states = result.output;
     ends = result.h;
   }
   if (pool_ == "max") return tg::nn::masked_max(states, mask);
   if (pool_ == "mean") return tg::nn::masked_mean(states, mask);
-  const bool both = lstm_ ? lstm_->is_bidirectional() : gru_->is_bidirectional();
-  if (!both) return select(ends, 0, -1);
-  return tg::cat({select(ends, 0, -2), select(ends, 0, -1)}, 1);
+  const tg::Variable forwards = select(ends, 0, bidirectional_ ? -2 : -1);
+  return bidirectional_ ? tg::cat({forwards, select(ends, 0, -1)}, 1) : forwards;
+}
+
+// The words after they have looked at each other: the last one, or the mean or the largest values
+// of all. They are multiplied as in Vaswani's section 3.4, or their places would drown them.
+tg::Variable Classifier::attended_words(const tg::Tensor& ids) const {
+  const tg::Tensor mask = ids != 0;                                // (batch, steps)
+  const tg::Variable words = (*widen_)(dropout_(embedding(ids)));  // (batch, steps, hidden)
+  const double scale = std::sqrt(static_cast<double>(words.size(2)));
+  const tg::Variable states =
+      (*encoder_)((*positions_)(words * scale), {.key_padding_mask = ids == 0});
+  if (pool_ == "max") return tg::nn::masked_max(states, mask);
+  if (pool_ == "mean") return tg::nn::masked_mean(states, mask);
+  const tg::Tensor last = clamp(sum(mask, 1) - 1, 0);  // (batch)
+  return squeeze(take_along_dim(states, reshape(last, {-1, 1, 1}), 1), 1);
 }
 
 // The largest value of each filter over a text. A window counts if the word in its middle does, and

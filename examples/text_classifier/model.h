@@ -1,5 +1,5 @@
-// The classifiers: the mean of a text's word vectors, recurrent networks over them, and
-// convolutions (Kim 2014). Read next: training.h.
+// The classifiers: the mean of a text's word vectors, recurrent networks over them, convolutions
+// (Kim 2014), and attention (Vaswani and others 2017). Read next: training.h.
 #pragma once
 
 #include <tapegrad/tapegrad.h>
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 namespace text_classifier {
 
@@ -14,23 +15,28 @@ namespace tg = tapegrad;
 
 // What a model is built from; saved beside its weights, but for `sparse`.
 struct ModelSettings {
-  std::string arch = "rnn";  // bag, rnn, lstm, gru, cnn
+  std::string arch = "rnn";  // bag, rnn, lstm, gru, cnn, attention
   std::int64_t vocabulary = 0;
   std::int64_t classes = 0;
   std::int64_t dim = 64;
-  std::int64_t hidden = 128;   // of a recurrent network: rnn, lstm, gru
-  std::string pool = "max";    // of its states: last, mean, max
-  std::int64_t layers = 1;     // lstm and gru only
-  bool bidirectional = false;  // lstm and gru only
+  std::int64_t hidden = 128;   // of a state: rnn, lstm, gru, attention
+  std::string pool = "max";    // of the states: last, mean, max
+  std::int64_t layers = 1;     // those with states only
+  bool bidirectional = false;  // rnn, lstm, gru only
   std::int64_t filters = 100;  // of each width; cnn only
+  std::int64_t heads = 4;      // among which a state is divided; attention only
   double dropout = 0.5;
   bool sparse = false;  // a step moves only the word vectors of its batch
 };
 
 constexpr std::int64_t kMostLayers = 100;
+constexpr std::int64_t kMostPositions = 5000;  // words of a text that attention tells apart
 
-bool is_recurrent(const std::string& arch);  // rnn, lstm, gru
-bool is_deep(const std::string& arch);       // lstm, gru: takes layers and both directions
+inline constexpr const char* kArchitectures[] = {"bag", "rnn", "lstm", "gru", "cnn", "attention"};
+
+bool is_architecture(const std::string& name);
+bool is_recurrent(const std::string& arch);  // rnn, lstm, gru: reads in one direction or both
+bool has_states(const std::string& arch);    // these and attention: layers, and pools what they say
 
 // Texts as (batch, steps) ids, 0 behind the end of a text -> logits (batch, classes).
 class Classifier : public tg::nn::Module {
@@ -45,19 +51,32 @@ class Classifier : public tg::nn::Module {
   tg::nn::Embedding embedding;
 
  private:
+  // Registers what make() returns, if the architecture has such a part.
+  template <class Make>
+  std::optional<std::invoke_result_t<Make>> part(bool wanted, const char* name, const Make& make) {
+    if (!wanted) return std::nullopt;
+    return register_module(name, make());
+  }
+
   tg::Variable mean_of_words(const tg::Tensor& ids) const;
   tg::Variable largest_state(const tg::Tensor& ids) const;
   tg::Variable pooled_states(const tg::Tensor& ids) const;
+  tg::Variable attended_words(const tg::Tensor& ids) const;
   tg::Variable largest_features(const tg::Tensor& ids) const;
 
   const std::string arch_;
   const std::string pool_;
+  const bool bidirectional_;
   tg::nn::Dropout dropout_;
   // The one that the architecture asks for; none in a bag.
-  std::optional<tg::nn::RNNCell> cell_;
+  std::optional<tg::nn::RNNCell> cell_;  // of a single layer that reads forwards
+  std::optional<tg::nn::RNN> rnn_;       // of any other rnn
   std::optional<tg::nn::LSTM> lstm_;
   std::optional<tg::nn::GRU> gru_;
   std::optional<tg::nn::ModuleList<tg::nn::Conv1d>> convolutions_;
+  std::optional<tg::nn::Linear> widen_;  // dim -> hidden, for the encoder
+  std::optional<tg::nn::PositionalEncoding> positions_;
+  std::optional<tg::nn::TransformerEncoder> encoder_;
   tg::nn::Linear head_;
 };
 

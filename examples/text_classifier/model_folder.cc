@@ -25,7 +25,8 @@ void save(const Trained& trained, const ModelSettings& settings, const std::stri
   tg::save(weights_file(folder), trained.model.state_dict());
   trained.vocabulary.save(vocabulary_file(folder));
   const bool known_to_1 =
-      settings.arch == "bag" || (settings.arch == "rnn" && settings.pool == "max");
+      settings.arch == "bag" || (settings.arch == "rnn" && settings.pool == "max" &&
+                                 settings.layers == 1 && !settings.bidirectional);
   nlohmann::ordered_json json = {{"format", known_to_1 ? 1 : kFormat},
                                  {"arch", settings.arch},
                                  {"dim", settings.dim},
@@ -37,6 +38,7 @@ void save(const Trained& trained, const ModelSettings& settings, const std::stri
     json["bidirectional"] = settings.bidirectional;
     json["filters"] = settings.filters;
   }
+  if (settings.arch == "attention") json["heads"] = settings.heads;
   json["max_length"] = trained.max_length;
   json["labels"] = trained.labels;
   tg::write_file_atomically(settings_file(folder), json.dump(2) + "\n");
@@ -66,6 +68,7 @@ Trained load(const std::string& folder) {
       settings.bidirectional = json.at("bidirectional").get<bool>();
       settings.filters = json.at("filters").get<std::int64_t>();
     }
+    if (settings.arch == "attention") settings.heads = json.at("heads").get<std::int64_t>();
     max_length = json.at("max_length").get<std::int64_t>();
     labels = json.at("labels").get<std::vector<std::string>>();
   } catch (const nlohmann::json::exception& error) {
@@ -78,19 +81,25 @@ Trained load(const std::string& folder) {
   if (format == 1) {
     require(settings.arch == "bag" || settings.arch == "rnn", "an arch of bag or rnn");
   } else {
-    require(settings.arch == "bag" || settings.arch == "cnn" || is_recurrent(settings.arch),
-            "an arch of bag, rnn, lstm, gru or cnn");
+    require(is_architecture(settings.arch), "an arch of bag, rnn, lstm, gru, cnn or attention");
   }
   require(settings.dim >= 1 && settings.dim <= kLargest, "a dim from 1 to 1000000");
   require(settings.hidden >= 1 && settings.hidden <= kLargest, "a hidden from 1 to 1000000");
   require(settings.pool == "last" || settings.pool == "mean" || settings.pool == "max",
           "a pool of last, mean or max");
   require(settings.layers >= 1 && settings.layers <= kMostLayers, "layers from 1 to 100");
-  require(is_deep(settings.arch) || (settings.layers == 1 && !settings.bidirectional),
-          "1 layer in one direction, unless arch is lstm or gru");
+  require(has_states(settings.arch) || settings.layers == 1,
+          "1 layer, unless arch is rnn, lstm, gru or attention");
+  require(is_recurrent(settings.arch) || !settings.bidirectional,
+          "one direction, unless arch is rnn, lstm or gru");
   require(settings.filters >= 1 && settings.filters <= kLargest, "filters from 1 to 1000000");
   require(settings.dropout >= 0 && settings.dropout <= 1, "a dropout from 0 to 1");
   require(max_length >= 1, "a max_length of 1 or more");
+  if (settings.arch == "attention") {
+    require(settings.heads >= 1 && settings.hidden % (2 * settings.heads) == 0,
+            "a hidden that is a multiple of twice the heads");
+    require(max_length <= kMostPositions, "a max_length of 5000 or less for attention");
+  }
   require(!labels.empty(), "at least one label");
   const Vocabulary vocabulary = Vocabulary::load(vocabulary_file(folder));
   const tg::StateDict state = tg::load(weights_file(folder));
@@ -105,12 +114,17 @@ Trained load(const std::string& folder) {
                           ", the vocabulary and settings ask for " + to_string(needed));
   };
   require_shape("embedding.weight", {settings.vocabulary, settings.dim});
-  if (settings.arch == "rnn") {
+  const std::string last = std::to_string(settings.layers - 1);
+  if (settings.arch == "rnn" && settings.layers == 1 && !settings.bidirectional) {
     require_shape("cell.weight_hh", {settings.hidden, settings.hidden});
+  } else if (is_recurrent(settings.arch)) {
+    const std::int64_t gates = settings.arch == "lstm" ? 4 : settings.arch == "gru" ? 3 : 1;
+    require_shape(settings.arch + ".weight_hh_l" + last,
+                  {gates * settings.hidden, settings.hidden});
   }
-  if (is_deep(settings.arch)) {
-    require_shape(settings.arch + ".weight_hh_l" + std::to_string(settings.layers - 1),
-                  {(settings.arch == "lstm" ? 4 : 3) * settings.hidden, settings.hidden});
+  if (settings.arch == "attention") {
+    require_shape("encoder.layers." + last + ".self_attn.out_proj.weight",
+                  {settings.hidden, settings.hidden});
   }
   if (settings.arch == "cnn") {
     require_shape("convolutions.0.weight", {settings.filters, settings.dim, 3});

@@ -1,4 +1,5 @@
 // The classifiers as ONNX graphs: model.cc once more, in the words of tapegrad/nn/onnx.h.
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,12 @@ OnnxValue or_first(OnnxGraph& graph, const OnnxValue& mask) {
   return graph.node("Or", {mask, first});
 }
 
+// int64 (batch): where the last word is; 0 in a text without words.
+OnnxValue last_word(OnnxGraph& graph, const OnnxValue& mask) {
+  const OnnxValue before_end = graph.add(graph.lengths(mask), -1);
+  return graph.node("Clip", {before_end, graph.constant(tg::tensor(0))});
+}
+
 OnnxValue features(OnnxGraph& graph, const tg::nn::ModuleList<tg::nn::Conv1d>& convolutions,
                    const OnnxValue& words, const OnnxValue& mask) {
   const OnnxValue turned = graph.transpose(words, 1, 2);  // (batch, dim, steps)
@@ -66,12 +73,24 @@ OnnxGraph Classifier::onnx() const {
     text = pooled(graph, *lstm_, words, mask, pool_);
   } else if (gru_) {
     text = pooled(graph, *gru_, words, mask, pool_);
+  } else if (rnn_) {
+    text = pooled(graph, *rnn_, words, mask, pool_);
   } else if (cell_) {
     const bool with_first = pool_ == "max";
     text = pooled(graph, layer_of(*cell_), words, with_first ? or_first(graph, mask) : mask, pool_);
+  } else if (encoder_) {
+    const double scale = std::sqrt(static_cast<double>(widen_->weight.size(0)));
+    const OnnxValue wide = graph.mul(graph.append(*widen_, words), scale);
+    const OnnxValue placed = graph.append(*positions_, wide);  // (batch, steps, hidden)
+    tg::nn::OnnxEncoderCall call;
+    call.key_padding_mask = graph.equal(ids, 0);
+    const OnnxValue states = graph.append(*encoder_, placed, call);
+    text = pool_ == "max"    ? graph.masked_max(states, mask)
+           : pool_ == "mean" ? graph.masked_mean(states, mask)
+                             : graph.take_step(states, last_word(graph, mask));
   } else {
     throw tg::ValueError("export: there is no ONNX graph for the architecture '" + arch_ +
-                         "', needed bag, rnn, lstm, gru or cnn");
+                         "', needed bag, rnn, lstm, gru, cnn or attention");
   }
   graph.output("logits", graph.append(head_, text), {"batch", head_.weight.size(0)});
   return graph;

@@ -165,6 +165,15 @@ std::vector<std::string> words_of(const Vocabulary& vocabulary) {
   return words;
 }
 
+// Those of a file with vectors that a text could have as tokens.
+std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
+  std::vector<std::string> tokens;
+  for (const std::string& word : words) {
+    if (tokenize(word) == std::vector<std::string>{word}) tokens.push_back(word);
+  }
+  return tokens;
+}
+
 void start_from_vectors(const Trained& trained, const tg::nn::WordVectors& vectors,
                         const TrainSettings& settings) {
   const tg::nn::Embedding& embedding = trained.model.embedding;
@@ -202,17 +211,26 @@ void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
 
 void check_combination(const TrainSettings& settings) {
   const std::string& arch = settings.model.arch;
-  if (settings.pool && !is_recurrent(arch)) {
-    throw tg::ValueError("train: --pool is about the states of a recurrent network, and " + arch +
-                         " has none; needed --arch rnn, lstm or gru");
+  if (settings.pool && !has_states(arch)) {
+    throw tg::ValueError("train: --pool is about the states at the words, and " + arch +
+                         " has none; needed --arch rnn, lstm, gru or attention");
   }
-  if (settings.layers && !is_deep(arch)) {
+  if (settings.layers && !has_states(arch)) {
     throw tg::ValueError("train: --layers is for networks of several layers, and " + arch +
-                         " has one; needed --arch lstm or gru");
+                         " has one; needed --arch rnn, lstm, gru or attention");
   }
-  if (settings.model.bidirectional && !is_deep(arch)) {
+  if (settings.model.bidirectional && !is_recurrent(arch)) {
     throw tg::ValueError("train: --bidirectional is for networks that read backwards too, and " +
-                         arch + " does not; needed --arch lstm or gru");
+                         arch + " does not; needed --arch rnn, lstm or gru");
+  }
+  if (settings.heads && arch != "attention") {
+    throw tg::ValueError("train: --heads divides the states of attention, and " + arch +
+                         " has none; needed --arch attention");
+  }
+  if (arch == "attention" && settings.max_length > kMostPositions) {
+    throw tg::ValueError("train: --max-length is " + std::to_string(settings.max_length) +
+                         ", needed " + std::to_string(kMostPositions) +
+                         " or less: attention tells no more places apart");
   }
   if (settings.filters && arch != "cnn") {
     throw tg::ValueError("train: --filters is about convolutions, and " + arch +
@@ -222,6 +240,10 @@ void check_combination(const TrainSettings& settings) {
     throw tg::ValueError(
         "train: --freeze-known freezes the words that --vectors FILE knows; "
         "needed that file too");
+  }
+  if (settings.all_vectors && settings.vectors.empty()) {
+    throw tg::ValueError(
+        "train: --all-vectors takes every word that --vectors FILE holds; needed that file too");
   }
   if (settings.freeze_known && settings.freeze_embeddings) {
     throw tg::ValueError(
@@ -325,13 +347,18 @@ Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std:
   const Tokenizer tokenizer{.longest_ngram = settings.ngrams};
   std::vector<std::vector<std::string>> texts;
   for (const Row& row : corpus.rows) texts.push_back(tokenizer(row.text));
-  const Vocabulary vocabulary = Vocabulary::build(texts, tokenizer, settings.min_count);
   std::optional<tg::nn::WordVectors> vectors;
-  if (!settings.vectors.empty()) {
+  std::vector<std::string> more;
+  if (settings.all_vectors) {
+    vectors = tg::nn::load_word_vectors(settings.vectors, {.strict = true});
+    more = tokens_among(vectors->words());
+  }
+  const Vocabulary vocabulary = Vocabulary::build(texts, tokenizer, settings.min_count, more);
+  if (!settings.vectors.empty() && !vectors) {
     vectors = tg::nn::load_word_vectors(settings.vectors,
                                         {.vocabulary = words_of(vocabulary), .strict = true});
-    settings.model.dim = vectors->dim();
   }
+  if (vectors) settings.model.dim = vectors->dim();
   settings.epochs = number_of_epochs(settings, corpus.rows.size());
   settings.model.vocabulary = vocabulary.size();
   settings.model.classes = static_cast<std::int64_t>(labels.size());
@@ -433,10 +460,11 @@ void train(const TrainSettings& given) {
     if (settings.test.empty() && !settings.folds) settings.test = bundled("questions_test.tsv");
   }
 
-  check_combination(settings);
   if (settings.pool) settings.model.pool = *settings.pool;
   if (settings.layers) settings.model.layers = *settings.layers;
   if (settings.filters) settings.model.filters = *settings.filters;
+  if (settings.heads) settings.model.heads = *settings.heads;
+  check_combination(settings);
 
   // Everything is read before anything is written.
   Corpus corpus = read_corpus(settings.train);

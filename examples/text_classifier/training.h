@@ -18,13 +18,15 @@ struct TrainSettings {
   std::string train;  // file; empty: the bundled questions, for both
   std::string test;   // file; empty: none
   std::string out = "runs/text_classifier";
-  std::string vectors;  // file with word vectors to start from; empty: none
+  std::string vectors;       // file with word vectors to start from; empty: none
+  bool all_vectors = false;  // also of words that no training text has
   std::string optimizer = "adam";
   ModelSettings model;
   // These go into the model; refused where the architecture has no use for them. Unset: as there.
   std::optional<std::string> pool;
   std::optional<std::int64_t> layers;
   std::optional<std::int64_t> filters;
+  std::optional<std::int64_t> heads;
   std::optional<std::int64_t> epochs;  // unset: enough for the size of the data
   std::int64_t batch = 32;
   std::optional<double> lr;         // unset: what suits the model

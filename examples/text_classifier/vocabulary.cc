@@ -70,26 +70,35 @@ Vocabulary::Vocabulary(Tokenizer tokenizer, std::string text, const std::string&
 }
 
 Vocabulary Vocabulary::build(std::span<const std::vector<std::string>> texts, Tokenizer tokenizer,
-                             std::int64_t min_count) {
+                             std::int64_t min_count, std::span<const std::string> also) {
+  struct Entry {
+    std::string_view token;
+    std::int64_t count = 0;
+    bool is_kept = false;
+  };
   std::unordered_map<std::string_view, std::size_t> position;
-  std::vector<std::pair<std::string_view, std::int64_t>> counts;  // in order of first occurrence
-  for (const std::vector<std::string>& tokens : texts) {
-    for (const std::string& token : tokens) {
-      if (token == kPaddingWord || token == kUnknownWord) continue;
-      if (token.empty() || token.find('\n') != std::string::npos) {
-        throw tapegrad::ValueError("vocabulary: a token must be one line and not empty");
-      }
-      const auto [found, is_new] = position.emplace(token, counts.size());
-      if (is_new) counts.emplace_back(token, 0);
-      ++counts[found->second].second;
+  std::vector<Entry> entries;  // in order of first occurrence
+  const auto meet = [&](const std::string& token, std::int64_t count, bool is_kept) {
+    if (token == kPaddingWord || token == kUnknownWord) return;
+    if (token.empty() || token.find('\n') != std::string::npos) {
+      throw tapegrad::ValueError("vocabulary: a token must be one line and not empty");
     }
+    const auto [found, is_new] = position.emplace(token, entries.size());
+    if (is_new) entries.push_back({token});
+    Entry& entry = entries[found->second];
+    entry.count += count;
+    entry.is_kept |= is_kept;
+  };
+  for (const std::vector<std::string>& tokens : texts) {
+    for (const std::string& token : tokens) meet(token, 1, false);
   }
-  std::stable_sort(counts.begin(), counts.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (const std::string& word : also) meet(word, 0, true);
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.count > b.count; });
   std::string text;
   text.append(kPaddingWord).append("\n").append(kUnknownWord).append("\n");
-  for (const auto& [token, count] : counts) {
-    if (count >= min_count) text.append(token).append("\n");
+  for (const Entry& entry : entries) {
+    if (entry.count >= min_count || entry.is_kept) text.append(entry.token).append("\n");
   }
   return Vocabulary(tokenizer, std::move(text), "vocabulary", 1);
 }

@@ -24,9 +24,10 @@ class Vocabulary {
   static constexpr std::int64_t kPadding = 0;
   static constexpr std::int64_t kUnknown = 1;
 
-  // Of all tokens that occur at least `min_count` times. `texts` holds what `tokenizer` made.
+  // Of all tokens that occur at least `min_count` times, and of the words `also`, however rare they
+  // are. `texts` holds what `tokenizer` made.
   static Vocabulary build(std::span<const std::vector<std::string>> texts, Tokenizer tokenizer,
-                          std::int64_t min_count = 1);
+                          std::int64_t min_count = 1, std::span<const std::string> also = {});
 
   std::int64_t size() const { return static_cast<std::int64_t>(words_.size()); }
   const Tokenizer& tokenizer() const { return tokenizer_; }

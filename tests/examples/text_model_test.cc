@@ -3,6 +3,7 @@
 #include "text_classifier/model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,8 @@ ModelSettings small(const std::string& arch, const std::string& pool = "max") {
   settings.vocabulary = 20;
   settings.classes = 3;
   settings.dim = 4;
-  settings.hidden = 5;
+  settings.hidden = arch == "attention" ? 8 : 5;
+  settings.heads = 2;
   settings.filters = 6;
   settings.pool = pool;
   return settings;
@@ -69,15 +71,14 @@ tg::Tensor padded(const std::vector<std::vector<std::int64_t>>& texts, std::int6
 }  // namespace
 
 TEST_CASE("a classifier does not see padding", "[text_model]") {
-  const std::string arch = GENERATE("bag", "rnn", "lstm", "gru", "cnn");
+  const std::string arch = GENERATE("bag", "rnn", "lstm", "gru", "cnn", "attention");
   const std::string pool = GENERATE("last", "mean", "max");
+  const std::int64_t layers = GENERATE(1, 2);
   const bool both = GENERATE(false, true);
-  CAPTURE(arch, pool, both);
+  CAPTURE(arch, pool, layers, both);
   ModelSettings settings = small(arch, pool);
-  if (is_deep(arch)) {
-    settings.bidirectional = both;
-    settings.layers = 2;
-  }
+  if (has_states(arch)) settings.layers = layers;
+  if (is_recurrent(arch)) settings.bidirectional = both;
   const Classifier model = make(settings);
   const tg::Tensor together = model(padded(kTexts, 3)).value();
   for (std::size_t i = 0; i < kTexts.size(); ++i) {
@@ -131,6 +132,41 @@ TEST_CASE("an rnn pools the states of its cell", "[text_model]") {
   }
 }
 
+TEST_CASE("an rnn of several layers pools what it gives for the words", "[text_model]") {
+  ModelSettings settings = small("rnn", "last");
+  settings.layers = 2;
+  const Classifier model = make(settings);
+  const tg::nn::RNN rnn(4, 5, {.num_layers = 2, .batch_first = true});
+  rnn.load_state_dict(part_of(model, "rnn"));
+  const tg::Tensor ids = padded({{3, 4, 5, 6}, {9, 8, 2, 5}});
+  const tg::Variable last = select(rnn(model.embedding(ids)).output, 1, 3);
+  CHECK(allclose(model(ids).value(), head_of(model, last), 1e-5, 1e-6));
+}
+
+TEST_CASE("attention pools what its encoder gives for the words and their places", "[text_model]") {
+  const tg::Tensor ids = padded({{3, 4, 5, 6}, {9, 8, 2, 5}});
+  for (const char* pool : {"last", "mean", "max"}) {
+    CAPTURE(pool);
+    ModelSettings settings = small("attention", pool);
+    settings.layers = 2;
+    const Classifier model = make(settings);
+    const tg::nn::Linear widen(4, 8);
+    widen.load_state_dict(part_of(model, "widen"));
+    const tg::nn::TransformerEncoderLayer layer(
+        8, 2, {.dim_feedforward = 32, .batch_first = true, .norm_first = true});
+    const tg::nn::TransformerEncoder encoder(layer, 2, tg::nn::LayerNorm(8));
+    encoder.load_state_dict(part_of(model, "encoder"));
+    encoder.eval();
+    const tg::nn::PositionalEncoding positions(8, {.batch_first = true});
+    const tg::Variable words = widen(model.embedding(ids)) * std::sqrt(8.0);
+    const tg::Variable states = encoder(positions(words));  // (2, 4, 8)
+    const tg::Variable text = pool == std::string_view("last")   ? select(states, 1, 3)
+                              : pool == std::string_view("mean") ? mean(states, 1)
+                                                                 : max(states, 1).values;
+    CHECK(allclose(model(ids).value(), head_of(model, text), 1e-5, 1e-6));
+  }
+}
+
 TEST_CASE("a cnn keeps the largest value of each filter", "[text_model]") {
   const Classifier model = make(small("cnn"));
   const tg::Tensor ids = padded({{3, 4, 5, 6, 7, 8}});
@@ -145,12 +181,22 @@ TEST_CASE("a cnn keeps the largest value of each filter", "[text_model]") {
 
 TEST_CASE("a classifier refuses an architecture and pooling that it does not know",
           "[text_model]") {
-  CHECK_THROWS_WITH(Classifier(small("tree")),
-                    "model: unknown architecture 'tree', needed bag, rnn, lstm, gru or cnn");
+  CHECK_THROWS_WITH(
+      Classifier(small("tree")),
+      "model: unknown architecture 'tree', needed bag, rnn, lstm, gru, cnn or attention");
   CHECK_THROWS_WITH(Classifier(small("gru", "sum")),
                     "model: unknown pooling 'sum', needed last, mean or max");
   ModelSettings settings = small("cnn");
   settings.layers = 2;
   CHECK_THROWS_WITH(Classifier(settings),
-                    "model: several layers or both directions for 'cnn', needed lstm or gru");
+                    "model: several layers for 'cnn', needed rnn, lstm, gru or attention");
+  settings = small("attention");
+  settings.bidirectional = true;
+  CHECK_THROWS_WITH(Classifier(settings),
+                    "model: both directions for 'attention', needed rnn, lstm or gru");
+  settings = small("attention");
+  settings.hidden = 6;
+  CHECK_THROWS_WITH(Classifier(settings),
+                    "model: attention with hidden 6 and heads 2, needed a hidden that is a "
+                    "multiple of twice the heads");
 }

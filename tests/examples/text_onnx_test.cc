@@ -37,6 +37,11 @@ const std::vector<Model> kModels = {
     {"gru_last", "--arch gru --pool last --bidirectional"},
     {"gru_mean", "--arch gru --pool mean --layers 3 --bidirectional"},
     {"cnn", "--arch cnn --filters 6"},
+    {"rnn_both_last", "--arch rnn --pool last --layers 2 --bidirectional"},
+    {"rnn_deep_max", "--arch rnn --layers 2"},
+    {"attention_max", "--arch attention --heads 1"},
+    {"attention_mean", "--arch attention --heads 3 --pool mean --layers 2"},
+    {"attention_last", "--arch attention --heads 3 --pool last"},
 };
 
 void run(const std::string& arguments) {

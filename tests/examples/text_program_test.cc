@@ -80,9 +80,9 @@ class Session {
 
   // Trains a small model in `model`; `more` begins with the number of epochs.
   Output train(const std::string& more = "") const {
-    return run_well(
-        "train --train train.tsv --test test.tsv --dim 4 --hidden 5 --out model --epochs " +
-        (more.empty() ? "2" : more));
+    const std::string hidden = more.find("--hidden") == std::string::npos ? " --hidden 5" : "";
+    return run_well("train --train train.tsv --test test.tsv --dim 4 --out model" + hidden +
+                    " --epochs " + (more.empty() ? "2" : more));
   }
 
  private:
@@ -113,10 +113,11 @@ std::vector<std::string> model_bytes(const Session& session) {
 }  // namespace
 
 TEST_CASE("text_classifier trains, tests and answers", "[text_program]") {
-  const std::string arch = GENERATE("bag", "rnn", "bag --ngrams 2", "rnn --ngrams 9",
-                                    "rnn --pool last", "rnn --pool mean", "lstm", "gru --pool mean",
-                                    "lstm --pool last --bidirectional --layers 2",
-                                    "gru --bidirectional", "cnn", "cnn --filters 3 --ngrams 2");
+  const std::string arch = GENERATE(
+      "bag", "rnn", "bag --ngrams 2", "rnn --ngrams 9", "rnn --pool last", "rnn --pool mean",
+      "lstm", "gru --pool mean", "lstm --pool last --bidirectional --layers 2",
+      "gru --bidirectional", "cnn", "cnn --filters 3 --ngrams 2", "rnn --bidirectional --layers 2",
+      "attention --hidden 16 --heads 2 --layers 2");
   CAPTURE(arch);
   const Session session;
   const Output trained = session.train("30 --lr 0.05 --dropout 0 --arch " + arch);
@@ -216,6 +217,25 @@ TEST_CASE("text_classifier freezes the known words and trains the others", "[tex
   CHECK(moved == first.size() - 3);  // all but padding, unknown, and who
 }
 
+TEST_CASE("text_classifier knows every word of a file with vectors if it is told to",
+          "[text_program]") {
+  const Session session;
+  write(session.file("glove.txt"), "where 0.1 -0.2\nunseen 7 -8\nU.S. 1 1\nUnseen 2 2\n");
+  const auto words_after = [&](const std::string& more) {
+    session.train("1 --vectors glove.txt --min-count 2 " + more);
+    return lines_of(read(session.file("model/vocabulary.txt")));
+  };
+  const std::vector<std::string> usual = words_after("");
+  const std::vector<std::string> all = words_after("--all-vectors");
+  // No text has `U.S.` or `Unseen` as a token: one is several, the other is written small.
+  REQUIRE(all.size() == usual.size() + 1);
+  CHECK(all.back() == "unseen");
+  const tapegrad::StateDict state = tapegrad::load(session.file("model/model.safetensors"));
+  const tapegrad::Tensor vector = select(*state.find("embedding.weight"), 0, -1);
+  CHECK(tapegrad::to_vector<float>(vector) == std::vector<float>{7, -8});
+  CHECK(session.run_well("neighbours --model model UNSEEN").out.starts_with("unseen\n"));
+}
+
 TEST_CASE("text_classifier learns from some of the texts, drawn by the seed", "[text_program]") {
   const Session session;
   const auto vocabulary = [&](const std::string& more) {
@@ -250,7 +270,8 @@ TEST_CASE("text_classifier --sparse lets words that are not in the batch rest", 
 }
 
 TEST_CASE("text_classifier makes the same model from the same seed", "[text_program]") {
-  const std::string arch = GENERATE("bag", "rnn", "lstm --layers 2", "gru --bidirectional", "cnn");
+  const std::string arch = GENERATE("bag", "rnn", "lstm --layers 2", "gru --bidirectional", "cnn",
+                                    "attention --hidden 8");
   const Session session;
   const auto model = [&](const std::string& seed) {
     session.train("2 --arch " + arch + " --seed " + seed);
@@ -278,8 +299,9 @@ TEST_CASE("text_classifier reads Chinese and Latin-1", "[text_program]") {
 }
 
 TEST_CASE("text_classifier takes the smallest corpora", "[text_program]") {
-  const std::string arch = GENERATE("bag", "rnn", "rnn --pool mean", "lstm --pool last",
-                                    "gru --bidirectional --pool last", "cnn");
+  const std::string arch =
+      GENERATE("bag", "rnn", "rnn --pool mean", "lstm --pool last",
+               "gru --bidirectional --pool last", "cnn", "attention --hidden 8 --pool last");
   const std::string text =
       GENERATE("one text\tA\n", "two\tA\ntexts\tA\n", "\xE3\x80\x80\tA\nb\tB\n");
   CAPTURE(arch, text);
@@ -352,20 +374,28 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--max-length 0", "--max-length: "},
       {"--dropout 1.5", "--dropout: "},
       {"--dropout nan", "Dropout: p is nan"},
-      {"--arch tree", "--arch: tree not in {bag,rnn,lstm,gru,cnn}"},
+      {"--arch tree", "--arch: tree not in {bag,rnn,lstm,gru,cnn,attention}"},
       {"--arch bag --pool mean",
-       "train: --pool is about the states of a recurrent network, and bag has none; needed --arch "
-       "rnn, lstm or gru"},
-      {"--arch cnn --pool max",
-       "train: --pool is about the states of a recurrent network, and cnn"},
-      {"--layers 2",
-       "train: --layers is for networks of several layers, and rnn has one; needed --arch lstm or "
-       "gru"},
+       "train: --pool is about the states at the words, and bag has none; needed --arch rnn, lstm, "
+       "gru or attention"},
+      {"--arch cnn --pool max", "train: --pool is about the states at the words, and cnn"},
+      {"--arch bag --layers 2",
+       "train: --layers is for networks of several layers, and bag has one; needed --arch rnn, "
+       "lstm, gru or attention"},
       {"--arch cnn --layers 1", "--layers is for networks of several layers, and cnn has one"},
       {"--arch bag --bidirectional",
        "train: --bidirectional is for networks that read backwards too, and bag does not; needed "
-       "--arch lstm or gru"},
-      {"--bidirectional", "and rnn does not; needed --arch lstm or gru"},
+       "--arch rnn, lstm or gru"},
+      {"--arch attention --bidirectional",
+       "and attention does not; needed --arch rnn, lstm or gru"},
+      {"--heads 2",
+       "train: --heads divides the states of attention, and rnn has none; needed --arch attention"},
+      {"--arch attention --heads 3",
+       "model: attention with hidden 128 and heads 3, needed a hidden that is a multiple of twice "
+       "the heads"},
+      {"--arch attention --heads 0", "--heads: "},
+      {"--arch attention --max-length 5001",
+       "train: --max-length is 5001, needed 5000 or less: attention tells no more places apart"},
       {"--arch lstm --filters 100",
        "train: --filters is about convolutions, and lstm has none; needed --arch cnn"},
       {"--arch gru --pool sum", "--pool: sum not in {last,mean,max}"},
@@ -377,6 +407,8 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--sparse --freeze-embeddings", "--freeze-embeddings takes none; needed one of the two"},
       {"--freeze-known",
        "train: --freeze-known freezes the words that --vectors FILE knows; needed that file too"},
+      {"--all-vectors",
+       "train: --all-vectors takes every word that --vectors FILE holds; needed that file too"},
       {"--freeze-known --freeze-embeddings --vectors train.tsv",
        "train: --freeze-embeddings freezes all word vectors, --freeze-known some of them; needed "
        "one of the two"},
@@ -485,7 +517,10 @@ TEST_CASE("text_classifier restores what an architecture was given", "[text_prog
     CHECK(text.find("pool") == std::string::npos);
   }
   has(settings("rnn --pool last"), "\"pool\": \"last\"");
+  has(settings("rnn --layers 2"), "\"layers\": 2");
+  has(settings("rnn --bidirectional"), "\"bidirectional\": true");
   has(settings("cnn --filters 7"), "\"filters\": 7");
+  has(settings("attention --hidden 8 --heads 2"), "\"heads\": 2");
   const std::string deep = settings("lstm --pool mean --layers 2 --bidirectional");
   for (const char* part : {"\"format\": 2", "\"arch\": \"lstm\"", "\"pool\": \"mean\"",
                            "\"layers\": 2", "\"bidirectional\": true"}) {
@@ -506,9 +541,11 @@ TEST_CASE("text_classifier refuses settings that do not fit an architecture", "[
     write(path, whole);
   };
   session.train("1 --arch gru --layers 2");
-  with("\"gru\"", "\"tree\"", "settings.json: needed an arch of bag, rnn, lstm, gru or cnn");
+  with("\"gru\"", "\"tree\"",
+       "settings.json: needed an arch of bag, rnn, lstm, gru, cnn or attention");
   with("\"gru\"", "\"lstm\"", "model.safetensors: lstm.weight_hh_l1 is missing");
-  with("\"gru\"", "\"cnn\"", "settings.json: needed 1 layer in one direction");
+  with("\"gru\"", "\"rnn\"", "model.safetensors: rnn.weight_hh_l1 is missing");
+  with("\"gru\"", "\"cnn\"", "settings.json: needed 1 layer, unless");
   with("\"max\"", "\"sum\"", "settings.json: needed a pool of last, mean or max");
   with("\"layers\": 2", "\"layers\": 3", "model.safetensors: gru.weight_hh_l2 is missing");
   with("\"layers\": 2", "\"layers\": 1", "model.safetensors: ");
@@ -517,6 +554,17 @@ TEST_CASE("text_classifier refuses settings that do not fit an architecture", "[
   with("\"bidirectional\": false", "\"bidirectional\": true", "model.safetensors: ");
   with("\"bidirectional\": false", "\"bidirectional\": 0", "settings.json: ");
   with("\"hidden\": 5", "\"hidden\": 1000000", "model.safetensors: gru.weight_hh_l1 is");
+  session.train("1 --arch gru --bidirectional");
+  with("\"gru\"", "\"cnn\"", "settings.json: needed one direction, unless");
+  session.train("1 --arch attention --hidden 16 --heads 2");
+  with("\"heads\": 2", "\"heads\": 3", "settings.json: needed a hidden that is a multiple of");
+  with("\"heads\": 2", "\"heads\": 0", "settings.json: needed a hidden that is a multiple of");
+  with("\"heads\": 2,", "", "settings.json: ");
+  with("\"hidden\": 16", "\"hidden\": 1000000",
+       "model.safetensors: encoder.layers.0.self_attn.out_proj.weight is");
+  with("\"layers\": 1", "\"layers\": 2",
+       "model.safetensors: encoder.layers.1.self_attn.out_proj.weight is missing");
+  with("\"max_length\": 200", "\"max_length\": 5001", "needed a max_length of 5000 or less");
   session.train("1 --arch cnn");
   with("\"filters\": 100", "\"filters\": 1000000", "model.safetensors: convolutions.0.weight is");
   with("\"filters\": 100", "\"filters\": 0", "settings.json: needed filters from 1");
@@ -524,7 +572,8 @@ TEST_CASE("text_classifier refuses settings that do not fit an architecture", "[
 }
 
 TEST_CASE("text_classifier keeps the best epoch of any architecture", "[text_program]") {
-  const std::string arch = GENERATE("lstm --layers 2", "gru --bidirectional", "cnn");
+  const std::string arch =
+      GENERATE("lstm --layers 2", "gru --bidirectional", "cnn", "attention --hidden 8");
   const Session session;
   const Output output =
       session.train("20 --patience 2 --schedule constant --lr 0.5 --dropout 0 --arch " + arch);

@@ -39,6 +39,18 @@ TEST_CASE("ids by falling count, then by first occurrence") {
   CHECK(Vocabulary::build({}, Tokenizer{}).size() == 2);
 }
 
+TEST_CASE("words that are kept however rare they are") {
+  const std::vector<std::string> also = {"x", "d", "<unk>", "x", "a"};
+  const Vocabulary all = Vocabulary::build(kTexts, Tokenizer{2}, 1, also);
+  REQUIRE(all.size() == 8);
+  CHECK(all.find("d") == 6);
+  CHECK(all.find("x") == 7);  // behind all that occurs
+  const Vocabulary frequent = Vocabulary::build(kTexts, Tokenizer{2}, 2, also);
+  REQUIRE(frequent.size() == 6);
+  CHECK(frequent.find("d") == 4);
+  CHECK_FALSE(frequent.find("b"));
+}
+
 TEST_CASE("unknown words become <unk>, unknown n-grams go") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
   CHECK(words.ids("A b, e") == Ids{2, 4, 1, 1, 5});  // a b , e | a b | (b ,) (, e)

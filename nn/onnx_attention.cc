@@ -14,7 +14,12 @@ namespace {
 
 void check(const MultiheadAttention& layer, const OnnxValue& query, const OnnxValue& key,
            const OnnxValue& value, const OnnxAttentionCall& call) {
-  const DType dtype = layer.in_proj_weight.dtype();
+  const DType dtype = layer.out_proj.weight.dtype();
+  if (layer.bias_k.defined() || layer.options().add_zero_attn) {
+    refuse(layer,
+           "keys that are added to those of the call cannot be described; needed a layer "
+           "without add_bias_kv and add_zero_attn");
+  }
   check_dim(layer, query, 2, 3, "query");
   for (const auto& [x, what] :
        {std::pair(query, "query"), std::pair(key, "key"), std::pair(value, "value")}) {
@@ -39,7 +44,12 @@ OnnxValue heads(OnnxGraph& graph, const MultiheadAttention& layer, const OnnxVal
   const auto rows = [&](const Parameter& all) {
     return all.defined() ? tapegrad::narrow(all.value(), 0, which * size, size) : Tensor();
   };
-  const OnnxValue y = affine(graph, x, rows(layer.in_proj_weight), rows(layer.in_proj_bias));
+  const Parameter* const apart[] = {&layer.q_proj_weight, &layer.k_proj_weight,
+                                    &layer.v_proj_weight};
+  const Tensor weight = layer.in_proj_weight.defined()
+                            ? rows(layer.in_proj_weight)
+                            : apart[static_cast<std::size_t>(which)]->value();
+  const OnnxValue y = affine(graph, x, weight, rows(layer.in_proj_bias));
   const std::int64_t count = layer.num_heads();
   return graph.transpose(graph.reshape(y, {0, 0, count, size / count}), 1, 2);
 }

@@ -136,6 +136,9 @@ OnnxValue in_batches(OnnxGraph& graph, const Module& module, const OnnxValue& x,
 
 OnnxValue convolution(OnnxGraph& graph, const Conv1d& layer, const OnnxValue& x) {
   const Conv1dOptions& options = layer.options();
+  if (options.padding_mode != PadMode::zeros) {
+    refuse(layer, "only padding with zeros can be described; pad the input with an op of its own");
+  }
   const std::int64_t kernel = layer.weight.size(2);
   Numbers pads = {options.padding, options.padding};
   if (options.padding == same_padding) {
@@ -149,12 +152,19 @@ OnnxValue convolution(OnnxGraph& graph, const Conv1d& layer, const OnnxValue& x)
                       {{"kernel_shape", Numbers{kernel}},
                        {"strides", Numbers{options.stride}},
                        {"pads", pads},
-                       {"dilations", Numbers{options.dilation}}});
+                       {"dilations", Numbers{options.dilation}},
+                       {"group", options.groups}});
   });
+}
+
+// ONNX and PyTorch differ in windows that begin in the padding.
+void check_windows(const Module& layer, bool ceil_mode) {
+  if (ceil_mode) refuse(layer, "ceil_mode counts windows as ONNX does not; needed one without");
 }
 
 OnnxValue max_pool(OnnxGraph& graph, const MaxPool1d& layer, const OnnxValue& x) {
   const MaxPoolOptions& options = layer.options();
+  check_windows(layer, options.ceil_mode);
   return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
     return graph.node("MaxPool", {batch},
                       {{"kernel_shape", Numbers{layer.kernel_size()}},
@@ -166,6 +176,7 @@ OnnxValue max_pool(OnnxGraph& graph, const MaxPool1d& layer, const OnnxValue& x)
 
 OnnxValue average_pool(OnnxGraph& graph, const AvgPool1d& layer, const OnnxValue& x) {
   const AvgPoolOptions& options = layer.options();
+  check_windows(layer, options.ceil_mode);
   return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
     return graph.node("AveragePool", {batch},
                       {{"kernel_shape", Numbers{layer.kernel_size()}},

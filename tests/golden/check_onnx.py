@@ -115,10 +115,11 @@ def windows(a, x, kernel, padding):
 
 
 def conv(a, x, w, b=None):
-    need(a.get("group", 1) == 1, "groups")
     dims = list(range(-(w.ndim - 2), 0))
-    y = np.tensordot(windows(a, x, w.shape[2:], 0), w, ([1] + dims, [1] + dims))
-    y = np.moveaxis(y, -1, 1)
+    groups = a.get("group", 1)
+    parts = zip(np.split(windows(a, x, w.shape[2:], 0), groups, 1), np.split(w, groups))
+    y = [np.moveaxis(np.tensordot(seen, own, ([1] + dims, [1] + dims)), -1, 1) for seen, own in parts]
+    y = np.concatenate(y, 1)
     return y if b is None else y + b.reshape([-1] + [1] * len(dims))
 
 

@@ -174,6 +174,7 @@ TEST_CASE("onnx: the checker and evaluators agree about windows and norms", "[nn
   files.write_module("conv_same", nn::Conv1d(3, 4, 3, {.padding = tg::same_padding}), x);
   files.write_module("conv_same_even", nn::Conv1d(3, 4, 4, {.padding = tg::same_padding}), x);
   files.write_module("conv_no_bias", nn::Conv1d(3, 4, 1, {.bias = false}), x);
+  files.write_module("conv_groups", nn::Conv1d(3, 6, 2, {.groups = 3}), x);
   files.write_module("conv_no_batch", nn::Conv1d(3, 4, 3), tg::select(x, 0, 0));
   files.write_module("max_pool", nn::MaxPool1d(2), x);
   files.write_module("max_pool_options",
@@ -332,6 +333,25 @@ TEST_CASE("onnx: the checker and evaluators agree about positions and attention"
   files.write_module("self_no_batch", turned, alone, turned(alone, alone, alone).output);
 
   files.check({"positions", "learned", "self", "self_turned"});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about keys and values of their own widths",
+          "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const nn::MultiheadAttention layer =
+      drawn(nn::MultiheadAttention(6, 2, {.kdim = 3, .vdim = 5, .batch_first = true}));
+  const tg::Tensor q = tg::randn({2, 4, 6}), k = tg::randn({2, 7, 3}), v = tg::randn({2, 7, 5});
+  OnnxGraph graph("attention");
+  const auto input = [&](const char* name, const tg::Tensor& x) {
+    return graph.input(name, tg::float32, {"batch", x.size(1), x.size(2)});
+  };
+  const nn::OnnxAttentionResult result =
+      graph.append(layer, input("q", q), input("k", k), input("v", v), {.need_weights = false});
+  graph.output("y", result.output, {"batch", std::int64_t{4}, std::int64_t{6}});
+  files.write("attention_widths", graph,
+              {{"q", q}, {"k", k}, {"v", v}, {"out.y", layer(q, k, v).output.value()}});
+  files.check({});
 }
 
 TEST_CASE("onnx: the checker and evaluators agree about masks of attention", "[nn]") {
@@ -525,6 +545,26 @@ TEST_CASE("onnx: what cannot be written", "[nn]") {
   CHECK(type_error([&] {
           graph.append(nn::LSTM(2, 3), x, {.lengths = mask});
         }).ends_with("lengths is boolean, needed int64"));
+  const OnnxValue signal = graph.unsqueeze(x, 0);
+  CHECK(value_error([&] {
+          graph.append(nn::Conv1d(2, 3, 3, {.padding = 1, .padding_mode = tg::PadMode::reflect}),
+                       signal);
+        })
+            .ends_with("only padding with zeros can be described; pad the input with an op of its "
+                       "own"));
+  CHECK(value_error([&] {
+          graph.append(nn::MaxPool1d(2, {.ceil_mode = true}), signal);
+        }).ends_with("ceil_mode counts windows as ONNX does not; needed one without"));
+  CHECK(value_error([&] {
+          graph.append(nn::AvgPool1d(2, {.ceil_mode = true}), signal);
+        }).ends_with("ceil_mode counts windows as ONNX does not; needed one without"));
+  for (const nn::MultiheadAttentionOptions& options :
+       {nn::MultiheadAttentionOptions{.add_bias_kv = true},
+        nn::MultiheadAttentionOptions{.add_zero_attn = true}}) {
+    CHECK(value_error([&] {
+            graph.append(nn::MultiheadAttention(2, 1, options), x, x, x);
+          }).ends_with("needed a layer without add_bias_kv and add_zero_attn"));
+  }
   const nn::MultiheadAttention attention(2, 1);
   CHECK(type_error([&] {
           graph.append(attention, x, x, x, {.key_padding_mask = ids});

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
@@ -18,6 +19,8 @@ namespace tapegrad {
 namespace {
 
 constexpr int kMostThreads = 256;
+constexpr std::chrono::microseconds kTogether(10'000);  // until the others are done
+constexpr std::chrono::microseconds kBetween(1'000);    // until the next split
 
 int checked(long count, const char* where) {
   if (count < 1 || count > kMostThreads) {
@@ -34,6 +37,21 @@ std::atomic<int>& wanted_threads() {
     return checked(std::strtol(text, nullptr, 10), "TAPEGRAD_NUM_THREADS: got ");
   }();
   return count;
+}
+
+// Looks for a while whether `ready` holds, because waking a thread that sleeps takes tens of
+// microseconds. It yields now and then: the other thread may be on the same processor, and the
+// system moves apart what runs, not what sleeps.
+template <class Ready>
+bool spin_until(std::chrono::microseconds longest, const Ready& ready) {
+  const auto end = std::chrono::steady_clock::now() + longest;
+  do {
+    for (int i = 0; i < 500; ++i) {
+      if (ready()) return true;
+    }
+    std::this_thread::yield();
+  } while (std::chrono::steady_clock::now() < end);
+  return ready();
 }
 
 // What all workers do together.
@@ -62,9 +80,8 @@ class Team {
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
     run_part(0);
-    for (int left = busy_.load(std::memory_order_acquire); left > 0;
-         left = busy_.load(std::memory_order_acquire)) {
-      busy_.wait(left, std::memory_order_acquire);
+    while (!spin_until(kTogether, [this] { return busy_.load(std::memory_order_acquire) == 0; })) {
+      if (const int left = busy_.load(); left > 0) busy_.wait(left, std::memory_order_acquire);
     }
     if (error_ != nullptr) std::rethrow_exception(error_);
   }
@@ -75,7 +92,9 @@ class Team {
     workers_.emplace_back([this, part, seen = round_.load()]() mutable {
       is_worker_ = true;
       for (;; ++seen) {
-        round_.wait(seen, std::memory_order_acquire);
+        if (!spin_until(kBetween, [&] { return round_.load(std::memory_order_acquire) != seen; })) {
+          round_.wait(seen, std::memory_order_acquire);
+        }
         if (part < job_.parts) run_part(part);
         if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
       }

@@ -2,6 +2,7 @@
 #include "tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <iterator>
@@ -44,6 +45,15 @@ bool is_mark(char32_t c) {
   return in_any(kMarks, c);
 }
 
+// The small letters and digits of ASCII as they stand in a word, 0 for all other bytes.
+constexpr std::array<char, 256> kAsciiWord = [] {
+  std::array<char, 256> table{};
+  for (std::size_t c = '0'; c <= '9'; ++c) table[c] = static_cast<char>(c);
+  for (std::size_t c = 'a'; c <= 'z'; ++c) table[c] = static_cast<char>(c);
+  for (std::size_t c = 'A'; c <= 'Z'; ++c) table[c] = static_cast<char>(c + ('a' - 'A'));
+  return table;
+}();
+
 char32_t fold(char32_t c) {
   const bool full_width = c >= 0xFF01 && c <= 0xFF5E;
   return to_lower(full_width ? c - 0xFEE0 : c);
@@ -58,6 +68,11 @@ std::vector<std::string> tokenize(std::string_view text) {
     if (!word.empty()) tokens.push_back(std::exchange(word, {}));
   };
   for (std::size_t position = 0; position < text.size();) {
+    if (const char c = kAsciiWord[static_cast<unsigned char>(text[position])]; c != 0) {
+      word += c;  // most of most texts
+      ++position;
+      continue;
+    }
     const CodePoint point = decode_utf8(text, position);
     position += point.length;
     const char32_t c = fold(point.value);
@@ -76,14 +91,10 @@ std::vector<std::string> tokenize(std::string_view text) {
 }
 
 std::vector<std::string> ngrams(std::vector<std::string> tokens, std::int64_t longest) {
-  const std::size_t count = tokens.size();
-  for (std::size_t n = 2; n <= static_cast<std::size_t>(std::max<std::int64_t>(longest, 1)); ++n) {
-    for (std::size_t begin = 0; begin + n <= count; ++begin) {
-      std::string joined = tokens[begin];
-      for (std::size_t i = 1; i < n; ++i) joined += ' ' + tokens[begin + i];
-      tokens.push_back(std::move(joined));
-    }
-  }
+  const std::vector<std::string> words = tokens;
+  for_each_ngram(words, longest, [&](std::string_view token, int n) {
+    if (n > 1) tokens.emplace_back(token);
+  });
   return tokens;
 }
 

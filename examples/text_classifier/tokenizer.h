@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,21 @@ std::vector<std::string> tokenize(std::string_view text);
 // longest = 2, `who wrote it` also gives `who wrote` and `wrote it`. They carry word order into a
 // model that only adds its tokens up (Wang and Manning, 2012; Joulin et al., 2016).
 std::vector<std::string> ngrams(std::vector<std::string> tokens, std::int64_t longest);
+
+// Calls visit(token, n) for what ngrams() gives, in its order, with the number of words in it,
+// without making a string of each; the token is a std::string_view that lasts as long as the call.
+template <class Visit>
+void for_each_ngram(std::span<const std::string> tokens, std::int64_t longest, const Visit& visit) {
+  for (const std::string& token : tokens) visit(std::string_view(token), 1);
+  std::string joined;
+  for (std::size_t n = 2; static_cast<std::int64_t>(n) <= longest && n <= tokens.size(); ++n) {
+    for (std::size_t begin = 0; begin + n <= tokens.size(); ++begin) {
+      joined = tokens[begin];
+      for (std::size_t i = 1; i < n; ++i) joined.append(1, ' ').append(tokens[begin + i]);
+      visit(std::string_view(joined), static_cast<int>(n));
+    }
+  }
+}
 
 // The two above with their one setting. A model works only with the tokens it was trained on,
 // so the description is stored in the vocabulary file and must match when it is read.

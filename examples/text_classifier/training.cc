@@ -346,14 +346,14 @@ Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std:
   }
   const Tokenizer tokenizer{.longest_ngram = settings.ngrams};
   std::vector<std::vector<std::string>> texts;
-  for (const Row& row : corpus.rows) texts.push_back(tokenizer(row.text));
+  for (const Row& row : corpus.rows) texts.push_back(tokenize(row.text));
   std::optional<tg::nn::WordVectors> vectors;
   std::vector<std::string> more;
   if (settings.all_vectors) {
     vectors = tg::nn::load_word_vectors(settings.vectors, {.strict = true});
     more = tokens_among(vectors->words());
   }
-  const Vocabulary vocabulary = Vocabulary::build(texts, tokenizer, settings.min_count, more);
+  const auto [vocabulary, ids] = Vocabulary::number(texts, tokenizer, settings.min_count, more);
   if (!settings.vectors.empty() && !vectors) {
     vectors = tg::nn::load_word_vectors(settings.vectors,
                                         {.vocabulary = words_of(vocabulary), .strict = true});
@@ -368,7 +368,11 @@ Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std:
   if (vectors) start_from_vectors(trained, *vectors, settings);
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
 
-  const std::vector<Example> examples = examples_of(trained, corpus);
+  const std::vector<std::int64_t> classes = label_ids(corpus, labels);
+  std::vector<Example> examples;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    examples.push_back(trained.example(ids[i], classes[i]));
+  }
   std::vector<Example> tests, held;
   if (test) tests = examples_of(trained, *test);
   if (held_out) held = examples_of(trained, *held_out);
@@ -446,8 +450,8 @@ void cross_validate(const TrainSettings& settings, const Corpus& corpus,
 
 }  // namespace
 
-Example Trained::example(std::string_view text, std::int64_t label) const {
-  Example result{vocabulary.ids(text), label};
+Example Trained::example(std::vector<std::int64_t> ids, std::int64_t label) const {
+  Example result{std::move(ids), label};
   const auto limit = static_cast<std::size_t>(max_length);
   if (result.ids.size() > limit) result.ids.resize(limit);
   return result;

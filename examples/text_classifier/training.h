@@ -55,7 +55,11 @@ struct Trained {
   std::vector<std::string> labels;
   std::int64_t max_length;
 
-  Example example(std::string_view text, std::int64_t label = 0) const;
+  // Of a text, or of what vocabulary.ids() gives for it.
+  Example example(std::vector<std::int64_t> ids, std::int64_t label = 0) const;
+  Example example(std::string_view text, std::int64_t label = 0) const {
+    return example(vocabulary.ids(text), label);
+  }
 };
 
 // Trains, reports each epoch on standard error, prints the report on the test file on standard

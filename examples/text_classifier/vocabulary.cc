@@ -1,5 +1,4 @@
-// Counting, and a strict reader of the file. A million tokens load in a fraction of a second,
-// because the words stay where they were read. Read next: metrics.h.
+// Counting, and a strict reader of the file. Read next: metrics.h.
 #include "vocabulary.h"
 
 #include <algorithm>
@@ -50,57 +49,64 @@ Head parse_head(std::string_view line, const std::string& path) {
 
 }  // namespace
 
-Vocabulary::Vocabulary(Tokenizer tokenizer, std::string text, const std::string& path,
-                       std::int64_t first_line)
-    : tokenizer_(tokenizer), text_(std::make_shared<const std::string>(std::move(text))) {
-  const auto count = static_cast<std::size_t>(std::count(text_->begin(), text_->end(), '\n'));
-  words_.reserve(count);
-  ids_.reserve(count);
-  for (std::size_t begin = 0; begin < text_->size();) {
-    const std::size_t end = text_->find('\n', begin);
-    const std::string_view word = std::string_view(*text_).substr(begin, end - begin);
-    const std::int64_t line = first_line + size();
-    if (word.empty()) fail_at(path, line, "empty token");
-    if (!ids_.emplace(word, size()).second) {
-      fail_at(path, line, "token `" + std::string(word) + "` occurs twice");
-    }
-    words_.push_back(word);
-    begin = end + 1;
-  }
-}
-
 Vocabulary Vocabulary::build(std::span<const std::vector<std::string>> texts, Tokenizer tokenizer,
                              std::int64_t min_count, std::span<const std::string> also) {
+  return number(texts, tokenizer, min_count, also).vocabulary;
+}
+
+Vocabulary::Numbered Vocabulary::number(std::span<const std::vector<std::string>> texts,
+                                        Tokenizer tokenizer, std::int64_t min_count,
+                                        std::span<const std::string> also) {
   struct Entry {
-    std::string_view token;
+    std::int64_t number;  // by first occurrence
     std::int64_t count = 0;
     bool is_kept = false;
+    bool is_word = false;  // not an n-gram
   };
-  std::unordered_map<std::string_view, std::size_t> position;
-  std::vector<Entry> entries;  // in order of first occurrence
-  const auto meet = [&](const std::string& token, std::int64_t count, bool is_kept) {
-    if (token == kPaddingWord || token == kUnknownWord) return;
-    if (token.empty() || token.find('\n') != std::string::npos) {
-      throw tapegrad::ValueError("vocabulary: a token must be one line and not empty");
+  WordIndex met;
+  std::vector<Entry> entries;
+  const auto entry_of = [&](std::string_view token) -> Entry& {
+    const auto [id, is_new] = met.insert(token);
+    if (is_new) {
+      if (token.empty() || token.find('\n') != std::string_view::npos) {
+        throw tapegrad::ValueError("vocabulary: a token must be one line and not empty");
+      }
+      entries.push_back({id});
     }
-    const auto [found, is_new] = position.emplace(token, entries.size());
-    if (is_new) entries.push_back({token});
-    Entry& entry = entries[found->second];
-    entry.count += count;
-    entry.is_kept |= is_kept;
+    return entries[static_cast<std::size_t>(id)];
   };
-  for (const std::vector<std::string>& tokens : texts) {
-    for (const std::string& token : tokens) meet(token, 1, false);
+  std::vector<std::vector<std::int64_t>> ids;  // numbers at first
+  for (const std::vector<std::string>& words : texts) {
+    std::vector<std::int64_t>& own = ids.emplace_back();
+    for_each_ngram(words, tokenizer.longest_ngram, [&](std::string_view token, int n) {
+      Entry& entry = entry_of(token);
+      ++entry.count;
+      entry.is_word |= n == 1;
+      own.push_back(entry.number);
+    });
   }
-  for (const std::string& word : also) meet(word, 0, true);
+  for (const std::string& word : also) entry_of(word).is_kept = true;
   std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return a.count > b.count; });
-  std::string text;
-  text.append(kPaddingWord).append("\n").append(kUnknownWord).append("\n");
+  WordIndex kept;
+  kept.insert(kPaddingWord);
+  kept.insert(kUnknownWord);
+  constexpr std::int64_t kLeftOut = -1;
+  std::vector<std::int64_t> id_of(entries.size());
   for (const Entry& entry : entries) {
-    if (entry.count >= min_count || entry.is_kept) text.append(entry.token).append("\n");
+    const std::string_view token = met.word(entry.number);
+    std::int64_t& id = id_of[static_cast<std::size_t>(entry.number)];
+    if (entry.count >= min_count || entry.is_kept) {
+      id = kept.insert(token).first;
+    } else {
+      id = kept.find(token).value_or(entry.is_word ? kUnknown : kLeftOut);
+    }
   }
-  return Vocabulary(tokenizer, std::move(text), "vocabulary", 1);
+  for (std::vector<std::int64_t>& own : ids) {
+    for (std::int64_t& id : own) id = id_of[static_cast<std::size_t>(id)];
+    std::erase(own, kLeftOut);
+  }
+  return {Vocabulary(tokenizer, std::move(kept)), std::move(ids)};
 }
 
 std::string_view Vocabulary::word(std::int64_t id) const {
@@ -108,34 +114,28 @@ std::string_view Vocabulary::word(std::int64_t id) const {
     throw tapegrad::IndexError("vocabulary: id " + std::to_string(id) + " is out of range for " +
                                std::to_string(size()) + " tokens");
   }
-  return words_[static_cast<std::size_t>(id)];
+  return words_->word(id);
 }
 
-std::optional<std::int64_t> Vocabulary::find(std::string_view word) const {
-  const auto found = ids_.find(word);
-  if (found == ids_.end()) return std::nullopt;
-  return found->second;
-}
-
-std::vector<std::int64_t> Vocabulary::ids(std::span<const std::string> tokens) const {
+std::vector<std::int64_t> Vocabulary::ids(std::span<const std::string> words) const {
   std::vector<std::int64_t> ids;
-  ids.reserve(tokens.size());
-  for (const std::string& token : tokens) {
-    const bool is_ngram = token.find(' ') != std::string::npos;
+  ids.reserve(words.size());
+  for_each_ngram(words, tokenizer_.longest_ngram, [&](std::string_view token, int n) {
     const std::optional<std::int64_t> id = find(token);
-    if (id || !is_ngram) ids.push_back(id.value_or(kUnknown));
-  }
+    if (id || n == 1) ids.push_back(id.value_or(kUnknown));
+  });
   return ids;
 }
 
 void Vocabulary::save(const std::string& path) const {
   std::string file(kMagic);
   file += tokenizer_.description() + "; " + std::to_string(size()) + std::string(kHeadEnd) + "\n";
-  tapegrad::write_file_atomically(path, file += *text_, "vocabulary");
+  for (std::int64_t id = 0; id < size(); ++id) file.append(words_->word(id)).append("\n");
+  tapegrad::write_file_atomically(path, file, "vocabulary");
 }
 
 Vocabulary Vocabulary::load(const std::string& path) {
-  std::string text = tapegrad::read_file(path, "vocabulary");
+  const std::string text = tapegrad::read_file(path, "vocabulary");
   if (text.empty()) fail_at(path, 1, "empty file; expected a vocabulary");
   const Head head = parse_head(std::string_view(text).substr(0, text.find('\n')), path);
   const auto lines = std::count(text.begin(), text.end(), '\n') - 1;
@@ -152,12 +152,21 @@ Vocabulary Vocabulary::load(const std::string& path) {
     const auto before = text.begin() + static_cast<std::ptrdiff_t>(bad);
     fail_at(path, 1 + std::count(text.begin(), before, '\n'), "token is not UTF-8");
   }
-  text.erase(0, text.find('\n') + 1);
-  Vocabulary vocabulary(head.tokenizer, std::move(text), path, 2);
-  if (vocabulary.words_[0] != kPaddingWord || vocabulary.words_[1] != kUnknownWord) {
+  WordIndex words;
+  for (std::size_t begin = text.find('\n') + 1; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
+    const std::string_view word = std::string_view(text).substr(begin, end - begin);
+    const std::int64_t line = 2 + words.size();
+    if (word.empty()) fail_at(path, line, "empty token");
+    if (!words.insert(word).second) {
+      fail_at(path, line, "token `" + std::string(word) + "` occurs twice");
+    }
+    begin = end + 1;
+  }
+  if (words.word(kPadding) != kPaddingWord || words.word(kUnknown) != kUnknownWord) {
     fail_at(path, 2, "the first tokens must be <pad> and <unk>");
   }
-  return vocabulary;
+  return Vocabulary(head.tokenizer, std::move(words));
 }
 
 }  // namespace text_classifier

@@ -7,10 +7,11 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tokenizer.h"
+#include "word_index.h"
 
 namespace text_classifier {
 
@@ -25,20 +26,27 @@ class Vocabulary {
   static constexpr std::int64_t kUnknown = 1;
 
   // Of all tokens that occur at least `min_count` times, and of the words `also`, however rare they
-  // are. `texts` holds what `tokenizer` made.
+  // are. `texts` holds the words that tokenize() makes; `tokenizer` says which runs of them are
+  // tokens too.
   static Vocabulary build(std::span<const std::vector<std::string>> texts, Tokenizer tokenizer,
                           std::int64_t min_count = 1, std::span<const std::string> also = {});
 
-  std::int64_t size() const { return static_cast<std::int64_t>(words_.size()); }
+  // The same, with what ids() gives for each of the texts: each token is looked up once, not twice.
+  struct Numbered;
+  static Numbered number(std::span<const std::vector<std::string>> texts, Tokenizer tokenizer,
+                         std::int64_t min_count = 1, std::span<const std::string> also = {});
+
+  std::int64_t size() const { return words_->size(); }
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
   // Throws tapegrad::IndexError.
   std::string_view word(std::int64_t id) const;
-  std::optional<std::int64_t> find(std::string_view word) const;
+  std::optional<std::int64_t> find(std::string_view word) const { return words_->find(word); }
 
-  // An unknown word becomes kUnknown. An unknown n-gram is left out: its words are there already.
-  std::vector<std::int64_t> ids(std::span<const std::string> tokens) const;
-  std::vector<std::int64_t> ids(std::string_view text) const { return ids(tokenizer_(text)); }
+  // Of the words of tokenize() and their runs. An unknown word becomes kUnknown. An unknown n-gram
+  // is left out: its words are there already.
+  std::vector<std::int64_t> ids(std::span<const std::string> words) const;
+  std::vector<std::int64_t> ids(std::string_view text) const { return ids(tokenize(text)); }
 
   // The file: a head such as `tapegrad vocabulary 1; words-1 ngrams=2; 5000 tokens`, then a token
   // a line, in order of their ids. `load` refuses a file that is not exactly that, with the line.
@@ -46,14 +54,16 @@ class Vocabulary {
   static Vocabulary load(const std::string& path);
 
  private:
-  // `text` holds a word a line.
-  Vocabulary(Tokenizer tokenizer, std::string text, const std::string& path,
-             std::int64_t first_line);
+  Vocabulary(Tokenizer tokenizer, WordIndex words)
+      : tokenizer_(tokenizer), words_(std::make_shared<const WordIndex>(std::move(words))) {}
 
   Tokenizer tokenizer_;
-  std::shared_ptr<const std::string> text_;  // words_ and ids_ point into it
-  std::vector<std::string_view> words_;
-  std::unordered_map<std::string_view, std::int64_t> ids_;
+  std::shared_ptr<const WordIndex> words_;
+};
+
+struct Vocabulary::Numbered {
+  Vocabulary vocabulary;
+  std::vector<std::vector<std::int64_t>> ids;
 };
 
 }  // namespace text_classifier

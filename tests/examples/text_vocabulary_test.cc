@@ -2,6 +2,9 @@
 #include "text_classifier/vocabulary.h"
 
 #include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
 
 #include "catch.h"
 #include "text_files.h"
@@ -12,7 +15,7 @@ using Texts = std::vector<std::vector<std::string>>;
 
 namespace {
 
-const Texts kTexts = {{"b", "a", "c", "a b"}, {"c", "a", "<pad>", "d"}};
+const Texts kTexts = {{"b", "a", "c"}, {"c", "a", "<pad>", "d"}};
 
 std::string load_error(std::string_view content) {
   const TemporaryFile file(content);
@@ -25,14 +28,16 @@ std::string load_error(std::string_view content) {
 
 TEST_CASE("ids by falling count, then by first occurrence") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
-  REQUIRE(words.size() == 7);
+  REQUIRE(words.size() == 11);
   CHECK(words.word(0) == "<pad>");
   CHECK(words.word(1) == "<unk>");
   CHECK(words.word(2) == "a");
   CHECK(words.word(3) == "c");
   CHECK(words.word(4) == "b");
-  CHECK(words.word(5) == "a b");
-  CHECK(words.word(6) == "d");
+  CHECK(words.word(5) == "b a");
+  CHECK(words.word(6) == "a c");
+  CHECK(words.word(7) == "d");
+  CHECK(words.word(8) == "c a");
   for (std::int64_t id = 0; id < words.size(); ++id) CHECK(words.find(words.word(id)) == id);
   CHECK_FALSE(words.find("e"));
   CHECK(Vocabulary::build(kTexts, Tokenizer{2}, 2).size() == 4);
@@ -42,9 +47,9 @@ TEST_CASE("ids by falling count, then by first occurrence") {
 TEST_CASE("words that are kept however rare they are") {
   const std::vector<std::string> also = {"x", "d", "<unk>", "x", "a"};
   const Vocabulary all = Vocabulary::build(kTexts, Tokenizer{2}, 1, also);
-  REQUIRE(all.size() == 8);
-  CHECK(all.find("d") == 6);
-  CHECK(all.find("x") == 7);  // behind all that occurs
+  REQUIRE(all.size() == 12);
+  CHECK(all.find("d") == 7);
+  CHECK(all.find("x") == 11);  // behind all that occurs
   const Vocabulary frequent = Vocabulary::build(kTexts, Tokenizer{2}, 2, also);
   REQUIRE(frequent.size() == 6);
   CHECK(frequent.find("d") == 4);
@@ -53,15 +58,24 @@ TEST_CASE("words that are kept however rare they are") {
 
 TEST_CASE("unknown words become <unk>, unknown n-grams go") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
-  CHECK(words.ids("A b, e") == Ids{2, 4, 1, 1, 5});  // a b , e | a b | (b ,) (, e)
+  CHECK(words.ids("B a, e") == Ids{4, 2, 1, 1, 5});  // b a , e | b a | (a ,) (, e)
   CHECK(words.ids("").empty());
+}
+
+TEST_CASE("numbering gives the ids of each text") {
+  const std::vector<std::string> also = {"d"};
+  for (const std::int64_t min_count : {1, 2, 3}) {
+    const auto [words, ids] = Vocabulary::number(kTexts, Tokenizer{3}, min_count, also);
+    REQUIRE(ids.size() == kTexts.size());
+    for (std::size_t i = 0; i < ids.size(); ++i) CHECK(ids[i] == words.ids(kTexts[i]));
+  }
 }
 
 TEST_CASE("positions and tokens that cannot be are refused") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{});
-  for (const std::int64_t id : {std::int64_t{-1}, std::int64_t{7}, INT64_MAX}) {
+  for (const std::int64_t id : {std::int64_t{-1}, std::int64_t{6}, INT64_MAX}) {
     CHECK(error_of<tapegrad::IndexError>([&] { words.word(id); }) ==
-          "vocabulary: id " + std::to_string(id) + " is out of range for 7 tokens");
+          "vocabulary: id " + std::to_string(id) + " is out of range for 6 tokens");
   }
   for (const char* token : {"", "a\nb"}) {
     CHECK(error_of<tapegrad::ValueError>([&] {
@@ -76,15 +90,17 @@ TEST_CASE("a vocabulary survives copying, moving, saving and loading") {
     Vocabulary first = Vocabulary::build(kTexts, Tokenizer{2});
     const Vocabulary copy = first;
     const Vocabulary moved = std::move(first);
-    CHECK(copy.find("a b") == 5);
-    CHECK(moved.word(5) == "a b");
+    CHECK(copy.find("b a") == 5);
+    CHECK(moved.word(5) == "b a");
     copy.save(file.path());
   }
   CHECK(file.content() ==
-        "tapegrad vocabulary 1; words-1 ngrams=2; 7 tokens\n<pad>\n<unk>\na\nc\nb\na b\nd\n");
+        "tapegrad vocabulary 1; words-1 ngrams=2; 11 tokens\n<pad>\n<unk>\na\nc\nb\nb a\na c\nd\nc "
+        "a\n"
+        "a <pad>\n<pad> d\n");
   const Vocabulary loaded = Vocabulary::load(file.path());
-  CHECK(loaded.size() == 7);
-  CHECK(loaded.find("a b") == 5);
+  CHECK(loaded.size() == 11);
+  CHECK(loaded.find("b a") == 5);
   CHECK(loaded.tokenizer().longest_ngram == 2);
 }
 
@@ -135,4 +151,26 @@ TEST_CASE("a million tokens load at once") {
   CHECK(words.find("token999999") == 999'999);
   INFO("loaded in " << seconds.count() << " s");
   CHECK(seconds.count() < 10);  // 0.2 in a release build; sanitizers and busy machines are slower
+}
+
+TEST_CASE("an index of words agrees with a map") {
+  WordIndex index;
+  std::map<std::string, std::int64_t> map;
+  CHECK_FALSE(index.find("a"));
+  std::uint64_t state = 1;
+  for (int i = 0; i < 20'000; ++i) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    const std::string word = std::string(static_cast<std::size_t>(state >> 33) % 12, 'x') +
+                             std::to_string((state >> 40) % 3000);
+    const auto [id, is_new] = index.insert(word);
+    const auto [found, is_new_in_map] = map.emplace(word, map.size());
+    REQUIRE(id == found->second);
+    REQUIRE(is_new == is_new_in_map);
+  }
+  CHECK(index.size() == static_cast<std::int64_t>(map.size()));
+  for (const auto& [word, id] : map) {
+    REQUIRE(index.find(word) == id);
+    REQUIRE(index.word(id) == word);
+    REQUIRE(index.find(word + "!").has_value() == map.contains(word + "!"));
+  }
 }

@@ -1,0 +1,69 @@
+// Words and their numbers in the order in which they came: the innermost loop of reading texts.
+// Read next: vocabulary.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace text_classifier {
+
+// The words lie one behind the other in one string, and a table of half-filled slots, probed in
+// order, holds their numbers with a part of their hash: a lookup that succeeds touches two lines of
+// memory and compares one word.
+class WordIndex {
+ public:
+  std::int64_t size() const { return static_cast<std::int64_t>(ends_.size()) - 1; }
+  std::string_view word(std::int64_t id) const {
+    const std::size_t begin = ends_[static_cast<std::size_t>(id)];
+    return std::string_view(text_).substr(begin, ends_[static_cast<std::size_t>(id) + 1] - begin);
+  }
+
+  // The word's number, and whether it is new.
+  std::pair<std::int64_t, bool> insert(std::string_view word) {
+    if (2 * ends_.size() > slots_.size()) grow();
+    const std::uint64_t hash = hash_of(word);
+    Slot& slot = slots_[find_slot(word, hash)];
+    if (slot.id >= 0) return {slot.id, false};
+    slot = {size(), hash};
+    text_ += word;
+    ends_.push_back(text_.size());
+    return {slot.id, true};
+  }
+
+  std::optional<std::int64_t> find(std::string_view word) const {
+    if (slots_.empty()) return std::nullopt;
+    const Slot& slot = slots_[find_slot(word, hash_of(word))];
+    return slot.id >= 0 ? std::optional(slot.id) : std::nullopt;
+  }
+
+ private:
+  struct Slot {
+    std::int64_t id = -1;
+    std::uint64_t hash = 0;
+  };
+
+  // Eight bytes at a time through a multiplication; upper bits are folded onto the lower ones.
+  static std::uint64_t hash_of(std::string_view word);
+  void grow();
+
+  // Where the word is, or the slot that would be its.
+  std::size_t find_slot(std::string_view wanted, std::uint64_t hash) const {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t i = hash & mask;
+    while (slots_[i].id >= 0 && (slots_[i].hash != hash || word(slots_[i].id) != wanted)) {
+      i = (i + 1) & mask;
+    }
+    return i;
+  }
+
+  std::string text_;
+  std::vector<std::size_t> ends_ = {0};
+  std::vector<Slot> slots_;  // a power of two
+};
+
+}  // namespace text_classifier

@@ -155,7 +155,7 @@ void add_train(CLI::App& app, TrainSettings& settings) {
   command
       ->add_option("--lr", settings.lr,
                    "Learning rate at the start, or the highest; see --schedule.\n"
-                   "Default: 0.005 (bag) or 0.002 (others) with adam, 3 with sgd")
+                   "Default: 0.005 (bag), 0.001 (attention) or 0.002 with adam, 3 with sgd")
       ->type_name("X")
       ->check(from_to(0.0, 1e6));
   command

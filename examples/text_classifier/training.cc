@@ -107,7 +107,8 @@ Score score(const Trained& trained, const std::vector<Example>& examples) {
 double learning_rate(const TrainSettings& settings) {
   if (settings.lr) return *settings.lr;
   if (settings.optimizer == "sgd") return 3.0;
-  return settings.model.arch == "bag" ? 0.005 : 0.002;
+  if (settings.model.arch == "bag") return 0.005;
+  return settings.model.arch == "attention" ? 0.001 : 0.002;
 }
 
 // About 1,700 steps, but 10 passes at least and 100 at most.

@@ -4,7 +4,7 @@
 // gradient, in gigabytes per second. What a single pass must move counts: Adam reads parameter,
 // gradient and two moments and writes all but the gradient, 28 bytes a number; SGD 12. The peer is
 // libtorch, as it comes and "tuned" (peer.h).
-// Read next: first_file.cc.
+// Read next: threads.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>

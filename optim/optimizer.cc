@@ -2,6 +2,7 @@
 #include <tapegrad/optim/optimizer.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ostream>
 #include <sstream>
 #include <unordered_set>
@@ -235,6 +236,13 @@ namespace {
 std::string rate_label(std::size_t group) {
   return "param_groups." + std::to_string(group) + ".lr";
 }
+
+// A whole number from 1 on; PyTorch has it as a floating-point one.
+bool is_count(const Tensor& steps) {
+  if (steps.dtype() == boolean || steps.numel() != 1) return false;
+  const auto number = steps.item<double>();
+  return number >= 1 && number < 0x1p53 && number == std::floor(number);
+}
 }  // namespace
 
 StateDict Optimizer::state_dict() const {
@@ -285,8 +293,9 @@ void Optimizer::load_state_dict(const StateDict& saved) {
     for (std::size_t i = 0; i < loaded.size(); ++i, ++label) {
       if (!saved.contains(*label + "step")) continue;  // it had not taken a step
       const Tensor& steps = *find(*label + "step");
-      if (steps.dtype() != int64 || steps.numel() != 1 || steps.item<std::int64_t>() < 1) {
+      if (!is_count(steps)) {
         complain(*label + "step is not a count");
+        for (const char* kind : moments(group)) used.insert(*label + kind);
         continue;
       }
       loaded[i].steps = steps.item<std::int64_t>();

@@ -84,7 +84,7 @@ class Optimizer {
   // two parameters have the same name.
   StateDict state_dict() const;
   // All or nothing: unless everything fits, a FormatError lists every missing, unexpected and
-  // mis-sized entry, and nothing has changed.
+  // mis-sized entry, and nothing has changed. Counts of steps may be floating-point, as PyTorch's.
   void load_state_dict(const StateDict& state);
 
   class State;  // what is remembered of one parameter (optim/state.h)

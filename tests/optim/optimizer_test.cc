@@ -187,6 +187,22 @@ TEST_CASE("a state that does not fit is refused whole, with everything that is w
         "param_groups.0.lr is not a learning rate, unexpected state.other.step");
   CHECK(equal(optimizer.state_dict().at("state.w.exp_avg"), before.at("state.w.exp_avg")));
   CHECK(optimizer.lr() == 1e-3);
+  const auto with_step = [&](const Tensor& step) {
+    StateDict changed;
+    for (const auto& [key, value] : before) {
+      changed.insert(key, key == "state.w.step" ? step : value);
+    }
+    return changed;
+  };
+  optimizer.load_state_dict(with_step(tensor(3.0)));  // as PyTorch has it
+  CHECK(equal(optimizer.state_dict().at("state.w.step"), tensor(3)));
+  for (const Tensor& step : {tensor(2.5), tensor(0.0), tensor(-1), tensor({1, 2}), tensor(true),
+                             tensor(std::numeric_limits<double>::quiet_NaN()),
+                             tensor(std::numeric_limits<double>::infinity())}) {
+    CHECK(error_text<FormatError>([&] { optimizer.load_state_dict(with_step(step)); }) ==
+          "Adam: the state does not fit this optimiser: state.w.step is not a count");
+  }
+  optimizer.load_state_dict(before);
 
   optim::SGD twins({{"weight", w}, {"weight", b}}, {.lr = 1});
   CHECK(error_text([&] { twins.state_dict(); }) ==

@@ -101,7 +101,8 @@ TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
               {.mask = tensor_or_none(which + ".attn_mask", in[0].dtype()),
                .key_padding_mask = tensor_or_none(which + ".key_padding_mask", in[0].dtype())})};
         },
-        1e-5);  // kernels without fused multiply-adds round more often
+        // Kernels without fused multiply-adds round more often: 5.5e-6 for the largest scores.
+        which.ends_with(".additive") ? 1e-5 : 5e-6);
   }
   const std::vector<std::string> stacked = layers().cases("transformer_encoder");
   CHECK(stacked.size() == 8);

@@ -1,4 +1,4 @@
-// What every row of op_cases.cc must pass, and that every operation of autograd/ops.h has a row.
+// What every row of op_cases() must pass, and that every operation of autograd/ops.h has a row.
 // Read next: golden_test.cc.
 #include <fstream>
 #include <functional>

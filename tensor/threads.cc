@@ -22,19 +22,21 @@ constexpr int kMostThreads = 256;
 constexpr std::chrono::microseconds kTogether(10'000);  // until the others are done
 constexpr std::chrono::microseconds kBetween(1'000);    // until the next split
 
-int checked(long count, const char* where) {
-  if (count < 1 || count > kMostThreads) {
-    throw ValueError(std::string(where) + std::to_string(count) + ", needed 1 to " +
-                     std::to_string(kMostThreads));
-  }
-  return static_cast<int>(count);
+bool is_count(long count) { return count >= 1 && count <= kMostThreads; }
+
+[[noreturn]] void refuse(const char* where, const std::string& got) {
+  throw ValueError(std::string(where) + ": got " + got + ", needed 1 to " +
+                   std::to_string(kMostThreads));
 }
 
 std::atomic<int>& wanted_threads() {
   static std::atomic<int> count = [] {
     const char* const text = std::getenv("TAPEGRAD_NUM_THREADS");
     if (text == nullptr || *text == '\0') return 1;
-    return checked(std::strtol(text, nullptr, 10), "TAPEGRAD_NUM_THREADS: got ");
+    char* end = nullptr;
+    const long asked = std::strtol(text, &end, 10);
+    if (*end != '\0' || !is_count(asked)) refuse("TAPEGRAD_NUM_THREADS", text);
+    return static_cast<int>(asked);
   }();
   return count;
 }
@@ -138,7 +140,10 @@ Team*& team() {
 
 }  // namespace
 
-void set_num_threads(int count) { wanted_threads() = checked(count, "set_num_threads: got "); }
+void set_num_threads(int count) {
+  if (!is_count(count)) refuse("set_num_threads", std::to_string(count));
+  wanted_threads() = count;
+}
 
 int num_threads() { return wanted_threads().load(std::memory_order_relaxed); }
 

@@ -6,7 +6,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -95,6 +98,34 @@ TEST_CASE("set_num_threads refuses what is no number of threads") {
   CHECK(message_of<ValueError>([] { set_num_threads(257); }) ==
         "set_num_threads: got 257, needed 1 to 256");
   CHECK(num_threads() == 1);
+}
+
+#ifndef __SANITIZE_THREAD__
+TEST_CASE("a number of threads in the environment that is none is refused", "[threads]") {
+  // In processes of their own: the variable is read once.
+  for (const char* text : {"abc", "2x", "0", "-1", "257", "99999999999999999999"}) {
+    INFO(text);
+    const pid_t child = fork();
+    if (child == 0) {
+      setenv("TAPEGRAD_NUM_THREADS", text, 1);
+      if (std::freopen("/dev/null", "w", stdout) == nullptr) _exit(126);
+      execl("/proc/self/exe", "tapegrad_test_tensor", "[threads_environment]", nullptr);
+      _exit(127);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+  }
+}
+#endif
+
+TEST_CASE("the number of threads of the environment is refused with its text",
+          "[.][threads_environment]") {
+  const char* const text = std::getenv("TAPEGRAD_NUM_THREADS");
+  REQUIRE(text != nullptr);
+  CHECK(message_of<ValueError>([] { num_threads(); }) ==
+        "TAPEGRAD_NUM_THREADS: got " + std::string(text) + ", needed 1 to 256");
 }
 
 TEMPLATE_TEST_CASE("products give the same bits with any number of threads", "[threads]", float,

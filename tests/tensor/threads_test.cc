@@ -105,6 +105,7 @@ TEST_CASE("a number of threads in the environment that is none is refused", "[th
   // In processes of their own: the variable is read once.
   for (const char* text : {"abc", "2x", "0", "-1", "257", "99999999999999999999"}) {
     INFO(text);
+    std::fflush(stdout);  // or the child would print it again
     const pid_t child = fork();
     if (child == 0) {
       setenv("TAPEGRAD_NUM_THREADS", text, 1);

@@ -5,7 +5,7 @@
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
-#include <tapegrad/tensor/fused.h>
+#include <tapegrad/tensor/ops/fused.h>
 
 namespace tapegrad {
 
@@ -13,7 +13,7 @@ namespace tapegrad {
 
 // The loss's entry gets the first pending gradient; then from newest to oldest every entry that has
 // one fires, until nobody has.
-void Playback::run(Entry& start, Variable seed) {
+void BackwardPass::run(Entry& start, Variable seed) {
   current_ = &start;
   Node::retain(current_);
   deliver(start, std::move(seed));
@@ -25,7 +25,7 @@ void Playback::run(Entry& start, Variable seed) {
   }
 }
 
-void Playback::fire(Entry& entry) {
+void BackwardPass::fire(Entry& entry) {
   const Variable& dy = entry.pending_;
   if (entry.hooks_ != nullptr) [[unlikely]]
     call_hooks(entry);
@@ -49,7 +49,7 @@ void Playback::fire(Entry& entry) {
   Node::release(&entry);  // the pending gradient's reference; the walk has its own
 }
 
-void Playback::call_hooks(Entry& entry) const {
+void BackwardPass::call_hooks(Entry& entry) const {
   const Hooks hooks = *entry.hooks_;
   for (const auto& hook : hooks) {
     if (Variable changed = (*hook.second)(entry.pending_); changed.defined()) {
@@ -58,7 +58,7 @@ void Playback::call_hooks(Entry& entry) const {
   }
 }
 
-void Playback::throw_consumed(const Entry& entry) {
+void BackwardPass::throw_consumed(const Entry& entry) {
   throw AutogradError("backward: '" + std::string(entry.name_) + "' (#" +
                       std::to_string(entry.number_) +
                       ") was played back already and its history is gone; to play it twice, "
@@ -88,7 +88,7 @@ bool same(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
 }  // namespace
 
 // Whether the gradient is right as it is, as most are.
-bool Playback::fits(const Node& input, const Variable& gradient) const {
+bool BackwardPass::fits(const Node& input, const Variable& gradient) const {
   if (gradient.node() != nullptr && !create_graph_) return false;  // would bring history along
   const Tensor& value = gradient.value();
   return value.dtype() == dtype_of_node(input) && same(value.sizes(), sizes_of(input));
@@ -96,7 +96,7 @@ bool Playback::fits(const Node& input, const Variable& gradient) const {
 
 // Undoes broadcasting and promotion: the gradient in the shape and type of the input, and without
 // history (that of something captured) unless gradients are recorded.
-Variable Playback::fitted(const Node& input, Variable gradient) const {
+Variable BackwardPass::fitted(const Node& input, Variable gradient) const {
   if (!create_graph_ && gradient.node() != nullptr) gradient = gradient.detach();
   if (fits(input, gradient)) return gradient;
   const auto sizes = sizes_of(input);
@@ -113,12 +113,12 @@ Variable Playback::fitted(const Node& input, Variable gradient) const {
   return sum_to(gradient, sizes).to(dtype);
 }
 
-Variable& Playback::sum_of(Node& input) {
+Variable& BackwardPass::sum_of(Node& input) {
   return input.is_leaf() ? input.as_leaf().staged.dense : input.as_entry().pending_;
 }
 
 // The input is about to get its first gradient: a pending entry is referred to, a leaf is listed.
-void Playback::begin_sum(Node& input) {
+void BackwardPass::begin_sum(Node& input) {
   if (!input.is_leaf()) {
     Node::retain(&input);
     ++pending_;
@@ -128,7 +128,7 @@ void Playback::begin_sum(Node& input) {
   }
 }
 
-void Playback::add(Variable& sum, Variable gradient) const {
+void BackwardPass::add(Variable& sum, Variable gradient) const {
   if (!sum.defined()) {
     sum = std::move(gradient);
   } else if (create_graph_) {
@@ -142,7 +142,7 @@ void Playback::add(Variable& sum, Variable gradient) const {
 }
 
 // The sum, to be written to: nobody else looks at it. Zeros if there is none yet.
-Variable& Playback::writable_sum(Node& input) {
+Variable& BackwardPass::writable_sum(Node& input) {
   Variable& sum = sum_of(input);
   if (!sum.defined()) {
     Variable fresh(zeros(sizes_of(input), dtype_of_node(input)));
@@ -154,7 +154,7 @@ Variable& Playback::writable_sum(Node& input) {
   return sum;
 }
 
-void Playback::deliver(Node& input, Variable gradient) {
+void BackwardPass::deliver(Node& input, Variable gradient) {
   if (!fits(input, gradient)) gradient = fitted(input, std::move(gradient));
   Variable& sum = sum_of(input);
   if (sum.defined()) return add(sum, std::move(gradient));
@@ -162,7 +162,7 @@ void Playback::deliver(Node& input, Variable gradient) {
   sum.swap(gradient);
 }
 
-void Playback::deliver(Node& input, Placed gradient) {
+void BackwardPass::deliver(Node& input, Placed gradient) {
   const auto& [piece, dim, start, step] = gradient;
   if (create_graph_) {
     return deliver(input, place(piece, Shape(sizes_of(input)), dim, start, step));
@@ -185,7 +185,7 @@ Variable composed(const PlacedRows& gradient, const Tensor& ids, std::int64_t wi
 
 }  // namespace
 
-void Playback::deliver(Node& input, PlacedRows gradient) {
+void BackwardPass::deliver(Node& input, PlacedRows gradient) {
   const std::int64_t table_rows = sizes_of(input)[0];
   const std::int64_t width = sizes_of(input)[1];
   if (gradient.table_rows >= 0 && gradient.table_rows != table_rows) {
@@ -224,7 +224,7 @@ void Playback::deliver(Node& input, PlacedRows gradient) {
 
 // Beginning and ending ----------------------------------------------------------------------------
 
-Playback::Playback(bool create_graph, bool retain_graph)
+BackwardPass::BackwardPass(bool create_graph, bool retain_graph)
     : tape_(tape()),
       create_graph_(create_graph),
       retain_graph_(retain_graph),
@@ -239,7 +239,7 @@ Playback::Playback(bool create_graph, bool retain_graph)
 }
 
 // Also after an exception: nothing stays pending, staged or marked.
-Playback::~Playback() {
+BackwardPass::~BackwardPass() {
   tape_.firing_ = nullptr;
   while (pending_ > 0) {
     Entry* const entry = current_;
@@ -271,15 +271,15 @@ Playback::~Playback() {
   tape_.playing_ = nullptr;
 }
 
-PassageNotes& Playback::notes(const void* passage) {
+BackwardHookNotes& BackwardPass::notes(const void* passage) {
   const auto found = std::find_if(notes_.rbegin(), notes_.rend(),
                                   [=](const auto& each) { return each->passage == passage; });
   if (found != notes_.rend()) return **found;
-  return *notes_.emplace_back(std::make_unique<PassageNotes>(PassageNotes{passage}));
+  return *notes_.emplace_back(std::make_unique<BackwardHookNotes>(BackwardHookNotes{passage}));
 }
 
 // Marks the inputs and everything that was computed from them; nothing else needs its gradient.
-void Playback::want_only(const std::vector<Variable>& inputs) {
+void BackwardPass::want_only(const std::vector<Variable>& inputs) {
   all_wanted_ = false;
   for (const Variable& input : inputs) {
     Node::retain(input.node());
@@ -291,7 +291,7 @@ void Playback::want_only(const std::vector<Variable>& inputs) {
   }
 }
 
-bool Playback::wants_inputs_of(const Entry& entry) const {
+bool BackwardPass::wants_inputs_of(const Entry& entry) const {
   // A consumed entry has forgotten its inputs: nobody knows, so it is tried, and throws.
   if (all_wanted_ || entry.consumed_) return true;
   for (std::size_t i = 0; i < entry.input_count(); ++i) {
@@ -312,7 +312,7 @@ void make_dense(GradientSum& sum, const Tensor& like) {
 
 }  // namespace
 
-void Playback::call_leaf_hooks() {
+void BackwardPass::call_leaf_hooks() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     if (leaf->hooks.empty()) continue;
     if (!leaf->staged.rows.empty()) make_dense(leaf->staged, leaf->stored());
@@ -327,7 +327,7 @@ void Playback::call_leaf_hooks() {
 
 // What was staged is added to the leaves' gradients; from here on nothing throws but bad_alloc. A
 // leaf's gradient is its own: rules may hand the same dy to several inputs.
-void Playback::commit() {
+void BackwardPass::commit() {
   for (Leaf* leaf = staged_; leaf != nullptr; leaf = leaf->next_staged) {
     GradientSum& from = leaf->staged;
     GradientSum& into = leaf->grad;
@@ -380,7 +380,7 @@ void Variable::backward(BackwardOptions options) const { backward(Tensor(), opti
 
 void Variable::backward(const Tensor& gradient, BackwardOptions options) const {
   Variable seed = seed_for(*this, gradient, "backward");
-  Playback playback(false, options.retain_graph);
+  BackwardPass playback(false, options.retain_graph);
   if (node_->is_leaf()) {
     playback.deliver(*node_, std::move(seed));
   } else {
@@ -399,7 +399,7 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
                           " does not want a gradient; make it with parameter()");
     }
   }
-  Playback playback(options.create_graph, options.retain_graph || options.create_graph);
+  BackwardPass playback(options.create_graph, options.retain_graph || options.create_graph);
   playback.want_only(inputs);
   Node& node = *output.node();
   if (playback.wants(node)) {
@@ -414,7 +414,7 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
   std::vector<Variable> gradients;
   gradients.reserve(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    Playback::Target& target = playback.targets_[i];
+    BackwardPass::Target& target = playback.targets_[i];
     if (target.node->is_leaf()) {
       Leaf& leaf = target.node->as_leaf();
       if (!leaf.staged.rows.empty()) make_dense(leaf.staged, leaf.stored());

@@ -6,7 +6,7 @@
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 namespace tapegrad::detail {
 namespace {

@@ -2,7 +2,7 @@
 // and errors, on Variables. A Tensor converts to a constant Variable, so both mix. Grouped as the
 // source files are: elementwise.cc, reductions.cc, normalization.cc, similarity.cc, products.cc,
 // shaping.cc, indexing.cc, tables.cc; each operation's formula, forward and rule stand together
-// there. Read next: autograd/elementwise.cc.
+// there. Read next: autograd/ops/elementwise.cc.
 //
 // Gradients at kinks are PyTorch's: relu'(0) = abs'(0) = 0; clamp passes its whole closed interval;
 // maximum and minimum of two share equally on ties; max(x, dim) gives all to the index it returned,

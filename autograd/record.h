@@ -14,7 +14,7 @@
 // or of any shape that this was broadcast to (the engine sums it down; no rule mentions
 // broadcasting), or one of the two gradients of a part below. Where all gradients come out of
 // one computation, record_joint() at the end takes one rule for all. Read next:
-// autograd/elementwise.cc, then autograd/backward.cc.
+// autograd/ops/elementwise.cc, then autograd/backward.cc.
 #pragma once
 
 #include <array>
@@ -56,8 +56,8 @@ struct PlacedRows {
   std::int64_t table_rows = -1;  // of the table when it was looked up; -1 if nobody knows
 };
 
-// What a Passage (autograd/passage.h) has collected in one run through the tape.
-struct PassageNotes {
+// What a BackwardHook (autograd/backward_hook.h) has collected in one run through the tape.
+struct BackwardHookNotes {
   const void* passage;
   std::vector<Variable> grad_inputs{};
   std::vector<Variable> grad_outputs{};
@@ -65,10 +65,10 @@ struct PassageNotes {
 };
 
 // One run through the tape, from newest to oldest. Rules' results are delivered to inputs here.
-class Playback {
+class BackwardPass {
  public:
-  static Playback& running() { return *tape().playing_; }  // for rules
-  PassageNotes& notes(const void* passage);                // kept to the end of the run
+  static BackwardPass& running() { return *tape().playing_; }  // for rules
+  BackwardHookNotes& notes(const void* passage);               // kept to the end of the run
   bool wants(const Node& input) const { return all_wanted_ || input.wanted_; }
   bool records() const { return create_graph_; }
   void deliver(Node& input, Variable gradient);
@@ -84,10 +84,10 @@ class Playback {
     Variable gradient;
   };
 
-  Playback(bool create_graph, bool retain_graph);
-  ~Playback();
-  Playback(const Playback&) = delete;
-  Playback& operator=(const Playback&) = delete;
+  BackwardPass(bool create_graph, bool retain_graph);
+  ~BackwardPass();
+  BackwardPass(const BackwardPass&) = delete;
+  BackwardPass& operator=(const BackwardPass&) = delete;
 
   void want_only(const std::vector<Variable>& inputs);
   bool wants_inputs_of(const Entry& entry) const;
@@ -113,7 +113,7 @@ class Playback {
   Entry* current_ = nullptr;  // where the walk is
   Leaf* staged_ = nullptr;    // the leaves that something was delivered to, linked and counted
   std::vector<Target> targets_;
-  std::vector<std::unique_ptr<PassageNotes>> notes_;
+  std::vector<std::unique_ptr<BackwardHookNotes>> notes_;
 };
 
 namespace detail {
@@ -250,11 +250,11 @@ class Record final : public Entry {
     std::get<I>(edges_).set(from);
   }
 
-  void fire(Playback& playback, const Variable& dy) override {
+  void fire(BackwardPass& playback, const Variable& dy) override {
     std::apply([&](const auto&... edge) { (fire_one(playback, edge, dy), ...); }, edges_);
   }
   template <class Rule>
-  void fire_one(Playback& playback, const Edge<Rule>& edge, const Variable& dy) {
+  void fire_one(BackwardPass& playback, const Edge<Rule>& edge, const Variable& dy) {
     if (edge.input() == nullptr || !playback.wants(*edge.input())) return;
     if constexpr (kNeedsOutput<Rule>) {
       kept_.check(name());
@@ -305,7 +305,7 @@ class JointRecord final : public Entry {
       : Entry(name, value, bytes) {}
   ~JointRecord() override { forget_inputs(); }
 
-  void fire(Playback& playback, const Variable& dy) override {
+  void fire(BackwardPass& playback, const Variable& dy) override {
     std::array<bool, N> wanted{};
     for (std::size_t i = 0; i < N; ++i) {
       wanted[i] = inputs_[i] != nullptr && playback.wants(*inputs_[i]);

@@ -13,7 +13,7 @@
 // An entry holds, for each input that wants a gradient, a counted handle to that input (its entry,
 // or its leaf) and a rule: given dy, the gradient of the entry's result, what is the input's
 // gradient? For tanh it is dy * (1 - y * y). Rules are written with Variable operations, next to
-// the operation itself (autograd/elementwise.cc and its neighbours), so that gradients can be
+// the operation itself (autograd/ops/elementwise.cc and its neighbours), so that gradients can be
 // recorded and differentiated again.
 //
 // loss.backward() gives the loss's entry the pending gradient 1 and plays the tape in reverse,
@@ -50,12 +50,12 @@
 #include <utility>
 #include <vector>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/autograd/variable.h>
 
 namespace tapegrad {
 
-class Playback;
+class BackwardPass;
 class Tape;
 
 // One recorded operation. What differs between operations, the inputs and the rules, is in the
@@ -78,12 +78,12 @@ class Entry : public Node {
 
   void check_thread(const Node& input, const char* operation) const;
 
-  virtual void fire(Playback& playback, const Variable& dy) = 0;
+  virtual void fire(BackwardPass& playback, const Variable& dy) = 0;
   virtual void forget() = 0;  // drops inputs, rules and what they captured
 
  private:
   friend class Node;
-  friend class Playback;
+  friend class BackwardPass;
   friend class Tape;
   friend class Variable;
 
@@ -119,7 +119,7 @@ class Tape {
   friend class Entry;
   friend class NoGrad;
   friend class Node;
-  friend class Playback;
+  friend class BackwardPass;
   friend class Variable;
   friend Tape& tape();
 
@@ -138,7 +138,7 @@ class Tape {
   bool dropping_ = false;
   bool orphaned_ = false;          // its thread has ended; goes with its last entry
   const Entry* firing_ = nullptr;  // whose rules are running
-  Playback* playing_ = nullptr;
+  BackwardPass* playing_ = nullptr;
 
   static thread_local constinit Tape* current_;
 };

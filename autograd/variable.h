@@ -22,7 +22,7 @@ class Entry;
 class Leaf;
 class Variable;
 
-// Something that can receive a gradient: a Leaf (autograd/leaf.h) or an Entry (autograd/tape.h).
+// Something that can receive a gradient: a Leaf (autograd/node.h) or an Entry (autograd/tape.h).
 // Counted by the Variables and entries that refer to it.
 class Node {
  public:
@@ -50,7 +50,7 @@ class Node {
   ~Node() = default;
 
  private:
-  friend class Playback;
+  friend class BackwardPass;
   static void drop(Node* node) noexcept;  // no reference is left
 
   std::uint32_t references_ = 0;
@@ -197,7 +197,7 @@ class Variable {
   }
 
  private:
-  friend class Playback;
+  friend class BackwardPass;
   std::uint32_t leaf_version() const noexcept;
   const Tensor& leaf_value() const;
   const Tensor& leaf_stored() const;

@@ -9,8 +9,9 @@ install(EXPORT tapegradTargets NAMESPACE tapegrad:: DESTINATION ${package_folder
 
 # A header whose opening comment says "Internal." stays here, and so do the kernels.
 install(FILES tapegrad.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tapegrad)
-file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
      tensor/*.h autograd/*.h nn/*.h optim/*.h)
+list(FILTER headers EXCLUDE REGEX "^tensor/kernels/")
 foreach(header IN LISTS headers)
   file(STRINGS ${header} internal REGEX "^//.* Internal[.:]")
   if(NOT internal)

@@ -18,7 +18,7 @@ int main() {
   for (int step = 0; step <= 300; ++step) {
     // What the neuron says: the probability that a point lies above the line.
     const tg::Variable logits = matmul(points, weight) + bias;  // (200)
-    const tg::Variable loss = tg::nn::bce_with_logits(logits, labels);
+    const tg::Variable loss = tg::nn::binary_cross_entropy_with_logits(logits, labels);
     loss.backward();
 
     weight.set_value(weight.value() - 1.0 * weight.grad());

@@ -12,8 +12,8 @@ std::string ActivationWith<Option>::description() const {
 }
 
 template <class Option>
-void ActivationWith<Option>::become(const Module& other) const {
-  Module::become(other);
+void ActivationWith<Option>::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *option_ = *static_cast<const ActivationWith&>(other).option_;
 }
 

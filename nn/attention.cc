@@ -264,8 +264,8 @@ std::string MultiheadAttention::description() const {
   return text.str();
 }
 
-void MultiheadAttention::become(const Module& other) const {
-  Module::become(other);
+void MultiheadAttention::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *settings_ = *static_cast<const MultiheadAttention&>(other).settings_;
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <tapegrad/nn/init.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 namespace tapegrad::nn {
 
@@ -104,8 +104,8 @@ std::string Conv1d::description() const {
   return text + (bias.defined() ? ")" : ", bias=false)");
 }
 
-void Conv1d::become(const Module& other) const {
-  Module::become(other);
+void Conv1d::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *options_ = *static_cast<const Conv1d&>(other).options_;
 }
 
@@ -131,8 +131,8 @@ std::string MaxPool1d::description() const {
          (options.ceil_mode ? ", ceil_mode=true)" : ")");
 }
 
-void MaxPool1d::become(const Module& other) const {
-  Module::become(other);
+void MaxPool1d::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *settings_ = *static_cast<const MaxPool1d&>(other).settings_;
 }
 
@@ -156,8 +156,8 @@ std::string AvgPool1d::description() const {
          (options.count_include_pad ? ")" : ", count_include_pad=false)");
 }
 
-void AvgPool1d::become(const Module& other) const {
-  Module::become(other);
+void AvgPool1d::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *settings_ = *static_cast<const AvgPool1d&>(other).settings_;
 }
 
@@ -206,8 +206,8 @@ std::string AdaptiveMaxPool1d::description() const {
   return "AdaptiveMaxPool1d(" + std::to_string(*output_size_) + ")";
 }
 
-void AdaptiveMaxPool1d::become(const Module& other) const {
-  Module::become(other);
+void AdaptiveMaxPool1d::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *output_size_ = *static_cast<const AdaptiveMaxPool1d&>(other).output_size_;
 }
 
@@ -227,8 +227,8 @@ std::string AdaptiveAvgPool1d::description() const {
   return "AdaptiveAvgPool1d(" + std::to_string(*output_size_) + ")";
 }
 
-void AdaptiveAvgPool1d::become(const Module& other) const {
-  Module::become(other);
+void AdaptiveAvgPool1d::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *output_size_ = *static_cast<const AdaptiveAvgPool1d&>(other).output_size_;
 }
 

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 namespace tapegrad::nn {
 
@@ -38,8 +38,8 @@ std::string Dropout::description() const {
   return text.str();
 }
 
-void Dropout::become(const Module& other) const {
-  Module::become(other);
+void Dropout::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *p_ = *static_cast<const Dropout&>(other).p_;
 }
 

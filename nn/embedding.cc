@@ -1,6 +1,6 @@
 #include <tapegrad/nn/embedding.h>
 
-#include <tapegrad/nn/tables.h>
+#include <tapegrad/nn/embedding_options.h>
 
 namespace tapegrad::nn {
 namespace {
@@ -260,8 +260,8 @@ std::string Embedding::description() const {
   return text + ")";
 }
 
-void Embedding::become(const Module& other) const {
-  Module::become(other);
+void Embedding::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *options_ = *static_cast<const Embedding&>(other).options_;
 }
 

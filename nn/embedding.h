@@ -83,8 +83,8 @@ class Embedding : public Module {
   static Embedding from_pretrained(const Tensor& vectors, EmbeddingOptions options = {});
 
   // A table whose row i is the vector of vocabulary[i], or is drawn if there is none: see
-  // nn/word_vectors.h. ValueError for a padding_idx out of range, for options that exclude each
-  // other, and if no word at all is known where options.unknown asks what known rows are like.
+  // nn/text/word_vectors.h. ValueError for a padding_idx out of range, for options that exclude
+  // each other, and if no word at all is known where options.unknown asks what known rows are like.
   static PretrainedEmbedding from_pretrained(const WordVectors& vectors,
                                              const std::vector<std::string>& vocabulary);
   static PretrainedEmbedding from_pretrained(const WordVectors& vectors,
@@ -141,7 +141,7 @@ class Embedding : public Module {
   Parameter lora_b;  // (lora_rank, embedding_dim)
 
  protected:
-  void become(const Module& other) const override;
+  void assign_from(const Module& other) const override;
   // state_dict() holds the merged table under "weight", and no factors. Loading one writes the
   // weight and sets B to 0. A stays: with both 0, neither would ever get a gradient.
   bool is_saved(const std::string& name) const override {

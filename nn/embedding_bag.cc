@@ -1,6 +1,6 @@
 #include <tapegrad/nn/embedding_bag.h>
 
-#include <tapegrad/nn/tables.h>
+#include <tapegrad/nn/embedding_options.h>
 
 namespace tapegrad::nn {
 namespace {
@@ -113,8 +113,8 @@ std::string EmbeddingBag::description() const {
          (options_->include_last_offset ? ", include_last_offset=true)" : ")");
 }
 
-void EmbeddingBag::become(const Module& other) const {
-  Module::become(other);
+void EmbeddingBag::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *options_ = *static_cast<const EmbeddingBag&>(other).options_;
 }
 

@@ -73,7 +73,7 @@ class EmbeddingBag : public Module {
   Parameter weight;  // (num_embeddings, embedding_dim)
 
  protected:
-  void become(const Module& other) const override;
+  void assign_from(const Module& other) const override;
 
  private:
   Variable forward(const Tensor& ids, const Tensor& offsets,

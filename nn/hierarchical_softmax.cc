@@ -132,8 +132,8 @@ std::string HierarchicalSoftmax::description() const {
          std::to_string(weight.size(1)) + ")";
 }
 
-void HierarchicalSoftmax::become(const Module& other) const {
-  Module::become(other);
+void HierarchicalSoftmax::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *tree_ = *static_cast<const HierarchicalSoftmax&>(other).tree_;
 }
 

@@ -28,7 +28,7 @@ struct Kept : Module {
 HookedCall::HookedCall(const Module& module, ModuleHooks hooks, std::vector<Variable> inputs)
     : module_(module), hooks_(std::move(hooks)), inputs_(std::move(inputs)) {
   const std::size_t count = inputs_.size();
-  std::vector<BackwardHook> backward;
+  std::vector<FullBackwardHook> backward;
   for (const ModuleHook& hook : hooks_) {
     if (hook.before) hook.before(module_, inputs_);
     check_count("forward pre-hook", module_, count, inputs_.size());
@@ -38,7 +38,7 @@ HookedCall::HookedCall(const Module& module, ModuleHooks hooks, std::vector<Vari
   const auto call_all = [kept = Kept(module_), list = std::move(backward)](
                             std::vector<Variable>& grad_inputs,
                             const std::vector<Variable>& grad_outputs) {
-    for (const BackwardHook& hook : list) hook(kept, grad_inputs, grad_outputs);
+    for (const FullBackwardHook& hook : list) hook(kept, grad_inputs, grad_outputs);
   };
   passage_.emplace("backward hook of " + module_.description(), call_all);
   inputs_ = passage_->enter(inputs_);

@@ -23,7 +23,7 @@
 #include <type_traits>
 #include <vector>
 
-#include <tapegrad/autograd/passage.h>
+#include <tapegrad/autograd/backward_hook.h>
 #include <tapegrad/autograd/variable.h>
 
 namespace tapegrad::nn {
@@ -41,18 +41,18 @@ using ForwardHook = std::function<void(const Module&, const std::vector<Variable
                                        std::vector<Variable>& outputs)>;
 
 // In backward() and grad(), when the gradients of the module's inputs are complete and before they
-// are used; autograd/passage.h says more. PyTorch's full backward hook. The module is a handle to
-// the same parameters and modules with the same description(), but not of the same class: the
-// object that was called may be gone by then.
-using BackwardHook = std::function<void(const Module&, std::vector<Variable>& grad_inputs,
-                                        const std::vector<Variable>& grad_outputs)>;
+// are used; autograd/backward_hook.h says more. PyTorch's full backward hook. The module is a
+// handle to the same parameters and modules with the same description(), but not of the same class:
+// the object that was called may be gone by then.
+using FullBackwardHook = std::function<void(const Module&, std::vector<Variable>& grad_inputs,
+                                            const std::vector<Variable>& grad_outputs)>;
 
 // One registered hook: one of the three.
 struct ModuleHook {
   std::size_t number;  // for remove_hook()
   ForwardPreHook before{};
   ForwardHook after{};
-  BackwardHook backward{};
+  FullBackwardHook backward{};
 };
 using ModuleHooks = std::vector<ModuleHook>;
 
@@ -69,7 +69,7 @@ class HookedCall {
   const Module& module_;
   const ModuleHooks hooks_;
   std::vector<Variable> inputs_;
-  std::optional<Passage> passage_;
+  std::optional<BackwardHook> passage_;
 };
 
 // Calls function(variable) for every Variable of what a module returns: a Variable, a vector of

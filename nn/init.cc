@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 namespace tapegrad::nn::init {
 namespace {
@@ -149,7 +149,7 @@ namespace {
 // choice of signs. Gram and Schmidt's process, each vector twice, which is enough for
 // orthogonality to the last bits (Giraud et al. 2005).
 void orthonormalize(std::vector<double>& vectors, std::size_t count, std::size_t length) {
-  const kernel::Table<double>& kernels = kernel::table<double>();
+  const kernel::Kernels<double>& kernels = kernel::kernels<double>();
   for (std::size_t i = 0; i < count; ++i) {
     double* const vector = vectors.data() + i * length;
     for (int pass = 0; pass < 2; ++pass) {

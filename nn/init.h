@@ -7,7 +7,7 @@
 #pragma once
 
 #include <tapegrad/autograd/variable.h>
-#include <tapegrad/tensor/generator.h>
+#include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn::init {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 namespace tapegrad::nn {
 namespace {

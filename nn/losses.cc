@@ -129,7 +129,7 @@ class FusedCrossEntropy {
       const T* log_p = log_p_.data<T>();
       T* out = dx.mutable_data<T>();
       const T* weight = weights<T>();
-      const auto exp = kernel::table<T>().unary[static_cast<std::size_t>(kernel::Unary::kExp)];
+      const auto exp = kernel::kernels<T>().unary[static_cast<std::size_t>(kernel::Unary::kExp)];
       const auto count = static_cast<std::size_t>(count_);
       for_each_row<T>([&](std::int64_t i, std::int64_t y, double w) {
         T* row = out + i * count_;
@@ -184,8 +184,8 @@ class FusedCrossEntropy {
   double weighted_sum(const T* row) const {
     const T* weight = weights<T>();
     const auto n = static_cast<std::size_t>(count_);
-    return static_cast<double>(weight ? kernel::table<T>().dot(row, weight, n)
-                                      : kernel::table<T>().sum(row, n));
+    return static_cast<double>(weight ? kernel::kernels<T>().dot(row, weight, n)
+                                      : kernel::kernels<T>().sum(row, n));
   }
   template <class T>
   void measure() {
@@ -332,7 +332,7 @@ Variable log_of_one_plus_exp(const Variable& x) {
 
 void check_weight(const char* which, const Tensor& weight, const Variable& logits) {
   if (!weight.defined() || broadcastable_to(weight.sizes(), logits.sizes())) return;
-  throw ShapeError(std::string("bce_with_logits: ") + which + " has shape " +
+  throw ShapeError(std::string("binary_cross_entropy_with_logits: ") + which + " has shape " +
                    to_string(weight.sizes()) + ", needed one that broadcasts to " +
                    to_string(logits.sizes()));
 }
@@ -340,9 +340,9 @@ void check_weight(const char* which, const Tensor& weight, const Variable& logit
 }  // namespace
 
 // loss = w * ((1 - t) * x + (1 + (pos_weight - 1) * t) * log(1 + e^-x))
-Variable bce_with_logits(const Variable& logits, const Variable& targets,
-                         const BceWithLogitsOptions& options) {
-  check_same_shape("bce_with_logits", logits, targets);
+Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable& targets,
+                                          const BceWithLogitsOptions& options) {
+  check_same_shape("binary_cross_entropy_with_logits", logits, targets);
   check_weight("weight", options.weight, logits);
   check_weight("pos_weight", options.pos_weight, logits);
   Variable missed = log_of_one_plus_exp(-logits);
@@ -369,7 +369,7 @@ Variable bce_loss(const Variable& input, const Variable& targets, const BceOptio
   if (any(logical_not(x >= 0 && x <= 1)).item<bool>()) {
     throw ValueError(
         "bce_loss: an input is outside [0, 1], needed probabilities; for other numbers, "
-        "bce_with_logits");
+        "binary_cross_entropy_with_logits");
   }
   const auto log_of = [](const Variable& p) { return clamp(log(p), -100); };
   const auto log_of_rest = [](const Variable& p) { return clamp(log1p(-p), -100); };

@@ -58,8 +58,8 @@ struct BceWithLogitsOptions {
 
 // -weight * (pos_weight * t * log s + (1 - t) * log(1 - s)) with s = sigmoid(logits), computed so
 // that it neither overflows nor cancels. targets has the shape of logits.
-Variable bce_with_logits(const Variable& logits, const Variable& targets,
-                         const BceWithLogitsOptions& options = {});
+Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable& targets,
+                                          const BceWithLogitsOptions& options = {});
 
 struct BceOptions {
   Tensor weight{};  // broadcasts to input
@@ -67,7 +67,7 @@ struct BceOptions {
 };
 
 // -weight * (t * log x + (1 - t) * log(1 - x)) for probabilities x, where no logarithm is below
-// -100; bce_with_logits() is more accurate. ValueError for an x outside [0, 1].
+// -100; binary_cross_entropy_with_logits() is more accurate. ValueError for an x outside [0, 1].
 Variable bce_loss(const Variable& input, const Variable& targets, const BceOptions& options = {});
 
 // Distances that forgive more -----------------------------------------------------------------

@@ -8,8 +8,8 @@
 #include <ostream>
 #include <set>
 
-#include <tapegrad/autograd/leaf.h>
-#include <tapegrad/nn/text.h>
+#include <tapegrad/autograd/node.h>
+#include <tapegrad/nn/format.h>
 
 namespace tapegrad {
 
@@ -40,7 +40,7 @@ Variable CloneScope::clone_of(const Variable& original) {
   if (found != leaves_.end()) return found->second;
   Leaf& from = original.leaf();
   Variable copy = parameter(from.value().clone(), from.requires_grad);
-  copy.leaf().honour_as(from);
+  copy.leaf().copy_policy_from(from);
   leaves_.emplace(original.node(), copy);
   return copy;
 }
@@ -112,7 +112,7 @@ void Module::replace(const std::string& name, const Module& module) const {
   for (const Child& child : state_->children) {
     if (child.name == name) {
       child.module->check_fits(name, module);
-      child.module->become(module);
+      child.module->assign_from(module);
       return;
     }
     names += (names.empty() ? " '" : ", '") + child.name + "'";
@@ -121,7 +121,7 @@ void Module::replace(const std::string& name, const Module& module) const {
                    (names.empty() ? " none" : names));
 }
 
-void Module::become(const Module& other) const {
+void Module::assign_from(const Module& other) const {
   State& to = *state_;
   const State& from = *other.state_;
   for (std::size_t i = 0; i < to.parameters.size(); ++i) {
@@ -131,7 +131,7 @@ void Module::become(const Module& other) const {
     *to.buffers[i].second = *from.buffers[i].second;
   }
   for (std::size_t i = 0; i < to.children.size(); ++i) {
-    to.children[i].module->become(*from.children[i].module);
+    to.children[i].module->assign_from(*from.children[i].module);
   }
   to.training = from.training;
 }
@@ -239,7 +239,7 @@ std::size_t Module::register_forward_hook(ForwardHook hook) const {
       .number;
 }
 
-std::size_t Module::register_full_backward_hook(BackwardHook hook) const {
+std::size_t Module::register_full_backward_hook(FullBackwardHook hook) const {
   return state_->hooks.emplace_back(ModuleHook{.number = next_hook(), .backward = std::move(hook)})
       .number;
 }

@@ -28,10 +28,10 @@
 #include <vector>
 
 #include <tapegrad/autograd/variable.h>
+#include <tapegrad/nn/clone.h>
 #include <tapegrad/nn/hooks.h>
 #include <tapegrad/nn/parameter.h>
-#include <tapegrad/nn/shared.h>
-#include <tapegrad/tensor/state_dict.h>
+#include <tapegrad/tensor/io/state_dict.h>
 
 namespace tapegrad::nn {
 
@@ -94,7 +94,7 @@ class Module {
   // is not there. What is added or removed while the module runs counts from the next call on.
   std::size_t register_forward_pre_hook(ForwardPreHook hook) const;
   std::size_t register_forward_hook(ForwardHook hook) const;
-  std::size_t register_full_backward_hook(BackwardHook hook) const;
+  std::size_t register_full_backward_hook(FullBackwardHook hook) const;
   void remove_hook(std::size_t hook) const;
 
   // Puts `module` in the place of the registered module of that name, of the same class: all
@@ -150,7 +150,7 @@ class Module {
 
   // Takes over `other`, which has the same class and names: parameters and buffers by name, modules
   // one by one. A layer with options of its own overrides this to take them over too.
-  virtual void become(const Module& other) const;
+  virtual void assign_from(const Module& other) const;
 
  private:
   friend std::ostream& operator<<(std::ostream& out, const Module& module);

@@ -44,8 +44,8 @@ std::string LayerNorm::description() const {
   return text.str();
 }
 
-void LayerNorm::become(const Module& other) const {
-  Module::become(other);
+void LayerNorm::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *settings_ = *static_cast<const LayerNorm&>(other).settings_;
 }
 
@@ -72,8 +72,8 @@ std::string RMSNorm::description() const {
   return text.str();
 }
 
-void RMSNorm::become(const Module& other) const {
-  Module::become(other);
+void RMSNorm::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *settings_ = *static_cast<const RMSNorm&>(other).settings_;
 }
 
@@ -163,8 +163,8 @@ std::string BatchNorm1d::description() const {
   return text.str();
 }
 
-void BatchNorm1d::become(const Module& other) const {
-  Module::become(other);
+void BatchNorm1d::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *settings_ = *static_cast<const BatchNorm1d&>(other).settings_;
 }
 

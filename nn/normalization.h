@@ -34,7 +34,7 @@ class LayerNorm : public Module {
   Parameter bias;
 
  protected:
-  void become(const Module& other) const override;
+  void assign_from(const Module& other) const override;
 
  private:
   struct Settings {
@@ -64,7 +64,7 @@ class RMSNorm : public Module {
   Parameter weight;  // of normalized_shape; undefined if there is none
 
  protected:
-  void become(const Module& other) const override;
+  void assign_from(const Module& other) const override;
 
  private:
   struct Settings {
@@ -110,7 +110,7 @@ class BatchNorm1d : public Module {
   Buffer num_batches_tracked;  // () int64
 
  protected:
-  void become(const Module& other) const override;
+  void assign_from(const Module& other) const override;
 
  private:
   Variable forward(const Variable& x) const;

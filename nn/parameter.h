@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <tapegrad/autograd/variable.h>
-#include <tapegrad/nn/shared.h>
+#include <tapegrad/nn/clone.h>
 
 namespace tapegrad {
 

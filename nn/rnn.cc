@@ -1,5 +1,5 @@
-// Layers of recurrent networks out of whole sequences. Read next: autograd/recurrent.cc, where a
-// sequence is one operation.
+// Layers of recurrent networks out of whole sequences. Read next: autograd/ops/recurrent.cc, where
+// a sequence is one operation.
 #include <tapegrad/nn/rnn.h>
 
 #include <algorithm>
@@ -7,9 +7,9 @@
 #include <sstream>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/recurrent.h>
+#include <tapegrad/autograd/ops/recurrent.h>
 #include <tapegrad/nn/dropout.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 namespace tapegrad::nn {
 
@@ -86,8 +86,8 @@ std::string RNNBase::description() const {
   return text.str();
 }
 
-void RNNBase::become(const Module& other) const {
-  Module::become(other);
+void RNNBase::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *settings_ = *static_cast<const RNNBase&>(other).settings_;
 }
 

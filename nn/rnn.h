@@ -102,7 +102,7 @@ class RNNBase : public Module {
           const Settings& settings, DType dtype);
   LSTMResult run(Recurrence kind, const Variable& x, const LSTMArguments& with) const;
   RNNResult run_without_c(Recurrence kind, const Variable& x, const RNNArguments& with) const;
-  void become(const Module& other) const override;
+  void assign_from(const Module& other) const override;
 
  private:
   struct Weights {

@@ -5,8 +5,8 @@
 #include <span>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/recurrent.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/autograd/ops/recurrent.h>
+#include <tapegrad/tensor/random/random.h>
 
 namespace tapegrad::nn {
 
@@ -136,8 +136,8 @@ std::string RNNCell::description() const {
   return text;
 }
 
-void RNNCell::become(const Module& other) const {
-  Module::become(other);
+void RNNCell::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *options_ = *static_cast<const RNNCell&>(other).options_;
 }
 

@@ -53,8 +53,8 @@ class Sequential : public Module {
 
  protected:
   // The modules have taken over those of `other` already.
-  void become(const Module& other) const override {
-    Module::become(other);
+  void assign_from(const Module& other) const override {
+    Module::assign_from(other);
     std::vector<Step> steps = *static_cast<const Sequential&>(other).steps_;
     for (std::size_t i = 0; i < steps.size(); ++i) {
       if (steps[i].is_module) steps[i] = (*steps_)[i];

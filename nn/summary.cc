@@ -6,7 +6,7 @@
 #include <sstream>
 #include <utility>
 
-#include <tapegrad/nn/text.h>
+#include <tapegrad/nn/format.h>
 
 namespace tapegrad::nn {
 

@@ -63,8 +63,8 @@ std::string TransformerEncoderLayer::description() const {
          (options_->norm_first ? ", norm_first=true)" : ")");
 }
 
-void TransformerEncoderLayer::become(const Module& other) const {
-  Module::become(other);
+void TransformerEncoderLayer::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *options_ = *static_cast<const TransformerEncoderLayer&>(other).options_;
 }
 
@@ -153,8 +153,8 @@ std::string PositionalEncoding::description() const {
   return described("PositionalEncoding", table_->size(1), table_->size(0));
 }
 
-void PositionalEncoding::become(const Module& other) const {
-  Module::become(other);
+void PositionalEncoding::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *options_ = *static_cast<const PositionalEncoding&>(other).options_;
   *table_ = *static_cast<const PositionalEncoding&>(other).table_;
 }
@@ -177,8 +177,8 @@ std::string LearnedPositions::description() const {
   return described("LearnedPositions", embedding.embedding_dim(), embedding.num_embeddings());
 }
 
-void LearnedPositions::become(const Module& other) const {
-  Module::become(other);
+void LearnedPositions::assign_from(const Module& other) const {
+  Module::assign_from(other);
   *options_ = *static_cast<const LearnedPositions&>(other).options_;
 }
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include <tapegrad/optim/waiting.h>
+#include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -45,8 +45,8 @@ struct AdadeltaRule {
   kernel::AdadeltaArguments a;
 
   template <class T>
-  void apply(const Numbers<T>& x, const T* g, std::size_t n) const {
-    kernel::table<T>().adadelta(x.p, x.moments[0], x.moments[1], g, n, a);
+  void apply(const ParameterSlice<T>& x, const T* g, std::size_t n) const {
+    kernel::kernels<T>().adadelta(x.p, x.moments[0], x.moments[1], g, n, a);
   }
 
   bool acts_without_gradient() const { return true; }  // the means fade
@@ -57,7 +57,7 @@ struct AdadeltaRule {
     Jump(double, const AdadeltaRule&) {}
     void append(const AdadeltaRule&) {}
     template <class T>
-    bool apply(std::size_t from, std::span<const AdadeltaRule> rules, const Numbers<T>& x,
+    bool apply(std::size_t from, std::span<const AdadeltaRule> rules, const ParameterSlice<T>& x,
                std::size_t n) const {
       const AdadeltaRule& rule = rules.back();
       const std::size_t owed = rules.size() - from;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include <tapegrad/optim/waiting.h>
+#include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -49,8 +49,8 @@ struct AdagradRule {
   kernel::AdagradArguments a;
 
   template <class T>
-  void apply(const Numbers<T>& x, const T* g, std::size_t n) const {
-    kernel::table<T>().adagrad(x.p, x.moments[0], g, n, a);
+  void apply(const ParameterSlice<T>& x, const T* g, std::size_t n) const {
+    kernel::kernels<T>().adagrad(x.p, x.moments[0], g, n, a);
   }
 
   bool acts_without_gradient() const { return a.weight_decay != 0; }
@@ -61,7 +61,8 @@ struct AdagradRule {
     Jump(double, const AdagradRule&) {}
     void append(const AdagradRule&) {}
     template <class T>
-    bool apply(std::size_t, std::span<const AdagradRule>, const Numbers<T>&, std::size_t) const {
+    bool apply(std::size_t, std::span<const AdagradRule>, const ParameterSlice<T>&,
+               std::size_t) const {
       return false;
     }
   };

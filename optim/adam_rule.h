@@ -12,7 +12,7 @@
 #include <span>
 #include <type_traits>
 
-#include <tapegrad/optim/waiting.h>
+#include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -31,8 +31,8 @@ struct AdamRule {
   }
 
   template <class T>
-  void apply(const Numbers<T>& x, const T* g, std::size_t n) const {
-    kernel::table<T>().adam(x.p, x.moments[0], x.moments[1], x.moments[2], g, n, a);
+  void apply(const ParameterSlice<T>& x, const T* g, std::size_t n) const {
+    kernel::kernels<T>().adam(x.p, x.moments[0], x.moments[1], x.moments[2], g, n, a);
   }
 
   bool acts_without_gradient() const { return true; }
@@ -42,7 +42,7 @@ struct AdamRule {
     Jump(double step, const AdamRule& like) : steps_(step, step_of(like)) {}
     void append(const AdamRule& rule) { steps_.append(step_of(rule)); }
     template <class T>
-    bool apply(std::size_t from, std::span<const AdamRule> rules, const Numbers<T>& x,
+    bool apply(std::size_t from, std::span<const AdamRule> rules, const ParameterSlice<T>& x,
                std::size_t n) const {
       const std::size_t owed = rules.size() - from;
       // With an L2 penalty p feeds back into m and v: there is no jump.
@@ -51,7 +51,7 @@ struct AdamRule {
       const double smallest = steps_.converges(from, kTolerance) ? 0 : smallest_root(x, n);
       kernel::AdamJumpArguments jump;
       if (steps_.since(from, smallest, kTolerance, jump)) {
-        kernel::table<T>().adam_jump(x.p, x.moments[0], x.moments[1], x.moments[2], n, jump);
+        kernel::kernels<T>().adam_jump(x.p, x.moments[0], x.moments[1], x.moments[2], n, jump);
         return true;
       }
       const std::size_t horizon = steps_.horizon();
@@ -60,7 +60,7 @@ struct AdamRule {
         rule.apply(x, static_cast<T*>(nullptr), n);
       }
       jump = steps_.rest(from + horizon);
-      kernel::table<T>().adam_jump(x.p, x.moments[0], x.moments[1], x.moments[2], n, jump);
+      kernel::kernels<T>().adam_jump(x.p, x.moments[0], x.moments[1], x.moments[2], n, jump);
       return true;
     }
 
@@ -80,7 +80,7 @@ struct AdamRule {
     }
     // Of the numbers that move at all.
     template <class T>
-    static double smallest_root(const Numbers<T>& x, std::size_t n) {
+    static double smallest_root(const ParameterSlice<T>& x, std::size_t n) {
       const T* const v = x.moments[2] != nullptr ? x.moments[2] : x.moments[1];
       const T* const m = x.moments[0];
       constexpr T kNone = std::numeric_limits<T>::infinity();

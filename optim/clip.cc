@@ -1,5 +1,5 @@
 // Norms over all gradients, and changing gradients in memory of their own. Read next:
-// autograd/leaf.h.
+// autograd/node.h.
 #include <tapegrad/optim/clip.h>
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 #include <sstream>
 #include <utility>
 
-#include <tapegrad/optim/movable.h>
+#include <tapegrad/optim/lazy/trainable_ranges.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -32,12 +32,12 @@ class Norm {
   void add(const T* g, std::size_t n) {
     if (n == 0) return;
     if (std::isinf(p_)) {
-      const double high = static_cast<double>(kernel::table<T>().max(g, n));
-      const double low = static_cast<double>(kernel::table<T>().min(g, n));
+      const double high = static_cast<double>(kernel::kernels<T>().max(g, n));
+      const double low = static_cast<double>(kernel::kernels<T>().min(g, n));
       const double largest = std::isnan(high) ? high : std::max(high, -low);
       if (!(largest <= total_) && !std::isnan(total_)) total_ = largest;
     } else if (p_ == 2) {
-      total_ += static_cast<double>(kernel::table<T>().sum_of_squares(g, n));
+      total_ += static_cast<double>(kernel::kernels<T>().sum_of_squares(g, n));
     } else {
       for (std::size_t i = 0; i < n; ++i) {
         total_ += std::pow(std::abs(static_cast<double>(g[i])), p_);
@@ -103,9 +103,9 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
     if (!counts(leaf)) continue;
     change_gradient(leaf, [scale]<class T>(T* gradient, std::size_t count) {
       const T factor = static_cast<T>(scale);
-      kernel::table<T>().binary[static_cast<std::size_t>(kernel::Binary::kMul)]
-                               [static_cast<std::size_t>(kernel::Operands::kVectorScalar)](
-                                   gradient, gradient, &factor, count);
+      kernel::kernels<T>().binary[static_cast<std::size_t>(kernel::Binary::kMul)]
+                                 [static_cast<std::size_t>(kernel::Operands::kVectorScalar)](
+                                     gradient, gradient, &factor, count);
     });
   }
   return total;
@@ -119,7 +119,7 @@ void clip_grad_value(const std::vector<NamedParameter>& parameters, double clip_
     if (!counts(leaf)) continue;
     change_gradient(leaf, [clip_value]<class T>(T* gradient, std::size_t count) {
       const T limit = static_cast<T>(clip_value);
-      kernel::table<T>().clamp(gradient, gradient, -limit, limit, count);
+      kernel::kernels<T>().clamp(gradient, gradient, -limit, limit, count);
     });
   }
 }

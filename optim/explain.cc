@@ -1,5 +1,6 @@
 // Why a row has changed: the last step taken apart, number by number. Nothing is kept for that but
-// the step's rule; what the row was before follows from what it is. Read next: optim/waiting.h.
+// the step's rule; what the row was before follows from what it is. Read next:
+// optim/lazy/lazy_rows.h.
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
@@ -7,7 +8,7 @@
 #include <sstream>
 #include <string>
 
-#include <tapegrad/optim/movable.h>
+#include <tapegrad/optim/lazy/trainable_ranges.h>
 #include <tapegrad/optim/state.h>
 #include <tapegrad/tensor/ops.h>
 
@@ -60,7 +61,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
                      "those that it was made with");
   }
   Leaf& leaf = state->leaf;
-  const MovableNumbers table(leaf);
+  const TrainableRanges table(leaf);
   if (row < 0 || row >= table.rows()) {
     throw IndexError(start + "row " + std::to_string(row) + " out of range for " +
                      std::to_string(table.rows()) + " rows");
@@ -98,7 +99,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
     if (padding) renormalize(row_of(leaf.stored(), row, width));
   } else {
     const std::int64_t ids[] = {row};
-    state->settle_rows(ids);
+    state->flush_rows(ids);
     const std::vector<double> g = gradient_of(leaf, row, width);
     std::vector<double> p = row_of(leaf.stored(), row, width);
     const bool rested = g.empty() && state->others_rested;

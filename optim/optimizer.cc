@@ -1,4 +1,5 @@
-// Groups, the walk over parameters that are due, and saving. Read next: optim/movable.h.
+// Groups, the walk over parameters that are due, and saving. Read next:
+// optim/lazy/trainable_ranges.h.
 #include <tapegrad/optim/optimizer.h>
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/optim/state.h>
 #include <tapegrad/tensor/ops.h>
 
@@ -181,18 +182,18 @@ void Optimizer::zero_grad() const {
 
 // Rows that wait ----------------------------------------------------------------------------------
 
-void Optimizer::settle() const {
+void Optimizer::flush() const {
   for (const Group& group : groups_) {
-    for (const auto& state : group.states) state->leaf.settle();
+    for (const auto& state : group.states) state->leaf.flush();
   }
 }
 
-void Optimizer::State::settle() {
-  if (waiting != nullptr) waiting->settle(*this);
+void Optimizer::State::flush() {
+  if (waiting != nullptr) waiting->flush(*this);
 }
 
-void Optimizer::State::settle_rows(std::span<const std::int64_t> ids) {
-  if (waiting != nullptr) waiting->settle_rows(*this, ids);
+void Optimizer::State::flush_rows(std::span<const std::int64_t> ids) {
+  if (waiting != nullptr) waiting->flush_rows(*this, ids);
 }
 
 // Rows take along what is remembered of them; new ones begin as all did.
@@ -252,7 +253,7 @@ StateDict Optimizer::state_dict() const {
   for (std::size_t group = 0; group < groups_.size(); ++group) {
     for (const auto& remembered : groups_[group].states) {
       State& state = *remembered;
-      state.leaf.settle();
+      state.leaf.flush();
       if (state.steps > 0) {
         saved.insert(*label + "step", tensor(state.steps));
         const auto kinds = moments(group);
@@ -325,7 +326,7 @@ void Optimizer::load_state_dict(const StateDict& saved) {
   for (std::size_t group = 0; group < groups_.size(); ++group) {
     for (std::size_t i = 0; i < states[group].size(); ++i) {
       State& state = *groups_[group].states[i];
-      state.leaf.settle();
+      state.leaf.flush();
       state.waiting.reset();
       state.explain = nullptr;
       state.steps = states[group][i].steps;

@@ -1,6 +1,6 @@
 // Optimizer: what all optimisers share, that is groups of parameters, their learning rates, and
 // what is remembered of each parameter from step to step. The formulas stand with each optimiser;
-// how a step goes over a parameter is told in optim/waiting.h.
+// how a step goes over a parameter is told in optim/lazy/lazy_rows.h.
 // Read next: optim/sgd.h.
 //
 //   optim::Adam adam(model.parameters(), {.lr = 1e-3});
@@ -21,7 +21,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/variable.h>
-#include <tapegrad/tensor/state_dict.h>
+#include <tapegrad/tensor/io/state_dict.h>
 
 namespace tapegrad::optim {
 
@@ -58,7 +58,7 @@ class Optimizer {
   void step();
   void zero_grad() const;
   // Brings all rows of all parameters up to date.
-  void settle() const;
+  void flush() const;
 
   // What the last step did to a row of a parameter (dimension 0; 0 for a 0-d one). To be called
   // before the gradient that it used is gone, that is before zero_grad() or another backward().

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include <tapegrad/optim/waiting.h>
+#include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::optim {
@@ -52,17 +52,17 @@ struct RmspropRule {
   kernel::RmspropArguments a;
 
   template <class T>
-  T* mean(const Numbers<T>& x) const {
+  T* mean(const ParameterSlice<T>& x) const {
     return centered ? x.moments[1] : nullptr;
   }
   template <class T>
-  T* buffer(const Numbers<T>& x) const {
+  T* buffer(const ParameterSlice<T>& x) const {
     return x.moments[centered ? 2 : 1];
   }
 
   template <class T>
-  void apply(const Numbers<T>& x, const T* g, std::size_t n) const {
-    kernel::table<T>().rmsprop(x.p, x.moments[0], buffer(x), mean(x), g, n, a);
+  void apply(const ParameterSlice<T>& x, const T* g, std::size_t n) const {
+    kernel::kernels<T>().rmsprop(x.p, x.moments[0], buffer(x), mean(x), g, n, a);
   }
 
   bool acts_without_gradient() const { return true; }  // the means fade
@@ -78,7 +78,7 @@ struct RmspropRule {
       }
     }
     template <class T>
-    bool apply(std::size_t from, std::span<const RmspropRule> rules, const Numbers<T>& x,
+    bool apply(std::size_t from, std::span<const RmspropRule> rules, const ParameterSlice<T>& x,
                std::size_t n) const {
       const RmspropRule& rule = rules.back();
       const std::size_t owed = rules.size() - from;
@@ -90,7 +90,7 @@ struct RmspropRule {
         for (std::size_t i = 0; i < n; ++i) mean[i] *= factor;
       }
       if (T* const buffer = rule.buffer(x)) {
-        kernel::table<T>().map_pairs(x.p, buffer, n, steps_.since(from));
+        kernel::kernels<T>().map_pairs(x.p, buffer, n, steps_.since(from));
       }
       return true;
     }

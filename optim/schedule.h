@@ -25,7 +25,7 @@
 #include <vector>
 
 #include <tapegrad/optim/optimizer.h>
-#include <tapegrad/tensor/state_dict.h>
+#include <tapegrad/tensor/io/state_dict.h>
 
 namespace tapegrad::optim {
 

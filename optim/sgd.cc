@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include <tapegrad/optim/waiting.h>
+#include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
 
@@ -48,19 +48,19 @@ struct SgdRule {
   kernel::SgdArguments a;
 
   template <class T>
-  void apply(const Numbers<T>& x, const T* g, std::size_t n) const {
-    kernel::table<T>().sgd(x.p, x.moments[0], g, n, a);
+  void apply(const ParameterSlice<T>& x, const T* g, std::size_t n) const {
+    kernel::kernels<T>().sgd(x.p, x.moments[0], g, n, a);
   }
 
   // Without momentum and decay a step is a sum, which one kernel adds to all rows: that saves a
   // third of the step on rows of 64 numbers. The bits are those of apply().
   template <class T>
-  bool apply_to_rows(const Numbers<T>& x, std::span<const std::int64_t> ids, const T* g,
+  bool apply_to_rows(const ParameterSlice<T>& x, std::span<const std::int64_t> ids, const T* g,
                      std::int64_t width) const {
     if (acts_without_gradient()) return false;
     const Tensor scale = full({ids.size()}, -a.lr * a.sign, dtype);
-    kernel::table<T>().scatter_add_rows(x.p, ids.data(), g, nullptr, scale.data<T>(), ids.size(),
-                                        static_cast<std::size_t>(width), -1);
+    kernel::kernels<T>().scatter_add_rows(x.p, ids.data(), g, nullptr, scale.data<T>(), ids.size(),
+                                          static_cast<std::size_t>(width), -1);
     return true;
   }
 
@@ -86,14 +86,14 @@ struct SgdRule {
     Jump(double, const SgdRule&) {}
     void append(const SgdRule& rule) { steps_.append(rule.map()); }
     template <class T>
-    bool apply(std::size_t from, std::span<const SgdRule> rules, const Numbers<T>& x,
+    bool apply(std::size_t from, std::span<const SgdRule> rules, const ParameterSlice<T>& x,
                std::size_t n) const {
       if (rules.size() - from <= kReplayed) return false;
       if (x.moments[0] == nullptr) {
         const T factor = static_cast<T>(steps_.since(from).pp);
         for (std::size_t i = 0; i < n; ++i) x.p[i] *= factor;
       } else {
-        kernel::table<T>().map_pairs(x.p, x.moments[0], n, steps_.since(from));
+        kernel::kernels<T>().map_pairs(x.p, x.moments[0], n, steps_.since(from));
       }
       return true;
     }

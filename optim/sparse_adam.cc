@@ -45,7 +45,8 @@ struct SparseAdamRule : AdamRule {
     Jump(double, const SparseAdamRule&) {}
     void append(const SparseAdamRule&) {}
     template <class T>
-    bool apply(std::size_t, std::span<const SparseAdamRule>, const Numbers<T>&, std::size_t) const {
+    bool apply(std::size_t, std::span<const SparseAdamRule>, const ParameterSlice<T>&,
+               std::size_t) const {
       return true;
     }
   };

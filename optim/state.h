@@ -1,6 +1,6 @@
 // What an optimiser remembers of one parameter, and the rows of it that wait for steps.
 //
-// Internal. Read next: optim/waiting.h.
+// Internal. Read next: optim/lazy/lazy_rows.h.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/optim/optimizer.h>
 
 namespace tapegrad::optim {
@@ -20,8 +20,8 @@ namespace tapegrad::optim {
 class Waiting {
  public:
   virtual ~Waiting() = default;
-  virtual void settle(Optimizer::State& state) = 0;  // all rows take them; none waits then
-  virtual void settle_rows(Optimizer::State& state, std::span<const std::int64_t> ids) = 0;
+  virtual void flush(Optimizer::State& state) = 0;  // all rows take them; none waits then
+  virtual void flush_rows(Optimizer::State& state, std::span<const std::int64_t> ids) = 0;
 };
 
 // How far a number was moved in a step, by what.
@@ -29,7 +29,7 @@ struct MovedBy {
   double gradient, momentum, weight_decay;
 };
 
-class Optimizer::State final : public RowKeeper {
+class Optimizer::State final : public RowState {
  public:
   explicit State(Variable parameter) : variable_(std::move(parameter)), leaf(variable_.leaf()) {
     leaf.add_keeper(*this);
@@ -47,8 +47,8 @@ class Optimizer::State final : public RowKeeper {
   std::vector<Tensor> moments;  // running means and the like, of the parameter's shape
   std::unique_ptr<Waiting> waiting;
 
-  void settle() override;
-  void settle_rows(std::span<const std::int64_t> ids) override;
+  void flush() override;
+  void flush_rows(std::span<const std::int64_t> ids) override;
   void remap_rows(std::span<const std::int64_t> sources) override;
 
   std::vector<double> initial;  // what the moments of a row begin with

@@ -1,6 +1,6 @@
 // Tensors as text, character for character what PyTorch's print(tensor) shows with its default
 // options: the width of an element is common to all, long tensors show their edges only. Read next:
-// tensor/state_dict.h.
+// tensor/io/state_dict.h.
 #include <algorithm>
 #include <charconv>
 #include <cmath>

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <tapegrad/tensor/io/safetensors.h>
 #include <tapegrad/tensor/ops.h>
-#include <tapegrad/tensor/safetensors.h>
 
 class GoldenFile {
  public:

@@ -241,7 +241,7 @@ Work classifier_forward(std::istream& arguments) {
 }
 
 // Forward and backward through `steps` steps of a cell, whose gradients neither vanish nor grow.
-class Loop {
+class StridedLoop {
  public:
   Loop() {
     torch::nn::init::orthogonal_(cell_->weight_hh);

@@ -1,6 +1,6 @@
 // A trained model's folder: weights, vocabulary, settings. Each file is checked against the others
 // when they are read. Declared in training.h; read next: main.cc.
-#include <tapegrad/tensor/file_io.h>
+#include <tapegrad/tensor/io/file_io.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-// The classifiers as ONNX graphs: model.cc once more, in the words of tapegrad/nn/onnx.h.
+// The classifiers as ONNX graphs: model.cc once more, in the words of tapegrad/nn/onnx/graph.h.
 #include <cmath>
 #include <string>
 #include <vector>

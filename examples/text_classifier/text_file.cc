@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include <tapegrad/tensor/error.h>
-#include <tapegrad/tensor/file_io.h>
+#include <tapegrad/tensor/io/file_io.h>
 
 #include "utf8.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <tapegrad/tensor/error.h>
-#include <tapegrad/tensor/file_io.h>
+#include <tapegrad/tensor/io/file_io.h>
 
 #include "text_file.h"
 #include "utf8.h"

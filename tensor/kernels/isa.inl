@@ -51,77 +51,77 @@ namespace {
 #include "matmul.inl"
 
 template <class T, std::size_t... kOps>
-constexpr void add_unary(Table<T>& table, std::index_sequence<kOps...>) {
-  ((table.unary[kOps] = unary<static_cast<Unary>(kOps), T>), ...);
+constexpr void add_unary(Kernels<T>& kernels, std::index_sequence<kOps...>) {
+  ((kernels.unary[kOps] = unary<static_cast<Unary>(kOps), T>), ...);
 }
 
 template <class T, std::size_t... kOps>
-constexpr void add_binary(Table<T>& table, std::index_sequence<kOps...>) {
-  ((table.binary[kOps][0] = binary<static_cast<Binary>(kOps), Operands::kVectorVector, T>,
-    table.binary[kOps][1] = binary<static_cast<Binary>(kOps), Operands::kVectorScalar, T>,
-    table.binary[kOps][2] = binary<static_cast<Binary>(kOps), Operands::kScalarVector, T>),
+constexpr void add_binary(Kernels<T>& kernels, std::index_sequence<kOps...>) {
+  ((kernels.binary[kOps][0] = binary<static_cast<Binary>(kOps), Operands::kVectorVector, T>,
+    kernels.binary[kOps][1] = binary<static_cast<Binary>(kOps), Operands::kVectorScalar, T>,
+    kernels.binary[kOps][2] = binary<static_cast<Binary>(kOps), Operands::kScalarVector, T>),
    ...);
 }
 
 template <class T, std::size_t... kOps>
-constexpr void add_compare(Table<T>& table, std::index_sequence<kOps...>) {
-  ((table.compare[kOps][0] = compare<static_cast<Compare>(kOps), Operands::kVectorVector, T>,
-    table.compare[kOps][1] = compare<static_cast<Compare>(kOps), Operands::kVectorScalar, T>,
-    table.compare[kOps][2] = compare<static_cast<Compare>(kOps), Operands::kScalarVector, T>),
+constexpr void add_compare(Kernels<T>& kernels, std::index_sequence<kOps...>) {
+  ((kernels.compare[kOps][0] = compare<static_cast<Compare>(kOps), Operands::kVectorVector, T>,
+    kernels.compare[kOps][1] = compare<static_cast<Compare>(kOps), Operands::kVectorScalar, T>,
+    kernels.compare[kOps][2] = compare<static_cast<Compare>(kOps), Operands::kScalarVector, T>),
    ...);
 }
 
 template <class T>
-constexpr Table<T> make_table() {
-  Table<T> table{};
-  add_unary(table, std::make_index_sequence<static_cast<std::size_t>(Unary::kCount)>());
-  add_binary(table, std::make_index_sequence<static_cast<std::size_t>(Binary::kCount)>());
-  add_compare(table, std::make_index_sequence<static_cast<std::size_t>(Compare::kCount)>());
-  table.where = where<T>;
-  table.clamp = clamp<T>;
-  table.fill = fill<T>;
-  table.axpy = axpy<T>;
-  table.multiply_add = multiply_add<T>;
-  table.add_row = add_row<T>;
-  table.sum = sum<T>;
-  table.sum_of_squares = sum_of_squares<T>;
-  table.dot = dot<T>;
-  table.max = max<T>;
-  table.min = min<T>;
-  table.sum_columns = sum_columns<T>;
-  table.softmax = softmax<T>;
-  table.log_softmax = log_softmax<T>;
-  table.logsumexp = logsumexp<T>;
-  table.softmax_backward = softmax_backward<T>;
-  table.log_softmax_backward = log_softmax_backward<T>;
-  table.layer_norm = layer_norm<T>;
-  table.layer_norm_backward = layer_norm_backward<T>;
-  table.layer_norm_weight_backward = layer_norm_weight_backward<T>;
-  table.gather_rows = gather_rows<T>;
-  table.scatter_add_rows = scatter_add_rows<T>;
-  table.bag_sum = bag_sum<T>;
-  table.bag_max = bag_max<T>;
-  table.bag_dots = bag_dots<T>;
-  table.matmul = matmul<T>;
-  table.matmul_workspace = matmul_workspace<T>;
-  table.rnn_step = rnn_step<T>;
-  table.rnn_step_backward = rnn_step_backward<T>;
-  table.lstm_step = lstm_step<T>;
-  table.lstm_step_backward = lstm_step_backward<T>;
-  table.gru_step = gru_step<T>;
-  table.gru_step_backward = gru_step_backward<T>;
-  table.adam = adam<T>;
-  table.adam_jump = adam_jump<T>;
-  table.map_pairs = map_pairs<T>;
-  table.sgd = sgd<T>;
-  table.adagrad = adagrad<T>;
-  table.rmsprop = rmsprop<T>;
-  table.adadelta = adadelta<T>;
-  return table;
+constexpr Kernels<T> make_kernels() {
+  Kernels<T> kernels{};
+  add_unary(kernels, std::make_index_sequence<static_cast<std::size_t>(Unary::kCount)>());
+  add_binary(kernels, std::make_index_sequence<static_cast<std::size_t>(Binary::kCount)>());
+  add_compare(kernels, std::make_index_sequence<static_cast<std::size_t>(Compare::kCount)>());
+  kernels.where = where<T>;
+  kernels.clamp = clamp<T>;
+  kernels.fill = fill<T>;
+  kernels.axpy = axpy<T>;
+  kernels.multiply_add = multiply_add<T>;
+  kernels.add_row = add_row<T>;
+  kernels.sum = sum<T>;
+  kernels.sum_of_squares = sum_of_squares<T>;
+  kernels.dot = dot<T>;
+  kernels.max = max<T>;
+  kernels.min = min<T>;
+  kernels.sum_columns = sum_columns<T>;
+  kernels.softmax = softmax<T>;
+  kernels.log_softmax = log_softmax<T>;
+  kernels.logsumexp = logsumexp<T>;
+  kernels.softmax_backward = softmax_backward<T>;
+  kernels.log_softmax_backward = log_softmax_backward<T>;
+  kernels.layer_norm = layer_norm<T>;
+  kernels.layer_norm_backward = layer_norm_backward<T>;
+  kernels.layer_norm_weight_backward = layer_norm_weight_backward<T>;
+  kernels.gather_rows = gather_rows<T>;
+  kernels.scatter_add_rows = scatter_add_rows<T>;
+  kernels.bag_sum = bag_sum<T>;
+  kernels.bag_max = bag_max<T>;
+  kernels.bag_dots = bag_dots<T>;
+  kernels.matmul = matmul<T>;
+  kernels.matmul_workspace = matmul_workspace<T>;
+  kernels.rnn_step = rnn_step<T>;
+  kernels.rnn_step_backward = rnn_step_backward<T>;
+  kernels.lstm_step = lstm_step<T>;
+  kernels.lstm_step_backward = lstm_step_backward<T>;
+  kernels.gru_step = gru_step<T>;
+  kernels.gru_step_backward = gru_step_backward<T>;
+  kernels.adam = adam<T>;
+  kernels.adam_jump = adam_jump<T>;
+  kernels.map_pairs = map_pairs<T>;
+  kernels.sgd = sgd<T>;
+  kernels.adagrad = adagrad<T>;
+  kernels.rmsprop = rmsprop<T>;
+  kernels.adadelta = adadelta<T>;
+  return kernels;
 }
 
-constexpr Table<float> kFloatTable = make_table<float>();
-constexpr Table<double> kDoubleTable = make_table<double>();
+constexpr Kernels<float> kFloatKernels = make_kernels<float>();
+constexpr Kernels<double> kDoubleKernels = make_kernels<double>();
 
 }  // namespace
 }  // namespace tapegrad::kernel

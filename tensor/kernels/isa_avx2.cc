@@ -6,7 +6,7 @@
 
 namespace tapegrad::kernel {
 
-const Table<float>& float_table_avx2() { return kFloatTable; }
-const Table<double>& double_table_avx2() { return kDoubleTable; }
+const Kernels<float>& float_kernels_avx2() { return kFloatKernels; }
+const Kernels<double>& double_kernels_avx2() { return kDoubleKernels; }
 
 }  // namespace tapegrad::kernel

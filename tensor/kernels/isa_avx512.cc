@@ -12,7 +12,7 @@
 
 namespace tapegrad::kernel {
 
-const Table<float>& float_table_avx512() { return kFloatTable; }
-const Table<double>& double_table_avx512() { return kDoubleTable; }
+const Kernels<float>& float_kernels_avx512() { return kFloatKernels; }
+const Kernels<double>& double_kernels_avx512() { return kDoubleKernels; }
 
 }  // namespace tapegrad::kernel

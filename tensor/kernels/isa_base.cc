@@ -6,7 +6,7 @@
 
 namespace tapegrad::kernel {
 
-const Table<float>& float_table_base() { return kFloatTable; }
-const Table<double>& double_table_base() { return kDoubleTable; }
+const Kernels<float>& float_kernels_base() { return kFloatKernels; }
+const Kernels<double>& double_kernels_base() { return kDoubleKernels; }
 
 }  // namespace tapegrad::kernel

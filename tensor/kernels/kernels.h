@@ -89,7 +89,7 @@ struct SgdArguments {
 // and 1 / (sqrt(v) + eps y) is expanded around y = center:
 //   h = 1 / (sqrt(v or vmax) + eps_center),  u = eps_center * h  (in [0, 1]),
 //   p = shrink * (p - m h (s[0] - u (s[1] - u (s[2] - ...)))),  m *= m_factor,  v *= v_factor
-// where s[j] = sum over k of c_k (y_k / center - 1)^j. (optim/jumps.h finds them.)
+// where s[j] = sum over k of c_k (y_k / center - 1)^j. (optim/lazy/closed_form_steps.h finds them.)
 struct AdamJumpArguments {
   double shrink, m_factor, v_factor;
   double eps_center;  // eps * center
@@ -131,7 +131,7 @@ struct AdadeltaArguments {
 // though tensors are aligned to 64 bytes. Outputs may be the same memory as an input of the same
 // type (exactly, not shifted); otherwise they do not overlap. n may be 0.
 template <class T>
-struct Table {
+struct Kernels {
   using UnaryFunction = void (*)(T* y, const T* x, std::size_t n);
   using BinaryFunction = void (*)(T* y, const T* a, const T* b, std::size_t n);
   using CompareFunction = void (*)(bool* y, const T* a, const T* b, std::size_t n);
@@ -266,19 +266,19 @@ struct Table {
 // operating system support, or the one that the environment variable TAPEGRAD_SIMD names (base,
 // avx2, avx512). A level that the machine lacks is refused with a ValueError at first use.
 template <class T>
-const Table<T>& table();
+const Kernels<T>& kernels();
 
 namespace detail {
 template <class T>
-inline constinit const Table<T>* chosen_table = nullptr;  // until first use
+inline constinit const Kernels<T>* chosen_kernels = nullptr;  // until first use
 template <class T>
-const Table<T>& choose_table();
+const Kernels<T>& choose_kernels();
 }  // namespace detail
 
 template <class T>
-const Table<T>& table() {
-  const Table<T>* const chosen = __atomic_load_n(&detail::chosen_table<T>, __ATOMIC_RELAXED);
-  return chosen != nullptr ? *chosen : detail::choose_table<T>();
+const Kernels<T>& kernels() {
+  const Kernels<T>* const chosen = __atomic_load_n(&detail::chosen_kernels<T>, __ATOMIC_RELAXED);
+  return chosen != nullptr ? *chosen : detail::choose_kernels<T>();
 }
 
 // The name of the chosen level: "base", "avx2" or "avx512".
@@ -287,11 +287,6 @@ const char* level();
 // The kernels of one level by name. ValueError for a name that is none of the three and for a level
 // that the machine lacks.
 template <class T>
-const Table<T>& table_for(const char* level);
-
-// The plain references: the same contracts as simple loops over std:: functions, whatever the
-// machine. Tests compare every entry of every level against these. (plain.cc)
-template <class T>
-const Table<T>& plain_table();
+const Kernels<T>& kernels_for(const char* level);
 
 }  // namespace tapegrad::kernel

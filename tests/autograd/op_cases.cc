@@ -1,8 +1,8 @@
 // All rows. A new operation gets one in the file of its family (op_inputs.h lists them); a test
 // reads ops.h and complains if it has none. Read next: op_inputs.h.
-#include "op_cases.h"
+#include "autograd/op_cases.h"
 
-#include "op_inputs.h"
+#include "autograd/op_inputs.h"
 
 namespace tapegrad {
 

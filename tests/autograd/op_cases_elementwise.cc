@@ -1,5 +1,5 @@
 // Rows of arithmetic, functions and reductions. Read next: op_cases_layers.cc.
-#include "op_inputs.h"
+#include "autograd/op_inputs.h"
 
 namespace tapegrad {
 

@@ -1,6 +1,6 @@
 // Rows of what layers are made of: normalisation, products, windows, attention. Read next:
 // op_cases_shapes.cc.
-#include "op_inputs.h"
+#include "autograd/op_inputs.h"
 
 namespace tapegrad {
 namespace {

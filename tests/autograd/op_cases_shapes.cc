@@ -1,7 +1,7 @@
 // Rows of shapes and indexing, lookups in tables among them. Read next: ops_test.cc.
 #include <span>
 
-#include "op_inputs.h"
+#include "autograd/op_inputs.h"
 
 namespace tapegrad {
 namespace {

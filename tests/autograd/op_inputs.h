@@ -6,9 +6,9 @@
 #include <limits>
 #include <vector>
 
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
-#include "op_cases.h"
+#include "autograd/op_cases.h"
 
 namespace tapegrad {
 

@@ -9,10 +9,10 @@
 #include <tapegrad/autograd/gradcheck.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
+#include "autograd/op_cases.h"
 #include "catch.h"
-#include "op_cases.h"
 
 namespace tapegrad {
 namespace {
@@ -22,14 +22,14 @@ using Tensors = std::vector<Tensor>;
 
 // The same numbers in another layout: `prepare` makes a leaf's value, `look` what the operation
 // sees.
-struct Layout {
+struct ViewLayout {
   const char* name;
   std::function<Tensor(const Tensor&)> prepare;
   std::function<Variable(const Variable&)> look;
 };
 
-const std::vector<Layout>& layouts() {
-  static const std::vector<Layout> all = {
+const std::vector<ViewLayout>& layouts() {
+  static const std::vector<ViewLayout> all = {
       {"transposed", [](const Tensor& x) { return x.dim() < 2 ? x : transpose(x).clone(); },
        [](const Variable& x) { return x.dim() < 2 ? x : transpose(x); }},
       {"sliced",
@@ -150,7 +150,7 @@ TEST_CASE("operations give the same on inputs in any layout", "[autograd]") {
   for_each_row([](const OpCase& row) {
     Tensors inputs = row.inputs;
     const Tensors expected = row.on_tensors(inputs);
-    for (const Layout& layout : layouts()) {
+    for (const ViewLayout& layout : layouts()) {
       INFO(layout.name);
       Tensors looked;
       for (const Tensor& input : row.inputs) {
@@ -176,7 +176,7 @@ TEST_CASE("gradients of gradients are what differences say", "[autograd]") {
 
 TEST_CASE("gradients are right for inputs in any layout", "[autograd]") {
   for_each_row([](const OpCase& row) {
-    for (const Layout& layout : layouts()) {
+    for (const ViewLayout& layout : layouts()) {
       INFO(layout.name);
       const auto function = [&](Variables& inputs) {
         Variables looked;

@@ -10,7 +10,7 @@
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 

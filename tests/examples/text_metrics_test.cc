@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "catch.h"
-#include "text_files.h"
+#include "examples/text_files.h"
 
 using namespace text_classifier;
 

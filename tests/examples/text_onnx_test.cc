@@ -1,6 +1,6 @@
 // Every architecture, trained for a moment, exported by the program, and computed by others
 // (golden/check_onnx.py): they must find the probabilities that predict prints.
-#include <tapegrad/tensor/npy.h>
+#include <tapegrad/tensor/io/npy.h>
 #include <tapegrad/tensor/ops.h>
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // The program as its users meet it: each command run in a process of its own, with what it prints,
 // what it writes, and what it says to bad input. Read next: examples/text_classifier/main.cc.
 #include <sys/wait.h>
+#include <tapegrad/tensor/io/safetensors.h>
 #include <tapegrad/tensor/ops.h>
-#include <tapegrad/tensor/safetensors.h>
 
 #include <algorithm>
 #include <array>

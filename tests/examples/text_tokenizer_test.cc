@@ -2,7 +2,7 @@
 #include "text_classifier/tokenizer.h"
 
 #include "catch.h"
-#include "text_files.h"
+#include "examples/text_files.h"
 
 using namespace text_classifier;
 using Tokens = std::vector<std::string>;

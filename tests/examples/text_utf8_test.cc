@@ -2,8 +2,8 @@
 #include "text_classifier/utf8.h"
 
 #include "catch.h"
+#include "examples/text_files.h"
 #include "text_classifier/text_file.h"
-#include "text_files.h"
 
 using namespace text_classifier;
 

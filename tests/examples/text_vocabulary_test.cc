@@ -7,7 +7,7 @@
 #include <string>
 
 #include "catch.h"
-#include "text_files.h"
+#include "examples/text_files.h"
 
 using namespace text_classifier;
 using Ids = std::vector<std::int64_t>;

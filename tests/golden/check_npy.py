@@ -1,7 +1,7 @@
 """Reads an .npy or .npz file of ours with NumPy; or, with --write, makes some for our reader to try.
 
     /usr/bin/python3 check_npy.py FILE             name, type, shape, sum of every array
-    /usr/bin/python3 check_npy.py --write FOLDER   writes the files that tests/tensor/npy_test.cc reads
+    /usr/bin/python3 check_npy.py --write FOLDER   writes the files that tests/tensor/io/npy_test.cc reads
 """
 
 import sys

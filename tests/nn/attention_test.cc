@@ -9,7 +9,7 @@
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/attention.h>
 #include <tapegrad/nn/transformer.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "nn/golden_layer.h"

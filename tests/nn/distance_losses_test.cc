@@ -8,7 +8,7 @@
 #include <tapegrad/autograd/gradcheck.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/losses.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "nn/golden_layer.h"
@@ -271,7 +271,7 @@ TEST_CASE("losses over distances and margins say what does not fit") {
         }) == "multi_margin_loss: x is (1, 3, 2), needed (batch, classes) or (classes)");
   CHECK(message_of<ValueError>([&] { nn::bce_loss(x - 1.0, x); }) ==
         "bce_loss: an input is outside [0, 1], needed probabilities; for other numbers, "
-        "bce_with_logits");
+        "binary_cross_entropy_with_logits");
   CHECK(message_of<ShapeError>([&] { nn::bce_loss(x, x, {.weight = ones({3})}); }) ==
         "bce_loss: weight has shape (3), needed one that broadcasts to (3, 2)");
   CHECK(message_of<ShapeError>([&] {

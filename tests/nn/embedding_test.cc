@@ -9,14 +9,14 @@
 #include <string>
 #include <vector>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/nn/pooling.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/sgd.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "golden_file.h"

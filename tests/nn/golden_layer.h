@@ -10,7 +10,7 @@
 
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/nn/module.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "golden_file.h"

@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/tensor/ops.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "golden_file.h"

@@ -22,9 +22,9 @@
 #include <tapegrad/nn/sequential.h>
 #include <tapegrad/nn/transformer.h>
 #include <tapegrad/optim/adam.h>
-#include <tapegrad/tensor/npy.h>
-#include <tapegrad/tensor/random.h>
-#include <tapegrad/tensor/safetensors.h>
+#include <tapegrad/tensor/io/npy.h>
+#include <tapegrad/tensor/io/safetensors.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "golden_file.h"
 #include "python.h"

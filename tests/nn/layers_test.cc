@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/activations.h>
 #include <tapegrad/nn/dropout.h>
@@ -16,7 +16,7 @@
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "golden_file.h"

@@ -2,8 +2,8 @@
 #include <string>
 
 #include <tapegrad/nn/module.h>
-#include <tapegrad/tensor/random.h>
-#include <tapegrad/tensor/safetensors.h>
+#include <tapegrad/tensor/io/safetensors.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "nn/net.h"

@@ -9,7 +9,7 @@
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/nn/losses.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "golden_file.h"
@@ -51,10 +51,11 @@ Variable call(const std::string& which, Inputs& v) {
   if (which.starts_with("l1_loss")) return nn::l1_loss(v[0], v[1], {.reduction = reduction});
   const bool positive = golden().option(which, "has_pos_weight", 0) != 0;
   const bool weighted = v.size() > (positive ? 3 : 2);
-  return nn::bce_with_logits(v[0], v[1],
-                             {.weight = weighted ? third : Tensor(),
-                              .reduction = reduction,
-                              .pos_weight = positive ? v.back().value() : Tensor()});
+  return nn::binary_cross_entropy_with_logits(
+      v[0], v[1],
+      {.weight = weighted ? third : Tensor(),
+       .reduction = reduction,
+       .pos_weight = positive ? v.back().value() : Tensor()});
 }
 
 // Calls function(case, inputs) with inputs in the given type, leaves where PyTorch gave a gradient.
@@ -263,7 +264,7 @@ TEST_CASE("an empty batch has the mean nan and the sum 0") {
   CHECK(nn::cross_entropy(zeros({0, 3}), targets, {.reduction = Reduction::sum}).item<float>() ==
         0);
   CHECK(std::isnan(nn::mse_loss(zeros({0}), zeros({0})).item<float>()));
-  CHECK(std::isnan(nn::bce_with_logits(zeros({0}), zeros({0})).item<float>()));
+  CHECK(std::isnan(nn::binary_cross_entropy_with_logits(zeros({0}), zeros({0})).item<float>()));
 }
 
 TEST_CASE("losses stay finite for extreme logits") {
@@ -276,8 +277,8 @@ TEST_CASE("losses stay finite for extreme logits") {
                  1e-6));
 
   Variable z = parameter(tensor({0.0, 1e4, -1e4, 1e4}, float64));
-  const Variable answers =
-      nn::bce_with_logits(z, tensor({1.0, 1.0, 1.0, 0.0}, float64), {.reduction = Reduction::none});
+  const Variable answers = nn::binary_cross_entropy_with_logits(
+      z, tensor({1.0, 1.0, 1.0, 0.0}, float64), {.reduction = Reduction::none});
   CHECK(allclose(answers.value(), tensor({std::log(2.0), 0.0, 1e4, 1e4}, float64), 1e-15));
   sum(answers).backward();
   CHECK(equal(z.grad(), tensor({-0.5, 0.0, -1.0, 1.0}, float64)));
@@ -324,8 +325,10 @@ TEST_CASE("losses say what does not fit") {
           nn::mse_loss(zeros({3, 1}), zeros({3}));
         }) == "mse_loss: input and target differ: (3, 1) and (3); reshape or expand one of them");
   CHECK_THROWS_AS(nn::l1_loss(zeros({3, 1}), zeros({3})), ShapeError);
-  CHECK_THROWS_AS(nn::bce_with_logits(zeros({3, 1}), zeros({3})), ShapeError);
+  CHECK_THROWS_AS(nn::binary_cross_entropy_with_logits(zeros({3, 1}), zeros({3})), ShapeError);
   CHECK(error_text([] {
-          nn::bce_with_logits(zeros({3}), zeros({3}), {.weight = ones({2, 3})});
-        }) == "bce_with_logits: weight has shape (2, 3), needed one that broadcasts to (3)");
+          nn::binary_cross_entropy_with_logits(zeros({3}), zeros({3}), {.weight = ones({2, 3})});
+        }) ==
+        "binary_cross_entropy_with_logits: weight has shape (2, 3), needed one that broadcasts to "
+        "(3)");
 }

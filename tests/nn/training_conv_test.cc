@@ -9,7 +9,7 @@
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/losses.h>
 #include <tapegrad/optim/adam.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "golden_file.h"

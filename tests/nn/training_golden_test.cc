@@ -13,7 +13,7 @@
 #include <tapegrad/nn/rnn.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/sgd.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "golden_file.h"

@@ -2,13 +2,13 @@
 #include <memory>
 #include <vector>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 

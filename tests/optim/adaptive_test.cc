@@ -9,7 +9,7 @@
 #include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/rmsprop.h>
 #include <tapegrad/optim/sparse_adam.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 

@@ -7,7 +7,7 @@
 #include <tapegrad/optim/sparse_adam.h>
 
 #include "catch.h"
-#include "kinds.h"
+#include "optim/kinds.h"
 
 using namespace tapegrad;
 

@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include <tapegrad/autograd/leaf.h>
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/clip.h>
 #include <tapegrad/optim/sgd.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 

@@ -16,7 +16,7 @@
 #include <tapegrad/optim/rmsprop.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/optim/sparse_adam.h>
-#include <tapegrad/tensor/npy.h>
+#include <tapegrad/tensor/io/npy.h>
 
 #include "catch.h"
 #include "golden_file.h"

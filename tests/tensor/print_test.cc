@@ -6,7 +6,7 @@
 #include <limits>
 #include <sstream>
 
-#include <tapegrad/tensor/safetensors.h>
+#include <tapegrad/tensor/io/safetensors.h>
 
 namespace tg = tapegrad;
 

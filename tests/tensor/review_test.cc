@@ -7,12 +7,12 @@
 #include <thread>
 #include <vector>
 
-#include <tapegrad/tensor/fused.h>
 #include <tapegrad/tensor/memory.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/fused.h>
 
 #include "catch.h"
-#include "expect.h"
+#include "tensor/expect.h"
 
 namespace tapegrad {
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include <tapegrad/tensor/parallel.h>
-#include <tapegrad/tensor/random.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "tensor/expect.h"

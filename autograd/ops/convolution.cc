@@ -1,0 +1,247 @@
+// Convolution and pooling of sequences. Both look at a sequence through windows: views of the same
+// memory that overlap, so that a convolution is one matrix product and nothing is copied where
+// channels lie side by side, as they do behind an embedding. Read next: autograd/ops/views.cc.
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/record.h>
+
+namespace tapegrad {
+namespace {
+
+// Which steps of a sequence a window sees: window t holds the steps t stride + k dilation, k = 0
+// ... kernel - 1, of the sequence with `before` and `behind` steps of padding around it.
+struct Windows {
+  std::int64_t length;
+  std::int64_t kernel;
+  std::int64_t stride = 1;
+  std::int64_t before = 0;
+  std::int64_t behind = 0;
+  std::int64_t dilation = 1;
+
+  std::int64_t padded() const { return before + length + behind; }
+  std::int64_t span() const { return dilation * (kernel - 1) + 1; }
+  std::int64_t count() const { return (padded() - span()) / stride + 1; }
+
+  // Room behind the sequence for one more window, the last of those that do not fit whole, if it
+  // begins before the sequence ends (PyTorch's rule for ceil_mode).
+  void round_up() {
+    if (stride < 1) return;  // check() says so
+    const std::int64_t left = padded() - span();
+    const std::int64_t next = left < 0 ? 0 : count() * stride;
+    if (left <= -stride || left % stride == 0 || next >= before + length) return;
+    behind += next + span() - padded();
+  }
+
+  void check(const char* operation) const {
+    const std::string start = std::string(operation) + ": ";
+    if (kernel < 1 || stride < 1 || dilation < 1 || before < 0 || behind < 0) {
+      throw ValueError(start + "kernel " + std::to_string(kernel) + ", stride " +
+                       std::to_string(stride) + ", padding " + std::to_string(before) +
+                       ", dilation " + std::to_string(dilation) +
+                       ", needed 1 or more, padding 0 or more");
+    }
+    if (padded() >= span()) return;
+    throw ShapeError(start + "a window of " + std::to_string(span()) + " steps does not fit in " +
+                     std::to_string(padded()) + " (length " + std::to_string(length) +
+                     " and padding); pad short sequences to " + std::to_string(span()) + " steps");
+  }
+};
+
+// (batch, length, width) -> (batch, windows, kernel, width), a view unless there is padding.
+Tensor windows_of(const Tensor& x, const Windows& windows, double padding) {
+  const std::int64_t batch = x.size(0);
+  const std::int64_t width = x.size(2);
+  Tensor steps = x.contiguous();
+  if (windows.padded() != windows.length) {
+    steps = full({batch, windows.padded(), width}, padding, x.dtype());
+    narrow(steps, 1, windows.before, windows.length).copy_(x);
+  }
+  return as_strided(
+      steps, {batch, windows.count(), windows.kernel, width},
+      {windows.padded() * width, windows.stride * width, windows.dilation * width, 1});
+}
+
+// The other way round: each step gets the sum of what its places in windows hold.
+Tensor sum_of_windows(const Tensor& y, const Windows& windows) {
+  const std::int64_t count = windows.count();
+  Tensor steps = zeros({y.size(0), windows.padded(), y.size(3)}, y.dtype());
+  for (std::int64_t k = 0; k < windows.kernel; ++k) {
+    const std::int64_t first = k * windows.dilation;
+    const std::int64_t end = first + (count - 1) * windows.stride + 1;
+    slice(steps, 1, first, end, windows.stride).add_(select(y, 2, k));
+  }
+  return narrow(steps, 1, windows.before, windows.length);
+}
+
+// y = the windows of x      dx = dy, summed where windows overlap; and that rule's own rule is to
+// look through the windows again
+Variable fold(const Variable& y, const Windows& windows);
+Variable unfold(const Variable& x, const Windows& windows, double padding = 0) {
+  return record("unfold", windows_of(x.value(), windows, padding),
+                from(x, [windows](const Variable& dy) { return fold(dy, windows); }));
+}
+Variable fold(const Variable& y, const Windows& windows) {
+  return record("fold", sum_of_windows(y.value(), windows),
+                from(y, [windows](const Variable& dy) { return unfold(dy, windows); }));
+}
+
+void check_sequence(const char* operation, const Variable& x) {
+  if (!is_floating_point(x.dtype())) {
+    throw DTypeError(std::string(operation) + ": x is " + name(x.dtype()) +
+                     ", needed float32 or float64");
+  }
+  if (x.dim() == 2 || x.dim() == 3) return;
+  throw ShapeError(std::string(operation) + ": x is " + to_string(x.sizes()) +
+                   ", needed (batch, channels, length) or (channels, length)");
+}
+
+}  // namespace
+
+// Convolution -------------------------------------------------------------------------------------
+
+namespace {
+
+// What stands at each place of a sequence with padding: the number of one of its steps.
+Tensor padded_steps(const Windows& windows, PadMode mode) {
+  const std::int64_t length = windows.length;
+  const std::int64_t more = std::max(windows.before, windows.behind);
+  const std::int64_t most = mode == PadMode::reflect    ? length - 1
+                            : mode == PadMode::circular ? length
+                            : length == 0               ? 0
+                                                        : more;
+  if (more > most) {
+    throw ShapeError("conv1d: padding of " + std::to_string(more) + " for a sequence of " +
+                     std::to_string(length) + " steps, needed " +
+                     std::to_string(std::max<std::int64_t>(most, 0)) +
+                     " or less to fill it with the sequence");
+  }
+  std::vector<std::int64_t> steps;
+  for (std::int64_t at = -windows.before; at < length + windows.behind; ++at) {
+    const std::int64_t last = length - 1;
+    const std::int64_t mirrored = at < 0 ? -at : at > last ? 2 * last - at : at;
+    const std::int64_t nearest = std::clamp<std::int64_t>(at, 0, std::max<std::int64_t>(last, 0));
+    steps.push_back(mode == PadMode::reflect     ? mirrored
+                    : mode == PadMode::replicate ? nearest
+                                                 : (at + length) % length);
+  }
+  return tensor(steps);
+}
+
+// Each group of channels by itself, side by side in the end.
+Variable grouped_conv1d(const Variable& x, const Variable& weight, const Variable& bias,
+                        const ConvOptions& options) {
+  ConvOptions alone = options;
+  alone.groups = 1;
+  const std::int64_t in = weight.size(1);
+  const std::int64_t out = weight.size(0) / options.groups;
+  std::vector<Variable> parts;
+  for (std::int64_t g = 0; g < options.groups; ++g) {
+    parts.push_back(conv1d(narrow(x, 1, g * in, in), narrow(weight, 0, g * out, out),
+                           bias.defined() ? narrow(bias, 0, g * out, out) : Variable(), alone));
+  }
+  return cat(parts, 1);
+}
+
+}  // namespace
+
+// y = windows of x, each as one row, times the weight as a matrix
+Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias,
+                const ConvOptions& options) {
+  check_sequence("conv1d", x);
+  const std::int64_t groups = options.groups;
+  if (groups < 1 || (weight.dim() == 3 && weight.size(0) % groups != 0)) {
+    throw ValueError("conv1d: " + std::to_string(groups) + " groups for weight " +
+                     to_string(weight.sizes()) + ", needed a divisor of its out_channels");
+  }
+  if (weight.dim() != 3 || weight.size(1) * groups != x.size(-2) || weight.dtype() != x.dtype()) {
+    const bool swapped = weight.dim() == 3 && x.dim() == 3 && weight.size(1) * groups == x.size(2);
+    throw ShapeError("conv1d: x is " + std::string(name(x.dtype())) + " " + to_string(x.sizes()) +
+                     " and weight " + name(weight.dtype()) + " " + to_string(weight.sizes()) +
+                     ", needed (batch, channels, length) and (out_channels, channels" +
+                     (groups == 1 ? "" : " / " + std::to_string(groups)) + ", kernel) of " +
+                     "one type" + (swapped ? "; did you mean transpose(x, 1, 2)?" : ""));
+  }
+  if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
+    throw ShapeError("conv1d: bias is " + to_string(bias.sizes()) + ", needed (" +
+                     std::to_string(weight.size(0)) + "), one for each of the out_channels");
+  }
+  if (x.dim() == 2) return squeeze(conv1d(unsqueeze(x, 0), weight, bias, options), 0);
+  if (groups > 1) return grouped_conv1d(x, weight, bias, options);
+  const std::int64_t out_channels = weight.size(0);
+  const std::int64_t kernel = weight.size(2);
+  Windows windows{x.size(2),       kernel,          options.stride,
+                  options.padding, options.padding, options.dilation};
+  if (options.padding == same_padding) {
+    if (options.stride != 1) {
+      throw ValueError("conv1d: same_padding with stride " + std::to_string(options.stride) +
+                       ", needed stride 1");
+    }
+    const std::int64_t total = options.dilation * (kernel - 1);
+    windows.before = total / 2;
+    windows.behind = total - total / 2;
+  }
+  windows.check("conv1d");
+  Variable steps = transpose(x);  // (batch, length, in)
+  if (options.padding_mode != PadMode::zeros && windows.padded() > windows.length) {
+    steps = index_select(steps, 1, padded_steps(windows, options.padding_mode));
+    windows = {windows.padded(), kernel, options.stride, 0, 0, options.dilation};
+  }
+  const Variable seen = flatten(unfold(steps, windows), 2);  // (batch, windows, kernel * in)
+  const Variable matrix = reshape(transpose(weight), {out_channels, kernel * x.size(1)});
+  return transpose(linear(seen, matrix, bias));  // (batch, out, windows)
+}
+
+// Pooling -----------------------------------------------------------------------------------------
+
+namespace {
+
+// (..., length) -> (..., windows, kernel): each channel by itself.
+Variable windows_for_pooling(const char* operation, const Variable& x, const Windows& windows,
+                             double padding) {
+  if (windows.before > windows.kernel / 2) {
+    throw ValueError(std::string(operation) + ": padding " + std::to_string(windows.before) +
+                     " is more than half the kernel of " + std::to_string(windows.kernel) +
+                     ": some windows would hold nothing else");
+  }
+  windows.check(operation);
+  Shape shape(x.sizes().first(x.sizes().size() - 1));
+  const std::int64_t rows = checked_numel(shape, operation);
+  shape.push_back(windows.count());
+  shape.push_back(windows.kernel);
+  return reshape(unfold(reshape(x, {rows, windows.length, 1}), windows, padding), shape);
+}
+
+}  // namespace
+
+Variable max_pool1d(const Variable& x, std::int64_t kernel_size, const MaxPoolOptions& options) {
+  check_sequence("max_pool1d", x);
+  Windows windows{x.size(-1),      kernel_size,     options.stride.value_or(kernel_size),
+                  options.padding, options.padding, options.dilation};
+  if (options.ceil_mode) windows.round_up();
+  const double lowest = -std::numeric_limits<double>::infinity();
+  return max(windows_for_pooling("max_pool1d", x, windows, lowest), -1).values;
+}
+
+Variable avg_pool1d(const Variable& x, std::int64_t kernel_size, const AvgPoolOptions& options) {
+  check_sequence("avg_pool1d", x);
+  Windows windows{x.size(-1), kernel_size, options.stride.value_or(kernel_size), options.padding,
+                  options.padding};
+  if (options.ceil_mode) windows.round_up();
+  const Variable seen = windows_for_pooling("avg_pool1d", x, windows, 0);
+  // What hangs over the end never counts among the numbers divided by.
+  Windows counted = windows;
+  if (options.count_include_pad) {
+    counted.length += 2 * options.padding;
+    counted.before = 0;
+    counted.behind -= options.padding;
+  }
+  if (counted.before == 0 && counted.behind == 0) return mean(seen, -1);
+  const Tensor ones_seen = windows_of(ones({1, counted.length, 1}, x.dtype()), counted, 0);
+  return sum(seen, -1) / Variable(reshape(sum(ones_seen, 2), {windows.count()}));
+}
+
+}  // namespace tapegrad

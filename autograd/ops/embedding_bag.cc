@@ -1,0 +1,280 @@
+// Lookups in tables: single rows, and bags of them. What reaches a table is a list of contributions
+// to rows (PlacedRows in record.h), which the engine adds up by distinct rows
+// (autograd/row_sparse.cc). Read next: autograd/gradcheck.h.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/embedding_bag.h>
+
+namespace tapegrad {
+namespace {
+
+// The table, with the rows of these ids up to date: others may go on waiting for their optimiser.
+const Tensor& table_for(const Variable& weight, const Tensor& ids) {
+  if (weight.node() == nullptr || !weight.node()->is_leaf()) return weight.value();
+  weight.leaf().flush_rows(ids);
+  return weight.stored();
+}
+
+std::uint32_t version_of(const Variable& table) {
+  const Node* const node = table.node();
+  return node != nullptr && node->is_leaf() ? table.leaf().version() : table.stored().version();
+}
+
+// For each id, 1 / count or 1 / sqrt(count) of it among all; undefined for none.
+Tensor frequency_factors(const Tensor& ids, FrequencyScale kind, DType dtype) {
+  if (kind == FrequencyScale::none) return {};
+  const auto n = static_cast<std::size_t>(ids.numel());
+  UniqueIds numbering(n);
+  Tensor numbers = Tensor::uninitialized(Shape(ids.numel()), int64);
+  auto* const number = numbers.mutable_data<std::int64_t>();
+  numbering.add(ids.data<std::int64_t>(), n, -1, number);
+  Tensor factors = Tensor::uninitialized(Shape(ids.numel()), dtype);
+  visit_floating(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* const to = factors.mutable_data<T>();
+    for (std::size_t i = 0; i < n; ++i) {
+      const T count = static_cast<T>(numbering.occurrences()[number[i]]);
+      to[i] = T(1) / (kind == FrequencyScale::inverse ? count : std::sqrt(count));
+    }
+  });
+  return factors;
+}
+
+void zero_rows(Tensor& rows, const Tensor& ids, std::int64_t id) {
+  const auto all = ids.span<std::int64_t>();
+  const std::int64_t width = rows.size(-1);
+  visit_floating(rows.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* row = rows.mutable_data<T>();
+    for (std::size_t i = 0; i < all.size(); ++i, row += width) {
+      if (all[i] == id) std::fill(row, row + width, T(0));
+    }
+  });
+}
+
+}  // namespace
+
+// Norms -------------------------------------------------------------------------------------------
+
+namespace {
+
+template <class T>
+double norm_of(const T* row, std::int64_t width, double p) {
+  double total = 0;
+  for (std::int64_t j = 0; j < width; ++j) {
+    const double x = std::abs(static_cast<double>(row[j]));
+    if (std::isinf(p)) {
+      total = std::max(total, x);
+    } else {
+      total += p == 2 ? x * x : p == 1 ? x : std::pow(x, p);
+    }
+  }
+  return std::isinf(p) || p == 1 ? total : p == 2 ? std::sqrt(total) : std::pow(total, 1 / p);
+}
+
+void renormalize(const char* operation, const Variable& table, const Tensor& ids, double max_norm,
+                 double norm_type) {
+  if (!(max_norm > 0) || !(norm_type > 0)) {
+    throw ValueError(std::string(operation) + ": max_norm is " + std::to_string(max_norm) +
+                     " and norm_type " + std::to_string(norm_type) + ", needed numbers > 0");
+  }
+  if (table.node() == nullptr || !table.node()->is_leaf()) {
+    throw AutogradError(
+        std::string(operation) +
+        ": max_norm writes to its table, which is not a leaf here; use parameter(), "
+        "or normalize the table that it was computed from");
+  }
+  Leaf& leaf = table.leaf();
+  leaf.flush_rows(ids);
+  const auto count = static_cast<std::size_t>(ids.numel());
+  UniqueIds numbering(count);
+  Tensor numbers = Tensor::uninitialized(Shape(ids.numel()), int64);
+  numbering.add(ids.data<std::int64_t>(), count, -1, numbers.mutable_data<std::int64_t>());
+  const Tensor rows = numbering.distinct();
+  const std::int64_t width = leaf.stored().size(1);
+  const auto& frozen = leaf.frozen_rows();
+  const auto& columns = leaf.frozen_columns();
+  visit_floating(leaf.stored().dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<std::pair<std::int64_t, double>> large;  // row, factor
+    {
+      const Tensor stored = leaf.stored().contiguous();
+      const T* const values = stored.data<T>();
+      for (const std::int64_t row : rows.span<std::int64_t>()) {
+        const double norm = norm_of(values + row * width, width, norm_type);
+        if (!(norm > max_norm) || std::ranges::binary_search(frozen, row)) continue;
+        large.emplace_back(row, max_norm / (norm + 1e-7));
+      }
+    }                           // so that nobody but the leaf looks at the memory
+    if (large.empty()) return;  // nothing becomes stale
+    if (!leaf.stored().is_contiguous()) leaf.set_value(leaf.value().clone());
+    T* const to = leaf.writable_stored().mutable_data<T>();
+    for (const auto& [row, factor] : large) {
+      for (std::int64_t j = 0; j < width; ++j) {
+        if (std::ranges::binary_search(columns, j)) continue;
+        to[row * width + j] *= static_cast<T>(factor);
+      }
+      leaf.note_renormalized(row, factor);
+    }
+  });
+}
+
+}  // namespace
+
+// row = row * max_norm / (|row|_p + 1e-7) where |row|_p > max_norm
+void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm,
+                       double norm_type) {
+  const Tensor checked = checked_ids("embedding_renorm_", table.stored(), ids);
+  renormalize("embedding_renorm_", table, checked, max_norm, norm_type);
+}
+
+// Rows --------------------------------------------------------------------------------------------
+
+// y[...] = weight[ids[...]]         dweight[id] = sum of scale(id) dy[...] where ids[...] = id
+Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup options) {
+  const Tensor checked = checked_ids("embedding", weight.stored(), ids);
+  const std::int64_t rows = weight.size(0);
+  const std::int64_t skip = checked_padding("embedding", options.padding_idx, rows);
+  if (options.max_norm) {
+    renormalize("embedding", weight, checked, *options.max_norm, options.norm_type);
+  }
+  Tensor value = rows_at(table_for(weight, checked), checked);
+  if (options.zero_padding && skip >= 0) zero_rows(value, checked, skip);
+  return record("embedding", std::move(value),
+                from(weight, [at = Variable(checked), skip, rows,
+                              kind = options.frequency_scale](const Variable& dy) {
+                  const Tensor scale = frequency_factors(at.value(), kind, dy.dtype());
+                  return PlacedRows{.ids = at.value(),
+                                    .rows = dy,
+                                    .skip = skip,
+                                    .scale = scale.defined() ? Variable(scale) : Variable(),
+                                    .table_rows = rows};
+                }));
+}
+
+Variable embedding(const Variable& weight, const Tensor& ids,
+                   std::optional<std::int64_t> padding_idx) {
+  return embedding(weight, ids, EmbeddingLookup{.padding_idx = padding_idx});
+}
+
+// Bags --------------------------------------------------------------------------------------------
+
+namespace {
+
+// Bags as rules capture them: through Variables, which notice an overwritten batch.
+struct KeptBags {
+  Variable ids;
+  Tensor bounds;  // made by us
+  std::int64_t skip;
+
+  explicit KeptBags(const Bags& bags) : ids(bags.ids), bounds(bags.bounds), skip(bags.skip) {}
+  Bags get() const { return {ids.value(), bounds, skip}; }
+};
+
+void check_options(const EmbeddingBagLookup& options, const Variable& weight, const Tensor& ids) {
+  const Variable& factors = options.per_sample_weights;
+  if (options.mode == BagMode::max && options.frequency_scale != FrequencyScale::none) {
+    throw ValueError(
+        "embedding_bag: max takes no frequency_scale, its gradient goes to single columns; use sum "
+        "or mean");
+  }
+  if (!factors.defined()) return;
+  if (options.mode != BagMode::sum) {
+    throw ValueError("embedding_bag: per_sample_weights need mode sum; a weighted mean is " +
+                     std::string("sum with weights that add up to 1"));
+  }
+  if (factors.shape() != ids.shape()) {
+    throw ShapeError("embedding_bag: per_sample_weights have shape " + to_string(factors.sizes()) +
+                     ", needed that of ids, " + to_string(ids.sizes()));
+  }
+  if (factors.dtype() != weight.dtype()) {
+    throw DTypeError("embedding_bag: per_sample_weights are " + std::string(name(factors.dtype())) +
+                     ", needed the table's " + name(weight.dtype()) + "; convert with to(" +
+                     name(weight.dtype()) + ")");
+  }
+}
+
+// y[b][j] = max of weight[ids[i]][j] over the bag      dweight[winner[b][j]][j] += dy[b][j]
+Variable max_of_bags(const Variable& weight, const Tensor& table, const Bags& bags) {
+  const bool recorded = tape().recording() && weight.requires_grad();
+  BagMax result = bag_max(table, bags, recorded);
+  return record("embedding_bag", std::move(result.values),
+                from(weight, [winners = result.winners, rows = table.size(0)](const Variable& dy) {
+                  // Rows of the distinct winners, and a last one that takes what empty bags got.
+                  const std::int64_t width = dy.size(1);
+                  UniqueIds numbering(static_cast<std::size_t>(winners.numel()));
+                  Tensor numbers = Tensor::uninitialized(winners.sizes(), int64);
+                  auto* const number = numbers.mutable_data<std::int64_t>();
+                  numbering.add(winners.data<std::int64_t>(),
+                                static_cast<std::size_t>(winners.numel()), -1, number);
+                  const std::int64_t count = numbering.count();
+                  std::replace(number, number + winners.numel(), std::int64_t{-1}, count);
+                  const Tensor nothing = zeros({count + 1, width}, dy.dtype());
+                  return PlacedRows{
+                      .ids = numbering.distinct(),
+                      .rows = narrow(scatter_add(nothing, 0, numbers, dy), 0, 0, count),
+                      .table_rows = rows};
+                }));
+}
+
+}  // namespace
+
+// y[b] = sum over the bag of w[i] weight[ids[i]], over the number of ids for mean
+//        dweight[id] = sum of scale[i] dy[bag of i] where ids[i] = id
+//        dw[i] = dy[bag of i] . weight[ids[i]]
+Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& offsets,
+                       const EmbeddingBagLookup& options) {
+  const std::int64_t rows = weight.dim() == 2 ? weight.size(0) : 0;
+  Bags bags =
+      checked_bags("embedding_bag", weight.stored(), ids, offsets, options.include_last_offset);
+  bags.skip = checked_padding("embedding_bag", options.padding_idx, rows);
+  check_options(options, weight, ids);
+  if (options.max_norm) {
+    renormalize("embedding_bag", weight, bags.ids, *options.max_norm, options.norm_type);
+  }
+  const Tensor& table = table_for(weight, bags.ids);
+  if (options.mode == BagMode::max) return max_of_bags(weight, table, bags);
+
+  const bool mean = options.mode == BagMode::mean;
+  const bool weighted = options.per_sample_weights.defined();
+  const Variable factors = weighted ? reshape(options.per_sample_weights, {-1}) : Variable();
+  const Tensor scale = weighted ? factors.value().contiguous() : Tensor();
+  Tensor value = mean ? bag_mean(table, bags) : bag_sum(table, bags, scale);
+  const auto dweight = [kept = KeptBags(bags), mean, factors, kind = options.frequency_scale,
+                        rows](const Variable& dy) {
+    const Bags all = kept.get();
+    Variable of_each = factors;
+    if (mean) of_each = Variable(share_of_each(all, dy.dtype()));
+    if (const Tensor by = frequency_factors(all.ids, kind, dy.dtype()); by.defined()) {
+      of_each = of_each.defined() ? of_each * by : Variable(by);
+    }
+    return PlacedRows{.ids = all.ids,
+                      .rows = dy,
+                      .skip = all.skip,
+                      .pick = bag_of_each(all),
+                      .scale = of_each,
+                      .table_rows = rows};
+  };
+  if (!weighted) return record("embedding_bag", std::move(value), from(weight, dweight));
+
+  const auto dfactors = [kept = KeptBags(bags), weight,
+                         version = version_of(weight)](const Variable& dy) {
+    const Bags all = kept.get();
+    if (version_of(weight) != version) weight.value();  // overwritten since: says so
+    if (!tape().recording()) {
+      return Variable(bag_dots(dy.value(), table_for(weight, all.ids), all));
+    }
+    const Variable dots =
+        sum(index_select(dy, 0, bag_of_each(all)) * embedding(weight, all.ids), {1});
+    return all.skip < 0 ? dots : masked_fill(dots, all.ids == all.skip, 0);
+  };
+  return record("embedding_bag", std::move(value), from(weight, dweight), from(factors, dfactors));
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,113 @@
+// Numbers brought to mean 0 and variance 1: over a row (layer_norm), over the batch (batch_norm),
+// or divided by their size only (rms_norm). Read next: autograd/ops/similarity.cc.
+#include <limits>
+#include <string>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/fused.h>
+
+namespace tapegrad {
+namespace {
+
+Dims last_dims(std::int64_t count) {
+  Dims dims;
+  for (std::int64_t d = -count; d < 0; ++d) dims.push_back(d);
+  return dims;
+}
+
+// n = (x - mean) / sqrt(var + eps) over dims, and the factor 1 / sqrt(var + eps).
+struct Standard {
+  Variable n;
+  Variable scale;
+  Standard(const Variable& x, const Dims& dims, double eps) {
+    const Variable centred = x - mean(x, dims, true);
+    scale = rsqrt(mean(square(centred), dims, true) + eps);
+    n = centred * scale;
+  }
+};
+
+}  // namespace
+
+// y = n * weight + bias, n = (x - mean) * scale, scale = 1 / sqrt(var + eps)
+// dx = scale * (g - mean of g - n * mean of (g * n)) with g = dy * weight,
+// dweight = dy * n,  dbias = dy
+Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight,
+                    const Variable& bias, double eps) {
+  const Tensor w = weight.defined() ? weight.value() : Tensor();
+  const Tensor b = bias.defined() ? bias.value() : Tensor();
+  Normalized forward = layer_norm_forward(x.value(), normalized_shape, w, b, eps);
+  Tensor y = std::exchange(forward.y, Tensor());
+  const Dims dims = last_dims(normalized_shape.dim());
+  const auto dx = [x, weight, forward, dims, eps](const Variable& dy) {
+    if (!tape().recording()) {
+      const Tensor by = weight.defined() ? weight.value() : Tensor();
+      return Variable(layer_norm_backward(dy.value(), x.value(), forward, by));
+    }
+    const Standard standard(x, dims, eps);
+    const Variable g = weight.defined() ? dy * weight : dy;
+    const Variable slope = mean(g * standard.n, dims, true);
+    return standard.scale * (g - mean(g, dims, true) - standard.n * slope);
+  };
+  const auto dweight = [x, forward, normalized_shape, dims, eps](const Variable& dy) {
+    if (tape().recording()) return dy * Standard(x, dims, eps).n;
+    return Variable(layer_norm_weight_backward(dy.value(), x.value(), forward, normalized_shape));
+  };
+  const auto dbias = [](const Variable& dy) { return dy; };
+  if (!weight.defined() && !bias.defined()) return record("layer_norm", std::move(y), from(x, dx));
+  if (!bias.defined()) {
+    return record("layer_norm", std::move(y), from(x, dx), from(weight, dweight));
+  }
+  return record("layer_norm", std::move(y), from(x, dx), from(weight, dweight), from(bias, dbias));
+}
+
+// y = x / sqrt(mean of x^2 + eps) * weight        (Zhang and Sennrich 2019)
+Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight,
+                  std::optional<double> eps) {
+  const std::size_t given = normalized_shape.size();
+  const auto sizes = x.sizes();
+  if (given == 0 || given > sizes.size() || Shape(sizes.last(given)) != normalized_shape) {
+    throw ShapeError("rms_norm: x is " + to_string(sizes) + " and normalized_shape " +
+                     to_string(normalized_shape) + ", needed the last sizes of x");
+  }
+  if (weight.defined() && weight.shape() != normalized_shape) {
+    throw ShapeError("rms_norm: weight is " + to_string(weight.sizes()) + ", needed " +
+                     to_string(normalized_shape));
+  }
+  const double smallest = x.dtype() == float32
+                              ? static_cast<double>(std::numeric_limits<float>::epsilon())
+                              : std::numeric_limits<double>::epsilon();
+  const Dims dims = last_dims(normalized_shape.dim());
+  const Variable y = x * rsqrt(mean(square(x), dims, true) + eps.value_or(smallest));
+  return weight.defined() ? y * weight : y;
+}
+
+// Each channel is a row that holds the whole batch: y = layer_norm(rows) * weight + bias
+// (Ioffe and Szegedy 2015)
+Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
+  if (x.dim() != 2 && x.dim() != 3) {
+    throw ShapeError("batch_norm: x is " + to_string(x.sizes()) +
+                     ", needed (batch, channels) or (batch, channels, length)");
+  }
+  const std::int64_t channels = x.size(1);
+  for (const Variable* each : {&weight, &bias}) {
+    if (!each->defined() || each->shape() == Shape{channels}) continue;
+    throw ShapeError(std::string("batch_norm: ") + (each == &weight ? "weight" : "bias") + " is " +
+                     to_string(each->sizes()) + ", needed (" + std::to_string(channels) +
+                     "), one for each channel");
+  }
+  Shape others = x.shape();
+  others.erase(1);
+  if (checked_numel(others, "batch_norm") == 1) {
+    throw ValueError("batch_norm: x is " + to_string(x.sizes()) +
+                     ": one number for each channel has no variance; needed a larger batch, or "
+                     "eval()");
+  }
+  const Variable rows = transpose(x, 0, 1);  // (channels, batch) or (channels, batch, length)
+  const Variable y = transpose(layer_norm(rows, others, {}, {}, eps), 0, 1);
+  const Shape along = x.dim() == 2 ? Shape{channels} : Shape{channels, 1};
+  const Variable scaled = weight.defined() ? y * reshape(weight, along) : y;
+  return bias.defined() ? scaled + reshape(bias, along) : scaled;
+}
+
+}  // namespace tapegrad

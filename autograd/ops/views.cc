@@ -1,0 +1,211 @@
+// Operations that move numbers about without changing them: every gradient moves back the same way.
+// Read next: autograd/ops/indexing.cc.
+#include <algorithm>
+#include <string>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/record.h>
+
+namespace tapegrad {
+namespace {
+
+// A result that holds x's elements in x's order: the gradient is dy in x's shape.
+Variable same_order(const char* name, const Variable& x, Tensor value) {
+  return record(name, std::move(value),
+                from(x, [shape = x.shape()](const Variable& dy) { return reshape(dy, shape); }));
+}
+
+}  // namespace
+
+Variable reshape(const Variable& x, const Shape& shape) {
+  return same_order("reshape", x, reshape(x.value(), shape));
+}
+Variable view(const Variable& x, const Shape& shape) {
+  return same_order("view", x, view(x.value(), shape));
+}
+Variable flatten(const Variable& x, std::int64_t start_dim, std::int64_t end_dim) {
+  return same_order("flatten", x, flatten(x.value(), start_dim, end_dim));
+}
+Variable unflatten(const Variable& x, std::int64_t dim, const Shape& sizes) {
+  return same_order("unflatten", x, unflatten(x.value(), dim, sizes));
+}
+Variable squeeze(const Variable& x) { return same_order("squeeze", x, squeeze(x.value())); }
+Variable squeeze(const Variable& x, std::int64_t dim) {
+  return same_order("squeeze", x, squeeze(x.value(), dim));
+}
+Variable unsqueeze(const Variable& x, std::int64_t dim) {
+  return same_order("unsqueeze", x, unsqueeze(x.value(), dim));
+}
+Variable contiguous(const Variable& x) {
+  return record("contiguous", x.value().contiguous(),
+                from(x, [](const Variable& dy) { return dy; }));
+}
+
+// y = x with dimension i taken from dims[i]        dx = dy with dimension dims[i] taken from i
+Variable permute(const Variable& x, const Dims& dims) {
+  Tensor value = permute(x.value(), dims);
+  Dims inverse = dims;
+  for (std::int64_t i = 0; i < dims.dim(); ++i)
+    inverse[wrap_dim(dims[i], dims.dim(), "permute")] = i;
+  return record("permute", std::move(value),
+                from(x, [inverse](const Variable& dy) { return permute(dy, inverse); }));
+}
+
+Variable transpose(const Variable& x, std::int64_t dim0, std::int64_t dim1) {
+  return record("transpose", transpose(x.value(), dim0, dim1),
+                from(x, [dim0, dim1](const Variable& dy) { return transpose(dy, dim0, dim1); }));
+}
+Variable transpose(const Variable& x) {
+  return record("transpose", transpose(x.value()),
+                from(x, [](const Variable& dy) { return transpose(dy); }));
+}
+
+// Broadcasting, made visible: the engine sums the gradient back.
+Variable expand(const Variable& x, const Shape& shape) {
+  return record("expand", expand(x.value(), shape), from(x, [](const Variable& dy) { return dy; }));
+}
+Variable broadcast_to(const Variable& x, const Shape& shape) { return expand(x, shape); }
+
+// y = x summed down to shape        dx = dy stretched again
+Variable sum_to(const Variable& x, const Shape& shape) {
+  return record("sum_to", sum_to(x.value(), shape),
+                from(x, [full = x.shape()](const Variable& dy) { return expand(dy, full); }));
+}
+
+namespace {
+
+// Two at a time: an entry's number of inputs is fixed when it is compiled. The tree keeps the
+// copying at n log(count) elements.
+Variable cat_range(std::span<const Variable> variables, std::int64_t dim) {
+  if (variables.size() == 1) return variables.front();
+  const std::size_t half = variables.size() / 2;
+  const Variable a = cat_range(variables.first(half), dim);
+  const Variable b = cat_range(variables.subspan(half), dim);
+  const std::int64_t first = a.size(dim);
+  const std::int64_t second = b.size(dim);
+  return record(
+      "cat", cat({a.value(), b.value()}, dim),
+      from(a, [dim, first](const Variable& dy) { return narrow(dy, dim, 0, first); }),
+      from(b, [dim, first, second](const Variable& dy) { return narrow(dy, dim, first, second); }));
+}
+
+}  // namespace
+
+// y = the parts, one behind the other        each part gets its slice of dy
+Variable cat(std::span<const Variable> variables, std::int64_t dim) {
+  const bool tracked =
+      tape().recording() && std::any_of(variables.begin(), variables.end(),
+                                        [](const Variable& x) { return x.requires_grad(); });
+  if (!tracked || variables.size() < 2) {
+    std::vector<Tensor> values;
+    for (const Variable& x : variables) values.push_back(x.value());
+    const Tensor joined = cat(values, dim);
+    return tracked ? variables.front() : Variable(joined);
+  }
+  // An empty vector fits everywhere, and adds nothing (tensor/ops/views.cc).
+  const auto is_empty_vector = [](const Variable& x) { return x.dim() == 1 && x.numel() == 0; };
+  if (std::any_of(variables.begin(), variables.end(), is_empty_vector)) {
+    std::vector<Variable> others;
+    for (const Variable& x : variables) {
+      if (!is_empty_vector(x)) others.push_back(x);
+    }
+    if (!others.empty()) return cat(others, dim);
+  }
+  return cat_range(variables, dim);
+}
+
+Variable stack(std::span<const Variable> variables, std::int64_t dim) {
+  if (variables.empty()) throw ValueError("stack: needed at least one tensor");
+  dim = wrap_dim(dim, variables.front().dim() + 1, "stack");
+  std::vector<Variable> parts;
+  for (const Variable& x : variables) {
+    if (x.shape() != variables.front().shape()) {
+      throw ShapeError("stack: shapes differ: " + to_string(variables.front().sizes()) + " and " +
+                       to_string(x.sizes()));
+    }
+    parts.push_back(unsqueeze(x, dim));
+  }
+  return cat(parts, dim);
+}
+
+std::vector<Variable> split(const Variable& x, const Shape& split_sizes, std::int64_t dim) {
+  std::int64_t total = 0;
+  for (const std::int64_t size : split_sizes) total += size;
+  if (total != x.size(dim)) {
+    throw ShapeError("split: sizes " + to_string(split_sizes) + " do not add up to " +
+                     std::to_string(x.size(dim)) + " at dimension " + std::to_string(dim));
+  }
+  std::vector<Variable> parts;
+  std::int64_t start = 0;
+  for (const std::int64_t size : split_sizes) {
+    parts.push_back(narrow(x, dim, start, size));
+    start += size;
+  }
+  return parts;
+}
+
+std::vector<Variable> split(const Variable& x, std::int64_t split_size, std::int64_t dim) {
+  std::vector<Variable> parts;
+  std::int64_t start = 0;
+  for (const Tensor& part : split(x.value(), split_size, dim)) {
+    parts.push_back(narrow(x, dim, start, part.size(dim)));
+    start += part.size(dim);
+  }
+  return parts;
+}
+
+std::vector<Variable> chunk(const Variable& x, std::int64_t chunks, std::int64_t dim) {
+  if (chunks < 1) throw ValueError("chunk: needed at least 1 chunk, got " + std::to_string(chunks));
+  const std::int64_t size = (x.size(dim) + chunks - 1) / chunks;
+  return split(x, std::max<std::int64_t>(size, 1), dim);
+}
+
+std::vector<Variable> unbind(const Variable& x, std::int64_t dim) {
+  std::vector<Variable> parts;
+  for (std::int64_t i = 0; i < x.size(dim); ++i) parts.push_back(select(x, dim, i));
+  return parts;
+}
+
+// y = x over and over        dx = dy summed over the repetitions
+Variable repeat(const Variable& x, const Shape& repeats) {
+  Tensor value = repeat(x.value(), repeats);
+  Shape sizes = x.shape();
+  while (sizes.dim() < repeats.dim()) sizes.insert(0, 1);
+  return record("repeat", std::move(value), from(x, [sizes, repeats](const Variable& dy) {
+                  // Each dimension becomes (repetition, position); the repetitions are summed.
+                  Variable dx = dy;
+                  for (std::int64_t d = 0; d < sizes.dim(); ++d) {
+                    dx = sum(unflatten(dx, d, {repeats[d], sizes[d]}), d);
+                  }
+                  return dx;
+                }));
+}
+
+Variable tile(const Variable& x, const Shape& repeats) {
+  Shape full = repeats;
+  while (full.dim() < x.dim()) full.insert(0, 1);
+  return repeat(x, full);
+}
+
+Variable flip(const Variable& x, const Dims& dims) {
+  return record("flip", flip(x.value(), dims),
+                from(x, [dims](const Variable& dy) { return flip(dy, dims); }));
+}
+
+Variable roll(const Variable& x, const Shape& shifts, const Dims& dims) {
+  Shape back = shifts;
+  for (std::int64_t i = 0; i < back.dim(); ++i) back[i] = -back[i];
+  return record("roll", roll(x.value(), shifts, dims),
+                from(x, [back, dims](const Variable& dy) { return roll(dy, back, dims); }));
+}
+
+Variable tril(const Variable& x, std::int64_t diagonal) {
+  return record("tril", tril(x.value(), diagonal),
+                from(x, [diagonal](const Variable& dy) { return tril(dy, diagonal); }));
+}
+Variable triu(const Variable& x, std::int64_t diagonal) {
+  return record("triu", triu(x.value(), diagonal),
+                from(x, [diagonal](const Variable& dy) { return triu(dy, diagonal); }));
+}
+
+}  // namespace tapegrad

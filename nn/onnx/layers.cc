@@ -1,0 +1,370 @@
+// Layers without a state in ONNX's operators, and the table of all. A new layer has a function here
+// and a row in layers(). Read next: nn/onnx/recurrent.cc.
+#include <tapegrad/nn/onnx/layers.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <typeindex>
+#include <typeinfo>
+
+#include <tapegrad/nn/activations.h>
+#include <tapegrad/nn/attention.h>
+#include <tapegrad/nn/convolution.h>
+#include <tapegrad/nn/dropout.h>
+#include <tapegrad/nn/embedding.h>
+#include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/linear.h>
+#include <tapegrad/nn/normalization.h>
+#include <tapegrad/nn/rnn.h>
+#include <tapegrad/nn/sequential.h>
+#include <tapegrad/nn/transformer.h>
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad::nn::onnx {
+
+// Errors ------------------------------------------------------------------------------------------
+
+void refuse(const Module& module, const std::string& why) {
+  throw ValueError("OnnxGraph: " + module.description() + ": " + why);
+}
+
+void check_dim(const Module& module, const OnnxValue& x, std::int64_t least, std::int64_t most,
+               const char* what) {
+  if (x.dim >= least && x.dim <= most) return;
+  const std::string needed = most == least ? std::to_string(least)
+                             : most == Shape::kMaxDims
+                                 ? std::to_string(least) + " or more"
+                                 : std::to_string(least) + " to " + std::to_string(most);
+  refuse(module,
+         what + std::string(" has ") + std::to_string(x.dim) + " dimensions, needed " + needed);
+}
+
+void check_type(const Module& module, const OnnxValue& x, DType needed, const char* what) {
+  if (x.dtype == needed) return;
+  throw DTypeError("OnnxGraph: " + module.description() + ": " + what + " is " + name(x.dtype) +
+                   ", needed " + name(needed));
+}
+
+// Linear layers and tables ------------------------------------------------------------------------
+
+OnnxValue affine(OnnxGraph& graph, const OnnxValue& x, const Tensor& weight, const Tensor& bias) {
+  if (x.dim == 2) {
+    std::vector<OnnxValue> inputs = {x, graph.constant(weight)};
+    if (bias.defined()) inputs.push_back(graph.constant(bias));
+    return graph.node("Gemm", inputs, {{"transB", std::int64_t{1}}});
+  }
+  const OnnxValue y = graph.node("MatMul", {x, graph.constant(tapegrad::transpose(weight))});
+  return bias.defined() ? graph.node("Add", {y, graph.constant(bias)}) : y;
+}
+
+namespace {
+
+Tensor value_or_none(const Parameter& parameter) {
+  return parameter.defined() ? parameter.value() : Tensor();
+}
+
+OnnxValue linear(OnnxGraph& graph, const Linear& layer, const OnnxValue& x) {
+  check_dim(layer, x, 1, Shape::kMaxDims);
+  return affine(graph, x, layer.weight.value(), value_or_none(layer.bias));
+}
+
+OnnxValue lookup(OnnxGraph& graph, const Tensor& table, const OnnxValue& ids) {
+  return graph.node("Gather", {graph.constant(table), ids}, table.dtype(), ids.dim + 1,
+                    {{"axis", std::int64_t{0}}});
+}
+
+OnnxValue embedding(OnnxGraph& graph, const Embedding& layer, const OnnxValue& ids) {
+  if (layer.options().max_norm && layer.options().norm_mode == NormMode::in_forward) {
+    refuse(layer, "max_norm writes to the table at each lookup, which ONNX cannot say");
+  }
+  Tensor table = layer.merged_weight();
+  if (layer.options().padding_mode == PaddingMode::zero_output && layer.padding_idx()) {
+    table = table.clone();
+    tapegrad::select(table, 0, *layer.padding_idx()).zero_();
+  }
+  return lookup(graph, table, ids);
+}
+
+OnnxValue embedding_bag(OnnxGraph& graph, const EmbeddingBag& layer, const OnnxValue& ids) {
+  if (layer.options().max_norm) {
+    refuse(layer, "max_norm writes to the table at each lookup, which ONNX cannot say");
+  }
+  check_dim(layer, ids, 2, 2, "ids");
+  const OnnxValue x = lookup(graph, layer.weight.value(), ids);  // (batch, steps, dim)
+  // Without padding, every id counts.
+  const OnnxValue mask = layer.padding_idx() ? graph.not_equal(ids, *layer.padding_idx())
+                                             : graph.node("Equal", {ids, ids}, boolean, ids.dim);
+  if (layer.options().mode == BagMode::max) return graph.masked_max(x, mask);
+  if (layer.options().mode == BagMode::mean) return graph.masked_mean(x, mask);
+  const OnnxValue counted = graph.to(graph.unsqueeze(mask, 2), x.dtype);
+  return graph.node("ReduceSum", {graph.node("Mul", {x, counted}), graph.constant(tensor({1}))},
+                    x.dtype, 2, {{"keepdims", std::int64_t{0}}});
+}
+
+// Sequential --------------------------------------------------------------------------------------
+
+OnnxValue sequential(OnnxGraph& graph, const Sequential& chain, const OnnxValue& x) {
+  const auto parts = chain.named_children();
+  if (parts.size() != chain.size()) {
+    refuse(chain, "a part of it is a function, which cannot be described; needed modules only");
+  }
+  OnnxValue y = x;
+  for (const auto& [name, part] : parts) y = layer(graph, *part, y);
+  return y;
+}
+
+// Activations -------------------------------------------------------------------------------------
+
+// x * (1 + erf(x / sqrt(2))) / 2
+OnnxValue gelu(OnnxGraph& graph, const GELU&, const OnnxValue& x) {
+  const OnnxValue error = graph.node("Erf", {graph.mul(x, std::sqrt(0.5))});
+  return graph.node("Mul", {x, graph.mul(graph.add(error, 1), 0.5)});
+}
+
+// Convolution and windows -------------------------------------------------------------------------
+
+using Numbers = std::vector<std::int64_t>;
+
+// function(x) for x (batch, channels, length), which may come without batch.
+template <class Function>
+OnnxValue in_batches(OnnxGraph& graph, const Module& module, const OnnxValue& x,
+                     const Function& function) {
+  check_dim(module, x, 2, 3);
+  return x.dim == 3 ? function(x) : graph.squeeze(function(graph.unsqueeze(x, 0)), 0);
+}
+
+OnnxValue convolution(OnnxGraph& graph, const Conv1d& layer, const OnnxValue& x) {
+  const Conv1dOptions& options = layer.options();
+  if (options.padding_mode != PadMode::zeros) {
+    refuse(layer, "only padding with zeros can be described; pad the input with an op of its own");
+  }
+  const std::int64_t kernel = layer.weight.size(2);
+  Numbers pads = {options.padding, options.padding};
+  if (options.padding == same_padding) {
+    const std::int64_t total = options.dilation * (kernel - 1);
+    pads = {total / 2, total - total / 2};
+  }
+  return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
+    std::vector<OnnxValue> inputs = {batch, graph.constant(layer.weight.value())};
+    if (layer.bias.defined()) inputs.push_back(graph.constant(layer.bias.value()));
+    return graph.node("Conv", inputs,
+                      {{"kernel_shape", Numbers{kernel}},
+                       {"strides", Numbers{options.stride}},
+                       {"pads", pads},
+                       {"dilations", Numbers{options.dilation}},
+                       {"group", options.groups}});
+  });
+}
+
+// ONNX and PyTorch differ in windows that begin in the padding.
+void check_windows(const Module& layer, bool ceil_mode) {
+  if (ceil_mode) refuse(layer, "ceil_mode counts windows as ONNX does not; needed one without");
+}
+
+OnnxValue max_pool(OnnxGraph& graph, const MaxPool1d& layer, const OnnxValue& x) {
+  const MaxPoolOptions& options = layer.options();
+  check_windows(layer, options.ceil_mode);
+  return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
+    return graph.node("MaxPool", {batch},
+                      {{"kernel_shape", Numbers{layer.kernel_size()}},
+                       {"strides", Numbers{options.stride.value_or(layer.kernel_size())}},
+                       {"pads", Numbers{options.padding, options.padding}},
+                       {"dilations", Numbers{options.dilation}}});
+  });
+}
+
+OnnxValue average_pool(OnnxGraph& graph, const AvgPool1d& layer, const OnnxValue& x) {
+  const AvgPoolOptions& options = layer.options();
+  check_windows(layer, options.ceil_mode);
+  return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
+    return graph.node("AveragePool", {batch},
+                      {{"kernel_shape", Numbers{layer.kernel_size()}},
+                       {"strides", Numbers{options.stride.value_or(layer.kernel_size())}},
+                       {"pads", Numbers{options.padding, options.padding}},
+                       {"count_include_pad", std::int64_t{options.count_include_pad}}});
+  });
+}
+
+template <class M>
+OnnxValue adaptive_pool(OnnxGraph& graph, const M& layer, const OnnxValue& x, const char* op) {
+  check_dim(layer, x, 2, 3);
+  if (layer.output_size() != 1) {
+    refuse(layer, "ONNX has no windows that depend on the length; needed an output_size of 1");
+  }
+  return graph.node(op, {x}, {{"axes", Numbers{x.dim - 1}}});
+}
+
+// Norms -------------------------------------------------------------------------------------------
+
+// x / sqrt(mean of x^2 + eps) over the dimensions. (ONNX has LayerNormalization from opset 17.)
+OnnxValue scaled(OnnxGraph& graph, const OnnxValue& x, const Numbers& dims, double eps) {
+  const OnnxValue square = graph.node("ReduceMean", {graph.node("Mul", {x, x})}, {{"axes", dims}});
+  return graph.node("Div", {x, graph.node("Sqrt", {graph.add(square, eps)})});
+}
+
+// The dimensions of normalized_shape. (OpenCV reads none that are counted from the end.)
+Numbers last_dims(const Module& module, const Shape& normalized_shape, const OnnxValue& x) {
+  check_dim(module, x, normalized_shape.dim(), Shape::kMaxDims);
+  Numbers dims;
+  for (std::int64_t d = x.dim - normalized_shape.dim(); d < x.dim; ++d) dims.push_back(d);
+  return dims;
+}
+
+OnnxValue layer_norm(OnnxGraph& graph, const LayerNorm& layer, const OnnxValue& x) {
+  const Numbers dims = last_dims(layer, layer.normalized_shape(), x);
+  const OnnxValue centred = graph.node("Sub", {x, graph.node("ReduceMean", {x}, {{"axes", dims}})});
+  const OnnxValue y = scaled(graph, centred, dims, layer.eps());
+  if (!layer.weight.defined()) return y;
+  const OnnxValue weighted = graph.node("Mul", {y, graph.constant(layer.weight.value())});
+  return graph.node("Add", {weighted, graph.constant(layer.bias.value())});
+}
+
+OnnxValue rms_norm(OnnxGraph& graph, const RMSNorm& layer, const OnnxValue& x) {
+  const double smallest = x.dtype == float64 ? std::numeric_limits<double>::epsilon()
+                                             : std::numeric_limits<float>::epsilon();
+  const Numbers dims = last_dims(layer, layer.normalized_shape(), x);
+  const OnnxValue y = scaled(graph, x, dims, layer.eps().value_or(smallest));
+  return layer.weight.defined() ? graph.node("Mul", {y, graph.constant(layer.weight.value())}) : y;
+}
+
+OnnxValue batch_norm(OnnxGraph& graph, const BatchNorm1d& layer, const OnnxValue& x) {
+  check_dim(layer, x, 2, 3);
+  if (!layer.running_mean->defined()) {
+    refuse(layer,
+           "without running statistics it takes those of each batch; needed "
+           "track_running_stats = true");
+  }
+  const Tensor mean = *layer.running_mean;
+  const bool affine = layer.weight.defined();
+  return graph.node("BatchNormalization",
+                    {x, graph.constant(affine ? layer.weight.value() : ones_like(mean)),
+                     graph.constant(affine ? layer.bias.value() : zeros_like(mean)),
+                     graph.constant(mean), graph.constant(*layer.running_var)},
+                    {{"epsilon", layer.options().eps}});
+}
+
+// Positions ---------------------------------------------------------------------------------------
+
+// x plus the first rows of a table, one for each of its steps.
+OnnxValue with_rows(OnnxGraph& graph, const Module& module, const OnnxValue& x, const Tensor& table,
+                    bool batch_first) {
+  check_dim(module, x, 3, 3);
+  const OnnxValue zero = graph.constant(tensor({0}));
+  const OnnxValue steps = graph.unsqueeze(graph.size(x, batch_first ? 1 : 0), 0);
+  const OnnxValue rows =
+      graph.node("Slice", {graph.constant(table.to(x.dtype)), zero, steps, zero});
+  return graph.node("Add", {x, batch_first ? rows : graph.unsqueeze(rows, 1)});
+}
+
+// The table ---------------------------------------------------------------------------------------
+
+using Writer = std::function<OnnxValue(OnnxGraph&, const Module&, const OnnxValue&)>;
+
+// Ids for a table, what the parameters are for other layers, any numbers where there are none.
+template <class M>
+void check_type_for(const M& module, const OnnxValue& x) {
+  if constexpr (std::is_same_v<M, Embedding> || std::is_same_v<M, EmbeddingBag>) {
+    check_type(module, x, int64, "ids");
+  } else if constexpr (!std::is_same_v<M, Sequential>) {  // its parts are checked
+    const auto parameters = module.parameters();
+    if (!parameters.empty()) {
+      check_type(module, x, parameters[0].variable.dtype());
+    } else if (x.dtype != float64) {
+      check_type(module, x, float32);
+    }
+  }
+}
+
+// A row of the table, out of a function that takes an M.
+template <class M, class Function>
+std::pair<const std::type_index, Writer> row(Function function) {
+  return {typeid(M), [function](OnnxGraph& graph, const Module& module, const OnnxValue& x) {
+            const M& exact = static_cast<const M&>(module);
+            check_type_for(exact, x);
+            return function(graph, exact, x);
+          }};
+}
+
+template <class M>
+OnnxValue unchanged(OnnxGraph&, const M&, const OnnxValue& x) {
+  return x;
+}
+
+const std::map<std::type_index, Writer>& layers() {
+  using G = OnnxGraph&;
+  using X = const OnnxValue&;
+  static const std::map<std::type_index, Writer> table = {
+      row<Linear>(linear),
+      row<Embedding>(embedding),
+      row<EmbeddingBag>(embedding_bag),
+      row<Sequential>(sequential),
+      row<RNN>([](G g, const RNN& m, X x) { return recurrent(g, m, x, nullptr).output; }),
+      row<LSTM>([](G g, const LSTM& m, X x) { return recurrent(g, m, x, nullptr).output; }),
+      row<GRU>([](G g, const GRU& m, X x) { return recurrent(g, m, x, nullptr).output; }),
+      row<Conv1d>(convolution),
+      row<MaxPool1d>(max_pool),
+      row<AvgPool1d>(average_pool),
+      row<AdaptiveMaxPool1d>(
+          [](G g, const AdaptiveMaxPool1d& m, X x) { return adaptive_pool(g, m, x, "ReduceMax"); }),
+      row<AdaptiveAvgPool1d>([](G g, const AdaptiveAvgPool1d& m, X x) {
+        return adaptive_pool(g, m, x, "ReduceMean");
+      }),
+      row<LayerNorm>(layer_norm),
+      row<RMSNorm>(rms_norm),
+      row<BatchNorm1d>(batch_norm),
+      row<PositionalEncoding>([](G g, const PositionalEncoding& m, X x) {
+        return with_rows(g, m, x, m.table(), m.options().batch_first);
+      }),
+      row<LearnedPositions>([](G g, const LearnedPositions& m, X x) {
+        return with_rows(g, m, x, m.embedding.weight.value(), m.options().batch_first);
+      }),
+      row<MultiheadAttention>([](G g, const MultiheadAttention& m, X x) {
+        return attention(g, m, x, x, x, {.need_weights = false}).output;
+      }),
+      row<TransformerEncoderLayer>(
+          [](G g, const TransformerEncoderLayer& m, X x) { return encoder_layer(g, m, x, {}); }),
+      row<TransformerEncoder>(
+          [](G g, const TransformerEncoder& m, X x) { return encoder(g, m, x, {}); }),
+      row<GELU>(gelu),
+      row<Dropout>(unchanged<Dropout>),
+      row<Dropout1d>(unchanged<Dropout1d>),
+      row<AlphaDropout>(unchanged<AlphaDropout>),
+      row<Tanh>([](G g, const Tanh&, X x) { return g.node("Tanh", {x}); }),
+      row<Sigmoid>([](G g, const Sigmoid&, X x) { return g.node("Sigmoid", {x}); }),
+      row<ReLU>([](G g, const ReLU&, X x) { return g.node("Relu", {x}); }),
+      row<Softplus>([](G g, const Softplus&, X x) { return g.node("Softplus", {x}); }),
+      row<LeakyReLU>([](G g, const LeakyReLU& m, X x) {
+        return g.node("LeakyRelu", {x}, {{"alpha", m.negative_slope()}});
+      }),
+      row<ELU>([](G g, const ELU& m, X x) {
+        return g.node("Elu", {x}, {{"alpha", m.alpha()}});
+      }),
+      row<SiLU>([](G g, const SiLU&, X x) {
+        return g.node("Mul", {x, g.node("Sigmoid", {x})});
+      }),
+      row<Softmax>([](G g, const Softmax& m, X x) {
+        return g.node("Softmax", {x}, {{"axis", m.dim()}});
+      }),
+      row<LogSoftmax>([](G g, const LogSoftmax& m, X x) {
+        return g.node("LogSoftmax", {x}, {{"axis", m.dim()}});
+      }),
+      row<Flatten>([](G g, const Flatten& m, X x) {
+        check_dim(m, x, 1, Shape::kMaxDims);
+        return g.node("Flatten", {x}, x.dtype, 2, {{"axis", std::int64_t{1}}});
+      }),
+  };
+  return table;
+}
+
+}  // namespace
+
+OnnxValue layer(OnnxGraph& graph, const Module& module, const OnnxValue& x) {
+  const auto found = layers().find(typeid(module));
+  if (found == layers().end()) {
+    refuse(module, "there is no description of this class; append its layers one by one");
+  }
+  return found->second(graph, module, x);
+}
+
+}  // namespace tapegrad::nn::onnx

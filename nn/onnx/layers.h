@@ -1,0 +1,38 @@
+// Internal. How layers are written in ONNX's operators; OnnxGraph::append() calls these. Read next:
+// nn/onnx/messages.cc.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <tapegrad/nn/onnx/graph.h>
+
+namespace tapegrad::nn::onnx {
+
+// Throws the ValueError about a module that cannot be written.
+[[noreturn]] void refuse(const Module& module, const std::string& why);
+
+// ValueError unless x has from `least` to `most` dimensions; DTypeError unless it has the type.
+void check_dim(const Module& module, const OnnxValue& x, std::int64_t least, std::int64_t most,
+               const char* what = "x");
+void check_type(const Module& module, const OnnxValue& x, DType needed, const char* what = "x");
+
+// By the module's exact class: one derived from it may do something else.
+OnnxValue layer(OnnxGraph& graph, const Module& module, const OnnxValue& x);
+
+// x W^T + b; no bias: undefined.
+OnnxValue affine(OnnxGraph& graph, const OnnxValue& x, const Tensor& weight, const Tensor& bias);
+
+// RNN, LSTM or GRU. The states at the end are left out where `with` is null.
+OnnxRecurrentResult recurrent(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& x,
+                              const OnnxRecurrentArguments* with);
+
+OnnxAttentionResult attention(OnnxGraph& graph, const MultiheadAttention& layer,
+                              const OnnxValue& query, const OnnxValue& key, const OnnxValue& value,
+                              const OnnxAttentionCall& call);
+OnnxValue encoder_layer(OnnxGraph& graph, const TransformerEncoderLayer& layer, const OnnxValue& x,
+                        const OnnxEncoderCall& call);
+OnnxValue encoder(OnnxGraph& graph, const TransformerEncoder& encoder, const OnnxValue& x,
+                  const OnnxEncoderCall& call);
+
+}  // namespace tapegrad::nn::onnx

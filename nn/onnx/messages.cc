@@ -1,0 +1,124 @@
+// The field numbers are those of onnx.proto3. Read next: nn/onnx/layers.cc.
+#include <tapegrad/nn/onnx/messages.h>
+
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad::nn::onnx {
+
+// Protocol buffers --------------------------------------------------------------------------------
+
+namespace {
+
+void put_varint(std::string& to, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) to += static_cast<char>(value | 0x80);
+  to += static_cast<char>(value);
+}
+
+}  // namespace
+
+void put(std::string& to, unsigned field, std::int64_t value) {
+  put_varint(to, field << 3);
+  put_varint(to, static_cast<std::uint64_t>(value));
+}
+void put(std::string& to, unsigned field, float value) {
+  put_varint(to, field << 3 | 5);
+  to.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+void put(std::string& to, unsigned field, std::string_view bytes) {
+  put_varint(to, field << 3 | 2);
+  put_varint(to, bytes.size());
+  to += bytes;
+}
+
+// Messages ----------------------------------------------------------------------------------------
+
+std::int64_t type_number(DType dtype) {
+  switch (dtype) {
+    case DType::boolean:
+      return 9;
+    case DType::int64:
+      return 7;
+    case DType::float32:
+      return 1;
+    case DType::float64:
+      break;
+  }
+  return 11;
+}
+
+std::string tensor_message(const std::string& name, const Tensor& tensor) {
+  const Tensor data = tensor.contiguous();
+  std::string message;
+  for (const std::int64_t size : data.sizes()) put(message, 1, size);
+  put(message, 2, type_number(data.dtype()));
+  put(message, 8, name);
+  put(message, 9,
+      std::string_view(data.data<char>(),
+                       static_cast<std::size_t>(data.numel()) * item_size(data.dtype())));
+  return message;
+}
+
+std::string value_message(const std::string& name, DType dtype, const OnnxSizes& sizes) {
+  std::string shape;
+  for (const OnnxSize& size : sizes) {
+    std::string dim;
+    if (const auto* number = std::get_if<std::int64_t>(&size)) {
+      put(dim, 1, *number);
+    } else {
+      put(dim, 2, std::get<std::string>(size));
+    }
+    put(shape, 1, dim);
+  }
+  std::string tensor_type, type, message;
+  put(tensor_type, 1, type_number(dtype));
+  put(tensor_type, 2, shape);
+  put(type, 1, tensor_type);
+  put(message, 1, name);
+  put(message, 2, type);
+  return message;
+}
+
+namespace {
+
+// The value's field, and its kind in field 20.
+std::string attribute_message(const std::string& name, const OnnxAttribute& attribute) {
+  std::string message;
+  const auto kind = [&](std::int64_t number) { put(message, 20, number); };
+  put(message, 1, name);
+  if (const auto* integer = std::get_if<std::int64_t>(&attribute)) {
+    put(message, 3, *integer);
+    kind(2);
+  } else if (const auto* number = std::get_if<double>(&attribute)) {
+    put(message, 2, static_cast<float>(*number));
+    kind(1);
+  } else if (const auto* text = std::get_if<std::string>(&attribute)) {
+    put(message, 4, *text);
+    kind(3);
+  } else if (const auto* texts = std::get_if<std::vector<std::string>>(&attribute)) {
+    for (const std::string& each : *texts) put(message, 9, each);
+    kind(8);
+  } else {
+    for (const std::int64_t each : std::get<std::vector<std::int64_t>>(attribute)) {
+      put(message, 8, each);
+    }
+    kind(7);
+  }
+  return message;
+}
+
+}  // namespace
+
+// An input that is left out has no name; the node has that of its first output.
+std::string node_message(const std::string& op, const std::vector<OnnxValue>& inputs,
+                         const std::vector<std::string>& outputs,
+                         const OnnxAttributes& attributes) {
+  std::string message;
+  for (const OnnxValue& value : inputs) put(message, 1, value.name);
+  for (const std::string& name : outputs) put(message, 2, name);
+  put(message, 3, outputs.at(0));
+  put(message, 4, op);
+  for (const auto& [key, value] : attributes) put(message, 5, attribute_message(key, value));
+  return message;
+}
+
+}  // namespace tapegrad::nn::onnx

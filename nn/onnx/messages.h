@@ -1,0 +1,27 @@
+// Internal. The messages of an ONNX file, encoded as protocol buffers by hand. Read next:
+// nn/onnx/layers.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <tapegrad/nn/onnx/graph.h>
+
+namespace tapegrad::nn::onnx {
+
+// Adds a field to the message `to`: its number and kind, then a varint, four bytes, or a length and
+// as many bytes, which may be a message.
+void put(std::string& to, unsigned field, std::int64_t value);
+void put(std::string& to, unsigned field, float value);
+void put(std::string& to, unsigned field, std::string_view bytes);
+
+constexpr std::int64_t kInt32 = 6;  // ONNX's number of a type that no Tensor has
+std::int64_t type_number(DType dtype);
+
+std::string tensor_message(const std::string& name, const Tensor& tensor);
+std::string value_message(const std::string& name, DType dtype, const OnnxSizes& sizes);
+std::string node_message(const std::string& op, const std::vector<OnnxValue>& inputs,
+                         const std::vector<std::string>& outputs, const OnnxAttributes& attributes);
+
+}  // namespace tapegrad::nn::onnx

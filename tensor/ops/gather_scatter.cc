@@ -1,0 +1,394 @@
+// Copies by index or by mask: table lookups, gathering, scattering. Indices are checked before
+// anything is written. Read next: tensor/ops/embedding_bag.cc.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/embedding_bag.h>
+#include <tapegrad/tensor/ops/strided_loop.h>
+#include <tapegrad/tensor/ops/view_layout.h>
+
+namespace tapegrad {
+
+using detail::StridedLoop;
+using detail::ViewLayout;
+
+namespace {
+
+// Checks ------------------------------------------------------------------------------------------
+
+void require_dtype(const char* operation, const char* argument, const Tensor& x, DType dtype) {
+  if (x.dtype() != dtype) [[unlikely]] {
+    throw DTypeError(std::string(operation) + ": " + argument + " is " + name(x.dtype()) +
+                     ", needed " + name(dtype) + "; convert with to(" + name(dtype) + ")");
+  }
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] void throw_bad_index(const char* operation,
+                                                            std::span<const std::int64_t> ids,
+                                                            std::int64_t limit, const char* what) {
+  const auto bad = std::find_if(ids.begin(), ids.end(),
+                                [limit](std::int64_t id) { return id < 0 || id >= limit; });
+  throw IndexError(std::string(operation) + ": index " + std::to_string(*bad) +
+                   " out of range for " + std::to_string(limit) + " " + what + " (position " +
+                   std::to_string(bad - ids.begin()) + ")");
+}
+
+// Indices as consecutive numbers, each known to lie in [0, limit).
+Tensor checked_indices(const char* operation, const Tensor& index, std::int64_t limit,
+                       const char* what = "positions") {
+  require_dtype(operation, "index", index, int64);
+  Tensor ids = index.contiguous();
+  const auto values = ids.span<std::int64_t>();
+  bool bad = false;
+  for (const std::int64_t id : values) {
+    bad |= static_cast<std::uint64_t>(id) >= static_cast<std::uint64_t>(limit);
+  }
+  if (bad) [[unlikely]]
+    throw_bad_index(operation, values, limit, what);
+  return ids;
+}
+
+// Rows --------------------------------------------------------------------------------------------
+
+template <class T>
+void gather_rows(T* y, const T* table, const std::int64_t* ids, std::int64_t n,
+                 std::int64_t columns) {
+  if constexpr (std::is_floating_point_v<T>) {
+    kernel::kernels<T>().gather_rows(y, table, ids, static_cast<std::size_t>(n),
+                                     static_cast<std::size_t>(columns));
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) {
+      std::copy_n(table + ids[i] * columns, columns, y + i * columns);
+    }
+  }
+}
+
+template <class T>
+T plus(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return a || b;
+  } else if constexpr (std::is_same_v<T, std::int64_t>) {
+    return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  } else {
+    return a + b;
+  }
+}
+
+template <class T>
+void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, std::int64_t n,
+                      std::int64_t columns) {
+  if constexpr (std::is_floating_point_v<T>) {
+    kernel::kernels<T>().scatter_add_rows(table, ids, rows, nullptr, nullptr,
+                                          static_cast<std::size_t>(n),
+                                          static_cast<std::size_t>(columns), -1);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) {
+      T* to = table + ids[i] * columns;
+      for (std::int64_t j = 0; j < columns; ++j) to[j] = plus(to[j], rows[i * columns + j]);
+    }
+  }
+}
+
+// A contiguous tensor as (outer, size, inner) around one of its dimensions. A 0-d one is (1, 1, 1).
+struct Around {
+  std::int64_t outer = 1;
+  std::int64_t size = 1;
+  std::int64_t inner = 1;
+
+  Around(std::span<const std::int64_t> sizes, std::size_t dim) {
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      (i < dim ? outer : i == dim ? size : inner) *= sizes[i];
+    }
+  }
+};
+
+// Elements at (..., index, ...) -------------------------------------------------------------------
+
+// Calls f(position in a, position in b, index) for every element of `index`, in row-major order.
+// a and b are seen at index's positions; a's dimension `dim` is walked by the caller.
+template <class Function>
+void for_each_index(const Tensor& index, const Tensor& a, std::size_t dim, const Tensor& b,
+                    const Function& function) {
+  if (index.numel() == 0) return;
+  ViewLayout layout(a);
+  ViewLayout other(b);
+  for (std::size_t i = 0; i < layout.dim; ++i) {
+    layout.sizes[i] = other.sizes[i] = index.sizes()[i];
+    if (i == dim) layout.strides[i] = 0;
+  }
+  const Tensor a_there = layout.of(a);
+  const Tensor b_there = other.of(b);
+  const StridedLoop<3> loop(index.sizes(), {&a_there, &b_there, &index});
+  const auto* ids = index.data<std::int64_t>();
+  loop.for_each_row([&](const auto& offset) {
+    for (std::int64_t i = 0; i < loop.row_size(); ++i) {
+      function(offset[0] + i * loop.row_stride(0), offset[1] + i * loop.row_stride(1),
+               ids[offset[2] + i * loop.row_stride(2)]);
+    }
+  });
+}
+
+std::int64_t size_along(const Tensor& x, std::size_t dim) {
+  return x.dim() == 0 ? 1 : x.sizes()[dim];
+}
+std::int64_t stride_along(const Tensor& x, std::size_t dim) {
+  return x.dim() == 0 ? 1 : x.strides()[dim];
+}
+
+// index has x's number of dimensions and is nowhere larger, but along dim.
+void check_index_shape(const char* operation, const char* argument, const Tensor& x,
+                       const Tensor& index, std::size_t dim) {
+  bool fits = index.dim() == x.dim();
+  for (std::size_t i = 0; fits && i < x.sizes().size(); ++i) {
+    fits = i == dim || index.sizes()[i] <= x.sizes()[i];
+  }
+  if (!fits && index.numel() > 0) {
+    throw ShapeError(std::string(operation) + ": index of shape " + to_string(index.sizes()) +
+                     " does not fit into " + argument + " of shape " + to_string(x.sizes()) +
+                     (dim < x.sizes().size()
+                          ? ", needed no size larger but that of dimension " + std::to_string(dim)
+                          : std::string(", needed no size larger")));
+  }
+}
+
+// What scatter and scatter_add share: x copied, then f(element of the copy, element of source).
+template <class Function>
+Tensor scattered(const char* operation, const Tensor& x, std::int64_t dim, const Tensor& index,
+                 const Tensor& source, const Function& function) {
+  const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), operation);
+  require_dtype(operation, "source", source, x.dtype());
+  check_index_shape(operation, "x", x, index, position);
+  check_index_shape(operation, "source", source, index, source.sizes().size());
+  const Tensor ids = checked_indices(operation, index, size_along(x, position));
+  Tensor out = x.clone();
+  const std::int64_t step = stride_along(out, position);
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = out.mutable_data<T>();
+    const T* from = source.data<T>();
+    for_each_index(ids, out, position, source,
+                   [&](std::int64_t at, std::int64_t source_at, std::int64_t id) {
+                     T& element = to[at + id * step];
+                     element = function(element, from[source_at]);
+                   });
+  });
+  return out;
+}
+
+}  // namespace
+
+// By rows -----------------------------------------------------------------------------------------
+
+Tensor checked_ids(const char* operation, const Tensor& table, const Tensor& ids) {
+  if (table.dim() != 2) {
+    throw ShapeError(std::string(operation) + ": weight has shape " + to_string(table.sizes()) +
+                     ", needed (rows, width)");
+  }
+  return checked_indices(operation, ids, table.sizes()[0], "rows");
+}
+
+Tensor rows_at(const Tensor& table, const Tensor& ids) {
+  const Tensor rows = table.contiguous();
+  const std::int64_t width = rows.sizes()[1];
+  Shape shape = ids.shape();
+  shape.push_back(width);
+  Tensor out = Tensor::uninitialized(shape, rows.dtype());
+  visit(rows.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    gather_rows(out.mutable_data<T>(), rows.data<T>(), ids.data<std::int64_t>(), ids.numel(),
+                width);
+  });
+  return out;
+}
+
+Tensor embedding(const Tensor& weight, const Tensor& ids) {
+  return rows_at(weight, checked_ids("embedding", weight, ids));
+}
+
+Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
+  const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "index_select");
+  if (index.dim() > 1) {
+    throw ShapeError("index_select: index has shape " + to_string(index.sizes()) +
+                     ", needed one dimension; gather takes more");
+  }
+  const Around around(x.sizes(), position);
+  const Tensor ids = checked_indices("index_select", index, around.size);
+  const Tensor in = x.contiguous();
+  Shape shape = x.shape();
+  if (shape.empty()) shape = Shape(1);
+  shape[static_cast<std::int64_t>(position)] = ids.numel();
+  Tensor out = Tensor::uninitialized(shape, x.dtype());
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = out.mutable_data<T>();
+    const T* from = in.data<T>();
+    for (std::int64_t i = 0; i < around.outer; ++i) {
+      gather_rows(to + i * ids.numel() * around.inner, from + i * around.size * around.inner,
+                  ids.data<std::int64_t>(), ids.numel(), around.inner);
+    }
+  });
+  return x.dim() == 0 ? reshape(out, {}) : out;
+}
+
+Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "index_add");
+  require_dtype("index_add", "source", source, x.dtype());
+  Shape expected = x.shape();
+  if (!expected.empty()) expected[static_cast<std::int64_t>(position)] = index.numel();
+  if (index.dim() > 1 || source.shape() != expected || (x.dim() == 0 && index.numel() != 1)) {
+    throw ShapeError("index_add: got index " + to_string(index.sizes()) + " and source " +
+                     to_string(source.sizes()) + " for x " + to_string(x.sizes()) +
+                     ", needed a 1-d index and a source " + to_string(expected));
+  }
+  const Around around(x.sizes(), position);
+  const Tensor ids = checked_indices("index_add", index, around.size);
+  const Tensor rows = source.contiguous();
+  Tensor out = x.clone();
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = out.mutable_data<T>();
+    const T* from = rows.data<T>();
+    for (std::int64_t i = 0; i < around.outer; ++i) {
+      scatter_add_rows(to + i * around.size * around.inner, ids.data<std::int64_t>(),
+                       from + i * ids.numel() * around.inner, ids.numel(), around.inner);
+    }
+  });
+  return out;
+}
+
+// By elements -------------------------------------------------------------------------------------
+
+Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
+  const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "gather");
+  check_index_shape("gather", "x", x, index, position);
+  const Tensor ids = checked_indices("gather", index, size_along(x, position));
+  Tensor out = Tensor::uninitialized(index.sizes(), x.dtype());
+  const std::int64_t step = stride_along(x, position);
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = out.mutable_data<T>();
+    const T* from = x.data<T>();
+    for_each_index(ids, x, position, out, [&](std::int64_t x_at, std::int64_t at, std::int64_t id) {
+      to[at] = from[x_at + id * step];
+    });
+  });
+  return out;
+}
+
+Tensor take_along_dim(const Tensor& x, const Tensor& index, std::int64_t dim) {
+  const auto position =
+      static_cast<std::int64_t>(detail::fast_wrap_dim(dim, x.sizes().size(), "take_along_dim"));
+  if (x.dim() != index.dim()) {
+    throw ShapeError("take_along_dim: x has shape " + to_string(x.sizes()) + ", index " +
+                     to_string(index.sizes()) + ", needed equal numbers of dimensions");
+  }
+  if (x.dim() == 0) return gather(x, dim, index);
+  // All but dim broadcasts.
+  Shape x_shape = x.shape();
+  Shape index_shape = index.shape();
+  x_shape[position] = index_shape[position] = 1;
+  const Shape common = broadcast_shapes(x_shape, index_shape, "take_along_dim");
+  x_shape = index_shape = common;
+  x_shape[position] = x.size(position);
+  index_shape[position] = index.size(position);
+  require_dtype("take_along_dim", "index", index, int64);
+  return gather(expand(x, x_shape), position, expand(index, index_shape));
+}
+
+Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  return scattered("scatter", x, dim, index, source, [](auto, auto value) { return value; });
+}
+
+Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  return scattered("scatter_add", x, dim, index, source,
+                   [](auto element, auto value) { return plus(element, value); });
+}
+
+// By mask -----------------------------------------------------------------------------------------
+
+Tensor masked_select(const Tensor& x, const Tensor& mask) {
+  require_dtype("masked_select", "mask", mask, boolean);
+  const Shape shape = broadcast_shapes(x.sizes(), mask.sizes(), "masked_select");
+  const Tensor in = expand(x, shape).contiguous();
+  const Tensor chosen = expand(mask, shape).contiguous();
+  const auto choice = chosen.span<bool>();
+  const auto count = std::count(choice.begin(), choice.end(), true);
+  Tensor out = Tensor::uninitialized(Shape(count), x.dtype());
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = out.mutable_data<T>();
+    const T* from = in.data<T>();
+    for (std::size_t i = 0; i < choice.size(); ++i) {
+      if (choice[i]) *to++ = from[i];
+    }
+  });
+  return out;
+}
+
+Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value) {
+  require_dtype("masked_fill", "mask", mask, boolean);
+  const Shape shape = broadcast_shapes(x.sizes(), mask.sizes(), "masked_fill");
+  const auto number = value.to<double>();
+  if (x.dtype() == int64 && value.dtype() == float32 &&
+      !(number == std::trunc(number) && std::abs(number) < 9.2e18)) {
+    throw ValueError("masked_fill: int64 cannot hold " + std::to_string(number) +
+                     "; convert x with to(float32) first");
+  }
+  Tensor out = expand(x, shape).clone();
+  const StridedLoop<2> loop(shape, {&out, &mask});
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = out.mutable_data<T>();
+    const bool* choice = mask.data<bool>();
+    loop.for_each_row([&](const auto& offset) {
+      for (std::int64_t i = 0; i < loop.row_size(); ++i) {
+        if (choice[offset[1] + i * loop.row_stride(1)]) {
+          to[offset[0] + i * loop.row_stride(0)] = value.to<T>();
+        }
+      }
+    });
+  });
+  return out;
+}
+
+// Positions ---------------------------------------------------------------------------------------
+
+Tensor nonzero(const Tensor& x) {
+  const Tensor flags = x.to(boolean).contiguous();
+  const auto values = flags.span<bool>();
+  const auto count = std::count(values.begin(), values.end(), true);
+  Tensor out = Tensor::uninitialized(Shape{count, x.dim()}, int64);
+  auto* to = out.mutable_data<std::int64_t>();
+  const Strides strides = contiguous_strides(x.sizes());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!values[i]) continue;
+    auto rest = static_cast<std::int64_t>(i);
+    for (const std::int64_t stride : strides) {
+      *to++ = rest / stride;
+      rest %= stride;
+    }
+  }
+  return out;
+}
+
+Tensor one_hot(const Tensor& ids, std::int64_t classes) {
+  if (classes < 1) {
+    throw ValueError("one_hot: got " + std::to_string(classes) + " classes, needed at least 1");
+  }
+  const Tensor indices = checked_indices("one_hot", ids, classes, "classes");
+  Shape shape = ids.shape();
+  shape.push_back(classes);
+  Tensor out = zeros(shape, int64);
+  auto* row = out.mutable_data<std::int64_t>();
+  for (const std::int64_t id : indices.span<std::int64_t>()) {
+    row[id] = 1;
+    row += classes;
+  }
+  return out;
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,154 @@
+// The largest and the smallest: max, min and where they stand. NaN counts as both, and among equals
+// the first one is taken. Read next: tensor/ops/softmax.cc.
+#include <algorithm>
+#include <string>
+
+#include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/reduce_shape.h>
+
+namespace tapegrad {
+namespace {
+
+enum class Which { kMax, kMin };
+
+// Whether a is preferred to b, which stands before it.
+template <Which kWhich, class T>
+bool beats(T a, T b) {
+  const bool more = kWhich == Which::kMax ? a > b : a < b;
+  if constexpr (std::is_floating_point_v<T>) {
+    return more | ((a != a) & (b == b));
+  } else {
+    return more;
+  }
+}
+
+// Where the extreme of size > 0 consecutive numbers stands.
+template <Which kWhich, class T>
+std::int64_t position_in_row(const T* row, std::int64_t size) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const kernel::Kernels<T>& kernels = kernel::kernels<T>();
+    const T value =
+        (kWhich == Which::kMax ? kernels.max : kernels.min)(row, static_cast<std::size_t>(size));
+    const auto* end = row + size;
+    return (value == value ? std::find(row, end, value)
+                           : std::find_if(row, end, [](T x) { return x != x; })) -
+           row;
+  } else {
+    std::int64_t best = 0;
+    for (std::int64_t i = 1; i < size; ++i) {
+      if (beats<kWhich>(row[i], row[best])) best = i;
+    }
+    return best;
+  }
+}
+
+// The extremes of the columns of (rows, columns), and the rows where they stand. Position is as
+// wide as T, so that both fit the same vectors.
+template <Which kWhich, class Position, class T>
+void extremes_of_columns(const T* x, std::int64_t rows, std::int64_t columns, T* value,
+                         std::int64_t* position) {
+  constexpr std::int64_t kBlock = 64;
+  T best[kBlock];
+  Position at[kBlock];
+  for (std::int64_t begin = 0; begin < columns; begin += kBlock) {
+    const std::int64_t n = std::min(kBlock, columns - begin);
+    std::copy_n(x + begin, n, best);
+    std::fill_n(at, n, Position{0});
+    for (std::int64_t r = 1; r < rows; ++r) {
+      const T* row = x + r * columns + begin;
+      for (std::int64_t j = 0; j < n; ++j) {
+        const bool better = beats<kWhich>(row[j], best[j]);
+        best[j] = better ? row[j] : best[j];
+        at[j] = better ? static_cast<Position>(r) : at[j];
+      }
+    }
+    std::copy_n(best, n, value + begin);
+    std::copy_n(at, n, position + begin);
+  }
+}
+
+void require_elements(const char* operation, const Tensor& x) {
+  if (x.numel() > 0) return;
+  throw ValueError(std::string(operation) + ": tensor of shape " + to_string(x.sizes()) +
+                   " has no elements to choose from");
+}
+
+template <Which kWhich>
+Tensor position_of_all(const char* operation, const Tensor& x) {
+  require_elements(operation, x);
+  const Tensor in = x.contiguous();
+  return visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    return full({}, position_in_row<kWhich>(in.data<T>(), in.numel()), int64);
+  });
+}
+
+template <Which kWhich>
+Tensor value_of_all(const char* operation, const Tensor& x) {
+  require_elements(operation, x);
+  const Tensor in = x.contiguous();
+  Tensor out = Tensor::uninitialized({}, x.dtype());
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* row = in.data<T>();
+    *out.mutable_data<T>() = row[position_in_row<kWhich>(row, in.numel())];
+  });
+  return out;
+}
+
+template <Which kWhich>
+ValuesAndIndices along(const char* operation, const Tensor& x, std::int64_t dim, bool keepdim) {
+  const detail::DimSet set = detail::dim_set(dim, x.dim(), operation);
+  const detail::ReduceShape bands(x, set);
+  if (bands.reduced == 0) {
+    throw IndexError(std::string(operation) + ": dimension " + std::to_string(dim) + " of shape " +
+                     to_string(x.sizes()) + " has no elements to choose from");
+  }
+  const Shape shape = detail::reduced_shape(x, set, keepdim);
+  Tensor values = Tensor::uninitialized(shape, x.dtype());
+  Tensor indices = Tensor::uninitialized(shape, int64);
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = bands.x.data<T>();
+    T* value = values.mutable_data<T>();
+    auto* position = indices.mutable_data<std::int64_t>();
+    using Narrow = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    const auto columns = bands.reduced <= INT32_MAX ? extremes_of_columns<kWhich, Narrow, T>
+                                                    : extremes_of_columns<kWhich, std::int64_t, T>;
+    for (std::int64_t i = 0; i < bands.outer; ++i) {
+      if (bands.inner == 1) {
+        *position = position_in_row<kWhich>(from, bands.reduced);
+        *value = from[*position];
+      } else {
+        columns(from, bands.reduced, bands.inner, value, position);
+      }
+      from += bands.reduced * bands.inner;
+      value += bands.inner;
+      position += bands.inner;
+    }
+  });
+  return {values, indices};
+}
+
+}  // namespace
+
+Tensor max(const Tensor& x) { return value_of_all<Which::kMax>("max", x); }
+Tensor min(const Tensor& x) { return value_of_all<Which::kMin>("min", x); }
+Tensor argmax(const Tensor& x) { return position_of_all<Which::kMax>("argmax", x); }
+Tensor argmin(const Tensor& x) { return position_of_all<Which::kMin>("argmin", x); }
+
+ValuesAndIndices max(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return along<Which::kMax>("max", x, dim, keepdim);
+}
+ValuesAndIndices min(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return along<Which::kMin>("min", x, dim, keepdim);
+}
+Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return along<Which::kMax>("argmax", x, dim, keepdim).indices;
+}
+Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return along<Which::kMin>("argmin", x, dim, keepdim).indices;
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,327 @@
+// Many numbers to one: sums and what is made of them, products, any, all, cumsum. Read next:
+// tensor/ops/minmax.cc.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/reduce_shape.h>
+#include <tapegrad/tensor/ops/xt.h>
+
+namespace tapegrad {
+
+using detail::contains;
+using detail::dim_set;
+using detail::DimSet;
+using detail::reduced_shape;
+using detail::ReduceShape;
+using detail::require_floating;
+using detail::Rows;
+using detail::ViewLayout;
+
+namespace detail {
+namespace {
+
+// The reduced dimensions behind all others, in memory, too.
+Tensor moved_to_end(const Tensor& x, DimSet dims) {
+  ViewLayout layout;
+  for (const bool reduced : {false, true}) {
+    for (std::size_t i = 0; i < x.sizes().size(); ++i) {
+      if (contains(dims, i) == reduced) layout.append(x.sizes()[i], x.strides()[i]);
+    }
+  }
+  return layout.of(x).contiguous();
+}
+
+}  // namespace
+
+ReduceShape::ReduceShape(const Tensor& from, DimSet dims) {
+  bool adjacent = true;
+  bool behind = false;  // whether a kept dimension has followed a reduced one
+  const auto sizes = from.sizes();
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 1) continue;
+    if (contains(dims, i)) {
+      adjacent = adjacent && !behind;
+      reduced *= sizes[i];
+    } else if (reduced != 1) {
+      behind = true;
+      inner *= sizes[i];
+    } else {
+      outer *= sizes[i];
+    }
+  }
+  if (adjacent) {
+    x = from.contiguous();
+  } else {
+    x = moved_to_end(from, dims);
+    outer *= inner;
+    inner = 1;
+  }
+  if (reduced == 1) std::swap(outer, inner);  // one long row instead of many of one number
+}
+
+Rows::Rows(const Tensor& from, DimSet dims) {
+  const auto sizes = from.sizes();
+  bool at_end = true;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 1) continue;
+    if (contains(dims, i)) {
+      size *= sizes[i];
+    } else {
+      at_end = at_end && size == 1;
+      count *= sizes[i];
+    }
+  }
+  x = at_end ? from.contiguous() : moved_to_end(from, dims);
+}
+
+Shape reduced_shape(const Tensor& x, DimSet dims, bool keepdim) {
+  Shape shape;
+  for (std::size_t i = 0; i < x.sizes().size(); ++i) {
+    if (!contains(dims, i)) {
+      shape.push_back(x.sizes()[i]);
+    } else if (keepdim) {
+      shape.push_back(1);
+    }
+  }
+  return shape;
+}
+
+void require_floating(const char* operation, const Tensor& x) {
+  if (is_floating_point(x.dtype())) [[likely]]
+    return;
+  throw DTypeError(std::string(operation) + ": not defined for " + name(x.dtype()) +
+                   "; convert with to(float32)");
+}
+
+}  // namespace detail
+
+namespace {
+
+constexpr DimSet kAll = ~DimSet{0};
+
+std::size_t unsigned_size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+// Calls f(row, size) for each row and writes what it returns.
+template <class Out, class In, class Function>
+Tensor reduce_rows(const Rows& rows, const Shape& shape, const Function& function) {
+  Tensor out = Tensor::uninitialized(shape, dtype_of<Out>::value);
+  Out* y = out.mutable_data<Out>();
+  const In* x = rows.x.data<In>();
+  for (std::int64_t i = 0; i < rows.count; ++i) y[i] = function(x + i * rows.size, rows.size);
+  return out;
+}
+
+Tensor sum_of_integers(const Tensor& x, DimSet dims, const Shape& shape) {
+  return reduce_rows<std::int64_t, std::int64_t>(
+      Rows(x.to(int64), dims), shape, [](const std::int64_t* row, std::int64_t n) {
+        std::uint64_t total = 0;  // wraps around, as PyTorch's
+        for (std::int64_t i = 0; i < n; ++i) total += static_cast<std::uint64_t>(row[i]);
+        return static_cast<std::int64_t>(total);
+      });
+}
+
+Tensor sum_over(const Tensor& x, DimSet dims, const Shape& shape) {
+  if (!is_floating_point(x.dtype())) return sum_of_integers(x, dims, shape);
+  const ReduceShape bands(x, dims);
+  Tensor out = Tensor::uninitialized(shape, x.dtype());
+  visit_floating(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const kernel::Kernels<T>& kernels = kernel::kernels<T>();
+    T* y = out.mutable_data<T>();
+    const T* from = bands.x.data<T>();
+    const std::size_t reduced = unsigned_size(bands.reduced);
+    const std::size_t inner = unsigned_size(bands.inner);
+    for (std::int64_t i = 0; i < bands.outer; ++i, y += inner, from += reduced * inner) {
+      if (inner == 1) {
+        *y = kernels.sum(from, reduced);
+      } else {
+        kernels.sum_columns(y, from, reduced, inner, false);
+      }
+    }
+  });
+  return out;
+}
+
+std::int64_t count_of(const Tensor& x, DimSet dims) {
+  std::int64_t count = 1;
+  for (std::size_t i = 0; i < x.sizes().size(); ++i) count *= contains(dims, i) ? x.sizes()[i] : 1;
+  return count;
+}
+
+Tensor mean_over(const Tensor& x, DimSet dims, bool keepdim) {
+  require_floating("mean", x);
+  Tensor out = sum_over(x, dims, reduced_shape(x, dims, keepdim));
+  visit_floating(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T count = static_cast<T>(count_of(x, dims));
+    T* y = out.mutable_data<T>();
+    for (std::int64_t i = 0; i < out.numel(); ++i) y[i] /= count;  // 0 / 0 for no elements
+  });
+  return out;
+}
+
+// The mean first, then the squares of the distances from it: stable where sum(x^2) - n mean^2 would
+// cancel.
+Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool unbiased,
+                bool keepdim, bool root) {
+  require_floating(operation, x);
+  const DimSet set = dim_set(dims, x.dim(), operation);
+  const Rows rows(x, set);
+  const std::size_t size = unsigned_size(rows.size);
+  const std::int64_t divisor = std::max<std::int64_t>(rows.size - (unbiased ? 1 : 0), 0);
+  return visit_floating(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const kernel::Kernels<T>& kernels = kernel::kernels<T>();
+    const auto subtract = kernels.binary[static_cast<std::size_t>(kernel::Binary::kSub)]
+                                        [static_cast<std::size_t>(kernel::Operands::kVectorScalar)];
+    Tensor buffer = Tensor::uninitialized(Shape(rows.size), x.dtype());
+    T* distance = buffer.mutable_data<T>();
+    return reduce_rows<T, T>(rows, reduced_shape(x, set, keepdim), [&](const T* row, std::int64_t) {
+      const T mean = kernels.sum(row, size) / static_cast<T>(size);
+      subtract(distance, row, &mean, size);
+      const T value = kernels.sum_of_squares(distance, size) / static_cast<T>(divisor);
+      return root ? std::sqrt(value) : value;
+    });
+  });
+}
+
+// Through xtensor, which walks over any strides, so that nothing is moved first.
+Tensor prod_over(const Tensor& x, DimSet dims, const Shape& shape) {
+  const Tensor in = is_floating_point(x.dtype()) ? x : x.to(int64);
+  if (x.numel() == 0) return ones(shape, in.dtype());
+  if (x.dim() == 0) return in.clone();
+  std::vector<std::size_t> axes;
+  for (std::size_t i = 0; i < x.sizes().size(); ++i) {
+    if (contains(dims, i)) axes.push_back(i);
+  }
+  Tensor out = Tensor::uninitialized(reduced_shape(x, dims, false), in.dtype());
+  visit(in.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    // Unsigned, so that integers wrap around as PyTorch's do.
+    using Factor = std::conditional_t<std::is_floating_point_v<T>, T, std::uint64_t>;
+    auto y = mutable_xtensor_view<T>(out);
+    xt::noalias(y) = xt::cast<T>(xt::prod<Factor>(xtensor_view<T>(in), axes));
+  });
+  return reshape(out, shape);
+}
+
+Tensor any_over(const Tensor& x, DimSet dims, const Shape& shape) {
+  return reduce_rows<bool, bool>(
+      Rows(x.to(boolean), dims), shape,
+      [](const bool* row, std::int64_t n) { return std::find(row, row + n, true) != row + n; });
+}
+
+Tensor all_over(const Tensor& x, DimSet dims, const Shape& shape) {
+  return reduce_rows<bool, bool>(
+      Rows(x.to(boolean), dims), shape,
+      [](const bool* row, std::int64_t n) { return std::find(row, row + n, false) == row + n; });
+}
+
+using Reduction = Tensor (*)(const Tensor& x, DimSet dims, const Shape& shape);
+
+Tensor over_one(Reduction reduction, const char* operation, const Tensor& x, std::int64_t dim,
+                bool keepdim) {
+  const DimSet set = dim_set(dim, x.dim(), operation);
+  return reduction(x, set, reduced_shape(x, set, keepdim));
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x) { return sum_over(x, kAll, {}); }
+Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
+  const DimSet set = dim_set(dims, x.dim(), "sum");
+  return sum_over(x, set, reduced_shape(x, set, keepdim));
+}
+
+Tensor mean(const Tensor& x) { return mean_over(x, kAll, false); }
+Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
+  return mean_over(x, dim_set(dims, x.dim(), "mean"), keepdim);
+}
+
+Tensor var(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
+  return var_over("var", x, dims, unbiased, keepdim, false);
+}
+Tensor std(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
+  return var_over("std", x, dims, unbiased, keepdim, true);
+}
+
+Tensor prod(const Tensor& x) { return prod_over(x, kAll, {}); }
+Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return over_one(prod_over, "prod", x, dim, keepdim);
+}
+Tensor any(const Tensor& x) { return any_over(x, kAll, {}); }
+Tensor any(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return over_one(any_over, "any", x, dim, keepdim);
+}
+Tensor all(const Tensor& x) { return all_over(x, kAll, {}); }
+Tensor all(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return over_one(all_over, "all", x, dim, keepdim);
+}
+
+Tensor norm(const Tensor& x, double p) { return norm(x, p, {}); }
+Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
+  require_floating("norm", x);
+  const DimSet set = dim_set(dims, x.dim(), "norm");
+  const Shape shape = reduced_shape(x, set, keepdim);
+  if (p == 0) return sum_over(ne(x, 0).to(x.dtype()), set, shape);
+  if (p == 1) return sum_over(abs(x), set, shape);
+  if (p != 2 && !std::isinf(p)) return pow(sum_over(pow(abs(x), p), set, shape), 1 / p);
+  const Rows rows(p == 2 ? x : abs(x), set);
+  return visit_floating(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const kernel::Kernels<T>& kernels = kernel::kernels<T>();
+    return reduce_rows<T, T>(rows, shape, [&](const T* row, std::int64_t n) {
+      const std::size_t size = unsigned_size(n);
+      if (p == 2) return std::sqrt(kernels.sum_of_squares(row, size));
+      if (n == 0) return T{0};
+      return p > 0 ? kernels.max(row, size) : kernels.min(row, size);
+    });
+  });
+}
+
+Tensor cumsum(const Tensor& x, std::int64_t dim) {
+  const auto position =
+      static_cast<std::int64_t>(detail::fast_wrap_dim(dim, x.sizes().size(), "cumsum"));
+  const Tensor in = is_floating_point(x.dtype()) ? x : x.to(int64);
+  if (x.dim() == 0) return in.clone();
+  const Tensor rows = transpose(in, position, -1).contiguous();
+  Tensor out = Tensor::uninitialized_like(rows, rows.dtype());
+  const std::int64_t size = rows.sizes().back();
+  visit(rows.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    // PyTorch adds float32 in double precision here.
+    using Total = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;
+    const T* from = rows.data<T>();
+    T* to = out.mutable_data<T>();
+    for (const T* end = from + out.numel(); from != end;) {
+      Total total{};
+      for (std::int64_t i = 0; i < size; ++i) {
+        total += static_cast<Total>(*from++);
+        *to++ = static_cast<T>(total);
+      }
+    }
+  });
+  return transpose(out, position, -1).contiguous();
+}
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  const auto sizes = x.sizes();
+  if (std::ranges::equal(sizes, shape)) return x;
+  if (!broadcastable_to(shape, sizes)) {
+    throw ShapeError("sum_to: shape " + to_string(shape) + " does not broadcast to " +
+                     to_string(sizes) + ", so there is no sum down to it");
+  }
+  const std::size_t added = sizes.size() - static_cast<std::size_t>(shape.dim());
+  DimSet dims = 0;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (i < added || (shape.begin()[i - added] == 1 && sizes[i] != 1)) dims |= DimSet{1} << i;
+  }
+  return sum_over(x, dims, shape);
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,91 @@
+// Sorting along a dimension: stable, and with NaN as the largest number. Read next:
+// autograd/tape.h.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+
+#include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/view_layout.h>
+
+namespace tapegrad {
+namespace {
+
+// Whether a comes before b. NaN is the largest, so that this is an order for all numbers.
+template <class T>
+bool before(T a, T b, bool descending) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return descending ? a > b || (std::isnan(a) && !std::isnan(b))
+                      : a < b || (!std::isnan(a) && std::isnan(b));
+  } else {
+    return descending ? a > b : a < b;
+  }
+}
+
+// The first `count` along dim in order; among equals the one that stands first. All of them are
+// merge-sorted; a few are found with a heap that most elements never enter.
+ValuesAndIndices ordered(const Tensor& x, std::size_t dim, std::int64_t count, bool descending) {
+  if (x.dim() == 0) {
+    const ValuesAndIndices row = ordered(reshape(x, 1), 0, count, descending);
+    const Shape shape = count == 1 ? Shape() : Shape(0);
+    return {reshape(row.values, shape), reshape(row.indices, shape)};
+  }
+  const auto position = static_cast<std::int64_t>(dim);
+  const Tensor rows = transpose(x, position, -1).contiguous();
+  const std::int64_t size = rows.sizes().back();
+  Shape shape = rows.shape();
+  shape[shape.dim() - 1] = count;
+  Tensor values = Tensor::uninitialized(shape, x.dtype());
+  Tensor indices = Tensor::uninitialized(shape, int64);
+  const std::int64_t row_count = count == 0 ? 0 : values.numel() / count;
+  std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = rows.data<T>();
+    T* value = values.mutable_data<T>();
+    auto* index = indices.mutable_data<std::int64_t>();
+    for (std::int64_t r = 0; r < row_count; ++r, from += size) {
+      std::iota(order.begin(), order.end(), std::int64_t{0});
+      if (count == size) {
+        std::stable_sort(order.begin(), order.end(), [=](std::int64_t a, std::int64_t b) {
+          return before(from[a], from[b], descending);
+        });
+      } else {
+        std::partial_sort(order.begin(), order.begin() + count, order.end(),
+                          [=](std::int64_t a, std::int64_t b) {
+                            return before(from[a], from[b], descending) ||
+                                   (a < b && !before(from[b], from[a], descending));
+                          });
+      }
+      for (std::int64_t i = 0; i < count; ++i) {
+        *index = order[static_cast<std::size_t>(i)];
+        *value++ = from[*index++];
+      }
+    }
+  });
+  return {transpose(values, position, -1).contiguous(),
+          transpose(indices, position, -1).contiguous()};
+}
+
+}  // namespace
+
+ValuesAndIndices sort(const Tensor& x, std::int64_t dim, bool descending) {
+  const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "sort");
+  return ordered(x, position, x.dim() == 0 ? 1 : x.sizes()[position], descending);
+}
+
+Tensor argsort(const Tensor& x, std::int64_t dim, bool descending) {
+  return sort(x, dim, descending).indices;
+}
+
+ValuesAndIndices topk(const Tensor& x, std::int64_t k, std::int64_t dim, bool largest) {
+  const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "topk");
+  const std::int64_t size = x.dim() == 0 ? 1 : x.sizes()[position];
+  if (k < 0 || k > size) {
+    throw ValueError("topk: got k " + std::to_string(k) + ", needed 0 to " + std::to_string(size) +
+                     ", the size of dimension " + std::to_string(position));
+  }
+  return ordered(x, position, k, largest);
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,54 @@
+// Random tensors, with PyTorch's names and PyTorch's numbers: after the same manual_seed, the same
+// calls give the same elements as PyTorch 1.13 on a CPU (what may differ elsewhere is written in
+// tensor/random/distributions.h). Read next: tensor/io/safetensors.h.
+//
+//   manual_seed(0);
+//   Tensor x = randn({2, 3});           // standard normal
+//   normal_(select(x, 0, 1), 5.0, 2.0);  // in place, also through a view
+//   Generator own(7);
+//   Tensor order = randperm(10, own);   // leaves the default generator alone
+#pragma once
+
+#include <cstdint>
+
+#include <tapegrad/tensor/random/distributions.h>
+#include <tapegrad/tensor/random/generator.h>
+#include <tapegrad/tensor/tensor.h>
+
+namespace tapegrad {
+
+Tensor rand(const Shape& shape, DType dtype = float32,  // uniform in [0, 1)
+            Generator& generator = default_generator());
+Tensor randn(const Shape& shape, DType dtype = float32,  // mean 0, standard deviation 1
+             Generator& generator = default_generator());
+
+// As x in shape, element type, and order of the dimensions in memory.
+Tensor rand_like(const Tensor& x, Generator& generator = default_generator());
+Tensor randn_like(const Tensor& x, Generator& generator = default_generator());
+
+// int64, uniform in [low, high).
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape,
+               Generator& generator = default_generator());
+
+// 0 ... n-1 in random order, int64.
+Tensor randperm(std::int64_t n, Generator& generator = default_generator());
+
+// 1 with the probability that stands in p, else 0; the element type is p's.
+Tensor bernoulli(const Tensor& p, Generator& generator = default_generator());
+
+// Positions in proportion to weights (categories) or (rows, categories): int64, (num_samples) or
+// (rows, num_samples). Weights need not sum to 1. Without replacement, no position comes twice.
+Tensor multinomial(const Tensor& weights, std::int64_t num_samples, bool replacement = false,
+                   Generator& generator = default_generator());
+
+// In place, in the order in which the elements lie in memory. x is returned.
+Tensor uniform_(Tensor x, double from = 0, double to = 1,
+                Generator& generator = default_generator());
+Tensor normal_(Tensor x, double mean = 0, double std = 1,
+               Generator& generator = default_generator());
+Tensor exponential_(Tensor x, double rate = 1, Generator& generator = default_generator());
+Tensor bernoulli_(Tensor x, double p = 0.5, Generator& generator = default_generator());
+Tensor bernoulli_(Tensor x, const Tensor& p,  // p broadcasts to x
+                  Generator& generator = default_generator());
+
+}  // namespace tapegrad

@@ -1,0 +1,597 @@
+// ONNX files: what others make of them (golden/check_onnx.py), and what cannot be written.
+#include "catch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include <tapegrad/nn/activations.h>
+#include <tapegrad/nn/attention.h>
+#include <tapegrad/nn/bilinear.h>
+#include <tapegrad/nn/convolution.h>
+#include <tapegrad/nn/dropout.h>
+#include <tapegrad/nn/embedding.h>
+#include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/linear.h>
+#include <tapegrad/nn/normalization.h>
+#include <tapegrad/nn/onnx/graph.h>
+#include <tapegrad/nn/pooling.h>
+#include <tapegrad/nn/rnn.h>
+#include <tapegrad/nn/sequential.h>
+#include <tapegrad/nn/transformer.h>
+#include <tapegrad/tensor/io/npy.h>
+#include <tapegrad/tensor/random/random.h>
+
+#include "python.h"
+#include "tensor/temporary_folder.h"
+
+namespace tg = tapegrad;
+namespace nn = tapegrad::nn;
+using nn::OnnxGraph;
+using nn::OnnxValue;
+using tg::test::error_text;
+using tg::test::TemporaryFolder;
+
+namespace {
+
+// The files of a test: <name>.onnx, and in <name>.npz inputs with our answers.
+class Files {
+ public:
+  // Numbers other than the 0 and 1 that some layers begin with, for what is made meanwhile.
+  Files() { tg::manual_seed(0); }
+
+  // The inputs by their names, the answers as out.<name>.
+  void write(const std::string& name, const OnnxGraph& graph, const tg::StateDict& arrays) {
+    graph.save(folder_.file(name + ".onnx"));
+    tg::save_npz(folder_.file(name + ".npz"), arrays);
+    names_.push_back(name);
+  }
+
+  // y = module(x). OpenCV reads only files that know all sizes, and takes only float32.
+  void write_module(const std::string& name, const nn::Module& module, const tg::Tensor& x,
+                    const tg::Variable& y) {
+    OnnxGraph graph(name);
+    nn::OnnxSizes in = sizes_of(x), out = sizes_of(y.value());
+    if (x.dtype() == tg::float32) {
+      in[0] = x.size(0);
+      out[0] = y.size(0);
+    }
+    graph.output("y", graph.append(module, graph.input("x", x.dtype(), in)), out);
+    write(name, graph, {{"x", x}, {"out.y", y.value()}});
+  }
+  template <class M>
+  void write_module(const std::string& name, const M& module, const tg::Tensor& x) {
+    module.eval();
+    write_module(name, module, x, module(x));
+  }
+
+  // All files pass, and OpenCV, where it is installed, agrees about these.
+  void check(std::initializer_list<const char*> known_to_opencv) const {
+    const tg::test::Answer answer = tg::test::python("check_onnx.py", {folder_.path()});
+    {
+      INFO(answer.text);
+      CHECK(answer.status == 0);
+      CHECK(std::ranges::count(answer.text, '\n') == std::ssize(names_));
+    }
+    const bool runtime = answer.text.find("onnxruntime not installed") == std::string::npos;
+    const bool opencv = tg::test::python_has("cv2");
+    std::istringstream lines(answer.text);
+    for (std::string line; std::getline(lines, line);) {
+      INFO(line);
+      const std::string name = line.substr(0, line.find(".onnx: "));
+      CHECK(line.find("opset 13, IR 7; ") != std::string::npos);
+      // Whose recurrent networks are of float32.
+      if (runtime && !name.ends_with("_double")) CHECK(line.ends_with("onnxruntime agrees"));
+      if (opencv && std::ranges::find(known_to_opencv, name) != known_to_opencv.end()) {
+        CHECK(line.find("OpenCV agrees") != std::string::npos);
+      }
+    }
+  }
+
+ private:
+  static nn::OnnxSizes sizes_of(const tg::Tensor& x) {
+    nn::OnnxSizes sizes = {"first"};
+    for (std::int64_t d = 1; d < x.dim(); ++d) sizes.emplace_back(x.size(d));
+    return sizes;
+  }
+
+  TemporaryFolder folder_;
+  std::vector<std::string> names_;
+};
+
+// With other parameters than the zeros and ones that a layer begins with.
+template <class M>
+M drawn(const M& module) {
+  for (const tg::NamedParameter& each : module.parameters()) {
+    tg::Variable parameter = each.variable;
+    parameter.set_value(tg::randn(parameter.shape(), parameter.dtype()) * 0.5);
+  }
+  return module;
+}
+
+const tg::Tensor kIds = tg::tensor({{1, 4, 2, 0}, {3, 0, 0, 0}, {0, 0, 0, 0}});
+
+}  // namespace
+
+TEST_CASE("onnx: the evaluator computes the examples that come with ONNX", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  const tg::test::Answer answer = tg::test::python("check_onnx.py", {"operators"});
+  INFO(answer.text);
+  CHECK(answer.status == 0);
+  CHECK(answer.text.starts_with("45 operators agree with "));
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about layers without a state", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const tg::Tensor x = tg::randn({3, 5});
+
+  files.write_module("linear", nn::Linear(5, 2), x);
+  files.write_module("linear_no_bias", nn::Linear(5, 2, {.bias = false}), x);
+  files.write_module("linear_3d", nn::Linear(5, 2), tg::randn({2, 3, 5}));
+  const nn::Linear wide(5, 2, {.dtype = tg::float64});
+  files.write_module("linear_double", wide, x.to(tg::float64));
+  files.write_module("tanh", nn::Tanh(), x);
+  files.write_module("sigmoid", nn::Sigmoid(), x);
+  files.write_module("relu", nn::ReLU(), x);
+  files.write_module("leaky_relu", nn::LeakyReLU(0.2), x);
+  files.write_module("elu", nn::ELU(0.7), x);
+  files.write_module("gelu", nn::GELU(), x);
+  files.write_module("silu", nn::SiLU(), x);
+  files.write_module("softplus", nn::Softplus(), x);
+  files.write_module("softmax", nn::Softmax(1), x);
+  files.write_module("log_softmax", nn::LogSoftmax(-1), x);
+  files.write_module("flatten", nn::Flatten(), tg::randn({2, 3, 4}));
+  files.write_module("chain",
+                     nn::Sequential{nn::Linear(5, 8), nn::Dropout(0.5), nn::Tanh(),
+                                    nn::Linear(8, 3), nn::AlphaDropout(0.5), nn::Softmax(1)},
+                     x);
+
+  files.write_module("embedding", nn::Embedding(5, 3, {.padding_idx = 0}), kIds);
+  const nn::Embedding zero(5, 3, {.padding_idx = 2, .padding_mode = nn::PaddingMode::zero_output});
+  zero.weight.set_value(tg::ones({5, 3}));
+  files.write_module("embedding_zero_output", zero, kIds);
+  files.write_module("embedding_lora", nn::Embedding(5, 3, {.lora_rank = 2}), kIds);
+  for (const auto& [mode, name] :
+       {std::pair(tg::BagMode::mean, "mean"), std::pair(tg::BagMode::sum, "sum"),
+        std::pair(tg::BagMode::max, "max")}) {
+    files.write_module(std::string("bag_") + name, nn::EmbeddingBag(5, 3, {.mode = mode}), kIds);
+    files.write_module(std::string("bag_padded_") + name,
+                       nn::EmbeddingBag(5, 3, {.mode = mode, .padding_idx = 0}), kIds);
+  }
+  files.check({"linear", "linear_no_bias", "linear_3d", "tanh", "sigmoid", "relu", "leaky_relu",
+               "elu", "gelu", "silu", "softplus", "softmax", "log_softmax", "flatten", "chain"});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about windows and norms", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const tg::Tensor x = tg::randn({2, 3, 7});  // (batch, channels, length)
+
+  files.write_module("conv", nn::Conv1d(3, 4, 3), x);
+  files.write_module("conv_strides", nn::Conv1d(3, 4, 2, {.stride = 2, .padding = 1}), x);
+  files.write_module("conv_dilated", nn::Conv1d(3, 4, 3, {.padding = 2, .dilation = 2}), x);
+  files.write_module("conv_same", nn::Conv1d(3, 4, 3, {.padding = tg::same_padding}), x);
+  files.write_module("conv_same_even", nn::Conv1d(3, 4, 4, {.padding = tg::same_padding}), x);
+  files.write_module("conv_no_bias", nn::Conv1d(3, 4, 1, {.bias = false}), x);
+  files.write_module("conv_groups", nn::Conv1d(3, 6, 2, {.groups = 3}), x);
+  files.write_module("conv_no_batch", nn::Conv1d(3, 4, 3), tg::select(x, 0, 0));
+  files.write_module("max_pool", nn::MaxPool1d(2), x);
+  files.write_module("max_pool_options",
+                     nn::MaxPool1d(3, {.stride = 1, .padding = 1, .dilation = 2}), x);
+  files.write_module("max_pool_no_batch", nn::MaxPool1d(3), tg::select(x, 0, 0));
+  files.write_module("average_pool", nn::AvgPool1d(3, {.stride = 2, .padding = 1}), x);
+  files.write_module("average_pool_uncounted",
+                     nn::AvgPool1d(3, {.stride = 2, .padding = 1, .count_include_pad = false}), x);
+  files.write_module("largest", nn::AdaptiveMaxPool1d(1), x);
+  files.write_module("average", nn::AdaptiveAvgPool1d(1), x);
+
+  files.write_module("layer_norm", drawn(nn::LayerNorm(7)), x);
+  files.write_module("layer_norm_2d", drawn(nn::LayerNorm({3, 7}, {.eps = 0.1})), x);
+  files.write_module("layer_norm_plain", nn::LayerNorm(7, {.elementwise_affine = false}), x);
+  files.write_module("rms_norm", drawn(nn::RMSNorm(7)), x);
+  files.write_module("rms_norm_eps", nn::RMSNorm(7, {.eps = 0.1, .elementwise_affine = false}), x);
+  for (const bool affine : {true, false}) {
+    const nn::BatchNorm1d norm = drawn(nn::BatchNorm1d(3, {.eps = 0.1, .affine = affine}));
+    norm(tg::randn({9, 3}) * 2.0 + 1.0);  // which gives it statistics
+    const std::string name = affine ? "batch_norm" : "batch_norm_plain";
+    files.write_module(name, norm, tg::randn({4, 3}));
+    files.write_module(name + "_steps", norm, x);
+  }
+  files.write_module("chain",
+                     nn::Sequential{nn::Conv1d(3, 4, 3), nn::BatchNorm1d(4), nn::ReLU(),
+                                    nn::MaxPool1d(2), nn::Flatten(), nn::Linear(8, 2)},
+                     x);
+  files.check({"conv", "conv_strides", "conv_dilated", "conv_same", "conv_no_bias", "max_pool",
+               "average_pool_uncounted", "largest", "average", "rms_norm_eps", "batch_norm",
+               "batch_norm_steps", "batch_norm_plain", "batch_norm_plain_steps", "chain"});
+}
+
+namespace {
+
+constexpr std::int64_t kSteps = 4, kBatch = 3, kIn = 5, kHidden = 2;
+
+template <class M>
+auto arguments_for(const tg::Tensor& h, const tg::Tensor& c, const tg::Tensor& lengths) {
+  if constexpr (std::is_same_v<M, nn::LSTM>) {
+    return nn::LSTMArguments{.h = h, .c = c, .lengths = lengths};
+  } else {
+    return nn::RNNArguments{.h = h, .lengths = lengths};
+  }
+}
+
+// Output and final states, with these initial states and lengths if they are defined. With
+// `constant` states a GRU is one that OpenCV reads.
+template <class M>
+void write_recurrent(Files& files, const std::string& name, const M& layer, const tg::Tensor& x,
+                     const tg::Tensor& h, const tg::Tensor& c, const tg::Tensor& lengths,
+                     bool constant = false) {
+  constexpr bool kIsLSTM = std::is_same_v<M, nn::LSTM>;
+  const auto want = layer(x, arguments_for<M>(h, c, lengths));
+  OnnxGraph graph(name);
+  tg::StateDict arrays = {{"x", x}, {"out.y", want.output.value()}, {"out.last_h", want.h.value()}};
+  const auto sizes = [&](const tg::Tensor& of) {
+    nn::OnnxSizes result;
+    for (const std::int64_t size : of.sizes()) {
+      const bool known = constant || (size != kSteps && size != kBatch);
+      result.push_back(known ? nn::OnnxSize(size) : size == kSteps ? "steps" : "batch");
+    }
+    return result;
+  };
+  const auto given = [&](const char* what, const tg::Tensor& value) {
+    if (!value.defined()) return OnnxValue();
+    if (constant) return graph.constant(value);
+    arrays.insert(what, value);
+    return graph.input(what, value.dtype(), sizes(value));
+  };
+  const OnnxValue in = graph.input("x", x.dtype(), sizes(x));
+  nn::OnnxRecurrentArguments with{.h = given("h", h), .lengths = given("lengths", lengths)};
+  if (kIsLSTM) with.c = given("c", c);
+  const nn::OnnxRecurrentResult result = graph.append(layer, in, with);
+  graph.output("y", result.output, sizes(want.output.value()));
+  if (!constant || kIsLSTM) {  // OpenCV's GRU has no such output
+    graph.output("last_h", result.h, sizes(want.h.value()));
+  }
+  if constexpr (kIsLSTM) {
+    graph.output("last_c", result.c, sizes(want.c.value()));
+    arrays.insert("out.last_c", want.c.value());
+  }
+  files.write(name, graph, arrays);
+}
+
+template <class M, class Options>
+void write_all_recurrent(Files& files, const std::string& kind, const Options& plain) {
+  const tg::Tensor x = tg::randn({kSteps, kBatch, kIn});
+  const auto states = [](std::int64_t count) { return tg::randn({count, kBatch, kHidden}); };
+  const tg::Tensor lengths = tg::tensor({2, 0, 4});
+
+  // The output alone; all sizes are known.
+  const M one(kIn, kHidden, plain);
+  files.write_module(kind, one, x, one(x).output);
+  Options options = plain;
+  options.bidirectional = true;
+  const M both(kIn, kHidden, options);
+  files.write_module(kind + "_both", both, x, both(x).output);
+  options.num_layers = 3;
+  const M deep(kIn, kHidden, options);
+  files.write_module(kind + "_deep", deep, x, deep(x).output);
+  const tg::Tensor alone = tg::select(x, 1, 0);  // without batch
+  files.write_module(kind + "_no_batch", deep, alone, deep(alone).output);
+  options.batch_first = true;
+  options.bias = false;
+  const M turned(kIn, kHidden, options);
+  const tg::Tensor batch_first = tg::randn({kBatch, kSteps, kIn});
+  files.write_module(kind + "_turned", turned, batch_first, turned(batch_first).output);
+  options.batch_first = false;
+  options.dtype = tg::float64;
+  const M wide(kIn, kHidden, options);
+  const tg::Tensor x64 = x.to(tg::float64);
+  files.write_module(kind + "_double", wide, x64, wide(x64).output);
+
+  // States and lengths; steps and batch are known when it runs.
+  write_recurrent(files, kind + "_states", one, x, states(1), states(1), {});
+  write_recurrent(files, kind + "_ends", deep, x, {}, {}, {});
+  write_recurrent(files, kind + "_lengths", one, x, {}, {}, lengths);
+  write_recurrent(files, kind + "_all", deep, x, states(6), states(6), lengths);
+  write_recurrent(files, kind + "_all_turned", turned, batch_first, states(6), states(6), lengths);
+  write_recurrent(files, kind + "_all_no_batch", deep, alone, tg::randn({6, kHidden}),
+                  tg::randn({6, kHidden}), tg::tensor(3));
+  write_recurrent(files, kind + "_constant", one, x, states(1), states(1), {}, true);
+  write_recurrent(files, kind + "_constant_both", both, x, states(2), states(2), {}, true);
+}
+
+}  // namespace
+
+TEST_CASE("onnx: the checker and evaluators agree about recurrent networks", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  write_all_recurrent<nn::RNN>(files, "rnn", nn::RNNOptions());
+  write_all_recurrent<nn::RNN>(files, "relu",
+                               nn::RNNOptions{.nonlinearity = nn::Nonlinearity::relu});
+  write_all_recurrent<nn::LSTM>(files, "lstm", nn::LSTMOptions());
+  write_all_recurrent<nn::GRU>(files, "gru", nn::GRUOptions());
+  files.check({"lstm", "lstm_both", "lstm_deep", "lstm_turned", "lstm_constant",
+               "lstm_constant_both", "gru_constant", "gru_constant_both"});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about positions and attention", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const tg::Tensor x = tg::randn({3, 4, 6});  // (batch, steps, dim)
+
+  files.write_module("positions", nn::PositionalEncoding(6, {.max_len = 9, .batch_first = true}),
+                     x);
+  files.write_module("positions_turned", nn::PositionalEncoding(6, {.max_len = 9}), x);
+  files.write_module("learned", nn::LearnedPositions(6, {.max_len = 9, .batch_first = true}), x);
+  files.write_module("learned_turned", nn::LearnedPositions(6, {.max_len = 4}), x);
+
+  const nn::MultiheadAttention self = drawn(nn::MultiheadAttention(6, 2, {.batch_first = true}));
+  const nn::MultiheadAttention turned = drawn(nn::MultiheadAttention(6, 3, {.bias = false}));
+  files.write_module("self", self, x, self(x, x, x).output);
+  files.write_module("self_turned", turned, x, turned(x, x, x).output);
+  const tg::Tensor alone = tg::select(x, 0, 0);
+  files.write_module("self_no_batch", turned, alone, turned(alone, alone, alone).output);
+
+  files.check({"positions", "learned", "self", "self_turned"});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about keys and values of their own widths",
+          "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const nn::MultiheadAttention layer =
+      drawn(nn::MultiheadAttention(6, 2, {.kdim = 3, .vdim = 5, .batch_first = true}));
+  const tg::Tensor q = tg::randn({2, 4, 6}), k = tg::randn({2, 7, 3}), v = tg::randn({2, 7, 5});
+  OnnxGraph graph("attention");
+  const auto input = [&](const char* name, const tg::Tensor& x) {
+    return graph.input(name, tg::float32, {"batch", x.size(1), x.size(2)});
+  };
+  const nn::OnnxAttentionResult result =
+      graph.append(layer, input("q", q), input("k", k), input("v", v), {.need_weights = false});
+  graph.output("y", result.output, {"batch", std::int64_t{4}, std::int64_t{6}});
+  files.write("attention_widths", graph,
+              {{"q", q}, {"k", k}, {"v", v}, {"out.y", layer(q, k, v).output.value()}});
+  files.check({});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about masks of attention", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const tg::Tensor x = tg::randn({3, 4, 6});  // (batch, steps, dim)
+  const nn::OnnxSizes sizes = {"batch", "steps", std::int64_t{6}};
+  const nn::MultiheadAttention self = drawn(nn::MultiheadAttention(6, 2, {.batch_first = true}));
+  const tg::Tensor padding = kIds == 0;  // the third text is nothing else
+  const tg::Tensor added = tg::masked_fill(tg::randn({4, 4}), nn::causal_mask(4), -INFINITY);
+  const tg::Tensor empty_row = tg::tensor({{0, 1, 1, 0}, {1, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 1, 0}});
+  struct Masks {
+    const char* name;
+    tg::Tensor padding, mask;
+    bool average;
+  };
+  for (const Masks& masks :
+       {Masks{"none", {}, {}, true}, Masks{"padding", padding, {}, true},
+        Masks{"causal", {}, nn::causal_mask(4), false},
+        Masks{"both", padding, empty_row == 1, false}, Masks{"added", {}, added, true}}) {
+    INFO(masks.name);
+    const tg::Tensor keys = tg::randn({3, 4, 6}), values = tg::randn({3, 4, 6});
+    const nn::AttentionResult want = self(x, keys, values,
+                                          {.key_padding_mask = masks.padding,
+                                           .attn_mask = masks.mask,
+                                           .average_attn_weights = masks.average});
+    OnnxGraph graph("attention");
+    tg::StateDict arrays = {{"q", x},
+                            {"k", keys},
+                            {"v", values},
+                            {"out.y", want.output.value()},
+                            {"out.weights", want.weights.value()}};
+    nn::OnnxAttentionCall call{.average_attn_weights = masks.average};
+    if (masks.padding.defined()) {
+      call.key_padding_mask = graph.input("padding", tg::boolean, {"batch", "keys"});
+      arrays.insert("padding", padding);
+    }
+    if (masks.mask.defined()) call.attn_mask = graph.constant(masks.mask);
+    const nn::OnnxAttentionResult result =
+        graph.append(self, graph.input("q", tg::float32, sizes),
+                     graph.input("k", tg::float32, {"batch", "keys", std::int64_t{6}}),
+                     graph.input("v", tg::float32, {"batch", "keys", std::int64_t{6}}), call);
+    graph.output("y", result.output, sizes);
+    const nn::OnnxSizes weights = masks.average
+                                      ? nn::OnnxSizes{"batch", "steps", "keys"}
+                                      : nn::OnnxSizes{"batch", std::int64_t{2}, "steps", "keys"};
+    graph.output("weights", result.weights, weights);
+    files.write(std::string("attention_") + masks.name, graph, arrays);
+  }
+  files.check({});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about encoders", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const tg::Tensor x = tg::randn({3, 4, 6});  // (batch, steps, dim)
+  const nn::OnnxSizes sizes = {"batch", "steps", std::int64_t{6}};
+  const tg::Tensor padding = kIds == 0;
+  for (const bool first : {false, true}) {
+    const nn::TransformerEncoderLayer layer = drawn(nn::TransformerEncoderLayer(
+        6, 2,
+        {.dim_feedforward = 5,
+         .activation = first ? nn::FeedforwardActivation::gelu : nn::FeedforwardActivation::relu,
+         .batch_first = true,
+         .norm_first = first}));
+    const std::string name = first ? "norm_first" : "norm_last";
+    files.write_module("layer_" + name, layer, x);
+    const nn::TransformerEncoder encoder(layer, 2,
+                                         first ? std::optional(nn::LayerNorm(6)) : std::nullopt);
+    files.write_module("encoder_" + name, encoder, x);
+    OnnxGraph graph("encoder");
+    const OnnxValue in = graph.input("x", tg::float32, sizes);
+    const OnnxValue hidden = graph.input("padding", tg::boolean, {"batch", "steps"});
+    graph.output("y", graph.append(encoder, in, {.key_padding_mask = hidden}), sizes);
+    const tg::Variable y = encoder(x, {.key_padding_mask = padding});
+    graph.output("one", graph.append(layer, in, {.mask = graph.constant(nn::causal_mask(4))}),
+                 sizes);
+    const tg::Variable one = layer(x, {.mask = nn::causal_mask(4)});
+    files.write("masked_" + name, graph,
+                {{"x", x}, {"padding", padding}, {"out.y", y.value()}, {"out.one", one.value()}});
+  }
+  files.check({});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about texts", "[nn]") {
+  if (!tg::test::python_has("numpy, onnx")) return;
+  Files files;
+  const nn::Embedding words(5, 3, {.padding_idx = 0});
+  const nn::Linear head(3, 2);
+  const tg::Variable x = words(kIds);        // (batch, steps, dim)
+  const tg::Tensor mask = words.mask(kIds);  // (batch, steps)
+
+  OnnxGraph graph("texts");
+  const OnnxValue ids = graph.input("ids", tg::int64, {"batch", "steps"});
+  const OnnxValue looked_up = graph.append(words, ids);
+  const OnnxValue counted = graph.not_equal(ids, 0);
+  const nn::OnnxSizes sizes = {"batch", std::int64_t{3}};
+  graph.output("mean", graph.append(head, graph.masked_mean(looked_up, counted)),
+               {"batch", std::int64_t{2}});
+  graph.output("max", graph.masked_max(looked_up, counted), sizes);
+  graph.output("lengths", graph.lengths(counted), {"batch"});
+  graph.output("step", graph.take_step(looked_up, graph.constant(tg::tensor({2, 0, 3}))), sizes);
+  graph.output("first", graph.select(looked_up, 1, 0), sizes);
+  graph.output("turned", graph.transpose(looked_up, 0, -1), {std::int64_t{3}, "steps", "batch"});
+  graph.output("sum", graph.add(graph.mul(looked_up, 2), 1), {"batch", "steps", std::int64_t{3}});
+  files.write("texts", graph,
+              {{"ids", kIds},
+               {"out.mean", head(nn::masked_mean(x, mask)).value()},
+               {"out.max", nn::masked_max(x, mask).value()},
+               {"out.lengths", tg::tensor({3, 1, 0})},
+               {"out.step", tg::stack({tg::select(tg::select(x.value(), 0, 0), 0, 2),
+                                       tg::select(tg::select(x.value(), 0, 1), 0, 0),
+                                       tg::select(tg::select(x.value(), 0, 2), 0, 3)})},
+               {"out.first", tg::select(x.value(), 1, 0)},
+               {"out.turned", tg::transpose(x.value(), 0, -1)},
+               {"out.sum", x.value() * 2.0 + 1.0}});
+  files.check({});
+}
+
+TEST_CASE("onnx: what cannot be written", "[nn]") {
+  OnnxGraph graph("g");
+  const auto value_error = [&](const auto& function) {
+    return error_text<tg::ValueError>(function);
+  };
+  const auto type_error = [&](const auto& function) {
+    return error_text<tg::DTypeError>(function);
+  };
+  CHECK(value_error([&] { graph.bytes(); }) == "OnnxGraph: the graph has no output; name one");
+  const OnnxValue ids = graph.input("ids", tg::int64, {"batch", "steps"});
+  const OnnxValue x = graph.input("x", tg::float32, {"batch", std::int64_t{2}});
+  const OnnxValue mask = graph.input("mask", tg::boolean, {"batch", "steps"});
+  CHECK(value_error([&] { graph.input("ids", tg::int64, {"n"}); }) ==
+        "OnnxGraph: name 'ids' is taken already");
+  CHECK(value_error([&] {
+          graph.output("ids", ids, {"n", "m"});
+        }) == "OnnxGraph: name 'ids' is taken already");
+  CHECK(value_error([&] { graph.output("y", ids, {"batch"}); }) ==
+        "OnnxGraph: output 'y' has 2 dimensions, got sizes for 1");
+
+  // Modules
+  CHECK(value_error([&] { graph.append(nn::RNNCell(2, 3), x); }) ==
+        "OnnxGraph: RNNCell(2, 3): there is no description of this class; append its layers one by "
+        "one");
+  struct Own : nn::Linear {
+    Own() : Linear(2, 3) {}
+  };
+  CHECK(value_error([&] { graph.append(Own(), x); }).ends_with("append its layers one by one"));
+  struct OwnGRU : nn::GRU {
+    OwnGRU() : GRU(2, 3) {}
+  };
+  CHECK(value_error([&] { graph.append(OwnGRU(), x, {.h = {}}); }) ==
+        "OnnxGraph: GRU(2, 3): there is no description of this class; needed an RNN, LSTM or GRU "
+        "itself");
+  CHECK(value_error([&] {
+          graph.append(nn::Embedding(5, 3, {.max_norm = 1.0}), ids);
+        }).ends_with("max_norm writes to the table at each lookup, which ONNX cannot say"));
+  CHECK(value_error([&] {
+          graph.append(nn::Sequential{nn::Tanh(), [](const tg::Variable& y) { return y; }}, x);
+        }) ==
+        "OnnxGraph: Sequential: a part of it is a function, which cannot be described; needed "
+        "modules only");
+  CHECK(value_error([&] { graph.append(nn::AdaptiveMaxPool1d(2), x); }) ==
+        "OnnxGraph: AdaptiveMaxPool1d(2): ONNX has no windows that depend on the length; needed an "
+        "output_size of 1");
+  CHECK(value_error([&] { graph.append(nn::BatchNorm1d(2, {.track_running_stats = false}), x); })
+            .ends_with("without running statistics it takes those of each batch; needed "
+                       "track_running_stats = true"));
+
+  // Values
+  CHECK(type_error([&] {
+          graph.append(nn::Linear(2, 3), ids);
+        }).ends_with("x is int64, needed float32"));
+  CHECK(type_error([&] { graph.append(nn::Tanh(), mask); }).ends_with("needed float32"));
+  CHECK(type_error([&] {
+          graph.append(nn::Embedding(5, 3), x);
+        }).ends_with("ids is float32, needed int64"));
+  CHECK(value_error([&] {
+          graph.append(nn::LayerNorm({4, 3, 2}), x);
+        }).ends_with("x has 2 dimensions, needed 3 or more"));
+  CHECK(value_error([&] {
+          graph.append(nn::PositionalEncoding(2), x);
+        }).ends_with("x has 2 dimensions, needed 3"));
+  CHECK(value_error([&] {
+          graph.append(nn::Conv1d(2, 3, 1), graph.unsqueeze(graph.unsqueeze(x, 0), 0));
+        }).ends_with("x has 4 dimensions, needed 2 to 3"));
+  CHECK(value_error([&] { graph.append(nn::GRU(2, 3), x, {.c = x}); }) ==
+        "OnnxGraph: GRU(2, 3): got a c, which it has not");
+  CHECK(value_error([&] {
+          graph.append(nn::LSTM(2, 3), x, {.h = graph.select(x, 0, 0)});
+        }).ends_with("h has 1 dimensions, needed 2"));
+  CHECK(type_error([&] {
+          graph.append(nn::LSTM(2, 3), x, {.lengths = mask});
+        }).ends_with("lengths is boolean, needed int64"));
+  const OnnxValue signal = graph.unsqueeze(x, 0);
+  CHECK(value_error([&] {
+          graph.append(nn::Conv1d(2, 3, 3, {.padding = 1, .padding_mode = tg::PadMode::reflect}),
+                       signal);
+        })
+            .ends_with("only padding with zeros can be described; pad the input with an op of its "
+                       "own"));
+  CHECK(value_error([&] {
+          graph.append(nn::MaxPool1d(2, {.ceil_mode = true}), signal);
+        }).ends_with("ceil_mode counts windows as ONNX does not; needed one without"));
+  CHECK(value_error([&] {
+          graph.append(nn::AvgPool1d(2, {.ceil_mode = true}), signal);
+        }).ends_with("ceil_mode counts windows as ONNX does not; needed one without"));
+  for (const nn::MultiheadAttentionOptions& options :
+       {nn::MultiheadAttentionOptions{.add_bias_kv = true},
+        nn::MultiheadAttentionOptions{.add_zero_attn = true}}) {
+    CHECK(value_error([&] {
+            graph.append(nn::MultiheadAttention(2, 1, options), x, x, x);
+          }).ends_with("needed a layer without add_bias_kv and add_zero_attn"));
+  }
+  const nn::MultiheadAttention attention(2, 1);
+  CHECK(type_error([&] {
+          graph.append(attention, x, x, x, {.key_padding_mask = ids});
+        }).ends_with("key_padding_mask is int64, needed boolean"));
+  CHECK(value_error([&] {
+          graph.append(attention, x, x, x, {.attn_mask = graph.unsqueeze(x, 0)});
+        }).ends_with("attn_mask has 3 dimensions, needed 2"));
+
+  // Operations
+  CHECK(value_error([&] { graph.masked_mean(x, mask); }) ==
+        "OnnxGraph: masked_mean: x has 2 dimensions and mask is boolean with 2, needed (batch, "
+        "steps, dim) and boolean (batch, steps)");
+  CHECK(value_error([&] {
+          graph.masked_max(graph.unsqueeze(x, 0), ids);
+        }).starts_with("OnnxGraph: masked_max: x has 3 dimensions and mask is int64 with 2"));
+  CHECK(value_error([&] { graph.cat({}, 0); }) == "OnnxGraph: Concat of nothing, needed an input");
+  CHECK(error_text<tg::IndexError>([&] { graph.transpose(x, 0, 2); }) ==
+        "OnnxGraph: transpose: dimension 2 out of range for 2");
+}
+
+TEST_CASE("onnx: what throws in the middle leaves the graph as it was", "[nn]") {
+  OnnxGraph graph("g");
+  const OnnxValue x = graph.input("x", tg::float32, {"batch", std::int64_t{2}});
+  graph.output("y", graph.append(nn::Linear(2, 2), x), {"batch", std::int64_t{2}});
+  const std::string before = graph.bytes();
+  const nn::Sequential chain{nn::Linear(2, 2), nn::Tanh(), nn::AdaptiveAvgPool1d(2)};
+  CHECK_THROWS_AS(graph.append(chain, x), tg::ValueError);
+  CHECK(graph.bytes() == before);
+  CHECK(graph.append(nn::Tanh(), x).name == "Tanh");  // the name is free again
+}

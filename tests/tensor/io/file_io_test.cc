@@ -1,0 +1,322 @@
+// Replacing files while the system fails at every possible point.
+#include "catch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <thread>
+
+#include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/io/file_io.h>
+#include <tapegrad/tensor/io/file_ops.h>
+
+#include "tensor/temporary_folder.h"
+
+namespace tg = tapegrad;
+namespace fs = std::filesystem;
+using tg::detail::FileOps;
+using tg::test::error_text;
+using tg::test::TemporaryFolder;
+
+namespace {
+
+// The system, of which the k-th call goes wrong.
+class FailingOps : public FileOps {
+ public:
+  enum class Fault {
+    kError,      // refused, with errno `error`
+    kInterrupt,  // by a signal, before anything happened
+    kShort,      // half of the bytes are moved
+    kBroken,     // refused, like every call after it
+  };
+  FailingOps(Fault fault, int k, int error = EIO) : fault_(fault), k_(k), error_(error) {}
+
+  int calls() const { return calls_; }
+  const std::string& failed() const { return failed_; }  // the name of the call that went wrong
+
+  int open(const char* path, int flags, mode_t mode) override {
+    return faulty("open") ? -1 : FileOps::open(path, flags, mode);
+  }
+  int stat(const char* path, struct stat* status) override {
+    return faulty("stat") ? -1 : FileOps::stat(path, status);
+  }
+  int fstat(int file, struct stat* status) override {
+    return faulty("fstat") ? -1 : FileOps::fstat(file, status);
+  }
+  int fchmod(int file, mode_t mode) override {
+    return faulty("fchmod") ? -1 : FileOps::fchmod(file, mode);
+  }
+  ssize_t read(int file, void* to, std::size_t bytes) override {
+    if (faulty("read")) {
+      if (fault_ != Fault::kShort) return -1;
+      bytes = (bytes + 1) / 2;
+    }
+    return FileOps::read(file, to, bytes);
+  }
+  ssize_t write(int file, const void* from, std::size_t bytes) override {
+    if (faulty("write")) {
+      if (fault_ != Fault::kShort) return -1;
+      bytes = (bytes + 1) / 2;
+    }
+    return FileOps::write(file, from, bytes);
+  }
+  int fsync(int file) override { return faulty("fsync") ? -1 : FileOps::fsync(file); }
+  int close(int file) override {
+    const int result = FileOps::close(file);  // a failing close closes as well
+    return faulty("close") ? -1 : result;
+  }
+  int rename(const char* from, const char* to) override {
+    return faulty("rename") ? -1 : FileOps::rename(from, to);
+  }
+  int unlink(const char* path) override { return faulty("unlink") ? -1 : FileOps::unlink(path); }
+
+ private:
+  bool faulty(const std::string& call) {
+    ++calls_;
+    const bool moves = call == "read" || call == "write";
+    if (fault_ == Fault::kShort && !moves) return false;
+    if (calls_ != k_ && !(fault_ == Fault::kBroken && calls_ > k_)) return false;
+    if (failed_.empty()) failed_ = call;
+    errno = fault_ == Fault::kInterrupt ? EINTR : error_;
+    return true;
+  }
+
+  Fault fault_;
+  int k_;
+  int error_;
+  int calls_ = 0;
+  std::string failed_;
+};
+using Fault = FailingOps::Fault;
+
+const std::string kOld = "the old bytes";
+const std::string kNew = std::string(100'000, 'n') + "the new bytes";
+
+void write(FileOps& ops, const std::string& path, const std::string& bytes) {
+  const auto all = std::as_bytes(std::span(bytes));
+  const std::span<const std::byte> chunks[] = {all.first(3), {}, all.subspan(3)};
+  tg::detail::write_file_atomically(ops, path, chunks, "save");
+}
+
+std::size_t open_files() {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), {}));
+}
+
+}  // namespace
+
+TEST_CASE("write_file_atomically: new, replaced, empty") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a");
+  for (const std::string& bytes : {kOld, kNew, std::string(), std::string("\0\xFF\n", 3)}) {
+    tg::write_file_atomically(path, bytes);
+    CHECK(tg::read_file(path) == bytes);
+    CHECK(folder.files() == 1);
+  }
+  const std::string long_name = folder.file(std::string(255, 'x'));  // as long as Linux allows
+  tg::write_file_atomically(long_name, kOld);
+  CHECK(tg::read_file(long_name) == kOld);
+}
+
+TEST_CASE("write_file_atomically: in the current folder") {
+  const TemporaryFolder folder;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());
+  tg::write_file_atomically("plain", kOld);
+  fs::current_path(before);
+  CHECK(tg::read_file(folder.file("plain")) == kOld);
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("write_file_atomically: permissions and links stay") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a");
+  const auto mode = [](const std::string& file) { return fs::status(file).permissions(); };
+  const mode_t mask = umask(022);
+  tg::write_file_atomically(path, kOld);
+  CHECK(mode(path) == fs::perms(0644));
+  for (const int permissions : {0600, 0666}) {
+    fs::permissions(path, fs::perms(permissions));
+    tg::write_file_atomically(path, kNew);
+    CHECK(mode(path) == fs::perms(permissions));
+  }
+  umask(mask);
+
+  fs::create_directory(folder.file("elsewhere"));
+  const std::string link = folder.file("elsewhere/link");
+  fs::create_symlink("../a", link);
+  tg::write_file_atomically(link, kOld);
+  CHECK(fs::is_symlink(link));
+  CHECK(tg::read_file(path) == kOld);
+}
+
+TEST_CASE("write_file_atomically: whichever call fails, there is the old file and no other") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("model");
+  for (const int error : {EIO, ENOSPC}) {
+    int k = 1;
+    for (;; ++k) {
+      tg::write_file_atomically(path, kOld);
+      const std::size_t files_before = open_files();
+      FailingOps ops(Fault::kError, k, error);
+      const std::string text = error_text<tg::IoError>([&] { write(ops, path, kNew); });
+      if (ops.calls() < k) {
+        CHECK(text.empty());
+        break;
+      }
+      CAPTURE(k, ops.failed(), text);
+      CHECK(open_files() == files_before);
+      CHECK(folder.files() == 1);
+      const std::string now = tg::read_file(path);
+      if (text.find("is replaced, but a power failure may undo that") != std::string::npos) {
+        CHECK(ops.failed() == "fsync");
+        CHECK(now == kNew);
+      } else if (text.empty()) {  // closing the folder, of which nothing depends any more
+        CHECK(ops.failed() == "close");
+        CHECK(now == kNew);
+      } else {
+        CHECK(now == kOld);
+        CHECK(text.starts_with("save: cannot "));
+        CHECK(text.find(folder.path()) != std::string::npos);
+        CHECK(text.ends_with(error == EIO ? ": Input/output error" : ": No space left on device"));
+      }
+    }
+    // stat, open folder and file, fchmod, two writes, fsync, close, rename, fsync, close.
+    CHECK(k == 12);
+    CHECK(tg::read_file(path) == kNew);
+  }
+}
+
+TEST_CASE("write_file_atomically: a new file that fails leaves nothing") {
+  const TemporaryFolder folder;
+  for (int k = 1; k <= 7; ++k) {  // up to the close
+    FailingOps ops(Fault::kError, k);
+    CAPTURE(k, ops.failed());
+    CHECK_THROWS_AS(write(ops, folder.file("new"), kNew), tg::IoError);
+    CHECK(folder.files() == 0);
+  }
+}
+
+TEST_CASE("write_file_atomically: interrupted and short calls are taken up again") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("model");
+  for (const Fault fault : {Fault::kInterrupt, Fault::kShort}) {
+    for (int k = 1;; ++k) {
+      tg::write_file_atomically(path, kOld);
+      FailingOps ops(fault, k);
+      CAPTURE(k, ops.failed());
+      CHECK_NOTHROW(write(ops, path, kNew));
+      CHECK(tg::read_file(path) == kNew);
+      CHECK(folder.files() == 1);
+      if (ops.calls() < k) break;
+    }
+  }
+}
+
+TEST_CASE("write_file_atomically: a file that cannot be removed is named") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("model");
+  tg::write_file_atomically(path, kOld);
+  FailingOps ops(Fault::kBroken, 5);
+  const std::string text = error_text<tg::IoError>([&] { write(ops, path, kNew); });
+  CHECK(text.starts_with("save: cannot write " + path + ": Input/output error; "));
+  CHECK(text.ends_with(".tmp is left behind"));
+  CHECK(tg::read_file(path) == kOld);
+}
+
+TEST_CASE("read_file: fails, is interrupted, gets less than it asked for") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a");
+  tg::write_file_atomically(path, kNew);
+  for (const Fault fault : {Fault::kError, Fault::kInterrupt, Fault::kShort}) {
+    for (int k = 1; k <= 3; ++k) {
+      FailingOps ops(fault, k);
+      CAPTURE(k, ops.failed());
+      if (fault == Fault::kError) {
+        CHECK(error_text<tg::IoError>([&] { tg::detail::read_file(ops, path, "load"); }) ==
+              std::string("load: cannot ") + (k == 1 ? "open " : "read ") + path +
+                  ": Input/output error");
+      } else {
+        CHECK(tg::detail::read_file(ops, path, "load") == kNew);
+      }
+    }
+  }
+  CHECK(error_text<tg::IoError>([&] { tg::read_file(folder.file("none")); }) ==
+        "read_file: cannot open " + folder.file("none") + ": No such file or directory");
+  CHECK(error_text<tg::IoError>([&] { tg::read_file(folder.path()); }) ==
+        "read_file: cannot read " + folder.path() + ": Is a directory");
+}
+
+TEST_CASE("write_file_atomically: what the system itself refuses") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("file");
+  tg::write_file_atomically(file, kOld);
+  const auto text = [](const std::string& path) {
+    return error_text<tg::IoError>([&] { tg::write_file_atomically(path, kNew); });
+  };
+  const std::string start = "write_file_atomically: cannot ";
+  CHECK(text(file + "/below") == start + "write " + file + "/below: Not a directory");
+  CHECK(text(folder.file("none/a")) ==
+        start + "open the folder " + folder.file("none") + ": No such file or directory");
+  CHECK(text(folder.path()) == start + "write " + folder.path() + ": Is a directory");
+  CHECK(tg::read_file(file) == kOld);
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("write_file_atomically: a full device is written to, not replaced") {
+  class NoRename : public FileOps {
+    int rename(const char*, const char*) override { throw std::logic_error("renamed"); }
+  } ops;
+  CHECK(error_text<tg::IoError>([&] { write(ops, "/dev/full", kNew); }) ==
+        "save: cannot write /dev/full: No space left on device");
+  CHECK_NOTHROW(write(ops, "/dev/null", kNew));
+  CHECK(fs::is_character_file("/dev/full"));
+}
+
+TEST_CASE("write_file_atomically: a limit on the size of files") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("model");
+  tg::write_file_atomically(path, kOld);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  auto* const handler = signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 4096, .rlim_max = before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const std::string text = error_text<tg::IoError>([&] { tg::write_file_atomically(path, kNew); });
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  signal(SIGXFSZ, handler);
+  CHECK(text == "write_file_atomically: cannot write " + path + ": File too large");
+  CHECK(tg::read_file(path) == kOld);
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("write_file_atomically: killed at any moment") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("model");
+  const std::string contents[] = {std::string(300'000, 'a'), std::string(300'000, 'b')};
+  tg::write_file_atomically(path, contents[0]);
+  for (int round = 0; round < 8; ++round) {
+    const pid_t child = fork();
+    if (child == 0) {
+      try {
+        for (std::size_t i = 0;; ++i) tg::write_file_atomically(path, contents[i % 2]);
+      } catch (...) {
+        _exit(1);
+      }
+    }
+    REQUIRE(child > 0);
+    std::this_thread::sleep_for(std::chrono::microseconds(1000 + 1700 * round));
+    REQUIRE(kill(child, SIGKILL) == 0);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));  // it was still writing
+    const std::string now = tg::read_file(path);
+    CHECK((now == contents[0] || now == contents[1]));
+  }
+}

@@ -1,0 +1,60 @@
+// sort, argsort and topk. Read next: reductions_test.cc.
+#include "catch.h"
+#include "tensor/expect.h"
+
+using namespace tapegrad;
+using namespace tapegrad::test;
+
+TEST_CASE("sort is stable both ways, and NaN is the largest") {
+  const Tensor x = tensor({1.0, kNaN, 5.0, -kInf, kNaN, kInf, -1.0, 5.0});
+  const ValuesAndIndices up = sort(x);
+  CHECK(matches(up.values, tensor({-kInf, -1.0, 1.0, 5.0, 5.0, kInf, kNaN, kNaN})));
+  CHECK(matches(up.indices, tensor({3, 6, 0, 2, 7, 5, 1, 4})));
+  const ValuesAndIndices down = sort(x, 0, true);
+  CHECK(matches(down.values, tensor({kNaN, kNaN, kInf, 5.0, 5.0, 1.0, -1.0, -kInf})));
+  CHECK(matches(down.indices, tensor({1, 4, 5, 2, 7, 0, 6, 3})));
+  CHECK(matches(argsort(x), up.indices));
+  CHECK(matches(argsort(tensor({true, false, true, false})), tensor({1, 3, 0, 2})));
+}
+
+TEST_CASE("sort along any dimension of any layout") {
+  const Tensor plain = scrambled({3, 5, 4}, int64);
+  for (const Tensor& x : {plain, stored_transposed(plain), stored_with_gaps(plain)}) {
+    for (std::int64_t dim = -3; dim < 3; ++dim) {
+      for (const bool descending : {false, true}) {
+        const ValuesAndIndices sorted = sort(x, dim, descending);
+        CHECK(matches(gather(x, dim, sorted.indices), sorted.values));
+        const std::int64_t size = x.size(dim);
+        const Tensor first = narrow(sorted.values, dim, 0, size - 1);
+        const Tensor second = narrow(sorted.values, dim, 1, size - 1);
+        CHECK(all(descending ? first > second : first < second).item<bool>());
+        for (std::int64_t k = 0; k <= size; ++k) {
+          const ValuesAndIndices top = topk(x, k, dim, descending);
+          CHECK(matches(top.values, narrow(sorted.values, dim, 0, k).clone()));
+          CHECK(matches(top.indices, narrow(sorted.indices, dim, 0, k).clone()));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("topk takes the first among equals") {
+  const Tensor x = tensor({1.0, 3.0, kNaN, 3.0, 1.0, 3.0, 2.0});
+  CHECK(matches(topk(x, 3).indices, tensor({2, 1, 3})));
+  CHECK(matches(topk(x, 3, 0, false).indices, tensor({0, 4, 6})));
+  CHECK(message_of<ValueError>([&] { topk(x, 8); }) ==
+        "topk: got k 8, needed 0 to 7, the size of dimension 0");
+  CHECK_THROWS_AS(topk(x, -1), ValueError);
+  CHECK_THROWS_AS(topk(x, 1, 1), IndexError);
+}
+
+TEST_CASE("sorting numbers and nothing") {
+  const ValuesAndIndices number = sort(full({}, 2.0));
+  CHECK(number.values.dim() == 0);
+  CHECK(number.indices.item<int>() == 0);
+  CHECK(topk(full({}, 2.0), 1).values.dim() == 0);
+  CHECK(sort(zeros({0})).indices.shape() == Shape{0});
+  CHECK(sort(zeros({2, 0}), 0).values.shape() == Shape{2, 0});
+  CHECK(topk(zeros({0, 3}), 2).values.shape() == Shape{0, 2});
+  CHECK(topk(zeros({0}), 0).values.shape() == Shape{0});
+}

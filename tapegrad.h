@@ -2,11 +2,17 @@
 // Read next: tensor/tensor.h, then autograd/tape.h, which holds the idea.
 #pragma once
 
+#include <tapegrad/autograd/backward.h>
 #include <tapegrad/autograd/backward_hook.h>
 #include <tapegrad/autograd/gradcheck.h>
+#include <tapegrad/autograd/named_parameter.h>
 #include <tapegrad/autograd/node.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/record_fused.h>
+#include <tapegrad/autograd/row_policy.h>
+#include <tapegrad/autograd/row_sparse.h>
+#include <tapegrad/autograd/slice_gradient.h>
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/autograd/variable.h>
 #include <tapegrad/nn/activations.h>

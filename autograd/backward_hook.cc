@@ -14,6 +14,17 @@
 
 namespace tapegrad {
 
+namespace {
+
+// What has been collected in one pass.
+struct Notes {
+  std::vector<Variable> grad_inputs;
+  std::vector<Variable> grad_outputs;
+  bool called = false;
+};
+
+}  // namespace
+
 struct BackwardHook::Plan {
   std::string name;
   Function function;
@@ -21,7 +32,7 @@ struct BackwardHook::Plan {
   std::size_t outputs = 0;
   bool wanted = false;  // an input wants a gradient
 
-  void call(BackwardHookNotes& notes) const {
+  void call(Notes& notes) const {
     if (std::exchange(notes.called, true)) return;
     notes.grad_inputs.resize(inputs);
     notes.grad_outputs.resize(outputs);
@@ -83,16 +94,16 @@ void note(std::vector<Variable>& list, std::size_t i, const Variable& gradient) 
 
 std::vector<Variable> BackwardHook::enter(const std::vector<Variable>& inputs) {
   plan_->inputs = inputs.size();
-  plan_->wanted = tape().recording() && std::ranges::any_of(inputs, detail::is_tracked);
+  plan_->wanted = tape().recording() && std::ranges::any_of(inputs, &Variable::requires_grad);
   return side(
       inputs,
       [plan = plan_](std::size_t i, const Variable& dy) {
-        BackwardHookNotes& notes = BackwardPass::running().notes(plan.get());
+        Notes& notes = BackwardPass::running().notes<Notes>(plan.get());
         plan->call(notes);
         return notes.grad_inputs[i].defined() ? notes.grad_inputs[i] : dy * 0;
       },
       [plan = plan_](std::size_t i, const Variable& dy) {
-        note(BackwardPass::running().notes(plan.get()).grad_inputs, i, dy);
+        note(BackwardPass::running().notes<Notes>(plan.get()).grad_inputs, i, dy);
         return dy;
       });
 }
@@ -102,11 +113,11 @@ std::vector<Variable> BackwardHook::leave(const std::vector<Variable>& outputs) 
   return side(
       outputs,
       [plan = plan_](std::size_t, const Variable& dy) {
-        if (!plan->wanted) plan->call(BackwardPass::running().notes(plan.get()));
+        if (!plan->wanted) plan->call(BackwardPass::running().notes<Notes>(plan.get()));
         return dy;
       },
       [plan = plan_](std::size_t i, const Variable& dy) {
-        note(BackwardPass::running().notes(plan.get()).grad_outputs, i, dy);
+        note(BackwardPass::running().notes<Notes>(plan.get()).grad_outputs, i, dy);
         return dy;
       });
 }

@@ -1,167 +1,134 @@
-// Leaf: the one shared place behind all handles to a parameter. It holds the value, the gradient,
-// and what optimisers must honour, so that nn can ask and optim obey without knowing each other.
-// Read next: autograd/record.h.
+// Node: what a gradient flows to. There are two kinds: an Entry is the result of an operation
+// (autograd/tape.h), a Leaf is a parameter. This file holds what both share, and the leaf.
+//
+// Invariants of a leaf (each has a test of its number in tests/autograd/node_test.cc):
+//   1. A Tensor taken from value() is a snapshot: later changes of the leaf do not reach it.
+//   2. version() grows with every change of the value, and with nothing else. Flushing pending rows
+//      is no change: the step that they were pending for was counted when it was recorded.
+//   3. value() has no pending rows; stored() may have.
+//   4. The gradient has the value's shape and type, and no history.
+//   5. Only a backward pass that succeeded, clipping, set_grad() and zero_grad() change it.
+//
+// Read next: autograd/row_sparse.h.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <atomic>
+#include <functional>
 #include <memory>
-#include <optional>
-#include <span>
-#include <utility>
-#include <vector>
 
-#include <tapegrad/autograd/variable.h>
+#include <tapegrad/autograd/row_policy.h>
+#include <tapegrad/autograd/row_sparse.h>
 
 namespace tapegrad {
 
-// A row-sparse contribution as a lookup gives it: rows[i] is to be added to the table's row ids[i];
-// ids may repeat. Rows of id `skip` (padding) do not count.
-struct RowPieces {
-  Tensor ids;   // (count) int64
-  Tensor rows;  // (count, width)
-  std::int64_t skip = -1;
-  bool distinct = false;  // known: no id repeats, none is skipped
-};
+class Entry;
+class Leaf;
+class Variable;
 
-// A gradient that is being summed up: nothing, dense, or row-sparse pieces.
-struct GradientSum {
-  Variable dense;
-  std::vector<RowPieces> rows;
-
-  bool empty() const { return !dense.defined() && rows.empty(); }
-  void clear() {
-    dense = Variable();
-    rows.clear();
-  }
-};
-
-// Hooks by their numbers; shared, so that one can remove itself while it runs.
-using Hooks = std::vector<std::pair<std::size_t, std::shared_ptr<const Variable::Hook>>>;
-
-// What an optimiser applies to every row of a table after each step: Keras' constraints, with its
-// epsilon of 1e-7.
-struct RowConstraint {
-  enum class Kind {
-    none,
-    max_norm,      // row * min(norm, limit) / (norm + 1e-7)
-    non_negative,  // max(row, 0)
-    unit_norm      // row / (norm + 1e-7)
-  };
-  Kind kind = Kind::none;
-  double limit = 0;  // of max_norm
-};
-
-// Who keeps numbers beside each row of a table, as an optimiser does. Rows without a gradient may
-// wait for their steps until somebody looks at them: then the keeper brings them up to date, which
-// counts as no change. It is called through the leaf's functions of the same names.
-class RowState {
+// Counted by the handles that refer to it. Leaves may be shared by threads, entries may not.
+class Node {
  public:
-  virtual void flush() = 0;                                        // all rows
-  virtual void flush_rows(std::span<const std::int64_t> ids) = 0;  // these
-  // The table has changed: its row i was row sources[i], or is a new one (-1).
-  virtual void remap_rows(std::span<const std::int64_t> sources) = 0;
+  bool is_leaf() const { return is_leaf_; }
+  inline Leaf& as_leaf();
+  inline Entry& as_entry();
 
  protected:
-  ~RowState() = default;
+  explicit Node(bool is_leaf) : is_leaf_(is_leaf) {}
+  ~Node() = default;
+
+ private:
+  friend class BackwardPass;
+  friend class NodePtr;
+  void retain() noexcept {
+    if (is_leaf_) return retain_leaf();
+    ++references_;
+  }
+  void release() noexcept {
+    if (is_leaf_) return release_leaf();
+    if (--references_ == 0) destroy(this);
+  }
+  void retain_leaf() noexcept;  // atomic once there is a second thread
+  void release_leaf() noexcept;
+  static void destroy(Node* node) noexcept;
+
+  std::uint32_t references_ = 0;
+  bool is_leaf_;
 };
+
+// A counted handle to a node, or null.
+class NodePtr {
+ public:
+  NodePtr() = default;
+  explicit NodePtr(Node* node) noexcept : node_(node) {
+    if (node_ != nullptr) node_->retain();
+  }
+  NodePtr(const NodePtr& other) noexcept : NodePtr(other.node_) {}
+  NodePtr(NodePtr&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  NodePtr& operator=(NodePtr other) noexcept {
+    std::swap(node_, other.node_);
+    return *this;
+  }
+  ~NodePtr() { reset(); }
+
+  void reset() noexcept {
+    if (node_ != nullptr) std::exchange(node_, nullptr)->release();
+  }
+  Node* get() const { return node_; }
+  Node& operator*() const { return *node_; }
+  Node* operator->() const { return node_; }
+  explicit operator bool() const { return node_ != nullptr; }
+
+ private:
+  Node* node_ = nullptr;
+};
+
+// Functions that see a gradient before it is used, each with its number; shared, so that a hook can
+// remove itself while it runs.
+using Hook = std::function<Variable(const Variable& gradient)>;
+using Hooks = std::vector<std::pair<std::size_t, std::shared_ptr<const Hook>>>;
 
 class Leaf : public Node {
  public:
-  Leaf(Tensor value, bool requires_grad);
-  ~Leaf() = default;
+  Leaf(Tensor value, bool wants_grad);
+  ~Leaf();
 
-  // The value, all rows up to date; and as it lies in memory, for its sizes and type, and for rows
-  // that were settled.
+  bool requires_grad;
+  Hooks hooks;
+
+  // The value, and as it lies in memory: for its sizes and type, and for rows that were flushed.
   const Tensor& value() {
-    if (pending_rows_of_ != nullptr) flush();
+    flush();
     return value_;
   }
   const Tensor& stored() const { return value_; }
-  // To write to. Memory that somebody else looks at is left alone: the leaf moves to a copy. What
-  // the tape has noted of the value becomes stale.
+  // To write to. If somebody else holds the memory, the leaf moves to a copy first.
   Tensor& writable_value();
-  Tensor& writable_stored();  // the same while rows are behind, for those who know which
+  Tensor& writable_stored();  // for those who know which rows are pending
   void set_value(Tensor value);
-  std::uint32_t version() const { return changes_ + value_.version(); }
+  std::uint32_t version() const { return changes_ + value_.version(); }  // wraps around
 
-  // Rows --------------------------------------------------------------------------------------
-  void flush();
-  void flush_rows(const Tensor& ids);  // int64 and contiguous, in range
-  void add_keeper(RowState& keeper);
-  void remove_keeper(RowState& keeper);
-  // Says whether rows wait for `keeper`, of which there is one at a time: the others settle first.
-  void set_pending_rows(RowState& keeper, bool behind);
-  // A new table whose row i is the old one's row sources[i], or rows of `fresh`, in their order,
-  // where that is -1. What was remembered of rows goes along; a gradient is dropped.
-  void remap_rows(std::span<const std::int64_t> sources, const Tensor& fresh);
-
-  bool requires_grad = true;
-  GradientSum grad;    // what backward() has added up
-  GradientSum staged;  // what the playback in progress has delivered so far
-  Leaf* next_staged = nullptr;
-  std::uint64_t grad_changes = 0;  // counts what happens to grad
-
-  // The gradient, made dense / distinct rows; the caller has checked that there is one.
-  Tensor dense_grad() const;
-  const RowPieces& coalesced_grad();
-
-  // What optimisers must honour ---------------------------------------------------------------
-  // Rows and columns of the value (dimension 0 and 1) that nobody may move. IndexError for one that
-  // there is not. Sorted.
-  void freeze_rows(std::span<const std::int64_t> rows);
-  void freeze_columns(std::span<const std::int64_t> columns);
-  void unfreeze_rows();
-  void unfreeze_rows(std::span<const std::int64_t> rows);
-  void unfreeze_columns();
-  const std::vector<std::int64_t>& frozen_rows() const { return frozen_rows_; }
-  const std::vector<std::int64_t>& frozen_columns() const { return frozen_columns_; }
-  // The row of padding is not to be moved either.
-  void set_padding_row(std::optional<std::int64_t> row);
-  std::optional<std::int64_t> padding_row() const { return padding_row_; }
-  bool is_held(std::int64_t row) const;  // frozen, or padding
-  bool has_held_rows() const { return padding_row_.has_value() || !frozen_rows_.empty(); }
-  // Multiplies the learning rate.
-  void set_rate_multiplier(double multiplier);
-  double rate_multiplier() const { return rate_multiplier_; }
-  void set_constraint(RowConstraint constraint);
-  const RowConstraint& constraint() const { return constraint_; }
-  // Steps move only the rows that have a gradient, as torch.optim.SparseAdam does.
-  void set_sparse(bool sparse);
-  bool sparse() const { return sparse_; }
-  // Copies all of these.
-  void copy_policy_from(const Leaf& other);
-
-  // Rows that a lookup has scaled (max_norm) since the last step, and by how much.
-  void note_renormalized(std::int64_t row, double factor) {
-    renormalized.emplace_back(row, factor);
+  // Rows: what optimizers must honor, and the steps that rows have pending (row_policy.h).
+  void flush() {
+    if (policy_ != nullptr && policy_->has_pending_rows()) flush_pending_rows(nullptr);
   }
-  std::vector<std::pair<std::int64_t, double>> renormalized;
+  void flush_rows(const Tensor& ids) {  // int64, contiguous, in range
+    if (policy_ != nullptr && policy_->has_pending_rows()) flush_pending_rows(&ids);
+  }
+  RowPolicy& row_policy();  // makes one if there is none
+  const RowPolicy& row_policy() const;
+  void copy_policy_from(const Leaf& other);  // and requires_grad
 
-  Hooks hooks;
+  GradientSum grad;
+  std::atomic<std::uint64_t> slot = 0;  // where the gradient is in the running BackwardPass
 
  private:
+  void flush_pending_rows(const Tensor* ids);  // null: all
+
   Tensor value_;
-  std::uint32_t changes_ = 0;
-  RowState* pending_rows_of_ = nullptr;
-  std::vector<RowState*> keepers_;
-  std::vector<std::int64_t> frozen_rows_;
-  std::vector<std::int64_t> frozen_columns_;
-  std::optional<std::int64_t> padding_row_;
-  double rate_multiplier_ = 1;
-  RowConstraint constraint_;
-  bool sparse_ = false;
+  std::uint32_t changes_;
+  std::unique_ptr<RowPolicy> policy_;
 };
 
 inline Leaf& Node::as_leaf() { return static_cast<Leaf&>(*this); }
-
-// `into` += rows for every piece; into is (table rows, width) (autograd/row_sparse.cc).
-void add_rows(Tensor& into, const RowPieces& pieces);
-
-// The same with distinct ids, in the order of first occurrence. Where none repeats, the rows are
-// those given, not copies. With `pick` and `scale` (either may be undefined), ids[i] gets
-// scale[i] * rows[pick[i]].
-RowPieces coalesce(const RowPieces& pieces, const Tensor& pick = {}, const Tensor& scale = {});
-RowPieces coalesce(const std::vector<RowPieces>& pieces);  // all as one
 
 }  // namespace tapegrad

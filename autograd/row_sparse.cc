@@ -1,6 +1,7 @@
-// Row-sparse gradients: many contributions to few rows, made one row each. Read next:
-// autograd/backward.cc.
-#include <tapegrad/autograd/node.h>
+// Row-sparse gradients: many contributions to few rows are added up to one row each.
+// Read next: autograd/row_policy.cc.
+#include <tapegrad/autograd/row_sparse.h>
+
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/embedding_bag.h>
@@ -13,38 +14,38 @@ const T* data_or_null(const Tensor& x) {
   return x.defined() ? x.data<T>() : nullptr;
 }
 
-// sums[targets[i]] += scale[i] * rows[pick[i]], but for targets `skip`.
-void add(Tensor& sums, const std::int64_t* targets, std::int64_t skip, const RowPieces& pieces,
+// sums[targets[i]] += scale[i] * rows[pick[i]], except for targets that are `skip`.
+void add(Tensor& sums, const std::int64_t* targets, std::int64_t skip, const RowSparse& gradient,
          const Tensor& pick, const Tensor& scale) {
   visit_floating(sums.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernel::kernels<T>().scatter_add_rows(sums.mutable_data<T>(), targets, pieces.rows.data<T>(),
+    kernel::kernels<T>().scatter_add_rows(sums.mutable_data<T>(), targets, gradient.rows.data<T>(),
                                           data_or_null<std::int64_t>(pick), data_or_null<T>(scale),
-                                          static_cast<std::size_t>(pieces.ids.numel()),
+                                          static_cast<std::size_t>(gradient.ids.numel()),
                                           static_cast<std::size_t>(sums.size(1)), skip);
   });
 }
 
-RowPieces coalesced(std::span<const RowPieces> pieces, const Tensor& pick, const Tensor& scale) {
-  const RowPieces& first = pieces.front();
-  if (pieces.size() == 1 && first.distinct) return first;
+RowSparse coalesced(std::span<const RowSparse> gradients, const Tensor& pick, const Tensor& scale) {
+  const RowSparse& first = gradients.front();
+  if (gradients.size() == 1 && first.coalesced) return first;
   std::int64_t total = 0;
-  for (const RowPieces& part : pieces) total += part.ids.numel();
-  UniqueIds numbering(static_cast<std::size_t>(total));
-  Tensor numbers = Tensor::uninitialized(Shape(total), int64);
-  auto* number = numbers.mutable_data<std::int64_t>();
-  for (const RowPieces& part : pieces) {
+  for (const RowSparse& part : gradients) total += part.ids.numel();
+  UniqueIds unique(static_cast<std::size_t>(total));
+  Tensor positions = Tensor::uninitialized(Shape(total), int64);
+  auto* position = positions.mutable_data<std::int64_t>();
+  for (const RowSparse& part : gradients) {
     const auto count = static_cast<std::size_t>(part.ids.numel());
-    numbering.add(part.ids.data<std::int64_t>(), count, part.skip, number);
-    number += count;
+    unique.add(part.ids.data<std::int64_t>(), count, part.skip, position);
+    position += count;
   }
-  const bool as_it_is = pieces.size() == 1 && !pick.defined() && !scale.defined();
-  if (as_it_is && numbering.count() == total) return {first.ids, first.rows, -1, true};
+  const bool unchanged = gradients.size() == 1 && !pick.defined() && !scale.defined();
+  if (unchanged && unique.count() == total) return {first.ids, first.rows, -1, true};
 
-  const Shape shape{numbering.count(), first.rows.size(1)};
-  RowPieces result{numbering.distinct(), zeros(shape, first.rows.dtype()), -1, true};
-  const auto* target = numbers.data<std::int64_t>();
-  for (const RowPieces& part : pieces) {
+  const Shape shape{unique.count(), first.rows.size(1)};
+  RowSparse result{unique.distinct(), zeros(shape, first.rows.dtype()), -1, true};
+  const auto* target = positions.data<std::int64_t>();
+  for (const RowSparse& part : gradients) {
     add(result.rows, target, -1, part, pick, scale);
     target += part.ids.numel();
   }
@@ -53,14 +54,72 @@ RowPieces coalesced(std::span<const RowPieces> pieces, const Tensor& pick, const
 
 }  // namespace
 
-void add_rows(Tensor& into, const RowPieces& pieces) {
-  add(into, pieces.ids.data<std::int64_t>(), pieces.skip, pieces, {}, {});
+RowSparse coalesce(const RowSparse& gradient) { return coalesced({&gradient, 1}, {}, {}); }
+RowSparse coalesce(std::span<const RowSparse> gradients) { return coalesced(gradients, {}, {}); }
+RowSparse coalesce(const RowSparse& gradient, const Tensor& pick, const Tensor& scale) {
+  return coalesced({&gradient, 1}, pick, scale);
 }
 
-RowPieces coalesce(const RowPieces& pieces, const Tensor& pick, const Tensor& scale) {
-  return coalesced({&pieces, 1}, pick, scale);
+void add_rows(Tensor& table, const RowSparse& gradient) {
+  add(table, gradient.ids.data<std::int64_t>(), gradient.skip, gradient, {}, {});
 }
 
-RowPieces coalesce(const std::vector<RowPieces>& pieces) { return coalesced(pieces, {}, {}); }
+// GradientSum -------------------------------------------------------------------------------------
+
+void GradientSum::add(Tensor gradient, const Tensor& like) {
+  ++version_;
+  if (!dense_.defined()) {  // a rule may have handed the same gradient to several inputs
+    const bool own = gradient.is_exclusive() && gradient.is_contiguous();
+    dense_ = own ? std::move(gradient) : gradient.clone();
+  } else if (dense_.is_exclusive() && dense_.is_contiguous()) {
+    dense_.add_(gradient);
+  } else {
+    dense_ = tapegrad::add(dense_, gradient);
+  }
+  if (is_row_sparse()) make_dense(like);
+}
+
+void GradientSum::add(RowSparse gradient, const Tensor& like) {
+  ++version_;
+  rows_.push_back(std::move(gradient));
+  if (dense_.defined()) make_dense(like);
+}
+
+void GradientSum::set(Tensor gradient) {
+  clear();
+  dense_ = std::move(gradient);
+}
+
+void GradientSum::clear() {
+  ++version_;
+  dense_ = Tensor();
+  rows_.clear();
+}
+
+Tensor GradientSum::dense(const Tensor& like) const {
+  if (rows_.empty()) return dense_;
+  Tensor total = dense_.defined() ? dense_.clone() : zeros_like(like);
+  for (const RowSparse& part : rows_) add_rows(total, part);
+  return total;
+}
+
+void GradientSum::make_dense(const Tensor& like) {
+  dense_ = dense(like);
+  rows_.clear();
+}
+
+const RowSparse& GradientSum::rows() {
+  RowSparse sum = coalesce(rows_);
+  rows_.clear();
+  rows_.push_back(std::move(sum));
+  return rows_.front();
+}
+
+Tensor& GradientSum::writable() {
+  Tensor& elements = dense_.defined() ? dense_ : (rows(), rows_.front().rows);
+  if (!elements.is_exclusive() || !elements.is_contiguous()) elements = elements.clone();
+  ++version_;
+  return elements;
+}
 
 }  // namespace tapegrad

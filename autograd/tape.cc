@@ -1,10 +1,5 @@
+// The list: entries join it, leave it, and are dropped in a loop. Read next: autograd/backward.cc.
 #include <tapegrad/autograd/tape.h>
-
-#include <ostream>
-#include <string>
-
-#include <tapegrad/autograd/record.h>
-#include <tapegrad/tensor/pool.h>
 
 namespace tapegrad {
 
@@ -15,12 +10,11 @@ Tape& Tape::make() {
   struct Owner {
     Tape* tape = nullptr;
     ~Owner() {
-      Tape::current_ = nullptr;
-      if (tape == nullptr) return;
-      if (tape->size_ == 0) {
-        delete tape;
-      } else {
+      current_ = nullptr;
+      if (tape != nullptr && tape->size_ > 0) {
         tape->orphaned_ = true;
+      } else {
+        delete tape;
       }
     }
   };
@@ -48,23 +42,20 @@ void Tape::unlink(Entry* entry) noexcept {
 // here and are queued, so that a chain of any length is dropped in a loop.
 void Tape::drop(Entry* entry) noexcept {
   unlink(entry);
-  entry->older_ = dead_;
-  dead_ = entry;
+  entry->older_ = dropped_;
+  dropped_ = entry;
   if (dropping_) return;
   dropping_ = true;
-  while (dead_ != nullptr) {
-    Entry* next = dead_;
-    dead_ = next->older_;
-    void* const block = next;
-    const std::size_t bytes = next->block_bytes_;
-    next->~Entry();
-    memory::pool_deallocate(block, bytes);
+  while (dropped_ != nullptr) {
+    Entry* const next = dropped_;
+    dropped_ = next->older_;
+    delete next;
   }
   dropping_ = false;
   if (orphaned_ && size_ == 0) delete this;
 }
 
-void Node::drop(Node* node) noexcept {
+void Node::destroy(Node* node) noexcept {
   if (node->is_leaf()) {
     delete &node->as_leaf();
   } else {
@@ -73,58 +64,11 @@ void Node::drop(Node* node) noexcept {
   }
 }
 
-Entry::Entry(const char* name, const Tensor& value, std::size_t block_bytes)
-    : Node(false),
-      name_(name),
-      tape_(&tape()),
-      block_bytes_(static_cast<std::uint32_t>(block_bytes)),
-      dim_(static_cast<std::uint8_t>(value.dim())),
-      dtype_(value.dtype()) {
-  const auto sizes = value.sizes();
-  sizes_ = reinterpret_cast<std::int64_t*>(reinterpret_cast<std::byte*>(this) + block_bytes) -
-           sizes.size();
-  for (std::size_t i = 0; i < sizes.size(); ++i) sizes_[i] = sizes[i];  // quicker than memcpy
+Entry::Entry(const char* name, const Tensor& value)
+    : Node(false), name_(name), tape_(&tape()), dtype_(value.dtype()), shape_(value.sizes()) {
   tape_->append(this);
 }
 
 Entry::~Entry() = default;
-
-void Entry::check_thread(const Node& input, const char* operation) const {
-  if (!input.is_leaf() && static_cast<const Entry&>(input).tape_ != tape_) {
-    throw AutogradError(std::string(operation) +
-                        ": an input was recorded on another thread; history stays on its thread, "
-                        "pass detach() or value() across");
-  }
-}
-
-namespace detail {
-
-void throw_overwritten(const char* operation) {
-  throw AutogradError("backward: the result of '" + std::string(operation) +
-                      "', which its rule needs, was overwritten in place since it was recorded; "
-                      "change a clone() instead");
-}
-
-}  // namespace detail
-
-std::ostream& operator<<(std::ostream& out, const Tape& tape) {
-  for (const Entry* entry = tape.oldest(); entry != nullptr; entry = Tape::next(entry)) {
-    out << '#' << entry->number() << ' ' << entry->name() << ' ' << to_string(entry->sizes());
-    const char* separator = " <- ";
-    for (std::size_t i = 0; i < entry->input_count(); ++i) {
-      Node* input = entry->input(i);
-      if (input == nullptr) continue;
-      out << separator;
-      separator = ", ";
-      if (input->is_leaf()) {
-        out << "leaf " << to_string(input->as_leaf().value().sizes());
-      } else {
-        out << '#' << input->as_entry().number();
-      }
-    }
-    out << '\n';
-  }
-  return out;
-}
 
 }  // namespace tapegrad

@@ -1,4 +1,4 @@
-// The tape: how the library remembers where numbers came from, and walks back to find gradients.
+// The tape: how the library remembers where values came from, and walks back to find gradients.
 //
 // The idea. Every operation on Variables computes its result and, if an input wants a gradient,
 // appends an Entry to the thread's Tape:
@@ -13,19 +13,20 @@
 // An entry holds, for each input that wants a gradient, a counted handle to that input (its entry,
 // or its leaf) and a rule: given dy, the gradient of the entry's result, what is the input's
 // gradient? For tanh it is dy * (1 - y * y). Rules are written with Variable operations, next to
-// the operation itself (autograd/ops/elementwise.cc and its neighbours), so that gradients can be
+// the operation itself (autograd/ops/elementwise.cc and its neighbors), so that gradients can be
 // recorded and differentiated again.
 //
-// loss.backward() gives the loss's entry the pending gradient 1 and plays the tape in reverse,
-// newest to oldest: an entry with a pending gradient fires, that is, it calls its rules and adds
-// what they return to the pending gradients of its inputs. Leaves collect theirs in grad(). Since
-// an entry comes after all its inputs, every gradient is complete when its entry's turn comes:
-// there is no sorting, no visited set, no recursion. The walk ends when nothing is pending.
+// loss.backward() gives the loss's entry the pending gradient 1 and walks along the tape, from the
+// newest entry to the oldest: an entry with a pending gradient fires, that is, it calls its rules
+// and adds what they return to the pending gradients of its inputs. Leaves collect theirs in
+// grad(). Since an entry comes after all its inputs, every gradient is complete when its entry's
+// turn comes: there is no sorting, no visited set, no recursion. The walk ends when nothing is
+// pending.
 //
 // Who owns what: a Variable holds a counted handle to its entry, an entry holds counted handles to
-// its inputs' entries, and the tape holds nothing: it is a list that entries enter when they are
-// made and leave when nobody refers to them any more. History lives exactly as long as somebody
-// could ask for it.
+// its inputs' entries, and the tape owns nothing: it is a list that entries join when they are made
+// and leave when nobody refers to them any more. History lives exactly as long as somebody could
+// ask for it.
 //
 // Invariants (each has a test of its number in tests/autograd/tape_test.cc):
 //   1. An entry comes after the entries of all its inputs.
@@ -38,20 +39,13 @@
 //      what it was before.
 //
 // Threads: each has its own tape; an operation on another thread's history throws.
-// Read next: autograd/record.h (how an operation writes its entry), autograd/backward.cc (the
-// walk).
+// Read next: autograd/record.h.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <iosfwd>
-#include <memory>
-#include <span>
-#include <utility>
-#include <vector>
 
-#include <tapegrad/autograd/node.h>
 #include <tapegrad/autograd/variable.h>
+#include <tapegrad/tensor/memory.h>
 
 namespace tapegrad {
 
@@ -65,40 +59,45 @@ class Entry : public Node {
   const char* name() const { return name_; }
   std::uint64_t number() const { return number_; }  // position in the order of recording
   const Tape& owner() const { return *tape_; }      // of the thread that recorded it
-  std::span<const std::int64_t> sizes() const { return {sizes_, dim_}; }  // of the result
+  std::span<const std::int64_t> sizes() const { return shape_; }  // of the result
   DType dtype() const { return dtype_; }
+  Hooks& hooks();  // makes a list if there is none
+
+  static void* operator new(std::size_t bytes) { return memory::allocate(bytes); }
+  static void operator delete(void* entry, std::size_t bytes) noexcept {
+    memory::deallocate(entry, bytes);
+  }
 
   virtual std::size_t input_count() const = 0;
   virtual Node* input(std::size_t i) const = 0;  // null for one that wanted no gradient
 
  protected:
-  // The block of memory that an entry lies in ends with the sizes of its result.
-  Entry(const char* name, const Tensor& value, std::size_t block_bytes);
+  Entry(const char* name, const Tensor& value);
   virtual ~Entry();
 
-  void check_thread(const Node& input, const char* operation) const;
+  bool is_of_this_thread(const Node& input) const {
+    return input.is_leaf() || static_cast<const Entry&>(input).tape_ == tape_;
+  }
 
-  virtual void fire(BackwardPass& playback, const Variable& dy) = 0;
+  virtual void fire(BackwardPass& pass, const Variable& dy) = 0;
   virtual void forget() = 0;  // drops inputs, rules and what they captured
 
  private:
-  friend class Node;
   friend class BackwardPass;
+  friend class Node;
   friend class Tape;
-  friend class Variable;
 
   const char* name_;
   Tape* tape_;
   Entry* older_ = nullptr;
   Entry* newer_ = nullptr;
   std::uint64_t number_;
-  std::int64_t* sizes_;
-  std::uint32_t block_bytes_;
-  std::uint8_t dim_;
-  DType dtype_;
-  bool consumed_ = false;
-  Variable pending_;  // the gradient so far; holds a reference to the entry while it is defined
+  Variable pending_;  // the gradient so far; while it is defined, the pass refers to this entry
   std::unique_ptr<Hooks> hooks_;
+  DType dtype_;
+  bool consumed_ = false;  // a pass has fired and forgotten it
+  bool wanted_ = false;    // a pass of grad() needs its gradient
+  Shape shape_;
 };
 
 inline Entry& Node::as_entry() { return static_cast<Entry&>(*this); }
@@ -116,10 +115,10 @@ class Tape {
   Tape& operator=(const Tape&) = delete;
 
  private:
+  friend class BackwardPass;
   friend class Entry;
   friend class NoGrad;
   friend class Node;
-  friend class BackwardPass;
   friend class Variable;
   friend Tape& tape();
 
@@ -132,13 +131,13 @@ class Tape {
 
   Entry* oldest_ = nullptr;
   Entry* newest_ = nullptr;
-  Entry* dead_ = nullptr;  // entries to be destroyed by the drop() that is running
+  Entry* dropped_ = nullptr;  // entries that the running drop() has still to destroy
   std::size_t size_ = 0;
   bool recording_ = true;
   bool dropping_ = false;
   bool orphaned_ = false;          // its thread has ended; goes with its last entry
   const Entry* firing_ = nullptr;  // whose rules are running
-  BackwardPass* playing_ = nullptr;
+  BackwardPass* pass_ = nullptr;   // the running one
 
   static thread_local constinit Tape* current_;
 };

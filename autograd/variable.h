@@ -1,71 +1,17 @@
 // Variable: a Tensor, and where it came from. What can be done with Variables is declared in
-// autograd/ops.h; how history is kept and played back is told in autograd/tape.h, the file to read
-// next.
+// autograd/ops.h. Read next: autograd/node.h.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <iosfwd>
-#include <memory>
-#include <span>
-#include <string>
 #include <type_traits>
-#include <utility>
-#include <vector>
 
+#include <tapegrad/autograd/node.h>
 #include <tapegrad/tensor/ops.h>
-#include <tapegrad/tensor/tensor.h>
 
 namespace tapegrad {
 
-class Entry;
-class Leaf;
-class Variable;
-
-// Something that can receive a gradient: a Leaf (autograd/node.h) or an Entry (autograd/tape.h).
-// Counted by the Variables and entries that refer to it.
-class Node {
- public:
-  bool is_leaf() const { return is_leaf_; }
-  inline Leaf& as_leaf();
-  inline Entry& as_entry();
-
-  static void retain(Node* node) noexcept {
-    if (node->is_leaf_ && !TAPEGRAD_SINGLE_THREADED) {  // parameters may be shared by threads
-      __atomic_add_fetch(&node->references_, 1U, __ATOMIC_RELAXED);
-    } else {
-      ++node->references_;
-    }
-  }
-  static void release(Node* node) noexcept {
-    if (node->is_leaf_ && !TAPEGRAD_SINGLE_THREADED) {
-      if (__atomic_sub_fetch(&node->references_, 1U, __ATOMIC_ACQ_REL) == 0) drop(node);
-    } else if (--node->references_ == 0) {
-      drop(node);
-    }
-  }
-
- protected:
-  explicit Node(bool is_leaf) : is_leaf_(is_leaf) {}
-  ~Node() = default;
-
- private:
-  friend class BackwardPass;
-  static void drop(Node* node) noexcept;  // no reference is left
-
-  std::uint32_t references_ = 0;
-  bool is_leaf_;
-  bool wanted_ = false;  // grad() was asked for it, or for something that it was computed from
-};
-
 struct BackwardOptions {
-  bool retain_graph = false;  // keep what was played back, to play it again
-};
-
-// Rows of a table's gradient: row i belongs to row ids[i] of the table; ids are distinct.
-struct RowGradient {
-  Tensor ids;   // (count) int64
-  Tensor rows;  // (count, width)
+  bool retain_graph = false;  // keep the history, to go back through it again
 };
 
 // A handle to a value with its history, if it has any:
@@ -84,47 +30,33 @@ class Variable {
   Variable() = default;   // undefined
   Variable(Tensor value)  // NOLINT: a Tensor is a constant
       : value_(std::move(value)), version_(value_.defined() ? value_.version() : 0) {}
-  Variable(Tensor value, Node* node) : Variable(std::move(value)) {
-    node_ = node;
-    if (node_ != nullptr) Node::retain(node_);
-  }
+  [[gnu::always_inline]] Variable(Tensor value, Node* node)
+      : value_(std::move(value)), node_(node), version_(value_.defined() ? value_.version() : 0) {}
   Variable(const Variable& other) noexcept
       : value_(other.value_), node_(other.node_), version_(other.version_) {
-    if (node_ != nullptr) {
-      Node::retain(node_);
-      if (node_->is_leaf()) {
-        if (version_ != leaf_version()) renew_version();
-        return;
-      }
-    }
-    if (value_.defined() && version_ != value_.version()) renew_version();
+    if (!is_current()) renew_version();
   }
-  Variable(Variable&& other) noexcept
-      : value_(std::move(other.value_)),
-        node_(std::exchange(other.node_, nullptr)),
-        version_(other.version_) {}
+  Variable(Variable&& other) noexcept = default;
   Variable& operator=(Variable other) noexcept {
     swap(other);
     return *this;
   }
+  ~Variable() = default;
   void swap(Variable& other) noexcept {
     value_.swap(other.value_);
     std::swap(node_, other.node_);
     std::swap(version_, other.version_);
   }
-  ~Variable() {
-    if (node_ != nullptr) Node::release(node_);
-  }
 
-  bool defined() const { return value_.defined() || node_ != nullptr; }
+  bool defined() const { return value_.defined() || node_; }
 
-  // The numbers. A Tensor taken from a leaf is a snapshot: set_value() and optimisers do not change
-  // it. Inside a rule, an AutogradError if the value was overwritten since it was captured.
+  // The elements. A Tensor taken from a leaf is a snapshot: set_value() and optimizers do not
+  // change it. Inside a rule, an AutogradError if the value was overwritten since the rule captured
+  // it.
   [[gnu::always_inline]] const Tensor& value() const& {
-    if (node_ != nullptr && node_->is_leaf()) return leaf_value();
-    if (value_.defined() && version_ != value_.version()) [[unlikely]]
+    if (!is_current()) [[unlikely]]
       check_stale();
-    return value_;
+    return holds_leaf() ? node_->as_leaf().value() : value_;
   }
   Tensor value() const&& { return static_cast<const Variable&>(*this).value(); }
 
@@ -146,25 +78,26 @@ class Variable {
   }
 
   // History -----------------------------------------------------------------------------------
-  bool is_leaf() const { return node_ == nullptr || node_->is_leaf(); }
-  bool requires_grad() const;
-  // On a leaf: false freezes it, for operations recorded from now on and for optimisers. On a
+  bool is_leaf() const { return !node_ || node_->is_leaf(); }
+  bool requires_grad() const {
+    return node_ && (!node_->is_leaf() || node_->as_leaf().requires_grad);
+  }
+  // On a leaf: false freezes it, for operations recorded from now on and for optimizers. On a
   // constant, true makes this handle a leaf. DTypeError unless floating-point; AutogradError for
   // a result, whose history cannot be taken away (detach() gives one without).
   void set_requires_grad(bool requires_grad);
   Variable detach() const { return Variable(value()); }  // the same value, a constant
 
   // Adds the gradients of this 1-element value (or of sum(this * gradient)) with respect to every
-  // leaf it was computed from into the leaves' grad(). Consumes the history unless told to retain
-  // it. AutogradError where there is no history or it was consumed; ShapeError for `gradient`.
+  // leaf that it was computed from to the leaves' grad(). Consumes the history unless told to
+  // retain it. AutogradError if there is no history or it was consumed; ShapeError for `gradient`.
   void backward(BackwardOptions options = {}) const;
   void backward(const Tensor& gradient, BackwardOptions options = {}) const;
 
   // Calls `hook` with the complete gradient of this variable when backward() or grad() has it,
   // before it is used; what the hook returns (of the same shape), if anything, takes its place.
-  // Hooks that a hook adds or removes count from the next time on.
-  // Gives a number for remove_hook().
-  using Hook = std::function<Variable(const Variable& gradient)>;
+  // Hooks that a hook adds or removes count from the next pass on. Returns a number for
+  // remove_hook(). AutogradError unless this wants a gradient.
   template <class Function>
   std::size_t register_hook(Function function) const {
     if constexpr (std::is_void_v<std::invoke_result_t<Function&, const Variable&>>) {
@@ -180,54 +113,47 @@ class Variable {
 
   // Leaves ------------------------------------------------------------------------------------
   // AutogradError on anything but a leaf. Gradients carry no history.
-  bool has_grad() const;
-  Tensor grad() const;           // dense; AutogradError where there is none
-  bool has_row_grad() const;     // whether the gradient is row-sparse: from lookups only
-  RowGradient row_grad() const;  // its distinct rows, without ever making the table
-  void set_grad(Tensor gradient) const;
-  void zero_grad() const;        // has_grad() is false afterwards
-  void set_value(Tensor value);  // same shape and dtype; stays the same leaf
+  bool has_grad() const { return !leaf().grad.empty(); }
+  Tensor grad() const;  // dense; AutogradError if there is none
+  bool has_row_grad() const { return leaf().grad.is_row_sparse(); }  // from lookups only
+  RowSparse row_grad() const;            // coalesced, without ever making the table
+  void set_grad(Tensor gradient) const;  // ShapeError unless of the value's shape and type
+  void zero_grad() const { leaf().grad.clear(); }  // has_grad() is false afterwards
+  void set_value(Tensor value);  // ShapeError unless of the same shape and type; stays this leaf
+  // What optimizers must honor about the rows, as frozen ones (autograd/row_policy.h).
+  RowPolicy& row_policy() const { return leaf().row_policy(); }
 
-  // For the machinery: the node, the leaf behind it (AutogradError if there is none), and the value
-  // as it lies in memory: rows of a leaf may wait there for steps of an optimiser.
-  Node* node() const { return node_; }
+  // For the machinery: the node, the leaf (AutogradError if this is none), and the value as it lies
+  // in memory, where rows of a leaf may have pending steps.
+  Node* node() const { return node_.get(); }
   Leaf& leaf() const;
-  const Tensor& stored() const {
-    return node_ != nullptr && node_->is_leaf() ? leaf_stored() : value_;
-  }
+  const Tensor& stored() const { return holds_leaf() ? node_->as_leaf().stored() : value_; }
 
  private:
   friend class BackwardPass;
-  std::uint32_t leaf_version() const noexcept;
-  const Tensor& leaf_value() const;
-  const Tensor& leaf_stored() const;
+  bool holds_leaf() const { return node_ && node_->is_leaf(); }
+  // Whether the value is what it was when this handle was made.
+  [[gnu::always_inline]] bool is_current() const {
+    if (holds_leaf()) return version_ == node_->as_leaf().version();
+    return !value_.defined() || version_ == value_.version();
+  }
+  void note_write() { version_ = value_.version(); }
   void check_stale() const;
   void renew_version() noexcept;
-  void note_version() { version_ = value_.version(); }
   std::size_t add_hook(Hook hook) const;
 
-  Tensor value_;               // not for a leaf: that has its own
-  Node* node_ = nullptr;       // counted; null for a constant
+  Tensor value_;               // not for a leaf, which has its own
+  NodePtr node_;               // null for a constant
   std::uint32_t version_ = 0;  // of the value when this handle was made; a rule's copies keep it
 };
 
 // A leaf that wants a gradient. DTypeError unless floating-point.
 Variable parameter(Tensor value, bool requires_grad = true);
 
-// A leaf with its name, as Module::parameters() lists them and optimisers take them. Optimisers
-// know parameters by identity, not by name.
-struct NamedParameter {
-  NamedParameter(std::string its_name, Variable its_variable)
-      : name(std::move(its_name)), variable(std::move(its_variable)) {}
-  NamedParameter(Variable its_variable) : variable(std::move(its_variable)) {}  // NOLINT
-  std::string name;
-  Variable variable;
-};
-
 // Prints the value as a Tensor prints, and whether it wants a gradient.
 std::ostream& operator<<(std::ostream& out, const Variable& variable);
 
-// While one exists, nothing is recorded on this thread. An optimisation: what is recorded and not
+// While one exists, nothing is recorded on this thread. An optimization: what is recorded and not
 // kept is dropped by itself.
 class NoGrad {
  public:
@@ -248,8 +174,8 @@ struct GradOptions {
                               // Variable instead of an AutogradError
 };
 
-// The gradients of `output` with respect to `inputs` (leaves or results), as Variables. Touches
-// no grad().
+// The gradients of `output` with respect to `inputs` (leaves or results), as Variables. Changes no
+// grad().
 std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& inputs,
                            GradOptions options = {});
 

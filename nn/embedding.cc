@@ -97,14 +97,14 @@ Embedding::Embedding(EmbeddingOptions options, std::int64_t rows, std::int64_t w
                                       !options.freeze.value_or(false))),
       options_(std::move(options)) {
   options_->weight = Tensor();
-  weight.leaf().set_constraint(constraint_of(*options_));
+  weight.row_policy().set_constraint(constraint_of(*options_));
   for (const Parameter* trained : {&weight, &lora_a}) {
     if (!trained->defined()) continue;
-    trained->leaf().set_sparse(options_->sparse);
-    if (is_padded(*options_)) trained->leaf().set_padding_row(options_->padding_idx);
+    trained->row_policy().set_sparse(options_->sparse);
+    if (is_padded(*options_)) trained->row_policy().set_padding_row(options_->padding_idx);
   }
   for (const Parameter* trained : {&weight, &lora_a, &lora_b}) {
-    if (trained->defined()) trained->leaf().set_rate_multiplier(options_->rate_multiplier);
+    if (trained->defined()) trained->row_policy().set_rate_multiplier(options_->rate_multiplier);
   }
 }
 
@@ -193,19 +193,19 @@ void Embedding::freeze_rows(const std::vector<std::int64_t>& rows) const {
   refuse(lora_a.defined(), kLayer,
          "freeze_rows: with LoRA the whole table is frozen, and rows move with the factor B that "
          "they share; freeze rows of a layer without LoRA");
-  weight.leaf().freeze_rows(rows);
+  weight.row_policy().freeze_rows(rows);
 }
 
 void Embedding::freeze_columns(const std::vector<std::int64_t>& columns) const {
   refuse(lora_a.defined(), kLayer,
          "freeze_columns: with LoRA the whole table is frozen already; lora_b.leaf() freezes "
          "columns of the factor");
-  weight.leaf().freeze_columns(columns);
+  weight.row_policy().freeze_columns(columns);
 }
 
-void Embedding::unfreeze_rows() const { weight.leaf().unfreeze_rows(); }
+void Embedding::unfreeze_rows() const { weight.row_policy().unfreeze_rows(); }
 
-void Embedding::unfreeze_columns() const { weight.leaf().unfreeze_columns(); }
+void Embedding::unfreeze_columns() const { weight.row_policy().unfreeze_columns(); }
 
 // Another vocabulary ------------------------------------------------------------------------------
 
@@ -225,9 +225,9 @@ void Embedding::remap_to(const char* operation, const std::vector<std::int64_t>&
   EmbeddingOptions plain = *options_;
   plain.padding_idx = std::nullopt;
   plain.dtype = weight.dtype();
-  weight.leaf().remap_rows(sources, drawn(plain, new_rows(sources), weight.size(1)));
+  weight.row_policy().remap_rows(sources, drawn(plain, new_rows(sources), weight.size(1)));
   if (lora_a.defined()) {  // new words begin as their rows of the table
-    lora_a.leaf().remap_rows(sources, zeros({new_rows(sources), lora_a.size(1)}, lora_a.dtype()));
+    lora_a.row_policy().remap_rows(sources, zeros({new_rows(sources), lora_a.size(1)}, lora_a.dtype()));
   }
   options_->padding_idx = padding;
 }

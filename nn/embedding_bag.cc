@@ -31,8 +31,8 @@ EmbeddingBag::EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::
                                 !options.freeze.value_or(false))),
       options_(std::move(options)) {
   options_->weight = Tensor();
-  weight.leaf().set_sparse(options_->sparse);
-  if (options_->padding_idx) weight.leaf().set_padding_row(options_->padding_idx);
+  weight.row_policy().set_sparse(options_->sparse);
+  if (options_->padding_idx) weight.row_policy().set_padding_row(options_->padding_idx);
 }
 
 EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim,
@@ -71,16 +71,16 @@ Variable EmbeddingBag::operator()(const Tensor& ids, const Tensor& offsets) cons
 Variable EmbeddingBag::operator()(const Tensor& ids) const { return (*this)(ids, Tensor()); }
 
 void EmbeddingBag::freeze_rows(const std::vector<std::int64_t>& rows) const {
-  weight.leaf().freeze_rows(rows);
+  weight.row_policy().freeze_rows(rows);
 }
 
 void EmbeddingBag::freeze_columns(const std::vector<std::int64_t>& columns) const {
-  weight.leaf().freeze_columns(columns);
+  weight.row_policy().freeze_columns(columns);
 }
 
-void EmbeddingBag::unfreeze_rows() const { weight.leaf().unfreeze_rows(); }
+void EmbeddingBag::unfreeze_rows() const { weight.row_policy().unfreeze_rows(); }
 
-void EmbeddingBag::unfreeze_columns() const { weight.leaf().unfreeze_columns(); }
+void EmbeddingBag::unfreeze_columns() const { weight.row_policy().unfreeze_columns(); }
 
 void EmbeddingBag::remap(const std::vector<std::int64_t>& sources) const {
   remap_to("remap", sources);
@@ -95,7 +95,7 @@ void EmbeddingBag::prune(const std::vector<std::int64_t>& rows) const {
 void EmbeddingBag::remap_to(const char* operation, const std::vector<std::int64_t>& sources) const {
   const auto padding =
       checked_sources(kLayer, operation, sources, weight.size(0), options_->padding_idx);
-  weight.leaf().remap_rows(sources,
+  weight.row_policy().remap_rows(sources,
                            normal_(empty({new_rows(sources), weight.size(1)}, weight.dtype())));
   options_->padding_idx = padding;
 }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::nn {

@@ -27,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-#include <tapegrad/autograd/variable.h>
+#include <tapegrad/autograd/named_parameter.h>
 #include <tapegrad/nn/clone.h>
 #include <tapegrad/nn/hooks.h>
 #include <tapegrad/nn/parameter.h>

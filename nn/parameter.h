@@ -34,10 +34,11 @@ class Parameter {
   bool has_grad() const { return variable().has_grad(); }
   Tensor grad() const { return variable().grad(); }
   bool has_row_grad() const { return variable().has_row_grad(); }
-  RowGradient row_grad() const { return variable().row_grad(); }
+  RowSparse row_grad() const { return variable().row_grad(); }
   void zero_grad() const { variable().zero_grad(); }
   Variable detach() const { return variable().detach(); }
   Leaf& leaf() const { return variable().leaf(); }
+  RowPolicy& row_policy() const { return variable().row_policy(); }
   template <class Function>
   std::size_t register_hook(Function function) const {
     return variable().register_hook(std::move(function));

@@ -97,7 +97,7 @@ void Adadelta::update(Leaf& leaf, State& state, std::size_t group) {
   const AdadeltaOptions& o = options_[group];
   take_step(state, AdadeltaRule{.step = static_cast<double>(state.steps),
                                 .dtype = leaf.stored().dtype(),
-                                .a = {.lr = o.lr * leaf.rate_multiplier(),
+                                .a = {.lr = o.lr * leaf.row_policy().rate_multiplier(),
                                       .rho = o.rho,
                                       .eps = o.eps,
                                       .weight_decay = o.weight_decay,

@@ -82,7 +82,7 @@ void Adagrad::update(Leaf& leaf, State& state, std::size_t group) {
   const double t = static_cast<double>(state.steps);
   take_step(state,
             AdagradRule{.step = t,
-                        .a = {.rate = o.lr * leaf.rate_multiplier() / (1 + (t - 1) * o.lr_decay),
+                        .a = {.rate = o.lr * leaf.row_policy().rate_multiplier() / (1 + (t - 1) * o.lr_decay),
                               .weight_decay = o.weight_decay,
                               .eps = o.eps,
                               .sign = o.maximize ? -1.0 : 1.0}});

@@ -50,7 +50,7 @@ template <class Options>
 void AdamWith<Options>::update(Leaf& leaf, State& state, std::size_t group) {
   const Options& o = options_[group];
   const double t = static_cast<double>(state.steps);
-  const double lr = o.lr * leaf.rate_multiplier();
+  const double lr = o.lr * leaf.row_policy().rate_multiplier();
   const bool apart = kDecayIsApart<Options>;
   AdamRule rule{.step = t,
                 .amsgrad = o.amsgrad,
@@ -63,7 +63,7 @@ void AdamWith<Options>::update(Leaf& leaf, State& state, std::size_t group) {
                       .step_size = lr / (1 - std::pow(o.betas.first, t)),
                       .sqrt_bias2 = std::sqrt(1 - std::pow(o.betas.second, t)),
                       .sign = o.maximize ? -1.0 : 1.0}};
-  if (leaf.sparse() && !leaf.grad.rows.empty()) rule.correct_as_sparse();
+  if (leaf.row_policy().sparse() && leaf.grad.is_row_sparse()) rule.correct_as_sparse();
   take_step(state, rule);
 }
 

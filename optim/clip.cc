@@ -51,28 +51,14 @@ class Norm {
   double total_ = 0;
 };
 
-// Calls change(numbers, count) on the gradient, in memory that nobody else looks at.
+// Calls change(elements, count) on the gradient, in memory that nobody else looks at.
 template <class Change>
 void change_gradient(Leaf& leaf, const Change& change) {
-  Tensor gradient;
-  if (leaf.grad.rows.empty()) {
-    gradient = leaf.grad.dense.value();
-    leaf.grad.dense = Variable();
-  } else {
-    leaf.coalesced_grad();
-    gradient = std::move(leaf.grad.rows.front().rows);
-  }
-  if (!gradient.is_exclusive() || !gradient.is_contiguous()) gradient = gradient.clone();
+  Tensor& gradient = leaf.grad.writable();
   visit_floating(gradient.dtype(), [&](auto zero) {
     using T = decltype(zero);
     change(gradient.mutable_data<T>(), static_cast<std::size_t>(gradient.numel()));
   });
-  ++leaf.grad_changes;
-  if (leaf.grad.rows.empty()) {
-    leaf.grad.dense = Variable(std::move(gradient));
-  } else {
-    leaf.grad.rows.front().rows = std::move(gradient);
-  }
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include <tapegrad/autograd/variable.h>
+#include <tapegrad/autograd/named_parameter.h>
 
 namespace tapegrad::optim {
 

@@ -28,11 +28,9 @@ std::vector<double> row_of(const Tensor& table, std::int64_t row, std::int64_t w
 
 // The row's gradient; empty if it has none.
 std::vector<double> gradient_of(Leaf& leaf, std::int64_t row, std::int64_t width) {
-  if (leaf.grad.rows.empty()) {
-    if (!leaf.grad.dense.defined()) return {};
-    return row_of(leaf.grad.dense.value().contiguous(), row, width);
-  }
-  const RowPieces& pieces = leaf.coalesced_grad();
+  if (leaf.grad.empty()) return {};
+  if (!leaf.grad.is_row_sparse()) return row_of(leaf.grad.dense(leaf.stored()).contiguous(), row, width);
+  const RowSparse& pieces = leaf.grad.rows();
   const auto ids = pieces.ids.span<std::int64_t>();
   const auto found = std::ranges::find(ids, row);
   if (found == ids.end()) return {};
@@ -69,7 +67,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
   if (state->explain == nullptr) {
     throw ValueError(start + "the parameter has not taken a step since it was made or loaded");
   }
-  if (leaf.grad_changes != state->grad_changes) {
+  if (leaf.grad.version() != state->grad_version) {
     throw ValueError(start +
                      "the gradient of the last step is gone; ask before zero_grad() and before "
                      "the next backward()");
@@ -93,8 +91,8 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
   std::string reason;
   if (!leaf.requires_grad) {
     reason = "the parameter is frozen (requires_grad is false)";
-  } else if (leaf.is_held(row)) {
-    const bool padding = row == leaf.padding_row();
+  } else if (leaf.row_policy().is_held(row)) {
+    const bool padding = row == leaf.row_policy().padding_row();
     reason = padding ? "it is the row of padding" : "the row is frozen";
     if (padding) renormalize(row_of(leaf.stored(), row, width));
   } else {
@@ -103,7 +101,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
     const std::vector<double> g = gradient_of(leaf, row, width);
     std::vector<double> p = row_of(leaf.stored(), row, width);
     const bool rested = g.empty() && state->others_rested;
-    if (leaf.constraint().kind != RowConstraint::Kind::none && !rested) {
+    if (leaf.row_policy().constraint().kind != RowConstraint::Kind::none && !rested) {
       const auto kept = std::ranges::find(state->unconstrained, row,
                                           [](const auto& entry) { return entry.first; });
       if (kept == state->unconstrained.end()) {
@@ -139,7 +137,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
     name("renormalization", renormalized);
     reason = reason.empty() ? "nothing moved it" : "moved by " + reason;
     if (g.empty()) reason += "; it was not looked up";
-    if (!leaf.frozen_columns().empty()) reason += "; some columns are frozen";
+    if (!leaf.row_policy().frozen_columns().empty()) reason += "; some columns are frozen";
   }
   std::vector<double> total(n);
   for (std::size_t i = 0; i < n; ++i) {

@@ -146,18 +146,17 @@ void Optimizer::step() {
 
 // All that could go wrong in a step.
 void Optimizer::prepare(const NamedParameter& parameter, State& state, std::size_t group) const {
-  const Leaf& leaf = parameter.variable.leaf();
+  Leaf& leaf = parameter.variable.leaf();
   const auto refuse = [&](const char* what, const Tensor& found, const char* fix) {
     throw ValueError(std::string(name_) + ": " + quoted(parameter) + " is " +
                      describe(leaf.stored()) + ", but its " + what + " is " + describe(found) +
                      "; " + fix);
   };
-  if (leaf.grad.rows.empty()) {
-    const Tensor& gradient = leaf.grad.dense.value();
+  if (!leaf.grad.is_row_sparse()) {
+    const Tensor gradient = leaf.grad.dense(leaf.stored());
     if (!alike(gradient, leaf.stored())) refuse("gradient", gradient, "call zero_grad()");
-  }
-  for (const RowPieces& pieces : leaf.grad.rows) {
-    const Tensor& rows = pieces.rows;
+  } else {
+    const Tensor& rows = leaf.grad.rows().rows;
     if (rows.dtype() != leaf.stored().dtype() || rows.size(1) != leaf.stored().size(-1)) {
       refuse("gradient's rows", rows, "call zero_grad()");
     }

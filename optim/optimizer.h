@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include <tapegrad/autograd/variable.h>
+#include <tapegrad/autograd/named_parameter.h>
 #include <tapegrad/tensor/io/state_dict.h>
 
 namespace tapegrad::optim {

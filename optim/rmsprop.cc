@@ -126,7 +126,7 @@ void RMSprop::update(Leaf& leaf, State& state, std::size_t group) {
   take_step(state, RmspropRule{.step = static_cast<double>(state.steps),
                                .centered = o.centered,
                                .dtype = leaf.stored().dtype(),
-                               .a = {.lr = o.lr * leaf.rate_multiplier(),
+                               .a = {.lr = o.lr * leaf.row_policy().rate_multiplier(),
                                      .alpha = o.alpha,
                                      .eps = o.eps,
                                      .weight_decay = o.weight_decay,

@@ -125,7 +125,7 @@ void SGD::update(Leaf& leaf, State& state, std::size_t group) {
   const SGDOptions& o = options_[group];
   take_step(state, SgdRule{.step = static_cast<double>(state.steps),
                            .dtype = leaf.stored().dtype(),
-                           .a = {.lr = o.lr * leaf.rate_multiplier(),
+                           .a = {.lr = o.lr * leaf.row_policy().rate_multiplier(),
                                  .momentum = o.momentum,
                                  .dampening = o.dampening,
                                  .weight_decay = o.weight_decay,

@@ -55,7 +55,7 @@ struct SparseAdamRule : AdamRule {
 }  // namespace
 
 void SparseAdam::check_gradient(const Leaf& leaf) const {
-  if (!leaf.grad.rows.empty()) return;
+  if (leaf.grad.is_row_sparse()) return;
   throw ValueError(
       "SparseAdam: got a dense gradient, needed a row-sparse one, which embedding() gives; use "
       "Adam");
@@ -64,7 +64,7 @@ void SparseAdam::check_gradient(const Leaf& leaf) const {
 void SparseAdam::update(Leaf& leaf, State& state, std::size_t group) {
   const SparseAdamOptions& o = options_[group];
   const double t = static_cast<double>(state.steps);
-  const double lr = o.lr * leaf.rate_multiplier();
+  const double lr = o.lr * leaf.row_policy().rate_multiplier();
   SparseAdamRule rule{{.step = t,
                        .amsgrad = false,
                        .dtype = leaf.stored().dtype(),

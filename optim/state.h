@@ -32,9 +32,9 @@ struct MovedBy {
 class Optimizer::State final : public RowState {
  public:
   explicit State(Variable parameter) : variable_(std::move(parameter)), leaf(variable_.leaf()) {
-    leaf.add_keeper(*this);
+    leaf.row_policy().add_state(*this);
   }
-  ~State() { leaf.remove_keeper(*this); }
+  ~State() { leaf.row_policy().remove_state(*this); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
@@ -57,7 +57,7 @@ class Optimizer::State final : public RowState {
   // how to take it apart; which rows max_norm had scaled; rows that the constraint changed, as they
   // were.
   using Explain = MovedBy (*)(const State& state, double p, const double* moments, double g);
-  std::uint64_t grad_changes = 0;
+  std::uint64_t grad_version = 0;
   alignas(8) std::array<std::byte, 128> rule;
   Explain explain = nullptr;
   bool others_rested = false;  // rows without a gradient took no step, and owe none

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace tapegrad::memory {
 
@@ -18,5 +19,19 @@ void deallocate(void* block, std::size_t bytes) noexcept;
 
 // How often this thread had to ask the system so far. Tests hold training steps to zero.
 std::size_t system_allocations();
+
+// A std::vector in such memory, for lists that each operation or step makes anew.
+template <class T>
+struct Allocator {
+  using value_type = T;
+  Allocator() = default;
+  template <class Other>
+  Allocator(const Allocator<Other>&) {}  // NOLINT: allocators convert
+  T* allocate(std::size_t n) { return static_cast<T*>(memory::allocate(n * sizeof(T))); }
+  void deallocate(T* block, std::size_t n) noexcept { memory::deallocate(block, n * sizeof(T)); }
+  friend bool operator==(const Allocator&, const Allocator&) { return true; }
+};
+template <class T>
+using Vector = std::vector<T, Allocator<T>>;
 
 }  // namespace tapegrad::memory

@@ -19,16 +19,14 @@ Shape::Shape(std::initializer_list<Size> sizes) {
   for (const Size size : sizes) push_back(size.value);
 }
 
-Shape::Shape(std::span<const std::int64_t> sizes) {
-  for (const std::int64_t size : sizes) push_back(size);
+void Shape::throw_too_many() {
+  throw ShapeError("Shape: more than " + std::to_string(kMaxDims) + " dimensions");
 }
 
 void Shape::push_back(std::int64_t size) { insert(dim_, size); }
 
 void Shape::insert(std::int64_t position, std::int64_t size) {
-  if (dim_ == kMaxDims) {
-    throw ShapeError("Shape: more than " + std::to_string(kMaxDims) + " dimensions");
-  }
+  if (dim_ == kMaxDims) throw_too_many();
   for (std::int64_t i = dim_; i > position; --i) (*this)[i] = (*this)[i - 1];
   (*this)[position] = size;
   ++dim_;

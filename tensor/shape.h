@@ -30,7 +30,11 @@ class Shape {
   Shape(std::initializer_list<Size> sizes);  // NOLINT: `zeros({2, 3})` is the purpose
   template <std::integral T>
   constexpr Shape(T size) : values_{static_cast<std::int64_t>(size)}, dim_(1) {}  // NOLINT
-  Shape(std::span<const std::int64_t> sizes);                                     // NOLINT
+  Shape(std::span<const std::int64_t> sizes)                                      // NOLINT
+      : dim_(static_cast<std::int64_t>(sizes.size())) {
+    if (dim_ > kMaxDims) throw_too_many();
+    for (std::size_t i = 0; i < sizes.size(); ++i) values_[i] = sizes[i];
+  }
   Shape(const std::vector<std::int64_t>& sizes)                                   // NOLINT
       : Shape(std::span<const std::int64_t>(sizes)) {}
 
@@ -56,6 +60,8 @@ class Shape {
   }
 
  private:
+  [[noreturn]] static void throw_too_many();
+
   std::array<std::int64_t, kMaxDims> values_{};
   std::int64_t dim_ = 0;
 };

@@ -224,16 +224,12 @@ void Tensor::throw_undefined() {
   throw ValueError("Tensor: used before it was given a value (default constructed)");
 }
 
-std::int64_t Tensor::size(std::int64_t dim) const {
-  const TensorBody& b = body();
-  if (b.dim == 0) throw IndexError("size: a 0-d tensor has no dimension " + std::to_string(dim));
-  return b.sizes()[wrap_dim(dim, b.dim, "size")];
-}
-
-std::int64_t Tensor::stride(std::int64_t dim) const {
-  const TensorBody& b = body();
-  if (b.dim == 0) throw IndexError("stride: a 0-d tensor has no dimension " + std::to_string(dim));
-  return b.strides()[wrap_dim(dim, b.dim, "stride")];
+void Tensor::throw_no_dim(const char* operation, std::int64_t dim) const {
+  if (body().dim == 0) {
+    throw IndexError(std::string(operation) + ": a 0-d tensor has no dimension " +
+                     std::to_string(dim));
+  }
+  wrap_dim(dim, body().dim, operation);
 }
 
 std::int64_t Tensor::offset_of(const Shape& index) const {

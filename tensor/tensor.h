@@ -108,8 +108,11 @@ class Tensor {
 
   // What it looks like ------------------------------------------------------------------------
   std::int64_t dim() const { return body().dim; }
-  std::int64_t size(std::int64_t dim) const;    // negative counts from the end; IndexError
-  std::int64_t stride(std::int64_t dim) const;  // in elements
+  // Of one dimension; a negative one counts from the end. IndexError.
+  std::int64_t size(std::int64_t dim) const { return body().sizes()[position_of(dim, "size")]; }
+  std::int64_t stride(std::int64_t dim) const {  // in elements
+    return body().strides()[position_of(dim, "stride")];
+  }
   std::span<const std::int64_t> sizes() const { return {body().sizes(), body().dim}; }
   std::span<const std::int64_t> strides() const { return {body().strides(), body().dim}; }
   Shape shape() const { return Shape(sizes()); }
@@ -208,6 +211,14 @@ class Tensor {
     return *body_;
   }
   [[noreturn]] static void throw_undefined();
+  std::int64_t position_of(std::int64_t dim, const char* operation) const {
+    const std::int64_t dims = body().dim;
+    const std::int64_t position = dim < 0 ? dim + dims : dim;
+    if (position < 0 || position >= dims) [[unlikely]]
+      throw_no_dim(operation, dim);
+    return position;
+  }
+  void throw_no_dim(const char* operation, std::int64_t dim) const;
   detail::TensorBody& writable(const char* operation) {  // counts a write
     if (body_ == nullptr) throw_undefined();
     if (body_->overlapping) throw_overlapping(operation);

@@ -5,14 +5,11 @@
 #include <numbers>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/ops/fused.h>
 
 namespace tapegrad {
 namespace {
-
-// Whether rules should be made of operations that can be differentiated again.
-bool differentiable() { return tape().recording(); }
 
 Variable no_gradient(const Variable& dy) { return Variable(zeros_like(dy.value())); }
 
@@ -45,8 +42,8 @@ Variable sub(Scalar a, const Variable& b) {
 Variable mul(const Variable& a, const Variable& b) {
   // Often only one of the two wants a gradient: its rule alone is made.
   return record("mul", mul(a.value(), b.value()),
-                from(a, [&] { return [b](const Variable& dy) { return dy * b; }; }),
-                from(b, [&] { return [a](const Variable& dy) { return dy * a; }; }));
+                from(a, [&] { return [b = Variable(b)](const Variable& dy) { return dy * b; }; }),
+                from(b, [&] { return [a = Variable(a)](const Variable& dy) { return dy * a; }; }));
 }
 Variable mul(const Variable& a, Scalar b) {
   return record("mul", mul(a.value(), b), from(a, [b](const Variable& dy) { return dy * b; }));
@@ -254,26 +251,21 @@ Variable erf(const Variable& x) {
 
 // y = tanh(x)      dx = dy * (1 - y^2)
 Variable tanh(const Variable& x) {
-  return record("tanh", tanh(x.value()), from(x, [](const Variable& dy, const Variable& y) {
-                  return differentiable() ? dy * (1.0 - square(y))
-                                          : Variable(tanh_backward(dy.value(), y.value()));
-                }));
+  return record_fused("tanh", tanh(x.value()), x, tanh_backward,
+                      [](const Variable& dy, const Variable& y) { return dy * (1.0 - square(y)); });
 }
 
 // y = 1 / (1 + e^-x)      dx = dy * y * (1 - y)
 Variable sigmoid(const Variable& x) {
-  return record("sigmoid", sigmoid(x.value()), from(x, [](const Variable& dy, const Variable& y) {
-                  return differentiable() ? dy * y * (1.0 - y)
-                                          : Variable(sigmoid_backward(dy.value(), y.value()));
-                }));
+  return record_fused("sigmoid", sigmoid(x.value()), x, sigmoid_backward,
+                      [](const Variable& dy, const Variable& y) { return dy * y * (1.0 - y); });
 }
 
 // y = max(x, 0)    dx = dy, 0 where y = 0
 Variable relu(const Variable& x) {
-  return record("relu", relu(x.value()), from(x, [](const Variable& dy, const Variable& y) {
-                  return differentiable() ? where(y.value() <= 0, 0, dy)
-                                          : Variable(relu_backward(dy.value(), y.value()));
-                }));
+  return record_fused(
+      "relu", relu(x.value()), x, relu_backward,
+      [](const Variable& dy, const Variable& y) { return where(y.value() <= 0, 0, dy); });
 }
 
 // y = x > 0 ? x : slope * x        dx = dy * (x > 0 ? 1 : slope)

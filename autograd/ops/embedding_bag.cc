@@ -1,6 +1,5 @@
-// Lookups in tables: single rows, and bags of them. What reaches a table is a list of contributions
-// to rows (PlacedRows in record.h), which the engine adds up by distinct rows
-// (autograd/row_sparse.cc). Read next: autograd/gradcheck.h.
+// Lookups in tables: single rows, and bags of them. What reaches a table is a RowSparse gradient,
+// or a dense one where gradients are recorded.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -8,7 +7,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/ops/embedding_bag.h>
 
 namespace tapegrad {
@@ -30,16 +29,16 @@ std::uint32_t version_of(const Variable& table) {
 Tensor frequency_factors(const Tensor& ids, FrequencyScale kind, DType dtype) {
   if (kind == FrequencyScale::none) return {};
   const auto n = static_cast<std::size_t>(ids.numel());
-  UniqueIds numbering(n);
-  Tensor numbers = Tensor::uninitialized(Shape(ids.numel()), int64);
-  auto* const number = numbers.mutable_data<std::int64_t>();
-  numbering.add(ids.data<std::int64_t>(), n, -1, number);
+  UniqueIds unique(n);
+  Tensor positions = Tensor::uninitialized(Shape(ids.numel()), int64);
+  auto* const position = positions.mutable_data<std::int64_t>();
+  unique.add(ids.data<std::int64_t>(), n, -1, position);
   Tensor factors = Tensor::uninitialized(Shape(ids.numel()), dtype);
   visit_floating(dtype, [&](auto zero) {
     using T = decltype(zero);
     T* const to = factors.mutable_data<T>();
     for (std::size_t i = 0; i < n; ++i) {
-      const T count = static_cast<T>(numbering.occurrences()[number[i]]);
+      const T count = static_cast<T>(unique.occurrences()[position[i]]);
       to[i] = T(1) / (kind == FrequencyScale::inverse ? count : std::sqrt(count));
     }
   });
@@ -92,14 +91,15 @@ void renormalize(const char* operation, const Variable& table, const Tensor& ids
   }
   Leaf& leaf = table.leaf();
   leaf.flush_rows(ids);
+  RowPolicy& policy = leaf.row_policy();
   const auto count = static_cast<std::size_t>(ids.numel());
-  UniqueIds numbering(count);
-  Tensor numbers = Tensor::uninitialized(Shape(ids.numel()), int64);
-  numbering.add(ids.data<std::int64_t>(), count, -1, numbers.mutable_data<std::int64_t>());
-  const Tensor rows = numbering.distinct();
+  UniqueIds unique(count);
+  Tensor positions = Tensor::uninitialized(Shape(ids.numel()), int64);
+  unique.add(ids.data<std::int64_t>(), count, -1, positions.mutable_data<std::int64_t>());
+  const Tensor rows = unique.distinct();
   const std::int64_t width = leaf.stored().size(1);
-  const auto& frozen = leaf.frozen_rows();
-  const auto& columns = leaf.frozen_columns();
+  const auto& frozen = policy.frozen_rows();
+  const auto& columns = policy.frozen_columns();
   visit_floating(leaf.stored().dtype(), [&](auto zero) {
     using T = decltype(zero);
     std::vector<std::pair<std::int64_t, double>> large;  // row, factor
@@ -120,7 +120,7 @@ void renormalize(const char* operation, const Variable& table, const Tensor& ids
         if (std::ranges::binary_search(columns, j)) continue;
         to[row * width + j] *= static_cast<T>(factor);
       }
-      leaf.note_renormalized(row, factor);
+      policy.note_renormalized(row, factor);
     }
   });
 }
@@ -136,6 +136,26 @@ void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm
 
 // Rows --------------------------------------------------------------------------------------------
 
+namespace {
+
+// A rule is right only for the table that was looked up.
+void check_rows(const char* operation, const Variable& weight, std::int64_t rows) {
+  if (weight.size(0) == rows) return;
+  throw AutogradError("backward: the table of '" + std::string(operation) +
+                      "' was resized since the lookup, from " + std::to_string(rows) + " to " +
+                      std::to_string(weight.size(0)) + " rows; call backward() before resizing");
+}
+
+// The dense gradient of a table from primitives: row ids[i] gets scale[i] * rows[i].
+Variable scattered(const Variable& weight, const Tensor& ids, const Variable& rows,
+                   const Variable& scale, std::int64_t skip) {
+  Variable each = scale.defined() ? rows * unsqueeze(scale, 1) : rows;
+  if (skip >= 0) each = masked_fill(each, unsqueeze(ids == skip, 1), 0);
+  return index_add(Variable(zeros(weight.sizes(), weight.dtype())), 0, ids, each);
+}
+
+}  // namespace
+
 // y[...] = weight[ids[...]]         dweight[id] = sum of scale(id) dy[...] where ids[...] = id
 Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup options) {
   const Tensor checked = checked_ids("embedding", weight.stored(), ids);
@@ -146,16 +166,24 @@ Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup op
   }
   Tensor value = rows_at(table_for(weight, checked), checked);
   if (options.zero_padding && skip >= 0) zero_rows(value, checked, skip);
-  return record("embedding", std::move(value),
-                from(weight, [at = Variable(checked), skip, rows,
-                              kind = options.frequency_scale](const Variable& dy) {
-                  const Tensor scale = frequency_factors(at.value(), kind, dy.dtype());
-                  return PlacedRows{.ids = at.value(),
-                                    .rows = dy,
-                                    .skip = skip,
-                                    .scale = scale.defined() ? Variable(scale) : Variable(),
-                                    .table_rows = rows};
-                }));
+  const auto fused = [weight, at = Variable(checked), skip, rows,
+                      kind = options.frequency_scale](const Tensor& dy) {
+    check_rows("embedding", weight, rows);
+    const Tensor all = reshape(at.value(), {at.numel()});
+    const Tensor dy_rows = reshape(dy, {at.numel(), weight.size(1)}).contiguous();
+    const Tensor scale = frequency_factors(all, kind, dy.dtype());
+    if (scale.defined()) return coalesce({all, dy_rows, skip}, {}, scale);
+    return RowSparse{all.clone(), dy_rows, skip};  // the caller may put the next batch there
+  };
+  const auto composed = [weight, at = Variable(checked), skip, rows,
+                         kind = options.frequency_scale](const Variable& dy) {
+    check_rows("embedding", weight, rows);
+    const Tensor all = reshape(at.value(), {at.numel()});
+    const Tensor scale = frequency_factors(all, kind, dy.dtype());
+    return scattered(weight, all, reshape(dy, {at.numel(), weight.size(1)}),
+                     scale.defined() ? Variable(scale) : Variable(), skip);
+  };
+  return record_fused("embedding", std::move(value), weight, fused, composed);
 }
 
 Variable embedding(const Variable& weight, const Tensor& ids,
@@ -204,23 +232,37 @@ void check_options(const EmbeddingBagLookup& options, const Variable& weight, co
 Variable max_of_bags(const Variable& weight, const Tensor& table, const Bags& bags) {
   const bool recorded = tape().recording() && weight.requires_grad();
   BagMax result = bag_max(table, bags, recorded);
-  return record("embedding_bag", std::move(result.values),
-                from(weight, [winners = result.winners, rows = table.size(0)](const Variable& dy) {
-                  // Rows of the distinct winners, and a last one that takes what empty bags got.
-                  const std::int64_t width = dy.size(1);
-                  UniqueIds numbering(static_cast<std::size_t>(winners.numel()));
-                  Tensor numbers = Tensor::uninitialized(winners.sizes(), int64);
-                  auto* const number = numbers.mutable_data<std::int64_t>();
-                  numbering.add(winners.data<std::int64_t>(),
-                                static_cast<std::size_t>(winners.numel()), -1, number);
-                  const std::int64_t count = numbering.count();
-                  std::replace(number, number + winners.numel(), std::int64_t{-1}, count);
-                  const Tensor nothing = zeros({count + 1, width}, dy.dtype());
-                  return PlacedRows{
-                      .ids = numbering.distinct(),
-                      .rows = narrow(scatter_add(nothing, 0, numbers, dy), 0, 0, count),
-                      .table_rows = rows};
-                }));
+  const std::int64_t rows = table.size(0);
+  const auto fused = [weight, winners = result.winners, rows](const Tensor& dy) {
+    check_rows("embedding_bag", weight, rows);
+    // Rows of the distinct winners, and a last one that takes what empty bags got.
+    UniqueIds unique(static_cast<std::size_t>(winners.numel()));
+    Tensor positions = Tensor::uninitialized(winners.sizes(), int64);
+    auto* const position = positions.mutable_data<std::int64_t>();
+    unique.add(winners.data<std::int64_t>(), static_cast<std::size_t>(winners.numel()), -1,
+               position);
+    const std::int64_t count = unique.count();
+    std::replace(position, position + winners.numel(), std::int64_t{-1}, count);
+    const Tensor sums = scatter_add(zeros({count + 1, dy.size(1)}, dy.dtype()), 0, positions, dy);
+    return RowSparse{unique.distinct(), narrow(sums, 0, 0, count), -1, true};
+  };
+  const auto composed = [weight, winners = result.winners, rows](const Variable& dy) {
+    check_rows("embedding_bag", weight, rows);
+    const Tensor empty_bag = winners < 0;
+    const Variable nothing = zeros(weight.sizes(), dy.dtype());
+    return scatter_add(nothing, 0, where(empty_bag, 0, winners), masked_fill(dy, empty_bag, 0));
+  };
+  return record_fused("embedding_bag", std::move(result.values), weight, fused, composed);
+}
+
+// What each id's row counts for in its bag: a share of the mean, or its factor, times what its
+// frequency asks for; undefined for 1.
+Variable scale_of_each(const Bags& bags, bool mean, const Variable& factors, FrequencyScale kind,
+                       DType dtype) {
+  const Variable of_each = mean ? Variable(share_of_each(bags, dtype)) : factors;
+  const Tensor by_frequency = frequency_factors(bags.ids, kind, dtype);
+  if (!by_frequency.defined()) return of_each;
+  return of_each.defined() ? of_each * by_frequency : Variable(by_frequency);
 }
 
 }  // namespace
@@ -242,38 +284,39 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
   if (options.mode == BagMode::max) return max_of_bags(weight, table, bags);
 
   const bool mean = options.mode == BagMode::mean;
+  const FrequencyScale kind = options.frequency_scale;
   const bool weighted = options.per_sample_weights.defined();
   const Variable factors = weighted ? reshape(options.per_sample_weights, {-1}) : Variable();
   const Tensor scale = weighted ? factors.value().contiguous() : Tensor();
   Tensor value = mean ? bag_mean(table, bags) : bag_sum(table, bags, scale);
-  const auto dweight = [kept = KeptBags(bags), mean, factors, kind = options.frequency_scale,
-                        rows](const Variable& dy) {
-    const Bags all = kept.get();
-    Variable of_each = factors;
-    if (mean) of_each = Variable(share_of_each(all, dy.dtype()));
-    if (const Tensor by = frequency_factors(all.ids, kind, dy.dtype()); by.defined()) {
-      of_each = of_each.defined() ? of_each * by : Variable(by);
-    }
-    return PlacedRows{.ids = all.ids,
-                      .rows = dy,
-                      .skip = all.skip,
-                      .pick = bag_of_each(all),
-                      .scale = of_each,
-                      .table_rows = rows};
-  };
+  const FusedRule dweight{
+      [weight, kept = KeptBags(bags), mean, factors, kind, rows](const Tensor& dy) {
+        check_rows("embedding_bag", weight, rows);
+        const Bags all = kept.get();
+        const Variable of_each = scale_of_each(all, mean, factors, kind, dy.dtype());
+        const Tensor by = of_each.defined() ? of_each.value().contiguous() : Tensor();
+        return coalesce({all.ids, dy.contiguous(), all.skip}, bag_of_each(all), by);
+      },
+      [weight, kept = KeptBags(bags), mean, factors, kind, rows](const Variable& dy) {
+        check_rows("embedding_bag", weight, rows);
+        const Bags all = kept.get();
+        return scattered(weight, all.ids, index_select(dy, 0, bag_of_each(all)),
+                         scale_of_each(all, mean, factors, kind, dy.dtype()), all.skip);
+      }};
   if (!weighted) return record("embedding_bag", std::move(value), from(weight, dweight));
 
-  const auto dfactors = [kept = KeptBags(bags), weight,
-                         version = version_of(weight)](const Variable& dy) {
-    const Bags all = kept.get();
-    if (version_of(weight) != version) weight.value();  // overwritten since: says so
-    if (!tape().recording()) {
-      return Variable(bag_dots(dy.value(), table_for(weight, all.ids), all));
-    }
-    const Variable dots =
-        sum(index_select(dy, 0, bag_of_each(all)) * embedding(weight, all.ids), {1});
-    return all.skip < 0 ? dots : masked_fill(dots, all.ids == all.skip, 0);
-  };
+  const FusedRule dfactors{
+      [kept = KeptBags(bags), weight, version = version_of(weight)](const Tensor& dy) {
+        if (version_of(weight) != version) weight.value();  // overwritten since: throws
+        const Bags all = kept.get();
+        return bag_dots(dy, table_for(weight, all.ids), all);
+      },
+      [kept = KeptBags(bags), weight](const Variable& dy) {
+        const Bags all = kept.get();
+        const Variable dots =
+            sum(index_select(dy, 0, bag_of_each(all)) * embedding(weight, all.ids), {1});
+        return all.skip < 0 ? dots : masked_fill(dots, all.ids == all.skip, 0);
+      }};
   return record("embedding_bag", std::move(value), from(weight, dweight), from(factors, dfactors));
 }
 

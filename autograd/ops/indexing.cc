@@ -1,11 +1,12 @@
 // Parts of a variable, by position. Gradients of parts are put back in their place: by addition
-// into the input's gradient (Placed in record.h), never by a full-size gradient for each part. Read
+// into the input's gradient (SliceGradient), never by a full-size gradient for each part. Read
 // next: autograd/ops/embedding_bag.cc.
 #include <algorithm>
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/slice_gradient.h>
 #include <tapegrad/tensor/ops/fused.h>
 
 namespace tapegrad {
@@ -18,7 +19,7 @@ Variable select(const Variable& x, std::int64_t dim, std::int64_t index) {
   const std::int64_t d = dim < 0 ? dim + x.dim() : dim;
   const std::int64_t position = index < 0 ? index + x.size(d) : index;
   return record("select", std::move(value), from(x, [d, position](const Variable& dy) {
-                  return Placed{dy, d, position};
+                  return SliceGradient{dy, d, position};
                 }));
 }
 
@@ -28,7 +29,7 @@ Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::in
   const std::int64_t d = dim < 0 ? dim + x.dim() : dim;
   const std::int64_t first = start < 0 ? start + x.size(d) : start;
   return record("narrow", std::move(value), from(x, [d, first](const Variable& dy) {
-                  return Placed{dy, d, first};
+                  return SliceGradient{dy, d, first};
                 }));
 }
 
@@ -41,7 +42,7 @@ Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int
   const std::int64_t wrapped = start < 0 ? start + size : start;
   const std::int64_t first = wrapped < 0 ? 0 : wrapped > size ? size : wrapped;
   return record("slice", std::move(value), from(x, [d, first, step](const Variable& dy) {
-                  return Placed{dy, d, first, step};
+                  return SliceGradient{dy, d, first, step};
                 }));
 }
 

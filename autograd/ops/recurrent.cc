@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/record_fused.h>
 
 namespace tapegrad {
 namespace {

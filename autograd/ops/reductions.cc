@@ -3,7 +3,7 @@
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/ops/fused.h>
 
 namespace tapegrad {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/record_fused.h>
 
 namespace tapegrad {
 namespace {

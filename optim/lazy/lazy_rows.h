@@ -128,7 +128,7 @@ void constrain_and_note(Optimizer::State& state, const TrainableRanges& table, s
   if (static_cast<std::int64_t>(state.unconstrained.size() + 1) * table.width() <= kMost) {
     state.unconstrained.emplace_back(row, std::vector<double>(numbers, numbers + table.width()));
   }
-  constrain(state.leaf.constraint(), table, numbers);
+  constrain(state.leaf.row_policy().constraint(), table, numbers);
 }
 
 template <class Rule>
@@ -144,7 +144,7 @@ class WaitingRows final : public Waiting {
   bool is_full() const { return rules_.size() >= kLongest; }
 
   void flush(Optimizer::State& state) override {
-    state.leaf.set_pending_rows(state, false);
+    state.leaf.row_policy().set_pending_rows(state, false);
     if (rules_.empty()) return;
     const TrainableRanges table(state.leaf);
     visit_floating(state.leaf.stored().dtype(), [&](auto zero) {
@@ -206,7 +206,7 @@ class WaitingRows final : public Waiting {
     taken = static_cast<std::uint32_t>(rules_.size());
     if (table.is_held(row)) return;
     const ParameterSlice<T> whole = numbers.from(row * table.width());
-    if (state.leaf.constraint().kind != RowConstraint::Kind::none) {
+    if (state.leaf.row_policy().constraint().kind != RowConstraint::Kind::none) {
       replay_constrained(state, table, whole, row, from);
       return;
     }
@@ -224,7 +224,7 @@ class WaitingRows final : public Waiting {
   void replay_constrained(Optimizer::State& state, const TrainableRanges& table,
                           const ParameterSlice<T>& whole, std::int64_t row, std::size_t from) {
     const bool moves = rules_.back().acts_without_gradient();
-    if (!moves && state.leaf.constraint().kind == RowConstraint::Kind::non_negative) {
+    if (!moves && state.leaf.row_policy().constraint().kind == RowConstraint::Kind::non_negative) {
       from = rules_.size() - 1;  // once is enough
     }
     for (; from < rules_.size(); ++from) {
@@ -235,7 +235,7 @@ class WaitingRows final : public Waiting {
         });
       }
       if (from + 1 < rules_.size()) {
-        constrain(state.leaf.constraint(), table, whole.p);
+        constrain(state.leaf.row_policy().constraint(), table, whole.p);
       } else {
         constrain_and_note(state, table, row, whole.p);
       }
@@ -253,7 +253,7 @@ namespace detail {
 template <class Rule, class T>
 void step_densely(Optimizer::State& state, const Rule& rule) {
   Leaf& leaf = state.leaf;
-  const Tensor gradient = leaf.grad.dense.value().contiguous();
+  const Tensor gradient = leaf.grad.dense(leaf.stored()).contiguous();
   const T* const g = gradient.data<T>();
   const ParameterSlice<T> numbers = slice_of<T>(state, leaf.writable_value().mutable_data<T>());
   state.waiting.reset();
@@ -264,7 +264,7 @@ void step_densely(Optimizer::State& state, const Rule& rule) {
                  static_cast<std::size_t>(last - first));
     });
   });
-  if (leaf.constraint().kind == RowConstraint::Kind::none) return;
+  if (leaf.row_policy().constraint().kind == RowConstraint::Kind::none) return;
   for (std::int64_t row = 0; row < table.rows(); ++row) {
     if (table.is_held(row)) continue;
     constrain_and_note(state, table, row, numbers.p + row * table.width());
@@ -275,11 +275,11 @@ void step_densely(Optimizer::State& state, const Rule& rule) {
 template <class Rule, class T>
 void step_rows(Optimizer::State& state, const Rule& rule) {
   Leaf& leaf = state.leaf;
-  const RowPieces& gradient = leaf.coalesced_grad();
+  const RowSparse& gradient = leaf.grad.rows();
   const auto ids = gradient.ids.span<std::int64_t>();
-  const bool constrained = leaf.constraint().kind != RowConstraint::Kind::none;
+  const bool constrained = leaf.row_policy().constraint().kind != RowConstraint::Kind::none;
   const bool others_rest =
-      (leaf.sparse() && Rule::kSparseRowsRest) || !(rule.acts_without_gradient() || constrained);
+      (leaf.row_policy().sparse() && Rule::kSparseRowsRest) || !(rule.acts_without_gradient() || constrained);
   state.others_rested = others_rest;
   WaitingRows<Rule>* waiting = nullptr;
   if (others_rest) {
@@ -299,11 +299,11 @@ void step_rows(Optimizer::State& state, const Rule& rule) {
   const std::int64_t width = table.width();
   if (waiting != nullptr) {
     waiting->record(rule);
-    leaf.set_pending_rows(state, true);
+    leaf.row_policy().set_pending_rows(state, true);
   }
   const T* g = gradient.rows.data<T>();
   if constexpr (requires { rule.apply_to_rows(numbers, ids, g, width); }) {
-    const bool plain = waiting == nullptr && !leaf.has_held_rows() && leaf.frozen_columns().empty();
+    const bool plain = waiting == nullptr && !leaf.row_policy().has_held_rows() && leaf.row_policy().frozen_columns().empty();
     if (plain && rule.apply_to_rows(numbers, ids, g, width)) return;
   }
   for (std::size_t i = 0; i < ids.size(); ++i, g += width) {
@@ -336,14 +336,14 @@ void take_step(Optimizer::State& state, const Rule& rule) {
   state.others_rested = false;
   visit_floating(state.leaf.stored().dtype(), [&](auto zero) {
     using T = decltype(zero);
-    if (state.leaf.grad.rows.empty()) {
+    if (!state.leaf.grad.is_row_sparse()) {
       detail::step_densely<Rule, T>(state, rule);
     } else {
       detail::step_rows<Rule, T>(state, rule);
     }
   });
-  state.renormalized = std::exchange(state.leaf.renormalized, {});
-  state.grad_changes = state.leaf.grad_changes;
+  state.renormalized = state.leaf.row_policy().take_renormalized();
+  state.grad_version = state.leaf.grad.version();
   new (state.rule.data()) Rule(rule);
   state.explain = detail::explain_number<Rule>;
 }

@@ -17,14 +17,14 @@ namespace tapegrad::optim {
 class TrainableRanges {
  public:
   explicit TrainableRanges(const Leaf& leaf)
-      : leaf_(leaf), rows_(leaf.stored().dim() > 0 ? leaf.stored().size(0) : 1) {
+      : policy_(leaf.row_policy()), rows_(leaf.stored().dim() > 0 ? leaf.stored().size(0) : 1) {
     const Tensor& value = leaf.stored();
     width_ = rows_ > 0 ? value.numel() / rows_ : 0;
-    if (value.dim() < 2 || leaf.frozen_columns().empty()) return;
+    if (value.dim() < 2 || policy_.frozen_columns().empty()) return;
     whole_rows_ = false;
     const std::int64_t column = value.size(1) > 0 ? width_ / value.size(1) : 0;
     std::int64_t begin = 0;
-    for (const std::int64_t frozen : leaf.frozen_columns()) {
+    for (const std::int64_t frozen : policy_.frozen_columns()) {
       if (begin < frozen) parts_.push_back({begin * column, (frozen - begin) * column});
       begin = frozen + 1;
     }
@@ -33,7 +33,7 @@ class TrainableRanges {
 
   std::int64_t rows() const { return rows_; }
   std::int64_t width() const { return width_; }
-  bool is_held(std::int64_t row) const { return leaf_.has_held_rows() && leaf_.is_held(row); }
+  bool is_held(std::int64_t row) const { return policy_.has_held_rows() && policy_.is_held(row); }
 
   // Calls visit(begin, count), counted from the row's first number, for the stretches of a row that
   // is not held.
@@ -52,7 +52,7 @@ class TrainableRanges {
     std::int64_t first = 0;
     while (first < rows_) {
       std::int64_t stop = first;
-      if (whole_rows_ && !leaf_.has_held_rows()) {
+      if (whole_rows_ && !policy_.has_held_rows()) {
         stop = rows_;
       } else {
         while (stop < rows_ && !is_held(stop) && (whole_rows_ || stop == first)) ++stop;
@@ -71,7 +71,7 @@ class TrainableRanges {
   struct Part {
     std::int64_t begin, count;
   };
-  const Leaf& leaf_;
+  const RowPolicy& policy_;
   std::int64_t rows_;
   std::int64_t width_;
   bool whole_rows_ = true;
@@ -83,14 +83,14 @@ class TrainableRanges {
 template <class T, class Visit>
 void for_each_gradient(Leaf& leaf, const Visit& visit) {
   const TrainableRanges numbers(leaf);
-  if (leaf.grad.rows.empty()) {
-    const Tensor gradient = leaf.grad.dense.value().contiguous();
+  if (!leaf.grad.is_row_sparse()) {
+    const Tensor gradient = leaf.grad.dense(leaf.stored()).contiguous();
     numbers.in_table([&](std::int64_t begin, std::int64_t count) {
       visit(gradient.data<T>() + begin, static_cast<std::size_t>(count));
     });
     return;
   }
-  const RowPieces& gradient = leaf.coalesced_grad();
+  const RowSparse& gradient = leaf.grad.rows();
   const std::int64_t* const ids = gradient.ids.data<std::int64_t>();
   const T* rows = gradient.rows.data<T>();
   for (std::int64_t i = 0; i < gradient.ids.numel(); ++i, rows += numbers.width()) {

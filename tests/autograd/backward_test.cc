@@ -154,8 +154,8 @@ TEST_CASE("backward twice throws and names the operation", "[autograd]") {
   loss.backward();
   const Tensor gradient = w.grad().clone();
   CHECK(error_of([&] { loss.backward(); }) ==
-        "backward: 'mean' (#1) was played back already and its history is gone; to play it twice, "
-        "call backward({.retain_graph = true}) the first time");
+        "backward: an earlier pass has consumed the history of 'mean' (#1); to go back through it "
+        "twice, call backward({.retain_graph = true}) the first time");
   CHECK(equal(w.grad(), gradient));
 }
 
@@ -178,7 +178,7 @@ TEST_CASE("what two losses share is consumed by the first", "[autograd]") {
   first.backward();
   const Tensor gradient = w.grad().clone();
   CHECK(starts_with(error_of([&] { second.backward(); }),
-                    "backward: 'exp' (#0) was played back already"));
+                    "backward: an earlier pass has consumed the history of 'exp' (#0)"));
   CHECK(equal(w.grad(), gradient));
   CHECK_FALSE(v.has_grad());  // nothing is added unless everything is
 
@@ -300,8 +300,8 @@ TEST_CASE("backward() says why it cannot", "[autograd]") {
 TEST_CASE("backward() inside a rule or a hook is refused", "[autograd]") {
   const Variable w = parameter(tensor(2.0));
   const std::string refusal =
-      "backward: called while a tape is being played back, from a rule or a hook; rules return "
-      "their gradient as an expression";
+      "backward: called by a rule or a hook of a pass that is running; rules return their gradient "
+      "as an expression";
   const Variable y = record("nested", w.value().clone(), from(w, [w](const Variable& dy) {
                               square(w).backward();
                               return dy;
@@ -529,8 +529,8 @@ TEST_CASE("a captured value that was overwritten since is caught", "[autograd]")
     Tensor value = y.value();
     value.zero_();
     CHECK(error_of([&] { total.backward(); }) ==
-          "backward: the result of 'exp', which its rule needs, was overwritten in place since it "
-          "was recorded; change a clone() instead");
+          "backward: a value that 'exp' (#2) needs was overwritten in place since it was recorded; "
+          "call backward() before changing it, or change a clone()");
   }
   SECTION("and under create_graph") {
     a.fill_(0);

@@ -31,7 +31,7 @@ Tensor by_hand(const Tensor& table, const std::vector<std::int64_t>& ids, const 
 
 // The same from the row-sparse gradient, after checking that its ids are distinct.
 Tensor made_dense(const Variable& table) {
-  const RowGradient gradient = table.row_grad();
+  const RowSparse gradient = table.row_grad();
   const std::vector<std::int64_t> ids = to_vector<std::int64_t>(gradient.ids);
   CHECK(std::set<std::int64_t>(ids.begin(), ids.end()).size() == ids.size());
   CHECK(gradient.rows.shape() == Shape{ids.size(), table.size(1)});

@@ -119,18 +119,18 @@ TEST_CASE("EmbeddingBag begins as Embedding begins, and agrees with masked pooli
 
 TEST_CASE("EmbeddingBag: options reach the leaf, copies and clones") {
   const nn::EmbeddingBag bag(5, 2, {.mode = BagMode::sum, .padding_idx = -1, .sparse = true});
-  CHECK(bag.weight.leaf().padding_row() == 4);
-  CHECK(bag.weight.leaf().sparse());
+  CHECK(bag.weight.row_policy().padding_row() == 4);
+  CHECK(bag.weight.row_policy().sparse());
   bag.freeze_rows({1});
   bag.freeze_columns({0});
   const nn::EmbeddingBag copy = clone(bag);
   CHECK(copy.description() == "EmbeddingBag(5, 2, mode=sum, padding_idx=4, sparse=true)");
-  CHECK(copy.weight.leaf().frozen_rows() == std::vector<std::int64_t>{1});
-  CHECK(copy.weight.leaf().frozen_columns() == std::vector<std::int64_t>{0});
+  CHECK(copy.weight.row_policy().frozen_rows() == std::vector<std::int64_t>{1});
+  CHECK(copy.weight.row_policy().frozen_columns() == std::vector<std::int64_t>{0});
   copy.unfreeze_rows();
   copy.unfreeze_columns();
-  CHECK(copy.weight.leaf().frozen_rows().empty());
-  CHECK(bag.weight.leaf().frozen_columns().size() == 1);
+  CHECK(copy.weight.row_policy().frozen_rows().empty());
+  CHECK(bag.weight.row_policy().frozen_columns().size() == 1);
   struct Model : nn::Module {
     nn::EmbeddingBag words;
     Model() : words(register_module("words", nn::EmbeddingBag(3, 2))) {}

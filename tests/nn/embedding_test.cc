@@ -115,17 +115,17 @@ TEST_CASE("a bad id is noticed before max_norm writes anything") {
 
 TEST_CASE("the options reach the leaf, where optimisers find them") {
   const nn::Embedding plain(4, 2);
-  CHECK_FALSE(plain.weight.leaf().has_held_rows());
-  CHECK_FALSE(plain.weight.leaf().sparse());
+  CHECK_FALSE(plain.weight.row_policy().has_held_rows());
+  CHECK_FALSE(plain.weight.row_policy().sparse());
   const nn::Embedding table(4, 2, {.padding_idx = -1, .sparse = true, .rate_multiplier = 0.5});
-  CHECK(table.weight.leaf().padding_row() == 3);
-  CHECK(table.weight.leaf().sparse());
-  CHECK(table.weight.leaf().rate_multiplier() == 0.5);
+  CHECK(table.weight.row_policy().padding_row() == 3);
+  CHECK(table.weight.row_policy().sparse());
+  CHECK(table.weight.row_policy().rate_multiplier() == 0.5);
   const nn::Embedding keras(4, 2, {.padding_idx = 1, .padding_mode = nn::PaddingMode::mask_only});
-  CHECK_FALSE(keras.weight.leaf().padding_row().has_value());
+  CHECK_FALSE(keras.weight.row_policy().padding_row().has_value());
   using Kind = RowConstraint::Kind;
   const auto kind = [](const nn::EmbeddingOptions& options) {
-    return nn::Embedding(4, 2, options).weight.leaf().constraint().kind;
+    return nn::Embedding(4, 2, options).weight.row_policy().constraint().kind;
   };
   CHECK(kind({}) == Kind::none);
   CHECK(kind({.max_norm = 2.0}) == Kind::none);
@@ -476,6 +476,6 @@ TEST_CASE("copies share options, clones keep them, and a replaced layer takes th
   CHECK(is_zero(model.words(tensor({3})).value()));
   const Model copy = clone(model);
   CHECK(copy.words.description() == other.description());
-  CHECK(copy.words.weight.leaf().padding_row() == 3);
+  CHECK(copy.words.weight.row_policy().padding_row() == 3);
   CHECK(copy.words.weight.variable().node() != model.words.weight.variable().node());
 }

@@ -398,11 +398,11 @@ TEST_CASE("Embedding refuses sizes, padding and rows out of range") {
         }) == "freeze_rows: row 3 out of range for 3 rows");
   CHECK(message_of<IndexError>([&] { table.freeze_rows({-1}); }) ==
         "freeze_rows: row -1 out of range for 3 rows");
-  CHECK(table.weight.leaf().frozen_rows() == std::vector<std::int64_t>{2});
+  CHECK(table.weight.row_policy().frozen_rows() == std::vector<std::int64_t>{2});
   table.freeze_rows({1, 2, 1});
-  CHECK(table.weight.leaf().frozen_rows() == std::vector<std::int64_t>{1, 2});
+  CHECK(table.weight.row_policy().frozen_rows() == std::vector<std::int64_t>{1, 2});
   table.unfreeze_rows();
-  CHECK(table.weight.leaf().frozen_rows().empty());
+  CHECK(table.weight.row_policy().frozen_rows().empty());
 }
 
 // RNNCell -----------------------------------------------------------------------------------------

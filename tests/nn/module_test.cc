@@ -144,7 +144,7 @@ TEST_CASE("a clone has the same values in leaves of its own") {
   train(net);
   net.words.weight.set_requires_grad(false);
   net.words.freeze_rows({1, 4});
-  net.head.weight.leaf().freeze_columns(std::vector<std::int64_t>{2});
+  net.head.weight.row_policy().freeze_columns(std::vector<std::int64_t>{2});
   net.eval();
   REQUIRE(net.head.weight.has_grad());
   const StateDict before = net.state_dict();
@@ -164,8 +164,8 @@ TEST_CASE("a clone has the same values in leaves of its own") {
     CHECK(copies[i].variable.requires_grad() == originals[i].variable.requires_grad());
   }
   CHECK_FALSE(twin.words.weight.requires_grad());
-  CHECK(twin.words.weight.leaf().frozen_rows() == std::vector<std::int64_t>{1, 4});
-  CHECK(twin.head.weight.leaf().frozen_columns() == std::vector<std::int64_t>{2});
+  CHECK(twin.words.weight.row_policy().frozen_rows() == std::vector<std::int64_t>{1, 4});
+  CHECK(twin.head.weight.row_policy().frozen_columns() == std::vector<std::int64_t>{2});
 
   // The member variables and the registry of the clone are the same things.
   CHECK(same_leaf(twin.head.weight, copies[6].variable));

@@ -78,10 +78,10 @@ TEST_CASE("frozen rows, padding and columns go along") {
   words.freeze_rows({1, 4});
   words.freeze_columns({0});
   words.prune({4, 2, 0});
-  CHECK(words.weight.leaf().frozen_rows() == std::vector<std::int64_t>{0});
-  CHECK(words.weight.leaf().frozen_columns() == std::vector<std::int64_t>{0});
+  CHECK(words.weight.row_policy().frozen_rows() == std::vector<std::int64_t>{0});
+  CHECK(words.weight.row_policy().frozen_columns() == std::vector<std::int64_t>{0});
   CHECK(words.padding_idx() == 1);
-  CHECK(words.weight.leaf().padding_row() == 1);
+  CHECK(words.weight.row_policy().padding_row() == 1);
   CHECK(words.description() == "Embedding(3, 3, padding_idx=1)");
   optim::AdamW adamw(words.parameters(), {.lr = 0.1});
   const Tensor before = words.weight.value().clone();

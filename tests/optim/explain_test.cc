@@ -89,7 +89,7 @@ TEST_CASE("a constraint's part is told apart") {
       for (const std::int64_t row : {1, 7}) {
         CAPTURE(one.name, static_cast<int>(constraint.kind), row);
         const auto [change, parts] =
-            explain(one, row, float64, [&](Leaf& leaf) { leaf.set_constraint(constraint); });
+            explain(one, row, float64, [&](Leaf& leaf) { leaf.row_policy().set_constraint(constraint); });
         CHECK(max(abs(parts.total - change)).item<double>() <= 1e-14);
         CHECK_FALSE(zero(parts.renormalization));
         CHECK(parts.reason.find("renormalization") != std::string::npos);
@@ -101,15 +101,15 @@ TEST_CASE("a constraint's part is told apart") {
 TEST_CASE("a row that nothing may move says why") {
   const Kind adamw = kind<optim::AdamW>("AdamW", optim::AdamWOptions{});
   const auto frozen = explain(adamw, 1, float32,
-                              [](Leaf& leaf) { leaf.freeze_rows(std::vector<std::int64_t>{1}); });
+                              [](Leaf& leaf) { leaf.row_policy().freeze_rows(std::vector<std::int64_t>{1}); });
   CHECK(zero(frozen.change));
   CHECK(zero(frozen.parts.total));
   CHECK(frozen.parts.reason == "the row is frozen");
-  const auto padding = explain(adamw, 1, float32, [](Leaf& leaf) { leaf.set_padding_row(1); });
+  const auto padding = explain(adamw, 1, float32, [](Leaf& leaf) { leaf.row_policy().set_padding_row(1); });
   CHECK(zero(padding.change));
   CHECK(padding.parts.reason == "it is the row of padding");
   const auto columns = explain(adamw, 1, float64, [](Leaf& leaf) {
-    leaf.freeze_columns(std::vector<std::int64_t>{0, 2});
+    leaf.row_policy().freeze_columns(std::vector<std::int64_t>{0, 2});
   });
   CHECK(columns.change.item<double>({0}) == 0);
   CHECK(columns.parts.total.item<double>({2}) == 0);
@@ -118,7 +118,7 @@ TEST_CASE("a row that nothing may move says why") {
   const auto rests = explain(kind<optim::SGD>("SGD", optim::SGDOptions{}), 7, float32);
   CHECK(rests.parts.reason == "nothing moved it; it was not looked up");
   const auto sparse = explain(kind<optim::Adam>("Adam", optim::AdamOptions{}), 7, float32,
-                              [](Leaf& leaf) { leaf.set_sparse(true); });
+                              [](Leaf& leaf) { leaf.row_policy().set_sparse(true); });
   CHECK(zero(sparse.change));
   CHECK(sparse.parts.reason == "nothing moved it; it was not looked up");
 }
@@ -139,8 +139,8 @@ TEST_CASE("what max_norm did at the lookups before a step is told apart") {
   for (const std::int64_t row : {1, 2, 3}) {
     Variable table = parameter(randn({5, 4}, float64) + 3);
     optim::AdamW adamw({table}, {.lr = 0.1});
-    table.leaf().freeze_columns(std::vector<std::int64_t>{1});
-    table.leaf().set_padding_row(3);
+    table.row_policy().freeze_columns(std::vector<std::int64_t>{1});
+    table.row_policy().set_padding_row(3);
     const Tensor before = table.value()[row].clone();
     const EmbeddingLookup strict{.max_norm = 1}, mild{.max_norm = 2};
     const Tensor ids = tensor({1, 3});

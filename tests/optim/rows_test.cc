@@ -131,8 +131,8 @@ TEST_CASE("frozen rows and columns stay to the byte over 1,000 steps of AdamW") 
         optimizer.zero_grad();
       };
       for (int i = 0; i < 5; ++i) step();  // so that every row has a momentum
-      table.leaf().freeze_rows(std::vector<std::int64_t>{0, 4, 5, 11});
-      table.leaf().freeze_columns(std::vector<std::int64_t>{0, 3, 8});
+      table.row_policy().freeze_rows(std::vector<std::int64_t>{0, 4, 5, 11});
+      table.row_policy().freeze_columns(std::vector<std::int64_t>{0, 3, 8});
       const Tensor before = table.value().clone();
       for (int i = 0; i < 1000; ++i) step();
       const Tensor& after = table.value();
@@ -152,8 +152,8 @@ TEST_CASE("frozen rows and columns stay to the byte over 1,000 steps of AdamW") 
 TEST_CASE("a frozen row of a vector is an element, and a 0-d parameter has one row") {
   Variable bias = parameter(ones({4}));
   Variable scale = parameter(ones({}));
-  bias.leaf().freeze_rows(std::vector<std::int64_t>{1, 3});
-  scale.leaf().freeze_rows(std::vector<std::int64_t>{0});
+  bias.row_policy().freeze_rows(std::vector<std::int64_t>{1, 3});
+  scale.row_policy().freeze_rows(std::vector<std::int64_t>{0});
   optim::SGD optimizer({bias, scale}, {.lr = 1, .momentum = 0.9, .weight_decay = 0.1});
   for (int i = 0; i < 3; ++i) {
     bias.set_grad(ones({4}));
@@ -169,7 +169,7 @@ TEST_CASE("a frozen row of a vector is an element, and a 0-d parameter has one r
 
 TEST_CASE("columns of a tensor of three dimensions are slices of dimension 1") {
   Variable x = parameter(ones({2, 3, 2}));
-  x.leaf().freeze_columns(std::vector<std::int64_t>{1});
+  x.row_policy().freeze_columns(std::vector<std::int64_t>{1});
   optim::SGD optimizer({x}, {.lr = 1});
   x.set_grad(ones({2, 3, 2}));
   optimizer.step();
@@ -183,8 +183,8 @@ TEST_CASE("what is frozen does not count in the norm") {
   Variable other = parameter(zeros({2}));
   table.set_grad(tensor({{3.0, 100.0}, {4.0, 100.0}, {100.0, 100.0}}));
   other.set_grad(tensor({100.0, 100.0}));
-  table.leaf().freeze_rows(std::vector<std::int64_t>{2});
-  table.leaf().freeze_columns(std::vector<std::int64_t>{1});
+  table.row_policy().freeze_rows(std::vector<std::int64_t>{2});
+  table.row_policy().freeze_columns(std::vector<std::int64_t>{1});
   other.set_requires_grad(false);
   CHECK(optim::clip_grad_norm({table, other}, 1.0) == Approx(5));
   CHECK(table.grad().item<float>({0, 0}) == Approx(0.6));
@@ -194,7 +194,7 @@ TEST_CASE("what is frozen does not count in the norm") {
 TEST_CASE("the norm of a row-sparse gradient is that of its distinct rows") {
   Variable table = parameter(ones({4, 1}, float64));
   sum(embedding(table, tensor({1, 1, 3}))).backward();  // rows 1 and 3 with gradients 2 and 1
-  const RowGradient before = table.row_grad();
+  const RowSparse before = table.row_grad();
   CHECK(optim::clip_grad_norm({table}, 1.0) == Approx(std::sqrt(5.0)));
   REQUIRE(table.has_row_grad());
   CHECK(allclose(table.grad(), tensor({{0.0}, {2.0}, {0.0}, {1.0}}, float64) / std::sqrt(5.0)));

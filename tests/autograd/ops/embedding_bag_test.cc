@@ -118,7 +118,7 @@ TEST_CASE("a bag's gradient holds distinct rows, in memory of the pool", "[autog
       table.zero_grad();
       sum(embedding_bag(table, ids, {}, {.mode = mode})).backward();
       REQUIRE(table.has_row_grad());
-      const RowGradient gradient = table.row_grad();
+      const RowSparse gradient = table.row_grad();
       const std::vector<std::int64_t> found = to_vector<std::int64_t>(gradient.ids);
       CHECK(std::set<std::int64_t>(found.begin(), found.end()).size() == found.size());
       CHECK(gradient.rows.size(0) == static_cast<std::int64_t>(found.size()));
@@ -266,19 +266,20 @@ TEST_CASE("embedding_renorm_ changes what is too long, and nothing else", "[auto
   const std::uint32_t version = leaf.version();
   embedding_renorm_(table, tensor({1, 4, 1}), 1.0);  // 1 is not above 1
   CHECK(leaf.version() == version);
-  CHECK(leaf.renormalized.empty());
-  leaf.freeze_rows(std::vector<std::int64_t>{2});
+  CHECK(leaf.row_policy().take_renormalized().empty());
+  leaf.row_policy().freeze_rows(std::vector<std::int64_t>{2});
   const Tensor before = table.value().clone();
   embedding_renorm_(table, tensor({{0, 0}, {2, 1}}), 1.0);
   CHECK(leaf.version() != version);
   const double factor = 1 / (5 + 1e-7);
   CHECK(allclose(table.value()[0], tensor({3 * factor, 4 * factor}, float64), 1e-15, 0));
   for (const std::int64_t row : {1, 2, 3, 4}) CHECK(equal(table.value()[row], before[row]));
-  REQUIRE(leaf.renormalized.size() == 1);
-  CHECK(leaf.renormalized[0] == std::pair(std::int64_t{0}, factor));
+  const auto renormalized = leaf.row_policy().take_renormalized();
+  REQUIRE(renormalized.size() == 1);
+  CHECK(renormalized[0] == std::pair(std::int64_t{0}, factor));
   // A frozen column counts in the norm and stays.
-  leaf.freeze_columns(std::vector<std::int64_t>{0});
-  leaf.unfreeze_rows();
+  leaf.row_policy().freeze_columns(std::vector<std::int64_t>{0});
+  leaf.row_policy().unfreeze_rows();
   embedding_renorm_(table, tensor({2}), 2.0, std::numeric_limits<double>::infinity());
   CHECK(allclose(table.value()[2], tensor({6.0, 8 * 2 / (8 + 1e-7)}, float64), 1e-15, 0));
 
@@ -323,10 +324,10 @@ struct Keeper : RowState {
 
   explicit Keeper(Leaf& its_leaf)
       : leaf(its_leaf), waits(static_cast<std::size_t>(its_leaf.stored().size(0)), true) {
-    leaf.add_keeper(*this);
-    leaf.set_pending_rows(*this, true);
+    leaf.row_policy().add_state(*this);
+    leaf.row_policy().set_pending_rows(*this, true);
   }
-  ~Keeper() { leaf.remove_keeper(*this); }
+  ~Keeper() { leaf.row_policy().remove_state(*this); }
   void flush() override {
     for (std::size_t i = 0; i < waits.size(); ++i) settle_row(static_cast<std::int64_t>(i));
   }
@@ -371,19 +372,19 @@ TEST_CASE("lookups bring the rows that they read up to date, and leave the other
 TEST_CASE("row pieces are coalesced whatever they look like", "[autograd]") {
   const Tensor rows = numbers({4, 3});
   // Distinct ids: the rows themselves.
-  const RowPieces alone{tensor({3, 1, 0, 2}), rows};
-  const RowPieces same = coalesce(alone);
-  CHECK(same.distinct);
+  const RowSparse alone{tensor({3, 1, 0, 2}), rows};
+  const RowSparse same = coalesce(alone);
+  CHECK(same.coalesced);
   CHECK(same.rows.shares_memory_with(rows));
-  const RowPieces skipped = coalesce(RowPieces{tensor({3, 1, 3, 2}), rows, 1});
+  const RowSparse skipped = coalesce(RowSparse{tensor({3, 1, 3, 2}), rows, 1});
   CHECK(equal(skipped.ids, tensor({3, 2})));
   CHECK(allclose(skipped.rows, stack({rows[0] + rows[2], rows[3]})));
-  const RowPieces picked = coalesce(RowPieces{tensor({5, 5, 8}), rows}, tensor({0, 1, 1}),
+  const RowSparse picked = coalesce(RowSparse{tensor({5, 5, 8}), rows}, tensor({0, 1, 1}),
                                     tensor({2.0, -1.0, 0.5}, float64));
   CHECK(equal(picked.ids, tensor({5, 8})));
   CHECK(allclose(picked.rows, stack({2.0 * rows[0] - rows[1], 0.5 * rows[1]})));
-  const RowPieces all = coalesce(
-      std::vector<RowPieces>{alone, skipped, picked, {tensor({0}), ones({1, 3}, float64), 0}});
+  const RowSparse all = coalesce(
+      std::vector<RowSparse>{alone, skipped, picked, {tensor({0}), ones({1, 3}, float64), 0}});
   CHECK(equal(all.ids, tensor({3, 1, 0, 2, 5, 8})));
   CHECK(allclose(all.rows[0], 2.0 * rows[0] + rows[2]));
   CHECK(allclose(all.rows[2], rows[2]));
@@ -391,7 +392,7 @@ TEST_CASE("row pieces are coalesced whatever they look like", "[autograd]") {
   std::vector<std::int64_t> ids;
   for (std::int64_t i = 0; i < 3000; ++i) ids.push_back((i * i % 700) << (i % 3 * 20));
   const Tensor values = numbers({3000, 2});
-  const RowPieces many = coalesce(RowPieces{tensor(ids), values});
+  const RowSparse many = coalesce(RowSparse{tensor(ids), values});
   const std::vector<std::int64_t> found = to_vector<std::int64_t>(many.ids);
   CHECK(std::set<std::int64_t>(found.begin(), found.end()).size() == found.size());
   CHECK(std::set<std::int64_t>(found.begin(), found.end()) ==

@@ -530,7 +530,7 @@ TEST_CASE("from_pretrained takes the other options of an Embedding") {
       known_vectors(), kVocabulary,
       {.padding_idx = 0, .others = {.max_norm = 1.5, .sparse = true, .dtype = float64}});
   CHECK(start.embedding.options().sparse);
-  CHECK(start.embedding.weight.leaf().sparse());
+  CHECK(start.embedding.weight.row_policy().sparse());
   CHECK(start.embedding.options().max_norm == 1.5);
   CHECK(start.embedding.weight.dtype() == float64);
   CHECK(start.embedding.padding_idx() == 0);

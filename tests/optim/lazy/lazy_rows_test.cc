@@ -199,14 +199,14 @@ TEST_CASE("what is frozen, unfrozen, or given another rate in the middle counts 
       for (int step = 0; step < steps; ++step) twins.step();
       twins.both([&](Variable& w, optim::Optimizer&) { change(w.leaf()); });
     };
-    run(50, [&](Leaf& leaf) { leaf.freeze_rows(rows); });
+    run(50, [&](Leaf& leaf) { leaf.row_policy().freeze_rows(rows); });
     const Tensor before = twins.waiting.value().clone();
-    run(100, [&](Leaf& leaf) { leaf.freeze_columns(columns); });
+    run(100, [&](Leaf& leaf) { leaf.row_policy().freeze_columns(columns); });
     for (const std::int64_t row : rows) CHECK(equal(twins.waiting.value()[row], before[row]));
-    run(100, [](Leaf& leaf) { leaf.unfreeze_rows(); });
-    run(100, [](Leaf& leaf) { leaf.unfreeze_columns(); });
-    run(100, [](Leaf& leaf) { leaf.set_rate_multiplier(0.25); });
-    run(100, [](Leaf& leaf) { leaf.set_padding_row(2); });
+    run(100, [](Leaf& leaf) { leaf.row_policy().unfreeze_rows(); });
+    run(100, [](Leaf& leaf) { leaf.row_policy().unfreeze_columns(); });
+    run(100, [](Leaf& leaf) { leaf.row_policy().set_rate_multiplier(0.25); });
+    run(100, [](Leaf& leaf) { leaf.row_policy().set_padding_row(2); });
     const Tensor padding = twins.waiting.value()[2].clone();
     run(100, [](Leaf&) {});
     CHECK(equal(twins.waiting.value()[2], padding));
@@ -248,7 +248,7 @@ TEST_CASE("frozen rows do not move, and the others are those of a run on the sub
     part_optimizer->load_state_dict(shared);
     std::vector<std::int64_t> frozen;
     for (std::int64_t row = 0; row < kFrozen; ++row) frozen.push_back(row);
-    table.leaf().freeze_rows(frozen);
+    table.row_policy().freeze_rows(frozen);
     const Tensor before = narrow(table.value(), 0, 0, kFrozen).clone();
     for (int t = 0; t < 1000; ++t) {
       const Tensor ids = randint(kFrozen, kRows, {6}, generator);
@@ -271,8 +271,8 @@ TEST_CASE("constraints act after every step, on rows that wait too") {
       CAPTURE(one.name, static_cast<int>(constraint.kind));
       Twins twins(one, 40, 4);
       twins.both([&](Variable& w, optim::Optimizer&) {
-        w.leaf().set_constraint(constraint);
-        w.leaf().freeze_rows(std::vector<std::int64_t>{5});
+        w.row_policy().set_constraint(constraint);
+        w.row_policy().freeze_rows(std::vector<std::int64_t>{5});
       });
       const Tensor frozen = twins.waiting.value()[5].clone();
       for (int step = 0; step < 120; ++step) twins.step();
@@ -293,7 +293,7 @@ TEST_CASE("Keras' constraints have Keras' epsilon") {
   const auto constrained = [&](RowConstraint constraint) {
     Variable copy = parameter(w.value().clone());
     optim::SGD optimizer({copy}, {.lr = 0});
-    copy.leaf().set_constraint(constraint);
+    copy.row_policy().set_constraint(constraint);
     copy.set_grad(zeros_like(w.value()));
     optimizer.step();
     return copy.value();
@@ -382,7 +382,7 @@ TEST_CASE("rows of a sparse parameter rest under Adam, as under SparseAdam") {
   Generator generator(4);
   const Tensor start = randn({30, 4}, float64, generator);
   Variable flagged = parameter(start.clone()), plain = parameter(start.clone());
-  flagged.leaf().set_sparse(true);
+  flagged.row_policy().set_sparse(true);
   optim::Adam adam({flagged}, {.lr = 0.01});
   optim::SparseAdam sparse_adam({plain}, {.lr = 0.01});
   for (int step = 0; step < 50; ++step) {

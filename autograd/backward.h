@@ -1,0 +1,100 @@
+// BackwardPass: one walk along the tape from the newest entry to the oldest, as backward() and
+// grad() make it. Rules' results arrive here and are added up.
+//
+// Invariants (each has a test of its number in tests/autograd/backward_test.cc):
+//   1. An entry fires at most once in a pass, and only when its gradient is complete.
+//   2. The pass refers to every entry with a pending gradient; the walk ends when there is none.
+//   3. Leaves change last, when all rules and hooks have succeeded: after an exception every grad()
+//      is what it was.
+//   4. Afterwards, also after an exception, nothing is pending, firing or marked as wanted.
+//   5. A sum is added to in place only if nobody else holds its memory.
+//   6. A thread runs one pass at a time, and a pass keeps its state to itself: grad() may run on
+//      several threads that share leaves.
+//
+// Read next: autograd/variable.cc, then autograd/backward.cc.
+#pragma once
+
+#include <tapegrad/autograd/tape.h>
+#include <tapegrad/tensor/memory.h>
+
+namespace tapegrad {
+
+class BackwardPass {
+ public:
+  static BackwardPass& running() { return *tape().pass_; }  // for rules
+
+  bool creates_graph() const { return create_graph_; }
+  bool wants(Node& input) { return all_wanted_ || is_wanted(input); }
+
+  // Adds what a rule returns to the input's gradient. An undefined Variable adds nothing.
+  void accumulate(Node& input, Variable gradient);
+  void accumulate(Node& input, RowSparse gradient);
+  // A gradient that knows how to add itself, as a SliceGradient does.
+  template <class Part>
+  requires requires(const Part& part, Tensor& sum) { part.add_to(sum); }
+  void accumulate(Node& input, const Part& part) {
+    if (create_graph_) return accumulate(input, part.composed(shape_of(input)));
+    Variable& sum = writable_sum(input);
+    part.add_to(sum.value_);
+    sum.note_write();
+  }
+
+  // Something of the caller's that lives to the end of the pass, made when it is first asked for.
+  template <class T>
+  T& notes(const void* key) {
+    for (const auto& [known, kept] : notes_) {
+      if (known == key) return *static_cast<T*>(kept.get());
+    }
+    return *static_cast<T*>(notes_.emplace_back(key, std::make_shared<T>()).second.get());
+  }
+
+ private:
+  friend class Variable;
+  friend std::vector<Variable> grad(const Variable&, const std::vector<Variable>&, GradOptions);
+
+  // What has arrived for a leaf.
+  struct LeafGradient {
+    NodePtr leaf;
+    Variable sum{};
+    memory::Vector<RowSparse> rows{};
+    const Node* node() const { return leaf.get(); }
+  };
+
+  BackwardPass(bool create_graph, bool retain_graph);
+  ~BackwardPass();
+  BackwardPass(const BackwardPass&) = delete;
+  BackwardPass& operator=(const BackwardPass&) = delete;
+
+  void want_only(const std::vector<Variable>& inputs);
+  bool is_wanted(Node& input);
+  bool wants_input_of(const Entry& entry);
+  void run(Node& output, Variable gradient);
+  void fire(Entry& entry);
+  void call_hooks(const Hooks& hooks, const Node& node, Variable& gradient) const;
+  void call_leaf_hooks();
+  void commit();
+
+  LeafGradient* find(Node& leaf);  // null if nothing has arrived and nobody wants it
+  LeafGradient& find_or_add(Node& leaf);
+  static Variable& make_dense(LeafGradient& gradient);
+  static Shape shape_of(const Node& node);
+  Variable& sum_of(Node& input);
+  void set_sum(Node& input, Variable& sum, Variable first);
+  Variable& writable_sum(Node& input);
+  bool fits(const Node& input, const Variable& gradient) const;
+  Variable fitted(const Node& input, Variable gradient) const;
+
+  Tape& tape_;
+  const std::uint64_t number_;  // in the order in which passes of all threads began
+  const bool create_graph_;
+  const bool retain_graph_;
+  const bool recording_before_;
+  bool all_wanted_ = true;
+  std::size_t pending_ = 0;                          // entries with a pending gradient
+  NodePtr current_;                                  // where the walk is
+  memory::Vector<LeafGradient> leaves_;              // in the order of their first gradient
+  std::vector<std::pair<Node*, Variable>> targets_;  // entries that grad() was asked for
+  std::vector<std::pair<const void*, std::shared_ptr<void>>> notes_;
+};
+
+}  // namespace tapegrad

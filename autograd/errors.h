@@ -1,0 +1,31 @@
+// What autograd says when something is wrong: the texts, apart from the code that finds out.
+//
+// Internal. Read next: autograd/hooks.cc.
+#pragma once
+
+#include <tapegrad/autograd/tape.h>
+
+namespace tapegrad::detail {
+
+void check_differentiable(const char* operation, DType dtype);  // DTypeError
+// ShapeError unless both have the same sizes and type.
+void check_same(const char* operation, const Tensor& given, const Tensor& needed);
+// The output's gradient that backward() or grad() begins with: the given one, or 1 if it is
+// undefined. AutogradError or ShapeError if the pass cannot begin here.
+Tensor checked_start(const char* operation, const Variable& output, const Tensor& given);
+void check_rows(const Entry& from, const RowSparse& given, std::span<const std::int64_t> sizes);
+
+[[noreturn]] void throw_no_leaf(bool is_constant);
+[[noreturn]] void throw_no_grad();
+[[noreturn]] void throw_no_row_grad(bool has_dense);
+[[noreturn]] void throw_frozen_result();
+[[noreturn]] void throw_stale(const Entry& firing);
+[[noreturn]] void throw_consumed(const Entry& entry);
+[[noreturn]] void throw_other_thread(const char* operation);
+[[noreturn]] void throw_nested();
+[[noreturn]] void throw_bad_gradient(const Entry* from, std::span<const std::int64_t> given,
+                                     std::span<const std::int64_t> needed);
+[[noreturn]] void throw_untracked_input(std::size_t position);  // of grad()
+[[noreturn]] void throw_unused_input(std::size_t position);
+
+}  // namespace tapegrad::detail

@@ -1,0 +1,171 @@
+// What optimizers must honor about rows: checks, and the table that changes while it is trained.
+// Read next: autograd/gradcheck.h.
+#include <tapegrad/autograd/row_policy.h>
+
+#include <algorithm>
+#include <string>
+
+#include <tapegrad/autograd/node.h>
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad {
+namespace {
+
+using Positions = std::vector<std::int64_t>;
+
+// `known` and `more` together, sorted, each position once.
+Positions united(const Positions& known, std::span<const std::int64_t> more, const Tensor& value,
+                 std::int64_t dim, const char* operation, const char* what) {
+  const std::int64_t size = value.dim() > dim ? value.size(dim) : dim == 0 ? 1 : 0;
+  for (const std::int64_t position : more) {
+    if (position < 0 || position >= size) {
+      throw IndexError(std::string(operation) + ": " + what + " " + std::to_string(position) +
+                       " out of range for " + std::to_string(size) + " " + what + "s");
+    }
+  }
+  Positions all = known;
+  all.insert(all.end(), more.begin(), more.end());
+  std::ranges::sort(all);
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+}  // namespace
+
+void RowPolicy::freeze_rows(std::span<const std::int64_t> rows) {
+  Positions all = united(frozen_rows_, rows, leaf_->stored(), 0, "freeze_rows", "row");
+  leaf_->flush();
+  frozen_rows_ = std::move(all);
+}
+
+void RowPolicy::freeze_columns(std::span<const std::int64_t> columns) {
+  Positions all = united(frozen_columns_, columns, leaf_->stored(), 1, "freeze_columns", "column");
+  leaf_->flush();
+  frozen_columns_ = std::move(all);
+}
+
+void RowPolicy::unfreeze_rows() {
+  leaf_->flush();
+  frozen_rows_.clear();
+}
+
+void RowPolicy::unfreeze_rows(std::span<const std::int64_t> rows) {
+  const Positions gone = united({}, rows, leaf_->stored(), 0, "unfreeze_rows", "row");
+  leaf_->flush();
+  std::erase_if(frozen_rows_,
+                [&](std::int64_t row) { return std::ranges::binary_search(gone, row); });
+}
+
+void RowPolicy::unfreeze_columns() {
+  leaf_->flush();
+  frozen_columns_.clear();
+}
+
+void RowPolicy::set_padding_row(std::optional<std::int64_t> row) {
+  leaf_->flush();
+  padding_row_ = row;
+}
+
+bool RowPolicy::is_held(std::int64_t row) const {
+  return row == padding_row_ ||
+         (!frozen_rows_.empty() && std::ranges::binary_search(frozen_rows_, row));
+}
+
+void RowPolicy::set_constraint(RowConstraint constraint) {
+  leaf_->flush();
+  constraint_ = constraint;
+}
+
+void RowPolicy::set_sparse(bool sparse) {
+  leaf_->flush();
+  sparse_ = sparse;
+}
+
+void RowPolicy::copy_policy_from(const RowPolicy& other) {
+  leaf_->flush();
+  frozen_rows_ = other.frozen_rows_;
+  frozen_columns_ = other.frozen_columns_;
+  padding_row_ = other.padding_row_;
+  rate_multiplier_ = other.rate_multiplier_;
+  constraint_ = other.constraint_;
+  sparse_ = other.sparse_;
+}
+
+// The leaf's way here -----------------------------------------------------------------------------
+
+void Leaf::flush_pending_rows(const Tensor* ids) {
+  const std::uint32_t before = version();
+  if (ids == nullptr) {
+    policy_->pending_->flush();
+  } else {
+    policy_->pending_->flush_rows(ids->span<std::int64_t>());
+  }
+  changes_ += before - version();
+}
+
+RowPolicy& Leaf::row_policy() {
+  if (policy_ == nullptr) policy_ = std::make_unique<RowPolicy>(this);
+  return *policy_;
+}
+
+const RowPolicy& Leaf::row_policy() const {
+  static const RowPolicy none(nullptr);
+  return policy_ == nullptr ? none : *policy_;
+}
+
+void Leaf::copy_policy_from(const Leaf& other) {
+  requires_grad = other.requires_grad;
+  if (policy_ != nullptr || other.policy_ != nullptr) {
+    row_policy().copy_policy_from(other.row_policy());
+  }
+}
+
+// Row states --------------------------------------------------------------------------------------
+
+void RowPolicy::add_state(RowState& state) { states_.push_back(&state); }
+
+void RowPolicy::remove_state(RowState& state) {
+  if (pending_ == &state) {
+    leaf_->flush();
+    pending_ = nullptr;
+  }
+  std::erase(states_, &state);
+}
+
+void RowPolicy::set_pending_rows(RowState& state, bool pending) {
+  if (pending) {
+    if (pending_ != &state) leaf_->flush();
+    pending_ = &state;
+  } else if (pending_ == &state) {
+    pending_ = nullptr;
+  }
+}
+
+void RowPolicy::remap_rows(std::span<const std::int64_t> sources, const Tensor& fresh) {
+  const Tensor old = leaf_->value();
+  Shape shape(old.sizes());
+  shape[0] = static_cast<std::int64_t>(sources.size());
+  Tensor table = empty(shape, old.dtype());
+  Positions frozen;
+  Positions now(static_cast<std::size_t>(old.size(0)), -1);  // where each old row is now
+  std::int64_t next_fresh = 0;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    select(table, 0, row)
+        .copy_(sources[i] < 0 ? select(fresh, 0, next_fresh++) : select(old, 0, sources[i]));
+    if (sources[i] < 0) continue;
+    now[static_cast<std::size_t>(sources[i])] = row;
+    if (std::ranges::binary_search(frozen_rows_, sources[i])) frozen.push_back(row);  // ascending
+  }
+  for (RowState* state : states_) state->remap_rows(sources);
+  if (padding_row_) {
+    const std::int64_t position = now[static_cast<std::size_t>(*padding_row_)];
+    padding_row_ = position < 0 ? std::nullopt : std::optional(position);
+  }
+  frozen_rows_ = std::move(frozen);
+  renormalized_.clear();
+  leaf_->grad.clear();
+  leaf_->set_value(std::move(table));
+}
+
+}  // namespace tapegrad

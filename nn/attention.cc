@@ -30,7 +30,8 @@ void check_sizes(std::int64_t embed_dim, std::int64_t num_heads,
   }
 }
 
-// (..., keys) -> (..., keys + count): what is added behind the keys is never hidden.
+// (..., keys) -> (..., keys + count): the keys that the layer adds after the others are never
+// hidden.
 Tensor with_columns(const Tensor& mask, std::int64_t count) {
   if (count == 0) return mask;
   Shape shape = mask.shape();
@@ -61,7 +62,7 @@ void check_masks(const AttentionCall& call, std::int64_t batch, std::int64_t hea
   }
 }
 
-// A mask as numbers for the scores: -inf where it hides a key.
+// A mask as a term of the scores: -inf where it hides a key.
 Tensor to_add(const Tensor& mask, DType dtype) {
   if (mask.dtype() != boolean) return mask.to(dtype);
   return masked_fill(zeros(mask.shape(), dtype), mask, -std::numeric_limits<double>::infinity());
@@ -74,8 +75,7 @@ bool packed(std::int64_t embed_dim, const MultiheadAttentionOptions& options) {
 
 }  // namespace
 
-// Parameters are registered in PyTorch's order first, and drawn afterwards in another: out_proj
-// before all.
+// The parameters are registered in PyTorch's order, and drawn in another order: out_proj first.
 MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads,
                                        MultiheadAttentionOptions options)
     : settings_((check_sizes(embed_dim, num_heads, options), Settings{num_heads, options})),
@@ -103,14 +103,14 @@ MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_
   }
 }
 
-// A parameter of zeros for now, or none.
+// A parameter of zeros, to be drawn later, or none.
 Parameter MultiheadAttention::room(bool wanted, const char* name, const Shape& shape) {
   if (!wanted) return Parameter();
   return register_parameter(name, zeros(shape, settings_->options.dtype));
 }
 
-// x through `count` of the three projections, beginning with `which`: one, or all three in one
-// product where they are one matrix.
+// x through `count` of the three projections (queries, keys, values), beginning with `which`: one
+// of them, or all three in one product if they are one matrix.
 Variable MultiheadAttention::projected(const Variable& x, std::int64_t which,
                                        std::int64_t count) const {
   const std::int64_t size = embed_dim();
@@ -142,8 +142,8 @@ Variable MultiheadAttention::heads_of(const Variable& x) const {
   return permute(unflatten(x, 2, {num_heads(), -1}), {1, 2, 0, 3});
 }
 
-// What scaled_dot_product_attention() takes: true where a key counts, or numbers to add, and that
-// for all keys, with those added behind.
+// The mask that attention_weights() takes: true where a key counts, or a term of the scores, for
+// all keys and those that the layer adds after them.
 Tensor MultiheadAttention::mask_for(const AttentionCall& call, std::int64_t batch,
                                     std::int64_t queries, std::int64_t keys, DType dtype) const {
   check_masks(call, batch, num_heads(), queries, keys);
@@ -195,46 +195,59 @@ AttentionResult MultiheadAttention::operator()(const Variable& query, const Vari
                 query, key, value);
 }
 
+// (steps, dim) as a batch of one.
+AttentionResult MultiheadAttention::forward_without_batch(const Variable& query,
+                                                          const Variable& key,
+                                                          const Variable& value,
+                                                          const AttentionCall& call) const {
+  const std::int64_t batch_dim = settings_->options.batch_first ? 0 : 1;
+  const auto batched = [&](const Variable& x) { return unsqueeze(x, batch_dim); };
+  AttentionCall one = call;
+  if (call.key_padding_mask.defined()) {
+    one.key_padding_mask = unsqueeze(call.key_padding_mask, 0);
+  }
+  const AttentionResult result = forward(batched(query), batched(key), batched(value), one);
+  return {squeeze(result.output, batch_dim),
+          call.need_weights ? squeeze(result.weights, 0) : Variable()};
+}
+
+// Queries, keys and values, (steps, batch, embed_dim) each. Self-attention takes one product
+// instead of three.
+std::array<Variable, 3> MultiheadAttention::all_projected(const Variable& query,
+                                                          const Variable& key,
+                                                          const Variable& value) const {
+  const auto steps_first = [&](const Variable& x) {
+    return settings_->options.batch_first ? transpose(x, 0, 1) : x;
+  };
+  const bool same_keys = key.node() == value.node() && key.node() != nullptr;
+  const bool same_query = query.node() == key.node() && same_keys;
+  if (same_query && is_packed()) {
+    const std::vector<Variable> parts = chunk(projected(steps_first(query), 0, 3), 3, 2);
+    return {parts[0], parts[1], parts[2]};
+  }
+  const Variable q = projected(steps_first(query), 0, 1);
+  const Variable k = projected(steps_first(key), 1, 1);
+  return {q, k, projected(steps_first(value), 2, 1)};
+}
+
 AttentionResult MultiheadAttention::forward(const Variable& query, const Variable& key,
                                             const Variable& value,
                                             const AttentionCall& call) const {
   check(query, key, value);
-  const std::int64_t batch_dim = settings_->options.batch_first ? 0 : 1;
-  if (query.dim() == 2) {
-    const auto batched = [&](const Variable& x) { return unsqueeze(x, batch_dim); };
-    AttentionCall one = call;
-    if (call.key_padding_mask.defined()) {
-      one.key_padding_mask = unsqueeze(call.key_padding_mask, 0);
-    }
-    const AttentionResult result = forward(batched(query), batched(key), batched(value), one);
-    return {squeeze(result.output, batch_dim),
-            call.need_weights ? squeeze(result.weights, 0) : Variable()};
-  }
-  const bool same_keys = key.node() == value.node() && key.node() != nullptr;
-  const bool same_query = query.node() == key.node() && same_keys;
-  const auto steps_first = [&](const Variable& x) {
-    return batch_dim == 0 ? transpose(x, 0, 1) : x;
-  };
-  Variable q, k, v;                 // (steps, batch, embed_dim)
-  if (same_query && is_packed()) {  // one product instead of three
-    const std::vector<Variable> parts = chunk(projected(steps_first(query), 0, 3), 3, 2);
-    q = parts[0], k = parts[1], v = parts[2];
-  } else {
-    q = projected(steps_first(query), 0, 1);
-    k = projected(steps_first(key), 1, 1);
-    v = projected(steps_first(value), 2, 1);
-  }
+  if (query.dim() == 2) return forward_without_batch(query, key, value, call);
+  const auto [q, k, v] = all_projected(query, key, value);
   const std::int64_t queries = q.size(0);
   const std::int64_t batch = q.size(1);
   const Tensor mask = mask_for(call, batch, queries, k.size(0), q.dtype());
-  Variable weights =
+  Variable weights =  // (batch, heads, queries, keys)
       attention_weights(heads_of(q), heads_of(with_added(k, bias_k)), {.mask = mask});
   if (is_training()) weights = Dropout(settings_->options.dropout)(weights);
-  const Variable values =
-      matmul(weights, heads_of(with_added(v, bias_v)));  // (batch, heads, queries, -)
+  const Variable values =  // (batch, heads, queries, embed_dim / heads)
+      matmul(weights, heads_of(with_added(v, bias_v)));
   const Variable joined = flatten(permute(values, {2, 0, 1, 3}), 2, 3);  // (queries, batch, dim)
+  const Variable output = out_proj(joined);
   AttentionResult result;
-  result.output = steps_first(out_proj(joined));
+  result.output = settings_->options.batch_first ? transpose(output, 0, 1) : output;
   if (call.need_weights) result.weights = call.average_attn_weights ? mean(weights, 1) : weights;
   return result;
 }

@@ -2,6 +2,7 @@
 // and others, "Attention is all you need", 2017). Read next: nn/transformer.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,8 +15,8 @@ namespace tapegrad::nn {
 struct MultiheadAttentionOptions {
   double dropout = 0;  // of the weights, in training
   bool bias = true;
-  bool add_bias_kv = false;    // one more key and value, learned, behind those of every call
-  bool add_zero_attn = false;  // and one of zeros behind that
+  bool add_bias_kv = false;    // one more key and value, learned, after those of every call
+  bool add_zero_attn = false;  // and one of zeros after that
   std::optional<std::int64_t> kdim = std::nullopt;  // width of keys; else embed_dim
   std::optional<std::int64_t> vdim = std::nullopt;  // width of values; else embed_dim
   bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
@@ -85,8 +86,12 @@ class MultiheadAttention : public Module {
  private:
   AttentionResult forward(const Variable& query, const Variable& key, const Variable& value,
                           const AttentionCall& call) const;
+  AttentionResult forward_without_batch(const Variable& query, const Variable& key,
+                                        const Variable& value, const AttentionCall& call) const;
   bool is_packed() const { return in_proj_weight.defined(); }
   Variable projected(const Variable& x, std::int64_t which, std::int64_t count) const;
+  std::array<Variable, 3> all_projected(const Variable& query, const Variable& key,
+                                        const Variable& value) const;
   Variable with_added(const Variable& keys, const Parameter& learned) const;
   std::int64_t added_keys() const;
   void check(const Variable& query, const Variable& key, const Variable& value) const;

@@ -1,3 +1,4 @@
+// Huffman's tree, and the loss along the path from its root to a class.
 #include <tapegrad/nn/hierarchical_softmax.h>
 
 #include <algorithm>
@@ -7,13 +8,13 @@
 
 namespace tapegrad::nn {
 
-// Huffman's code (1952) with two queues: the classes from rare to frequent, and the inner nodes,
-// which are made in that order too. Node i is at classes + i.
-HierarchicalSoftmax::Tree HierarchicalSoftmax::tree_of(const std::vector<std::int64_t>& counts,
-                                                       const HierarchicalSoftmaxOptions& options) {
-  const auto classes = static_cast<std::int64_t>(counts.size());
-  if (classes < 2) {
-    throw ValueError("HierarchicalSoftmax: " + std::to_string(classes) +
+// The tree ----------------------------------------------------------------------------------------
+
+namespace {
+
+void check_counts(const std::vector<std::int64_t>& counts) {
+  if (counts.size() < 2) {
+    throw ValueError("HierarchicalSoftmax: " + std::to_string(counts.size()) +
                      " classes, needed two or more");
   }
   for (const std::int64_t count : counts) {
@@ -22,58 +23,106 @@ HierarchicalSoftmax::Tree HierarchicalSoftmax::tree_of(const std::vector<std::in
                        ", needed 0 or more");
     }
   }
-  std::vector<std::int64_t> order(counts.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, {},
-                           [&](std::int64_t c) { return counts[static_cast<std::size_t>(c)]; });
-  std::vector<double> weights(counts.begin(), counts.end());
-  const std::size_t total = 2 * counts.size() - 1;
-  std::vector<std::int64_t> parent(total, -1);
-  std::vector<double> turn(total, 0);
-  std::size_t next_class = 0;
-  std::size_t next_node = counts.size();
-  const auto rarest = [&]() -> std::size_t {
-    const bool has_node = next_node < weights.size();
-    const bool has_class = next_class < order.size();
-    if (has_class) {
-      const auto c = static_cast<std::size_t>(order[next_class]);
-      if (!has_node || weights[c] <= weights[next_node]) return ++next_class, c;
-    }
-    return next_node++;
-  };
-  while (weights.size() < total) {
-    const std::size_t left = rarest();
-    const std::size_t right = rarest();
-    parent[left] = parent[right] = static_cast<std::int64_t>(weights.size());
-    turn[left] = -1;
-    turn[right] = 1;
-    weights.push_back(weights[left] + weights[right]);
+}
+
+// Two queues, both sorted from rare to frequent: one of the classes, and one of the inner nodes,
+// which are made in that order. take() removes the rarest node of both.
+class RarestFirst {
+ public:
+  explicit RarestFirst(const std::vector<std::int64_t>& counts)
+      : weights_(counts.begin(), counts.end()), classes_(counts.size()), next_node_(counts.size()) {
+    std::iota(classes_.begin(), classes_.end(), std::size_t{0});
+    std::ranges::stable_sort(classes_, {}, [&](std::size_t c) { return counts[c]; });
   }
-  const std::int64_t root = classes - 2;  // among the inner nodes
-  std::vector<std::vector<std::int64_t>> ways(counts.size());
-  std::vector<std::vector<double>> turns(counts.size());
+
+  std::size_t take() {
+    if (next_class_ < classes_.size()) {
+      const std::size_t c = classes_[next_class_];
+      const bool has_node = next_node_ < weights_.size();
+      if (!has_node || weights_[c] <= weights_[next_node_]) return ++next_class_, c;
+    }
+    return next_node_++;
+  }
+  // A new inner node above the two; its position.
+  std::size_t join(std::size_t left, std::size_t right) {
+    weights_.push_back(weights_[left] + weights_[right]);
+    return weights_.size() - 1;
+  }
+
+ private:
+  std::vector<double> weights_;  // of the classes, then of the inner nodes
+  std::vector<std::size_t> classes_;
+  std::size_t next_class_ = 0;  // in classes_
+  std::size_t next_node_;       // in weights_
+};
+
+// All nodes in one list: the classes, then the inner nodes in the order in which they are made, so
+// that the root is the last one.
+struct HuffmanTree {
+  std::vector<std::size_t> parents;
+  std::vector<double> turns;  // from the parent to the node: 1 right, -1 left
+};
+
+// Huffman's code (1952): the two rarest nodes become the children of a new one, until one is left.
+HuffmanTree huffman_tree(const std::vector<std::int64_t>& counts) {
+  const std::size_t total = 2 * counts.size() - 1;
+  HuffmanTree tree{std::vector<std::size_t>(total), std::vector<double>(total)};
+  RarestFirst queues(counts);
+  for (std::size_t made = counts.size(); made < total; ++made) {
+    const std::size_t left = queues.take();
+    const std::size_t right = queues.take();
+    tree.parents[left] = tree.parents[right] = queues.join(left, right);
+    tree.turns[left] = -1;
+    tree.turns[right] = 1;
+  }
+  return tree;
+}
+
+// The inner nodes from the root to a class, counted from the first inner node, and the turns.
+struct Path {
+  std::vector<std::int64_t> nodes;
+  std::vector<double> turns;
+};
+
+Path path_to(std::size_t class_id, const HuffmanTree& tree, std::size_t classes) {
+  Path path;
+  const std::size_t root = tree.parents.size() - 1;
+  for (std::size_t at = class_id; at != root; at = tree.parents[at]) {
+    path.nodes.push_back(static_cast<std::int64_t>(tree.parents[at] - classes));
+    path.turns.push_back(tree.turns[at]);
+  }
+  std::ranges::reverse(path.nodes);
+  std::ranges::reverse(path.turns);
+  return path;
+}
+
+}  // namespace
+
+HierarchicalSoftmax::Tree HierarchicalSoftmax::tree_of(const std::vector<std::int64_t>& counts,
+                                                       const HierarchicalSoftmaxOptions& options) {
+  check_counts(counts);
+  const HuffmanTree tree = huffman_tree(counts);
+  std::vector<Path> paths;
   std::size_t longest = 0;
   for (std::size_t c = 0; c < counts.size(); ++c) {
-    for (std::size_t at = c; parent[at] >= 0; at = static_cast<std::size_t>(parent[at])) {
-      ways[c].push_back(parent[at] - classes);
-      turns[c].push_back(turn[at]);
-    }
-    std::ranges::reverse(ways[c]);
-    std::ranges::reverse(turns[c]);
-    longest = std::max(longest, ways[c].size());
+    paths.push_back(path_to(c, tree, counts.size()));
+    longest = std::max(longest, paths.back().nodes.size());
   }
-  std::vector<std::int64_t> all_ways;
-  std::vector<double> all_turns;
-  for (std::size_t c = 0; c < counts.size(); ++c) {
-    ways[c].resize(longest, root);
-    turns[c].resize(longest, 0);
-    all_ways.insert(all_ways.end(), ways[c].begin(), ways[c].end());
-    all_turns.insert(all_turns.end(), turns[c].begin(), turns[c].end());
+  const auto root = static_cast<std::int64_t>(counts.size()) - 2;  // among the inner nodes
+  std::vector<std::int64_t> nodes;                                 // (classes, longest)
+  std::vector<double> turns;
+  for (Path& path : paths) {
+    path.nodes.resize(longest, root);
+    path.turns.resize(longest, 0);
+    nodes.insert(nodes.end(), path.nodes.begin(), path.nodes.end());
+    turns.insert(turns.end(), path.turns.begin(), path.turns.end());
   }
-  const Shape shape = {classes, longest};
-  return {reshape(tensor(all_ways), shape), reshape(tensor(all_turns), shape).to(options.dtype),
+  const Shape shape = {counts.size(), longest};
+  return {reshape(tensor(nodes), shape), reshape(tensor(turns), shape).to(options.dtype),
           options.reduction};
 }
+
+// The layer ---------------------------------------------------------------------------------------
 
 HierarchicalSoftmax::HierarchicalSoftmax(const std::vector<std::int64_t>& counts, std::int64_t dim,
                                          HierarchicalSoftmaxOptions options)
@@ -92,10 +141,10 @@ Variable HierarchicalSoftmax::forward(const Variable& input, const Tensor& targe
                      to_string(targets.sizes()) + ", needed (batch, " +
                      std::to_string(weight.size(1)) + ") and (batch)");
   }
-  const Tensor nodes = index_select(tree_->nodes, 0, targets);  // (batch, way)
+  const Tensor nodes = index_select(tree_->nodes, 0, targets);  // (batch, path)
   const Tensor turns = index_select(tree_->turns, 0, targets).to(input.dtype());
-  const Variable rows = embedding(weight, nodes);                         // (batch, way, dim)
-  const Variable scores = squeeze(matmul(rows, unsqueeze(input, 2)), 2);  // (batch, way)
+  const Variable rows = embedding(weight, nodes);                         // (batch, path, dim)
+  const Variable scores = squeeze(matmul(rows, unsqueeze(input, 2)), 2);  // (batch, path)
   const Variable losses = sum(softplus(scores * Variable(-turns)) * Variable(abs(turns)), 1);
   switch (tree_->reduction) {
     case Reduction::mean:
@@ -112,10 +161,10 @@ Variable HierarchicalSoftmax::log_probabilities(const Variable& input) const {
   const Variable scores = linear(input, weight);  // (batch, nodes)
   Shape shape = tree_->nodes.shape();
   shape.insert(0, input.size(0));
-  const Variable on_the_way =
-      reshape(index_select(scores, 1, flatten(tree_->nodes)), shape);  // (batch, classes, way)
+  const Variable on_the_path =
+      reshape(index_select(scores, 1, flatten(tree_->nodes)), shape);  // (batch, classes, path)
   const Tensor turns = tree_->turns.to(input.dtype());
-  return -sum(softplus(on_the_way * Variable(-turns)) * Variable(abs(turns)), 2);
+  return -sum(softplus(on_the_path * Variable(-turns)) * Variable(abs(turns)), 2);
 }
 
 std::int64_t HierarchicalSoftmax::depth(std::int64_t class_id) const {

@@ -1,4 +1,4 @@
-// HierarchicalSoftmax: which of many words it is, as a walk down a binary tree (Morin and Bengio
+// HierarchicalSoftmax: predicts one of many words by a walk down a binary tree (Morin and Bengio
 // 2005), where frequent words are near the root (Huffman's code, as in Mikolov and others 2013).
 // Read next: nn/init.h.
 #pragma once
@@ -17,10 +17,11 @@ struct HierarchicalSoftmaxOptions {
   DType dtype = float32;
 };
 
-// -log p(class) = -sum over the nodes on the way to the class of log s(+-input . weight[node]), s
-// the sigmoid, + for the right turn. It costs the length of the way, about log2(classes), in place
-// of classes; the probabilities of all classes sum to 1. weight begins as 0, as word2vec's does,
-// and its gradient holds only rows of nodes that were on the way.
+// -log p(class) = -sum over the nodes on the path to the class of log s(+-input . weight[node]),
+// where s is the sigmoid, and + stands for a turn to the right. The cost is proportional to the
+// length of the path, about log2(classes), instead of classes; the probabilities of all classes sum
+// to 1. weight begins as 0, as word2vec's does, and its gradient holds only the rows of nodes that
+// were on a path.
 class HierarchicalSoftmax : public Module {
  public:
   // counts: how often each class occurs. ValueError for fewer than two classes or negative counts.
@@ -37,15 +38,15 @@ class HierarchicalSoftmax : public Module {
   // How many turns lead to the class.
   std::int64_t depth(std::int64_t class_id) const;
   std::string description() const override;
-  // As if every way were as long as the longest.
+  // As if every path were as long as the longest.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
 
  private:
   Variable forward(const Variable& input, const Tensor& targets) const;
   struct Tree {
-    Tensor nodes;  // (classes, longest way) int64: the way from the root; filled up with the root
-    Tensor turns;  // the same in weight's type: 1 right, -1 left, 0 behind the end
+    Tensor nodes;  // (classes, longest path) int64: the path from the root, padded with the root
+    Tensor turns;  // the same in weight's type: 1 right, -1 left, 0 after the end
     Reduction reduction;
   };
   static Tree tree_of(const std::vector<std::int64_t>& counts,

@@ -1,4 +1,5 @@
-// Cross entropy, whose two passes are fused for class targets, and losses composed of primitives.
+// Cross entropy, whose forward and backward are fused for class targets, and losses composed of
+// primitives.
 // Read next: nn/init.cc.
 #include <tapegrad/nn/losses.h>
 
@@ -30,7 +31,7 @@ Variable reduced(const Variable& losses, Reduction reduction) {
 
 // Class targets -----------------------------------------------------------------------------------
 
-// What cross_entropy and nll_loss ask of their arguments, checked once.
+// Checks what cross_entropy and nll_loss need of their arguments, in one place.
 struct Classes {
   std::int64_t dim;    // of the classes
   std::int64_t count;  // of classes
@@ -77,8 +78,8 @@ struct Classes {
   }
 };
 
-// Cross entropy of (rows, classes) logits, both passes fused. With w the class weights, s the
-// smoothing, and norm the sum of the w[y_i] for a mean, else 1:
+// Cross entropy of (rows, classes) logits, with a fused forward and backward. w are the class
+// weights, s is the smoothing, and norm is the sum of the w[y_i] for a mean, else 1:
 //   q[i][c] = ((1 - s) * w[y_i] * (c == y_i) + s / classes * w[c]) / norm, 0 in ignored rows
 //   loss_i  = -sum over c of q[i][c] * log p[i][c]
 //   dx[i]   = dy_i * (p[i] * sum over c of q[i][c] - q[i])
@@ -148,7 +149,7 @@ class FusedCrossEntropy {
     return dx;
   }
 
-  // The same from primitives: the plain reference, and what is differentiated again.
+  // The same from primitives: the plain reference, and what higher derivatives use.
   Variable composed_backward(const Variable& x, const Variable& dy) const {
     const Tensor& targets = targets_.value();
     const Tensor counts = targets != ignored_;
@@ -198,7 +199,7 @@ class FusedCrossEntropy {
   }
 
   Tensor log_p_;
-  Variable targets_;  // constants, which notice if they are overwritten before backward
+  Variable targets_;  // constants, so that overwriting them is noticed in backward
   Variable weight_;
   std::int64_t rows_;
   std::int64_t count_;
@@ -277,7 +278,7 @@ Variable cross_entropy(const Variable& logits, const Variable& targets,
   return options.reduction == Reduction::none ? reshape(losses, classes.batch) : losses;
 }
 
-// loss = -weight[y] * log p[y]; for the mean, their sum divided by that of the weights
+// loss = -weight[y] * log p[y]; the mean is their sum divided by the sum of the weights
 Variable nll_loss(const Variable& log_probabilities, const Tensor& targets,
                   const NllLossOptions& options) {
   const Classes classes("nll_loss", log_probabilities, options.weight);
@@ -354,7 +355,7 @@ Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable
   return reduced(losses, options.reduction);
 }
 
-// PyTorch's bounds in bce_loss and cosine_embedding_loss are written in float32.
+// PyTorch writes its bounds in bce_loss and cosine_embedding_loss in float32.
 constexpr double kTiny = 1e-12f;
 
 // y = -(t log x + (1 - t) log(1 - x))      dx = dy (x - t) / (x (1 - x)), which PyTorch bounds
@@ -388,7 +389,7 @@ Variable bce_loss(const Variable& input, const Variable& targets, const BceOptio
                  options.reduction);
 }
 
-// Distances that forgive more ---------------------------------------------------------------------
+// Robust distances --------------------------------------------------------------------------------
 
 namespace {
 
@@ -444,7 +445,7 @@ Variable kl_div(const Variable& input, const Variable& target, const KlDivOption
 
 namespace {
 
-// Targets that say 1 or -1, of the given shape.
+// Checks that all targets are 1 or -1, and their shape.
 void check_signs(const char* operation, const Tensor& targets, const Shape& shape) {
   if (targets.shape() != shape) {
     throw ShapeError(std::string(operation) + ": targets have shape " + to_string(targets.sizes()) +

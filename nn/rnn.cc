@@ -1,4 +1,4 @@
-// Layers of recurrent networks out of whole sequences. Read next: autograd/ops/recurrent.cc, where
+// Layers of recurrent networks over whole sequences. Read next: autograd/ops/recurrent.cc, where
 // a sequence is one operation.
 #include <tapegrad/nn/rnn.h>
 
@@ -129,7 +129,7 @@ void RNNBase::check(const Variable& x, const LSTMArguments& with) const {
   check_state(with.c, "c");
 }
 
-// A boolean (steps, batch) of what counts; undefined if all does.
+// A boolean (steps, batch), true where a step counts; undefined if all steps count.
 Tensor RNNBase::counted_steps(const Variable& x, const LSTMArguments& with) const {
   const auto text = [&](const std::string& rest) { return std::string(name_) + ": " + rest; };
   const bool has_batch = x.dim() == 3;
@@ -170,7 +170,7 @@ Tensor RNNBase::counted_steps(const Variable& x, const LSTMArguments& with) cons
 
 namespace {
 
-// Variables to be joined; a single one, the usual case, needs no list.
+// Variables to be joined. A single one, the usual case, needs no list.
 class Parts {
  public:
   void append(const Variable& part) {
@@ -193,6 +193,30 @@ class Parts {
   std::vector<Variable> more_;
 };
 
+// x (batch, steps, input_size), (steps, batch, input_size) or (steps, input_size) as (steps, batch,
+// input_size).
+Variable steps_first(const Variable& x, bool batch_first) {
+  if (x.dim() == 2) return unsqueeze(x, 1);
+  return batch_first ? contiguous(transpose(x, 0, 1)) : x;
+}
+
+// The opposite, for results whose steps come first.
+void restore_dimensions(LSTMResult& result, bool has_batch, bool batch_first) {
+  if (has_batch) {
+    if (batch_first) result.output = transpose(result.output, 0, 1);
+    return;
+  }
+  result.output = squeeze(result.output, 1);
+  result.h = squeeze(result.h, 1);
+  if (result.c.defined()) result.c = squeeze(result.c, 1);
+}
+
+// Of (layers * directions, batch, hidden_size), or the same without batch: (batch, hidden_size).
+Variable initial_state(const Variable& all, std::int64_t which) {
+  if (!all.defined()) return Variable();
+  return all.dim() == 3 ? select(all, 0, which) : narrow(all, 0, which, 1);
+}
+
 }  // namespace
 
 RNNResult RNNBase::run_without_c(Recurrence kind, const Variable& x,
@@ -205,56 +229,45 @@ RNNResult RNNBase::run_without_c(Recurrence kind, const Variable& x,
       x, with.h);
 }
 
-// Inside, time comes first: (steps, batch, ...).
 LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments& with) const {
   check(x, with);
   const Tensor mask = counted_steps(x, with);
-  const bool has_batch = x.dim() == 3;
-  const bool turned = has_batch && settings_->batch_first;
   const bool lstm = kind == Recurrence::lstm;
-  Variable layer_input = !has_batch ? unsqueeze(x, 1) : turned ? contiguous(transpose(x, 0, 1)) : x;
-  const std::int64_t steps = layer_input.size(0);
-  const auto state_of = [&](const Variable& all, std::int64_t which) {  // (batch, hidden_size)
-    if (!all.defined()) return Variable();
-    return has_batch ? select(all, 0, which) : narrow(all, 0, which, 1);
+  const std::int64_t directions = is_bidirectional() ? 2 : 1;
+  Variable y = steps_first(x, settings_->batch_first);  // (steps, batch, input_size)
+  const std::int64_t steps = y.size(0);
+  const auto states_of = [&](std::int64_t which, bool reverse) {
+    const Weights& of = weights_[static_cast<std::size_t>(which)];
+    return recurrence(kind, {.x = y,
+                             .weight_ih = of.weight_ih,
+                             .weight_hh = of.weight_hh,
+                             .bias_ih = of.bias_ih,
+                             .bias_hh = of.bias_hh,
+                             .h = initial_state(with.h, which),
+                             .c = initial_state(with.c, which),
+                             .mask = mask,
+                             .reverse = reverse});
   };
 
   Parts last_h, last_c;  // (1, batch, hidden_size) each
-  const int directions = is_bidirectional() ? 2 : 1;
   for (std::int64_t layer = 0; layer < num_layers(); ++layer) {
-    Parts outputs;
-    for (int direction = 0; direction < directions; ++direction) {
-      const std::int64_t which = layer * directions + direction;
-      const Weights& of = weights_[static_cast<std::size_t>(which)];
+    Parts outputs;  // (steps, batch, hidden_size) each
+    for (std::int64_t direction = 0; direction < directions; ++direction) {
       const bool reverse = direction == 1;
-      const Variable states = recurrence(kind, {.x = layer_input,
-                                                .weight_ih = of.weight_ih,
-                                                .weight_hh = of.weight_hh,
-                                                .bias_ih = of.bias_ih,
-                                                .bias_hh = of.bias_hh,
-                                                .h = state_of(with.h, which),
-                                                .c = state_of(with.c, which),
-                                                .mask = mask,
-                                                .reverse = reverse});
+      const Variable states = states_of(layer * directions + direction, reverse);
       outputs.append(lstm ? narrow(states, 0, 0, steps) : states);
       last_h.append(narrow(states, 0, reverse ? 0 : steps - 1, 1));
       if (lstm) last_c.append(narrow(states, 0, steps, 1));
     }
-    layer_input = outputs.joined(-1);
+    y = outputs.joined(-1);  // (steps, batch, directions * hidden_size)
     const bool is_last = layer + 1 == num_layers();
-    if (!is_last && is_training()) layer_input = Dropout(settings_->dropout)(layer_input);
+    if (!is_last && is_training()) y = Dropout(settings_->dropout)(y);
   }
 
-  // States are carried past steps that do not count; what is given away is 0 there.
-  Variable output = layer_input;
-  if (mask.defined()) output = masked_fill(output, unsqueeze(logical_not(mask), 2), 0);
-  LSTMResult result{output, last_h.joined(0), last_c.joined(0)};
-  if (turned) result.output = transpose(result.output, 0, 1);
-  if (!has_batch) {
-    result.output = squeeze(result.output, 1);
-    result.h = squeeze(result.h, 1);
-    if (lstm) result.c = squeeze(result.c, 1);
-  }
+  // A state is kept through the steps that do not count; the output is 0 there.
+  if (mask.defined()) y = masked_fill(y, unsqueeze(logical_not(mask), 2), 0);
+  LSTMResult result{y, last_h.joined(0), last_c.joined(0)};
+  restore_dimensions(result, x.dim() == 3, settings_->batch_first);
   return result;
 }
 

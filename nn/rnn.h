@@ -114,7 +114,7 @@ class RNNBase : public Module {
 
   const char* name_;
   Shared<Settings> settings_;
-  std::vector<Weights> weights_;  // layer by layer, forward before reverse
+  std::vector<Weights> weights_;  // layer by layer, forward first
 };
 
 // Elman's network (1990): nn::RNNCell at every step.

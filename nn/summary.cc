@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iomanip>
+#include <numeric>
 #include <ostream>
 #include <sstream>
 #include <utility>
@@ -12,7 +13,7 @@ namespace tapegrad::nn {
 
 // Watching ----------------------------------------------------------------------------------------
 
-// A module with the hook that fills its row, and the mode to go back to.
+// A module with the hook that fills its row, and its mode, which is restored at the end.
 struct SummaryWatch::Watched {
   std::shared_ptr<const Module> module;
   std::size_t hook = 0;
@@ -123,7 +124,8 @@ std::string shape_of(const std::vector<Shape>& shapes) {
   return shapes.empty() ? "--" : to_string(shapes.front());
 }
 
-// The branches of the tree before a row: whether a later row hangs on the same stem.
+// The branches of the tree to the left of a row. A branch goes on if a later row has the same
+// parent.
 std::string branches(const std::vector<SummaryRow>& rows, std::size_t i) {
   std::string text;
   for (int depth = 1; depth <= rows[i].depth; ++depth) {
@@ -143,43 +145,46 @@ std::string label(const std::vector<SummaryRow>& rows, std::size_t i) {
   return text;
 }
 
-// Of text on a terminal: bytes that continue a character take no place.
+// The columns that a text takes on a terminal: bytes that continue a character take none.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(
       std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-}  // namespace
+using Line = std::vector<std::string>;
 
-std::ostream& operator<<(std::ostream& out, const Summary& summary) {
-  using Line = std::vector<std::string>;
+// The heading, and a line for each module.
+std::vector<Line> table_of(const std::vector<SummaryRow>& rows) {
   std::vector<Line> lines = {
       {"Layer (type:depth-idx)", "Input Shape", "Output Shape", "Param #", "Mult-Adds"}};
   const auto number = [](std::int64_t n) { return n == 0 ? "--" : with_separators(n); };
-  for (std::size_t i = 0; i < summary.rows.size(); ++i) {
-    const SummaryRow& row = summary.rows[i];
-    lines.push_back({label(summary.rows, i), shape_of(row.inputs), shape_of(row.outputs),
-                     number(row.parameters), number(row.mult_adds)});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    lines.push_back({label(rows, i), shape_of(rows[i].inputs), shape_of(rows[i].outputs),
+                     number(rows[i].parameters), number(rows[i].mult_adds)});
   }
+  return lines;
+}
+
+// The width of each column, with the space to the next one.
+std::vector<std::size_t> column_widths(const std::vector<Line>& lines) {
   std::vector<std::size_t> widths(lines.front().size());
   for (const Line& line : lines) {
     for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width(line[i]));
   }
-  std::size_t total = 0;
-  for (std::size_t& each : widths) total += each += 3;
-  const std::string rule = std::string(total, '=') + "\n";
-  const auto print = [&](const Line& line) {
-    std::string text;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      text += line[i] + std::string(widths[i] - width(line[i]), ' ');
-    }
-    out << text.substr(0, text.find_last_not_of(' ') + 1) << '\n';
-  };
-  out << rule;
-  print(lines.front());
-  out << rule;
-  for (std::size_t i = 1; i < lines.size(); ++i) print(lines[i]);
-  out << rule << "Total params: " << with_separators(summary.parameters)
+  for (std::size_t& each : widths) each += 3;
+  return widths;
+}
+
+void print_line(std::ostream& out, const Line& line, const std::vector<std::size_t>& widths) {
+  std::string text;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    text += line[i] + std::string(widths[i] - width(line[i]), ' ');
+  }
+  out << text.substr(0, text.find_last_not_of(' ') + 1) << '\n';
+}
+
+void print_totals(std::ostream& out, const Summary& summary, const std::string& rule) {
+  out << "Total params: " << with_separators(summary.parameters)
       << "\nTrainable params: " << with_separators(summary.trainable_parameters)
       << "\nNon-trainable params: "
       << with_separators(summary.parameters - summary.trainable_parameters)
@@ -188,9 +193,23 @@ std::ostream& operator<<(std::ostream& out, const Summary& summary) {
       << "\nForward/backward pass size (MB): " << megabytes(summary.output_bytes)
       << "\nParams size (MB): " << megabytes(summary.parameter_bytes)
       << "\nEstimated Total Size (MB): "
-      << megabytes(summary.input_bytes + summary.output_bytes + summary.parameter_bytes) << '\n'
-      << rule;
-  return out;
+      << megabytes(summary.input_bytes + summary.output_bytes + summary.parameter_bytes) << '\n';
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Summary& summary) {
+  const std::vector<Line> lines = table_of(summary.rows);
+  const std::vector<std::size_t> widths = column_widths(lines);
+  const std::size_t total = std::accumulate(widths.begin(), widths.end(), std::size_t{0});
+  const std::string rule = std::string(total, '=') + "\n";
+  out << rule;
+  print_line(out, lines.front(), widths);
+  out << rule;
+  for (std::size_t i = 1; i < lines.size(); ++i) print_line(out, lines[i], widths);
+  out << rule;
+  print_totals(out, summary, rule);
+  return out << rule;
 }
 
 }  // namespace tapegrad::nn

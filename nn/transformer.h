@@ -1,4 +1,4 @@
-// TransformerEncoder and what stands before it: where in a text a word is. (Vaswani and others,
+// TransformerEncoder, and the layers that tell it where in a text a word is. (Vaswani and others,
 // "Attention is all you need", 2017.) Read next: nn/losses.h.
 //
 //   Embedding words(20'000, 64, {.padding_idx = 0});
@@ -70,7 +70,7 @@ class TransformerEncoderLayer : public Module {
   Shared<TransformerEncoderLayerOptions> options_;
 };
 
-// num_layers layers that begin as deep copies of one, and perhaps a LayerNorm behind them.
+// num_layers layers that begin as deep copies of one, and perhaps a LayerNorm after them.
 class TransformerEncoder : public Module {
  public:
   TransformerEncoder(const TransformerEncoderLayer& layer, std::int64_t num_layers,
@@ -97,8 +97,8 @@ struct PositionOptions {
   DType dtype = float32;
 };
 
-// Adds sin(t / 10000^(2i / dim)) to the numbers 2i of step t, and the cosine to the numbers 2i + 1.
-// The table is no parameter and is not saved.
+// Adds sin(t / 10000^(2i / dim)) to the elements 2i of step t, and the cosine to the elements 2i
+// + 1. The table is no parameter and is not saved.
 class PositionalEncoding : public Module {
  public:
   // ValueError for an odd dim.

@@ -1,5 +1,6 @@
-// The formulas of the schedules: each gives the next rate from the last one, as PyTorch's do, so
-// that a rate which somebody sets in between goes on from there. Read next: optim/clip.h.
+// The formulas of the schedules: each computes the next rate from the last one, as PyTorch's do. So
+// if somebody sets a rate in between, the schedule continues from that one. Read next:
+// optim/clip.h.
 #include <tapegrad/optim/schedule.h>
 
 #include <algorithm>
@@ -57,8 +58,8 @@ std::vector<double> rates_of(const Optimizer& optimizer) {
   return rates;
 }
 
-// For each schedule: what its options need, and the rate of a group after `t` steps, of which the
-// last left `lr` and the first began with `base` (so that both are the same for t = 0).
+// For each schedule: a check of its options, and the rate of a group after `t` steps. The last step
+// had the rate `lr`, and the first one began with `base`; for t = 0, both are the same.
 
 void check_options(const StepLROptions& o, std::size_t) {
   check_at_least(1, "StepLR", "step_size", o.step_size);
@@ -96,9 +97,9 @@ double next(const LinearLROptions& o, std::int64_t t, double lr, double, std::si
   if (t == 0) return lr * o.start_factor;
   if (t > o.total_iters) return lr;
   const double rise = o.end_factor - o.start_factor;
-  const double before =
+  const double previous =
       static_cast<double>(o.total_iters) * o.start_factor + static_cast<double>(t - 1) * rise;
-  return lr * (1 + rise / before);
+  return lr * (1 + rise / previous);
 }
 
 void check_options(const ExponentialLROptions& o, std::size_t) {
@@ -116,7 +117,7 @@ double next(const CosineAnnealingLROptions& o, std::int64_t t, double lr, double
             std::size_t) {
   if (t == 0) return lr;
   const double end = static_cast<double>(o.T_max);
-  // The step from the lowest rate, where there is nothing to multiply.
+  // The step after the lowest rate, where the factor below would divide by 0.
   if ((t - 1 - o.T_max) % (2 * o.T_max) == 0) {
     return lr + (base - o.eta_min) * (1 - std::cos(kPi / end)) / 2;
   }
@@ -199,7 +200,7 @@ constexpr const char* kName<LambdaLROptions> = "LambdaLR";
 template <>
 constexpr const char* kName<SequentialLROptions> = "SequentialLR";
 
-// Reads a state and collects what is wrong with it.
+// Reads a state, and collects everything that is wrong with it for one error.
 class StateReader {
  public:
   StateReader(const char* schedule, const StateDict& state) : schedule_(schedule), state_(state) {}
@@ -335,22 +336,21 @@ void check_momentum(const Optimizer& optimizer, std::size_t group) {
                    " has momentum 0, needed one > 0 to cycle; give the optimiser one, " + kFix);
 }
 
-}  // namespace
-
-OneCycleLR::OneCycleLR(Optimizer& optimizer, OneCycleLROptions options)
-    : Schedule("OneCycleLR", optimizer), options_(std::move(options)) {
-  constexpr const char* kSchedule = "OneCycleLR";
-  OneCycleLROptions& o = options_;
-  const std::size_t groups = optimizer.group_count();
-  if (o.total_steps == 0) {
-    if (o.epochs == 0 && o.steps_per_epoch == 0) {
-      throw ValueError(
-          "OneCycleLR: got no length, needed total_steps, or epochs and steps_per_epoch");
-    }
-    check_at_least(1, kSchedule, "epochs", o.epochs);
-    check_at_least(1, kSchedule, "steps_per_epoch", o.steps_per_epoch);
-    o.total_steps = o.epochs * o.steps_per_epoch;
+// The length of a cycle, given in steps or in epochs.
+std::int64_t total_steps(const OneCycleLROptions& o) {
+  if (o.total_steps != 0) return o.total_steps;
+  if (o.epochs == 0 && o.steps_per_epoch == 0) {
+    throw ValueError(
+        "OneCycleLR: got no length, needed total_steps, or epochs and steps_per_epoch");
   }
+  check_at_least(1, "OneCycleLR", "epochs", o.epochs);
+  check_at_least(1, "OneCycleLR", "steps_per_epoch", o.steps_per_epoch);
+  return o.epochs * o.steps_per_epoch;
+}
+
+void check_options(const OneCycleLROptions& o, const Optimizer& optimizer) {
+  constexpr const char* kSchedule = "OneCycleLR";
+  const std::size_t groups = optimizer.group_count();
   check_at_least(1, kSchedule, "total_steps", o.total_steps);
   check(o.pct_start >= 0 && o.pct_start <= 1, kSchedule, "pct_start", o.pct_start,
         "a number in [0, 1]");
@@ -358,24 +358,31 @@ OneCycleLR::OneCycleLR(Optimizer& optimizer, OneCycleLROptions options)
   check(o.final_div_factor > 0, kSchedule, "final_div_factor", o.final_div_factor, "a number > 0");
   check_size(kSchedule, "max_lr", o.max_lr, groups);
   for (const double lr : o.max_lr) check(lr >= 0, kSchedule, "max_lr", lr, "a number >= 0");
-  if (o.cycle_momentum) {
-    for (const auto& [option, values] : {std::pair("base_momentum", &o.base_momentum),
-                                         std::pair("max_momentum", &o.max_momentum)}) {
-      check_size(kSchedule, option, *values, groups);
-      for (const double momentum : *values) {
-        check(momentum > 0 && momentum < 1, kSchedule, option, momentum, "a number in (0, 1)");
-      }
+  if (!o.cycle_momentum) return;
+  for (const auto& [option, values] :
+       {std::pair("base_momentum", &o.base_momentum), std::pair("max_momentum", &o.max_momentum)}) {
+    check_size(kSchedule, option, *values, groups);
+    for (const double momentum : *values) {
+      check(momentum > 0 && momentum < 1, kSchedule, option, momentum, "a number in (0, 1)");
     }
-    for (std::size_t group = 0; group < groups; ++group) check_momentum(optimizer, group);
   }
+  for (std::size_t group = 0; group < groups; ++group) check_momentum(optimizer, group);
+}
+
+}  // namespace
+
+OneCycleLR::OneCycleLR(Optimizer& optimizer, OneCycleLROptions options)
+    : Schedule("OneCycleLR", optimizer), options_(std::move(options)) {
+  options_.total_steps = total_steps(options_);
+  check_options(options_, optimizer);
   std::vector<double> base;
-  for (std::size_t group = 0; group < groups; ++group) {
-    base.push_back(o.max_lr[group] / o.div_factor);
+  for (std::size_t group = 0; group < optimizer.group_count(); ++group) {
+    base.push_back(options_.max_lr[group] / options_.div_factor);
   }
   begin(std::move(base));
 }
 
-// At step t on the way from values[0] to values[1], and on to the next, each a phase.
+// The value at step t, where a phase leads from each of the values to the next one.
 double OneCycleLR::anneal(std::int64_t t, const std::array<double, 4>& values) const {
   const OneCycleLROptions& o = options_;
   const double total = static_cast<double>(o.total_steps), step = static_cast<double>(t);

@@ -17,7 +17,7 @@ namespace {
 
 // torch.set_printoptions, profile "default".
 constexpr int kPrecision = 4;
-constexpr std::int64_t kThreshold = 1000;  // more elements are summarised
+constexpr std::int64_t kThreshold = 1000;  // more elements are summarized
 constexpr std::int64_t kEdgeItems = 3;     // and show so many at both ends of each dimension
 constexpr std::size_t kLineWidth = 80;
 
@@ -25,18 +25,18 @@ constexpr std::string_view kPrefix = "tensor(";
 // PyTorch says dtype=torch.float64; the lines break where its own do.
 constexpr std::string_view kUnsaid = "torch.";
 
-// The elements that are shown, and the width they are padded to. Elements that do not count for
-// the width (zeros, infinities, NaN) may be longer.
+// The elements that are shown, and the width to which they are padded. Zeros, infinities and NaN do
+// not count for the width, and may be longer.
 struct Texts {
   std::vector<std::string> elements;
   std::size_t width = 1;
 };
 
-bool shortened(std::int64_t size, bool summarise) { return summarise && size > 2 * kEdgeItems; }
+bool shortened(std::int64_t size, bool summarize) { return summarize && size > 2 * kEdgeItems; }
 
 // Calls f with each element that is shown, in row-major order.
 template <class T, class Function>
-void for_each_shown(const Tensor& x, bool summarise, const Function& f, const T* data,
+void for_each_shown(const Tensor& x, bool summarize, const Function& f, const T* data,
                     std::size_t dim = 0) {
   if (dim == x.sizes().size()) {
     f(*data);
@@ -44,8 +44,8 @@ void for_each_shown(const Tensor& x, bool summarise, const Function& f, const T*
   }
   const std::int64_t size = x.sizes()[dim];
   for (std::int64_t i = 0; i < size; ++i) {
-    if (shortened(size, summarise) && i == kEdgeItems) i = size - kEdgeItems;
-    for_each_shown(x, summarise, f, data + i * x.strides()[dim], dim + 1);
+    if (shortened(size, summarize) && i == kEdgeItems) i = size - kEdgeItems;
+    for_each_shown(x, summarize, f, data + i * x.strides()[dim], dim + 1);
   }
 }
 
@@ -80,14 +80,14 @@ Texts texts_of(const std::vector<double>& values) {
   return texts;
 }
 
-Texts texts_of(const Tensor& x, bool summarise) {
+Texts texts_of(const Tensor& x, bool summarize) {
   Texts texts;
   visit(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     if constexpr (std::is_floating_point_v<T>) {
       std::vector<double> values;
       for_each_shown(
-          x, summarise, [&](T value) { values.push_back(static_cast<double>(value)); },
+          x, summarize, [&](T value) { values.push_back(static_cast<double>(value)); },
           x.data<T>());
       texts = texts_of(values);
     } else {
@@ -99,7 +99,7 @@ Texts texts_of(const Tensor& x, bool summarise) {
         }
         texts.width = std::max(texts.width, texts.elements.back().size());
       };
-      for_each_shown(x, summarise, add, x.data<T>());
+      for_each_shown(x, summarize, add, x.data<T>());
     }
   });
   for (std::string& text : texts.elements) {
@@ -109,8 +109,8 @@ Texts texts_of(const Tensor& x, bool summarise) {
 }
 
 // Appends dimension `dim` in brackets; `next` walks through the elements. Rows are broken at the
-// line width, blocks of n dimensions are parted by n - 1 line ends.
-void append_block(std::string& out, const Tensor& x, bool summarise, const Texts& texts,
+// line width, and n - 1 line ends separate blocks of n dimensions.
+void append_block(std::string& out, const Tensor& x, bool summarize, const Texts& texts,
                   std::vector<std::string>::const_iterator& next, std::size_t dim) {
   const std::size_t dims = x.sizes().size();
   if (dim == dims) {
@@ -118,7 +118,7 @@ void append_block(std::string& out, const Tensor& x, bool summarise, const Texts
     return;
   }
   const bool row = dim + 1 == dims;
-  const bool dots = shortened(x.sizes()[dim], summarise);
+  const bool dots = shortened(x.sizes()[dim], summarize);
   const auto items = static_cast<std::size_t>(dots ? 2 * kEdgeItems + 1 : x.sizes()[dim]);
   const std::size_t indent = kPrefix.size() + dim;
   const std::size_t per_line =
@@ -134,7 +134,7 @@ void append_block(std::string& out, const Tensor& x, bool summarise, const Texts
     if (dots && i == static_cast<std::size_t>(kEdgeItems)) {
       out += row ? " ..." : "...";
     } else {
-      append_block(out, x, summarise, texts, next, dim + 1);
+      append_block(out, x, summarize, texts, next, dim + 1);
     }
   }
   out += ']';
@@ -158,11 +158,11 @@ std::ostream& operator<<(std::ostream& out, const Tensor& x) {
     if (x.dim() != 1) suffixes.push_back("size=" + tuple(x.sizes()));
     if (!default_dtype) suffixes.push_back(std::string("dtype=") + name(x.dtype()));
   } else {
-    const bool summarise = x.numel() > kThreshold;
-    const Texts texts = texts_of(x, summarise);
+    const bool summarize = x.numel() > kThreshold;
+    const Texts texts = texts_of(x, summarize);
     auto next = texts.elements.begin();
-    append_block(text, x, summarise, texts, next, 0);
-    // The digits tell the others apart.
+    append_block(text, x, summarize, texts, next, 0);
+    // The other types are told apart by their digits.
     if (x.dtype() == float64) suffixes.push_back(std::string("dtype=") + name(x.dtype()));
   }
   // PyTorch counts two characters more than the last line has.

@@ -54,7 +54,7 @@ OnnxValue heads(OnnxGraph& graph, const MultiheadAttention& layer, const OnnxVal
   return graph.transpose(graph.reshape(y, {0, 0, count, size / count}), 1, 2);
 }
 
-// softmax(scores) over the keys, where nothing but -inf gives 0: (batch, heads, queries, keys).
+// softmax(scores) over the keys, or 0 where all scores are -inf: (batch, heads, queries, keys).
 OnnxValue weights_of(OnnxGraph& graph, OnnxValue scores, const OnnxAttentionCall& call) {
   constexpr double kLowest = -std::numeric_limits<double>::infinity();
   if (const OnnxValue& mask = call.attn_mask; mask.defined()) {

@@ -1,4 +1,4 @@
-// A graph and the operations that layers are described with. Read next: nn/onnx/messages.h.
+// A graph, and the operations that describe layers. Read next: nn/onnx/messages.h.
 #include <tapegrad/nn/onnx/graph.h>
 
 #include <limits>
@@ -25,7 +25,7 @@ std::string OnnxGraph::fresh(const std::string& base) {
   return name;
 }
 
-// What function() gives; what it has written until it throws is taken back.
+// Returns function(). If it throws, everything that it has written is removed.
 template <class Function>
 auto OnnxGraph::all_or_nothing(const Function& function) {
   const std::size_t nodes = nodes_.size();

@@ -28,7 +28,7 @@ class RNNBase;
 class TransformerEncoder;
 class TransformerEncoderLayer;
 
-// A tensor in the graph: what a node gives, or an input, or a constant.
+// A tensor in the graph: a node's result, an input, or a constant.
 struct OnnxValue {
   std::string name{};  // empty: there is none
   DType dtype = float32;
@@ -93,7 +93,7 @@ class OnnxGraph {
   // The same, of the first input's type and number of dimensions.
   OnnxValue node(const std::string& op, const std::vector<OnnxValue>& inputs,
                  const OnnxAttributes& attributes = {});
-  // With several results, of the first input's type: so many dimensions each.
+  // With several results of the first input's type; `dims` has their numbers of dimensions.
   std::vector<OnnxValue> node_of_several(const std::string& op,
                                          const std::vector<OnnxValue>& inputs,
                                          const std::vector<std::int64_t>& dims,
@@ -123,8 +123,8 @@ class OnnxGraph {
   OnnxValue take_step(const OnnxValue& x, const OnnxValue& step);
   OnnxValue lengths(const OnnxValue& mask);  // boolean (batch, steps) -> int64 (batch)
 
-  // The operations of autograd/ops.h. They check less: what does not fit the graph is found by who
-  // reads the file.
+  // The operations of autograd/ops.h. They check less: only the program that reads the file finds
+  // an error in the graph.
   OnnxValue equal(const OnnxValue& x, Scalar value);      // boolean
   OnnxValue not_equal(const OnnxValue& x, Scalar value);  // boolean
   OnnxValue logical_not(const OnnxValue& x);

@@ -1,5 +1,5 @@
-// Layers without a state in ONNX's operators, and the table of all. A new layer has a function here
-// and a row in layers(). Read next: nn/onnx/recurrent.cc.
+// Layers without a state in ONNX's operators, and the table of all layers. A new layer needs a
+// function here and a row in layers(). Read next: nn/onnx/recurrent.cc.
 #include <tapegrad/nn/onnx/layers.h>
 
 #include <cmath>
@@ -46,7 +46,7 @@ void check_type(const Module& module, const OnnxValue& x, DType needed, const ch
                    ", needed " + name(needed));
 }
 
-// Linear layers and tables ------------------------------------------------------------------------
+// Linear layers and embeddings --------------------------------------------------------------------
 
 OnnxValue affine(OnnxGraph& graph, const OnnxValue& x, const Tensor& weight, const Tensor& bias) {
   if (x.dim == 2) {
@@ -124,9 +124,9 @@ OnnxValue gelu(OnnxGraph& graph, const GELU&, const OnnxValue& x) {
 
 // Convolution and windows -------------------------------------------------------------------------
 
-using Numbers = std::vector<std::int64_t>;
+using Integers = std::vector<std::int64_t>;
 
-// function(x) for x (batch, channels, length), which may come without batch.
+// function(x) for x (batch, channels, length). x may lack the batch.
 template <class Function>
 OnnxValue in_batches(OnnxGraph& graph, const Module& module, const OnnxValue& x,
                      const Function& function) {
@@ -140,7 +140,7 @@ OnnxValue convolution(OnnxGraph& graph, const Conv1d& layer, const OnnxValue& x)
     refuse(layer, "only padding with zeros can be described; pad the input with an op of its own");
   }
   const std::int64_t kernel = layer.weight.size(2);
-  Numbers pads = {options.padding, options.padding};
+  Integers pads = {options.padding, options.padding};
   if (options.padding == same_padding) {
     const std::int64_t total = options.dilation * (kernel - 1);
     pads = {total / 2, total - total / 2};
@@ -149,15 +149,15 @@ OnnxValue convolution(OnnxGraph& graph, const Conv1d& layer, const OnnxValue& x)
     std::vector<OnnxValue> inputs = {batch, graph.constant(layer.weight.value())};
     if (layer.bias.defined()) inputs.push_back(graph.constant(layer.bias.value()));
     return graph.node("Conv", inputs,
-                      {{"kernel_shape", Numbers{kernel}},
-                       {"strides", Numbers{options.stride}},
+                      {{"kernel_shape", Integers{kernel}},
+                       {"strides", Integers{options.stride}},
                        {"pads", pads},
-                       {"dilations", Numbers{options.dilation}},
+                       {"dilations", Integers{options.dilation}},
                        {"group", options.groups}});
   });
 }
 
-// ONNX and PyTorch differ in windows that begin in the padding.
+// With ceil_mode, ONNX and PyTorch differ in the windows that begin in the padding.
 void check_windows(const Module& layer, bool ceil_mode) {
   if (ceil_mode) refuse(layer, "ceil_mode counts windows as ONNX does not; needed one without");
 }
@@ -167,10 +167,10 @@ OnnxValue max_pool(OnnxGraph& graph, const MaxPool1d& layer, const OnnxValue& x)
   check_windows(layer, options.ceil_mode);
   return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
     return graph.node("MaxPool", {batch},
-                      {{"kernel_shape", Numbers{layer.kernel_size()}},
-                       {"strides", Numbers{options.stride.value_or(layer.kernel_size())}},
-                       {"pads", Numbers{options.padding, options.padding}},
-                       {"dilations", Numbers{options.dilation}}});
+                      {{"kernel_shape", Integers{layer.kernel_size()}},
+                       {"strides", Integers{options.stride.value_or(layer.kernel_size())}},
+                       {"pads", Integers{options.padding, options.padding}},
+                       {"dilations", Integers{options.dilation}}});
   });
 }
 
@@ -179,9 +179,9 @@ OnnxValue average_pool(OnnxGraph& graph, const AvgPool1d& layer, const OnnxValue
   check_windows(layer, options.ceil_mode);
   return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
     return graph.node("AveragePool", {batch},
-                      {{"kernel_shape", Numbers{layer.kernel_size()}},
-                       {"strides", Numbers{options.stride.value_or(layer.kernel_size())}},
-                       {"pads", Numbers{options.padding, options.padding}},
+                      {{"kernel_shape", Integers{layer.kernel_size()}},
+                       {"strides", Integers{options.stride.value_or(layer.kernel_size())}},
+                       {"pads", Integers{options.padding, options.padding}},
                        {"count_include_pad", std::int64_t{options.count_include_pad}}});
   });
 }
@@ -192,29 +192,30 @@ OnnxValue adaptive_pool(OnnxGraph& graph, const M& layer, const OnnxValue& x, co
   if (layer.output_size() != 1) {
     refuse(layer, "ONNX has no windows that depend on the length; needed an output_size of 1");
   }
-  return graph.node(op, {x}, {{"axes", Numbers{x.dim - 1}}});
+  return graph.node(op, {x}, {{"axes", Integers{x.dim - 1}}});
 }
 
 // Norms -------------------------------------------------------------------------------------------
 
 // x / sqrt(mean of x^2 + eps) over the dimensions. (ONNX has LayerNormalization from opset 17.)
-OnnxValue scaled(OnnxGraph& graph, const OnnxValue& x, const Numbers& dims, double eps) {
+OnnxValue scaled(OnnxGraph& graph, const OnnxValue& x, const Integers& dims, double eps) {
   const OnnxValue square = graph.node("ReduceMean", {graph.node("Mul", {x, x})}, {{"axes", dims}});
   return graph.node("Div", {x, graph.node("Sqrt", {graph.add(square, eps)})});
 }
 
-// The dimensions of normalized_shape. (OpenCV reads none that are counted from the end.)
-Numbers last_dims(const Module& module, const Shape& normalized_shape, const OnnxValue& x) {
+// The dimensions of normalized_shape. (OpenCV cannot read dimensions that count from the end.)
+Integers last_dims(const Module& module, const Shape& normalized_shape, const OnnxValue& x) {
   check_dim(module, x, normalized_shape.dim(), Shape::kMaxDims);
-  Numbers dims;
+  Integers dims;
   for (std::int64_t d = x.dim - normalized_shape.dim(); d < x.dim; ++d) dims.push_back(d);
   return dims;
 }
 
 OnnxValue layer_norm(OnnxGraph& graph, const LayerNorm& layer, const OnnxValue& x) {
-  const Numbers dims = last_dims(layer, layer.normalized_shape(), x);
-  const OnnxValue centred = graph.node("Sub", {x, graph.node("ReduceMean", {x}, {{"axes", dims}})});
-  const OnnxValue y = scaled(graph, centred, dims, layer.eps());
+  const Integers dims = last_dims(layer, layer.normalized_shape(), x);
+  const OnnxValue centered =
+      graph.node("Sub", {x, graph.node("ReduceMean", {x}, {{"axes", dims}})});
+  const OnnxValue y = scaled(graph, centered, dims, layer.eps());
   if (!layer.weight.defined()) return y;
   const OnnxValue weighted = graph.node("Mul", {y, graph.constant(layer.weight.value())});
   return graph.node("Add", {weighted, graph.constant(layer.bias.value())});
@@ -223,7 +224,7 @@ OnnxValue layer_norm(OnnxGraph& graph, const LayerNorm& layer, const OnnxValue& 
 OnnxValue rms_norm(OnnxGraph& graph, const RMSNorm& layer, const OnnxValue& x) {
   const double smallest = x.dtype == float64 ? std::numeric_limits<double>::epsilon()
                                              : std::numeric_limits<float>::epsilon();
-  const Numbers dims = last_dims(layer, layer.normalized_shape(), x);
+  const Integers dims = last_dims(layer, layer.normalized_shape(), x);
   const OnnxValue y = scaled(graph, x, dims, layer.eps().value_or(smallest));
   return layer.weight.defined() ? graph.node("Mul", {y, graph.constant(layer.weight.value())}) : y;
 }
@@ -261,7 +262,8 @@ OnnxValue with_rows(OnnxGraph& graph, const Module& module, const OnnxValue& x, 
 
 using Writer = std::function<OnnxValue(OnnxGraph&, const Module&, const OnnxValue&)>;
 
-// Ids for a table, what the parameters are for other layers, any numbers where there are none.
+// The type that x must have: int64 ids for an embedding, else the parameters' type; if there are no
+// parameters, either floating-point type.
 template <class M>
 void check_type_for(const M& module, const OnnxValue& x) {
   if constexpr (std::is_same_v<M, Embedding> || std::is_same_v<M, EmbeddingBag>) {
@@ -276,7 +278,7 @@ void check_type_for(const M& module, const OnnxValue& x) {
   }
 }
 
-// A row of the table, out of a function that takes an M.
+// A row of the table, made of a function that takes an M.
 template <class M, class Function>
 std::pair<const std::type_index, Writer> row(Function function) {
   return {typeid(M), [function](OnnxGraph& graph, const Module& module, const OnnxValue& x) {

@@ -1,5 +1,5 @@
-// Internal. How layers are written in ONNX's operators; OnnxGraph::append() calls these. Read next:
-// nn/onnx/messages.cc.
+// Internal. These functions write layers in ONNX's operators; OnnxGraph::append() calls them. Read
+// next: nn/onnx/messages.cc.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ void check_dim(const Module& module, const OnnxValue& x, std::int64_t least, std
                const char* what = "x");
 void check_type(const Module& module, const OnnxValue& x, DType needed, const char* what = "x");
 
-// By the module's exact class: one derived from it may do something else.
+// Chooses by the module's exact class, because a derived class may do something else.
 OnnxValue layer(OnnxGraph& graph, const Module& module, const OnnxValue& x);
 
 // x W^T + b; no bias: undefined.

@@ -35,7 +35,7 @@ Tensor reordered(const Parameter& parameter, const std::vector<std::size_t>& gat
   return tapegrad::cat(theirs);
 }
 
-// Of a layer: its directions side by side, as (directions, ...).
+// The weights of a layer, with its directions side by side: (directions, ...).
 struct Weights {
   OnnxValue w, r, b;
 };
@@ -48,7 +48,7 @@ Weights weights_of(OnnxGraph& graph, const RNNBase& layer, std::int64_t which,
     w.push_back(reordered(layer.weight_ih(which, reverse), gates));
     r.push_back(reordered(layer.weight_hh(which, reverse), gates));
     const Parameter& bias_ih = layer.bias_ih(which, reverse);
-    // Written as zeros where there is none: OpenCV asks for one.
+    // A layer without bias gets zeros, because OpenCV asks for a bias.
     b.push_back(bias_ih.defined() ? tapegrad::cat({reordered(bias_ih, gates),
                                                    reordered(layer.bias_hh(which, reverse), gates)})
                                   : zeros({2 * w.back().size(0)}, w.back().dtype()));
@@ -69,7 +69,7 @@ OnnxAttributes attributes_of(const RNNBase& layer) {
   return attributes;
 }
 
-// The states of a layer's directions out of (layers * directions, batch, hidden_size).
+// The states of one layer's directions, out of (layers * directions, batch, hidden_size).
 OnnxValue states_of(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& all,
                     std::int64_t which) {
   if (!all.defined() || layer.num_layers() == 1) return all;
@@ -94,8 +94,8 @@ void check(const RNNBase& layer, const OnnxValue& x, const OnnxRecurrentArgument
   check_dim(layer, with.lengths, x.dim - 2, x.dim - 2, "lengths");
 }
 
-// Of x (steps, batch, input_size), states (layers * directions, batch, hidden_size) and lengths
-// (batch). `states`: whether those at the end are asked for.
+// All layers, for x (steps, batch, input_size), states (layers * directions, batch, hidden_size)
+// and lengths (batch). `states` says whether the caller asks for the last states.
 OnnxRecurrentResult run(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& x,
                         const OnnxRecurrentArguments& with, bool states) {
   const Operator op = operator_for(layer);
@@ -133,8 +133,8 @@ OnnxRecurrentResult run(OnnxGraph& graph, const RNNBase& layer, const OnnxValue&
   return result;
 }
 
-// What ONNX leaves open: output is 0 at the steps that do not count, and a sequence without any
-// keeps its initial state. (onnxruntime gives 0.)
+// Fixes what ONNX leaves open: the output is 0 at the steps that do not count, and an empty
+// sequence keeps its initial state. (onnxruntime gives 0.)
 void mind_ends(OnnxGraph& graph, const OnnxValue& x, const OnnxRecurrentArguments& with,
                OnnxRecurrentResult& result) {
   const OnnxValue steps = graph.unsqueeze(graph.arange(graph.size(x, 0)), 1);      // (steps, 1)

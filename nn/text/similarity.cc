@@ -1,4 +1,5 @@
-// Nearest vectors, by blocks of products with all of them. Read next: nn/sequential.h.
+// Nearest vectors, by matrix products with all vectors, and the two tests of word vectors. Read
+// next: nn/sequential.h.
 #include <tapegrad/nn/text/similarity.h>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ std::int64_t row_of(const WordVectors& vectors, std::string_view word, const cha
                    " words is `" + std::string(word) + "`; is its case the same?");
 }
 
-// The k best rows but those left out. More is nearer; the distance counts backwards.
+// The k rows with the best scores, without those left out. A larger score is better, so the
+// distance enters with the sign -.
 std::vector<Neighbour> nearest(const WordVectors& vectors, const Tensor& query, std::int64_t k,
                                WordMetric metric, std::span<const std::int64_t> left_out,
                                const char* operation) {
@@ -96,7 +98,7 @@ std::string folded(std::string_view word) {
   return result;
 }
 
-// The rows that a test may know, by words; with fold_case, words that differ in case are one.
+// The rows that a test may use, by word. With fold_case, words that differ only in case are one.
 class KnownRows {
  public:
   KnownRows(const WordVectors& vectors, const WordTestOptions& options, const char* operation)
@@ -140,7 +142,7 @@ class KnownRows {
   std::vector<std::int64_t> first_;
 };
 
-// Calls f(line, number) for all lines that are not blank.
+// Calls function(line, number) for all lines that are not blank.
 template <class Function>
 void for_each_line(std::string_view text, const Function& function) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -164,13 +166,18 @@ std::vector<std::string_view> split(std::string_view line, std::string_view sepa
   return fields;
 }
 
-[[noreturn]] void fail_at(const char* operation, const std::string& path, std::int64_t line,
-                          const std::string& text) {
-  throw FormatError(std::string(operation) + ": " + path + ":" + std::to_string(line) + ": " +
-                    text);
+struct LinePlace {
+  const char* operation;
+  const std::string& path;
+  std::int64_t line;
+};
+
+[[noreturn]] void fail_at(const LinePlace& place, const std::string& text) {
+  throw FormatError(std::string(place.operation) + ": " + place.path + ":" +
+                    std::to_string(place.line) + ": " + text);
 }
 
-// 1 for the least; equal values get the mean of the ranks that they take together.
+// The smallest value has rank 1; equal values share the mean of the ranks that they take together.
 std::vector<double> ranks(std::span<const double> values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -208,39 +215,53 @@ double spearman(std::span<const double> a, std::span<const double> b) {
   return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : kNaN;
 }
 
+namespace {
+
+struct RatedPair {
+  std::string_view first;
+  std::string_view second;
+  double score;
+};
+
+// Parses `word TAB word TAB score`; FormatError if the line is something else.
+RatedPair parse_rated_pair(std::string_view line, const LinePlace& place) {
+  const std::vector<std::string_view> fields = split(line, "\t");
+  if (fields.size() != 3) {
+    fail_at(place, "got " + std::to_string(fields.size()) +
+                       " fields, needed three: word TAB word TAB score");
+  }
+  double score = 0;
+  const char* const end = fields[2].data() + fields[2].size();
+  const auto [stop, error] = std::from_chars(fields[2].data(), end, score);
+  if (error != std::errc() || stop != end || !std::isfinite(score)) {
+    fail_at(place, "the score `" + std::string(fields[2]) + "` is not a number");
+  }
+  return {fields[0], fields[1], score};
+}
+
+}  // namespace
+
 SimilarityScore evaluate_similarity(const WordVectors& vectors, const std::string& path,
                                     const WordTestOptions& options) {
   constexpr const char* kOperation = "evaluate_similarity";
   const KnownRows known(vectors, options, kOperation);
   const std::string text = read_file(path, kOperation);
   SimilarityScore result;
-  std::vector<double> people;
+  std::vector<double> people;  // their scores of the pairs whose words are both known
   std::vector<std::int64_t> left;
   std::vector<std::int64_t> right;
   for_each_line(text, [&](std::string_view line, std::int64_t number) {
     if (line.starts_with('#')) return;
-    const std::vector<std::string_view> fields = split(line, "\t");
-    if (fields.size() != 3) {
-      fail_at(kOperation, path, number,
-              "got " + std::to_string(fields.size()) +
-                  " fields, needed three: word TAB word TAB score");
-    }
-    double score = 0;
-    const char* const end = fields[2].data() + fields[2].size();
-    const auto [stop, error] = std::from_chars(fields[2].data(), end, score);
-    if (error != std::errc() || stop != end || !std::isfinite(score)) {
-      fail_at(kOperation, path, number,
-              "the score `" + std::string(fields[2]) + "` is not a number");
-    }
+    const RatedPair pair = parse_rated_pair(line, {kOperation, path, number});
     ++result.pairs;
-    const std::optional<std::int64_t> first = known.find(fields[0]);
-    const std::optional<std::int64_t> second = known.find(fields[1]);
+    const std::optional<std::int64_t> first = known.find(pair.first);
+    const std::optional<std::int64_t> second = known.find(pair.second);
     if (!first || !second) return;
-    people.push_back(score);
+    people.push_back(pair.score);
     left.push_back(*first);
     right.push_back(*second);
   });
-  if (result.pairs == 0) fail_at(kOperation, path, 1, "no pairs of words in this file");
+  if (result.pairs == 0) fail_at({kOperation, path, 1}, "no pairs of words in this file");
   result.covered = static_cast<std::int64_t>(people.size());
   const Tensor& unit = vectors.unit_vectors();
   const Tensor cosines = sum(  // (covered)
@@ -258,10 +279,10 @@ struct Question {
   std::size_t section;
 };
 
-// Numbers of a block of scores, so that it takes 16 MB whatever the vocabulary.
+// Elements in a block of scores, so that it takes 16 MB for every vocabulary.
 constexpr std::int64_t kBlock = std::int64_t{1} << 22;
 
-// The row with the largest score that is none of a, b and c.
+// The row with the largest score among those that are none of a, b and c.
 std::int64_t best_answer(std::span<const float> scores, const Question& question,
                          const KnownRows& known) {
   std::int64_t best = -1;
@@ -302,18 +323,10 @@ void answer(const WordVectors& vectors, const KnownRows& known, std::span<const 
   }
 }
 
-}  // namespace
-
-double AnalogyScore::accuracy() const {
-  return covered == 0 ? kNaN : static_cast<double>(correct) / static_cast<double>(covered);
-}
-
-AnalogyScores evaluate_analogies(const WordVectors& vectors, const std::string& path,
-                                 const WordTestOptions& options) {
-  constexpr const char* kOperation = "evaluate_analogies";
-  const KnownRows known(vectors, options, kOperation);
-  const std::string text = read_file(path, kOperation);
-  AnalogyScores scores{.sections = {}, .total = {.section = "total"}};
+// The questions whose four words are all known. Counts all of them, by section, in `scores`.
+std::vector<Question> read_questions(std::string_view text, const KnownRows& known,
+                                     const char* operation, const std::string& path,
+                                     AnalogyScores& scores) {
   std::vector<Question> questions;
   for_each_line(text, [&](std::string_view line, std::int64_t number) {
     if (line.starts_with(':')) {
@@ -324,11 +337,11 @@ AnalogyScores evaluate_analogies(const WordVectors& vectors, const std::string& 
     std::vector<std::string_view> fields = split(line, " \t");
     std::erase(fields, "");
     if (fields.size() != 4) {
-      fail_at(kOperation, path, number,
+      fail_at({operation, path, number},
               "got " + std::to_string(fields.size()) + " words, needed four, or `: section`");
     }
     if (scores.sections.empty()) {
-      fail_at(kOperation, path, number, "a question before the first `: section`");
+      fail_at({operation, path, number}, "a question before the first `: section`");
     }
     AnalogyScore& section = scores.sections.back();
     ++section.questions;
@@ -341,13 +354,29 @@ AnalogyScores evaluate_analogies(const WordVectors& vectors, const std::string& 
     ++section.covered;
     questions.push_back(question);
   });
+  return questions;
+}
+
+}  // namespace
+
+double AnalogyScore::accuracy() const {
+  return covered == 0 ? kNaN : static_cast<double>(correct) / static_cast<double>(covered);
+}
+
+AnalogyScores evaluate_analogies(const WordVectors& vectors, const std::string& path,
+                                 const WordTestOptions& options) {
+  constexpr const char* kOperation = "evaluate_analogies";
+  const KnownRows known(vectors, options, kOperation);
+  const std::string text = read_file(path, kOperation);
+  AnalogyScores scores{.sections = {}, .total = {.section = "total"}};
+  const std::vector<Question> questions = read_questions(text, known, kOperation, path, scores);
   answer(vectors, known, questions, scores);
   for (const AnalogyScore& section : scores.sections) {
     scores.total.questions += section.questions;
     scores.total.covered += section.covered;
     scores.total.correct += section.correct;
   }
-  if (scores.total.questions == 0) fail_at(kOperation, path, 1, "no questions in this file");
+  if (scores.total.questions == 0) fail_at({kOperation, path, 1}, "no questions in this file");
   return scores;
 }
 

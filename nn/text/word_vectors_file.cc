@@ -1,5 +1,5 @@
 // The files of word vectors, read and written. A line of text is split from the right: `dim`
-// numbers, and whatever stands before them is the word. Declared in nn/text/word_vectors.h.
+// numbers, and the rest of the line is the word. Declared in nn/text/word_vectors.h.
 // Read next: nn/text/similarity.h.
 #include <fcntl.h>
 
@@ -21,7 +21,7 @@
 namespace tapegrad::nn {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "floats are copied as they lie");
+static_assert(std::endian::native == std::endian::little, "floats are copied as they are");
 
 using Format = WordVectorsFormat;
 
@@ -43,7 +43,7 @@ std::size_t first_invalid_utf8(std::string_view text) {
     for (std::size_t k = 1; k < length; ++k) {
       if ((byte(i + k) & 0xC0) != 0x80) return i;
     }
-    if (length > 2) {  // overlong forms, surrogates, and what lies beyond U+10FFFF
+    if (length > 2) {  // overlong forms, surrogates, and values above U+10FFFF
       const unsigned char second = byte(i + 1);
       if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
           (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
@@ -74,28 +74,28 @@ std::string in_quotes(std::string_view text) {
 
 bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
 
-std::string_view without_blanks_behind(std::string_view text) {
+std::string_view without_trailing_blanks(std::string_view text) {
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
 
 std::string_view trimmed(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
-  line = without_blanks_behind(line);
+  line = without_trailing_blanks(line);
   while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
   return line;
 }
 
-// Takes the last field off a trimmed line; what is left is trimmed too.
+// Removes the last field from a trimmed line; the rest is trimmed too.
 std::string_view take_last_field(std::string_view& line) {
   const std::size_t begin = line.find_last_of(" \t") + 1;  // npos + 1 is 0
   const std::string_view field = line.substr(begin);
-  line = without_blanks_behind(line.substr(0, begin));
+  line = without_trailing_blanks(line.substr(0, begin));
   return field;
 }
 
-// Rounded once, to float32; 1e-46 is a fine 0. Not a number, infinity and 1e39 are refused: they
-// would spread through a whole model.
+// Rounds once, to float32, and takes 1e-46 as 0. Refuses nan, infinity and 1e39, because they would
+// spread through a whole model.
 std::optional<float> parse_number(std::string_view field) {
   if (field.starts_with('+') && !field.starts_with("+-")) field.remove_prefix(1);
   const char* const end = field.data() + field.size();
@@ -130,7 +130,7 @@ std::optional<Header> parse_header(std::string_view line) {
   return line.empty() ? std::optional(header) : std::nullopt;
 }
 
-// Numbers at the end of a line, the first field not counted.
+// How many numbers end a line. The first field never counts: it is the word.
 std::size_t count_numbers(std::string_view line) {
   line = trimmed(line);
   std::size_t numbers = 0;
@@ -138,7 +138,7 @@ std::size_t count_numbers(std::string_view line) {
   return numbers;
 }
 
-// The lines that are not blank, as far as they are whole.
+// The first lines that are whole and not blank.
 std::vector<std::string_view> first_lines(std::string_view text, bool ends_file) {
   std::vector<std::string_view> lines;
   while (!text.empty() && lines.size() < kLinesToJudge) {
@@ -151,9 +151,9 @@ std::vector<std::string_view> first_lines(std::string_view text, bool ends_file)
   return lines;
 }
 
-// The dim of text without a header: the count of numbers that most lines have, and of two counts
-// that are as frequent, the one that comes first. One line alone may have a word that ends in a
-// number. 0 if no line has any.
+// The dim of text without a header: the most frequent count of numbers in a line, and the earliest
+// one of those that are equally frequent. (The word of a line may itself end in a number.) 0 if no
+// line has numbers.
 std::size_t judge_dim(const std::vector<std::string_view>& lines) {
   std::vector<std::pair<std::size_t, int>> votes;
   for (const std::string_view line : lines) {
@@ -187,23 +187,25 @@ bool is_exactly_binary(std::string_view data, const Header& header) {
   return data.find_first_not_of('\n') == std::string_view::npos;
 }
 
-// Whether text or float32 follow the header; `data` is the beginning of that. Lines that are right
-// decide it. Else text is what has no bytes that text cannot have, unless it has no numbers at all
-// and the size that a binary file should have.
+// Whether float32 elements follow the header, rather than text; `data` is the beginning of what
+// follows. It is text if most lines have as many numbers as the header says. Otherwise it is binary
+// if it has bytes that text cannot have, or if it has no numbers and exactly the size of a binary
+// file.
 bool is_binary(std::string_view data, bool ends_file, const Header& header) {
   const std::vector<std::string_view> lines = first_lines(data, ends_file);
   if (!lines.empty() && most_have(lines, header.dim)) return false;
   const bool controls = std::ranges::any_of(data, [](char byte) {
     return static_cast<unsigned char>(byte) < ' ' && byte != '\t' && byte != '\r' && byte != '\n';
   });
-  const std::size_t invalid = first_invalid_utf8(data);  // the block may end within a letter
+  const std::size_t invalid = first_invalid_utf8(data);  // the block may end inside a character
   if (controls || (invalid < data.size() && (ends_file || invalid + 4 < data.size()))) return true;
   return ends_file && header.rows > 0 && judge_dim(lines) == 0 && is_exactly_binary(data, header);
 }
 
 // Reading -----------------------------------------------------------------------------------------
 
-// A file through a buffer of the size that is asked for. Views end with the next call.
+// Reads a file through a buffer, which grows to what a call asks for. A view is valid until the
+// next call.
 class BlockReader {
  public:
   explicit BlockReader(const std::string& path)
@@ -217,14 +219,14 @@ class BlockReader {
     throw FormatError("load_word_vectors: " + path_ + ":" + std::to_string(line) + ": " + text);
   }
 
-  // The next bytes, fewer only at the end of the file; they stay the next ones.
+  // The next bytes, fewer only at the end of the file. They are not consumed.
   std::string_view peek(std::size_t bytes) {
     if (held() < bytes) fill(bytes);
     return {buffer_.data() + begin_, std::min(bytes, held())};
   }
   void skip(std::size_t bytes) { begin_ += bytes; }
 
-  // Without its line end; no answer at the end of the file.
+  // The next line without its line end; nullopt at the end of the file.
   std::optional<std::string_view> next_line() {
     ++line_;
     for (std::size_t searched = 0;;) {
@@ -267,15 +269,15 @@ class BlockReader {
   detail::OpenFile file_;
   std::uint64_t size_;
   std::vector<char> buffer_ = std::vector<char>(kBlock);
-  std::size_t begin_ = 0;  // of what is held
+  std::size_t begin_ = 0;  // the unread bytes are those from begin_ to end_
   std::size_t end_ = 0;
   std::uint64_t line_ = 0;
 };
 
-// What is kept of a file, and what is counted.
-class Harvest {
+// Collects the vectors that are wanted, and counts the others in a report.
+class VectorsBuilder {
  public:
-  Harvest(const BlockReader& reader, const WordVectorsOptions& options) : reader_(reader) {
+  VectorsBuilder(const BlockReader& reader, const WordVectorsOptions& options) : reader_(reader) {
     if (options.max_words) most_ = static_cast<std::uint64_t>(*options.max_words);
     strict_ = options.strict;
     if (!options.vocabulary) return;
@@ -293,7 +295,8 @@ class Harvest {
     numbers_.reserve(std::min(rows, most_) * dim);
   }
 
-  // Whether the vector of this word, which stands in `line`, is to be kept; counts if it is not.
+  // Whether keep() shall be called for this word, which is in `line`. If not, the word is counted
+  // in the report.
   bool wants(std::string_view word, std::uint64_t line) {
     ++report.entries;
     if (!is_utf8(word)) {
@@ -353,103 +356,129 @@ class Harvest {
   bool filtered_ = false;
   std::uint64_t most_ = UINT64_MAX;
   std::unordered_set<std::string_view> wanted_;  // into options.vocabulary
-  std::deque<std::string> words_;                // stays where it is while it grows
+  std::deque<std::string> words_;                // a deque, so that its elements never move
   std::unordered_set<std::string_view> rows_;    // into words_
   std::vector<float> numbers_;
 };
 
+// Removes as many fields from the end of a line as `fields` has room for. The rest is the word; it
+// is empty if there are too few fields.
+std::string_view split_from_right(std::string_view line, std::span<std::string_view> fields) {
+  std::string_view word = trimmed(line);
+  std::size_t left = fields.size();
+  while (left > 0 && !word.empty()) fields[--left] = take_last_field(word);
+  return word;
+}
+
+// Position of the first field that is not a number; fields.size() if all are.
+std::size_t parse_numbers(std::span<const std::string_view> fields, std::span<float> row) {
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const std::optional<float> number = parse_number(fields[i]);
+    if (!number) return i;
+    row[i] = *number;
+  }
+  return fields.size();
+}
+
 WordVectors read_text(BlockReader& reader, const std::optional<Header>& header, std::size_t dim,
-                      Harvest harvest) {
+                      VectorsBuilder builder) {
   std::vector<float> row(dim);
   std::vector<std::string_view> fields(dim);
   if (header) reader.next_line();
   std::optional<std::string_view> line;
-  while (!harvest.full() && (line = reader.next_line())) {
-    std::string_view word = trimmed(*line);
-    if (word.empty()) continue;
-    std::size_t left = dim;
-    while (left > 0 && !word.empty()) fields[--left] = take_last_field(word);
+  while (!builder.full() && (line = reader.next_line())) {
+    if (trimmed(*line).empty()) continue;
+    const std::string_view word = split_from_right(*line, fields);
     if (word.empty()) {
-      ++harvest.report.entries;
-      harvest.malformed(reader.line(),
+      ++builder.report.entries;
+      builder.malformed(reader.line(),
                         "fewer than " + std::to_string(dim) + " numbers after a word");
       continue;
     }
     if (word.find('\0') != std::string_view::npos) {
-      ++harvest.report.entries;
-      harvest.malformed(reader.line(), "NUL in the word " + in_quotes(word));
+      ++builder.report.entries;
+      builder.malformed(reader.line(), "NUL in the word " + in_quotes(word));
       continue;
     }
-    if (!harvest.wants(word, reader.line())) continue;
-    std::size_t parsed = 0;
-    for (; parsed < dim; ++parsed) {
-      const std::optional<float> number = parse_number(fields[parsed]);
-      if (!number) break;
-      row[parsed] = *number;
-    }
+    if (!builder.wants(word, reader.line())) continue;
+    const std::size_t parsed = parse_numbers(fields, row);
     if (parsed == dim) {
-      harvest.keep(word, row);
+      builder.keep(word, row);
     } else {
-      harvest.malformed(reader.line(), in_quotes(fields[parsed]) + " is not a number");
+      builder.malformed(reader.line(), in_quotes(fields[parsed]) + " is not a number");
     }
   }
-  const auto entries = static_cast<std::uint64_t>(harvest.report.entries);
-  if (header && entries > 0 && entries != header->rows && !(harvest.full() && line)) {
+  const auto entries = static_cast<std::uint64_t>(builder.report.entries);
+  if (header && entries > 0 && entries != header->rows && !(builder.full() && line)) {
     reader.fail(reader.line(), "the file has " + std::to_string(entries) +
                                    " vectors, but its header announces " +
                                    std::to_string(header->rows) +
                                    "; was it cut off? If not, correct the first line");
   }
-  return harvest.finish(reader.line(), dim);
+  return builder.finish(reader.line(), dim);
 }
 
-WordVectors read_binary(BlockReader& reader, const Header& header, Harvest harvest) {
+void skip_newlines(BlockReader& reader) {  // gensim writes none, word2vec one
+  while (reader.peek(1) == "\n") reader.skip(1);
+}
+
+// A row of a binary file: the word, a space, and dim float32 elements.
+struct BinaryRow {
+  std::string_view word;
+  std::string_view elements;
+};
+
+// The next row, which is the one with this number, counted from 1. It is valid until the next call.
+BinaryRow take_binary_row(BlockReader& reader, const Header& header, std::uint64_t number) {
+  skip_newlines(reader);
+  const std::size_t length = reader.peek(kLongestWord).find(' ');
+  const std::size_t needed = length + 1 + static_cast<std::size_t>(header.dim) * sizeof(float);
+  if (length == std::string_view::npos && reader.peek(kLongestWord).size() == kLongestWord) {
+    reader.fail(number, "no space ends the word of this vector; is its dim " +
+                            std::to_string(header.dim) + ", as the header says?");
+  }
+  if (length == std::string_view::npos || reader.peek(needed).size() < needed) {
+    reader.fail(number, "the file ends in vector " + std::to_string(number) + " of " +
+                            std::to_string(header.rows) + "; was it cut off?");
+  }
+  const std::string_view bytes = reader.peek(needed);
+  reader.skip(needed);
+  return {bytes.substr(0, length), bytes.substr(length + 1)};
+}
+
+WordVectors read_binary(BlockReader& reader, const Header& header, VectorsBuilder builder) {
   const auto dim = static_cast<std::size_t>(header.dim);
   std::vector<float> row(dim);
-  const auto skip_newlines = [&] {  // gensim writes none, word2vec one
-    while (reader.peek(1) == "\n") reader.skip(1);
-  };
   reader.next_line();
   std::uint64_t number = 0;
-  while (number < header.rows && !harvest.full()) {
+  while (number < header.rows && !builder.full()) {
     ++number;
-    skip_newlines();
-    const std::size_t length = reader.peek(kLongestWord).find(' ');
-    const std::size_t needed = length + 1 + dim * sizeof(float);
-    if (length == std::string_view::npos && reader.peek(kLongestWord).size() == kLongestWord) {
-      reader.fail(number, "no space ends the word of this vector; is its dim " +
-                              std::to_string(dim) + ", as the header says?");
-    }
-    if (length == std::string_view::npos || reader.peek(needed).size() < needed) {
-      reader.fail(number, "the file ends in vector " + std::to_string(number) + " of " +
-                              std::to_string(header.rows) + "; was it cut off?");
-    }
-    const std::string_view bytes = reader.peek(needed);
-    reader.skip(needed);
-    const std::string_view word = bytes.substr(0, length);
-    if (!harvest.wants(word, number)) continue;
-    std::memcpy(row.data(), bytes.data() + length + 1, dim * sizeof(float));
+    const auto [word, elements] = take_binary_row(reader, header, number);
+    if (!builder.wants(word, number)) continue;
+    std::memcpy(row.data(), elements.data(), elements.size());
     const auto wrong = std::ranges::find_if_not(row, [](float x) { return std::isfinite(x); });
     if (word.empty()) {
-      harvest.malformed(number, "no word before the numbers");
+      builder.malformed(number, "no word before the numbers");
     } else if (wrong != row.end()) {
-      harvest.malformed(number, "number " + std::to_string(wrong - row.begin() + 1) + " is " +
+      builder.malformed(number, "number " + std::to_string(wrong - row.begin() + 1) + " is " +
                                     (std::isnan(*wrong) ? "not a number" : "infinite"));
     } else {
-      harvest.keep(word, row);
+      builder.keep(word, row);
     }
   }
   if (number == header.rows) {
-    skip_newlines();
+    skip_newlines(reader);
     if (!reader.peek(1).empty()) {
       reader.fail(number, "bytes follow the last of " + std::to_string(header.rows) +
                               " vectors; does the header say what the file holds?");
     }
   }
-  return harvest.finish(number, dim);
+  return builder.finish(number, dim);
 }
 
-// Files that are often taken for word vectors.
+// Which format a file has -------------------------------------------------------------------------
+
+// Refuses files that are often mistaken for word vectors.
 void refuse_others(BlockReader& reader) {
   static constexpr std::pair<std::string_view, const char*> kOthers[] = {
       {"\xBA\x16\x4F\x2F",  // 793712314
@@ -465,26 +494,71 @@ void refuse_others(BlockReader& reader) {
   }
 }
 
-// The first lines, whole.
-std::string_view peek_start(BlockReader& reader, bool& ends_file) {
-  for (std::size_t bytes = kBlock;; bytes *= 2) {
-    const std::string_view start = reader.peek(bytes);
-    ends_file = start.size() < bytes;
-    if (ends_file || bytes >= kLongestLine || std::ranges::count(start, '\n') > 1) return start;
+// The beginning of a file.
+struct Start {
+  std::string_view text;  // the first lines, of which the first is whole
+  bool ends_file;         // whether this is all of the file
+
+  std::string_view first_line() const { return text.substr(0, text.find('\n')); }
+  std::string_view other_lines() const {
+    return text.substr(std::min(first_line().size() + 1, text.size()));
   }
+};
+
+Start peek_start(BlockReader& reader) {
+  for (std::size_t bytes = kBlock;; bytes *= 2) {
+    const std::string_view text = reader.peek(bytes);
+    const bool ends_file = text.size() < bytes;
+    if (ends_file || bytes >= kLongestLine || std::ranges::count(text, '\n') > 1) {
+      return {text, ends_file};
+    }
+  }
+}
+
+// The header, if the format has one. Where the format is not given, a first line of two integers is
+// a header.
+std::optional<Header> find_header(const BlockReader& reader, const Start& start,
+                                  std::optional<Format> format) {
+  if (format == Format::glove_text) return std::nullopt;
+  const std::optional<Header> header = parse_header(start.first_line());
+  if (format && !header) {
+    reader.fail(1, "needed the header of " + std::string(name(*format)) + ", two integers, got " +
+                       in_quotes(trimmed(start.first_line())) + "; GloVe text has none");
+  }
+  return header;
 }
 
 void check_header(const BlockReader& reader, const Header& header, std::uint64_t rows_to_read,
                   std::uint64_t smallest_number) {
   if (header.dim == 0) reader.fail(1, "the header announces vectors of 0 numbers");
   if (header.rows == 0) reader.fail(1, "no word vectors in this file, says its header");
-  // Nothing is allocated before the file is known to be that large.
+  // Nothing is allocated until the file is known to be that large.
   const bool long_row = header.dim > reader.size() / smallest_number;
   if (long_row || rows_to_read > reader.size() / (header.dim * smallest_number + 1)) {
     reader.fail(1, "the header announces " + std::to_string(header.rows) + " vectors of " +
                        std::to_string(header.dim) + " numbers, more than the file's " +
                        std::to_string(reader.size()) + " bytes can hold; was it cut off?");
   }
+}
+
+// The dim of a text file.
+std::size_t find_text_dim(const BlockReader& reader, const Start& start,
+                          const std::optional<Header>& header) {
+  if (!header && start.text.find('\0') != std::string_view::npos) {
+    reader.fail(1, "this is binary, and has no header of word2vec; is it another kind of file?");
+  }
+  const std::vector<std::string_view> lines =
+      first_lines(header ? start.other_lines() : start.text, start.ends_file);
+  const std::size_t dim = judge_dim(lines);
+  if (dim == 0 && !(lines.empty() && start.ends_file)) {
+    reader.fail(header ? 2 : 1, "needed a word and its numbers, got " +
+                                    (lines.empty() ? "blank lines" : in_quotes(lines[0])));
+  }
+  if (header && !lines.empty() && !most_have(lines, header->dim)) {
+    reader.fail(1, "the header announces " + std::to_string(header->dim) +
+                       " numbers for a word, but the lines have " + std::to_string(dim));
+  }
+  return header ? static_cast<std::size_t>(header->dim) : dim;
 }
 
 }  // namespace
@@ -498,46 +572,21 @@ WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions&
   refuse_others(reader);
   if (reader.peek(kByteOrderMark.size()) == kByteOrderMark) reader.skip(kByteOrderMark.size());
 
-  bool ends_file = false;
-  const std::string_view start = peek_start(reader, ends_file);
-  const std::size_t first_end = std::min(start.find('\n'), start.size());
-  std::optional<Header> header;
-  if (options.format != Format::glove_text) header = parse_header(start.substr(0, first_end));
-  if (options.format && options.format != Format::glove_text && !header) {
-    reader.fail(1, "needed the header of " + std::string(name(*options.format)) +
-                       ", two integers, got " + in_quotes(trimmed(start.substr(0, first_end))) +
-                       "; GloVe text has none");
-  }
-
-  Harvest harvest(reader, options);
-  const std::string_view data = start.substr(std::min(first_end + 1, start.size()));
+  const Start start = peek_start(reader);
+  const std::optional<Header> header = find_header(reader, start, options.format);
+  VectorsBuilder builder(reader, options);
   Format format = Format::glove_text;
   if (header) {
-    format = options.format.value_or(is_binary(data, ends_file, *header) ? Format::word2vec_binary
-                                                                         : Format::word2vec_text);
-    const std::uint64_t smallest_number = format == Format::word2vec_binary ? 4 : 2;
-    const std::uint64_t rows_to_read = std::min(header->rows, harvest.most());
+    const bool binary = is_binary(start.other_lines(), start.ends_file, *header);
+    format = options.format.value_or(binary ? Format::word2vec_binary : Format::word2vec_text);
+    const std::uint64_t smallest_number = format == Format::word2vec_binary ? 4 : 2;  // bytes
+    const std::uint64_t rows_to_read = std::min(header->rows, builder.most());
     check_header(reader, *header, rows_to_read, smallest_number);
-    harvest.expect(rows_to_read, header->dim);
+    builder.expect(rows_to_read, header->dim);
   }
-  harvest.report.format = format;
-  if (format == Format::word2vec_binary) return read_binary(reader, *header, std::move(harvest));
-
-  const std::vector<std::string_view> lines = first_lines(header ? data : start, ends_file);
-  if (!header && start.find('\0') != std::string_view::npos) {
-    reader.fail(1, "this is binary, and has no header of word2vec; is it another kind of file?");
-  }
-  const std::size_t dim = judge_dim(lines);
-  if (dim == 0 && !(lines.empty() && ends_file)) {
-    reader.fail(header ? 2 : 1, "needed a word and its numbers, got " +
-                                    (lines.empty() ? "blank lines" : in_quotes(lines[0])));
-  }
-  if (header && !lines.empty() && !most_have(lines, header->dim)) {
-    reader.fail(1, "the header announces " + std::to_string(header->dim) +
-                       " numbers for a word, but the lines have " + std::to_string(dim));
-  }
-  return read_text(reader, header, header ? static_cast<std::size_t>(header->dim) : dim,
-                   std::move(harvest));
+  builder.report.format = format;
+  if (format == Format::word2vec_binary) return read_binary(reader, *header, std::move(builder));
+  return read_text(reader, header, find_text_dim(reader, start, header), std::move(builder));
 }
 
 // Writing -----------------------------------------------------------------------------------------
@@ -563,7 +612,7 @@ void check_word(std::string_view word, std::size_t row, Format format) {
   }
 }
 
-// The shortest digits that read back as the same number.
+// Appends the shortest digits that read back as the same number.
 void append_number(std::string& text, float number) {
   std::array<char, 32> digits;
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-static_assert(std::endian::native == std::endian::little, "elements are written as they lie");
+static_assert(std::endian::native == std::endian::little, "elements are written as they are");
 
 float from_half(std::uint16_t bits) {
   const int exponent = bits >> 10 & 0x1F;

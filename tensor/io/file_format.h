@@ -1,4 +1,4 @@
-// What the readers of tensor files share: how numbers may lie in a file, and how a name out of a
+// What the readers of tensor files share: how elements are stored in a file, and how a name from a
 // file is shown in an error text.
 //
 // Internal. Read next: tensor/io/safetensors.cc, tensor/io/npy.cc.
@@ -15,23 +15,23 @@
 
 namespace tapegrad::detail {
 
-// One kind of number, little-endian, and what it becomes here.
+// One type of elements in a file, little-endian, and the type that it becomes here.
 struct ElementType {
   std::string_view safetensors;  // "F32"
-  std::string_view npy;          // "f4", to be preceded by the order of bytes; empty: there is none
+  std::string_view npy;  // "f4", after the sign for the order of bytes; empty: there is none
   std::size_t bytes;
   DType dtype;
-  void (*convert)(const std::byte* from, Tensor& to);  // null: the bytes are right as they are
+  void (*convert)(const std::byte* from, Tensor& to);  // null: the bytes are copied
 };
 
-// The first four are those that are also written, narrow ones first.
+// The first four are also written; among them, narrow ones come first.
 std::span<const ElementType> element_types();
 const ElementType& written_type(DType dtype);
 
 // Bytes that a tensor of this shape takes; no answer where that overflows.
 std::optional<std::uint64_t> bytes_needed(const Shape& shape, std::size_t item_bytes);
 
-// Any byte but 0 and 1 in a bool is undefined behaviour: where is one?
+// The position of the first byte that is neither 0 nor 1: such a bool is undefined behavior.
 std::optional<std::size_t> first_wrong_bool(std::span<const unsigned char> bytes);
 
 // On one line, and not too long.

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <system_error>
 
@@ -25,7 +26,7 @@ namespace {
                 std::generic_category().message(error));
 }
 
-// A signal may interrupt any of them without meaning.
+// Repeats a system call that a signal has interrupted.
 template <class Call>
 auto retry(const Call& call) {
   for (;;) {
@@ -34,16 +35,12 @@ auto retry(const Call& call) {
   }
 }
 
-// Nobody else's name: O_EXCL refuses the one that is taken, and then the save fails.
+// A name that is most likely free. If it is taken, O_EXCL makes the save fail.
 std::string random_name() {
   std::random_device random;
   char name[40];
   std::snprintf(name, sizeof name, ".tapegrad-%08x%08x.tmp", random(), random());
   return name;
-}
-
-void write_chunks(OpenFile& file, std::span<const std::span<const std::byte>> chunks) {
-  for (const std::span<const std::byte> chunk : chunks) file.write_all(chunk.data(), chunk.size());
 }
 
 }  // namespace
@@ -130,13 +127,13 @@ void OpenFile::set_mode(mode_t mode) {
 }
 
 void OpenFile::sync() {
-  // EINVAL: nothing that this file system could sync, as some say of folders.
+  // EINVAL: this file system cannot sync it, which is so for the folders of some.
   if (retry([&] { return ops_.fsync(file_); }) != 0 && errno != EINVAL) fail("sync", errno);
 }
 
 void OpenFile::close() {
   const int file = file_;
-  file_ = -1;  // closed even after an error, also after EINTR: no second try
+  file_ = -1;  // it is closed even after an error, also after EINTR: no second try
   if (ops_.close(file) != 0 && errno != EINTR) fail("close", errno);
 }
 
@@ -150,18 +147,60 @@ std::string read_file(FileOps& ops, const std::string& path, const char* operati
   return bytes;
 }
 
+namespace {
+
+// What write_file_atomically() was called with.
+struct Request {
+  FileOps& ops;
+  const std::string& path;
+  std::span<const std::span<const std::byte>> chunks;
+  const char* operation;
+
+  void write_to(OpenFile& file) const {
+    for (const std::span<const std::byte> chunk : chunks) {
+      file.write_all(chunk.data(), chunk.size());
+    }
+  }
+};
+
+// A device or a pipe cannot be replaced.
+void write_in_place(const Request& request) {
+  OpenFile file(request.ops, request.path, O_WRONLY, 0, request.operation, "write", request.path);
+  request.write_to(file);
+  file.close();
+}
+
+// Writes the new file beside `target`, with the permissions of an old one, and renames it. If that
+// fails, the new file is removed.
+void write_and_rename(const Request& request, const std::filesystem::path& folder,
+                      const std::filesystem::path& target, std::optional<mode_t> permissions) {
+  const std::string partial = (folder / random_name()).string();
+  OpenFile file(request.ops, partial, O_WRONLY | O_CREAT | O_EXCL, 0666, request.operation, "write",
+                request.path);
+  try {
+    if (permissions) file.set_mode(*permissions);
+    request.write_to(file);
+    file.sync();
+    file.close();
+    if (retry([&] { return request.ops.rename(partial.c_str(), target.c_str()); }) != 0) {
+      throw_io_error(request.operation, "replace", request.path, errno);
+    }
+  } catch (const IoError& failure) {
+    if (retry([&] { return request.ops.unlink(partial.c_str()); }) == 0) throw;
+    throw IoError(std::string(failure.what()) + "; " + partial + " is left behind");
+  }
+}
+
+}  // namespace
+
 void write_file_atomically(FileOps& ops, const std::string& path,
                            std::span<const std::span<const std::byte>> chunks,
                            const char* operation) {
+  const Request request{ops, path, chunks, operation};
   struct stat old;
   const bool exists = retry([&] { return ops.stat(path.c_str(), &old); }) == 0;
   if (!exists && errno != ENOENT) throw_io_error(operation, "write", path, errno);
-  if (exists && !S_ISREG(old.st_mode)) {
-    OpenFile file(ops, path, O_WRONLY, 0, operation, "write", path);
-    write_chunks(file, chunks);
-    file.close();
-    return;
-  }
+  if (exists && !S_ISREG(old.st_mode)) return write_in_place(request);
 
   std::error_code error;
   const std::filesystem::path target =
@@ -170,23 +209,8 @@ void write_file_atomically(FileOps& ops, const std::string& path,
   const std::filesystem::path parent = target.has_parent_path() ? target.parent_path() : ".";
   OpenFile folder(ops, parent.string(), O_RDONLY | O_DIRECTORY, 0, operation, "open the folder",
                   parent.string());
-
-  const std::string partial = (parent / random_name()).string();
-  {
-    OpenFile file(ops, partial, O_WRONLY | O_CREAT | O_EXCL, 0666, operation, "write", path);
-    try {
-      if (exists) file.set_mode(old.st_mode & 07777);
-      write_chunks(file, chunks);
-      file.sync();
-      file.close();
-      if (retry([&] { return ops.rename(partial.c_str(), target.c_str()); }) != 0) {
-        throw_io_error(operation, "replace", path, errno);
-      }
-    } catch (const IoError& failure) {
-      if (retry([&] { return ops.unlink(partial.c_str()); }) == 0) throw;
-      throw IoError(std::string(failure.what()) + "; " + partial + " is left behind");
-    }
-  }
+  write_and_rename(request, parent, target,
+                   exists ? std::optional<mode_t>(old.st_mode & 07777) : std::nullopt);
   try {
     folder.sync();
   } catch (const IoError& failure) {

@@ -1,4 +1,4 @@
-// The system calls of file_io.cc behind an interface, so that a test can let the k-th one fail.
+// The system calls of file_io.cc as virtual functions, so that a test can let the k-th one fail.
 //
 // Internal. Read next: tensor/io/file_io.cc.
 #pragma once
@@ -42,12 +42,12 @@ class OpenFile {
   OpenFile& operator=(const OpenFile&) = delete;
 
   std::size_t read_some(void* to, std::size_t bytes);   // 0 at the end of the file
-  void read_exactly(void* to, std::size_t bytes);       // IoError if the file ends before
+  void read_exactly(void* to, std::size_t bytes);       // IoError if the file ends too early
   void write_all(const void* from, std::size_t bytes);  // in as many calls as it takes
   std::uint64_t regular_size();                         // IoError if it is no regular file
   void set_mode(mode_t mode);
   void sync();
-  void close();  // the destructor could not tell of an error
+  void close();  // unlike the destructor, reports an error
 
  private:
   [[noreturn]] void fail(const char* purpose, int error) const;

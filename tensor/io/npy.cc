@@ -3,7 +3,7 @@
 //
 //   {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 //
-// padded with spaces so that the numbers behind it are aligned. An .npz file is a zip archive of
+// padded with spaces so that the elements after it are aligned. An .npz file is a zip archive of
 // such files. Read next: tensor/io/zip.cc.
 #include <tapegrad/tensor/io/npy.h>
 
@@ -30,7 +30,7 @@ using detail::in_quotes;
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kVersionEnd = 8;          // magic, major, minor
-constexpr std::size_t kAlignment = 64;          // of the numbers, within the file
+constexpr std::size_t kAlignment = 64;          // of the elements, within the file
 constexpr std::size_t kLongestHeader = 10'000;  // NumPy's own limit
 constexpr std::string_view kExtension = ".npy";
 
@@ -40,7 +40,7 @@ std::string_view text_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Reads a header from left to right and takes nothing but what NumPy writes.
+// Reads a header from left to right and accepts only what NumPy writes.
 class HeaderReader {
  public:
   HeaderReader(std::string_view text, const std::string& context)
@@ -118,7 +118,7 @@ class HeaderReader {
     std::string supported;
     for (const ElementType& known : detail::element_types()) {
       if (known.npy.empty()) continue;
-      // '|' says that there is no order of bytes.
+      // '|' says that the order of bytes does not matter.
       if (descr.size() == 3 && std::string_view(descr).substr(1) == known.npy &&
           std::string_view("<>|").find(descr[0]) != std::string_view::npos &&
           (descr[0] != '|' || known.bytes == 1)) {
@@ -170,7 +170,7 @@ class HeaderReader {
   const std::string& context_;
 };
 
-// The header's text; `bytes` are those behind it afterwards.
+// Takes the header off `bytes` and returns its text.
 std::string_view take_header(Bytes& bytes, const std::string& context) {
   const auto fail = [&](const std::string& text) { throw FormatError(context + text); };
   const std::string_view all = text_of(bytes);
@@ -196,37 +196,32 @@ std::string_view take_header(Bytes& bytes, const std::string& context) {
   return all.substr(begin, length);
 }
 
-Tensor read_array(Bytes bytes, const std::string& context) {
-  const std::string_view text = take_header(bytes, context);
-  const HeaderReader header(text, context);
+// FormatError unless the array takes exactly these bytes.
+void check_size(const HeaderReader& header, std::size_t bytes, const std::string& context) {
   const ElementType& type = *header.type;
   const std::string shape = "shape " + to_string(header.shape) + " of " + std::string(type.npy);
   const std::optional<std::uint64_t> needed = detail::bytes_needed(header.shape, type.bytes);
   if (!needed) throw FormatError(context + shape + " overflows");
-  if (*needed != bytes.size()) {
+  if (*needed != bytes) {
     throw FormatError(context + shape + " takes " + std::to_string(*needed) + " bytes, there are " +
-                      std::to_string(bytes.size()) + "; was the file cut off or added to?");
+                      std::to_string(bytes) + "; was the file cut off or added to?");
   }
+}
 
-  std::vector<std::byte> turned;
-  if (header.swapped) {
-    turned.assign(bytes.begin(), bytes.end());
-    for (auto item = turned.begin(); item != turned.end();
-         item += static_cast<std::ptrdiff_t>(type.bytes)) {
-      std::reverse(item, item + static_cast<std::ptrdiff_t>(type.bytes));
-    }
-    bytes = turned;
+// The elements with their bytes in the other order.
+std::vector<std::byte> swapped_bytes(Bytes bytes, std::size_t item_bytes) {
+  std::vector<std::byte> swapped(bytes.begin(), bytes.end());
+  const auto step = static_cast<std::ptrdiff_t>(item_bytes);
+  for (auto item = swapped.begin(); item != swapped.end(); item += step) {
+    std::reverse(item, item + step);
   }
-  Shape sizes = header.shape;
-  Dims backwards = header.shape;
-  if (header
-          .fortran_order) {  // the first dimension runs fastest: the transposed array in C's order
-    for (std::int64_t d = 0; d < sizes.dim(); ++d) {
-      backwards[d] = sizes.dim() - 1 - d;
-      sizes[d] = header.shape[backwards[d]];
-    }
-  }
-  Tensor tensor = Tensor::uninitialized(sizes, type.dtype);
+  return swapped;
+}
+
+// A tensor of the bytes, which are little-endian, in row-major order.
+Tensor tensor_of(Bytes bytes, const Shape& shape, const ElementType& type,
+                 const std::string& context) {
+  Tensor tensor = Tensor::uninitialized(shape, type.dtype);
   if (type.convert != nullptr) {
     type.convert(bytes.data(), tensor);
   } else if (!bytes.empty()) {
@@ -239,11 +234,33 @@ Tensor read_array(Bytes bytes, const std::string& context) {
                         std::to_string(data[*wrong]) + ", needed 0 or 1 for a bool");
     }
   }
-  return header.fortran_order ? permute(tensor, backwards).contiguous() : tensor;
+  return tensor;
+}
+
+// A file's order is Fortran's if the first dimension runs fastest. Then the bytes are those of the
+// transposed array in C's order.
+Tensor read_array(Bytes bytes, const std::string& context) {
+  const std::string_view text = take_header(bytes, context);
+  const HeaderReader header(text, context);
+  const ElementType& type = *header.type;
+  check_size(header, bytes.size(), context);
+  std::vector<std::byte> swapped;
+  if (header.swapped) {
+    swapped = swapped_bytes(bytes, type.bytes);
+    bytes = swapped;
+  }
+  if (!header.fortran_order) return tensor_of(bytes, header.shape, type, context);
+  Shape sizes = header.shape;
+  Dims backwards = header.shape;
+  for (std::int64_t d = 0; d < sizes.dim(); ++d) {
+    backwards[d] = sizes.dim() - 1 - d;
+    sizes[d] = header.shape[backwards[d]];
+  }
+  return permute(tensor_of(bytes, sizes, type, context), backwards).contiguous();
 }
 
 std::vector<std::byte> read_whole(const std::string& path, const char* operation) {
-  // Not waiting: a pipe would let us hang before we see that it is one.
+  // O_NONBLOCK, because opening a pipe would wait for a writer.
   detail::OpenFile file(detail::system_file_ops(), path, O_RDONLY | O_NONBLOCK, 0, operation,
                         "open", path);
   std::vector<std::byte> bytes(file.regular_size());
@@ -262,10 +279,10 @@ std::string array_header(const Tensor& tensor) {
     if (d + 1 < tensor.dim() || tensor.dim() == 1) text += ',';
   }
   text += "), }";
-  const std::size_t before = kVersionEnd + 2;
+  const std::size_t begin = kVersionEnd + 2;
   const std::size_t end =
-      (before + text.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;  // 1: the new line
-  text.resize(end - before - 1, ' ');
+      (begin + text.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;  // 1: the new line
+  text.resize(end - begin - 1, ' ');
   text += '\n';
   std::string header(kMagic);
   header += '\x01';

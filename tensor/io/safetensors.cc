@@ -1,5 +1,5 @@
-// The safetensors format. A file is the header's length (8 bytes, little-endian), the header (JSON,
-// padded with spaces), and the data of the tensors without holes:
+// The safetensors format. A file holds the header's length (8 bytes, little-endian), the header
+// (JSON, padded with spaces), and the data of the tensors without gaps:
 //
 //   {"__metadata__":{"note":"text"},
 //    "head.bias":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}
@@ -42,7 +42,7 @@ struct Entry {
   std::uint64_t bytes() const { return end - begin; }
 };
 
-// Follows the JSON of a header and takes nothing but what the format knows.
+// Follows the JSON of a header and accepts only what the format defines.
 class HeaderReader : public nlohmann::json_sax<json> {
  public:
   explicit HeaderReader(std::string file) : file_(std::move(file)) {}
@@ -108,7 +108,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
   bool number_unsigned(std::uint64_t value) override {
     if (place_ != Place::kShape && place_ != Place::kOffsets) unexpected("a number");
-    // More than any valid list holds is not kept, whatever the file's size.
+    // A list that is longer than any valid one is not stored, or a file could make it huge.
     if (numbers_.size() <= static_cast<std::size_t>(Shape::kMaxDims)) numbers_.push_back(value);
     return true;
   }
@@ -197,7 +197,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
   std::vector<std::uint64_t> numbers_;         // of the list that is being read
 };
 
-// Every byte of the data belongs to exactly one tensor. Returns the entries as the data lie.
+// Checks that every byte of the data belongs to exactly one tensor. Returns the entries in the
+// order of their data.
 std::vector<const Entry*> check_layout(const HeaderReader& header, std::uint64_t data_bytes) {
   std::vector<const Entry*> order;
   for (const Entry& entry : header.entries) order.push_back(&entry);
@@ -233,7 +234,7 @@ std::vector<const Entry*> check_layout(const HeaderReader& header, std::uint64_t
   return order;
 }
 
-// The header as text; the file stands at the data afterwards.
+// Reads the header as text; what follows in the file is the data.
 std::string read_header(detail::OpenFile& file, const HeaderReader& header, std::uint64_t size) {
   if (size < kLengthBytes) {
     header.fail("the file has " + std::to_string(size) + " bytes, needed at least " +
@@ -257,7 +258,7 @@ std::string read_header(detail::OpenFile& file, const HeaderReader& header, std:
   std::string text(length, '\0');
   file.read_exactly(text.data(), text.size());
   if (!text.starts_with('{')) header.fail("the header does not start with {");
-  // The JSON library takes NUL for the end.
+  // The JSON library would take a NUL for the end.
   if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
     header.fail("the header is not JSON at its byte " + std::to_string(nul + 1));
   }
@@ -335,7 +336,7 @@ std::string header_text(const std::vector<const StateDict::value_type*>& order,
 }  // namespace
 
 Checkpoint load_with_metadata(const std::string& path) {
-  // Not waiting: a pipe would let us hang before we see that it is one.
+  // O_NONBLOCK, because opening a pipe would wait for a writer.
   detail::OpenFile file(detail::system_file_ops(), path, O_RDONLY | O_NONBLOCK, 0, "load", "open",
                         path);
   const std::uint64_t size = file.regular_size();

@@ -1,5 +1,5 @@
-// A zip archive is read from its end: the end record says where the directory lies, and an entry of
-// the directory where its member lies, behind a header of its own.
+// A zip archive is read from its end: the end record says where the directory is, and an entry of
+// the directory says where its member is, which has a header of its own.
 //
 //   member header | name | bytes    member header | name | bytes    entry  entry    end record
 //   ^------------------- offset in the entry ---------------------- ^ offset in the end record
@@ -11,7 +11,9 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/io/file_format.h>
@@ -29,12 +31,36 @@ constexpr std::size_t kEndBytes = 22;
 constexpr std::size_t kEnd64Bytes = 56;
 constexpr std::size_t kLocatorBytes = 20;
 constexpr std::size_t kLongestComment = 0xFFFF;
-constexpr std::uint16_t kExtra64 = 1;        // the kind of extra field that holds 64-bit numbers
-constexpr std::uint32_t kIn64 = 0xFFFFFFFF;  // "look there"
+constexpr std::uint16_t kExtra64 = 1;        // the kind of extra field that holds 64-bit integers
+constexpr std::uint32_t kIn64 = 0xFFFFFFFF;  // the value is in that field
 constexpr std::uint16_t kEncrypted = 1 << 0;
 constexpr std::uint16_t kUtf8Name = 1 << 11;
 
-// Little-endian numbers out of a part of the archive. What is not there is an error.
+}  // namespace
+
+std::uint32_t crc32(Bytes bytes, std::uint32_t crc) {
+  // table[b] is what the byte b does to the eight bits that it pushes out.
+  static const std::array<std::uint32_t, 256> table = [] {
+    std::array<std::uint32_t, 256> entries{};
+    for (std::uint32_t b = 0; b < 256; ++b) {
+      std::uint32_t value = b;
+      for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ ((value & 1) != 0 ? 0xEDB88320U : 0);
+      entries[b] = value;
+    }
+    return entries;
+  }();
+  crc = ~crc;
+  for (const std::byte byte : bytes) {
+    crc = crc >> 8 ^ table[(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xFF];
+  }
+  return ~crc;
+}
+
+// Reading -----------------------------------------------------------------------------------------
+
+namespace {
+
+// Reads little-endian integers from a part of the archive. FormatError if the part is too short.
 class Reader {
  public:
   Reader(Bytes bytes, const std::string& context, const char* what)
@@ -66,13 +92,16 @@ class Reader {
   const char* what_;
 };
 
+// Where the directory is, as an end record says.
 struct Directory {
   std::uint64_t members = 0;
   std::uint64_t bytes = 0;
   std::uint64_t offset = 0;
+  std::uint64_t limit = 0;  // where the end record begins
+  bool one_disk = false;
 };
 
-// Where the end record begins: the last place where one fits exactly, its comment included.
+// Where the end record begins: the last place where a record and its comment end with the archive.
 std::size_t find_end(Bytes archive, const std::string& context) {
   if (archive.size() >= kEndBytes) {
     const std::size_t last = archive.size() - kEndBytes;
@@ -86,41 +115,47 @@ std::size_t find_end(Bytes archive, const std::string& context) {
   throw FormatError(context + "no zip archive ends here; is it an .npz file, and all of it?");
 }
 
+// Both kinds of end record hold the same fields, in integers of different sizes.
+template <class Disk, class Count, class Size>
+Directory read_directory_place(Reader& reader, std::uint64_t limit) {
+  Directory directory;
+  const auto disk = reader.number<Disk>();
+  const auto directory_disk = reader.number<Disk>();
+  const auto members_here = reader.number<Count>();
+  directory.members = reader.number<Count>();
+  directory.bytes = reader.number<Size>();
+  directory.offset = reader.number<Size>();
+  directory.limit = limit;
+  directory.one_disk = disk == directory_disk && members_here == directory.members;
+  return directory;
+}
+
+// What the ZIP64 end record says, if a locator right before the end record points to one.
+std::optional<Directory> read_end64(Bytes archive, std::size_t end, const std::string& context) {
+  if (end < kLocatorBytes) return std::nullopt;
+  Reader locator(archive.subspan(end - kLocatorBytes), context, "the ZIP64 locator");
+  if (locator.number<std::uint32_t>() != kEnd64Locator) return std::nullopt;
+  locator.number<std::uint32_t>();  // the disk
+  const auto begin = locator.number<std::uint64_t>();
+  if (begin > archive.size()) throw FormatError(context + "the ZIP64 end record is missing");
+  Reader end64(archive.subspan(static_cast<std::size_t>(begin)), context, "the ZIP64 end record");
+  if (end64.number<std::uint32_t>() != kEnd64) {
+    throw FormatError(context + "the ZIP64 end record is missing");
+  }
+  end64.take(8 + 2 + 2);  // its size, versions
+  return read_directory_place<std::uint32_t, std::uint64_t, std::uint64_t>(end64, begin);
+}
+
 Directory read_end(Bytes archive, const std::string& context) {
   const std::size_t end = find_end(archive, context);
   Reader reader(archive.subspan(end + 4), context, "the end record");
-  Directory directory;
-  const auto disk = reader.number<std::uint16_t>();
-  const auto directory_disk = reader.number<std::uint16_t>();
-  const auto members_here = reader.number<std::uint16_t>();
-  directory.members = reader.number<std::uint16_t>();
-  directory.bytes = reader.number<std::uint32_t>();
-  directory.offset = reader.number<std::uint32_t>();
-  bool one_disk = disk == directory_disk && members_here == directory.members;
-  std::uint64_t limit = end;  // where the directory must end
-
-  if (end >= kLocatorBytes) {
-    Reader locator(archive.subspan(end - kLocatorBytes), context, "the ZIP64 locator");
-    if (locator.number<std::uint32_t>() == kEnd64Locator) {
-      locator.number<std::uint32_t>();
-      limit = locator.number<std::uint64_t>();
-      if (limit > archive.size()) throw FormatError(context + "the ZIP64 end record is missing");
-      Reader end64(archive.subspan(static_cast<std::size_t>(limit)), context,
-                   "the ZIP64 end record");
-      if (end64.number<std::uint32_t>() != kEnd64) {
-        throw FormatError(context + "the ZIP64 end record is missing");
-      }
-      end64.take(8 + 2 + 2);  // its size, versions
-      const auto disk64 = end64.number<std::uint32_t>();
-      const auto directory_disk64 = end64.number<std::uint32_t>();
-      const auto members_here64 = end64.number<std::uint64_t>();
-      directory.members = end64.number<std::uint64_t>();
-      directory.bytes = end64.number<std::uint64_t>();
-      directory.offset = end64.number<std::uint64_t>();
-      one_disk = disk64 == directory_disk64 && members_here64 == directory.members;
-    }
+  const Directory directory =
+      read_end64(archive, end, context)
+          .value_or(read_directory_place<std::uint16_t, std::uint16_t, std::uint32_t>(reader, end));
+  if (!directory.one_disk) {
+    throw FormatError(context + "the archive is one of several, needed all in one");
   }
-  if (!one_disk) throw FormatError(context + "the archive is one of several, needed all in one");
+  const std::uint64_t limit = directory.limit;
   if (directory.offset > limit || directory.bytes != limit - directory.offset) {
     throw FormatError(context + "the directory of " + std::to_string(directory.bytes) +
                       " bytes at " + std::to_string(directory.offset) +
@@ -133,8 +168,23 @@ struct Entry {
   std::string name;
   std::uint32_t crc = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t packed = 0;  // bytes in the archive
   std::uint64_t offset = 0;
 };
+
+// Reads the 64-bit integers that stand in the extra fields for those that do not fit into the
+// entry.
+void read_extra_fields(Reader extra, Entry& entry, const std::string& context) {
+  while (!extra.empty()) {
+    const auto kind = extra.number<std::uint16_t>();
+    const auto field_bytes = extra.number<std::uint16_t>();
+    Reader field(extra.take(field_bytes), context, "a ZIP64 field");
+    if (kind != kExtra64) continue;
+    for (std::uint64_t* const number : {&entry.bytes, &entry.packed, &entry.offset}) {
+      if (*number == kIn64) *number = field.number<std::uint64_t>();
+    }
+  }
+}
 
 Entry read_entry(Reader& reader, const std::string& context) {
   if (reader.number<std::uint32_t>() != kEntry) {
@@ -146,7 +196,7 @@ Entry read_entry(Reader& reader, const std::string& context) {
   const auto method = reader.number<std::uint16_t>();
   reader.take(2 + 2);  // time
   entry.crc = reader.number<std::uint32_t>();
-  std::uint64_t packed = reader.number<std::uint32_t>();
+  entry.packed = reader.number<std::uint32_t>();
   entry.bytes = reader.number<std::uint32_t>();
   const auto name_bytes = reader.number<std::uint16_t>();
   const auto extra_bytes = reader.number<std::uint16_t>();
@@ -156,30 +206,104 @@ Entry read_entry(Reader& reader, const std::string& context) {
   entry.name = reader.text(name_bytes);
   const std::string member = context + "member " + in_quotes(entry.name) + " ";
 
-  Reader extra(reader.take(extra_bytes), context, "an extra field");
+  const Reader extra(reader.take(extra_bytes), context, "an extra field");
   reader.take(comment_bytes);
-  while (!extra.empty()) {
-    const auto kind = extra.number<std::uint16_t>();
-    const auto field_bytes = extra.number<std::uint16_t>();
-    Reader field(extra.take(field_bytes), context, "a ZIP64 field");
-    if (kind != kExtra64) continue;
-    for (std::uint64_t* const number : {&entry.bytes, &packed, &entry.offset}) {
-      if (*number == kIn64) *number = field.number<std::uint64_t>();
-    }
-  }
+  read_extra_fields(extra, entry, context);
   if ((flags & kEncrypted) != 0) throw FormatError(member + "is encrypted");
   if (method != 0) {
     throw FormatError(member + "is compressed (method " + std::to_string(method) +
                       "), needed a stored one; save with numpy.savez, not savez_compressed");
   }
-  if (packed != entry.bytes) {
-    throw FormatError(member + "takes " + std::to_string(packed) + " bytes, but has " +
+  if (entry.packed != entry.bytes) {
+    throw FormatError(member + "takes " + std::to_string(entry.packed) + " bytes, but has " +
                       std::to_string(entry.bytes));
   }
   return entry;
 }
 
-// Numbers of a header, little-endian.
+std::vector<Entry> read_directory(Bytes archive, const Directory& directory,
+                                  const std::string& context) {
+  Reader reader(archive.subspan(static_cast<std::size_t>(directory.offset),
+                                static_cast<std::size_t>(directory.bytes)),
+                context, "the directory");
+  std::vector<Entry> entries;
+  std::set<std::string> names;
+  while (!reader.empty()) {
+    entries.push_back(read_entry(reader, context));
+    if (!names.insert(entries.back().name).second) {
+      throw FormatError(context + "member " + in_quotes(entries.back().name) + " appears twice");
+    }
+  }
+  if (entries.size() != directory.members) {
+    throw FormatError(context + "the directory has " + std::to_string(entries.size()) +
+                      " entries, the end record says " + std::to_string(directory.members));
+  }
+  return entries;
+}
+
+// A member's bytes, and all bytes that it takes with its own header.
+struct MemberPlace {
+  Bytes bytes;
+  Bytes with_header;
+};
+
+// `members` is the archive up to its directory.
+MemberPlace read_member(Bytes members, const Entry& entry, const std::string& context) {
+  const std::string member = context + "member " + in_quotes(entry.name) + " ";
+  if (entry.offset > members.size()) throw FormatError(member + "lies behind the directory");
+  const Bytes rest = members.subspan(static_cast<std::size_t>(entry.offset));
+  Reader reader(rest, context, "a member");
+  if (reader.number<std::uint32_t>() != kMemberHeader) {
+    throw FormatError(member + "does not begin where the directory says");
+  }
+  reader.take(kMemberHeaderBytes - 4 - 2 - 2);
+  const auto name_bytes = reader.number<std::uint16_t>();
+  const auto extra_bytes = reader.number<std::uint16_t>();
+  if (reader.text(name_bytes) != entry.name) {
+    throw FormatError(member + "has another name in its own header");
+  }
+  reader.take(extra_bytes);
+  const Bytes bytes = reader.take(entry.bytes);
+  if (crc32(bytes) != entry.crc) {
+    throw FormatError(member + "is damaged: its check sum differs");
+  }
+  const std::byte* const end = bytes.data() + bytes.size();
+  return {bytes, rest.first(static_cast<std::size_t>(end - rest.data()))};
+}
+
+// If members could overlap, a small file could ask for much memory.
+void check_no_overlap(std::vector<Bytes> places, const std::string& context) {
+  std::ranges::sort(
+      places, {}, [](Bytes place) { return std::pair(place.data(), place.data() + place.size()); });
+  for (std::size_t i = 1; i < places.size(); ++i) {
+    if (places[i].data() < places[i - 1].data() + places[i - 1].size()) {
+      throw FormatError(context + "members overlap");
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<ZipMember> read_zip(Bytes archive, const std::string& context) {
+  const Directory directory = read_end(archive, context);
+  const std::vector<Entry> entries = read_directory(archive, directory, context);
+  const Bytes before_directory = archive.first(static_cast<std::size_t>(directory.offset));
+  std::vector<ZipMember> members;
+  std::vector<Bytes> places;
+  for (const Entry& entry : entries) {
+    const MemberPlace place = read_member(before_directory, entry, context);
+    members.push_back({entry.name, place.bytes});
+    places.push_back(place.with_header);
+  }
+  check_no_overlap(std::move(places), context);
+  return members;
+}
+
+// Writing -----------------------------------------------------------------------------------------
+
+namespace {
+
+// The integers of a header as bytes, little-endian.
 template <class... T>
 std::string numbers(T... values) {
   std::string bytes;
@@ -198,75 +322,6 @@ constexpr std::uint32_t kFirstDay = 0x0021U << 16;  // 1980-01-01 00:00: files d
 constexpr std::size_t kNotOwn = std::numeric_limits<std::size_t>::max();
 
 }  // namespace
-
-std::uint32_t crc32(Bytes bytes, std::uint32_t crc) {
-  // table[b] is what the byte b does to the eight bits that it pushes out.
-  static const std::array<std::uint32_t, 256> table = [] {
-    std::array<std::uint32_t, 256> entries{};
-    for (std::uint32_t b = 0; b < 256; ++b) {
-      std::uint32_t value = b;
-      for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ ((value & 1) != 0 ? 0xEDB88320U : 0);
-      entries[b] = value;
-    }
-    return entries;
-  }();
-  crc = ~crc;
-  for (const std::byte byte : bytes) {
-    crc = crc >> 8 ^ table[(crc ^ std::to_integer<std::uint32_t>(byte)) & 0xFF];
-  }
-  return ~crc;
-}
-
-std::vector<ZipMember> read_zip(Bytes archive, const std::string& context) {
-  const Directory directory = read_end(archive, context);
-  Reader reader(archive.subspan(static_cast<std::size_t>(directory.offset),
-                                static_cast<std::size_t>(directory.bytes)),
-                context, "the directory");
-  std::vector<Entry> entries;
-  std::set<std::string> names;
-  while (!reader.empty()) {
-    entries.push_back(read_entry(reader, context));
-    if (!names.insert(entries.back().name).second) {
-      throw FormatError(context + "member " + in_quotes(entries.back().name) + " appears twice");
-    }
-  }
-  if (entries.size() != directory.members) {
-    throw FormatError(context + "the directory has " + std::to_string(entries.size()) +
-                      " entries, the end record says " + std::to_string(directory.members));
-  }
-
-  std::vector<ZipMember> members;
-  std::vector<std::pair<const std::byte*, const std::byte*>> places;
-  for (const Entry& entry : entries) {
-    const std::string member = context + "member " + in_quotes(entry.name) + " ";
-    if (entry.offset > directory.offset) throw FormatError(member + "lies behind the directory");
-    Bytes rest = archive.first(static_cast<std::size_t>(directory.offset))
-                     .subspan(static_cast<std::size_t>(entry.offset));
-    Reader header(rest, context, "a member");
-    if (header.number<std::uint32_t>() != kMemberHeader) {
-      throw FormatError(member + "does not begin where the directory says");
-    }
-    header.take(kMemberHeaderBytes - 4 - 2 - 2);
-    const auto name_bytes = header.number<std::uint16_t>();
-    const auto extra_bytes = header.number<std::uint16_t>();
-    if (header.text(name_bytes) != entry.name) {
-      throw FormatError(member + "has another name in its own header");
-    }
-    header.take(extra_bytes);
-    const Bytes bytes = header.take(entry.bytes);
-    if (crc32(bytes) != entry.crc) {
-      throw FormatError(member + "is damaged: its check sum differs");
-    }
-    members.push_back({entry.name, bytes});
-    places.emplace_back(rest.data(), bytes.data() + bytes.size());
-  }
-  // Or a small file could ask for much memory.
-  std::ranges::sort(places);
-  for (std::size_t i = 1; i < places.size(); ++i) {
-    if (places[i].first < places[i - 1].second) throw FormatError(context + "members overlap");
-  }
-  return members;
-}
 
 void ZipWriter::append(std::string bytes) {
   position_ += bytes.size();

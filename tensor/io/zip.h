@@ -14,7 +14,7 @@ namespace tapegrad::detail {
 
 using Bytes = std::span<const std::byte>;
 
-// CRC-32 of zip and gzip; `crc` is that of what comes before.
+// CRC-32 of zip and gzip; `crc` is the result for the bytes that come earlier.
 std::uint32_t crc32(Bytes bytes, std::uint32_t crc = 0);
 
 struct ZipMember {
@@ -26,14 +26,14 @@ struct ZipMember {
 // `<context><rule>` for an archive that is damaged, overlaps itself or uses more than is read here.
 std::vector<ZipMember> read_zip(Bytes archive, const std::string& context);
 
-// What the limits of 32 bits are; a test makes them small.
+// The limits of the 32-bit fields; a test makes them small.
 struct ZipLimits {
   std::uint64_t bytes = 0xFFFFFFFF;
   std::uint64_t members = 0xFFFF;
 };
 
-// An archive in the making, as pieces to be written one after the other. It refers to the members'
-// bytes, and owns the rest.
+// Builds an archive as pieces to be written one after the other. It refers to the members' bytes,
+// and owns the rest.
 class ZipWriter {
  public:
   explicit ZipWriter(ZipLimits limits = {}) : limits_(limits) {}

@@ -1,9 +1,11 @@
-// Recurrent networks over whole sequences. The steps themselves, what comes after the products, are
-// kernels (tensor/kernels/recurrent.inl); here is the order of things. Read next:
-// autograd/ops/recurrent.cc.
+// Recurrent networks over whole sequences. The kernels (tensor/kernels/recurrent.inl) compute a
+// step after its products; this file holds the products, and the order in which the steps run. Read
+// next: autograd/ops/recurrent.cc.
 #include <tapegrad/tensor/ops/recurrent.h>
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/gemm.h>
@@ -12,27 +14,44 @@
 namespace tapegrad {
 namespace {
 
-// Sizes, and the order in which steps come.
+using detail::gemm;
+using detail::Matrix;
+
+// The sizes, and the order of the steps.
 struct Frame {
-  std::int64_t steps, batch, input, hidden, gates;  // gates: of a row, all together
+  Recurrence kind;
+  std::int64_t steps, batch, input, hidden, gates;  // gates: elements of a row, all gates together
   bool reverse;
 
-  Frame(Recurrence kind, const SequenceInputs& in)
-      : steps(in.x.size(0)),
+  Frame(Recurrence its_kind, const SequenceInputs& in)
+      : kind(its_kind),
+        steps(in.x.size(0)),
         batch(in.x.size(1)),
         input(in.x.size(2)),
         hidden(in.weight_hh.size(1)),
         gates(gate_count(kind) * hidden),
         reverse(in.reverse) {}
+
+  bool lstm() const { return kind == Recurrence::lstm; }
+  bool gru() const { return kind == Recurrence::gru; }
   std::int64_t rows() const { return steps * batch; }
-  std::int64_t at(std::int64_t turn) const { return reverse ? steps - 1 - turn : turn; }
+  std::int64_t state_size() const { return batch * hidden; }
+  // Index in x of the step that is taken after `taken` others.
+  std::int64_t index(std::int64_t taken) const { return reverse ? steps - 1 - taken : taken; }
 };
 
-using detail::gemm;
-using detail::Matrix;
+template <class T>
+T* mutable_data_or_null(Tensor& x) {
+  return x.defined() ? x.mutable_data<T>() : nullptr;
+}
+template <class T>
+const T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
 
-// Calls f(first, end) for parts of the batch, which do not depend on each other: each goes through
-// all steps by itself. From 16 rows on, products sum in one order however many there are.
+// Calls function(first, end) for parts of the batch. The parts are independent: each one runs
+// through all steps by itself. Products of 16 rows and more sum in one order, however many rows
+// there are, so a part has at least 16.
 template <class Function>
 void for_parts_of_batch(const Frame& f, const Function& function) {
   constexpr std::int64_t kToShare = 1 << 21;  // multiply-adds of all steps
@@ -40,8 +59,8 @@ void for_parts_of_batch(const Frame& f, const Function& function) {
   parallel_for(f.batch, work < kToShare ? f.batch : 16, 1, function);
 }
 
-// Of the rows from `row` to `last`: calls f(first, count) for every run of sequences that are not
-// over at this step, and g(row) for each of the others.
+// For the rows from `row` to `last` of one step: calls f(first, count) for every run of sequences
+// that the mask counts, and g(row) for each of the others.
 template <class F, class G>
 void for_each_run(const bool* mask, std::int64_t row, std::int64_t last, const F& f, const G& g) {
   if (mask == nullptr) return f(row, last - row);
@@ -57,11 +76,7 @@ void for_each_run(const bool* mask, std::int64_t row, std::int64_t last, const F
   }
 }
 
-const bool* mask_of(const SequenceInputs& in) {
-  return in.mask.defined() ? in.mask.data<bool>() : nullptr;
-}
-
-// x with zeros where it does not count, so that nothing there, not even a nan, gets into a product.
+// x with zeros where the mask is false, so that nothing there, not even a nan, enters a product.
 Tensor counted(const SequenceInputs& in) {
   return in.mask.defined() ? where(unsqueeze(in.mask, 2), in.x, 0) : in.x.contiguous();
 }
@@ -70,240 +85,362 @@ Tensor state_or_zeros(const Tensor& state, const Frame& f, DType dtype) {
   return state.defined() ? state.contiguous() : zeros({f.batch, f.hidden}, dtype);
 }
 
-// What the kernels add: the sum of both biases, but for gru those of r and z summed, then those of
-// inputs and of states for n, which r keeps apart.
-Tensor joint_bias(Recurrence kind, const SequenceInputs& in, const Frame& f) {
+// What the kernels add: the sum of both biases. A GRU's has four parts instead: the sums for r and
+// z, then n's bias of the inputs and n's bias of the states, because r multiplies only the latter.
+Tensor joint_bias(const Frame& f, const SequenceInputs& in) {
   const DType dtype = in.x.dtype();
   const Tensor ih = in.bias_ih.defined() ? in.bias_ih : zeros({f.gates}, dtype);
   const Tensor hh = in.bias_hh.defined() ? in.bias_hh : zeros({f.gates}, dtype);
-  if (kind != Recurrence::gru) return ih + hh;
+  if (!f.gru()) return ih + hh;
   const std::int64_t two = 2 * f.hidden;
   return cat({narrow(ih, 0, 0, two) + narrow(hh, 0, 0, two), narrow(ih, 0, two, f.hidden),
               narrow(hh, 0, two, f.hidden)});
 }
 
+// Where the parts of one step lie. Data is T in the forward pass, const T in the backward pass.
+template <class Data>
+struct Step {
+  using T = std::remove_const_t<Data>;
+  std::int64_t index;   // in x
+  Data* gates;          // (batch, gates)
+  Data* h;              // (batch, hidden)
+  Data* inner;          // (batch, hidden), as in SequenceResult; null for Elman's network
+  const T* previous_h;  // (batch, hidden), the state that the step starts from
+  const T* previous_c;  // likewise, for lstm only
+  const bool* mask;     // (batch); null: all true
+};
+
+// The steps of a sequence, in the order in which they are taken.
+template <class Data>
+class Steps {
+ public:
+  using T = std::remove_const_t<Data>;
+
+  // Elman's states are made in place, where the sums for them were: `gates` is null.
+  Steps(const Frame& f, const SequenceInputs& in, Data* states, Data* gates, Data* inner)
+      : f_(f),
+        states_(states),
+        gates_(gates != nullptr ? gates : states),
+        inner_(inner),
+        initial_h_(state_or_zeros(in.h, f, in.x.dtype())),
+        initial_c_(f.lstm() ? state_or_zeros(in.c, f, in.x.dtype()) : Tensor()),
+        initial_h_data_(initial_h_.template data<T>()),
+        initial_c_data_(data_or_null<T>(initial_c_)),
+        mask_(data_or_null<bool>(in.mask)) {}
+
+  Step<Data> operator[](std::int64_t taken) const {
+    const std::int64_t t = f_.index(taken);
+    return {t,
+            gates_ + t * f_.batch * f_.gates,
+            states_ + t * f_.state_size(),
+            inner_ == nullptr ? nullptr : inner_ + t * f_.state_size(),
+            h_after(taken),
+            f_.lstm() ? c_after(taken) : nullptr,
+            mask_ == nullptr ? nullptr : mask_ + t * f_.batch};
+  }
+
+  // The states after so many steps; after none, the initial ones.
+  const T* h_after(std::int64_t taken) const {
+    return taken == 0 ? initial_h_data_ : states_ + f_.index(taken - 1) * f_.state_size();
+  }
+  const T* c_after(std::int64_t taken) const {
+    return taken == 0 ? initial_c_data_ : inner_ + f_.index(taken - 1) * f_.state_size();
+  }
+
+  Data* states() const { return states_; }
+  Data* gates() const { return gates_; }
+
+ private:
+  const Frame f_;
+  Data* const states_;
+  Data* const gates_;
+  Data* const inner_;
+  const Tensor initial_h_;
+  const Tensor initial_c_;
+  const T* const initial_h_data_;
+  const T* const initial_c_data_;
+  const bool* const mask_;
+};
+
 // Forward -----------------------------------------------------------------------------------------
 
-template <class T>
-SequenceResult forward(Recurrence kind, const SequenceInputs& in) {
-  const Frame f(kind, in);
-  const auto& kernels = kernel::kernels<T>();
-  const DType dtype = in.x.dtype();
-  const bool lstm = kind == Recurrence::lstm;
-  const bool gru = kind == Recurrence::gru;
-  const std::int64_t state_size = f.batch * f.hidden;
-  const auto hidden = static_cast<std::size_t>(f.hidden);
-
+SequenceResult uninitialized_result(const Frame& f, DType dtype) {
   SequenceResult result;
-  result.states = Tensor::uninitialized(Shape{f.steps + (lstm ? 1 : 0), f.batch, f.hidden}, dtype);
-  if (lstm || gru) {
+  const std::int64_t slices = f.steps + (f.lstm() ? 1 : 0);
+  result.states = Tensor::uninitialized(Shape{slices, f.batch, f.hidden}, dtype);
+  if (f.lstm() || f.gru()) {
     result.gates = Tensor::uninitialized(Shape{f.steps, f.batch, f.gates}, dtype);
     result.inner = Tensor::uninitialized(Shape{f.steps, f.batch, f.hidden}, dtype);
   }
-  T* const states = result.states.mutable_data<T>();
-  // Elman's states are made where the sums for them were.
-  T* const gates = lstm || gru ? result.gates.mutable_data<T>() : states;
-  T* const inner = lstm || gru ? result.inner.mutable_data<T>() : nullptr;
-
-  const Tensor x = counted(in);
-  gemm<T>(gates, f.gates, {x.data<T>(), f.input, 1},
-          {in.weight_ih.data<T>(), in.weight_ih.stride(1), in.weight_ih.stride(0)}, f.rows(),
-          f.gates, f.input, false);
-  // Read in every step, so that turning it around pays, but for a single one.
-  Tensor turned = transpose(in.weight_hh);  // (hidden, gates)
-  if (f.steps > 1) turned = turned.contiguous();
-  const Matrix<T> recurrent = {turned.data<T>(), turned.stride(0), turned.stride(1)};
-
-  const bool* const mask = mask_of(in);
-  const Tensor bias_of_all = joint_bias(kind, in, f);
-  const T* const bias = bias_of_all.data<T>();
-  const Tensor first_h = state_or_zeros(in.h, f, dtype);
-  const Tensor first_c = lstm ? state_or_zeros(in.c, f, dtype) : Tensor();
-  Tensor from_state = gru ? zeros({f.batch, f.gates}, dtype) : Tensor();  // W_hh h, for gru
-  T* const of_state = gru ? from_state.mutable_data<T>() : nullptr;
-
-  for_parts_of_batch(f, [&](std::int64_t begin, std::int64_t end) {
-    const T* h_before = first_h.data<T>();
-    const T* c_before = lstm ? first_c.data<T>() : nullptr;
-    for (std::int64_t turn = 0; turn < f.steps; ++turn) {
-      const std::int64_t t = f.at(turn);
-      T* const gate = gates + t * f.batch * f.gates;
-      T* const h = states + t * state_size;
-      T* const second = inner == nullptr ? nullptr : inner + t * state_size;
-      if (turn > 0 || in.h.defined()) {
-        gemm<T>((gru ? of_state : gate) + begin * f.gates, f.gates,
-                {h_before + begin * f.hidden, f.hidden, 1}, recurrent, end - begin, f.gates,
-                f.hidden, !gru);
-      }
-      for_each_run(
-          mask == nullptr ? nullptr : mask + t * f.batch, begin, end,
-          [&](std::int64_t first, std::int64_t count) {
-            const std::int64_t at = first * f.hidden;
-            const auto rows = static_cast<std::size_t>(count);
-            T* const own = gate + first * f.gates;
-            if (lstm) {
-              kernels.lstm_step(h + at, second + at, own, bias, c_before + at, rows, hidden);
-            } else if (gru) {
-              kernels.gru_step(h + at, own, second + at, of_state + first * f.gates, bias,
-                               h_before + at, rows, hidden);
-            } else {
-              kernels.rnn_step(h + at, own, bias, rows, hidden, kind == Recurrence::relu);
-            }
-          },
-          [&](std::int64_t row) {
-            const std::int64_t at = row * f.hidden;
-            std::copy_n(h_before + at, f.hidden, h + at);
-            if (lstm) std::copy_n(c_before + at, f.hidden, second + at);
-          });
-      h_before = h;
-      if (lstm) c_before = second;
-    }
-    if (lstm) {
-      std::copy(c_before + begin * f.hidden, c_before + end * f.hidden,
-                states + f.steps * state_size + begin * f.hidden);
-    }
-  });
   return result;
 }
 
-// Back --------------------------------------------------------------------------------------------
+template <class T>
+class SequenceForward {
+ public:
+  SequenceForward(Recurrence kind, const SequenceInputs& in)
+      : in_(in),
+        f_(kind, in),
+        result_(uninitialized_result(f_, in.x.dtype())),
+        steps_(f_, in, result_.states.mutable_data<T>(), mutable_data_or_null<T>(result_.gates),
+               mutable_data_or_null<T>(result_.inner)),
+        weight_hh_(transpose(in.weight_hh)),
+        bias_(joint_bias(f_, in)),
+        state_sums_(f_.gru() ? zeros({f_.batch, f_.gates}, in.x.dtype()) : Tensor()),
+        state_sums_data_(mutable_data_or_null<T>(state_sums_)) {
+    // Every step reads the weight, so a copy in this order pays, unless there is only one step.
+    if (f_.steps > 1) weight_hh_ = weight_hh_.contiguous();
+    weight_hh_matrix_ = {weight_hh_.data<T>(), weight_hh_.stride(0), weight_hh_.stride(1)};
+  }
+
+  SequenceResult run() {
+    multiply_inputs();
+    for_parts_of_batch(f_, [this](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t taken = 0; taken < f_.steps; ++taken) {
+        const Step<T> step = steps_[taken];
+        if (taken > 0 || in_.h.defined()) multiply_states(step, begin, end);
+        for_each_run(
+            step.mask, begin, end,
+            [&](std::int64_t first, std::int64_t count) { take(step, first, count); },
+            [&](std::int64_t row) { keep_state(step, row); });
+      }
+      if (f_.lstm()) copy_last_c(begin, end);
+    });
+    return std::move(result_);
+  }
+
+ private:
+  // gates = x W_ih^T, for all steps at once.
+  void multiply_inputs() {
+    const Tensor x = counted(in_);
+    gemm<T>(steps_.gates(), f_.gates, {x.data<T>(), f_.input, 1},
+            {in_.weight_ih.data<T>(), in_.weight_ih.stride(1), in_.weight_ih.stride(0)}, f_.rows(),
+            f_.gates, f_.input, false);
+  }
+
+  // gates += h W_hh^T. A GRU needs the product by itself, since r multiplies a part of it.
+  void multiply_states(const Step<T>& step, std::int64_t begin, std::int64_t end) {
+    T* const sums = f_.gru() ? state_sums_data_ : step.gates;
+    gemm<T>(sums + begin * f_.gates, f_.gates, {step.previous_h + begin * f_.hidden, f_.hidden, 1},
+            weight_hh_matrix_, end - begin, f_.gates, f_.hidden, !f_.gru());
+  }
+
+  // The step itself, for `count` rows.
+  void take(const Step<T>& step, std::int64_t first, std::int64_t count) {
+    const std::int64_t at = first * f_.hidden;
+    const auto rows = static_cast<std::size_t>(count);
+    const auto hidden = static_cast<std::size_t>(f_.hidden);
+    T* const gates = step.gates + first * f_.gates;
+    const T* const bias = bias_.data<T>();
+    if (f_.lstm()) {
+      kernels_.lstm_step(step.h + at, step.inner + at, gates, bias, step.previous_c + at, rows,
+                         hidden);
+    } else if (f_.gru()) {
+      kernels_.gru_step(step.h + at, gates, step.inner + at, state_sums_data_ + first * f_.gates,
+                        bias, step.previous_h + at, rows, hidden);
+    } else {
+      kernels_.rnn_step(step.h + at, gates, bias, rows, hidden, f_.kind == Recurrence::relu);
+    }
+  }
+
+  // A step that the mask leaves out.
+  void keep_state(const Step<T>& step, std::int64_t row) {
+    const std::int64_t at = row * f_.hidden;
+    std::copy_n(step.previous_h + at, f_.hidden, step.h + at);
+    if (f_.lstm()) std::copy_n(step.previous_c + at, f_.hidden, step.inner + at);
+  }
+
+  void copy_last_c(std::int64_t begin, std::int64_t end) {
+    const T* const c = steps_.c_after(f_.steps);
+    T* const last = steps_.states() + f_.steps * f_.state_size();
+    std::copy(c + begin * f_.hidden, c + end * f_.hidden, last + begin * f_.hidden);
+  }
+
+  const SequenceInputs& in_;
+  const Frame f_;
+  const kernel::Kernels<T>& kernels_ = kernel::kernels<T>();
+  SequenceResult result_;
+  const Steps<T> steps_;
+  Tensor weight_hh_;  // (hidden, gates)
+  Matrix<T> weight_hh_matrix_;
+  const Tensor bias_;
+  Tensor state_sums_;  // gru: h W_hh^T (batch, gates), zeros until there is a state
+  T* const state_sums_data_;
+};
+
+// Backward ----------------------------------------------------------------------------------------
 
 template <class T>
-SequenceGradients back(Recurrence kind, const SequenceInputs& in, const SequenceResult& result,
-                       const Tensor& dstates, const SequenceWanted& wanted) {
-  const Frame f(kind, in);
-  const auto& kernels = kernel::kernels<T>();
-  const DType dtype = in.x.dtype();
-  const bool lstm = kind == Recurrence::lstm;
-  const bool gru = kind == Recurrence::gru;
-  const std::int64_t state_size = f.batch * f.hidden;
-  const auto hidden = static_cast<std::size_t>(f.hidden);
-  const T* const states = result.states.data<T>();
-  const T* const gates = lstm || gru ? result.gates.data<T>() : states;
-  const T* const inner = lstm || gru ? result.inner.data<T>() : nullptr;
+class SequenceBackward {
+ public:
+  SequenceBackward(Recurrence kind, const SequenceInputs& in, const SequenceResult& result,
+                   const Tensor& dstates)
+      : in_(in),
+        f_(kind, in),
+        steps_(f_, in, result.states.data<T>(), data_or_null<T>(result.gates),
+               data_or_null<T>(result.inner)),
+        width_(f_.gates + (f_.gru() ? f_.hidden : 0)),
+        shared_(f_.gru() ? 2 * f_.hidden : f_.gates),
+        dgates_(Tensor::uninitialized(Shape{f_.steps, f_.batch, width_}, in.x.dtype())),
+        dstates_(dstates.contiguous()),
+        dh_(zeros({f_.batch, f_.hidden}, in.x.dtype())),
+        dc_(f_.lstm() ? dstates_[f_.steps].clone() : Tensor()),
+        weight_hh_(in.weight_hh.contiguous()),
+        da_(dgates_.mutable_data<T>()),
+        dh_data_(dh_.mutable_data<T>()),
+        dc_data_(mutable_data_or_null<T>(dc_)) {}
 
-  // The gradients of what was summed up for the gates. For gru those of r, z and n, which inputs
-  // see, and once more that of n as states see it, through r.
-  const std::int64_t width = f.gates + (gru ? f.hidden : 0);
-  Tensor dgates = Tensor::uninitialized(Shape{f.steps, f.batch, width}, dtype);
-  T* const da = dgates.mutable_data<T>();
-  const Tensor dy = dstates.contiguous();
-  Tensor dh = zeros({f.batch, f.hidden}, dtype);
-  Tensor dc = lstm ? dy[f.steps].clone() : Tensor();
-  const Tensor first_h = state_or_zeros(in.h, f, dtype);
-  const Tensor first_c = lstm ? state_or_zeros(in.c, f, dtype) : Tensor();
-  const Tensor weight_hh = in.weight_hh.contiguous();
-
-  T* const dstate = dh.mutable_data<T>();
-  T* const dcell = lstm ? dc.mutable_data<T>() : nullptr;
-  const T* const dall = dy.data<T>();
-  const T* const w = weight_hh.data<T>();
-  const T* const h_first = first_h.data<T>();
-  const T* const c_first = lstm ? first_c.data<T>() : nullptr;
-  const bool* const mask = mask_of(in);
-  const std::int64_t plain =
-      gru ? 2 * f.hidden : f.gates;  // gru: that of n stands behind the others
-
-  for_parts_of_batch(f, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t here = begin * f.hidden;
-    for (std::int64_t turn = f.steps - 1; turn >= 0; --turn) {
-      const std::int64_t t = f.at(turn);
-      const std::int64_t before = turn == 0 ? 0 : f.at(turn - 1);
-      const T* const gate = gates + t * f.batch * f.gates;
-      const T* const h_before = turn == 0 ? h_first : states + before * state_size;
-      const T* const second = inner == nullptr ? nullptr : inner + t * state_size;
-      const T* const c_before = !lstm ? nullptr : turn == 0 ? c_first : inner + before * state_size;
-      T* const to = da + t * f.batch * width;
-      kernels.axpy(dstate + here, T(1), dall + t * state_size + here,
-                   static_cast<std::size_t>((end - begin) * f.hidden));
-      for_each_run(
-          mask == nullptr ? nullptr : mask + t * f.batch, begin, end,
-          [&](std::int64_t first, std::int64_t count) {
-            const std::int64_t at = first * f.hidden;
-            const auto rows = static_cast<std::size_t>(count);
-            T* const own = to + first * width;
-            const T* const from = gate + first * f.gates;
-            if (lstm) {
-              kernels.lstm_step_backward(own, dstate + at, dcell + at, from, second + at,
-                                         c_before + at, rows, hidden);
-            } else if (gru) {
-              kernels.gru_step_backward(own, dstate + at, from, second + at, h_before + at, rows,
-                                        hidden);
-            } else {
-              kernels.rnn_step_backward(own, dstate + at, states + t * state_size + at, rows,
-                                        hidden, kind == Recurrence::relu);
-            }
-          },
-          [&](std::int64_t row) { std::fill_n(to + row * width, width, T(0)); });
-      if (turn == 0 && !wanted.h) continue;
-      // dh += da W_hh
-      const T* const own = to + begin * width;
-      gemm<T>(dstate + here, f.hidden, {own, width, 1}, {w, f.hidden, 1}, end - begin, f.hidden,
-              plain, true);
-      if (gru) {
-        gemm<T>(dstate + here, f.hidden, {own + f.gates, width, 1},
-                {w + plain * f.hidden, f.hidden, 1}, end - begin, f.hidden, f.hidden, true);
+  SequenceGradients run(const SequenceWanted& wanted) {
+    for_parts_of_batch(f_, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t taken = f_.steps - 1; taken >= 0; --taken) {
+        const Step<const T> step = steps_[taken];
+        T* const da = da_ + step.index * f_.batch * width_;
+        add_gradient_of_states(step, begin, end);
+        for_each_run(
+            step.mask, begin, end,
+            [&](std::int64_t first, std::int64_t count) { take_backward(step, da, first, count); },
+            [&](std::int64_t row) { std::fill_n(da + row * width_, width_, T(0)); });
+        if (taken > 0 || wanted.h) pass_to_previous_state(da, begin, end);
       }
-    }
-  });
+    });
+    SequenceGradients gradients;
+    if (wanted.h) gradients.h = dh_;
+    if (wanted.c) gradients.c = dc_;
+    if (wanted.x) gradients.x = gradient_of_x();
+    if (wanted.weight_ih) gradients.weight_ih = gradient_of_weight_ih();
+    if (wanted.weight_hh) gradients.weight_hh = gradient_of_weight_hh();
+    if (wanted.bias_ih || wanted.bias_hh) find_gradients_of_biases(gradients);
+    return gradients;
+  }
 
-  SequenceGradients gradients;
-  if (wanted.h) gradients.h = dh;
-  if (wanted.c) gradients.c = dc;
-  if (wanted.x) {  // dx = da W_ih
-    gradients.x = Tensor::uninitialized(in.x.sizes(), dtype);
-    gemm<T>(gradients.x.mutable_data<T>(), f.input, {da, width, 1},
-            {in.weight_ih.data<T>(), in.weight_ih.stride(0), in.weight_ih.stride(1)}, f.rows(),
-            f.input, f.gates, false);
+ private:
+  // dh += dy of this step
+  void add_gradient_of_states(const Step<const T>& step, std::int64_t begin, std::int64_t end) {
+    const std::int64_t at = begin * f_.hidden;
+    const T* const dy = dstates_.data<T>() + step.index * f_.state_size();
+    kernels_.axpy(dh_data_ + at, T(1), dy + at,
+                  static_cast<std::size_t>((end - begin) * f_.hidden));
   }
-  if (wanted.weight_ih) {  // da^T x
-    const Tensor x = counted(in);
-    gradients.weight_ih = Tensor::uninitialized(in.weight_ih.sizes(), dtype);
-    gemm<T>(gradients.weight_ih.mutable_data<T>(), f.input, {da, 1, width},
-            {x.data<T>(), f.input, 1}, f.gates, f.input, f.rows(), false);
+
+  // The step itself, for `count` rows: da from dh and dc, which become the parts of the previous
+  // state's gradients that reach it past the products.
+  void take_backward(const Step<const T>& step, T* da, std::int64_t first, std::int64_t count) {
+    const std::int64_t at = first * f_.hidden;
+    const auto rows = static_cast<std::size_t>(count);
+    const auto hidden = static_cast<std::size_t>(f_.hidden);
+    const T* const gates = step.gates + first * f_.gates;
+    da += first * width_;
+    if (f_.lstm()) {
+      kernels_.lstm_step_backward(da, dh_data_ + at, dc_data_ + at, gates, step.inner + at,
+                                  step.previous_c + at, rows, hidden);
+    } else if (f_.gru()) {
+      kernels_.gru_step_backward(da, dh_data_ + at, gates, step.inner + at, step.previous_h + at,
+                                 rows, hidden);
+    } else {
+      kernels_.rnn_step_backward(da, dh_data_ + at, step.h + at, rows, hidden,
+                                 f_.kind == Recurrence::relu);
+    }
   }
-  if (wanted.weight_hh) {  // da^T h, where the h before a step lie in a block, but for the first
-    gradients.weight_hh = zeros(in.weight_hh.sizes(), dtype);
-    T* const dw = gradients.weight_hh.mutable_data<T>();
+
+  // Calls function(column, row, count): the gradients as the states see them are `count` columns of
+  // da from `column` on, and `count` rows of W_hh from `row` on belong to them.
+  template <class Function>
+  void for_gates_of_states(const Function& function) const {
+    function(0, 0, shared_);
+    if (f_.gru()) function(f_.gates, shared_, f_.hidden);
+  }
+
+  // dh += da W_hh
+  void pass_to_previous_state(const T* da, std::int64_t begin, std::int64_t end) {
+    T* const dh = dh_data_ + begin * f_.hidden;
+    const T* const w = weight_hh_.data<T>();
+    for_gates_of_states([&](std::int64_t column, std::int64_t row, std::int64_t count) {
+      gemm<T>(dh, f_.hidden, {da + begin * width_ + column, width_, 1},
+              {w + row * f_.hidden, f_.hidden, 1}, end - begin, f_.hidden, count, true);
+    });
+  }
+
+  // dx = da W_ih
+  Tensor gradient_of_x() const {
+    Tensor dx = Tensor::uninitialized(in_.x.sizes(), in_.x.dtype());
+    gemm<T>(dx.mutable_data<T>(), f_.input, {da_, width_, 1},
+            {in_.weight_ih.data<T>(), in_.weight_ih.stride(0), in_.weight_ih.stride(1)}, f_.rows(),
+            f_.input, f_.gates, false);
+    return dx;
+  }
+
+  // dW_ih = da^T x
+  Tensor gradient_of_weight_ih() const {
+    const Tensor x = counted(in_);
+    Tensor dw = Tensor::uninitialized(in_.weight_ih.sizes(), in_.x.dtype());
+    gemm<T>(dw.mutable_data<T>(), f_.input, {da_, 1, width_}, {x.data<T>(), f_.input, 1}, f_.gates,
+            f_.input, f_.rows(), false);
+    return dw;
+  }
+
+  // dW_hh = da^T h, where h is the state that each step starts from. Those of all steps but the
+  // first are one block of result.states; the first starts from the initial state.
+  Tensor gradient_of_weight_hh() const {
+    Tensor gradient = zeros(in_.weight_hh.sizes(), in_.x.dtype());
+    T* const dw = gradient.mutable_data<T>();
     const auto add_product = [&](std::int64_t step, const T* h, std::int64_t rows) {
-      const T* const from = da + step * f.batch * width;
-      gemm<T>(dw, f.hidden, {from, 1, width}, {h, f.hidden, 1}, plain, f.hidden, rows, true);
-      if (gru) {
-        gemm<T>(dw + plain * f.hidden, f.hidden, {from + f.gates, 1, width}, {h, f.hidden, 1},
-                f.hidden, f.hidden, rows, true);
-      }
+      const T* const da = da_ + step * f_.batch * width_;
+      for_gates_of_states([&](std::int64_t column, std::int64_t row, std::int64_t count) {
+        gemm<T>(dw + row * f_.hidden, f_.hidden, {da + column, 1, width_}, {h, f_.hidden, 1}, count,
+                f_.hidden, rows, true);
+      });
     };
-    if (f.steps > 1) {
-      add_product(f.reverse ? 0 : 1, states + (f.reverse ? state_size : 0),
-                  (f.steps - 1) * f.batch);
+    if (f_.steps > 1) {
+      const T* const block = steps_.states() + (f_.reverse ? f_.state_size() : 0);
+      add_product(f_.reverse ? 0 : 1, block, (f_.steps - 1) * f_.batch);
     }
-    if (in.h.defined() && f.steps > 0) add_product(f.at(0), first_h.data<T>(), f.batch);
+    if (in_.h.defined() && f_.steps > 0) add_product(f_.index(0), steps_.h_after(0), f_.batch);
+    return gradient;
   }
-  if (wanted.bias_ih || wanted.bias_hh) {  // da, summed over steps and batch
-    Tensor total = Tensor::uninitialized(Shape(width), dtype);
-    kernels.sum_columns(total.mutable_data<T>(), da, static_cast<std::size_t>(f.rows()),
-                        static_cast<std::size_t>(width), false);
-    gradients.bias_ih = narrow(total, 0, 0, f.gates);
+
+  // da, summed over steps and batch. The two differ in a GRU's n only.
+  void find_gradients_of_biases(SequenceGradients& gradients) const {
+    Tensor total = Tensor::uninitialized(Shape(width_), in_.x.dtype());
+    kernels_.sum_columns(total.mutable_data<T>(), da_, static_cast<std::size_t>(f_.rows()),
+                         static_cast<std::size_t>(width_), false);
+    gradients.bias_ih = narrow(total, 0, 0, f_.gates);
     gradients.bias_hh = gradients.bias_ih;
-    if (gru) {
+    if (f_.gru()) {
       gradients.bias_hh =
-          cat({narrow(total, 0, 0, 2 * f.hidden), narrow(total, 0, f.gates, f.hidden)});
+          cat({narrow(total, 0, 0, shared_), narrow(total, 0, f_.gates, f_.hidden)});
     }
   }
-  return gradients;
-}
+
+  const SequenceInputs& in_;
+  const Frame f_;
+  const kernel::Kernels<T>& kernels_ = kernel::kernels<T>();
+  const Steps<const T> steps_;
+  // The columns of da are the gradients of what was summed for the gates. A GRU's are those of r, z
+  // and n as the inputs see them, and once more that of n as the states see it, through r.
+  const std::int64_t width_;   // columns of da
+  const std::int64_t shared_;  // the first of them, which inputs and states see alike
+  Tensor dgates_;              // (steps, batch, width)
+  const Tensor dstates_;
+  Tensor dh_;  // (batch, hidden), at the end that of the initial state
+  Tensor dc_;  // likewise, for lstm only
+  const Tensor weight_hh_;
+  T* const da_;
+  T* const dh_data_;
+  T* const dc_data_;
+};
 
 }  // namespace
 
 SequenceResult run_sequence(Recurrence kind, const SequenceInputs& in) {
-  return visit_floating(in.x.dtype(), [&](auto zero) { return forward<decltype(zero)>(kind, in); });
+  return visit_floating(in.x.dtype(),
+                        [&](auto zero) { return SequenceForward<decltype(zero)>(kind, in).run(); });
 }
 
 SequenceGradients run_sequence_back(Recurrence kind, const SequenceInputs& in,
                                     const SequenceResult& result, const Tensor& dstates,
                                     const SequenceWanted& wanted) {
   return visit_floating(in.x.dtype(), [&](auto zero) {
-    return back<decltype(zero)>(kind, in, result, dstates, wanted);
+    return SequenceBackward<decltype(zero)>(kind, in, result, dstates).run(wanted);
   });
 }
 

@@ -1,7 +1,7 @@
 // Box and Muller's transform (1958), eight points at a time, rounding where PyTorch's AVX2 kernel
 // rounds: logarithm, sine and cosine are the polynomials of Moshier's Cephes library (logf, sinf,
-// cosf), each multiplication and the addition behind it fused into one rounding. So initial
-// weights equal PyTorch's to the last bit. Read next: tensor/random/distributions.cc.
+// cosf), where each multiplication and the addition after it round once. So initial weights equal
+// PyTorch's to the last bit. Read next: tensor/random/distributions.cc.
 #include <tapegrad/tensor/random/box_muller.h>
 
 #include <array>
@@ -68,8 +68,8 @@ TAPEGRAD_INLINE float log(float u) {
   return Fma::apply(e, kLn2High, x + y);
 }
 
-// sin a and cos a for a in [0, 2 pi]: a less j pi/4 (j even), pi/4 in three parts, and then one
-// polynomial for the sine and one for the cosine; j says which is which and with what sign.
+// sin a and cos a for a in [0, 2 pi]: x = a - j pi/4 (j even), with pi/4 in three parts; then one
+// polynomial gives sin x and another one cos x. j says which of them is sin a, and gives the signs.
 template <class Fma>
 TAPEGRAD_INLINE void sine_and_cosine(float a, float& sine, float& cosine) {
   constexpr float kFourOverPi = 1.27323954473516F;

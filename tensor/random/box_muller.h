@@ -1,11 +1,12 @@
-// The transform behind float32 normal numbers. Internal. Read next: tensor/random/box_muller.cc.
+// The transform that makes normal elements out of uniform ones. Internal. Read next:
+// tensor/random/box_muller.cc.
 #pragma once
 
 #include <cstddef>
 
 namespace tapegrad::detail {
 
-// Turns blocks of 16 uniform numbers in [0, 1) into normal ones, in place; n is a multiple of 16.
+// Turns blocks of 16 uniform elements in [0, 1) into normal ones, in place; n is a multiple of 16.
 // In each block, 0 to 7 give the radius and 8 to 15 the angle of eight points, whose coordinates
 // take their places:
 //   r = sqrt(-2 log(1 - x[j])), a = 2 pi x[j + 8]:   x[j] = mean + std r cos(a),

@@ -1,5 +1,5 @@
-// The distributions, each with PyTorch's formula, precision and use of the stream. Float32 normal
-// numbers: tensor/random/box_muller.cc. Read next: tensor/random/random.cc.
+// The distributions, each with PyTorch's formula, precision and use of the stream. The transform of
+// normal elements is in tensor/random/box_muller.cc. Read next: tensor/random/random.cc.
 #include <tapegrad/tensor/random/distributions.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ template <class... Parts>
   throw ValueError(text.str());
 }
 
-// Words 0 ... n-1 of the stream to write(i, word), or two at a time to write(i, pair).
+// Calls write(i, word) with the next n words of the stream, or write(i, pair) with two at a time.
 template <class Write>
 void for_each_word(Generator& generator, std::size_t n, Write write) {
   std::array<std::uint32_t, kChunk> words;
@@ -57,8 +57,8 @@ void for_each_pair(Generator& generator, std::size_t n, Write write) {
   }
 }
 
-// Uniform in [0, 1), as many bits as the type holds. (Conversions from signed integers are the
-// faster ones; the bits fit.)
+// Uniform in [0, 1), with as many bits as the type holds. (Conversions from signed integers are
+// faster, and the bits fit.)
 float unit(std::uint32_t word) {
   return static_cast<float>(static_cast<std::int32_t>(word & 0xffffffU)) * 0x1p-24F;
 }
@@ -67,7 +67,7 @@ double unit(std::uint64_t pair) {
 }
 double unit_double(Generator& generator) { return unit(generator.random64()); }
 
-// write(i, u) with u of type T.
+// Calls write(i, u) with n uniform elements u of type T.
 template <class T, class Write>
 void for_each_unit(Generator& generator, std::size_t n, Write write) {
   if constexpr (std::is_same_v<T, float>) {
@@ -157,7 +157,7 @@ void randint(Generator& generator, std::span<std::int64_t> y, std::int64_t low, 
   if (low >= high) fail("randint: low is ", low, " and high is ", high, ", must be low < high");
   const GeneratorLock lock(generator);
   std::int64_t* const out = y.data();
-  // In unsigned numbers, which wrap around: high - low may exceed the signed ones.
+  // Unsigned integers wrap around, and high - low may exceed the signed ones.
   const std::uint64_t base = static_cast<std::uint64_t>(low);
   const std::uint64_t range = static_cast<std::uint64_t>(high) - base;
   if (range <= 0xffffffffU) {
@@ -194,8 +194,8 @@ void bernoulli(Generator& generator, std::span<T> y, double p) {
   check_probability(p);
   const GeneratorLock lock(generator);
   T* const out = y.data();
-  // u < p for the integer behind u: the sign of a difference, so that no compiler makes a branch
-  // of a coin.
+  // u < p, on the integer that u is made of, as the sign of a difference: a branch on a random
+  // condition would be slow.
   const auto threshold = static_cast<std::uint64_t>(std::ceil(p * 0x1p53));
   for_each_pair(generator, y.size(), [=](std::size_t i, std::uint64_t pair) {
     out[i] = static_cast<T>(static_cast<int>(((pair & kBits53) - threshold) >> 63));
@@ -276,9 +276,9 @@ void sample_with_replacement(Generator& generator, std::span<std::int64_t> y,
   }
 }
 
-// An exponential number divided by a weight is the time at which that position turns up, so the
-// first n to turn up are a sample without replacement (Efraimidis and Spirakis 2006). Selected as
-// PyTorch's topk selects, so that equal keys come out in the same order.
+// An exponential variable divided by a weight is the time at which that position arrives, so the
+// first n arrivals are a sample without replacement (Efraimidis and Spirakis 2006). They are
+// selected as PyTorch's topk does, so that equal keys come in the same order.
 template <class T>
 void sample_without_replacement(Generator& generator, std::span<std::int64_t> y,
                                 std::span<const T> weights) {

@@ -3,8 +3,8 @@
 // words per element is part of each description. Read next: tensor/random/random.h (the same for
 // tensors).
 //
-// T is float or double unless said otherwise. Bad arguments are a ValueError, thrown before
-// anything was drawn.
+// T is float or double unless said otherwise. Bad arguments are a ValueError, and then nothing is
+// drawn.
 #pragma once
 
 #include <cstddef>
@@ -20,16 +20,16 @@ namespace tapegrad::draw {
 template <class T>
 void uniform(Generator& generator, std::span<T> y, double from = 0, double to = 1);
 
-// Normal numbers by Box and Muller's transform. Fewer than 16 elements are drawn by
-// normal_one_by_one. From 16 on, y is filled with uniform numbers, which are transformed in blocks
-// of 16; an incomplete last block becomes the last 16 elements, drawn anew. This path knows no
-// spare number.
+// Normal elements by Box and Muller's transform. Fewer than 16 are drawn by normal_one_by_one. From
+// 16 on, y is filled with uniform elements, which are transformed in blocks of 16; an incomplete
+// last block becomes the last 16 elements, drawn anew. This path neither uses nor keeps a spare
+// element.
 template <class T>
 void normal(Generator& generator, std::span<T> y, double mean = 0, double std = 1);
 
-// Normal numbers in pairs out of 4 words, in double: the first is used, the second kept by the
-// generator for the next call, of whatever type. PyTorch does so for fewer than 16 elements and
-// for tensors that are not contiguous.
+// Normal elements in pairs, made of 4 words, in double: the first one is used, and the generator
+// keeps the second one for the next call, of whatever type. PyTorch does so for fewer than 16
+// elements and for tensors that are not contiguous.
 template <class T>
 void normal_one_by_one(Generator& generator, std::span<T> y, double mean = 0, double std = 1);
 
@@ -37,7 +37,7 @@ void normal_one_by_one(Generator& generator, std::span<T> y, double mean = 0, do
 // version 2.0 on, PyTorch takes two from 2^28 on.)
 void randint(Generator& generator, std::span<std::int64_t> y, std::int64_t low, std::int64_t high);
 
-// The numbers 0 ... n-1 for n = y.size() in random order: n - 1 words (Fisher and Yates 1938), or
+// The integers 0 ... n-1 for n = y.size() in random order: n - 1 words (Fisher and Yates 1938), or
 // twice as many where n does not fit into one.
 void randperm(Generator& generator, std::span<std::int64_t> y);
 
@@ -56,7 +56,7 @@ void exponential(Generator& generator, std::span<T> y, double rate = 1);
 
 // Positions 0 ... c-1 in proportion to weights, which need not sum to 1. weights is (rows, c), y is
 // (rows, n). With replacement: two words per sample, looked up in the cumulative sums. Without: two
-// words per weight; the n largest of weight / exponential number, the largest first.
+// words per weight; the n largest of weight / exponential variable, the largest first.
 template <class T>
 void multinomial(Generator& generator, std::span<std::int64_t> y, std::span<const T> weights,
                  std::size_t rows, bool replacement);

@@ -62,8 +62,8 @@ std::optional<double> Generator::take_spare_normal() {
   return std::exchange(spare_normal_, std::nullopt);
 }
 
-// The next 624 words out of the last ones, in place. Two loops, each of which reads only what the
-// compiler can see is not written in the same few steps.
+// Makes the next 624 words out of the last ones, in place. There are two loops, so that the
+// compiler sees that a step reads nothing that the steps right before it wrote.
 void Generator::refill() {
   std::uint32_t* p = words_.data();
   for (std::size_t i = 0; i < kWords - kShift; ++i) p[i] = p[i + kShift] ^ twist(p[i], p[i + 1]);

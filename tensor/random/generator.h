@@ -10,14 +10,14 @@
 
 namespace tapegrad {
 
-// A stream of 32-bit words out of a Mersenne Twister (MT19937; Matsumoto and Nishimura 1998) and,
-// as normal numbers are made in pairs, the second one of a pair that nobody has asked for yet.
-// A Generator is a value: a copy goes on from the same point by itself.
+// A stream of 32-bit words out of a Mersenne Twister (MT19937; Matsumoto and Nishimura 1998).
+// Normal numbers are made in pairs, so it also keeps the second one until somebody asks for it.
+// A Generator is a value: a copy continues from the same point, independently.
 //
 // Threads: a generator belongs to one thread at a time. The default generator may be used by
 // several through the draws of tensor/random/distributions.h and tensor/random/random.h, which take
-// turns; who gets which numbers is then a matter of chance, so give each thread a generator of its
-// own.
+// turns. Which thread gets which numbers is then a matter of chance, so give each thread a
+// generator of its own.
 class Generator {
  public:
   static constexpr std::uint64_t kDefaultSeed = 67280421310721;  // PyTorch's
@@ -45,11 +45,11 @@ class Generator {
   // Starts the stream that belongs to a seed. Only its low 32 bits matter; a negative number
   // stands for the same 64 bits, as in PyTorch.
   Generator& manual_seed(std::uint64_t seed);
-  // Starts an unpredictable stream and says which.
+  // Starts an unpredictable stream and returns its seed.
   std::uint64_t seed();
   std::uint64_t initial_seed() const { return seed_; }
 
-  // The next word; two of them, the high one first; and as many as there is room for.
+  // The next word; the next two, the high one first; and as many as `words` has room for.
   std::uint32_t random() {
     if (left_ == 0) refill();
     return temper(words_[kWords - left_--]);

@@ -1,5 +1,5 @@
 // The draws of tensor/random/distributions.h on tensors: element types, shapes, and elements that
-// do not lie in row-major order. Read next: tensor/random/distributions.cc.
+// are not in row-major order. Read next: tensor/random/distributions.cc.
 #include <tapegrad/tensor/random/random.h>
 
 #include <cstddef>
@@ -26,7 +26,7 @@ Dims memory_order(const Tensor& x) {
   const std::span<const std::int64_t> strides = x.strides();
   Dims order(x.sizes());
   for (std::int64_t i = 0; i < order.dim(); ++i) order[i] = i;
-  // Whether dimension a, which stands to the left of b, belongs to the right: 1, -1 or undecided 0.
+  // Whether dimension a, now to the left of b, belongs to its right: 1 yes, -1 no, 0 undecided.
   const auto misplaced = [&](std::int64_t a, std::int64_t b) {
     const auto i = static_cast<std::size_t>(a);
     const auto j = static_cast<std::size_t>(b);
@@ -59,7 +59,7 @@ Tensor in_order(const Tensor& x, const Dims& order) {
   return Tensor::view(x, sizes, strides, 0);
 }
 
-// fill(elements) for all elements of x, of type T, in the order in which they lie in memory.
+// Calls fill(elements) with all elements of x, of type T, in their order in memory.
 template <class T, class Fill>
 void fill_elements(Tensor& x, const char* operation, Fill&& fill) {
   if (x.is_contiguous()) {

@@ -1,4 +1,4 @@
-// Random tensors, with PyTorch's names and PyTorch's numbers: after the same manual_seed, the same
+// Random tensors, with PyTorch's names and values: after the same manual_seed, the same
 // calls give the same elements as PyTorch 1.13 on a CPU (what may differ elsewhere is written in
 // tensor/random/distributions.h). Read next: tensor/io/safetensors.h.
 //
@@ -22,7 +22,7 @@ Tensor rand(const Shape& shape, DType dtype = float32,  // uniform in [0, 1)
 Tensor randn(const Shape& shape, DType dtype = float32,  // mean 0, standard deviation 1
              Generator& generator = default_generator());
 
-// As x in shape, element type, and order of the dimensions in memory.
+// With x's shape, element type, and order of the dimensions in memory.
 Tensor rand_like(const Tensor& x, Generator& generator = default_generator());
 Tensor randn_like(const Tensor& x, Generator& generator = default_generator());
 
@@ -33,7 +33,7 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape,
 // 0 ... n-1 in random order, int64.
 Tensor randperm(std::int64_t n, Generator& generator = default_generator());
 
-// 1 with the probability that stands in p, else 0; the element type is p's.
+// 1 with the probability given by p, else 0; the element type is p's.
 Tensor bernoulli(const Tensor& p, Generator& generator = default_generator());
 
 // Positions in proportion to weights (categories) or (rows, categories): int64, (num_samples) or
@@ -41,7 +41,7 @@ Tensor bernoulli(const Tensor& p, Generator& generator = default_generator());
 Tensor multinomial(const Tensor& weights, std::int64_t num_samples, bool replacement = false,
                    Generator& generator = default_generator());
 
-// In place, in the order in which the elements lie in memory. x is returned.
+// In place, in the order of the elements in memory. Each returns x.
 Tensor uniform_(Tensor x, double from = 0, double to = 1,
                 Generator& generator = default_generator());
 Tensor normal_(Tensor x, double mean = 0, double std = 1,

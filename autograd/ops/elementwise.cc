@@ -1,6 +1,6 @@
 // Elementwise operations. For each: the formula, its gradient, and both in code. No rule mentions
-// broadcasting or types: the engine brings a gradient into its input's shape and type.
-// Read next: autograd/ops/reductions.cc.
+// broadcasting or types: the engine brings a gradient into its input's shape and type. Read next:
+// autograd/ops/reductions.cc.
 #include <cmath>
 #include <numbers>
 

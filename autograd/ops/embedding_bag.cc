@@ -1,6 +1,6 @@
 // Lookups in tables: single rows, and bags of them. What reaches a table is a list of contributions
 // to rows (PlacedRows in record.h), which the engine adds up by distinct rows
-// (autograd/row_sparse.cc). Read next: autograd/gradcheck.h.
+// (autograd/row_sparse.cc). Read next: autograd/ops/similarity.cc.
 #include <algorithm>
 #include <cmath>
 #include <string>

@@ -1,4 +1,4 @@
-// Matrix products. Read next: autograd/ops/attention.cc.
+// Matrix products. Read next: autograd/ops/convolution.cc.
 #include <string>
 
 #include <tapegrad/autograd/ops.h>

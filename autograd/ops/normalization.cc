@@ -1,5 +1,5 @@
 // Numbers brought to mean 0 and variance 1: over a row (layer_norm), over the batch (batch_norm),
-// or divided by their size only (rms_norm). Read next: autograd/ops/similarity.cc.
+// or divided by their size only (rms_norm). Read next: autograd/ops/matmul.cc.
 #include <limits>
 #include <string>
 

@@ -1,6 +1,6 @@
 // Recurrent networks: what one step computes, the same over whole sequences in one entry, and the
 // way back through time, from primitives and fused (tensor/ops/recurrent.cc). Read next:
-// autograd/ops/embedding_bag.cc.
+// autograd/ops/attention.cc.
 #include <tapegrad/autograd/ops/recurrent.h>
 
 #include <array>

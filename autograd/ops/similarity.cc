@@ -1,5 +1,5 @@
 // How alike vectors are, as compositions, with PyTorch's formulas: the functions of
-// tensor/ops/similarity.cc with history. Read next: autograd/ops/matmul.cc.
+// tensor/ops/similarity.cc with history. Read next: autograd/ops/recurrent.cc.
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
 

@@ -1,5 +1,5 @@
-// Operations that move numbers about without changing them: every gradient moves back the same way.
-// Read next: autograd/ops/indexing.cc.
+// Other shapes for the same elements, joining and splitting: every gradient goes back the same way.
+// Read next: autograd/ops/rearrange.cc.
 #include <algorithm>
 #include <string>
 
@@ -65,12 +65,6 @@ Variable expand(const Variable& x, const Shape& shape) {
   return record("expand", expand(x.value(), shape), from(x, [](const Variable& dy) { return dy; }));
 }
 Variable broadcast_to(const Variable& x, const Shape& shape) { return expand(x, shape); }
-
-// y = x summed down to shape        dx = dy stretched again
-Variable sum_to(const Variable& x, const Shape& shape) {
-  return record("sum_to", sum_to(x.value(), shape),
-                from(x, [full = x.shape()](const Variable& dy) { return expand(dy, full); }));
-}
 
 namespace {
 
@@ -164,48 +158,6 @@ std::vector<Variable> unbind(const Variable& x, std::int64_t dim) {
   std::vector<Variable> parts;
   for (std::int64_t i = 0; i < x.size(dim); ++i) parts.push_back(select(x, dim, i));
   return parts;
-}
-
-// y = x over and over        dx = dy summed over the repetitions
-Variable repeat(const Variable& x, const Shape& repeats) {
-  Tensor value = repeat(x.value(), repeats);
-  Shape sizes = x.shape();
-  while (sizes.dim() < repeats.dim()) sizes.insert(0, 1);
-  return record("repeat", std::move(value), from(x, [sizes, repeats](const Variable& dy) {
-                  // Each dimension becomes (repetition, position); the repetitions are summed.
-                  Variable dx = dy;
-                  for (std::int64_t d = 0; d < sizes.dim(); ++d) {
-                    dx = sum(unflatten(dx, d, {repeats[d], sizes[d]}), d);
-                  }
-                  return dx;
-                }));
-}
-
-Variable tile(const Variable& x, const Shape& repeats) {
-  Shape full = repeats;
-  while (full.dim() < x.dim()) full.insert(0, 1);
-  return repeat(x, full);
-}
-
-Variable flip(const Variable& x, const Dims& dims) {
-  return record("flip", flip(x.value(), dims),
-                from(x, [dims](const Variable& dy) { return flip(dy, dims); }));
-}
-
-Variable roll(const Variable& x, const Shape& shifts, const Dims& dims) {
-  Shape back = shifts;
-  for (std::int64_t i = 0; i < back.dim(); ++i) back[i] = -back[i];
-  return record("roll", roll(x.value(), shifts, dims),
-                from(x, [back, dims](const Variable& dy) { return roll(dy, back, dims); }));
-}
-
-Variable tril(const Variable& x, std::int64_t diagonal) {
-  return record("tril", tril(x.value(), diagonal),
-                from(x, [diagonal](const Variable& dy) { return tril(dy, diagonal); }));
-}
-Variable triu(const Variable& x, std::int64_t diagonal) {
-  return record("triu", triu(x.value(), diagonal),
-                from(x, [diagonal](const Variable& dy) { return triu(dy, diagonal); }));
 }
 
 }  // namespace tapegrad

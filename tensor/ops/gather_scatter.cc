@@ -205,10 +205,6 @@ Tensor rows_at(const Tensor& table, const Tensor& ids) {
   return out;
 }
 
-Tensor embedding(const Tensor& weight, const Tensor& ids) {
-  return rows_at(weight, checked_ids("embedding", weight, ids));
-}
-
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "index_select");
   if (index.dim() > 1) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/fused.h>
 #include <tapegrad/tensor/ops/view_layout.h>
 
 namespace tapegrad {
@@ -81,6 +82,14 @@ Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t
   ViewLayout layout(x);
   const std::int64_t offset = cut(layout, position, start, end, step, "slice");
   return layout.of(x, offset);
+}
+
+Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,
+               std::int64_t step) {
+  if (piece.dim() < whole.dim()) return select(whole, dim, start);
+  // Nothing of an empty piece: its end would lie before its start, or count from the back.
+  const std::int64_t end = start + (piece.size(dim) - 1) * step + 1;
+  return slice(whole, dim, start, std::max(start, end), step);
 }
 
 Tensor as_strided(const Tensor& x, const Shape& sizes, const Strides& strides,

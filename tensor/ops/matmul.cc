@@ -1,5 +1,5 @@
-// Matrix products of every rank, on top of one kernel that reads any strides in place.
-// Read next: tensor/kernels/matmul.inl, or tensor/ops/reductions.cc.
+// Matrix products of every rank, on top of one kernel that reads any strides in place
+// (tensor/kernels/matmul.inl). Read next: tensor/ops/convolution.cc.
 #include <algorithm>
 #include <string>
 

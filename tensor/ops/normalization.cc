@@ -1,5 +1,5 @@
 // Layer normalisation through its kernels: forward, and the two gradients that are fused. Read
-// next: tensor/ops/similarity.cc.
+// next: tensor/ops/matmul.cc.
 #include <algorithm>
 #include <string>
 

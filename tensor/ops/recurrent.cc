@@ -1,6 +1,5 @@
 // Recurrent networks over whole sequences. The steps themselves, what comes after the products, are
-// kernels (tensor/kernels/recurrent.inl); here is the order of things. Read next:
-// autograd/ops/recurrent.cc.
+// kernels (tensor/kernels/recurrent.inl); here is the order of things. Read next: autograd/tape.h.
 #include <tapegrad/tensor/ops/recurrent.h>
 
 #include <algorithm>

@@ -324,4 +324,16 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   return sum_over(x, dims, shape);
 }
 
+bool equal(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && all(eq(a, b)).item<bool>();
+}
+
+bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
+  const Tensor x = a.to(float64);
+  const Tensor y = b.to(float64);
+  Tensor close = logical_or(eq(x, y), le(abs(x - y), atol + rtol * abs(y)) && isfinite(y));
+  if (equal_nan) close = close || (isnan(x) && isnan(y));
+  return all(close).item<bool>();
+}
+
 }  // namespace tapegrad

@@ -1,4 +1,5 @@
-// How alike vectors are, as compositions, with PyTorch's formulas. Read next: tensor/ops/matmul.cc.
+// How alike vectors are, as compositions, with PyTorch's formulas. Read next:
+// tensor/ops/recurrent.cc.
 #include <string>
 
 #include <tapegrad/tensor/ops.h>

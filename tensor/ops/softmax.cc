@@ -1,5 +1,5 @@
 // softmax, log_softmax and logsumexp, over the last dimension through the kernels; any other
-// dimension is moved there first. Read next: tensor/ops/normalization.cc.
+// dimension is moved there first. Read next: tensor/ops/sorting.cc.
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/fused.h>

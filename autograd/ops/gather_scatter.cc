@@ -4,6 +4,7 @@
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/compositions.h>
 
 namespace tapegrad {
 
@@ -13,8 +14,9 @@ namespace {
 
 Variable zeros_for(const Shape& shape, DType dtype) { return Variable(zeros(shape, dtype)); }
 
-// The part of source that index covers: dimensions may be larger in the source.
+// The part of source that index covers, of index's shape: dimensions may be larger in the source.
 Variable covered(const Variable& source, const Tensor& index) {
+  if (index.numel() == 0) return reshape(narrow(flatten(source), 0, 0, 0), index.shape());
   Variable part = source;
   for (std::int64_t d = 0; d < index.dim() && d < source.dim(); ++d) {
     if (index.size(d) < part.size(d)) part = narrow(part, d, 0, index.size(d));
@@ -44,25 +46,14 @@ Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
 }
 
 Variable take_along_dim(const Variable& x, const Tensor& index, std::int64_t dim) {
-  if (x.dim() != index.dim() || x.dim() == 0) {
-    return Variable(take_along_dim(x.value(), index, dim));  // throws, saying why
-  }
-  // All dimensions but dim are broadcast against each other.
-  const std::int64_t d = wrap_dim(dim, x.dim(), "take_along_dim");
-  Shape values = x.shape();
-  Shape positions = index.shape();
-  values[d] = positions[d] = 1;
-  const Shape common = broadcast_shapes(values, positions, "take_along_dim");
-  values = positions = common;
-  values[d] = x.size(d);
-  positions[d] = index.size(d);
-  return gather(expand(x, values), d, expand(index, positions));
+  return composition::take_along_dim(x, index, dim);
 }
 
 // y = x, overwritten by source at index        dx = dy, 0 there;  dsource = dy from there
 Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const Variable& source) {
+  Tensor value = scatter(x.value(), dim, index, source.value());
   const Variable part = covered(source, index);
-  return record("scatter", scatter(x.value(), dim, index, part.value()),
+  return record("scatter", std::move(value),
                 from(x,
                      [dim, at = Variable(index)](const Variable& dy) {
                        const Tensor nothing = zeros(at.shape(), dy.dtype());
@@ -76,9 +67,9 @@ Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const
 // y = x, source added at index                 dx = dy;  dsource = dy from there
 Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
                      const Variable& source) {
+  Tensor value = scatter_add(x.value(), dim, index, source.value());
   const Variable part = covered(source, index);
-  return record("scatter_add", scatter_add(x.value(), dim, index, part.value()),
-                from(x, [](const Variable& dy) { return dy; }),
+  return record("scatter_add", std::move(value), from(x, [](const Variable& dy) { return dy; }),
                 from(part, [dim, at = Variable(index)](const Variable& dy) {
                   return gather(dy, dim, at.value());
                 }));
@@ -97,9 +88,9 @@ Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
 
 // y = the x where mask, as a list              dx = dy at those places
 Variable masked_select(const Variable& x, const Tensor& mask) {
+  Tensor value = masked_select(x.value(), mask);
   const Shape shape = broadcast_shapes(x.sizes(), mask.sizes(), "masked_select");
   const Variable wide = expand(x, shape);
-  Tensor value = masked_select(wide.value(), mask);
   return record("masked_select", std::move(value),
                 from(wide, [at = Variable(mask), shape, dtype = x.dtype()](const Variable& dy) {
                   const Tensor places = nonzero(reshape(expand(at.value(), shape), {-1}));

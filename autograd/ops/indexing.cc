@@ -5,6 +5,7 @@
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/fused.h>
 
 namespace tapegrad {
@@ -57,37 +58,7 @@ Variable place(const Variable& piece, const Shape& shape, std::int64_t dim, std:
 }
 
 Variable index(const Variable& x, std::initializer_list<Index> indices) {
-  std::int64_t given = 0;  // dimensions of x that the indices speak of
-  std::int64_t ellipses = 0;
-  for (const Index& i : indices) {
-    given += i.kind == Index::Kind::kInteger || i.kind == Index::Kind::kSlice;
-    ellipses += i.kind == Index::Kind::kEllipsis;
-  }
-  if (given > x.dim() || ellipses > 1) {
-    return Variable(index(x.value(), indices));  // throws, saying why
-  }
-  Variable part = x;
-  std::int64_t d = 0;
-  for (const Index& i : indices) {
-    switch (i.kind) {
-      case Index::Kind::kInteger:
-        part = select(part, d, i.integer);
-        break;
-      case Index::Kind::kNewAxis:
-        part = unsqueeze(part, d++);
-        break;
-      case Index::Kind::kEllipsis:
-        d += x.dim() - given;
-        break;
-      case Index::Kind::kSlice: {
-        const std::int64_t size = part.size(d);
-        part = slice(part, d, i.range.start.value_or(0), i.range.end.value_or(size), i.range.step);
-        ++d;
-        break;
-      }
-    }
-  }
-  return part;
+  return composition::index(x, std::span<const Index>(indices.begin(), indices.size()));
 }
 
 }  // namespace tapegrad

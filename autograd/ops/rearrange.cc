@@ -1,9 +1,11 @@
 // Elements in another order or number: repeat, tile, flip, roll, tril, triu. Read next:
 // autograd/ops/indexing.cc.
+#include <cstdint>
 #include <utility>
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/compositions.h>
 
 namespace tapegrad {
 
@@ -13,20 +15,19 @@ Variable repeat(const Variable& x, const Shape& repeats) {
   Shape sizes = x.shape();
   while (sizes.dim() < repeats.dim()) sizes.insert(0, 1);
   return record("repeat", std::move(value), from(x, [sizes, repeats](const Variable& dy) {
-                  // Each dimension becomes (repetition, position); the repetitions are summed.
+                  if (dy.numel() == 0) return Variable(zeros(sizes, dy.dtype()));
                   Variable dx = dy;
+                  std::int64_t outer = 1;
                   for (std::int64_t d = 0; d < sizes.dim(); ++d) {
-                    dx = sum(unflatten(dx, d, {repeats[d], sizes[d]}), d);
+                    // Dimension d as (repetition, position in x and in all dimensions after it).
+                    if (repeats[d] != 1) dx = sum(reshape(dx, {outer, repeats[d], -1}), 1);
+                    outer *= sizes[d];
                   }
-                  return dx;
+                  return reshape(dx, sizes);
                 }));
 }
 
-Variable tile(const Variable& x, const Shape& repeats) {
-  Shape full = repeats;
-  while (full.dim() < x.dim()) full.insert(0, 1);
-  return repeat(x, full);
-}
+Variable tile(const Variable& x, const Shape& repeats) { return composition::tile(x, repeats); }
 
 Variable flip(const Variable& x, const Dims& dims) {
   return record("flip", flip(x.value(), dims),

@@ -52,9 +52,10 @@ Variable std(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
 
 // A tree of products, which is right for zeros too, where y / x would not be.
 Variable prod(const Variable& x, std::int64_t dim, bool keepdim) {
+  if (!x.requires_grad()) return Variable(prod(x.value(), dim, keepdim));
+  dim = wrap_dim(dim, x.dim(), "prod");
   if (x.dim() == 0) return reshape(x, {});
   std::int64_t size = x.size(dim);
-  if (!x.requires_grad()) return Variable(prod(x.value(), dim, keepdim));
   if (size == 0) {
     return record("prod", prod(x.value(), dim, keepdim), from(x, [empty = x](const Variable&) {
                     return Variable(zeros_like(empty.value()));

@@ -120,8 +120,6 @@ Tensor Tensor::clone() const {
 
 Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
-Tensor contiguous(const Tensor& x) { return x.contiguous(); }
-
 Tensor Tensor::to(DType wanted) const {
   if (dtype() == wanted) return *this;
   Tensor converted = uninitialized_like(*this, wanted);

@@ -1,8 +1,8 @@
 // Operations that the tape remembers: the functions of tensor/ops.h, with the same names, shapes
-// and errors, on Variables. A Tensor converts to a constant Variable, so both mix. Grouped as the
-// source files are: elementwise.cc, reductions.cc, normalization.cc, similarity.cc, products.cc,
-// shaping.cc, indexing.cc, tables.cc; each operation's formula, forward and rule stand together
-// there. Read next: autograd/ops/elementwise.cc.
+// and errors, on Variables. A Tensor converts to a constant Variable, so both mix. Each heading
+// names the file of autograd/ops/ that holds its functions, each with its formula, forward and
+// rule; tensor/ops.h has the same headings in the same order. Read next:
+// autograd/ops/elementwise.cc.
 //
 // Gradients at kinks are PyTorch's: relu'(0) = abs'(0) = 0; clamp passes its whole closed interval;
 // maximum and minimum of two share equally on ties; max(x, dim) gives all to the index it returned,
@@ -19,7 +19,7 @@
 
 namespace tapegrad {
 
-// Elementwise ------------------------------------------------------------------------------------
+// Elementwise (elementwise.cc) --------------------------------------------------------------------
 Variable add(const Variable& a, const Variable& b);
 Variable add(const Variable& a, Scalar b);
 Variable sub(const Variable& a, const Variable& b);
@@ -84,7 +84,7 @@ inline Variable operator/(const Variable& a, Scalar b) { return div(a, b); }
 inline Variable operator/(Scalar a, const Variable& b) { return div(a, b); }
 inline Variable operator-(const Variable& x) { return neg(x); }
 
-// Reductions -------------------------------------------------------------------------------------
+// Reductions (reductions.cc) ----------------------------------------------------------------------
 Variable sum(const Variable& x);
 Variable sum(const Variable& x, const Dims& dims, bool keepdim = false);
 Variable mean(const Variable& x);
@@ -95,11 +95,10 @@ Variable prod(const Variable& x);
 Variable prod(const Variable& x, std::int64_t dim, bool keepdim = false);
 Variable norm(const Variable& x, double p = 2.0);
 Variable norm(const Variable& x, double p, const Dims& dims, bool keepdim = false);
-Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim = false);
-Variable softmax(const Variable& x, std::int64_t dim);
-Variable log_softmax(const Variable& x, std::int64_t dim);
 Variable cumsum(const Variable& x, std::int64_t dim);
+Variable sum_to(const Variable& x, const Shape& shape);
 
+// Minimum and maximum (minmax.cc) -----------------------------------------------------------------
 struct VariableAndIndices {
   Variable values;
   Tensor indices;
@@ -108,19 +107,18 @@ Variable max(const Variable& x);
 Variable min(const Variable& x);
 VariableAndIndices max(const Variable& x, std::int64_t dim, bool keepdim = false);
 VariableAndIndices min(const Variable& x, std::int64_t dim, bool keepdim = false);
+
+// Softmax (softmax.cc) ----------------------------------------------------------------------------
+Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim = false);
+Variable softmax(const Variable& x, std::int64_t dim);
+Variable log_softmax(const Variable& x, std::int64_t dim);
+
+// Sorting (sorting.cc) ----------------------------------------------------------------------------
 VariableAndIndices sort(const Variable& x, std::int64_t dim = -1, bool descending = false);
 VariableAndIndices topk(const Variable& x, std::int64_t k, std::int64_t dim = -1,
                         bool largest = true);
-Variable sum_to(const Variable& x, const Shape& shape);
 
-Variable cosine_similarity(const Variable& a, const Variable& b, std::int64_t dim = 1,
-                           double eps = 1e-8);
-Variable pairwise_distance(const Variable& a, const Variable& b, double p = 2.0, double eps = 1e-6,
-                           bool keepdim = false);
-Variable cdist(const Variable& a, const Variable& b, double p = 2.0);
-Variable normalize(const Variable& x, double p = 2.0, std::int64_t dim = 1, double eps = 1e-12);
-
-// Normalisation ----------------------------------------------------------------------------------
+// Normalization (normalization.cc) ----------------------------------------------------------------
 Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight = {},
                     const Variable& bias = {}, double eps = 1e-5);
 
@@ -135,7 +133,7 @@ Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variab
 Variable batch_norm(const Variable& x, const Variable& weight = {}, const Variable& bias = {},
                     double eps = 1e-5);
 
-// Products ---------------------------------------------------------------------------------------
+// Matrix products (matmul.cc) ---------------------------------------------------------------------
 Variable matmul(const Variable& a, const Variable& b);
 Variable mm(const Variable& a, const Variable& b);
 Variable bmm(const Variable& a, const Variable& b);
@@ -149,32 +147,13 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias 
 Variable bilinear(const Variable& a, const Variable& b, const Variable& weight,
                   const Variable& bias = {});
 
-struct AttentionOptions {
-  // (..., queries, keys) or what broadcasts to it. Boolean: true where the query sees the key, as
-  // PyTorch has it here (its MultiheadAttention means the opposite). Floating: is added to the
-  // scores.
-  Tensor mask{};
-  bool is_causal = false;                      // query i sees the keys 0 ... i
-  std::optional<double> scale = std::nullopt;  // of the scores; else 1 / sqrt(width)
-};
-
-// softmax(scale * query key^T + mask) value, (..., queries, width), (..., keys, width), (..., keys,
-// n) -> (..., queries, n): each query's mean of the values, weighted by how well the keys fit it
-// (Vaswani et al. 2017). A query that sees no key gets zeros, with gradient 0, as in PyTorch since
-// 2.5; before, it was nan.
-Variable scaled_dot_product_attention(const Variable& query, const Variable& key,
-                                      const Variable& value, const AttentionOptions& options = {});
-// The weights alone, (..., queries, keys): their rows sum to 1, or to 0 where no key is seen.
-Variable attention_weights(const Variable& query, const Variable& key,
-                           const AttentionOptions& options = {});
-
-// Windows over sequences -------------------------------------------------------------------------
+// Convolution and pooling (convolution.cc) --------------------------------------------------------
 // x is (batch, channels, length) or (channels, length), as in PyTorch; the result has the same
 // number of dimensions and (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1 steps,
-// rounded down; up with ceil_mode, but for a window that would begin behind the sequence.
+// rounded down; up with ceil_mode, but for a window that would begin after the sequence.
 // ShapeError where not even one window fits.
 
-// As much padding as keeps the length, one more behind than before where it is odd; for stride 1.
+// As much padding as keeps the length, one more after than before where it is odd; for stride 1.
 inline constexpr std::int64_t same_padding = -1;
 
 // What stands there: zeros; the sequence mirrored at its ends, which are not repeated; its ends
@@ -183,7 +162,7 @@ enum class PadMode { zeros, reflect, replicate, circular };
 
 struct ConvOptions {
   std::int64_t stride = 1;    // steps from one window to the next
-  std::int64_t padding = 0;   // steps before and behind the sequence; or same_padding
+  std::int64_t padding = 0;   // steps before and after the sequence; or same_padding
   std::int64_t dilation = 1;  // steps from one number of a window to the next
   std::int64_t groups = 1;    // of channels, in and out, that are convolved apart
   PadMode padding_mode = PadMode::zeros;
@@ -214,7 +193,7 @@ struct AvgPoolOptions {
 Variable avg_pool1d(const Variable& x, std::int64_t kernel_size,
                     const AvgPoolOptions& options = {});
 
-// Shapes -----------------------------------------------------------------------------------------
+// Views (views.cc) --------------------------------------------------------------------------------
 Variable reshape(const Variable& x, const Shape& shape);
 Variable view(const Variable& x, const Shape& shape);
 Variable flatten(const Variable& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
@@ -246,6 +225,8 @@ std::vector<Variable> split(const Variable& x, std::int64_t split_size, std::int
 std::vector<Variable> split(const Variable& x, const Shape& split_sizes, std::int64_t dim);
 std::vector<Variable> chunk(const Variable& x, std::int64_t chunks, std::int64_t dim = 0);
 std::vector<Variable> unbind(const Variable& x, std::int64_t dim = 0);
+
+// Rearranging (rearrange.cc) ----------------------------------------------------------------------
 Variable repeat(const Variable& x, const Shape& repeats);
 Variable tile(const Variable& x, const Shape& repeats);
 Variable flip(const Variable& x, const Dims& dims);
@@ -253,12 +234,19 @@ Variable roll(const Variable& x, const Shape& shifts, const Dims& dims = {});
 Variable tril(const Variable& x, std::int64_t diagonal = 0);
 Variable triu(const Variable& x, std::int64_t diagonal = 0);
 
-// Indexing ---------------------------------------------------------------------------------------
+// Indexing (indexing.cc) --------------------------------------------------------------------------
 Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
 Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length);
 Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t end,
                std::int64_t step = 1);
 Variable index(const Variable& x, std::initializer_list<Index> indices);
+
+// Zeros of `shape`, but for `piece` at positions start, start + step, ... of dimension dim, or, if
+// piece has one dimension fewer, at position start: the gradient of slice() and select().
+Variable place(const Variable& piece, const Shape& shape, std::int64_t dim, std::int64_t start,
+               std::int64_t step = 1);
+
+// Gathering and scattering (gather_scatter.cc) ----------------------------------------------------
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
 Variable gather(const Variable& x, std::int64_t dim, const Tensor& index);
 Variable take_along_dim(const Variable& x, const Tensor& index, std::int64_t dim);
@@ -270,12 +258,7 @@ Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
 Variable masked_select(const Variable& x, const Tensor& mask);
 Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value);
 
-// Zeros of `shape`, but for `piece` at positions start, start + step, ... of dimension dim, or, if
-// piece has one dimension fewer, at position start: the gradient of slice() and select().
-Variable place(const Variable& piece, const Shape& shape, std::int64_t dim, std::int64_t start,
-               std::int64_t step = 1);
-
-// Tables -----------------------------------------------------------------------------------------
+// Embedding (embedding_bag.cc) --------------------------------------------------------------------
 // The gradient of a table is row-sparse: it costs what was looked up, not what the table holds.
 
 // What the gradient of a row is multiplied with, by how often the row was looked up in this call:
@@ -320,5 +303,33 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
 // the old value throws in backward().
 void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm,
                        double norm_type = 2);
+
+// Similarity (similarity.cc) ----------------------------------------------------------------------
+Variable cosine_similarity(const Variable& a, const Variable& b, std::int64_t dim = 1,
+                           double eps = 1e-8);
+Variable pairwise_distance(const Variable& a, const Variable& b, double p = 2.0, double eps = 1e-6,
+                           bool keepdim = false);
+Variable cdist(const Variable& a, const Variable& b, double p = 2.0);
+Variable normalize(const Variable& x, double p = 2.0, std::int64_t dim = 1, double eps = 1e-12);
+
+// Attention (attention.cc) ------------------------------------------------------------------------
+struct AttentionOptions {
+  // (..., queries, keys) or what broadcasts to it. Boolean: true where the query sees the key, as
+  // PyTorch has it here (its MultiheadAttention means the opposite). Floating: is added to the
+  // scores.
+  Tensor mask{};
+  bool is_causal = false;                      // query i sees the keys 0 ... i
+  std::optional<double> scale = std::nullopt;  // of the scores; else 1 / sqrt(width)
+};
+
+// softmax(scale * query key^T + mask) value, (..., queries, width), (..., keys, width), (..., keys,
+// n) -> (..., queries, n): each query's mean of the values, weighted by how well the keys fit it
+// (Vaswani et al. 2017). A query that sees no key gets zeros, with gradient 0, as in PyTorch since
+// 2.5; before, it was nan.
+Variable scaled_dot_product_attention(const Variable& query, const Variable& key,
+                                      const Variable& value, const AttentionOptions& options = {});
+// The weights alone, (..., queries, keys): their rows sum to 1, or to 0 where no key is seen.
+Variable attention_weights(const Variable& query, const Variable& key,
+                           const AttentionOptions& options = {});
 
 }  // namespace tapegrad

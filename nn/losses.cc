@@ -215,11 +215,10 @@ Variable cross_entropy_of_rows(const Variable& x, const Tensor& targets, const T
                                const CrossEntropyOptions& options) {
   FusedCrossEntropy fused(x.value(), targets, weight, options);
   Tensor losses = fused.forward();
-  return record("cross_entropy", std::move(losses),
-                from(x, [x, fused = std::move(fused)](const Variable& dy) {
-                  return tape().recording() ? fused.composed_backward(x, dy)
-                                            : Variable(fused.backward(dy.value()));
-                }));
+  return record_fused(
+      "cross_entropy", std::move(losses), x,
+      [fused](const Tensor& dy) { return fused.backward(dy); },
+      [fused, x](const Variable& dy) { return fused.composed_backward(x, dy); });
 }
 
 // loss = -sum over c of t[c] * w[c] * log p[c]

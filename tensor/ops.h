@@ -1,8 +1,7 @@
 // What can be done with tensors: free functions with PyTorch's names and semantics, found by
-// argument-dependent lookup. None of them changes its arguments. Grouped as the source files are:
-// create.cc, elementwise.cc, reductions.cc, extremes.cc, softmax.cc, normalization.cc, matmul.cc,
-// shaping.cc, rearranging.cc, indexing.cc, gathering.cc, sorting.cc, similarity.cc.
-// Read next: autograd/tape.h.
+// argument-dependent lookup. None of them changes its arguments; the operations that do are members
+// of Tensor. Each heading names the file of tensor/ops/ that holds its functions. autograd/ops.h
+// has the same headings in the same order, and two more. Read next: autograd/tape.h.
 //
 // Throughout: two operands are broadcast by NumPy's rule and promoted boolean < int64 < float32 <
 // float64 (a 0-d tensor or a number promotes only across kinds, as in PyTorch); `dim` may be
@@ -41,7 +40,7 @@ Tensor linspace(double start, double end, std::int64_t steps, DType dtype = floa
 template <class T>
 std::vector<T> to_vector(const Tensor& x);  // all elements in row-major order, converted to T
 
-// Elementwise (elementwise.cc) -------------------------------------------------------------------
+// Elementwise (elementwise.cc) --------------------------------------------------------------------
 // The element type of `a op b` by PyTorch's rule.
 DType result_type(const Tensor& a, const Tensor& b);
 
@@ -151,7 +150,7 @@ inline Tensor operator&&(const Tensor& a, const Tensor& b) { return logical_and(
 inline Tensor operator||(const Tensor& a, const Tensor& b) { return logical_or(a, b); }
 inline Tensor operator!(const Tensor& x) { return logical_not(x); }
 
-// Reductions (reductions.cc) ---------------------------------------------------------------------
+// Reductions (reductions.cc) ----------------------------------------------------------------------
 // Over all elements, or over the listed dimensions, which disappear or stay as size 1 (keepdim).
 // Integers and booleans are summed as int64; mean, var, std and norm need floating-point numbers.
 Tensor sum(const Tensor& x);
@@ -170,17 +169,17 @@ Tensor all(const Tensor& x, std::int64_t dim, bool keepdim = false);
 // (sum |x|^p)^(1/p); p = infinity gives the largest |x|, p = 0 counts the nonzero.
 Tensor norm(const Tensor& x, double p = 2.0);
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim = false);
-Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim = false);
-Tensor softmax(const Tensor& x, std::int64_t dim);
-Tensor log_softmax(const Tensor& x, std::int64_t dim);
 Tensor cumsum(const Tensor& x, std::int64_t dim);
 
-// The last dimensions of x, which have the sizes normalized_shape, made of mean 0 and variance 1:
-// (x - mean) / sqrt(var + eps) * weight + bias, where var divides by n; weight and bias are of
-// normalized_shape or undefined (normalization.cc).
-Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
-                  const Tensor& bias = {}, double eps = 1e-5);
+// x summed down to `shape`, which broadcasts to x's: the inverse of broadcasting.
+Tensor sum_to(const Tensor& x, const Shape& shape);
 
+bool equal(const Tensor& a, const Tensor& b);  // same shape and all elements
+// |a - b| <= atol + rtol * |b| everywhere; infinities equal themselves; NaN only with equal_nan.
+bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
+              bool equal_nan = false);
+
+// Minimum and maximum (minmax.cc) -----------------------------------------------------------------
 // A reduction that also says where: int64 positions along the dimension, the first on ties; NaN
 // counts as the largest (max) and the smallest (min).
 struct ValuesAndIndices {
@@ -196,10 +195,25 @@ Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor argmin(const Tensor& x);
 Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim = false);
 
-// x summed down to `shape`, which broadcasts to x's: the inverse of broadcasting.
-Tensor sum_to(const Tensor& x, const Shape& shape);
+// Softmax (softmax.cc) ----------------------------------------------------------------------------
+Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim = false);
+Tensor softmax(const Tensor& x, std::int64_t dim);
+Tensor log_softmax(const Tensor& x, std::int64_t dim);
 
-// Products (matmul.cc) ---------------------------------------------------------------------------
+// Sorting (sorting.cc) ----------------------------------------------------------------------------
+// Stable; NaN counts as the largest.
+ValuesAndIndices sort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
+Tensor argsort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
+ValuesAndIndices topk(const Tensor& x, std::int64_t k, std::int64_t dim = -1, bool largest = true);
+
+// Normalization (normalization.cc) ----------------------------------------------------------------
+// The last dimensions of x, which have the sizes normalized_shape, made of mean 0 and variance 1:
+// (x - mean) / sqrt(var + eps) * weight + bias, where var divides by n; weight and bias are of
+// normalized_shape or undefined.
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
+                  const Tensor& bias = {}, double eps = 1e-5);
+
+// Matrix products (matmul.cc) ---------------------------------------------------------------------
 // (m, k) x (k, n); a 1-d operand is a row on the left and a column on the right, and that
 // dimension disappears again; dimensions before the last two are batches and broadcast.
 Tensor matmul(const Tensor& a, const Tensor& b);
@@ -213,7 +227,8 @@ Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta = 1,
 // x weight^T + bias: (..., in) x (out, in) + (out) -> (..., out); bias may be undefined.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-// Shapes (shaping.cc): views where no copy is needed ---------------------------------------------
+// Views (views.cc) --------------------------------------------------------------------------------
+// A result shares x's memory where no copy is needed.
 Tensor reshape(const Tensor& x, const Shape& shape);  // one size may be -1; copies if it must
 Tensor view(const Tensor& x, const Shape& shape);     // never copies: ShapeError where it must
 Tensor flatten(const Tensor& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
@@ -245,6 +260,8 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t split_size, std::int64_t
 std::vector<Tensor> split(const Tensor& x, const Shape& split_sizes, std::int64_t dim);
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t dim = 0);
 std::vector<Tensor> unbind(const Tensor& x, std::int64_t dim = 0);
+
+// Rearranging (rearrange.cc) ----------------------------------------------------------------------
 Tensor repeat(const Tensor& x, const Shape& repeats);  // as torch.Tensor.repeat
 Tensor tile(const Tensor& x, const Shape& repeats);
 Tensor flip(const Tensor& x, const Dims& dims);
@@ -252,7 +269,7 @@ Tensor roll(const Tensor& x, const Shape& shifts, const Dims& dims = {});
 Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
 Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
 
-// Indexing (indexing.cc) -------------------------------------------------------------------------
+// Indexing (indexing.cc) --------------------------------------------------------------------------
 // Views of parts:
 Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index);  // dim disappears
 Tensor narrow(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t length);
@@ -288,6 +305,7 @@ class Index {
 Tensor index(const Tensor& x, std::initializer_list<Index> indices);
 Tensor index(const Tensor& x, std::span<const Index> indices);
 
+// Gathering and scattering (gather_scatter.cc) ----------------------------------------------------
 // Copies, by int64 indices that are checked first: an IndexError names the operation, the flat
 // position, the value and the range.
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index);  // index is 1-d
@@ -300,22 +318,13 @@ Tensor masked_select(const Tensor& x, const Tensor& mask);  // 1-d
 Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value);
 Tensor nonzero(const Tensor& x);                          // (count, dim) int64
 Tensor one_hot(const Tensor& ids, std::int64_t classes);  // int64, (..., classes)
+
+// Embedding (embedding_bag.cc) --------------------------------------------------------------------
 // Rows of a (rows, width) table: (...) ids -> (..., width).
 Tensor embedding(const Tensor& weight, const Tensor& ids);
 
-// Sorting (sorting.cc) ---------------------------------------------------------------------------
-// Stable; NaN counts as the largest.
-ValuesAndIndices sort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
-Tensor argsort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
-ValuesAndIndices topk(const Tensor& x, std::int64_t k, std::int64_t dim = -1, bool largest = true);
-
-// Comparing --------------------------------------------------------------------------------------
-bool equal(const Tensor& a, const Tensor& b);  // same shape and all elements
-// |a - b| <= atol + rtol * |b| everywhere; infinities equal themselves; NaN only with equal_nan.
-bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
-              bool equal_nan = false);
-
-// Similarity (similarity.cc), as torch.nn.functional ---------------------------------------------
+// Similarity (similarity.cc) ----------------------------------------------------------------------
+// As in torch.nn.functional.
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim = 1, double eps = 1e-8);
 Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p = 2.0, double eps = 1e-6,
                          bool keepdim = false);

@@ -1,6 +1,5 @@
 // Attention: a weighted mean of values, whose weights say how well keys fit a query (Vaswani and
-// others, "Attention is all you need", 2017). A composition. Read next:
-// autograd/ops/convolution.cc.
+// others, "Attention is all you need", 2017). A composition. Read next: autograd/gradcheck.h.
 #include <cmath>
 #include <limits>
 #include <string>

@@ -1,81 +1,17 @@
-// Convolution and pooling of sequences. Both look at a sequence through windows: views of the same
-// memory that overlap, so that a convolution is one matrix product and nothing is copied where
-// channels lie side by side, as they do behind an embedding. Read next: autograd/ops/views.cc.
+// Convolution and pooling of sequences. Both look at a sequence through windows
+// (tensor/ops/convolution.h), so that a convolution is one matrix product. Read next:
+// autograd/ops/views.cc.
 #include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record_fused.h>
+#include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/convolution.h>
 
 namespace tapegrad {
 namespace {
-
-// Which steps of a sequence a window sees: window t holds the steps t stride + k dilation, k = 0
-// ... kernel - 1, of the sequence with `before` and `behind` steps of padding around it.
-struct Windows {
-  std::int64_t length;
-  std::int64_t kernel;
-  std::int64_t stride = 1;
-  std::int64_t before = 0;
-  std::int64_t behind = 0;
-  std::int64_t dilation = 1;
-
-  std::int64_t padded() const { return before + length + behind; }
-  std::int64_t span() const { return dilation * (kernel - 1) + 1; }
-  std::int64_t count() const { return (padded() - span()) / stride + 1; }
-
-  // Room behind the sequence for one more window, the last of those that do not fit whole, if it
-  // begins before the sequence ends (PyTorch's rule for ceil_mode).
-  void round_up() {
-    if (stride < 1) return;  // check() says so
-    const std::int64_t left = padded() - span();
-    const std::int64_t next = left < 0 ? 0 : count() * stride;
-    if (left <= -stride || left % stride == 0 || next >= before + length) return;
-    behind += next + span() - padded();
-  }
-
-  void check(const char* operation) const {
-    const std::string start = std::string(operation) + ": ";
-    if (kernel < 1 || stride < 1 || dilation < 1 || before < 0 || behind < 0) {
-      throw ValueError(start + "kernel " + std::to_string(kernel) + ", stride " +
-                       std::to_string(stride) + ", padding " + std::to_string(before) +
-                       ", dilation " + std::to_string(dilation) +
-                       ", needed 1 or more, padding 0 or more");
-    }
-    if (padded() >= span()) return;
-    throw ShapeError(start + "a window of " + std::to_string(span()) + " steps does not fit in " +
-                     std::to_string(padded()) + " (length " + std::to_string(length) +
-                     " and padding); pad short sequences to " + std::to_string(span()) + " steps");
-  }
-};
-
-// (batch, length, width) -> (batch, windows, kernel, width), a view unless there is padding.
-Tensor windows_of(const Tensor& x, const Windows& windows, double padding) {
-  const std::int64_t batch = x.size(0);
-  const std::int64_t width = x.size(2);
-  Tensor steps = x.contiguous();
-  if (windows.padded() != windows.length) {
-    steps = full({batch, windows.padded(), width}, padding, x.dtype());
-    narrow(steps, 1, windows.before, windows.length).copy_(x);
-  }
-  return as_strided(
-      steps, {batch, windows.count(), windows.kernel, width},
-      {windows.padded() * width, windows.stride * width, windows.dilation * width, 1});
-}
-
-// The other way round: each step gets the sum of what its places in windows hold.
-Tensor sum_of_windows(const Tensor& y, const Windows& windows) {
-  const std::int64_t count = windows.count();
-  Tensor steps = zeros({y.size(0), windows.padded(), y.size(3)}, y.dtype());
-  for (std::int64_t k = 0; k < windows.kernel; ++k) {
-    const std::int64_t first = k * windows.dilation;
-    const std::int64_t end = first + (count - 1) * windows.stride + 1;
-    slice(steps, 1, first, end, windows.stride).add_(select(y, 2, k));
-  }
-  return narrow(steps, 1, windows.before, windows.length);
-}
 
 // y = the windows of x      dx = dy, summed where windows overlap; and that rule's own rule is to
 // look through the windows again
@@ -108,7 +44,7 @@ namespace {
 // What stands at each place of a sequence with padding: the number of one of its steps.
 Tensor padded_steps(const Windows& windows, PadMode mode) {
   const std::int64_t length = windows.length;
-  const std::int64_t more = std::max(windows.before, windows.behind);
+  const std::int64_t more = std::max(windows.before, windows.after);
   const std::int64_t most = mode == PadMode::reflect    ? length - 1
                             : mode == PadMode::circular ? length
                             : length == 0               ? 0
@@ -120,7 +56,7 @@ Tensor padded_steps(const Windows& windows, PadMode mode) {
                      " or less to fill it with the sequence");
   }
   std::vector<std::int64_t> steps;
-  for (std::int64_t at = -windows.before; at < length + windows.behind; ++at) {
+  for (std::int64_t at = -windows.before; at < length + windows.after; ++at) {
     const std::int64_t last = length - 1;
     const std::int64_t mirrored = at < 0 ? -at : at > last ? 2 * last - at : at;
     const std::int64_t nearest = std::clamp<std::int64_t>(at, 0, std::max<std::int64_t>(last, 0));
@@ -182,7 +118,7 @@ Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias,
     }
     const std::int64_t total = options.dilation * (kernel - 1);
     windows.before = total / 2;
-    windows.behind = total - total / 2;
+    windows.after = total - total / 2;
   }
   windows.check("conv1d");
   Variable steps = transpose(x);  // (batch, length, in)
@@ -237,9 +173,9 @@ Variable avg_pool1d(const Variable& x, std::int64_t kernel_size, const AvgPoolOp
   if (options.count_include_pad) {
     counted.length += 2 * options.padding;
     counted.before = 0;
-    counted.behind -= options.padding;
+    counted.after -= options.padding;
   }
-  if (counted.before == 0 && counted.behind == 0) return mean(seen, -1);
+  if (counted.before == 0 && counted.after == 0) return mean(seen, -1);
   const Tensor ones_seen = windows_of(ones({1, counted.length, 1}, x.dtype()), counted, 0);
   return sum(seen, -1) / Variable(reshape(sum(ones_seen, 2), {windows.count()}));
 }

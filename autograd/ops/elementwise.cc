@@ -1,11 +1,12 @@
 // Elementwise operations. For each: the formula, its gradient, and both in code. No rule mentions
-// broadcasting or types: the engine brings a gradient into its input's shape and type.
-// Read next: autograd/ops/reductions.cc.
+// broadcasting or types: the engine brings a gradient into its input's shape and type. Read next:
+// autograd/ops/reductions.cc.
 #include <cmath>
 #include <numbers>
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record_fused.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/fused.h>
 
 namespace tapegrad {
@@ -66,14 +67,15 @@ Variable div(Scalar a, const Variable& b) {
 // y = a^b          da = dy * b * a^(b - 1), 0 where b = 0
 //                  db = dy * y * log(a),    0 where a = 0 and b >= 0
 Variable pow(const Variable& a, const Variable& b) {
-  return record(
-      "pow", pow(a.value(), b.value()),
-      from(a,
-           [a, b](const Variable& dy) { return where(b.value() == 0, 0, dy * b * pow(a, b - 1)); }),
-      from(b, [a, b](const Variable& dy, const Variable& y) {
-        const Tensor flat = a.value() == 0 && b.value() >= 0;
-        return where(flat, 0, dy * y * log(where(flat, 1, a)));
-      }));
+  return record("pow", pow(a.value(), b.value()),
+                from(a,
+                     [a, b](const Variable& dy) {  // b + -1: a boolean b has no b - 1
+                       return where(b.value() == 0, 0, dy * b * pow(a, b + -1));
+                     }),
+                from(b, [a, b](const Variable& dy, const Variable& y) {
+                  const Tensor flat = a.value() == 0 && b.value() >= 0;
+                  return where(flat, 0, dy * y * log(where(flat, 1, a)));
+                }));
 }
 Variable pow(const Variable& a, Scalar b) {
   return record("pow", pow(a.value(), b), from(a, [a, b](const Variable& dy) {
@@ -287,10 +289,7 @@ Variable elu(const Variable& x, double alpha) {
 // y = x * Phi(x) with the normal distribution's Phi    dx = dy * (Phi(x) + x * phi(x))
 // (Hendrycks and Gimpel 2016), or its approximation by tanh.
 Variable gelu(const Variable& x, GeluApproximation approximate) {
-  if (approximate == GeluApproximation::tanh) {
-    const double scale = std::sqrt(2.0 / std::numbers::pi);
-    return 0.5 * x * (1.0 + tanh(scale * (x + 0.044715 * x * x * x)));
-  }
+  if (approximate == GeluApproximation::tanh) return composition::gelu_by_tanh(x);
   return record("gelu", gelu(x.value()), from(x, [x](const Variable& dy) {
                   const Variable distribution = 0.5 * (1.0 + erf(x / std::numbers::sqrt2));
                   const Variable density =
@@ -315,7 +314,7 @@ Variable softplus(const Variable& x) {
 }
 
 // y = x / (1 + |x|)
-Variable softsign(const Variable& x) { return x / (1.0 + abs(x)); }
+Variable softsign(const Variable& x) { return composition::softsign(x); }
 
 // y = x within [min, max]        dx = dy there, ends included
 Variable clamp(const Variable& x, std::optional<Scalar> min, std::optional<Scalar> max) {

@@ -1,5 +1,5 @@
 // Lookups in tables: single rows, and bags of them. What reaches a table is a RowSparse gradient,
-// or a dense one where gradients are recorded.
+// or a dense one where gradients are recorded. Read next: autograd/ops/similarity.cc.
 #include <algorithm>
 #include <cmath>
 #include <string>

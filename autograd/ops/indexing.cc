@@ -1,17 +1,15 @@
 // Parts of a variable, by position. Gradients of parts are put back in their place: by addition
 // into the input's gradient (SliceGradient), never by a full-size gradient for each part. Read
-// next: autograd/ops/embedding_bag.cc.
+// next: autograd/ops/gather_scatter.cc.
 #include <algorithm>
-#include <string>
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 #include <tapegrad/autograd/slice_gradient.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/fused.h>
 
 namespace tapegrad {
-
-// Slices ------------------------------------------------------------------------------------------
 
 // y = x[..., index, ...]           dx = dy placed there
 Variable select(const Variable& x, std::int64_t dim, std::int64_t index) {
@@ -61,146 +59,7 @@ Variable place(const Variable& piece, const Shape& shape, std::int64_t dim, std:
 }
 
 Variable index(const Variable& x, std::initializer_list<Index> indices) {
-  std::int64_t given = 0;  // dimensions of x that the indices speak of
-  std::int64_t ellipses = 0;
-  for (const Index& i : indices) {
-    given += i.kind == Index::Kind::kInteger || i.kind == Index::Kind::kSlice;
-    ellipses += i.kind == Index::Kind::kEllipsis;
-  }
-  if (given > x.dim() || ellipses > 1) {
-    return Variable(index(x.value(), indices));  // throws, saying why
-  }
-  Variable part = x;
-  std::int64_t d = 0;
-  for (const Index& i : indices) {
-    switch (i.kind) {
-      case Index::Kind::kInteger:
-        part = select(part, d, i.integer);
-        break;
-      case Index::Kind::kNewAxis:
-        part = unsqueeze(part, d++);
-        break;
-      case Index::Kind::kEllipsis:
-        d += x.dim() - given;
-        break;
-      case Index::Kind::kSlice: {
-        const std::int64_t size = part.size(d);
-        part = slice(part, d, i.range.start.value_or(0), i.range.end.value_or(size), i.range.step);
-        ++d;
-        break;
-      }
-    }
-  }
-  return part;
-}
-
-// Picking by index --------------------------------------------------------------------------------
-
-namespace {
-
-Variable zeros_for(const Shape& shape, DType dtype) { return Variable(zeros(shape, dtype)); }
-
-// The part of source that index covers: dimensions may be larger in the source.
-Variable covered(const Variable& source, const Tensor& index) {
-  Variable part = source;
-  for (std::int64_t d = 0; d < index.dim() && d < source.dim(); ++d) {
-    if (index.size(d) < part.size(d)) part = narrow(part, d, 0, index.size(d));
-  }
-  return part;
-}
-
-}  // namespace
-
-// y = x at index along dim, repetitions allowed          dx = dy added there
-Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
-  return record("index_select", index_select(x.value(), dim, index),
-                from(x, [dim, at = Variable(index), shape = x.shape(),
-                         dtype = x.dtype()](const Variable& dy) {
-                  if (shape.empty()) return sum(dy);
-                  return index_add(zeros_for(shape, dtype), dim, at.value(), dy);
-                }));
-}
-
-// y[i][j] = x[index[i][j]][j] (dim 0)                    dx = dy added there
-Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
-  return record("gather", gather(x.value(), dim, index),
-                from(x, [dim, at = Variable(index), shape = x.shape(),
-                         dtype = x.dtype()](const Variable& dy) {
-                  return scatter_add(zeros_for(shape, dtype), dim, at.value(), dy);
-                }));
-}
-
-Variable take_along_dim(const Variable& x, const Tensor& index, std::int64_t dim) {
-  if (x.dim() != index.dim() || x.dim() == 0) {
-    return Variable(take_along_dim(x.value(), index, dim));  // throws, saying why
-  }
-  // All dimensions but dim are broadcast against each other.
-  const std::int64_t d = wrap_dim(dim, x.dim(), "take_along_dim");
-  Shape values = x.shape();
-  Shape positions = index.shape();
-  values[d] = positions[d] = 1;
-  const Shape common = broadcast_shapes(values, positions, "take_along_dim");
-  values = positions = common;
-  values[d] = x.size(d);
-  positions[d] = index.size(d);
-  return gather(expand(x, values), d, expand(index, positions));
-}
-
-// y = x, overwritten by source at index        dx = dy, 0 there;  dsource = dy from there
-Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const Variable& source) {
-  const Variable part = covered(source, index);
-  return record("scatter", scatter(x.value(), dim, index, part.value()),
-                from(x,
-                     [dim, at = Variable(index)](const Variable& dy) {
-                       const Tensor nothing = zeros(at.shape(), dy.dtype());
-                       return dy * scatter(ones_like(dy.value()), dim, at.value(), nothing);
-                     }),
-                from(part, [dim, at = Variable(index)](const Variable& dy) {
-                  return gather(dy, dim, at.value());
-                }));
-}
-
-// y = x, source added at index                 dx = dy;  dsource = dy from there
-Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
-                     const Variable& source) {
-  const Variable part = covered(source, index);
-  return record("scatter_add", scatter_add(x.value(), dim, index, part.value()),
-                from(x, [](const Variable& dy) { return dy; }),
-                from(part, [dim, at = Variable(index)](const Variable& dy) {
-                  return gather(dy, dim, at.value());
-                }));
-}
-
-Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
-                   const Variable& source) {
-  return record("index_add", index_add(x.value(), dim, index, source.value()),
-                from(x, [](const Variable& dy) { return dy; }),
-                from(source, [dim, at = Variable(index)](const Variable& dy) {
-                  return index_select(dy, dim, at.value());
-                }));
-}
-
-// Masks -------------------------------------------------------------------------------------------
-
-// y = the x where mask, as a list              dx = dy at those places
-Variable masked_select(const Variable& x, const Tensor& mask) {
-  const Shape shape = broadcast_shapes(x.sizes(), mask.sizes(), "masked_select");
-  const Variable wide = expand(x, shape);
-  Tensor value = masked_select(wide.value(), mask);
-  return record("masked_select", std::move(value),
-                from(wide, [at = Variable(mask), shape, dtype = x.dtype()](const Variable& dy) {
-                  const Tensor places = nonzero(reshape(expand(at.value(), shape), {-1}));
-                  const Tensor flat = zeros({checked_numel(shape, "masked_select")}, dtype);
-                  return reshape(index_add(flat, 0, reshape(places, {-1}), dy), shape);
-                }));
-}
-
-// y = x, but value where mask                  dx = dy, 0 there
-Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value) {
-  return record("masked_fill", masked_fill(x.value(), mask, value),
-                from(x, [at = Variable(mask)](const Variable& dy) {
-                  return masked_fill(dy, at.value(), 0);
-                }));
+  return composition::index(x, std::span<const Index>(indices.begin(), indices.size()));
 }
 
 }  // namespace tapegrad

@@ -1,8 +1,9 @@
-// Matrix products. Read next: autograd/ops/attention.cc.
+// Matrix products. Read next: autograd/ops/convolution.cc.
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record_fused.h>
+#include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/compositions.h>
 
 namespace tapegrad {
 namespace {
@@ -38,9 +39,8 @@ Variable matmul(const Variable& a, const Variable& b) {
                   from(a, [b](const Variable& dy) { return dy * b; }),
                   from(b, [a](const Variable& dy) { return dy * a; }));
   }
-  if (a.dim() == 1 && b.dim() >= 2) return squeeze(matmul(unsqueeze(a, 0), b), -2);
-  if (b.dim() == 1 && a.dim() >= 2) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
-  return Variable(matmul(a.value(), b.value()));  // throws: an operand is a number
+  composition::check_matmul(a.value(), b.value());
+  return composition::matmul_of_vector(a, b);
 }
 
 Variable mm(const Variable& a, const Variable& b) {

@@ -1,5 +1,5 @@
 // Numbers brought to mean 0 and variance 1: over a row (layer_norm), over the batch (batch_norm),
-// or divided by their size only (rms_norm). Read next: autograd/ops/similarity.cc.
+// or divided by their size only (rms_norm). Read next: autograd/ops/matmul.cc.
 #include <limits>
 #include <string>
 
@@ -34,31 +34,27 @@ struct Standard {
 // dweight = dy * n,  dbias = dy
 Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight,
                     const Variable& bias, double eps) {
-  const Tensor w = weight.defined() ? weight.value() : Tensor();
-  const Tensor b = bias.defined() ? bias.value() : Tensor();
-  Normalized forward = layer_norm_forward(x.value(), normalized_shape, w, b, eps);
+  const auto value_of = [](const Variable& v) { return v.defined() ? v.value() : Tensor(); };
+  Normalized forward =
+      layer_norm_forward(x.value(), normalized_shape, value_of(weight), value_of(bias), eps);
   Tensor y = std::exchange(forward.y, Tensor());
   const Dims dims = last_dims(normalized_shape.dim());
-  const auto dx = [x, weight, forward, dims, eps](const Variable& dy) {
-    if (!tape().recording()) {
-      const Tensor by = weight.defined() ? weight.value() : Tensor();
-      return Variable(layer_norm_backward(dy.value(), x.value(), forward, by));
-    }
-    const Standard standard(x, dims, eps);
-    const Variable g = weight.defined() ? dy * weight : dy;
-    const Variable slope = mean(g * standard.n, dims, true);
-    return standard.scale * (g - mean(g, dims, true) - standard.n * slope);
-  };
-  const auto dweight = [x, forward, normalized_shape, dims, eps](const Variable& dy) {
-    if (tape().recording()) return dy * Standard(x, dims, eps).n;
-    return Variable(layer_norm_weight_backward(dy.value(), x.value(), forward, normalized_shape));
-  };
-  const auto dbias = [](const Variable& dy) { return dy; };
-  if (!weight.defined() && !bias.defined()) return record("layer_norm", std::move(y), from(x, dx));
-  if (!bias.defined()) {
-    return record("layer_norm", std::move(y), from(x, dx), from(weight, dweight));
-  }
-  return record("layer_norm", std::move(y), from(x, dx), from(weight, dweight), from(bias, dbias));
+  const FusedRule dx{[x, weight, forward, value_of](const Tensor& dy) {
+                       return layer_norm_backward(dy, x.value(), forward, value_of(weight));
+                     },
+                     [x, weight, dims, eps](const Variable& dy) {
+                       const Standard standard(x, dims, eps);
+                       const Variable g = weight.defined() ? dy * weight : dy;
+                       const Variable slope = mean(g * standard.n, dims, true);
+                       return standard.scale * (g - mean(g, dims, true) - standard.n * slope);
+                     }};
+  const FusedRule dweight{
+      [x, forward, normalized_shape](const Tensor& dy) {
+        return layer_norm_weight_backward(dy, x.value(), forward, normalized_shape);
+      },
+      [x, dims, eps](const Variable& dy) { return dy * Standard(x, dims, eps).n; }};
+  return record("layer_norm", std::move(y), from(x, dx), from(weight, dweight),
+                from(bias, [](const Variable& dy) { return dy; }));
 }
 
 // y = x / sqrt(mean of x^2 + eps) * weight        (Zhang and Sennrich 2019)

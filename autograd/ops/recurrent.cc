@@ -1,9 +1,10 @@
 // Recurrent networks: what one step computes, the same over whole sequences in one entry, and the
 // way back through time, from primitives and fused (tensor/ops/recurrent.cc). Read next:
-// autograd/ops/embedding_bag.cc.
+// autograd/ops/attention.cc.
 #include <tapegrad/autograd/ops/recurrent.h>
 
 #include <array>
+#include <memory>
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
@@ -255,34 +256,59 @@ Inputs as_sequence(Inputs in) {
   return in;
 }
 
-// Forward and back in one pass each; under create_graph the way back from primitives. `shape` is
-// the result's; kStep says that the inputs are recurrent_step()'s.
+// What both forms of the rule need. If kStep, the inputs are those of recurrent_step().
+template <bool kStep>
+struct Kept {
+  Recurrence kind;
+  RecurrentInputs in;
+  Tensor gates;
+  Tensor inner;
+  Shape sizes;  // of the states of the sequence
+
+  std::array<Tensor, 7> fused(const Tensor& dy, const Tensor& y,
+                              const std::array<bool, 7>& wanted) const {
+    const SequenceInputs values = kStep ? as_sequence(values_of(in)) : values_of(in);
+    const auto [x, weight_ih, weight_hh, bias_ih, bias_hh, h, c] = wanted;
+    const SequenceGradients d =
+        run_sequence_back(kind, values, {reshape(y, sizes), gates, inner}, reshape(dy, sizes),
+                          {x, weight_ih, weight_hh, bias_ih, bias_hh, h, c});
+    return in_shape(std::array{d.x, d.weight_ih, d.weight_hh, d.bias_ih, d.bias_hh, d.h, d.c},
+                    wanted);
+  }
+  std::array<Variable, 7> composed(const Variable& dy, const Variable& y,
+                                   const std::array<bool, 7>& wanted) const {
+    return in_shape(back_from_primitives(kind, kStep ? as_sequence(in) : in, reshape(y, sizes),
+                                         reshape(dy, sizes)),
+                    wanted);
+  }
+
+ private:
+  template <class X>
+  std::array<X, 7> in_shape(std::array<X, 7> d, const std::array<bool, 7>& wanted) const {
+    if constexpr (kStep) {
+      if (wanted[0]) d[0] = reshape(d[0], in.x.shape());
+      if (wanted[5]) d[5] = reshape(d[5], in.h.shape());
+      if (wanted[6]) d[6] = reshape(d[6], in.c.shape());
+    }
+    return d;
+  }
+};
+
+// Forward and backward take one pass each; `shape` is the result's.
 template <bool kStep>
 Variable record_recurrence(Recurrence kind, const RecurrentInputs& in, SequenceResult result,
                            const Shape& shape) {
-  return record_joint(
+  const auto kept = std::allocate_shared<const Kept<kStep>>(
+      memory::Allocator<Kept<kStep>>(),
+      Kept<kStep>{kind, in, std::move(result.gates), std::move(result.inner),
+                  result.states.shape()});
+  return record_fused(
       kStep ? name_of_step(kind) : name_of(kind), reshape(result.states, shape), listed(in),
-      [kind, in, gates = std::move(result.gates), inner = std::move(result.inner),
-       sizes = result.states.shape()](const Variable& dy, const Variable& y,
-                                      const std::array<bool, 7>& wanted) {
-        std::array<Variable, 7> d;
-        if (tape().recording()) {
-          d = back_from_primitives(kind, kStep ? as_sequence(in) : in, reshape(y, sizes),
-                                   reshape(dy, sizes));
-        } else {
-          const SequenceInputs values = kStep ? as_sequence(values_of(in)) : values_of(in);
-          const auto [x, weight_ih, weight_hh, bias_ih, bias_hh, h, c] = wanted;
-          const SequenceGradients of = run_sequence_back(
-              kind, values, {reshape(y.value(), sizes), gates, inner}, reshape(dy.value(), sizes),
-              {x, weight_ih, weight_hh, bias_ih, bias_hh, h, c});
-          d = {of.x, of.weight_ih, of.weight_hh, of.bias_ih, of.bias_hh, of.h, of.c};
-        }
-        if constexpr (kStep) {
-          if (wanted[0]) d[0] = reshape(d[0], in.x.shape());
-          if (wanted[5]) d[5] = reshape(d[5], in.h.shape());
-          if (wanted[6]) d[6] = reshape(d[6], in.c.shape());
-        }
-        return d;
+      [kept](const Tensor& dy, const Tensor& y, const std::array<bool, 7>& wanted) {
+        return kept->fused(dy, y, wanted);
+      },
+      [kept](const Variable& dy, const Variable& y, const std::array<bool, 7>& wanted) {
+        return kept->composed(dy, y, wanted);
       });
 }
 

@@ -1,33 +1,34 @@
-// How alike vectors are, as compositions, with PyTorch's formulas: the functions of
-// tensor/ops/similarity.cc with history. Read next: autograd/ops/matmul.cc.
+// How alike vectors are: the compositions of tensor/ops/compositions.h. Read next:
+// autograd/ops/recurrent.cc.
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
+#include <tapegrad/tensor/ops/compositions.h>
 
 namespace tapegrad {
 
 Variable normalize(const Variable& x, double p, std::int64_t dim, double eps) {
-  return x / clamp(norm(x, p, dim, true), eps);
+  return composition::normalize(x, p, dim, eps);
 }
-
 Variable cosine_similarity(const Variable& a, const Variable& b, std::int64_t dim, double eps) {
-  const Shape shape = broadcast_shapes(a.sizes(), b.sizes(), "cosine_similarity");
-  wrap_dim(dim, shape.dim(), "cosine_similarity");
-  return sum(normalize(expand(a, shape), 2, dim, eps) * normalize(expand(b, shape), 2, dim, eps),
-             dim);
+  return composition::cosine_similarity(a, b, dim, eps);
 }
-
 Variable pairwise_distance(const Variable& a, const Variable& b, double p, double eps,
                            bool keepdim) {
-  return norm(a - b + eps, p, -1, keepdim);
+  return composition::pairwise_distance(a, b, p, eps, keepdim);
 }
 
 // (..., m, d) and (..., n, d) -> all differences (..., m, n, d) -> (..., m, n)
 Variable cdist(const Variable& a, const Variable& b, double p) {
   const bool tracked = tape().recording() && (a.requires_grad() || b.requires_grad());
-  const bool fits = a.dim() >= 2 && b.dim() >= 2 && a.size(-1) == b.size(-1) && p >= 0;
-  // Without history a row at a time will do, and says what does not fit.
-  if (!tracked || !fits) return Variable(cdist(a.value(), b.value(), p));
-  return norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1);
+  if (!tracked) return Variable(cdist(a.value(), b.value(), p));  // in less memory
+  Shape shape = composition::cdist_batch(a, b, p);
+  if (shape.dim() + 3 <= Shape::kMaxDims) return norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1);
+  // There is no room for the differences' dimension beside all those of the batch.
+  const Variable left = composition::flat_batches(a, shape);
+  const Variable right = composition::flat_batches(b, shape);
+  shape.push_back(a.size(-2));
+  shape.push_back(b.size(-2));
+  return reshape(norm(unsqueeze(left, -2) - unsqueeze(right, -3), p, -1), shape);
 }
 
 }  // namespace tapegrad

@@ -1,10 +1,12 @@
-// Operations that move numbers about without changing them: every gradient moves back the same way.
-// Read next: autograd/ops/indexing.cc.
+// Other shapes for the same elements, joining and splitting: every gradient goes back the same way.
+// Read next: autograd/ops/rearrange.cc.
 #include <algorithm>
-#include <string>
+#include <utility>
+#include <vector>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/autograd/record_fused.h>
+#include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/compositions.h>
 
 namespace tapegrad {
 namespace {
@@ -64,12 +66,9 @@ Variable transpose(const Variable& x) {
 Variable expand(const Variable& x, const Shape& shape) {
   return record("expand", expand(x.value(), shape), from(x, [](const Variable& dy) { return dy; }));
 }
-Variable broadcast_to(const Variable& x, const Shape& shape) { return expand(x, shape); }
-
-// y = x summed down to shape        dx = dy stretched again
-Variable sum_to(const Variable& x, const Shape& shape) {
-  return record("sum_to", sum_to(x.value(), shape),
-                from(x, [full = x.shape()](const Variable& dy) { return expand(dy, full); }));
+Variable broadcast_to(const Variable& x, const Shape& shape) {
+  return record("broadcast_to", broadcast_to(x.value(), shape),
+                from(x, [](const Variable& dy) { return dy; }));
 }
 
 namespace {
@@ -91,121 +90,48 @@ Variable cat_range(std::span<const Variable> variables, std::int64_t dim) {
 
 }  // namespace
 
-// y = the parts, one behind the other        each part gets its slice of dy
+// y = the parts, one after the other        each part gets its slice of dy
 Variable cat(std::span<const Variable> variables, std::int64_t dim) {
   const bool tracked =
       tape().recording() && std::any_of(variables.begin(), variables.end(),
                                         [](const Variable& x) { return x.requires_grad(); });
-  if (!tracked || variables.size() < 2) {
+  if (!tracked) {
     std::vector<Tensor> values;
     for (const Variable& x : variables) values.push_back(x.value());
-    const Tensor joined = cat(values, dim);
-    return tracked ? variables.front() : Variable(joined);
+    return Variable(cat(values, dim));
   }
-  // An empty vector fits everywhere, and adds nothing (tensor/ops/views.cc).
-  const auto is_empty_vector = [](const Variable& x) { return x.dim() == 1 && x.numel() == 0; };
-  if (std::any_of(variables.begin(), variables.end(), is_empty_vector)) {
-    std::vector<Variable> others;
-    for (const Variable& x : variables) {
-      if (!is_empty_vector(x)) others.push_back(x);
-    }
-    if (!others.empty()) return cat(others, dim);
+  const composition::Joined to = composition::joined(variables, dim);
+  if (std::none_of(variables.begin(), variables.end(), composition::is_empty_vector<Variable>)) {
+    return cat_range(variables, to.dim);
   }
-  return cat_range(variables, dim);
+  Shape nothing = to.shape;  // an empty vector gets as many dimensions as the other parts have
+  nothing[to.dim] = 0;
+  std::vector<Variable> parts;
+  for (const Variable& x : variables) {
+    parts.push_back(composition::is_empty_vector(x) ? reshape(x, nothing) : x);
+  }
+  return cat_range(parts, to.dim);
 }
 
 Variable stack(std::span<const Variable> variables, std::int64_t dim) {
-  if (variables.empty()) throw ValueError("stack: needed at least one tensor");
-  dim = wrap_dim(dim, variables.front().dim() + 1, "stack");
-  std::vector<Variable> parts;
-  for (const Variable& x : variables) {
-    if (x.shape() != variables.front().shape()) {
-      throw ShapeError("stack: shapes differ: " + to_string(variables.front().sizes()) + " and " +
-                       to_string(x.sizes()));
-    }
-    parts.push_back(unsqueeze(x, dim));
-  }
-  return cat(parts, dim);
-}
-
-std::vector<Variable> split(const Variable& x, const Shape& split_sizes, std::int64_t dim) {
-  std::int64_t total = 0;
-  for (const std::int64_t size : split_sizes) total += size;
-  if (total != x.size(dim)) {
-    throw ShapeError("split: sizes " + to_string(split_sizes) + " do not add up to " +
-                     std::to_string(x.size(dim)) + " at dimension " + std::to_string(dim));
-  }
-  std::vector<Variable> parts;
-  std::int64_t start = 0;
-  for (const std::int64_t size : split_sizes) {
-    parts.push_back(narrow(x, dim, start, size));
-    start += size;
-  }
-  return parts;
+  const std::int64_t position = composition::stacked(variables, dim).dim;
+  std::vector<Variable> parts;  // of size 1 along the new dimension
+  parts.reserve(variables.size());
+  for (const Variable& x : variables) parts.push_back(unsqueeze(x, position));
+  return cat(parts, position);
 }
 
 std::vector<Variable> split(const Variable& x, std::int64_t split_size, std::int64_t dim) {
-  std::vector<Variable> parts;
-  std::int64_t start = 0;
-  for (const Tensor& part : split(x.value(), split_size, dim)) {
-    parts.push_back(narrow(x, dim, start, part.size(dim)));
-    start += part.size(dim);
-  }
-  return parts;
+  return composition::split(x, split_size, dim);
 }
-
+std::vector<Variable> split(const Variable& x, const Shape& split_sizes, std::int64_t dim) {
+  return composition::split(x, split_sizes, dim);
+}
 std::vector<Variable> chunk(const Variable& x, std::int64_t chunks, std::int64_t dim) {
-  if (chunks < 1) throw ValueError("chunk: needed at least 1 chunk, got " + std::to_string(chunks));
-  const std::int64_t size = (x.size(dim) + chunks - 1) / chunks;
-  return split(x, std::max<std::int64_t>(size, 1), dim);
+  return composition::chunk(x, chunks, dim);
 }
-
 std::vector<Variable> unbind(const Variable& x, std::int64_t dim) {
-  std::vector<Variable> parts;
-  for (std::int64_t i = 0; i < x.size(dim); ++i) parts.push_back(select(x, dim, i));
-  return parts;
-}
-
-// y = x over and over        dx = dy summed over the repetitions
-Variable repeat(const Variable& x, const Shape& repeats) {
-  Tensor value = repeat(x.value(), repeats);
-  Shape sizes = x.shape();
-  while (sizes.dim() < repeats.dim()) sizes.insert(0, 1);
-  return record("repeat", std::move(value), from(x, [sizes, repeats](const Variable& dy) {
-                  // Each dimension becomes (repetition, position); the repetitions are summed.
-                  Variable dx = dy;
-                  for (std::int64_t d = 0; d < sizes.dim(); ++d) {
-                    dx = sum(unflatten(dx, d, {repeats[d], sizes[d]}), d);
-                  }
-                  return dx;
-                }));
-}
-
-Variable tile(const Variable& x, const Shape& repeats) {
-  Shape full = repeats;
-  while (full.dim() < x.dim()) full.insert(0, 1);
-  return repeat(x, full);
-}
-
-Variable flip(const Variable& x, const Dims& dims) {
-  return record("flip", flip(x.value(), dims),
-                from(x, [dims](const Variable& dy) { return flip(dy, dims); }));
-}
-
-Variable roll(const Variable& x, const Shape& shifts, const Dims& dims) {
-  Shape back = shifts;
-  for (std::int64_t i = 0; i < back.dim(); ++i) back[i] = -back[i];
-  return record("roll", roll(x.value(), shifts, dims),
-                from(x, [back, dims](const Variable& dy) { return roll(dy, back, dims); }));
-}
-
-Variable tril(const Variable& x, std::int64_t diagonal) {
-  return record("tril", tril(x.value(), diagonal),
-                from(x, [diagonal](const Variable& dy) { return tril(dy, diagonal); }));
-}
-Variable triu(const Variable& x, std::int64_t diagonal) {
-  return record("triu", triu(x.value(), diagonal),
-                from(x, [diagonal](const Variable& dy) { return triu(dy, diagonal); }));
+  return composition::unbind(x, dim);
 }
 
 }  // namespace tapegrad

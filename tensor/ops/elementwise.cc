@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <string>
 
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/fused.h>
 #include <tapegrad/tensor/ops/strided_loop.h>
 #include <tapegrad/tensor/parallel.h>
@@ -532,11 +532,10 @@ Tensor leaky_relu(const Tensor& x, double negative_slope) {
   return where(x > 0, x, x * negative_slope);
 }
 Tensor elu(const Tensor& x, double alpha) { return where(x > 0, x, alpha * expm1(x)); }
-Tensor softsign(const Tensor& x) { return x / (abs(x) + 1); }
+Tensor softsign(const Tensor& x) { return composition::softsign(x); }
 Tensor gelu(const Tensor& x, GeluApproximation approximate) {
-  if (approximate == GeluApproximation::none) return unary(Unary::kGelu, x);
-  const double scale = std::sqrt(2.0 / std::numbers::pi);
-  return 0.5 * x * (1.0 + tanh(scale * (x + 0.044715 * x * x * x)));
+  return approximate == GeluApproximation::none ? unary(Unary::kGelu, x)
+                                                : composition::gelu_by_tanh(x);
 }
 
 Tensor isnan(const Tensor& x) {

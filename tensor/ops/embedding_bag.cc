@@ -1,4 +1,4 @@
-// Bags of rows, and distinct ids. Read next: tensor/ops/sorting.cc.
+// Single rows of a table, bags of rows, and distinct ids. Read next: tensor/ops/similarity.cc.
 #include <tapegrad/tensor/ops/embedding_bag.h>
 
 #include <algorithm>
@@ -10,6 +10,12 @@
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad {
+
+// Lookups -----------------------------------------------------------------------------------------
+
+Tensor embedding(const Tensor& weight, const Tensor& ids) {
+  return rows_at(weight, checked_ids("embedding", weight, ids));
+}
 
 std::int64_t checked_padding(const char* operation, std::optional<std::int64_t> padding_idx,
                              std::int64_t rows) {

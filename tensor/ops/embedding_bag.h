@@ -12,7 +12,8 @@
 
 namespace tapegrad {
 
-// Lookups (gathering.cc) --------------------------------------------------------------------------
+// Lookups (gather_scatter.cc)
+// ----------------------------------------------------------------------
 
 // The ids, contiguous, each known to be a row of the table. ShapeError unless the table is (rows,
 // width); DTypeError unless ids are int64; IndexError naming position, id and number of rows.

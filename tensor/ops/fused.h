@@ -35,7 +35,7 @@ Tensor layer_norm_weight_backward(const Tensor& dy, const Tensor& x, const Norma
                                   const Shape& shape);
 
 // The view of `whole` where `piece` belongs: positions start, start + step, ... of dimension dim,
-// or position start if piece has one dimension fewer (tensor/ops/inplace.cc).
+// or position start if piece has one dimension fewer (tensor/ops/indexing.cc).
 Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,
                std::int64_t step);
 

@@ -7,25 +7,28 @@
 
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/embedding_bag.h>
 #include <tapegrad/tensor/ops/strided_loop.h>
 #include <tapegrad/tensor/ops/view_layout.h>
 
 namespace tapegrad {
 
+using composition::require_dtype;
 using detail::StridedLoop;
 using detail::ViewLayout;
 
-namespace {
-
 // Checks ------------------------------------------------------------------------------------------
 
-void require_dtype(const char* operation, const char* argument, const Tensor& x, DType dtype) {
+void composition::require_dtype(const char* operation, const char* argument, const Tensor& x,
+                                DType dtype) {
   if (x.dtype() != dtype) [[unlikely]] {
     throw DTypeError(std::string(operation) + ": " + argument + " is " + name(x.dtype()) +
                      ", needed " + name(dtype) + "; convert with to(" + name(dtype) + ")");
   }
 }
+
+namespace {
 
 [[noreturn, gnu::cold, gnu::noinline]] void throw_bad_index(const char* operation,
                                                             std::span<const std::int64_t> ids,
@@ -205,10 +208,6 @@ Tensor rows_at(const Tensor& table, const Tensor& ids) {
   return out;
 }
 
-Tensor embedding(const Tensor& weight, const Tensor& ids) {
-  return rows_at(weight, checked_ids("embedding", weight, ids));
-}
-
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "index_select");
   if (index.dim() > 1) {
@@ -280,23 +279,7 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
 }
 
 Tensor take_along_dim(const Tensor& x, const Tensor& index, std::int64_t dim) {
-  const auto position =
-      static_cast<std::int64_t>(detail::fast_wrap_dim(dim, x.sizes().size(), "take_along_dim"));
-  if (x.dim() != index.dim()) {
-    throw ShapeError("take_along_dim: x has shape " + to_string(x.sizes()) + ", index " +
-                     to_string(index.sizes()) + ", needed equal numbers of dimensions");
-  }
-  if (x.dim() == 0) return gather(x, dim, index);
-  // All but dim broadcasts.
-  Shape x_shape = x.shape();
-  Shape index_shape = index.shape();
-  x_shape[position] = index_shape[position] = 1;
-  const Shape common = broadcast_shapes(x_shape, index_shape, "take_along_dim");
-  x_shape = index_shape = common;
-  x_shape[position] = x.size(position);
-  index_shape[position] = index.size(position);
-  require_dtype("take_along_dim", "index", index, int64);
-  return gather(expand(x, x_shape), position, expand(index, index_shape));
+  return composition::take_along_dim(x, index, dim);
 }
 
 Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {

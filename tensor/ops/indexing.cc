@@ -4,6 +4,8 @@
 #include <string>
 
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
+#include <tapegrad/tensor/ops/fused.h>
 #include <tapegrad/tensor/ops/view_layout.h>
 
 namespace tapegrad {
@@ -28,28 +30,11 @@ std::int64_t wrapped_position(std::int64_t index, std::int64_t size, const char*
                    " of dimension " + std::to_string(dim));
 }
 
-[[noreturn, gnu::cold, gnu::noinline]] void throw_bad_step(const char* operation,
-                                                           std::int64_t step) {
+void check_step(std::int64_t step, const char* operation) {
+  if (step > 0) [[likely]]
+    return;
   throw ValueError(std::string(operation) + ": step " + std::to_string(step) +
                    ", needed a positive one; flip reverses");
-}
-
-// Cuts dimension `dim` of the layout to start:end:step by Python's rules, and says how many
-// elements further the first one lies.
-std::int64_t cut(ViewLayout& layout, std::size_t dim, std::int64_t start, std::int64_t end,
-                 std::int64_t step, const char* operation) {
-  if (step <= 0) throw_bad_step(operation, step);
-  const std::int64_t size = layout.sizes[dim];
-  const std::int64_t stride = layout.strides[dim];
-  const auto clamped = [size](std::int64_t at) {
-    return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-  };
-  start = clamped(start);
-  end = std::max(clamped(end), start);
-  const std::int64_t length = (end - start) / step + ((end - start) % step != 0 ? 1 : 0);
-  layout.sizes[dim] = length;
-  if (length > 1) layout.strides[dim] = stride * step;
-  return length == 0 ? 0 : start * stride;
 }
 
 }  // namespace
@@ -79,8 +64,26 @@ Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t
              std::int64_t step) {
   const std::size_t position = existing_dim(dim, x, "slice");
   ViewLayout layout(x);
-  const std::int64_t offset = cut(layout, position, start, end, step, "slice");
-  return layout.of(x, offset);
+  check_step(step, "slice");
+  const std::int64_t size = layout.sizes[position];
+  const std::int64_t stride = layout.strides[position];
+  const auto clamped = [size](std::int64_t at) {
+    return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
+  };
+  start = clamped(start);
+  end = std::max(clamped(end), start);
+  const std::int64_t length = (end - start) / step + ((end - start) % step != 0 ? 1 : 0);
+  layout.sizes[position] = length;
+  if (length > 1) layout.strides[position] = stride * step;
+  return layout.of(x, length == 0 ? 0 : start * stride);
+}
+
+Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,
+               std::int64_t step) {
+  if (piece.dim() < whole.dim()) return select(whole, dim, start);
+  // Nothing of an empty piece: its end would lie before its start, or count from the back.
+  const std::int64_t end = start + (piece.size(dim) - 1) * step + 1;
+  return slice(whole, dim, start, std::max(start, end), step);
 }
 
 Tensor as_strided(const Tensor& x, const Shape& sizes, const Strides& strides,
@@ -115,56 +118,42 @@ Tensor as_strided(const Tensor& x, const Shape& sizes, const Strides& strides,
   return Tensor::view(x, sizes, strides, offset);
 }
 
-Tensor index(const Tensor& x, std::initializer_list<Index> indices) {
-  return index(x, std::span<const Index>(indices.begin(), indices.size()));
-}
-
-Tensor index(const Tensor& x, std::span<const Index> indices) {
-  std::int64_t used = 0;  // dimensions of x that the indices name
+std::int64_t composition::check_indices(std::span<const std::int64_t> sizes,
+                                        std::span<const Index> indices) {
+  std::int64_t used = 0;
   std::int64_t ellipses = 0;
-  std::int64_t dims = x.dim();  // of the result
+  auto dims = static_cast<std::int64_t>(sizes.size());  // of the result
   for (const Index& part : indices) {
     used += part.kind == Index::Kind::kInteger || part.kind == Index::Kind::kSlice ? 1 : 0;
     ellipses += part.kind == Index::Kind::kEllipsis ? 1 : 0;
     dims += part.kind == Index::Kind::kNewAxis ? 1 : part.kind == Index::Kind::kInteger ? -1 : 0;
   }
-  if (used > x.dim()) {
+  if (used > static_cast<std::int64_t>(sizes.size())) {
     throw IndexError("index: got " + std::to_string(used) + " indices for shape " +
-                     to_string(x.sizes()));
+                     to_string(sizes));
   }
   if (ellipses > 1) throw IndexError("index: more than one ellipsis");
   if (dims > Shape::kMaxDims) {
     throw ShapeError("index: the result has " + std::to_string(dims) + " dimensions, at most " +
                      std::to_string(Shape::kMaxDims) + " are possible");
   }
-  const ViewLayout from(x);
-  ViewLayout layout;
-  std::int64_t offset = 0;
-  std::size_t dim = 0;  // the next one of x
+  std::size_t dim = 0;
   for (const Index& part : indices) {
-    switch (part.kind) {
-      case Index::Kind::kInteger:
-        offset += wrapped_position(part.integer, from.sizes[dim], "index") * from.strides[dim];
-        ++dim;
-        break;
-      case Index::Kind::kSlice:
-        layout.append(from.sizes[dim], from.strides[dim]);
-        offset += cut(layout, layout.dim - 1, part.range.start.value_or(0),
-                      part.range.end.value_or(from.sizes[dim]), part.range.step, "index");
-        ++dim;
-        break;
-      case Index::Kind::kNewAxis:
-        layout.append(1, 1);
-        break;
-      case Index::Kind::kEllipsis:
-        for (std::int64_t i = used; i < x.dim(); ++i, ++dim) {
-          layout.append(from.sizes[dim], from.strides[dim]);
-        }
-        break;
+    if (part.kind == Index::Kind::kInteger) wrapped_position(part.integer, sizes[dim++], "index");
+    if (part.kind == Index::Kind::kSlice) {
+      check_step(part.range.step, "index");
+      ++dim;
     }
+    if (part.kind == Index::Kind::kEllipsis) dim += sizes.size() - static_cast<std::size_t>(used);
   }
-  for (; dim < from.dim; ++dim) layout.append(from.sizes[dim], from.strides[dim]);
-  return layout.of(x, offset);
+  return used;
+}
+
+Tensor index(const Tensor& x, std::span<const Index> indices) {
+  return composition::index(x, indices);
+}
+Tensor index(const Tensor& x, std::initializer_list<Index> indices) {
+  return composition::index(x, std::span<const Index>(indices.begin(), indices.size()));
 }
 
 }  // namespace tapegrad

@@ -1,11 +1,10 @@
-// Copying, converting and changing in place. Read next: tensor/ops/matmul.cc.
+// Copying, converting and changing in place. Read next: tensor/ops/reductions.cc.
 #include <algorithm>
 #include <cstring>
 #include <string>
 
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
-#include <tapegrad/tensor/ops/fused.h>
 #include <tapegrad/tensor/ops/strided_loop.h>
 
 namespace tapegrad {
@@ -121,8 +120,6 @@ Tensor Tensor::clone() const {
 
 Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
-Tensor contiguous(const Tensor& x) { return x.contiguous(); }
-
 Tensor Tensor::to(DType wanted) const {
   if (dtype() == wanted) return *this;
   Tensor converted = uninitialized_like(*this, wanted);
@@ -164,26 +161,6 @@ Tensor& Tensor::div_(Scalar other) { return apply(*this, "div_", div, other); }
 Tensor& Tensor::clamp_(Scalar low, Scalar high) {
   check_in_place("clamp_", *this, high.promote_with(low.promote_with(dtype())));
   return copy_(clamp(*this, low, high));
-}
-
-Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,
-               std::int64_t step) {
-  if (piece.dim() < whole.dim()) return select(whole, dim, start);
-  // Nothing of an empty piece: its end would lie before its start, or count from the back.
-  const std::int64_t end = start + (piece.size(dim) - 1) * step + 1;
-  return slice(whole, dim, start, std::max(start, end), step);
-}
-
-bool equal(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && all(eq(a, b)).item<bool>();
-}
-
-bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
-  const Tensor x = a.to(float64);
-  const Tensor y = b.to(float64);
-  Tensor close = logical_or(eq(x, y), le(abs(x - y), atol + rtol * abs(y)) && isfinite(y));
-  if (equal_nan) close = close || (isnan(x) && isnan(y));
-  return all(close).item<bool>();
 }
 
 }  // namespace tapegrad

@@ -1,10 +1,11 @@
-// Matrix products of every rank, on top of one kernel that reads any strides in place.
-// Read next: tensor/kernels/matmul.inl, or tensor/ops/reductions.cc.
+// Matrix products of every rank, on top of one kernel that reads any strides in place
+// (tensor/kernels/matmul.inl). Read next: tensor/ops/convolution.cc.
 #include <algorithm>
 #include <string>
 
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/gemm.h>
 
 namespace tapegrad {
@@ -114,21 +115,26 @@ void need_dims(const char* operation, const Tensor& a, std::int64_t a_dims, cons
   }
 }
 
-}  // namespace
-
-Tensor matmul(const Tensor& a, const Tensor& b) {
+[[gnu::always_inline]] inline void check_operands(const Tensor& a, const Tensor& b) {
   check_dtypes("matmul", a, b);
   if (a.dim() == 0 || b.dim() == 0) {
     throw ShapeError("matmul: got " + to_string(a.sizes()) + " x " + to_string(b.sizes()) +
                      ", needed at least 1-d; multiply a number with *");
   }
   if (a.size(-1) != b.size(b.dim() == 1 ? 0 : -2)) throw_inner_sizes("matmul", a, b);
+}
+
+}  // namespace
+
+void composition::check_matmul(const Tensor& a, const Tensor& b) { check_operands(a, b); }
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  check_operands(a, b);
   if (a.dim() >= 2 && b.dim() >= 2) return product_of_batches(a, b);
   if (a.dim() == 1 && b.dim() == 1) {
     return reshape(product_of_batches(unsqueeze(a, 0), unsqueeze(b, 1)), {});
   }
-  return a.dim() == 1 ? squeeze(product_of_batches(unsqueeze(a, 0), b), -2)
-                      : squeeze(product_of_batches(a, unsqueeze(b, 1)), -1);
+  return composition::matmul_of_vector(a, b);
 }
 
 Tensor mm(const Tensor& a, const Tensor& b) {

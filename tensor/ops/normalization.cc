@@ -1,5 +1,5 @@
 // Layer normalisation through its kernels: forward, and the two gradients that are fused. Read
-// next: tensor/ops/similarity.cc.
+// next: tensor/ops/matmul.cc.
 #include <algorithm>
 #include <string>
 
@@ -27,7 +27,7 @@ const T* data_or_null(const Tensor& x) {
 Tensor contiguous_or_none(const Tensor& x) { return x.defined() ? x.contiguous() : Tensor(); }
 
 void check_shape(const Tensor& x, const Shape& shape) {
-  detail::require_floating("layer_norm", x);
+  detail::require_floating("layer_norm", x.dtype());
   const std::size_t given = shape.size();
   const auto sizes = x.sizes();
   if (given > 0 && given <= sizes.size() && std::ranges::equal(sizes.last(given), shape)) return;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/view_layout.h>
 
 namespace tapegrad {
@@ -73,11 +74,7 @@ Tensor repeat(const Tensor& x, const Shape& repeats) {
   return out.shares_memory_with(x) ? out.clone() : out;
 }
 
-Tensor tile(const Tensor& x, const Shape& repeats) {
-  Shape padded = repeats;
-  while (padded.dim() < x.dim()) padded.insert(0, 1);
-  return repeat(x, padded);
-}
+Tensor tile(const Tensor& x, const Shape& repeats) { return composition::tile(x, repeats); }
 
 Tensor flip(const Tensor& x, const Dims& dims) {
   Tensor out = x;

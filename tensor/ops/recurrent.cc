@@ -1,6 +1,6 @@
 // Recurrent networks over whole sequences. The kernels (tensor/kernels/recurrent.inl) compute a
 // step after its products; this file holds the products, and the order in which the steps run. Read
-// next: autograd/ops/recurrent.cc.
+// next: autograd/tape.h.
 #include <tapegrad/tensor/ops/recurrent.h>
 
 #include <algorithm>

@@ -34,6 +34,6 @@ struct Rows {
 Shape reduced_shape(const Tensor& x, DimSet dims, bool keepdim);
 
 // DTypeError for integers and booleans.
-void require_floating(const char* operation, const Tensor& x);
+void require_floating(const char* operation, DType dtype);
 
 }  // namespace tapegrad::detail

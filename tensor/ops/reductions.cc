@@ -91,10 +91,10 @@ Shape reduced_shape(const Tensor& x, DimSet dims, bool keepdim) {
   return shape;
 }
 
-void require_floating(const char* operation, const Tensor& x) {
-  if (is_floating_point(x.dtype())) [[likely]]
+void require_floating(const char* operation, DType dtype) {
+  if (is_floating_point(dtype)) [[likely]]
     return;
-  throw DTypeError(std::string(operation) + ": not defined for " + name(x.dtype()) +
+  throw DTypeError(std::string(operation) + ": not defined for " + name(dtype) +
                    "; convert with to(float32)");
 }
 
@@ -154,7 +154,7 @@ std::int64_t count_of(const Tensor& x, DimSet dims) {
 }
 
 Tensor mean_over(const Tensor& x, DimSet dims, bool keepdim) {
-  require_floating("mean", x);
+  require_floating("mean", x.dtype());
   Tensor out = sum_over(x, dims, reduced_shape(x, dims, keepdim));
   visit_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -169,7 +169,7 @@ Tensor mean_over(const Tensor& x, DimSet dims, bool keepdim) {
 // cancel.
 Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool unbiased,
                 bool keepdim, bool root) {
-  require_floating(operation, x);
+  require_floating(operation, x.dtype());
   const DimSet set = dim_set(dims, x.dim(), operation);
   const Rows rows(x, set);
   const std::size_t size = unsigned_size(rows.size);
@@ -265,7 +265,7 @@ Tensor all(const Tensor& x, std::int64_t dim, bool keepdim) {
 
 Tensor norm(const Tensor& x, double p) { return norm(x, p, {}); }
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
-  require_floating("norm", x);
+  require_floating("norm", x.dtype());
   const DimSet set = dim_set(dims, x.dim(), "norm");
   const Shape shape = reduced_shape(x, set, keepdim);
   if (p == 0) return sum_over(ne(x, 0).to(x.dtype()), set, shape);
@@ -322,6 +322,18 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
     if (i < added || (shape.begin()[i - added] == 1 && sizes[i] != 1)) dims |= DimSet{1} << i;
   }
   return sum_over(x, dims, shape);
+}
+
+bool equal(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && all(eq(a, b)).item<bool>();
+}
+
+bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
+  const Tensor x = a.to(float64);
+  const Tensor y = b.to(float64);
+  Tensor close = logical_or(eq(x, y), le(abs(x - y), atol + rtol * abs(y)) && isfinite(y));
+  if (equal_nan) close = close || (isnan(x) && isnan(y));
+  return all(close).item<bool>();
 }
 
 }  // namespace tapegrad

@@ -1,5 +1,5 @@
 // softmax, log_softmax and logsumexp, over the last dimension through the kernels; any other
-// dimension is moved there first. Read next: tensor/ops/normalization.cc.
+// dimension is moved there first. Read next: tensor/ops/sorting.cc.
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/fused.h>
@@ -11,7 +11,7 @@ namespace {
 // Calls f(kernels, y, x, rows, columns) with `dim` as the columns.
 template <class Function>
 Tensor by_rows(const char* operation, const Tensor& x, std::int64_t dim, const Function& function) {
-  detail::require_floating(operation, x);
+  detail::require_floating(operation, x.dtype());
   const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), operation);
   const bool last = position + 1 >= x.sizes().size();
   const auto swapped = static_cast<std::int64_t>(position);

@@ -1,5 +1,5 @@
 // Sorting along a dimension: stable, and with NaN as the largest number. Read next:
-// autograd/tape.h.
+// tensor/ops/normalization.cc.
 #include <algorithm>
 #include <cmath>
 #include <numeric>

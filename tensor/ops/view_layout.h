@@ -59,7 +59,14 @@ inline std::size_t fast_wrap_dim(std::int64_t dim, std::size_t dims, const char*
 }
 
 // The same for an operation that a 0-d tensor has no use for: IndexError.
-std::size_t existing_dim(std::int64_t dim, const Tensor& x, const char* operation);
+std::size_t existing_dim(std::int64_t dim, std::size_t dims, const char* operation);
+template <class X>
+std::size_t existing_dim(std::int64_t dim, const X& x, const char* operation) {
+  return existing_dim(dim, x.sizes().size(), operation);
+}
+
+// ShapeError where a tensor of these sizes has as many dimensions as a tensor can have.
+void check_room(const char* operation, std::span<const std::int64_t> sizes);
 
 // A set of dimensions, one bit each; no dims stand for all of them. IndexError, and ValueError for
 // a dimension that is listed twice.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/view_layout.h>
 
 namespace tapegrad {
@@ -23,10 +24,17 @@ namespace {
 
 }  // namespace
 
-std::size_t existing_dim(std::int64_t dim, const Tensor& x, const char* operation) {
-  const std::size_t dims = x.sizes().size();
+std::size_t existing_dim(std::int64_t dim, std::size_t dims, const char* operation) {
   if (dims == 0) throw_no_dimensions(operation);
   return fast_wrap_dim(dim, dims, operation);
+}
+
+void check_room(const char* operation, std::span<const std::int64_t> sizes) {
+  if (sizes.size() < static_cast<std::size_t>(Shape::kMaxDims)) [[likely]]
+    return;
+  throw ShapeError(std::string(operation) + ": shape " + to_string(sizes) +
+                   " has no room for another dimension, at most " +
+                   std::to_string(Shape::kMaxDims) + " are possible");
 }
 
 DimSet dim_set(const Dims& dims, std::int64_t count, const char* operation) {
@@ -55,12 +63,6 @@ using Sizes = std::span<const std::int64_t>;
   throw ShapeError(std::string(operation) + ": shape " + to_string(x.sizes()) + " with " +
                    std::to_string(x.numel()) + " elements does not fit " + to_string(shape) + ": " +
                    reason);
-}
-
-[[noreturn, gnu::cold, gnu::noinline]] void throw_too_many_dims(const char* operation, Sizes a) {
-  throw ShapeError(std::string(operation) + ": shape " + to_string(a) +
-                   " has no room for another dimension, at most " +
-                   std::to_string(Shape::kMaxDims) + " are possible");
 }
 
 // Writes `shape` to `sizes`, with -1 replaced by what is left of numel.
@@ -271,9 +273,7 @@ Tensor unsqueeze(const Tensor& x, std::int64_t dim) {
   const Sizes sizes = x.sizes();
   const Sizes strides = x.strides();
   const std::size_t position = fast_wrap_dim(dim, sizes.size() + 1, "unsqueeze");
-  if (sizes.size() == static_cast<std::size_t>(Shape::kMaxDims)) {
-    throw_too_many_dims("unsqueeze", sizes);
-  }
+  detail::check_room("unsqueeze", sizes);
   ViewLayout layout;
   for (std::size_t i = 0; i < position; ++i) layout.append(sizes[i], strides[i]);
   layout.append(1, position < sizes.size() ? sizes[position] * strides[position] : 1);
@@ -320,162 +320,60 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   return expand("broadcast_to", x, shape);
 }
 
+Tensor contiguous(const Tensor& x) { return x.contiguous(); }
+
 // Joining -----------------------------------------------------------------------------------------
 
 namespace {
 
-std::int64_t product(Sizes sizes) {
-  std::int64_t result = 1;
-  for (const std::int64_t size : sizes) result *= size;
-  return result;
-}
-
-DType common_dtype(const char* operation, std::span<const Tensor> tensors) {
-  if (tensors.empty()) throw ValueError(std::string(operation) + ": got no tensors to join");
-  DType dtype = tensors[0].dtype();
-  for (const Tensor& x : tensors) dtype = promote(dtype, x.dtype());
-  return dtype;
-}
-
-// Copies each piece to its place: `out` is `count` rows, and in each row the pieces' rows follow
-// one another. pieces[i] has `count` rows too.
-void join_rows(Tensor& out, std::int64_t count, std::span<const Tensor> pieces) {
-  if (out.numel() == 0) return;
-  auto* to = out.mutable_data<std::byte>();
-  const std::size_t item = item_size(out.dtype());
+// The result is `count` rows, in each of which the rows of the pieces follow one another. Each
+// piece has `count` rows, too.
+Tensor join(const composition::Joined& to, std::span<const Tensor> pieces) {
+  DType dtype = pieces[0].dtype();
+  for (const Tensor& piece : pieces) dtype = promote(dtype, piece.dtype());
+  Tensor out = Tensor::uninitialized(to.shape, dtype);
+  if (out.numel() == 0) return out;
+  std::int64_t count = 1;
+  for (std::int64_t d = 0; d < to.dim; ++d) count *= to.shape[d];
+  auto* at = out.mutable_data<std::byte>();
+  const std::size_t item = item_size(dtype);
   const std::size_t row = static_cast<std::size_t>(out.numel() / count) * item;
   for (const Tensor& piece : pieces) {
     if (piece.numel() == 0) continue;
-    const Tensor source = piece.to(out.dtype()).contiguous();
+    const Tensor source = piece.to(dtype).contiguous();
     const auto* from = source.data<std::byte>();
     const std::size_t part = static_cast<std::size_t>(source.numel() / count) * item;
     for (std::int64_t i = 0; i < count; ++i) {
-      std::memcpy(to + static_cast<std::size_t>(i) * row, from + static_cast<std::size_t>(i) * part,
+      std::memcpy(at + static_cast<std::size_t>(i) * row, from + static_cast<std::size_t>(i) * part,
                   part);
     }
-    to += part;
+    at += part;
   }
+  return out;
 }
 
 }  // namespace
 
 Tensor cat(std::span<const Tensor> tensors, std::int64_t dim) {
-  const DType dtype = common_dtype("cat", tensors);
-  // An empty vector fits everywhere, so that a list can be built up from it.
-  const auto is_empty_vector = [](const Tensor& x) { return x.dim() == 1 && x.numel() == 0; };
-  const Tensor* first = &tensors[0];
-  for (const Tensor& x : tensors) {
-    if (x.dim() == 0) throw ShapeError("cat: got a 0-d tensor; stack joins those");
-    if (is_empty_vector(*first)) first = &x;
-  }
-  const auto position = static_cast<std::int64_t>(existing_dim(dim, *first, "cat"));
-  Shape shape = first->shape();
-  shape[position] = 0;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& x = tensors[i];
-    if (is_empty_vector(x)) continue;
-    bool fits = x.dim() == shape.dim();
-    for (std::int64_t d = 0; fits && d < shape.dim(); ++d) {
-      fits = d == position || x.sizes()[static_cast<std::size_t>(d)] == shape[d];
-    }
-    if (!fits) {
-      throw ShapeError("cat: tensor " + std::to_string(i) + " has shape " + to_string(x.sizes()) +
-                       ", which differs from " + to_string(first->sizes()) +
-                       " in more than dimension " + std::to_string(position));
-    }
-    shape[position] += x.sizes()[static_cast<std::size_t>(position)];
-  }
-  Tensor out = Tensor::uninitialized(shape, dtype);
-  join_rows(out, product(out.sizes().first(static_cast<std::size_t>(position))), tensors);
-  return out;
+  return join(composition::joined(tensors, dim), tensors);
 }
-
 Tensor stack(std::span<const Tensor> tensors, std::int64_t dim) {
-  const DType dtype = common_dtype("stack", tensors);
-  const Sizes sizes = tensors[0].sizes();
-  const std::size_t position = fast_wrap_dim(dim, sizes.size() + 1, "stack");
-  for (std::size_t i = 1; i < tensors.size(); ++i) {
-    if (!std::ranges::equal(tensors[i].sizes(), sizes)) {
-      throw ShapeError("stack: tensor " + std::to_string(i) + " has shape " +
-                       to_string(tensors[i].sizes()) + ", tensor 0 has " + to_string(sizes) +
-                       "; needed equal shapes");
-    }
-  }
-  if (sizes.size() == static_cast<std::size_t>(Shape::kMaxDims)) {
-    throw_too_many_dims("stack", sizes);
-  }
-  Shape shape(sizes);
-  shape.insert(static_cast<std::int64_t>(position), static_cast<std::int64_t>(tensors.size()));
-  Tensor out = Tensor::uninitialized(shape, dtype);
-  join_rows(out, product(sizes.first(position)), tensors);
-  return out;
+  return join(composition::stacked(tensors, dim), tensors);
 }
 
-// Splitting: views --------------------------------------------------------------------------------
+// Splitting ---------------------------------------------------------------------------------------
 
 std::vector<Tensor> split(const Tensor& x, std::int64_t split_size, std::int64_t dim) {
-  const std::size_t position = existing_dim(dim, x, "split");
-  const std::int64_t size = x.sizes()[position];
-  if (split_size < 0 || (split_size == 0 && size > 0)) {
-    throw ValueError("split: split_size " + std::to_string(split_size) + " for size " +
-                     std::to_string(size) + ", needed a positive one");
-  }
-  std::vector<Tensor> parts;
-  if (size == 0) {
-    parts.push_back(x);
-    return parts;
-  }
-  const auto at = static_cast<std::int64_t>(position);
-  parts.reserve(static_cast<std::size_t>((size - 1) / split_size + 1));
-  for (std::int64_t start = 0; start < size;) {
-    const std::int64_t length = std::min(split_size, size - start);
-    parts.push_back(narrow(x, at, start, length));
-    start += length;
-  }
-  return parts;
+  return composition::split(x, split_size, dim);
 }
-
 std::vector<Tensor> split(const Tensor& x, const Shape& split_sizes, std::int64_t dim) {
-  const std::size_t position = existing_dim(dim, x, "split");
-  const std::int64_t size = x.sizes()[position];
-  std::int64_t left = size;
-  for (const std::int64_t part : split_sizes) {
-    if (part < 0 || part > left) {
-      left = -1;
-      break;
-    }
-    left -= part;
-  }
-  if (left != 0) {
-    throw ShapeError("split: sizes " + to_string(split_sizes) + " do not add up to " +
-                     std::to_string(size) + ", the size of dimension " + std::to_string(position));
-  }
-  std::vector<Tensor> parts;
-  std::int64_t start = 0;
-  for (const std::int64_t part : split_sizes) {
-    parts.push_back(narrow(x, static_cast<std::int64_t>(position), start, part));
-    start += part;
-  }
-  return parts;
+  return composition::split(x, split_sizes, dim);
 }
-
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t dim) {
-  const std::size_t position = existing_dim(dim, x, "chunk");
-  if (chunks <= 0) {
-    throw ValueError("chunk: got " + std::to_string(chunks) + " chunks, needed at least 1");
-  }
-  const std::int64_t size = x.sizes()[position];
-  if (size == 0) return std::vector<Tensor>(static_cast<std::size_t>(chunks), x);
-  return split(x, (size - 1) / chunks + 1, static_cast<std::int64_t>(position));
+  return composition::chunk(x, chunks, dim);
 }
-
 std::vector<Tensor> unbind(const Tensor& x, std::int64_t dim) {
-  const auto position = static_cast<std::int64_t>(existing_dim(dim, x, "unbind"));
-  const std::int64_t size = x.sizes()[static_cast<std::size_t>(position)];
-  std::vector<Tensor> parts;
-  parts.reserve(static_cast<std::size_t>(size));
-  for (std::int64_t i = 0; i < size; ++i) parts.push_back(select(x, position, i));
-  return parts;
+  return composition::unbind(x, dim);
 }
 
 }  // namespace tapegrad

@@ -1,5 +1,5 @@
 // What backward() and grad() promise: sums over all ways, accumulation, consumption, hooks, higher
-// derivatives, stale values, and what they say when they cannot. Read next: row_gradient_test.cc.
+// derivatives, stale values, and what they say when they cannot. Read next: row_sparse_test.cc.
 #include <algorithm>
 #include <ctime>
 #include <limits>
@@ -31,6 +31,14 @@ std::string error_of(const Function& function) {
 
 bool starts_with(const std::string& text, const std::string& start) {
   return text.rfind(start, 0) == 0;
+}
+
+// y = x * factor, whose rule works on a copy of what it captured.
+Variable times_copied(const Variable& x, const Variable& factor) {
+  return record("times_copied", x.value() * factor.value(), from(x, [factor](const Variable& dy) {
+                  const Variable copy = factor;  // NOLINT: the copy is the point
+                  return dy * copy;
+                }));
 }
 
 }  // namespace
@@ -122,6 +130,14 @@ TEST_CASE("gradients come in the type and shape of their input", "[autograd]") {
   CHECK(twice.grad().dtype() == float64);
   CHECK(equal(single.grad(), full({3, 1}, 4.0)));
   CHECK(equal(twice.grad(), full({2}, 3.0, float64)));
+}
+
+TEST_CASE("outer products of mixed types have gradients", "[autograd]") {
+  const Variable a = parameter(tensor({1.0, 2.0}));
+  const Variable b = parameter(tensor({3.0, 4.0, 5.0}, float64));
+  sum(outer(a, b)).backward();
+  CHECK(equal(a.grad(), tensor({12.0, 12.0})));
+  CHECK(equal(b.grad(), tensor({3.0, 3.0, 3.0}, float64)));
 }
 
 TEST_CASE("gradients carry no history, whatever a rule or a hook returns", "[autograd]") {
@@ -297,6 +313,16 @@ TEST_CASE("backward() says why it cannot", "[autograd]") {
         }) == "set_value: got float64 (2, 3), needed float32 (2, 3)");
 }
 
+TEST_CASE("a parameter made inside a rule can be read there", "[autograd]") {
+  const Variable x = parameter(ones({2}));
+  const Variable y = record("doubled", x.value() * 2.0, from(x, [](const Variable& dy) {
+                              const Variable two = parameter(full({2}, 2.0));
+                              return dy * two.value();
+                            }));
+  sum(y).backward();
+  CHECK(equal(x.grad(), tensor({2.0, 2.0})));
+}
+
 TEST_CASE("backward() inside a rule or a hook is refused", "[autograd]") {
   const Variable w = parameter(tensor(2.0));
   const std::string refusal =
@@ -367,6 +393,34 @@ TEST_CASE("hooks see, replace, and can be removed", "[autograd]") {
     const Variable y = w * 3.0;
     y.register_hook([](const Variable& dy) { return dy * 2.0; });
     CHECK(equal(grad(sum(y), {y})[0].value(), tensor({2.0, 2.0})));
+  }
+}
+
+TEST_CASE("a hook can remove itself and add others while it runs", "[autograd]") {
+  const Variable w = parameter(ones({2}));
+  const auto check = [&](const Variable& hooked, const Variable& loss) {
+    int first = 0;
+    int added = 0;
+    auto number = std::make_shared<std::size_t>();
+    const Variable* const target = &hooked;
+    *number = hooked.register_hook([&first, &added, number, target](const Variable&) {
+      ++first;
+      target->remove_hook(*number);
+      for (int i = 0; i < 20; ++i) target->register_hook([&added](const Variable&) { ++added; });
+      ++first;  // still there
+    });
+    loss.backward({.retain_graph = true});
+    CHECK(first == 2);
+    CHECK(added == 0);
+  };
+  SECTION("on a leaf") {
+    const Variable loss = sum(w);
+    check(w, loss);
+    w.leaf().hooks.clear();
+  }
+  SECTION("on a result") {
+    const Variable y = w * 2.0;
+    check(y, sum(y));
   }
 }
 
@@ -537,6 +591,27 @@ TEST_CASE("a captured value that was overwritten since is caught", "[autograd]")
     CHECK(error_of([&] { grad(loss, {w}, {.create_graph = true}); }) == stale);
   }
   if (!w.has_grad()) CHECK(tape().recording());
+}
+
+TEST_CASE("a rule's copy of a stale value is stale", "[autograd]") {
+  const Variable x = parameter(ones({2}));
+  SECTION("of a constant") {
+    Tensor factor = tensor({2.0, 3.0});
+    const Variable y = sum(times_copied(x, factor));
+    factor.fill_(0);
+    CHECK(error_of([&] { y.backward(); }).find("'times_copied'") != std::string::npos);
+  }
+  SECTION("of a leaf") {
+    Variable factor = parameter(tensor({2.0, 3.0}));
+    const Variable y = sum(times_copied(x, factor));
+    factor.set_value(zeros({2}));
+    CHECK(error_of([&] { y.backward(); }).find("'times_copied'") != std::string::npos);
+  }
+  SECTION("a fresh one is not") {
+    const Variable y = sum(times_copied(x, tensor({2.0, 3.0})));
+    y.backward();
+    CHECK(equal(x.grad(), tensor({2.0, 3.0})));
+  }
 }
 
 TEST_CASE("captured masks, indices and ids are watched too", "[autograd]") {

@@ -1,5 +1,5 @@
 // What the rows of op_cases.h are made of: inputs that stay away from kinks, ties and poles, where
-// differences say nothing. Read next: op_cases_elementwise.cc.
+// differences say nothing. Read next: ops/op_cases_elementwise.cc.
 #pragma once
 
 #include <cmath>
@@ -12,16 +12,22 @@
 
 namespace tapegrad {
 
-// The rows by family, in this order; each has a file op_cases_*.cc.
-std::vector<OpCase> arithmetic();
-std::vector<OpCase> functions();
-std::vector<OpCase> reductions();
-std::vector<OpCase> normalization();
-std::vector<OpCase> products();
-std::vector<OpCase> attention();
-std::vector<OpCase> windows();
-std::vector<OpCase> shapes();
-std::vector<OpCase> indexing();
+// The rows by family, in the order of ops.h; each has a file ops/op_cases_*.cc.
+std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> reductions_cases();
+std::vector<OpCase> minmax_cases();
+std::vector<OpCase> softmax_cases();
+std::vector<OpCase> sorting_cases();
+std::vector<OpCase> normalization_cases();
+std::vector<OpCase> matmul_cases();
+std::vector<OpCase> convolution_cases();
+std::vector<OpCase> views_cases();
+std::vector<OpCase> rearrange_cases();
+std::vector<OpCase> indexing_cases();
+std::vector<OpCase> gather_scatter_cases();
+std::vector<OpCase> embedding_bag_cases();
+std::vector<OpCase> similarity_cases();
+std::vector<OpCase> attention_cases();
 
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 inline constexpr OpTraits kElementwise{.elementwise = true};

@@ -1,6 +1,5 @@
 // What every row of op_cases() must pass, and that every operation of autograd/ops.h has a row.
 // Read next: golden_test.cc.
-#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
@@ -11,6 +10,7 @@
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/tensor/random/random.h>
 
+#include "autograd/declarations.h"
 #include "autograd/op_cases.h"
 #include "catch.h"
 
@@ -346,25 +346,15 @@ TEST_CASE("float32 gives float64's values and gradients, rounded", "[autograd]")
 // Completeness ------------------------------------------------------------------------------------
 
 TEST_CASE("every operation that ops.h declares has a row for each of its overloads", "[autograd]") {
-  // Declarations begin their lines with what they return.
-  std::ifstream file(TAPEGRAD_SOURCE_DIR "/autograd/ops.h");
-  std::map<std::string, int> declared;
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("inline ")) line.erase(0, 7);
-    for (const char* const type : {"Variable ", "std::vector<Variable> ", "VariableAndIndices "}) {
-      const std::size_t bracket = line.find('(');
-      if (!line.starts_with(type) || bracket == std::string::npos) continue;
-      const std::size_t start = std::string(type).size();
-      ++declared[line.substr(start, bracket - start)];
-    }
-  }
+  const auto declared = variable_operations().operations;
   REQUIRE(declared.size() > 100);
 
   std::map<std::string, int> rows;
   for (const OpCase& row : op_cases()) ++rows[row.operation()];
-  for (const auto& [name, overloads] : declared) {
-    INFO(name << " has " << overloads << " overloads in ops.h and " << rows[name] << " rows");
-    CHECK(rows[name] >= overloads);
+  for (const auto& [name, operation] : declared) {
+    INFO(name << " has " << operation.overloads << " overloads in ops.h and " << rows[name]
+              << " rows");
+    CHECK(rows[name] >= operation.overloads);
   }
   for (const auto& [name, count] : rows) {
     INFO(name << " has " << count << " rows, ops.h does not declare it");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/record.h>
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
@@ -138,6 +139,23 @@ TEST_CASE("rows of padding_idx get no gradient", "[autograd]") {
     sum(embedding(table.weight, tensor({0, 0}), 0)).backward();
     CHECK(equal(table.weight.grad(), zeros({7, 3}, float64)));
   }
+}
+
+TEST_CASE("padding_idx counts from the end if negative", "[autograd]") {
+  const Variable table = parameter(ones({4, 2}));
+  sum(embedding(table, tensor({0, 3, 3}), -1)).backward();
+  CHECK(equal(table.grad(), tensor({{1.0, 1.0}, {0.0, 0.0}, {0.0, 0.0}, {0.0, 0.0}})));
+}
+
+TEST_CASE("rows of another type are converted to the table's", "[autograd]") {
+  const Variable table = parameter(ones({3, 2}));
+  const Tensor ids = tensor({2, 0});
+  const Variable y = record("wide_lookup", embedding(table.value(), ids).to(float64),
+                            from(table, [at = Variable(ids)](const Variable& dy) {
+                              return RowSparse{at.value(), dy.value() * 2.0};
+                            }));
+  sum(y).backward();
+  CHECK(equal(table.grad(), tensor({{2.0, 2.0}, {0.0, 0.0}, {2.0, 2.0}})));
 }
 
 TEST_CASE("a table that is used otherwise too gets a dense gradient", "[autograd]") {

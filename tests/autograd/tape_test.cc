@@ -346,6 +346,14 @@ TEST_CASE("constants and frozen leaves leave no trace", "[autograd]") {
   CHECK((a * frozen).requires_grad());
 }
 
+TEST_CASE("integers carry no gradient", "[autograd]") {
+  const Variable x = parameter(tensor({1.5, 2.5}));
+  CHECK_FALSE(x.to(int64).requires_grad());
+  CHECK_FALSE(x.to(boolean).requires_grad());
+  CHECK(x.to(float64).requires_grad());
+  CHECK(tape().size() == 0);
+}
+
 TEST_CASE("an input that wants no gradient keeps nothing alive", "[autograd]") {
   // y = x w: with a constant x, the rule that would need w for dx is not kept.
   const auto data = std::make_shared<int>();

@@ -1,4 +1,4 @@
-// What the tests of operations ask again and again. Read next: shaping_test.cc.
+// What the tests of operations ask again and again. Read next: ops/elementwise_test.cc.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Sums, extremes, softmax, similarity. Read next: ../autograd.
+// Sums, products, norms, any, all and cumsum. Read next: minmax_test.cc.
 #include "catch.h"
 #include "tensor/expect.h"
 
@@ -208,34 +208,16 @@ TEST_CASE("lists of dimensions are checked") {
   CHECK_THROWS_AS(any(x, 2), IndexError);
 }
 
-TEST_CASE("NaN, infinities and ties") {
-  const Tensor grid = tensor({{1.0, 3.0, 3.0, 0.0},
-                              {2.0, 2.0, 2.0, 2.0},
-                              {kNaN, 5.0, kNaN, -1.0},
-                              {-kInf, -kInf, kInf, kInf}});
-  for (const Tensor& x : {grid, stored_transposed(grid)}) {
-    CHECK(matches(max(x, 1).values, tensor({3.0, 2.0, kNaN, kInf})));
-    CHECK(matches(max(x, 1).indices, tensor({1, 0, 0, 2})));
-    CHECK(matches(min(x, 1).values, tensor({0.0, 2.0, kNaN, -kInf})));
-    CHECK(matches(min(x, 1).indices, tensor({3, 0, 0, 0})));
-    CHECK(matches(max(x, 0).values, tensor({kNaN, 5.0, kNaN, kInf})));
-    CHECK(matches(max(x, 0).indices, tensor({2, 2, 2, 3})));
-    CHECK(matches(min(x, 0).indices, tensor({2, 3, 2, 2})));
-    CHECK(argmax(x).item<int>() == 8);
-    CHECK(std::isnan(min(x).item<float>()));
-  }
+TEST_CASE("NaN and infinities") {
   // A NaN in any lane and in the tail.
   for (std::int64_t size = 1; size <= 70; ++size) {
     for (std::int64_t bad = 0; bad < size; ++bad) {
       Tensor x = arange(size).to(float32);
       x.mutable_span<float>()[static_cast<std::size_t>(bad)] = std::nanf("");
-      REQUIRE(argmax(x).item<std::int64_t>() == bad);
-      REQUIRE(argmin(x, 0).item<std::int64_t>() == bad);
       REQUIRE(std::isnan(sum(x).item<float>()));
       REQUIRE(std::isnan(logsumexp(x, 0).item<float>()));
     }
   }
-  CHECK(argmax(full({37}, -kInf)).item<int>() == 0);
   CHECK(any(tensor({0.0, kNaN})).item<bool>());
   CHECK(matches(any(tensor({{0, 0}, {0, 3}}), 1), tensor({false, true})));
   CHECK(matches(all(tensor({{0.5, 0.0}, {1.0, -3.0}}), 0, true), tensor({{true, false}})));
@@ -246,44 +228,14 @@ TEST_CASE("NaN, infinities and ties") {
         Approx(0.7465196));
 }
 
-TEST_CASE("softmax and its kin over every dimension") {
+TEST_CASE("cumsum over every dimension") {
   const Tensor plain = sin(scrambled({3, 7, 37}, float64)) * 5;
   for (const Tensor& x : {plain, stored_transposed(plain), stored_with_gaps(plain)}) {
     for (std::int64_t dim = -3; dim < 3; ++dim) {
-      const Tensor powers = exp(plain);
-      const Tensor expected = powers / sum(powers, dim, true);
-      CHECK(matches(softmax(x, dim), expected, 1e-14));
-      CHECK(softmax(x, dim).is_contiguous());
-      CHECK(matches(log_softmax(x, dim), log(expected), 1e-13));
-      CHECK(matches(softmax(x.to(float32), dim), expected.to(float32), 1e-6));
       CHECK(matches(cumsum(x, dim), cumsum(plain, dim)));
       CHECK(matches(narrow(cumsum(x, dim), dim, -1, 1).clone(), sum(plain, dim, true), 1e-13));
     }
   }
-}
-
-TEST_CASE("softmax of rows with infinities and NaN is PyTorch's") {
-  const Tensor rows = tensor({{1e30, 0.0, -1e30},
-                              {kInf, 0.0, 1.0},
-                              {-kInf, -kInf, -kInf},
-                              {-kInf, 0.0, 0.0},
-                              {kNaN, 0.0, 1.0}});
-  const double half = std::log(0.5);
-  CHECK(matches(softmax(rows, 1),
-                tensor({{1.0, 0.0, 0.0},
-                        {kNaN, kNaN, kNaN},
-                        {kNaN, kNaN, kNaN},
-                        {0.0, 0.5, 0.5},
-                        {kNaN, kNaN, kNaN}}),
-                1e-6));
-  CHECK(matches(log_softmax(rows, 1),
-                tensor({{0.0, -1e30, -2e30},
-                        {kNaN, kNaN, kNaN},
-                        {kNaN, kNaN, kNaN},
-                        {-kInf, half, half},
-                        {kNaN, kNaN, kNaN}}),
-                1e-6));
-  CHECK(matches(logsumexp(rows, 1), tensor({1e30, kInf, -kInf, -half, kNaN}), 1e-6));
 }
 
 TEST_CASE("sum_to undoes broadcasting") {
@@ -304,31 +256,4 @@ TEST_CASE("sum_to undoes broadcasting") {
   CHECK(message_of<ShapeError>([&] { sum_to(plain, {4}); }) ==
         "sum_to: shape (4) does not broadcast to (4, 3, 5), so there is no sum down to it");
   CHECK_THROWS_AS(sum_to(ones({3}), {1, 3}), ShapeError);
-}
-
-TEST_CASE("similarity of vectors") {
-  const Tensor a = tensor({{3.0, 4.0}, {0.0, 0.0}, {1.0, 0.0}});
-  const Tensor b = tensor({{4.0, 3.0}, {1.0, 1.0}, {-2.0, 0.0}});
-  CHECK(matches(cosine_similarity(a, b), tensor({0.96, 0.0, -1.0}), 1e-6));
-  CHECK(matches(cosine_similarity(a, b[0], 1), tensor({0.96, 0.0, 0.8}), 1e-6));
-  CHECK(cosine_similarity(a[0], b[0], 0).dim() == 0);
-  CHECK(cosine_similarity(a * 1e15, b * 1e-3).item<float>(0) == Approx(0.96));
-  CHECK(matches(normalize(a), tensor({{0.6, 0.8}, {0.0, 0.0}, {1.0, 0.0}}), 1e-6));
-  CHECK(matches(normalize(a, 1.0, 0), tensor({{0.75, 1.0}, {0.0, 0.0}, {0.25, 0.0}}), 1e-6));
-  CHECK(matches(pairwise_distance(a, b), tensor({std::sqrt(2.0), std::sqrt(2.0), 3.0}), 1e-5));
-  CHECK(pairwise_distance(a, b, 1.0, 1e-6, true).shape() == Shape{3, 1});
-  const double root = std::sqrt(2.0);
-  CHECK(matches(cdist(narrow(a, 0, 0, 2), b),
-                tensor({{root, std::sqrt(13.0), std::sqrt(41.0)}, {5.0, root, 2.0}}), 1e-6));
-  CHECK(matches(cdist(a, transpose(transpose(b).clone()), 1.0),
-                sum(abs(unsqueeze(a, 1) - unsqueeze(b, 0)), -1), 1e-6));
-  CHECK(matches(cdist(stack({a, b}), b)[1], cdist(b, b), 1e-6));
-  CHECK(cdist(zeros({0, 2}), b).shape() == Shape{0, 3});
-  CHECK(matches(cdist(zeros({2, 0}), zeros({3, 0})), zeros({2, 3})));
-  CHECK(message_of<ShapeError>([&] {
-          cdist(a, zeros({3, 3}));
-        }) == "cdist: got shapes (3, 2) and (3, 3), needed (..., m, d) and (..., n, d)");
-  CHECK_THROWS_AS(cdist(a, b, -1.0), ValueError);
-  CHECK_THROWS_AS(cosine_similarity(a, b, 2), IndexError);
-  CHECK_THROWS_AS(cosine_similarity(tensor({1}), tensor({1}), 0), DTypeError);
 }

@@ -1,4 +1,4 @@
-// sort, argsort and topk. Read next: reductions_test.cc.
+// sort, argsort and topk. Read next: matmul_test.cc.
 #include "catch.h"
 #include "tensor/expect.h"
 

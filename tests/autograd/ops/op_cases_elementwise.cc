@@ -1,9 +1,9 @@
-// Rows of arithmetic, functions and reductions. Read next: op_cases_layers.cc.
+// Rows of arithmetic and functions of each element. Read next: op_cases_reductions.cc.
 #include "autograd/op_inputs.h"
 
 namespace tapegrad {
 
-std::vector<OpCase> arithmetic() {
+std::vector<OpCase> elementwise_cases() {
   return {
       {"add",
        [](auto& v) { return add(v[0], v[1]); },
@@ -90,11 +90,6 @@ std::vector<OpCase> arithmetic() {
        kElementwise},
       {"operator/ scalar", [](auto& v) { return v[0] / 2.5; }, {uniform({2, 3})}, kElementwise},
       {"operator/ scalar first", [](auto& v) { return 2.5 / v[0]; }, {away({2, 3})}, kElementwise},
-  };
-}
-
-std::vector<OpCase> functions() {
-  return {
       {"neg", [](auto& v) { return neg(v[0]); }, {uniform({2, 3})}, kElementwise},
       {"abs", [](auto& v) { return abs(v[0]); }, {away({2, 3})}, kElementwise},
       {"sign", [](auto& v) { return sign(v[0]); }, {away({2, 3})}, kElementwise},
@@ -142,113 +137,6 @@ std::vector<OpCase> functions() {
        [](auto& v) { return clamp(v[0], std::nullopt, 0.2); },
        {distinct({3, 7})},
        kElementwise},
-  };
-}
-
-std::vector<OpCase> reductions() {
-  return {
-      {"sum", [](auto& v) { return sum(v[0]); }, {uniform({2, 3, 2})}},
-      {"sum of nothing", [](auto& v) { return sum(v[0]); }, {uniform({0, 3})}},
-      {"sum of a number", [](auto& v) { return sum(v[0]); }, {uniform({})}},
-      {"sum dims",
-       [](auto& v) {
-         return sum(v[0], {0, -1});
-       },
-       {uniform({2, 3, 2})}},
-      {"sum keepdim", [](auto& v) { return sum(v[0], 1, true); }, {uniform({2, 3, 2})}},
-      {"sum over nothing", [](auto& v) { return sum(v[0], 0); }, {uniform({0, 3})}},
-      {"mean", [](auto& v) { return mean(v[0]); }, {uniform({2, 3})}},
-      {"mean one", [](auto& v) { return mean(v[0]); }, {uniform({1})}},
-      {"mean dims",
-       [](auto& v) {
-         return mean(v[0], {0, 2});
-       },
-       {uniform({2, 3, 2})}},
-      {"mean keepdim", [](auto& v) { return mean(v[0], -1, true); }, {uniform({2, 3})}},
-      {"var", [](auto& v) { return var(v[0]); }, {uniform({2, 3})}},
-      {"var dims",
-       [](auto& v) {
-         return var(v[0], {0, 2});
-       },
-       {uniform({2, 3, 2})}},
-      {"var biased", [](auto& v) { return var(v[0], 1, false, true); }, {uniform({2, 3})}},
-      {"std", [](auto& v) { return std(v[0]); }, {uniform({2, 3})}},
-      {"std dims",
-       [](auto& v) {
-         return std(v[0], {0, 2});
-       },
-       {uniform({2, 3, 2})}},
-      {"std biased", [](auto& v) { return std(v[0], 1, false, true); }, {uniform({2, 3})}},
-      {"prod", [](auto& v) { return prod(v[0]); }, {away({2, 3})}},
-      {"prod with a zero",
-       [](auto& v) {
-         return prod(v[0] * tensor({{1, 0, 1}}));
-       },
-       {away({1, 3})}},
-      {"prod of nothing", [](auto& v) { return prod(v[0]); }, {uniform({0})}},
-      {"prod of a number", [](auto& v) { return prod(v[0]); }, {uniform({})}},
-      {"prod dim", [](auto& v) { return prod(v[0], 1); }, {away({2, 5})}},
-      {"prod keepdim", [](auto& v) { return prod(v[0], 0, true); }, {away({3, 2})}},
-      {"norm", [](auto& v) { return norm(v[0]); }, {away({2, 3})}},
-      {"norm 1", [](auto& v) { return norm(v[0], 1.0); }, {away({2, 3})}},
-      {"norm 3", [](auto& v) { return norm(v[0], 3.0); }, {away({2, 3})}},
-      {"norm 0.5", [](auto& v) { return norm(v[0], 0.5); }, {away({2, 3})}},
-      {"norm infinity", [](auto& v) { return norm(v[0], kInfinity); }, {distinct({2, 3})}},
-      {"norm dims",
-       [](auto& v) {
-         return norm(v[0], 2.0, {0, 2});
-       },
-       {away({2, 3, 2})}},
-      {"norm keepdim", [](auto& v) { return norm(v[0], 3.0, 1, true); }, {away({2, 3})}},
-      {"logsumexp",
-       [](auto& v) {
-         return logsumexp(v[0], {0, 2});
-       },
-       {uniform({2, 3, 2})}},
-      {"logsumexp keepdim", [](auto& v) { return logsumexp(v[0], -1, true); }, {uniform({2, 3})}},
-      {"softmax", [](auto& v) { return softmax(v[0], 1); }, {uniform({2, 3})}},
-      {"softmax first", [](auto& v) { return softmax(v[0], 0); }, {uniform({3, 2, 2})}},
-      {"softmax of nothing", [](auto& v) { return softmax(v[0], 1); }, {uniform({0, 3})}},
-      {"softmax of one", [](auto& v) { return softmax(v[0], 0); }, {uniform({1})}},
-      {"log_softmax", [](auto& v) { return log_softmax(v[0], 1); }, {uniform({2, 3})}},
-      {"log_softmax middle", [](auto& v) { return log_softmax(v[0], -2); }, {uniform({2, 3, 2})}},
-      {"log_softmax of nothing", [](auto& v) { return log_softmax(v[0], 1); }, {uniform({0, 3})}},
-      {"cumsum", [](auto& v) { return cumsum(v[0], 1); }, {uniform({2, 4})}},
-      {"cumsum first", [](auto& v) { return cumsum(v[0], 0); }, {uniform({3, 2})}},
-      {"max", [](auto& v) { return max(v[0]); }, {distinct({2, 3})}},
-      {"max dim", [](auto& v) { return max(v[0], 1); }, {distinct({2, 3})}},
-      {"max keepdim", [](auto& v) { return max(v[0], 0, true); }, {distinct({3, 2, 2})}},
-      {"min", [](auto& v) { return min(v[0]); }, {distinct({2, 3})}},
-      {"min dim", [](auto& v) { return min(v[0], 1); }, {distinct({2, 3})}},
-      {"min keepdim", [](auto& v) { return min(v[0], 0, true); }, {distinct({3, 2, 2})}},
-      {"sort", [](auto& v) { return sort(v[0]); }, {distinct({2, 5})}},
-      {"sort descending", [](auto& v) { return sort(v[0], 0, true); }, {distinct({5, 2})}},
-      {"topk", [](auto& v) { return topk(v[0], 2); }, {distinct({2, 5})}},
-      {"topk smallest", [](auto& v) { return topk(v[0], 3, 0, false); }, {distinct({5, 2})}},
-      {"sum_to",
-       [](auto& v) {
-         return sum_to(v[0], {3, 1});
-       },
-       {uniform({2, 3, 2})}},
-      {"sum_to a number", [](auto& v) { return sum_to(v[0], {}); }, {uniform({2, 3})}},
-      {"cosine_similarity",
-       [](auto& v) { return cosine_similarity(v[0], v[1]); },
-       {away({2, 3}), away({2, 3})}},
-      {"cosine_similarity broadcast",
-       [](auto& v) { return cosine_similarity(v[0], v[1], -1); },
-       {away({1, 3}), away({4, 3})}},
-      {"pairwise_distance",
-       [](auto& v) { return pairwise_distance(v[0], v[1]); },
-       {uniform({2, 3}), uniform({2, 3})}},
-      {"pairwise_distance 3",
-       [](auto& v) { return pairwise_distance(v[0], v[1], 3.0, 1e-6, true); },
-       {uniform({2, 3}), uniform({2, 3})}},
-      {"cdist", [](auto& v) { return cdist(v[0], v[1]); }, {uniform({2, 3}), uniform({4, 3})}},
-      {"cdist 1",
-       [](auto& v) { return cdist(v[0], v[1], 1.0); },
-       {uniform({2, 3}), uniform({4, 3})}},
-      {"normalize", [](auto& v) { return normalize(v[0]); }, {away({2, 3})}},
-      {"normalize 3", [](auto& v) { return normalize(v[0], 3.0, 0); }, {away({3, 2})}},
   };
 }
 

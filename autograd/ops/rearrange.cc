@@ -1,0 +1,53 @@
+// Elements in another order or number: repeat, tile, flip, roll, tril, triu. Read next:
+// autograd/ops/indexing.cc.
+#include <cstdint>
+#include <utility>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/compositions.h>
+
+namespace tapegrad {
+
+// y = x over and over        dx = dy summed over the repetitions
+Variable repeat(const Variable& x, const Shape& repeats) {
+  Tensor value = repeat(x.value(), repeats);
+  Shape sizes = x.shape();
+  while (sizes.dim() < repeats.dim()) sizes.insert(0, 1);
+  return record("repeat", std::move(value), from(x, [sizes, repeats](const Variable& dy) {
+                  if (dy.numel() == 0) return Variable(zeros(sizes, dy.dtype()));
+                  Variable dx = dy;
+                  std::int64_t outer = 1;
+                  for (std::int64_t d = 0; d < sizes.dim(); ++d) {
+                    // Dimension d as (repetition, position in x and in all dimensions after it).
+                    if (repeats[d] != 1) dx = sum(reshape(dx, {outer, repeats[d], -1}), 1);
+                    outer *= sizes[d];
+                  }
+                  return reshape(dx, sizes);
+                }));
+}
+
+Variable tile(const Variable& x, const Shape& repeats) { return composition::tile(x, repeats); }
+
+Variable flip(const Variable& x, const Dims& dims) {
+  return record("flip", flip(x.value(), dims),
+                from(x, [dims](const Variable& dy) { return flip(dy, dims); }));
+}
+
+Variable roll(const Variable& x, const Shape& shifts, const Dims& dims) {
+  Shape back = shifts;
+  for (std::int64_t i = 0; i < back.dim(); ++i) back[i] = -back[i];
+  return record("roll", roll(x.value(), shifts, dims),
+                from(x, [back, dims](const Variable& dy) { return roll(dy, back, dims); }));
+}
+
+Variable tril(const Variable& x, std::int64_t diagonal) {
+  return record("tril", tril(x.value(), diagonal),
+                from(x, [diagonal](const Variable& dy) { return tril(dy, diagonal); }));
+}
+Variable triu(const Variable& x, std::int64_t diagonal) {
+  return record("triu", triu(x.value(), diagonal),
+                from(x, [diagonal](const Variable& dy) { return triu(dy, diagonal); }));
+}
+
+}  // namespace tapegrad

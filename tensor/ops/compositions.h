@@ -1,0 +1,301 @@
+// Operations that are made of other operations, written once for both classes. Each is a template:
+// tensor/ops/*.cc instantiates it for Tensor and autograd/ops/*.cc for Variable, to define the
+// function of the same name that the two ops.h declare. The operations it calls are found by
+// argument-dependent lookup, so they are those of the class X, and a Variable gets its gradient
+// from them.
+//
+// Internal. Read next: tensor/ops/elementwise.cc.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/reduce_shape.h>
+#include <tapegrad/tensor/ops/view_layout.h>
+
+namespace tapegrad::composition {
+
+// The checks of matmul (matmul.cc).
+void check_matmul(const Tensor& a, const Tensor& b);
+
+// The checks of index; returns how many dimensions the indices name (indexing.cc).
+std::int64_t check_indices(std::span<const std::int64_t> sizes, std::span<const Index> indices);
+
+// DTypeError where an index or a mask is not of this type (gather_scatter.cc).
+void require_dtype(const char* operation, const char* argument, const Tensor& x, DType dtype);
+
+// Elementwise -------------------------------------------------------------------------------------
+
+template <class X>
+X softsign(const X& x) {
+  return x / (abs(x) + 1);
+}
+
+// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))        (Hendrycks and Gimpel 2016)
+template <class X>
+X gelu_by_tanh(const X& x) {
+  const double scale = std::sqrt(2.0 / std::numbers::pi);
+  return 0.5 * x * (1.0 + tanh(scale * (x + 0.044715 * x * x * x)));
+}
+
+// Matrix products ---------------------------------------------------------------------------------
+
+// One of a and b is a vector: a row on the left, a column on the right.
+template <class X>
+X matmul_of_vector(const X& a, const X& b) {
+  return a.dim() == 1 ? squeeze(matmul(unsqueeze(a, 0), b), -2)
+                      : squeeze(matmul(a, unsqueeze(b, 1)), -1);
+}
+
+// Joining -----------------------------------------------------------------------------------------
+//
+// Only the checks are shared: Tensors are copied in one pass, a Variable remembers its parts.
+
+// An empty vector may be joined with parts of any shape, so that a list can be built up from it.
+template <class X>
+bool is_empty_vector(const X& x) {
+  return x.dim() == 1 && x.numel() == 0;
+}
+
+struct Joined {
+  Shape shape;       // of the result
+  std::int64_t dim;  // where the parts follow one another
+};
+
+// The checks of cat.
+template <class X>
+Joined joined(std::span<const X> parts, std::int64_t dim) {
+  if (parts.empty()) throw ValueError("cat: got no tensors to join");
+  const X* first = &parts[0];
+  for (const X& x : parts) {
+    if (x.dim() == 0) throw ShapeError("cat: got a 0-d tensor; stack joins those");
+    if (is_empty_vector(*first)) first = &x;
+  }
+  const auto position = static_cast<std::int64_t>(detail::existing_dim(dim, *first, "cat"));
+  Shape shape = first->shape();
+  shape[position] = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (is_empty_vector(parts[i])) continue;
+    const auto sizes = parts[i].sizes();
+    bool fits = parts[i].dim() == shape.dim();
+    for (std::int64_t d = 0; fits && d < shape.dim(); ++d) {
+      fits = d == position || sizes[static_cast<std::size_t>(d)] == shape[d];
+    }
+    if (!fits) {
+      throw ShapeError("cat: tensor " + std::to_string(i) + " has shape " + to_string(sizes) +
+                       ", which differs from " + to_string(first->sizes()) +
+                       " in more than dimension " + std::to_string(position));
+    }
+    shape[position] += sizes[static_cast<std::size_t>(position)];
+  }
+  return {shape, position};
+}
+
+// The checks of stack.
+template <class X>
+Joined stacked(std::span<const X> parts, std::int64_t dim) {
+  if (parts.empty()) throw ValueError("stack: got no tensors to join");
+  const auto sizes = parts[0].sizes();
+  const std::size_t position = detail::fast_wrap_dim(dim, sizes.size() + 1, "stack");
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    if (!std::ranges::equal(parts[i].sizes(), sizes)) {
+      throw ShapeError("stack: tensor " + std::to_string(i) + " has shape " +
+                       to_string(parts[i].sizes()) + ", tensor 0 has " + to_string(sizes) +
+                       "; needed equal shapes");
+    }
+  }
+  detail::check_room("stack", sizes);
+  Joined result{Shape(sizes), static_cast<std::int64_t>(position)};
+  result.shape.insert(result.dim, static_cast<std::int64_t>(parts.size()));
+  return result;
+}
+
+// Splitting ---------------------------------------------------------------------------------------
+
+template <class X>
+std::vector<X> split(const X& x, std::int64_t split_size, std::int64_t dim) {
+  const std::size_t position = detail::existing_dim(dim, x, "split");
+  const std::int64_t size = x.sizes()[position];
+  if (split_size < 0 || (split_size == 0 && size > 0)) {
+    throw ValueError("split: split_size " + std::to_string(split_size) + " for size " +
+                     std::to_string(size) + ", needed a positive one");
+  }
+  std::vector<X> parts;
+  if (size > 0) parts.reserve(static_cast<std::size_t>((size - 1) / split_size + 1));
+  std::int64_t start = 0;
+  do {  // no elements make one part, too
+    const std::int64_t length = std::min(split_size, size - start);
+    parts.push_back(narrow(x, static_cast<std::int64_t>(position), start, length));
+    start += length;
+  } while (start < size);
+  return parts;
+}
+
+template <class X>
+std::vector<X> split(const X& x, std::span<const std::int64_t> split_sizes, std::int64_t dim) {
+  const std::size_t position = detail::existing_dim(dim, x, "split");
+  const std::int64_t size = x.sizes()[position];
+  std::int64_t left = size;
+  for (const std::int64_t part : split_sizes) {
+    if (part < 0 || part > left) {
+      left = -1;
+      break;
+    }
+    left -= part;
+  }
+  if (left != 0) {
+    throw ShapeError("split: sizes " + to_string(split_sizes) + " do not add up to " +
+                     std::to_string(size) + ", the size of dimension " + std::to_string(position));
+  }
+  std::vector<X> parts;
+  parts.reserve(split_sizes.size());
+  std::int64_t start = 0;
+  for (const std::int64_t part : split_sizes) {
+    parts.push_back(narrow(x, static_cast<std::int64_t>(position), start, part));
+    start += part;
+  }
+  return parts;
+}
+
+template <class X>
+std::vector<X> chunk(const X& x, std::int64_t chunks, std::int64_t dim) {
+  const std::size_t position = detail::existing_dim(dim, x, "chunk");
+  if (chunks <= 0) {
+    throw ValueError("chunk: got " + std::to_string(chunks) + " chunks, needed at least 1");
+  }
+  const std::int64_t size = x.sizes()[position];
+  if (size == 0) {  // as many parts as were asked for, all of them empty
+    return composition::split(x, std::vector<std::int64_t>(static_cast<std::size_t>(chunks), 0),
+                              dim);
+  }
+  return composition::split(x, (size - 1) / chunks + 1, dim);
+}
+
+template <class X>
+std::vector<X> unbind(const X& x, std::int64_t dim) {
+  const std::size_t position = detail::existing_dim(dim, x, "unbind");
+  const std::int64_t size = x.sizes()[position];
+  std::vector<X> parts;
+  parts.reserve(static_cast<std::size_t>(size));
+  for (std::int64_t i = 0; i < size; ++i) {
+    parts.push_back(select(x, static_cast<std::int64_t>(position), i));
+  }
+  return parts;
+}
+
+// Rearranging -------------------------------------------------------------------------------------
+
+template <class X>
+X tile(const X& x, const Shape& repeats) {
+  Shape full = repeats;
+  while (full.dim() < x.dim()) full.insert(0, 1);
+  return repeat(x, full);
+}
+
+// Indexing ----------------------------------------------------------------------------------------
+
+// Integers and slices first, then the new axes: so there are never more dimensions than in x or in
+// the result.
+template <class X>
+X index(const X& x, std::span<const Index> indices) {
+  const std::int64_t dims_of_ellipsis = x.dim() - check_indices(x.sizes(), indices);
+  X part = x;
+  std::int64_t dim = 0;
+  for (const Index& i : indices) {
+    if (i.kind == Index::Kind::kInteger) part = select(part, dim, i.integer);
+    if (i.kind == Index::Kind::kEllipsis) dim += dims_of_ellipsis;
+    if (i.kind == Index::Kind::kSlice) {
+      const std::int64_t end = i.range.end.value_or(part.size(dim));
+      part = slice(part, dim, i.range.start.value_or(0), end, i.range.step);
+      ++dim;
+    }
+  }
+  dim = 0;
+  for (const Index& i : indices) {
+    if (i.kind == Index::Kind::kNewAxis) part = unsqueeze(part, dim);
+    if (i.kind == Index::Kind::kEllipsis) dim += dims_of_ellipsis;
+    if (i.kind == Index::Kind::kNewAxis || i.kind == Index::Kind::kSlice) ++dim;
+  }
+  return part;
+}
+
+// Gathering ---------------------------------------------------------------------------------------
+
+// All dimensions of x and index but `dim` are broadcast against each other.
+template <class X>
+X take_along_dim(const X& x, const Tensor& index, std::int64_t dim) {
+  const auto position =
+      static_cast<std::int64_t>(detail::fast_wrap_dim(dim, x.sizes().size(), "take_along_dim"));
+  if (x.dim() != index.dim()) {
+    throw ShapeError("take_along_dim: x has shape " + to_string(x.sizes()) + ", index " +
+                     to_string(index.sizes()) + ", needed equal numbers of dimensions");
+  }
+  if (x.dim() == 0) return gather(x, dim, index);
+  Shape x_shape = x.shape();
+  Shape index_shape = index.shape();
+  x_shape[position] = index_shape[position] = 1;
+  const Shape common = broadcast_shapes(x_shape, index_shape, "take_along_dim");
+  x_shape = index_shape = common;
+  x_shape[position] = x.size(position);
+  index_shape[position] = index.size(position);
+  require_dtype("take_along_dim", "index", index, int64);
+  return gather(expand(x, x_shape), position, expand(index, index_shape));
+}
+
+// Similarity --------------------------------------------------------------------------------------
+
+template <class X>
+X normalize(const X& x, double p, std::int64_t dim, double eps) {
+  return x / clamp(norm(x, p, dim, true), eps);
+}
+
+// sum (a / |a|) (b / |b|): dividing first keeps the products of small and of large vectors finite.
+template <class X>
+X cosine_similarity(const X& a, const X& b, std::int64_t dim, double eps) {
+  detail::require_floating("cosine_similarity", a.dtype());
+  detail::require_floating("cosine_similarity", b.dtype());
+  const Shape shape = broadcast_shapes(a.sizes(), b.sizes(), "cosine_similarity");
+  wrap_dim(dim, shape.dim(), "cosine_similarity");
+  return sum(composition::normalize(expand(a, shape), 2, dim, eps) *
+                 composition::normalize(expand(b, shape), 2, dim, eps),
+             dim);
+}
+
+// |a - b + eps| over the last dimension; eps keeps the gradient finite where a == b.
+template <class X>
+X pairwise_distance(const X& a, const X& b, double p, double eps, bool keepdim) {
+  return norm(a - b + eps, p, -1, keepdim);
+}
+
+// The checks of cdist; returns the batch dimensions that a and b have in common.
+template <class X>
+Shape cdist_batch(const X& a, const X& b, double p) {
+  detail::require_floating("cdist", a.dtype());
+  detail::require_floating("cdist", b.dtype());
+  const auto left = a.sizes();
+  const auto right = b.sizes();
+  if (left.size() < 2 || right.size() < 2 || left.back() != right.back()) {
+    throw ShapeError("cdist: got shapes " + to_string(left) + " and " + to_string(right) +
+                     ", needed (..., m, d) and (..., n, d)");
+  }
+  if (!(p >= 0)) throw ValueError("cdist: p is " + std::to_string(p) + ", needed 0 or more");
+  return broadcast_shapes(left.first(left.size() - 2), right.first(right.size() - 2), "cdist");
+}
+
+// (..., rows, d) -> (batches, rows, d)
+template <class X>
+X flat_batches(const X& x, const Shape& batch) {
+  Shape shape = batch;
+  shape.push_back(x.size(-2));
+  shape.push_back(x.size(-1));
+  return reshape(expand(x, shape), {checked_numel(batch, "cdist"), x.size(-2), x.size(-1)});
+}
+
+}  // namespace tapegrad::composition

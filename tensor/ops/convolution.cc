@@ -1,0 +1,57 @@
+// Windows over sequences, and the sums of what overlapping windows hold. Read next:
+// tensor/ops/views.cc.
+#include <tapegrad/tensor/ops/convolution.h>
+
+#include <string>
+
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad {
+
+void Windows::round_up() {
+  if (stride < 1) return;  // check() says so
+  const std::int64_t left = padded() - span();
+  const std::int64_t next = left < 0 ? 0 : count() * stride;
+  if (left <= -stride || left % stride == 0 || next >= before + length) return;
+  after += next + span() - padded();
+}
+
+void Windows::check(const char* operation) const {
+  const std::string start = std::string(operation) + ": ";
+  if (kernel < 1 || stride < 1 || dilation < 1 || before < 0 || after < 0) {
+    throw ValueError(start + "kernel " + std::to_string(kernel) + ", stride " +
+                     std::to_string(stride) + ", padding " + std::to_string(before) +
+                     ", dilation " + std::to_string(dilation) +
+                     ", needed 1 or more, padding 0 or more");
+  }
+  if (padded() >= span()) return;
+  throw ShapeError(start + "a window of " + std::to_string(span()) + " steps does not fit in " +
+                   std::to_string(padded()) + " (length " + std::to_string(length) +
+                   " and padding); pad short sequences to " + std::to_string(span()) + " steps");
+}
+
+Tensor windows_of(const Tensor& x, const Windows& windows, double padding) {
+  const std::int64_t batch = x.size(0);
+  const std::int64_t width = x.size(2);
+  Tensor steps = x.contiguous();
+  if (windows.padded() != windows.length) {
+    steps = full({batch, windows.padded(), width}, padding, x.dtype());
+    narrow(steps, 1, windows.before, windows.length).copy_(x);
+  }
+  return as_strided(
+      steps, {batch, windows.count(), windows.kernel, width},
+      {windows.padded() * width, windows.stride * width, windows.dilation * width, 1});
+}
+
+Tensor sum_of_windows(const Tensor& y, const Windows& windows) {
+  const std::int64_t count = windows.count();
+  Tensor steps = zeros({y.size(0), windows.padded(), y.size(3)}, y.dtype());
+  for (std::int64_t k = 0; k < windows.kernel; ++k) {
+    const std::int64_t first = k * windows.dilation;
+    const std::int64_t end = first + (count - 1) * windows.stride + 1;
+    slice(steps, 1, first, end, windows.stride).add_(select(y, 2, k));
+  }
+  return narrow(steps, 1, windows.before, windows.length);
+}
+
+}  // namespace tapegrad

@@ -4,9 +4,11 @@
 #include <algorithm>
 
 #include <tapegrad/autograd/errors.h>
-#include <tapegrad/autograd/ops.h>
 
 namespace tapegrad {
+
+Variable add(const Variable& a, const Variable& b);  // of autograd/ops.h, for create_graph
+Variable sum_to(const Variable& x, const Shape& shape);
 
 // The walk ----------------------------------------------------------------------------------------
 

@@ -14,7 +14,9 @@
 #include <tapegrad/nn/bilinear.h>
 #include <tapegrad/nn/clone.h>
 #include <tapegrad/nn/convolution.h>
-#include <tapegrad/nn/data/data.h>
+#include <tapegrad/nn/data/dataset.h>
+#include <tapegrad/nn/data/loader.h>
+#include <tapegrad/nn/data/splits.h>
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>

@@ -19,7 +19,7 @@ namespace {
 void predict(const std::string& folder, const std::vector<std::string>& texts) {
   const Trained trained = load(folder);
   const auto answer = [&](const std::string& text) {
-    const tg::Tensor p = probabilities(trained, {trained.example(text)});
+    const tg::Tensor p = probabilities(trained, {trained.ids(text)});
     const auto best = argmax(p).item<std::int64_t>();
     std::cout << trained.labels[static_cast<std::size_t>(best)] << "  " << std::fixed
               << std::setprecision(3) << p.item<double>({0, best}) << "  " << text << std::endl;

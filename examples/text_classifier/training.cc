@@ -19,64 +19,13 @@ std::string bundled(const char* name) {
   return std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/data/" + name;
 }
 
-// Some examples as a rectangle of ids (batch, steps), 0 behind the end of each, and their labels.
-struct Batch {
-  tg::Tensor ids;
-  tg::Tensor labels;
-};
+// Of texts that are only answered for: by length, so that little is padded.
+constexpr tg::nn::DataLoaderOptions kAnswering{.batch_size = 64, .bucket_batches = INT64_MAX};
 
-Batch make_batch(const std::vector<Example>& examples, std::span<const std::int64_t> members) {
-  std::size_t steps = 1;
-  for (const std::int64_t i : members) {
-    steps = std::max(steps, examples[static_cast<std::size_t>(i)].ids.size());
-  }
-  tg::Tensor ids = tg::zeros({members.size(), steps}, tg::int64);
-  tg::Tensor labels = tg::zeros({members.size()}, tg::int64);
-  const std::span<std::int64_t> to = ids.mutable_span<std::int64_t>();
-  const std::span<std::int64_t> classes = labels.mutable_span<std::int64_t>();
-  for (std::size_t row = 0; row < members.size(); ++row) {
-    const Example& example = examples[static_cast<std::size_t>(members[row])];
-    std::ranges::copy(example.ids, to.begin() + static_cast<std::ptrdiff_t>(row * steps));
-    classes[row] = example.label;
-  }
-  return {ids, labels};
-}
-
-// Batches of similar length, so that little is padded: the order is random, then sorted by length
-// within windows of 50 batches, and the batches come in random order again.
-std::vector<std::vector<std::int64_t>> batches_of(const std::vector<Example>& examples,
-                                                  std::int64_t batch, bool shuffled) {
-  const auto count = static_cast<std::int64_t>(examples.size());
-  std::vector<std::int64_t> order =
-      tg::to_vector<std::int64_t>(shuffled ? tg::randperm(count) : tg::arange(count));
-  const std::int64_t window = shuffled ? 50 * batch : count;
-  for (std::int64_t start = 0; start < count; start += window) {
-    std::stable_sort(order.begin() + start, order.begin() + std::min(start + window, count),
-                     [&](std::int64_t a, std::int64_t b) {
-                       return examples[static_cast<std::size_t>(a)].ids.size() <
-                              examples[static_cast<std::size_t>(b)].ids.size();
-                     });
-  }
-  std::vector<std::vector<std::int64_t>> batches;
-  for (std::int64_t start = 0; start < count; start += batch) {
-    batches.emplace_back(order.begin() + start, order.begin() + std::min(start + batch, count));
-  }
-  if (!shuffled) return batches;
-  std::vector<std::vector<std::int64_t>> mixed;
-  for (const std::int64_t i :
-       tg::to_vector<std::int64_t>(tg::randperm(static_cast<std::int64_t>(batches.size())))) {
-    mixed.push_back(std::move(batches[static_cast<std::size_t>(i)]));
-  }
-  return mixed;
-}
-
-std::vector<Example> examples_of(const Trained& trained, const Corpus& corpus) {
-  const std::vector<std::int64_t> labels = label_ids(corpus, trained.labels);
-  std::vector<Example> examples;
-  for (std::size_t i = 0; i < corpus.rows.size(); ++i) {
-    examples.push_back(trained.example(corpus.rows[i].text, labels[i]));
-  }
-  return examples;
+tg::nn::SequenceDataset examples_of(const Trained& trained, const Corpus& corpus) {
+  std::vector<tg::Tensor> texts;
+  for (const Row& row : corpus.rows) texts.push_back(trained.ids(row.text));
+  return {std::move(texts), tg::tensor(label_ids(corpus, trained.labels))};
 }
 
 struct Score {
@@ -84,22 +33,21 @@ struct Score {
   ConfusionMatrix matrix;
 };
 
-Score score(const Trained& trained, const std::vector<Example>& examples) {
+Score score(const Trained& trained, const tg::nn::SequenceDataset& examples) {
   const tg::NoGrad guard;
   trained.model.eval();
   Score result{0, ConfusionMatrix(trained.labels)};
-  for (const std::vector<std::int64_t>& members : batches_of(examples, 64, false)) {
-    const Batch batch = make_batch(examples, members);
-    const tg::Variable logits = trained.model(batch.ids);
+  tg::Generator own(0);  // testing takes nothing from the generator of the training
+  for (const auto& [ids, lengths, labels] : tg::nn::DataLoader(examples, kAnswering, own)) {
+    const tg::Variable logits = trained.model(ids);
     result.loss +=
-        tg::nn::cross_entropy(logits, batch.labels, {.reduction = tg::nn::Reduction::sum})
-            .item<double>();
+        tg::nn::cross_entropy(logits, labels, {.reduction = tg::nn::Reduction::sum}).item<double>();
     const tg::Tensor predicted = argmax(logits.value(), 1);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      result.matrix.add(batch.labels.span<std::int64_t>()[i], predicted.span<std::int64_t>()[i]);
+    for (std::int64_t i = 0; i < labels.size(0); ++i) {
+      result.matrix.add(labels.item<std::int64_t>({i}), predicted.item<std::int64_t>({i}));
     }
   }
-  result.loss /= static_cast<double>(std::max<std::size_t>(examples.size(), 1));
+  result.loss /= static_cast<double>(std::max<std::int64_t>(examples.size(), 1));
   return result;
 }
 
@@ -279,20 +227,20 @@ std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
 }
 
 // One pass over the examples.
-EpochMetrics run_epoch(const Trained& trained, const std::vector<Example>& examples,
+EpochMetrics run_epoch(const Trained& trained,
+                       const tg::nn::DataLoader<tg::nn::SequenceDataset>& loader,
                        tg::optim::Optimizer& optimizer, tg::optim::Schedule* schedule,
                        const TrainSettings& settings, std::int64_t epoch, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   EpochMetrics metrics{.epoch = epoch};
-  const auto count = static_cast<std::int64_t>(examples.size());
+  const std::int64_t count = loader.data().size();
   std::int64_t done = 0;
   std::int64_t correct = 0;
   trained.model.train();
-  for (const std::vector<std::int64_t>& members : batches_of(examples, settings.batch, true)) {
-    const Batch batch = make_batch(examples, members);
+  for (const auto& [ids, lengths, labels] : loader) {
     optimizer.zero_grad();
-    const tg::Variable logits = trained.model(batch.ids);
-    const tg::Variable loss = tg::nn::cross_entropy(logits, batch.labels);
+    const tg::Variable logits = trained.model(ids);
+    const tg::Variable loss = tg::nn::cross_entropy(logits, labels);
     if (!std::isfinite(loss.item<double>())) {
       throw tg::ValueError("train: the loss is " + std::to_string(loss.item<double>()) +
                            " in epoch " + std::to_string(epoch) +
@@ -302,9 +250,9 @@ EpochMetrics run_epoch(const Trained& trained, const std::vector<Example>& examp
     tg::optim::clip_grad_norm(trained.model.parameters(), 5.0);
     optimizer.step();
 
-    const auto size = static_cast<std::int64_t>(members.size());
+    const std::int64_t size = labels.size(0);
     metrics.train_loss += loss.item<double>() * static_cast<double>(size);
-    correct += sum(argmax(logits.value(), 1) == batch.labels).item<std::int64_t>();
+    correct += sum(argmax(logits.value(), 1) == labels).item<std::int64_t>();
     done += size;
     if (schedule != nullptr) {
       schedule->step();
@@ -369,18 +317,18 @@ Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std:
   if (vectors) start_from_vectors(trained, *vectors, settings);
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
 
-  const std::vector<std::int64_t> classes = label_ids(corpus, labels);
-  std::vector<Example> examples;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    examples.push_back(trained.example(ids[i], classes[i]));
-  }
-  std::vector<Example> tests, held;
+  std::vector<tg::Tensor> sequences;
+  for (const std::vector<std::int64_t>& text : ids) sequences.push_back(trained.ids(text));
+  const tg::nn::DataLoader examples(
+      tg::nn::SequenceDataset(std::move(sequences), tg::tensor(label_ids(corpus, labels))),
+      {.batch_size = settings.batch, .shuffle = true, .bucket_batches = 50});
+  std::optional<tg::nn::SequenceDataset> tests, held;
   if (test) tests = examples_of(trained, *test);
   if (held_out) held = examples_of(trained, *held_out);
 
   const std::unique_ptr<tg::optim::Optimizer> optimizer = optimizer_for(trained.model, settings);
   const std::unique_ptr<tg::optim::Schedule> schedule =
-      schedule_for(*optimizer, settings, examples.size());
+      schedule_for(*optimizer, settings, corpus.rows.size());
   std::optional<MetricsLog> log;
   if (!out.empty()) {
     std::filesystem::create_directories(out);
@@ -388,8 +336,8 @@ Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std:
   }
 
   std::cerr << corpus.rows.size() << " texts to train on (" << name(corpus.format) << "), "
-            << tests.size() << " to test, ";
-  if (held_out) std::cerr << held.size() << " held out, ";
+            << (tests ? tests->size() : 0) << " to test, ";
+  if (held) std::cerr << held->size() << " held out, ";
   std::cerr << labels.size() << " classes, " << vocabulary.size() << " words\n" << trained.model;
 
   std::optional<Classifier> best;  // of the epochs so far, by the texts that were held out
@@ -397,19 +345,19 @@ Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std:
   std::int64_t best_epoch = 0;
   {
     Progress progress(std::cerr, progress_options_for_stderr());
-    progress.start("training", *settings.epochs * static_cast<std::int64_t>(examples.size()));
+    progress.start("training", *settings.epochs * examples.data().size());
     for (std::int64_t epoch = 1; epoch <= *settings.epochs; ++epoch) {
       EpochMetrics metrics =
           run_epoch(trained, examples, *optimizer, schedule.get(), settings, epoch, progress);
-      if (!tests.empty()) {
-        const Score result = score(trained, tests);
+      if (tests) {
+        const Score result = score(trained, *tests);
         metrics.test_loss = result.loss;
         metrics.test_accuracy = result.matrix.accuracy();
       }
-      if (held_out) metrics.held_out_loss = score(trained, held).loss;
+      if (held) metrics.held_out_loss = score(trained, *held).loss;
       progress.print(summary(metrics, *settings.epochs));
       if (log) log->write(metrics);
-      if (!held_out) continue;
+      if (!held) continue;
       if (!best || *metrics.held_out_loss < best_loss) {
         best_loss = *metrics.held_out_loss;
         best_epoch = epoch;
@@ -451,11 +399,11 @@ void cross_validate(const TrainSettings& settings, const Corpus& corpus,
 
 }  // namespace
 
-Example Trained::example(std::vector<std::int64_t> ids, std::int64_t label) const {
-  Example result{std::move(ids), label};
+tg::Tensor Trained::ids(std::vector<std::int64_t> ids) const {
+  if (ids.empty()) ids.push_back(Vocabulary::kPadding);
   const auto limit = static_cast<std::size_t>(max_length);
-  if (result.ids.size() > limit) result.ids.resize(limit);
-  return result;
+  if (ids.size() > limit) ids.resize(limit);
+  return tg::tensor(ids);
 }
 
 void train(const TrainSettings& given) {
@@ -493,18 +441,20 @@ void export_onnx(const std::string& folder, const std::string& file) {
 
 void evaluate(const std::string& folder, const std::string& file) {
   const Trained trained = load(folder);
-  const std::vector<Example> examples = examples_of(trained, read_corpus(file));
-  print_report(std::cout, score(trained, examples).matrix, "test");
+  print_report(std::cout, score(trained, examples_of(trained, read_corpus(file))).matrix, "test");
 }
 
-tg::Tensor probabilities(const Trained& trained, const std::vector<Example>& texts) {
+tg::Tensor probabilities(const Trained& trained, std::vector<tg::Tensor> texts) {
   const tg::NoGrad guard;
   trained.model.eval();
-  tg::Tensor result = tg::zeros({texts.size(), trained.labels.size()});
-  for (const std::vector<std::int64_t>& members : batches_of(texts, 64, false)) {
-    const tg::Tensor rows = softmax(trained.model(make_batch(texts, members).ids).value(), 1);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      select(result, 0, members[i]).copy_(select(rows, 0, static_cast<std::int64_t>(i)));
+  const std::int64_t count = std::ssize(texts);
+  tg::Tensor result = tg::zeros({count, std::ssize(trained.labels)});
+  const tg::nn::SequenceDataset numbered(std::move(texts), tg::arange(count));
+  tg::Generator own(0);
+  for (const auto& [ids, lengths, numbers] : tg::nn::DataLoader(numbered, kAnswering, own)) {
+    const tg::Tensor rows = softmax(trained.model(ids).value(), 1);
+    for (std::int64_t i = 0; i < numbers.size(0); ++i) {
+      select(result, 0, numbers.item<std::int64_t>({i})).copy_(select(rows, 0, i));
     }
   }
   return result;

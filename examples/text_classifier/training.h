@@ -42,12 +42,6 @@ struct TrainSettings {
   std::int64_t seed = 0;
 };
 
-// A text as ids, and its class where that is known.
-struct Example {
-  std::vector<std::int64_t> ids;
-  std::int64_t label = 0;
-};
-
 // A trained model with all that is needed to use it.
 struct Trained {
   Classifier model;
@@ -55,11 +49,10 @@ struct Trained {
   std::vector<std::string> labels;
   std::int64_t max_length;
 
-  // Of a text, or of what vocabulary.ids() gives for it.
-  Example example(std::vector<std::int64_t> ids, std::int64_t label = 0) const;
-  Example example(std::string_view text, std::int64_t label = 0) const {
-    return example(vocabulary.ids(text), label);
-  }
+  // A text (steps) as the model reads it, given as it is or as what vocabulary.ids() makes of it:
+  // at most max_length ids, and one of padding for a text without words.
+  tg::Tensor ids(std::vector<std::int64_t> ids) const;
+  tg::Tensor ids(std::string_view text) const { return ids(vocabulary.ids(text)); }
 };
 
 // Trains, reports each epoch on standard error, prints the report on the test file on standard
@@ -82,6 +75,6 @@ Trained load(const std::string& folder);
 void export_onnx(const std::string& folder, const std::string& file);
 
 // Probabilities of all classes, (texts, classes).
-tg::Tensor probabilities(const Trained& trained, const std::vector<Example>& texts);
+tg::Tensor probabilities(const Trained& trained, std::vector<tg::Tensor> texts);
 
 }  // namespace text_classifier

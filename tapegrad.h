@@ -35,7 +35,12 @@
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
 #include <tapegrad/nn/summary.h>
+#include <tapegrad/nn/text/csv.h>
 #include <tapegrad/nn/text/similarity.h>
+#include <tapegrad/nn/text/text_file.h>
+#include <tapegrad/nn/text/tokenizer.h>
+#include <tapegrad/nn/text/utf8.h>
+#include <tapegrad/nn/text/vocabulary.h>
 #include <tapegrad/nn/text/word_vectors.h>
 #include <tapegrad/nn/transformer.h>
 #include <tapegrad/optim/adadelta.h>

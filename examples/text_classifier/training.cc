@@ -1,3 +1,4 @@
+// One model from its vocabulary to its last epoch. Read next: commands.h.
 #include "text_classifier/training.h"
 
 #include <algorithm>
@@ -7,65 +8,117 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
-#include <span>
 #include <sstream>
+#include <utility>
+#include <vector>
 
+#include "text_classifier/evaluation.h"
 #include "text_classifier/progress.h"
 
 namespace text_classifier {
 namespace {
 
-std::string bundled(const char* name) {
-  return std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/data/" + name;
+using tg::nn::Vocabulary;
+
+// Texts -------------------------------------------------------------------------------------------
+
+// These texts, in the order of the file.
+Corpus part_of(const Corpus& corpus, tg::nn::Indices kept) {
+  std::ranges::sort(kept);
+  Corpus part = corpus;
+  part.rows.clear();
+  for (const std::int64_t row : kept) {
+    part.rows.push_back(corpus.rows[static_cast<std::size_t>(row)]);
+  }
+  return part;
 }
 
-// Of texts that are only answered for: by length, so that little is padded.
-constexpr tg::nn::DataLoaderOptions kAnswering{.batch_size = 64, .bucket_batches = INT64_MAX};
-
-tg::nn::SequenceDataset examples_of(const Trained& trained, const Corpus& corpus) {
-  std::vector<tg::Tensor> texts;
-  for (const Row& row : corpus.rows) texts.push_back(trained.ids(row.text));
-  return {std::move(texts), tg::tensor(label_ids(corpus, trained.labels))};
+// The positions of the texts, for what draws some of them.
+tg::nn::TensorDataset<1> rows_of(const Corpus& corpus) {
+  return tg::nn::TensorDataset(tg::arange(std::ssize(corpus.rows)));
 }
 
-struct Score {
-  double loss = 0;
-  ConfusionMatrix matrix;
+// Some of the texts, in the order of the file. They are drawn by a generator of their own, which
+// leaves the first weights of the model as they are.
+void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
+  const std::int64_t rows = std::ssize(corpus.rows);
+  tg::Generator generator(seed);
+  corpus = part_of(corpus, tg::to_vector<std::int64_t>(
+                               narrow(tg::randperm(rows, generator), 0, 0, std::min(count, rows))));
+}
+
+// Takes a tenth of the texts away, drawn by the seed.
+Corpus hold_out_tenth(Corpus& corpus, std::uint64_t seed) {
+  const std::int64_t rows = std::ssize(corpus.rows);
+  if (rows < 2) {
+    throw tg::ValueError("train: --patience holds out a tenth of the texts, needed at least 2");
+  }
+  const std::int64_t held = (rows + 9) / 10;
+  tg::Generator generator(seed);
+  const auto [rest, tenth] = tg::nn::random_split(rows_of(corpus), {rows - held, held}, generator);
+  Corpus held_out = part_of(corpus, tenth.indices());
+  corpus = part_of(corpus, rest.indices());
+  return held_out;
+}
+
+// Words -------------------------------------------------------------------------------------------
+
+// The words by their ids. Padding has no name: its vector stays 0, whatever a file may hold.
+std::vector<std::string> names_in(const Vocabulary& vocabulary) {
+  std::vector<std::string> words = vocabulary.words();
+  words[Vocabulary::kPadding].clear();
+  return words;
+}
+
+// Those of a file with vectors that a text could have as tokens.
+std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
+  std::vector<std::string> tokens;
+  for (const std::string& word : words) {
+    if (tg::nn::tokenize(word) == std::vector<std::string>{word}) tokens.push_back(word);
+  }
+  return tokens;
+}
+
+// What the training texts are made of.
+struct Words {
+  Vocabulary vocabulary;
+  std::vector<std::vector<std::int64_t>> ids;  // of each text
+  std::optional<tg::nn::WordVectors> vectors;  // of some of them, to start from
 };
 
-Score score(const Trained& trained, const tg::nn::SequenceDataset& examples) {
-  const tg::NoGrad guard;
-  trained.model.eval();
-  Score result{0, ConfusionMatrix(trained.labels)};
-  tg::Generator own(0);  // testing takes nothing from the generator of the training
-  for (const auto& [ids, lengths, labels] : tg::nn::DataLoader(examples, kAnswering, own)) {
-    const tg::Variable logits = trained.model(ids);
-    result.loss +=
-        tg::nn::cross_entropy(logits, labels, {.reduction = tg::nn::Reduction::sum}).item<double>();
-    const tg::Tensor predicted = argmax(logits.value(), 1);
-    for (std::int64_t i = 0; i < labels.size(0); ++i) {
-      result.matrix.add(labels.item<std::int64_t>({i}), predicted.item<std::int64_t>({i}));
-    }
+Words read_words(const Corpus& corpus, const TrainSettings& settings) {
+  std::vector<std::vector<std::string>> texts;
+  for (const Row& row : corpus.rows) texts.push_back(tg::nn::tokenize(row.text));
+  std::optional<tg::nn::WordVectors> vectors;
+  std::vector<std::string> more;
+  if (settings.all_vectors) {
+    vectors = tg::nn::load_word_vectors(settings.vectors, {.strict = true});
+    more = tokens_among(vectors->words());
   }
-  result.loss /= static_cast<double>(std::max<std::int64_t>(examples.size(), 1));
-  return result;
+  auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = settings.ngrams},
+                                                        settings.min_count, more);
+  if (!settings.vectors.empty() && !vectors) {
+    vectors = tg::nn::load_word_vectors(settings.vectors,
+                                        {.vocabulary = names_in(vocabulary), .strict = true});
+  }
+  return {vocabulary, std::move(ids), vectors};
 }
 
-// Settings that did well on a tenth of TREC's training questions, held out.
-double learning_rate(const TrainSettings& settings) {
-  if (settings.lr) return *settings.lr;
-  if (settings.optimizer == "sgd") return 3.0;
-  if (settings.model.arch == "bag") return 0.005;
-  return settings.model.arch == "attention" ? 0.001 : 0.002;
+void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bool freeze_known) {
+  tg::nn::Embedding& embedding = trained.model.embedding;
+  tg::Tensor table = embedding.weight.value().clone();
+  const std::vector<std::int64_t> known =
+      tg::nn::copy_known_rows(vectors, names_in(trained.vocabulary), table);
+  embedding.weight.set_value(table);
+  if (freeze_known) embedding.freeze_rows(known);
+  const tg::nn::WordVectorsReport& report = vectors.report();
+  std::cerr << "vectors: " << known.size() << " of " << trained.vocabulary.size()
+            << " words found (" << name(report.format) << ", " << report.entries
+            << " vectors read, " << report.duplicates << " duplicates, " << report.skipped
+            << " skipped, " << report.not_utf8 << " not UTF-8)\n";
 }
 
-// About 1,700 steps, but 10 passes at least and 100 at most.
-std::int64_t number_of_epochs(const TrainSettings& settings, std::size_t texts) {
-  const std::int64_t steps =
-      (static_cast<std::int64_t>(texts) + settings.batch - 1) / settings.batch;
-  return settings.epochs.value_or(
-      std::clamp<std::int64_t>(1700 / std::max<std::int64_t>(steps, 1), 10, 100));
-}
+// Steps -------------------------------------------------------------------------------------------
 
 std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
                                                     const TrainSettings& settings) {
@@ -77,15 +130,13 @@ std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
                                            tg::optim::AdamOptions{.lr = learning_rate(settings)});
 }
 
-// What turns the rate, a step for each batch; null: it falls to 0 in a straight line, as run_epoch
-// does it.
+// What changes the rate after each batch; null: it falls to 0 in a straight line, as
+// Training::run_epoch() does it.
 std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimizer,
                                                   const TrainSettings& settings,
                                                   std::size_t texts) {
   namespace optim = tg::optim;
-  const std::int64_t batches =
-      (static_cast<std::int64_t>(texts) + settings.batch - 1) / settings.batch;
-  const std::int64_t steps = *settings.epochs * batches;
+  const std::int64_t steps = *settings.epochs * steps_of_epoch(settings, texts);
   if (settings.schedule == "linear" || steps == 0) return nullptr;
   if (settings.schedule == "warm-up") {
     return std::make_unique<optim::LinearLR>(
@@ -105,111 +156,29 @@ std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimize
   return std::make_unique<optim::ConstantLR>(optimizer, optim::ConstantLROptions{.factor = 1});
 }
 
-// The words by their ids. Padding has no name: its vector stays 0, whatever a file may hold.
-std::vector<std::string> words_of(const Vocabulary& vocabulary) {
-  std::vector<std::string> words = {""};
-  for (std::int64_t id = Vocabulary::kUnknown; id < vocabulary.size(); ++id) {
-    words.emplace_back(vocabulary.word(id));
+// The epoch with the smallest loss on the texts that were held out.
+class BestEpoch {
+ public:
+  // False once `patience` epochs in a row were not better.
+  bool look_at(const EpochMetrics& metrics, const Classifier& model, std::int64_t patience) {
+    if (model_ && !(*metrics.held_out_loss < loss_)) return metrics.epoch - epoch_ < patience;
+    loss_ = *metrics.held_out_loss;
+    epoch_ = metrics.epoch;
+    model_.emplace(tg::nn::clone(model));
+    return true;
   }
-  return words;
-}
 
-// Those of a file with vectors that a text could have as tokens.
-std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
-  std::vector<std::string> tokens;
-  for (const std::string& word : words) {
-    if (tokenize(word) == std::vector<std::string>{word}) tokens.push_back(word);
+  void restore(Classifier& model) const {
+    if (!model_) return;
+    std::cerr << "epoch " << epoch_ << " is kept\n";
+    model.load_state_dict(model_->state_dict());
   }
-  return tokens;
-}
 
-void start_from_vectors(const Trained& trained, const tg::nn::WordVectors& vectors,
-                        const TrainSettings& settings) {
-  const tg::nn::Embedding& embedding = trained.model.embedding;
-  tg::Tensor table = embedding.weight.value().clone();
-  const std::vector<std::int64_t> known =
-      tg::nn::copy_known_rows(vectors, words_of(trained.vocabulary), table);
-  embedding.weight.set_value(table);
-  if (settings.freeze_known) embedding.freeze_rows(known);
-  const tg::nn::WordVectorsReport& report = vectors.report();
-  std::cerr << "vectors: " << known.size() << " of " << trained.vocabulary.size()
-            << " words found (" << name(report.format) << ", " << report.entries
-            << " vectors read, " << report.duplicates << " duplicates, " << report.skipped
-            << " skipped, " << report.not_utf8 << " not UTF-8)\n";
-}
-
-// These texts, in the order of the file.
-Corpus part_of(const Corpus& corpus, tg::nn::Indices kept) {
-  std::ranges::sort(kept);
-  Corpus part = corpus;
-  part.rows.clear();
-  for (const std::int64_t row : kept) {
-    part.rows.push_back(corpus.rows[static_cast<std::size_t>(row)]);
-  }
-  return part;
-}
-
-// Some of the texts, in the order of the file. The numbers that draw them are not those that the
-// model begins with.
-void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
-  const auto rows = static_cast<std::int64_t>(corpus.rows.size());
-  tg::Generator generator(seed);
-  corpus = part_of(corpus, tg::to_vector<std::int64_t>(
-                               narrow(tg::randperm(rows, generator), 0, 0, std::min(count, rows))));
-}
-
-void check_combination(const TrainSettings& settings) {
-  const std::string& arch = settings.model.arch;
-  if (settings.pool && !has_states(arch)) {
-    throw tg::ValueError("train: --pool is about the states at the words, and " + arch +
-                         " has none; needed --arch rnn, lstm, gru or attention");
-  }
-  if (settings.layers && !has_states(arch)) {
-    throw tg::ValueError("train: --layers is for networks of several layers, and " + arch +
-                         " has one; needed --arch rnn, lstm, gru or attention");
-  }
-  if (settings.model.bidirectional && !is_recurrent(arch)) {
-    throw tg::ValueError("train: --bidirectional is for networks that read backwards too, and " +
-                         arch + " does not; needed --arch rnn, lstm or gru");
-  }
-  if (settings.heads && arch != "attention") {
-    throw tg::ValueError("train: --heads divides the states of attention, and " + arch +
-                         " has none; needed --arch attention");
-  }
-  if (arch == "attention" && settings.max_length > kMostPositions) {
-    throw tg::ValueError("train: --max-length is " + std::to_string(settings.max_length) +
-                         ", needed " + std::to_string(kMostPositions) +
-                         " or less: attention tells no more places apart");
-  }
-  if (settings.filters && arch != "cnn") {
-    throw tg::ValueError("train: --filters is about convolutions, and " + arch +
-                         " has none; needed --arch cnn");
-  }
-  if (settings.freeze_known && settings.vectors.empty()) {
-    throw tg::ValueError(
-        "train: --freeze-known freezes the words that --vectors FILE knows; "
-        "needed that file too");
-  }
-  if (settings.all_vectors && settings.vectors.empty()) {
-    throw tg::ValueError(
-        "train: --all-vectors takes every word that --vectors FILE holds; needed that file too");
-  }
-  if (settings.freeze_known && settings.freeze_embeddings) {
-    throw tg::ValueError(
-        "train: --freeze-embeddings freezes all word vectors, --freeze-known "
-        "some of them; needed one of the two");
-  }
-  if (settings.folds && !settings.test.empty()) {
-    throw tg::ValueError(
-        "train: --folds tests on parts of the training texts, --test on others; needed one of the "
-        "two");
-  }
-  if (settings.model.sparse && settings.freeze_embeddings) {
-    throw tg::ValueError(
-        "train: --sparse is about steps of the word vectors, and --freeze-embeddings "
-        "takes none; needed one of the two");
-  }
-}
+ private:
+  std::optional<Classifier> model_;
+  double loss_ = 0;
+  std::int64_t epoch_ = 0;
+};
 
 std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
   std::ostringstream text;
@@ -226,166 +195,175 @@ std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
   return text.str();
 }
 
-// One pass over the examples.
-EpochMetrics run_epoch(const Trained& trained,
-                       const tg::nn::DataLoader<tg::nn::SequenceDataset>& loader,
-                       tg::optim::Optimizer& optimizer, tg::optim::Schedule* schedule,
-                       const TrainSettings& settings, std::int64_t epoch, Progress& progress) {
-  const auto begin = std::chrono::steady_clock::now();
-  EpochMetrics metrics{.epoch = epoch};
-  const std::int64_t count = loader.data().size();
-  std::int64_t done = 0;
-  std::int64_t correct = 0;
-  trained.model.train();
-  for (const auto& [ids, lengths, labels] : loader) {
-    optimizer.zero_grad();
-    const tg::Variable logits = trained.model(ids);
+// Texts as the model reads them; the last two where there are such.
+struct Examples {
+  tg::nn::SequenceDataset train;
+  std::optional<tg::nn::SequenceDataset> test = std::nullopt;
+  std::optional<tg::nn::SequenceDataset> held_out = std::nullopt;
+};
+
+// A model, and all that moves it through the epochs. What it refers to must outlive it.
+class Training {
+ public:
+  Training(Trained& trained, const Examples& examples, const TrainSettings& settings)
+      : trained_(trained),
+        examples_(examples),
+        settings_(settings),
+        loader_(examples.train,
+                {.batch_size = settings.batch, .shuffle = true, .bucket_batches = 50}),
+        optimizer_(optimizer_for(trained.model, settings)),
+        schedule_(
+            schedule_for(*optimizer_, settings, static_cast<std::size_t>(examples.train.size()))) {}
+
+  // All epochs, or as many as settings.patience asks for; then the best one is kept.
+  void run(std::optional<MetricsLog>& log) {
+    BestEpoch best;
+    {
+      Progress progress(std::cerr, progress_options_for_stderr());
+      progress.start("training", *settings_.epochs * examples_.train.size());
+      for (std::int64_t epoch = 1; epoch <= *settings_.epochs; ++epoch) {
+        EpochMetrics metrics = run_epoch(epoch, progress);
+        test(metrics);
+        progress.print(summary(metrics, *settings_.epochs));
+        if (log) log->write(metrics);
+        if (settings_.patience && !best.look_at(metrics, trained_.model, *settings_.patience)) {
+          break;
+        }
+      }
+    }
+    best.restore(trained_.model);
+    trained_.model.eval();
+  }
+
+ private:
+  // One pass over the examples.
+  EpochMetrics run_epoch(std::int64_t epoch, Progress& progress) {
+    const auto begin = std::chrono::steady_clock::now();
+    EpochMetrics metrics{.epoch = epoch};
+    const std::int64_t count = examples_.train.size();
+    const std::string title =
+        "epoch " + std::to_string(epoch) + '/' + std::to_string(*settings_.epochs);
+    std::int64_t done = 0;
+    std::int64_t correct = 0;
+    trained_.model.train();
+    for (const auto& [ids, lengths, labels] : loader_) {
+      const auto [loss, logits] = step(ids, labels, epoch);
+      metrics.train_loss += loss * static_cast<double>(labels.size(0));
+      correct += sum(argmax(logits, 1) == labels).template item<std::int64_t>();
+      done += labels.size(0);
+      const std::int64_t passed = (epoch - 1) * count + done;
+      change_rate(static_cast<double>(passed) / static_cast<double>(*settings_.epochs * count));
+      progress.update(passed, title);
+    }
+    metrics.train_loss /= static_cast<double>(count);
+    metrics.train_accuracy = static_cast<double>(correct) / static_cast<double>(count);
+    metrics.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return metrics;
+  }
+
+  void test(EpochMetrics& metrics) {
+    if (examples_.test) {
+      const Score result = score(trained_, *examples_.test);
+      metrics.test_loss = result.loss;
+      metrics.test_accuracy = result.matrix.accuracy();
+    }
+    if (examples_.held_out) metrics.held_out_loss = score(trained_, *examples_.held_out).loss;
+  }
+
+  struct Step {
+    double loss;
+    tg::Tensor logits;
+  };
+
+  Step step(const tg::Tensor& ids, const tg::Tensor& labels, std::int64_t epoch) {
+    optimizer_->zero_grad();
+    const tg::Variable logits = trained_.model(ids);
     const tg::Variable loss = tg::nn::cross_entropy(logits, labels);
-    if (!std::isfinite(loss.item<double>())) {
-      throw tg::ValueError("train: the loss is " + std::to_string(loss.item<double>()) +
-                           " in epoch " + std::to_string(epoch) +
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) {
+      throw tg::ValueError("train: the loss is " + std::to_string(value) + " in epoch " +
+                           std::to_string(epoch) +
                            ", needed a finite one; no model is saved; lower --lr");
     }
     loss.backward();
-    tg::optim::clip_grad_norm(trained.model.parameters(), 5.0);
-    optimizer.step();
-
-    const std::int64_t size = labels.size(0);
-    metrics.train_loss += loss.item<double>() * static_cast<double>(size);
-    correct += sum(argmax(logits.value(), 1) == labels).item<std::int64_t>();
-    done += size;
-    if (schedule != nullptr) {
-      schedule->step();
-    } else {  // the rate falls to 0 in a straight line over the whole run
-      const double passed = static_cast<double>((epoch - 1) * count + done) /
-                            static_cast<double>(*settings.epochs * count);
-      optimizer.set_lr(learning_rate(settings) * (1 - passed));
-    }
-    progress.update((epoch - 1) * count + done,
-                    "epoch " + std::to_string(epoch) + '/' + std::to_string(*settings.epochs));
+    tg::optim::clip_grad_norm(trained_.model.parameters(), 5.0);
+    optimizer_->step();
+    return {value, logits.value()};
   }
-  metrics.train_loss /= static_cast<double>(count);
-  metrics.train_accuracy = static_cast<double>(correct) / static_cast<double>(count);
-  metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return metrics;
-}
+
+  // `passed` is the share of the whole run.
+  void change_rate(double passed) {
+    if (schedule_ != nullptr) {
+      schedule_->step();
+    } else {
+      optimizer_->set_lr(learning_rate(settings_) * (1 - passed));
+    }
+  }
+
+  Trained& trained_;
+  const Examples& examples_;
+  const TrainSettings& settings_;
+  tg::nn::DataLoader<tg::nn::SequenceDataset> loader_;
+  std::unique_ptr<tg::optim::Optimizer> optimizer_;
+  std::unique_ptr<tg::optim::Schedule> schedule_;
+};
+
+// A whole run -------------------------------------------------------------------------------------
 
 struct Finished {
   Trained trained;
   ModelSettings settings;
 };
 
-// One model, from its vocabulary to its last epoch. The metrics go into the folder `out`, which is
-// made once everything is known to be fine; empty: nowhere.
+// One model. The metrics go into the folder `out`, which is made once everything is known to be
+// fine; empty: nowhere.
 Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std::string>& labels,
                    const std::optional<Corpus>& test, const std::string& out) {
   const auto seed = static_cast<std::uint64_t>(settings.seed);
   std::optional<Corpus> held_out;
-  if (settings.patience) {  // a tenth, drawn by the seed
-    const auto rows = static_cast<std::int64_t>(corpus.rows.size());
-    if (rows < 2) {
-      throw tg::ValueError("train: --patience holds out a tenth of the texts, needed at least 2");
-    }
-    const std::int64_t held = (rows + 9) / 10;
-    tg::Generator generator(seed);
-    const auto [rest, tenth] = tg::nn::random_split(tg::nn::TensorDataset(tg::arange(rows)),
-                                                    {rows - held, held}, generator);
-    held_out = part_of(corpus, tenth.indices());
-    corpus = part_of(corpus, rest.indices());
-  }
-  const Tokenizer tokenizer{.longest_ngram = settings.ngrams};
-  std::vector<std::vector<std::string>> texts;
-  for (const Row& row : corpus.rows) texts.push_back(tokenize(row.text));
-  std::optional<tg::nn::WordVectors> vectors;
-  std::vector<std::string> more;
-  if (settings.all_vectors) {
-    vectors = tg::nn::load_word_vectors(settings.vectors, {.strict = true});
-    more = tokens_among(vectors->words());
-  }
-  const auto [vocabulary, ids] = Vocabulary::number(texts, tokenizer, settings.min_count, more);
-  if (!settings.vectors.empty() && !vectors) {
-    vectors = tg::nn::load_word_vectors(settings.vectors,
-                                        {.vocabulary = words_of(vocabulary), .strict = true});
-  }
-  if (vectors) settings.model.dim = vectors->dim();
+  if (settings.patience) held_out = hold_out_tenth(corpus, seed);
+  const Words words = read_words(corpus, settings);
+  if (words.vectors) settings.model.dim = words.vectors->dim();
   settings.epochs = number_of_epochs(settings, corpus.rows.size());
-  settings.model.vocabulary = vocabulary.size();
-  settings.model.classes = static_cast<std::int64_t>(labels.size());
+  settings.model.vocabulary = words.vocabulary.size();
+  settings.model.classes = std::ssize(labels);
 
   tg::manual_seed(seed);
-  const Trained trained{Classifier(settings.model), vocabulary, labels, settings.max_length};
-  if (vectors) start_from_vectors(trained, *vectors, settings);
+  Trained trained{Classifier(settings.model), words.vocabulary, labels, settings.max_length};
+  if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
 
-  std::vector<tg::Tensor> sequences;
-  for (const std::vector<std::int64_t>& text : ids) sequences.push_back(trained.ids(text));
-  const tg::nn::DataLoader examples(
-      tg::nn::SequenceDataset(std::move(sequences), tg::tensor(label_ids(corpus, labels))),
-      {.batch_size = settings.batch, .shuffle = true, .bucket_batches = 50});
-  std::optional<tg::nn::SequenceDataset> tests, held;
-  if (test) tests = examples_of(trained, *test);
-  if (held_out) held = examples_of(trained, *held_out);
+  std::vector<tg::Tensor> texts;
+  for (const std::vector<std::int64_t>& ids : words.ids) texts.push_back(trained.ids(ids));
+  Examples examples{.train = {std::move(texts), tg::tensor(label_ids(corpus, labels))}};
+  if (test) examples.test = examples_of(trained, *test);
+  if (held_out) examples.held_out = examples_of(trained, *held_out);
 
-  const std::unique_ptr<tg::optim::Optimizer> optimizer = optimizer_for(trained.model, settings);
-  const std::unique_ptr<tg::optim::Schedule> schedule =
-      schedule_for(*optimizer, settings, corpus.rows.size());
+  Training training(trained, examples, settings);
   std::optional<MetricsLog> log;
   if (!out.empty()) {
     std::filesystem::create_directories(out);
     log.emplace(out + "/metrics.jsonl");
   }
-
   std::cerr << corpus.rows.size() << " texts to train on (" << name(corpus.format) << "), "
-            << (tests ? tests->size() : 0) << " to test, ";
-  if (held) std::cerr << held->size() << " held out, ";
-  std::cerr << labels.size() << " classes, " << vocabulary.size() << " words\n" << trained.model;
-
-  std::optional<Classifier> best;  // of the epochs so far, by the texts that were held out
-  double best_loss = 0;
-  std::int64_t best_epoch = 0;
-  {
-    Progress progress(std::cerr, progress_options_for_stderr());
-    progress.start("training", *settings.epochs * examples.data().size());
-    for (std::int64_t epoch = 1; epoch <= *settings.epochs; ++epoch) {
-      EpochMetrics metrics =
-          run_epoch(trained, examples, *optimizer, schedule.get(), settings, epoch, progress);
-      if (tests) {
-        const Score result = score(trained, *tests);
-        metrics.test_loss = result.loss;
-        metrics.test_accuracy = result.matrix.accuracy();
-      }
-      if (held) metrics.held_out_loss = score(trained, *held).loss;
-      progress.print(summary(metrics, *settings.epochs));
-      if (log) log->write(metrics);
-      if (!held) continue;
-      if (!best || *metrics.held_out_loss < best_loss) {
-        best_loss = *metrics.held_out_loss;
-        best_epoch = epoch;
-        best.emplace(tg::nn::clone(trained.model));
-      } else if (epoch - best_epoch >= *settings.patience) {
-        break;
-      }
-    }
-  }
-  if (best) {
-    std::cerr << "epoch " << best_epoch << " is kept\n";
-    trained.model.load_state_dict(best->state_dict());
-  }
-  trained.model.eval();
+            << (test ? test->rows.size() : 0) << " to test, ";
+  if (held_out) std::cerr << held_out->rows.size() << " held out, ";
+  std::cerr << labels.size() << " classes, " << words.vocabulary.size() << " words\n"
+            << trained.model;
+  training.run(log);
   return {trained, settings.model};
 }
 
 void cross_validate(const TrainSettings& settings, const Corpus& corpus,
                     const std::vector<std::string>& labels) {
   tg::Generator generator(static_cast<std::uint64_t>(settings.seed));
-  const tg::nn::TensorDataset rows(tg::arange(static_cast<std::int64_t>(corpus.rows.size())));
   std::vector<double> accuracies;
-  for (const auto& [rest, part] : tg::nn::k_folds(rows, *settings.folds, generator)) {
-    const Finished model =
+  for (const auto& [rest, part] : tg::nn::k_folds(rows_of(corpus), *settings.folds, generator)) {
+    auto [trained, model] =
         train_one(settings, part_of(corpus, rest.indices()), labels, std::nullopt, "");
     const Corpus tested = part_of(corpus, part.indices());
-    accuracies.push_back(
-        score(model.trained, examples_of(model.trained, tested)).matrix.accuracy());
+    accuracies.push_back(score(trained, examples_of(trained, tested)).matrix.accuracy());
     std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  accuracy "
               << std::fixed << std::setprecision(3) << accuracies.back()
               << " (n=" << tested.rows.size() << ")\n"
@@ -399,26 +377,8 @@ void cross_validate(const TrainSettings& settings, const Corpus& corpus,
 
 }  // namespace
 
-tg::Tensor Trained::ids(std::vector<std::int64_t> ids) const {
-  if (ids.empty()) ids.push_back(Vocabulary::kPadding);
-  const auto limit = static_cast<std::size_t>(max_length);
-  if (ids.size() > limit) ids.resize(limit);
-  return tg::tensor(ids);
-}
-
 void train(const TrainSettings& given) {
-  TrainSettings settings = given;
-  if (settings.train.empty()) {
-    settings.train = bundled("questions_train.tsv");
-    if (settings.test.empty() && !settings.folds) settings.test = bundled("questions_test.tsv");
-  }
-
-  if (settings.pool) settings.model.pool = *settings.pool;
-  if (settings.layers) settings.model.layers = *settings.layers;
-  if (settings.filters) settings.model.filters = *settings.filters;
-  if (settings.heads) settings.model.heads = *settings.heads;
-  check_combination(settings);
-
+  const TrainSettings settings = checked(given);
   // Everything is read before anything is written.
   Corpus corpus = read_corpus(settings.train);
   const std::vector<std::string> labels = label_names(corpus);
@@ -428,36 +388,10 @@ void train(const TrainSettings& given) {
   if (settings.folds) return cross_validate(settings, corpus, labels);
   std::optional<Corpus> test;
   if (!settings.test.empty()) test = read_corpus(settings.test);
-  const auto [trained, model] = train_one(settings, corpus, labels, test, settings.out);
+  auto [trained, model] = train_one(settings, corpus, labels, test, settings.out);
   save(trained, model, settings.out);
   std::cerr << "model saved in " << settings.out << '\n';
   if (test) print_report(std::cout, score(trained, examples_of(trained, *test)).matrix, "test");
-}
-
-void export_onnx(const std::string& folder, const std::string& file) {
-  load(folder).model.onnx().save(file);
-  std::cerr << "model written to " << file << '\n';
-}
-
-void evaluate(const std::string& folder, const std::string& file) {
-  const Trained trained = load(folder);
-  print_report(std::cout, score(trained, examples_of(trained, read_corpus(file))).matrix, "test");
-}
-
-tg::Tensor probabilities(const Trained& trained, std::vector<tg::Tensor> texts) {
-  const tg::NoGrad guard;
-  trained.model.eval();
-  const std::int64_t count = std::ssize(texts);
-  tg::Tensor result = tg::zeros({count, std::ssize(trained.labels)});
-  const tg::nn::SequenceDataset numbered(std::move(texts), tg::arange(count));
-  tg::Generator own(0);
-  for (const auto& [ids, lengths, numbers] : tg::nn::DataLoader(numbered, kAnswering, own)) {
-    const tg::Tensor rows = softmax(trained.model(ids).value(), 1);
-    for (std::int64_t i = 0; i < numbers.size(0); ++i) {
-      select(result, 0, numbers.item<std::int64_t>({i})).copy_(select(rows, 0, i));
-    }
-  }
-  return result;
 }
 
 }  // namespace text_classifier

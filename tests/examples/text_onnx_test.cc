@@ -12,7 +12,7 @@
 #include "python.h"
 #include "tensor/temporary_folder.h"
 #include "text_classifier/corpus.h"
-#include "text_classifier/training.h"
+#include "text_classifier/evaluation.h"
 
 using namespace text_classifier;
 using tapegrad::test::TemporaryFolder;
@@ -63,7 +63,7 @@ TEST_CASE("text_classifier exports every architecture as others compute it", "[t
         "'");
     run("export --model '" + folder + "' --onnx '" + files.file(model.name + ".onnx") + "'");
 
-    const Trained trained = load(folder);
+    Trained trained = load(folder);
     std::vector<tg::Tensor> texts = {trained.ids(""), trained.ids("Who?")};
     for (std::size_t i = 0; i < 30; ++i) texts.push_back(trained.ids(corpus.rows[4 * i].text));
     tg::save_npz(files.file(model.name + ".npz"),

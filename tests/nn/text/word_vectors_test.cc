@@ -17,7 +17,7 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
-#include "examples/text_files.h"
+#include "nn/text/text_files.h"
 #include "tensor/expect.h"
 #include "tensor/temporary_folder.h"
 

@@ -1,4 +1,4 @@
-// Deciding the format, and reading each of the four. Read next: tokenizer.h.
+// Deciding the format, and reading each of the four. Read next: model.h.
 #include "corpus.h"
 
 #include <algorithm>

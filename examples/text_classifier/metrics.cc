@@ -1,4 +1,4 @@
-// Scores, tables and metrics.jsonl. Read next: progress.h.
+// Scores, tables and metrics.jsonl. Read next: evaluation.h.
 #include "metrics.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The scraps of HTML in AG News, taken out. Declared in corpus.h. Read next: metrics.h.
+// The scraps of HTML in AG News, taken out. Declared in corpus.h. Read next: model.h.
 #include <array>
 #include <charconv>
 #include <utility>

@@ -1,5 +1,5 @@
 // The folder of a trained model: weights, vocabulary, settings. Each file is checked against the
-// others when they are read. Read next: evaluation.h.
+// others when they are read. Read next: metrics.h.
 #include "text_classifier/trained.h"
 
 #include <tapegrad/tensor/io/file_io.h>

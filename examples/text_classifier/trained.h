@@ -1,5 +1,5 @@
 // A trained model with all that is needed to use it, and the folder that keeps it.
-// Read next: evaluation.h.
+// Read next: metrics.h.
 #pragma once
 
 #include <tapegrad/nn/text/vocabulary.h>

@@ -1,4 +1,4 @@
-// Training. Read next: commands.h.
+// Training. Read next: trainer.h.
 #pragma once
 
 #include "text_classifier/settings.h"

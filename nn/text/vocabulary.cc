@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <utility>
 
 #include <tapegrad/nn/text/text_file.h>
@@ -73,11 +74,10 @@ class Counts {
   std::string_view token(const Entry& entry) const { return met_.word(entry.number); }
   std::size_t size() const { return entries_.size(); }
 
-  // Of equal counts, the one that was met first comes first.
-  std::vector<Entry> by_falling_count() const {
-    std::vector<Entry> sorted = entries_;
-    std::ranges::stable_sort(sorted, std::ranges::greater(), &Entry::count);
-    return sorted;
+  // Takes the entries out. Of equal counts, the one that was met first comes first.
+  std::vector<Entry> take_by_falling_count() {
+    std::ranges::stable_sort(entries_, std::ranges::greater(), &Entry::count);
+    return std::move(entries_);
   }
 
  private:
@@ -127,7 +127,7 @@ Vocabulary::Encoded Vocabulary::build_and_encode(std::span<const std::vector<std
   kept->insert(kUnknownWord);
   constexpr std::int64_t kLeftOut = -1;
   std::vector<std::int64_t> id_of(counts.size());
-  for (const Counts::Entry& entry : counts.by_falling_count()) {
+  for (const Counts::Entry& entry : counts.take_by_falling_count()) {
     const std::string_view token = counts.token(entry);
     std::int64_t& id = id_of[static_cast<std::size_t>(entry.number)];
     if (entry.count >= min_count || entry.is_kept) {

@@ -20,7 +20,9 @@
 #include <tapegrad/nn/bilinear.h>
 #include <tapegrad/nn/clone.h>
 #include <tapegrad/nn/convolution.h>
-#include <tapegrad/nn/data/data.h>
+#include <tapegrad/nn/data/dataset.h>
+#include <tapegrad/nn/data/loader.h>
+#include <tapegrad/nn/data/splits.h>
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
@@ -39,7 +41,12 @@
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
 #include <tapegrad/nn/summary.h>
+#include <tapegrad/nn/text/csv.h>
 #include <tapegrad/nn/text/similarity.h>
+#include <tapegrad/nn/text/text_file.h>
+#include <tapegrad/nn/text/tokenizer.h>
+#include <tapegrad/nn/text/utf8.h>
+#include <tapegrad/nn/text/vocabulary.h>
 #include <tapegrad/nn/text/word_vectors.h>
 #include <tapegrad/nn/transformer.h>
 #include <tapegrad/optim/adadelta.h>

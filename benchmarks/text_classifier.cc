@@ -19,11 +19,12 @@
 #include <string>
 #include <vector>
 
+#include <tapegrad/nn/text/tokenizer.h>
+
 #include "fasttext.h"
 #include "measure.h"
 #include "process.h"
 #include "text_classifier/corpus.h"
-#include "text_classifier/tokenizer.h"
 
 namespace {
 
@@ -60,7 +61,7 @@ void prepare(const std::string& from, const std::string& to) {
   std::ofstream file(to);
   for (const text_classifier::Row& row : text_classifier::read_corpus(from).rows) {
     file << "__label__" << row.label;
-    for (const std::string& token : text_classifier::tokenize(row.text)) file << ' ' << token;
+    for (const std::string& token : tapegrad::nn::tokenize(row.text)) file << ' ' << token;
     file << '\n';
   }
 }

@@ -61,10 +61,6 @@ struct EmbeddingOptions {
   std::optional<double> lora_alpha = std::nullopt;  // lora_rank, so that the factor is 1
 };
 
-class WordVectors;
-struct FromWordVectorsOptions;
-struct PretrainedEmbedding;
-
 // (...) int64 ids -> (..., embedding_dim). The gradient of the table is row-sparse: a training step
 // costs what the batch holds, not what the vocabulary holds.
 //
@@ -79,17 +75,8 @@ class Embedding : public Module {
   Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options = {});
 
   // A table with these rows (copied), frozen unless told otherwise. ShapeError unless vectors are
-  // 2-d and floating-point.
+  // 2-d and floating-point. For vectors of words, see from_pretrained() in nn/text/word_vectors.h.
   static Embedding from_pretrained(const Tensor& vectors, EmbeddingOptions options = {});
-
-  // A table whose row i is the vector of vocabulary[i], or is drawn if there is none: see
-  // nn/text/word_vectors.h. ValueError for a padding_idx out of range, for options that exclude
-  // each other, and if no word at all is known where options.unknown asks what known rows are like.
-  static PretrainedEmbedding from_pretrained(const WordVectors& vectors,
-                                             const std::vector<std::string>& vocabulary);
-  static PretrainedEmbedding from_pretrained(const WordVectors& vectors,
-                                             const std::vector<std::string>& vocabulary,
-                                             const FromWordVectorsOptions& options);
 
   // IndexError naming position, id and number of rows for an id out of range.
   Variable operator()(const Tensor& ids) const;

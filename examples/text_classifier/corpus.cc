@@ -1,4 +1,4 @@
-// Deciding the format, and reading each of the four. Read next: tokenizer.h.
+// Deciding the format, and reading each of the four. Read next: model.h.
 #include "corpus.h"
 
 #include <algorithm>
@@ -8,11 +8,16 @@
 #include <set>
 #include <utility>
 
-#include "csv.h"
-#include "text_file.h"
+#include <tapegrad/nn/text/csv.h>
+#include <tapegrad/nn/text/text_file.h>
 
 namespace text_classifier {
 namespace {
+
+using tapegrad::nn::CsvRow;
+using tapegrad::nn::LineReader;
+using tapegrad::nn::throw_format_error;
+using tapegrad::nn::trim;
 
 constexpr std::string_view kFastTextPrefix = "__label__";
 
@@ -46,17 +51,18 @@ std::optional<Format> looks_like(std::string_view line) {
 
 Format decide_format(std::string_view text, const std::string& path) {
   std::map<Format, std::int64_t> votes;
-  Lines lines(text);
+  LineReader lines(text);
   std::int64_t first = 0;
   for (std::string_view line; lines.next(line);) {
     if (trim(line).empty()) continue;
     if (first == 0) first = lines.number();
     if (const std::optional<Format> format = looks_like(line)) ++votes[*format];
   }
-  if (first == 0) fail_at(path, 1, "empty file; expected a labelled text on each line");
+  if (first == 0) throw_format_error(path, 1, "empty file; expected a labelled text on each line");
   if (votes.empty()) {
-    fail_at(path, first,
-            "no label; expected `text<TAB>label`, `LABEL:sub text`, `__label__X text` or CSV");
+    throw_format_error(
+        path, first,
+        "no label; expected `text<TAB>label`, `LABEL:sub text`, `__label__X text` or CSV");
   }
   return std::max_element(votes.begin(), votes.end(),
                           [](const auto& a, const auto& b) { return a.second < b.second; })
@@ -108,16 +114,18 @@ const char* expected(Format format) {
 
 std::vector<Row> read_lines(Format format, std::string_view text, const std::string& path) {
   std::vector<Row> rows;
-  Lines lines(text);
+  LineReader lines(text);
   for (std::string_view line; lines.next(line);) {
     if (trim(line).empty()) continue;
     const Pieces pieces = split_line(format, line);
     const std::string_view label = trim(pieces.label);
     const std::string_view content = trim(pieces.text);
-    if (label.empty()) fail_at(path, lines.number(), std::string("no label; ") + expected(format));
-    if (content.empty()) fail_at(path, lines.number(), std::string("no text; ") + expected(format));
+    if (label.empty())
+      throw_format_error(path, lines.number(), std::string("no label; ") + expected(format));
+    if (content.empty())
+      throw_format_error(path, lines.number(), std::string("no text; ") + expected(format));
     if (format == Format::kFastText && content.starts_with(kFastTextPrefix)) {
-      fail_at(path, lines.number(), "two labels; a text belongs to one class here");
+      throw_format_error(path, lines.number(), "two labels; a text belongs to one class here");
     }
     rows.push_back(Row{std::string(content), std::string(label), lines.number()});
   }
@@ -133,7 +141,7 @@ bool is_header(const CsvRow& row) {
 std::vector<Row> read_csv(std::string_view text, const std::string& path) {
   std::vector<Row> rows;
   bool first = true;
-  for (const CsvRow& csv : parse_csv(text, path)) {
+  for (const CsvRow& csv : tapegrad::nn::parse_csv(text, path)) {
     if (std::exchange(first, false) && is_header(csv)) continue;
     if (csv.fields.size() == 1 && trim(csv.fields[0]).empty()) continue;  // only spaces
     const std::string_view label = trim(csv.fields[0]);
@@ -143,13 +151,13 @@ std::vector<Row> read_csv(std::string_view text, const std::string& path) {
       joined += csv.fields[i];
     }
     if (csv.fields.size() < 2) {
-      fail_at(path, csv.line, std::string("no label; ") + expected(Format::kCsv));
+      throw_format_error(path, csv.line, std::string("no label; ") + expected(Format::kCsv));
     }
-    if (label.empty()) fail_at(path, csv.line, "no label; expected `label,text`");
+    if (label.empty()) throw_format_error(path, csv.line, "no label; expected `label,text`");
     if (label.find('\n') != std::string_view::npos) {
-      fail_at(path, csv.line, "a label goes over several lines; is a quote missing?");
+      throw_format_error(path, csv.line, "a label goes over several lines; is a quote missing?");
     }
-    if (trim(joined).empty()) fail_at(path, csv.line, "no text; expected `label,text`");
+    if (trim(joined).empty()) throw_format_error(path, csv.line, "no text; expected `label,text`");
     rows.push_back(Row{plain_text(joined), std::string(label), csv.line});
   }
   return rows;
@@ -172,13 +180,13 @@ const char* name(Format format) {
 }
 
 Corpus read_corpus(const std::string& path) {
-  const std::string text = read_text(path);
+  const std::string text = tapegrad::nn::read_text(path);
   Corpus corpus;
   corpus.path = path;
   corpus.format = decide_format(text, path);
   corpus.rows =
       corpus.format == Format::kCsv ? read_csv(text, path) : read_lines(corpus.format, text, path);
-  if (corpus.rows.empty()) fail_at(path, 1, "no labelled text after the header");
+  if (corpus.rows.empty()) throw_format_error(path, 1, "no labelled text after the header");
   return corpus;
 }
 
@@ -200,7 +208,8 @@ std::vector<std::int64_t> label_ids(const Corpus& corpus, const std::vector<std:
     if (found == id_of.end()) {
       std::string known;
       for (const std::string& label : labels) known += (known.empty() ? "" : ", ") + label;
-      fail_at(corpus.path, row.line, "label `" + row.label + "` is unknown; known are " + known);
+      throw_format_error(corpus.path, row.line,
+                         "label `" + row.label + "` is unknown; known are " + known);
     }
     ids.push_back(found->second);
   }

@@ -1,5 +1,5 @@
 // Labelled texts, read from the formats in which such data is published.
-// Read next: tokenizer.h.
+// Read next: model.h.
 #pragma once
 
 #include <cstdint>

@@ -1,82 +1,18 @@
-// text_classifier: trains a classifier of short texts and answers with it. The commands are below;
-// the model is in model.cc, the training loop in training.cc.
+// text_classifier: trains a classifier of short texts and answers with it. Here are its commands
+// and their options; the model is in model.cc, the training loop in training.cc.
+#include <tapegrad/nn/text/tokenizer.h>
+
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdint>
-#include <iomanip>
 #include <iostream>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "text_classifier/text_file.h"
+#include "text_classifier/commands.h"
 #include "text_classifier/training.h"
 
 namespace text_classifier {
 namespace {
-
-// `LABEL  probability  text`, a line each.
-void predict(const std::string& folder, const std::vector<std::string>& texts) {
-  const Trained trained = load(folder);
-  const auto answer = [&](const std::string& text) {
-    const tg::Tensor p = probabilities(trained, {trained.example(text)});
-    const auto best = argmax(p).item<std::int64_t>();
-    std::cout << trained.labels[static_cast<std::size_t>(best)] << "  " << std::fixed
-              << std::setprecision(3) << p.item<double>({0, best}) << "  " << text << std::endl;
-  };
-  for (const std::string& text : texts) answer(to_utf8(text, "text"));
-  if (!texts.empty()) return;
-  std::int64_t number = 0;
-  for (std::string line; std::getline(std::cin, line);) {
-    line = to_utf8(line, "standard input", ++number);
-    if (!trim(line).empty()) answer(std::string(trim(line)));
-  }
-}
-
-// The entry of a word, or of an n-gram such as "who is", written in any case.
-std::int64_t entry_of(const Vocabulary& vocabulary, const std::string& word) {
-  std::string key;
-  for (const std::string& token : tokenize(to_utf8(word, "word"))) {
-    key += (key.empty() ? "" : " ") + token;
-  }
-  const std::optional<std::int64_t> id = vocabulary.find(key);
-  if (!id) throw tg::ValueError("neighbours: the vocabulary has no '" + word + "'");
-  return *id;
-}
-
-// The words with the nearest vectors, by angle and by distance.
-void neighbours(const std::string& folder, const std::vector<std::string>& words,
-                std::int64_t count) {
-  const Trained trained = load(folder);
-  std::vector<std::int64_t> ids;
-  for (const std::string& word : words) ids.push_back(entry_of(trained.vocabulary, word));
-  const std::int64_t k = std::min(count, trained.vocabulary.size() - 3);
-  if (k < 1) throw tg::ValueError("neighbours: the vocabulary has no other words");
-  const tg::Tensor& table = trained.model.embedding.weight.value();
-  for (const std::int64_t id : ids) {
-    const tg::Tensor vector = narrow(table, 0, id, 1);  // (1, dim)
-    tg::Tensor cosine = cosine_similarity(table, vector, 1);
-    tg::Tensor distance = -reshape(cdist(table, vector), {-1});
-    for (const std::int64_t row : {Vocabulary::kPadding, Vocabulary::kUnknown, id}) {
-      select(cosine, 0, row).fill_(-2);  // not neighbours
-      select(distance, 0, row).fill_(-1e30);
-    }
-    const tg::ValuesAndIndices by_angle = topk(cosine, k);
-    const tg::ValuesAndIndices by_distance = topk(distance, k);
-    std::cout << trained.vocabulary.word(id)
-              << "\n  cosine similarity              Euclidean distance\n";
-    for (std::int64_t i = 0; i < k; ++i) {
-      const auto entry = [&](const tg::ValuesAndIndices& list, double sign) {
-        std::cout << std::fixed << std::setprecision(3) << "  " << std::setw(7)
-                  << sign * list.values.item<double>({i}) << "  " << std::left << std::setw(22)
-                  << trained.vocabulary.word(list.indices.item<std::int64_t>({i})) << std::right;
-      };
-      entry(by_angle, 1);
-      entry(by_distance, -1);
-      std::cout << '\n';
-    }
-  }
-}
 
 // Refuses other values with the two in the text, and keeps them out of --help.
 template <class Number>
@@ -84,18 +20,17 @@ CLI::Validator from_to(Number least, Number greatest) {
   return CLI::Range(least, greatest).description("");
 }
 
-const char* const kFormats =
+constexpr const char* kFormats =
     "FILE holds a text and its label on each line, in one of these formats, told by the content:\n"
     "  text<TAB>label          label,text (CSV, also with several columns of text)\n"
     "  LABEL:sub text (TREC)   __label__X text (fastText)\n"
     "in UTF-8 or Latin-1.";
 
+// train, in the order of --help -------------------------------------------------------------------
+
 constexpr std::int64_t kLargestSeed = 1'000'000'000'000'000'000;
 
-void add_train(CLI::App& app, TrainSettings& settings) {
-  CLI::App* command = app.add_subcommand("train", "Learn from labelled texts and save the model");
-  command->footer(kFormats);
-  ModelSettings& model = settings.model;
+void add_files(CLI::App* command, TrainSettings& settings) {
   command->add_option("--train", settings.train, "Texts to learn from; default: bundled questions")
       ->type_name("FILE");
   command->add_option("--test", settings.test, "Texts to test on, after each epoch; default: none")
@@ -103,6 +38,10 @@ void add_train(CLI::App& app, TrainSettings& settings) {
   command->add_option("--out", settings.out, "Folder for the model and metrics.jsonl")
       ->type_name("DIR")
       ->capture_default_str();
+}
+
+void add_model(CLI::App* command, TrainSettings& settings) {
+  ModelSettings& model = settings.model;
   command
       ->add_option("--arch", model.arch,
                    "bag: mean of the word vectors; rnn, lstm, gru: recurrent network\n"
@@ -142,6 +81,9 @@ void add_train(CLI::App& app, TrainSettings& settings) {
                    "Parts of a state that look for themselves (attention); default: 4")
       ->type_name("N")
       ->check(from_to(1, 1000));
+}
+
+void add_steps(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--epochs", settings.epochs,
                    "How often all texts are read; default: about 1,700 steps,\nbut 10 times at "
@@ -167,6 +109,9 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->check(
           CLI::IsMember({"linear", "constant", "warm-up", "cosine", "one-cycle"}).description(""))
       ->capture_default_str();
+}
+
+void add_run(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--patience", settings.patience,
                    "Hold out a tenth of the texts, stop after N epochs without a\n"
@@ -183,11 +128,14 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->type_name("sgd|adam")
       ->check(CLI::IsMember({"sgd", "adam"}).description(""))
       ->capture_default_str();
+}
+
+void add_reading(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--ngrams", settings.ngrams,
                    "Runs of up to N words get vectors too: word order for a bag")
       ->type_name("N")
-      ->check(from_to(std::int64_t{1}, Tokenizer::kLongestNgram))
+      ->check(from_to(std::int64_t{1}, tg::nn::Tokenizer::kLongestNgram))
       ->capture_default_str();
   command->add_option("--min-count", settings.min_count, "Rarer words count as unknown")
       ->type_name("N")
@@ -197,10 +145,15 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->type_name("N")
       ->check(from_to(1, 1'000'000))
       ->capture_default_str();
-  command->add_option("--dropout", model.dropout, "Share of the values set to 0 while training")
+  command
+      ->add_option("--dropout", settings.model.dropout,
+                   "Share of the values set to 0 while training")
       ->type_name("X")
       ->check(from_to(0.0, 1.0))
       ->capture_default_str();
+}
+
+void add_vectors(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--vectors", settings.vectors,
                    "Word vectors to start from: word2vec's, GloVe's or fastText's .vec")
@@ -211,7 +164,11 @@ void add_train(CLI::App& app, TrainSettings& settings) {
                     "Leave all word vectors as they are at the start");
   command->add_flag("--freeze-known", settings.freeze_known,
                     "Leave those that --vectors holds as they are, train the others");
-  command->add_flag("--sparse", model.sparse, "Steps move only the vectors of words in the batch");
+  command->add_flag("--sparse", settings.model.sparse,
+                    "Steps move only the vectors of words in the batch");
+}
+
+void add_draws(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--train-limit", settings.train_limit,
                    "Learn from N of the texts at most, drawn by the seed")
@@ -221,52 +178,88 @@ void add_train(CLI::App& app, TrainSettings& settings) {
       ->type_name("N")
       ->check(from_to(-kLargestSeed, kLargestSeed))  // CLI11 would cut larger ones down to the same
       ->capture_default_str();
+}
+
+void add_train(CLI::App& app, TrainSettings& settings) {
+  CLI::App* command = app.add_subcommand("train", "Learn from labelled texts and save the model");
+  command->footer(kFormats);
+  add_files(command, settings);
+  add_model(command, settings);
+  add_steps(command, settings);
+  add_run(command, settings);
+  add_reading(command, settings);
+  add_vectors(command, settings);
+  add_draws(command, settings);
   command->callback([&settings] { train(settings); });
 }
 
-int run(int argc, char** argv) {
-  CLI::App app("Learns to sort short texts, in any language, into classes.", "text_classifier");
-  app.require_subcommand(1);
-  TrainSettings settings;
-  add_train(app, settings);
+// The other commands ------------------------------------------------------------------------------
 
+struct Arguments {
   std::string folder;
   std::string file;
   std::vector<std::string> texts;
   std::vector<std::string> words;
   std::int64_t count = 10;
-  const auto add = [&](const char* name, const char* description) {
-    CLI::App* command = app.add_subcommand(name, description);
-    command->add_option("--model", folder, "Folder that train wrote (its --out)")
-        ->type_name("DIR")
-        ->required();
-    return command;
-  };
-  CLI::App* predicting = add("predict", "Print the class of texts: label, probability, text");
-  predicting
-      ->add_option("text", texts,
+};
+
+CLI::App* add_command(CLI::App& app, const char* name, const char* description,
+                      Arguments& arguments) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->add_option("--model", arguments.folder, "Folder that train wrote (its --out)")
+      ->type_name("DIR")
+      ->required();
+  return command;
+}
+
+void add_predict(CLI::App& app, Arguments& arguments) {
+  CLI::App* command =
+      add_command(app, "predict", "Print the class of texts: label, probability, text", arguments);
+  command
+      ->add_option("text", arguments.texts,
                    "Texts, each in quotes; none: lines of standard input, until Ctrl-D")
       ->type_name("TEXT");
-  predicting->callback([&] { predict(folder, texts); });
+  command->callback([&] { predict(arguments.folder, arguments.texts); });
+}
 
-  CLI::App* evaluating = add("eval", "Test a model on labelled texts");
-  evaluating->add_option("--test", file, "Texts to test on")->type_name("FILE")->required();
-  evaluating->footer(kFormats);
-  evaluating->callback([&] { evaluate(folder, file); });
+void add_eval(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = add_command(app, "eval", "Test a model on labelled texts", arguments);
+  command->add_option("--test", arguments.file, "Texts to test on")->type_name("FILE")->required();
+  command->footer(kFormats);
+  command->callback([&] { evaluate(arguments.folder, arguments.file); });
+}
 
-  CLI::App* searching = add("neighbours", "Print the words whose vectors are most similar");
-  searching->add_option("word", words, "Words of the training texts")
+void add_neighbours(CLI::App& app, Arguments& arguments) {
+  CLI::App* command =
+      add_command(app, "neighbours", "Print the words whose vectors are most similar", arguments);
+  command->add_option("word", arguments.words, "Words of the training texts")
       ->type_name("WORD")
       ->required();
-  searching->add_option("--count", count, "How many to print")
+  command->add_option("--count", arguments.count, "How many to print")
       ->type_name("N")
       ->check(from_to(1, 1000))
       ->capture_default_str();
-  searching->callback([&] { neighbours(folder, words, count); });
+  command->callback([&] { neighbours(arguments.folder, arguments.words, arguments.count); });
+}
 
-  CLI::App* exporting = add("export", "Write a model for other programs");
-  exporting->add_option("--onnx", file, "File to write")->type_name("FILE")->required();
-  exporting->callback([&] { export_onnx(folder, file); });
+void add_export(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = add_command(app, "export", "Write a model for other programs", arguments);
+  command->add_option("--onnx", arguments.file, "File to write")->type_name("FILE")->required();
+  command->callback([&] { export_onnx(arguments.folder, arguments.file); });
+}
+
+// All of them -------------------------------------------------------------------------------------
+
+int run(int argc, char** argv) {
+  CLI::App app("Learns to sort short texts, in any language, into classes.", "text_classifier");
+  app.require_subcommand(1);
+  TrainSettings settings;
+  Arguments arguments;
+  add_train(app, settings);
+  add_predict(app, arguments);
+  add_eval(app, arguments);
+  add_neighbours(app, arguments);
+  add_export(app, arguments);
 
   app.footer(
       "Examples:\n"

@@ -1,4 +1,4 @@
-// Scores, tables and metrics.jsonl. Read next: progress.h.
+// Scores, tables and metrics.jsonl. Read next: evaluation.h.
 #include "metrics.h"
 
 #include <algorithm>
@@ -10,10 +10,9 @@
 #include <tuple>
 #include <utility>
 
+#include <tapegrad/nn/text/utf8.h>
 #include <tapegrad/tensor/error.h>
 #include <nlohmann/json.hpp>
-
-#include "utf8.h"
 
 namespace text_classifier {
 namespace {
@@ -32,8 +31,8 @@ std::string fixed(double value, int digits) {
 std::size_t width(std::string_view text) {
   std::size_t columns = 0;
   for (std::size_t i = 0; i < text.size();) {
-    const CodePoint point = decode_utf8(text, i);
-    columns += is_cjk(point.value) ? 2 : 1;
+    const tapegrad::nn::CodePoint point = tapegrad::nn::decode_utf8(text, i);
+    columns += tapegrad::nn::is_cjk(point.value) ? 2 : 1;
     i += point.length;
   }
   return columns;
@@ -43,7 +42,7 @@ std::string shortened(std::string_view text, std::size_t columns) {
   if (width(text) <= columns) return std::string(text);
   std::size_t end = 0;
   for (;;) {
-    const std::size_t next = end + decode_utf8(text, end).length;
+    const std::size_t next = end + tapegrad::nn::decode_utf8(text, end).length;
     if (width(text.substr(0, next)) + 1 > columns) break;
     end = next;
   }

@@ -1,4 +1,4 @@
-// How good the answers are, in numbers and tables. Read next: progress.h.
+// How good the answers are, in numbers and tables. Read next: evaluation.h.
 #pragma once
 
 #include <cstdint>

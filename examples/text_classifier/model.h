@@ -1,5 +1,5 @@
 // The classifiers: the mean of a text's word vectors, recurrent networks over them, convolutions
-// (Kim 2014), and attention (Vaswani and others 2017). Read next: training.h.
+// (Kim 2014), and attention (Vaswani and others 2017). Read next: trained.h.
 #pragma once
 
 #include <tapegrad/tapegrad.h>

@@ -1,10 +1,11 @@
-// The scraps of HTML in AG News, taken out. Declared in corpus.h. Read next: tokenizer.h.
+// The scraps of HTML in AG News, taken out. Declared in corpus.h. Read next: model.h.
 #include <array>
 #include <charconv>
 #include <utility>
 
+#include <tapegrad/nn/text/utf8.h>
+
 #include "corpus.h"
-#include "utf8.h"
 
 namespace text_classifier {
 namespace {
@@ -36,7 +37,7 @@ bool append_entity(std::string& out, std::string_view entity) {
     if (error != std::errc() || stop != end || number < ' ' || number > 0xFFFF) return false;
     if (number >= 0x80 && number < 0xA0) number = ' ';  // quotes and dashes of Windows-1252
     if (number >= 0xD800 && number <= 0xDFFF) return false;
-    append_utf8(out, number);
+    tapegrad::nn::append_utf8(out, number);
     return true;
   }
   for (const auto& [name, meaning] : kEntities) {

@@ -1,4 +1,4 @@
-// The bar, its rate and the time that remains. Read next: main.cc.
+// The bar, its rate and the time that remains. Read next: commands.h.
 #include "progress.h"
 
 #include <sys/ioctl.h>

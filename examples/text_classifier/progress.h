@@ -1,5 +1,5 @@
 // Telling somebody who waits how far it is: a bar on a terminal, plain lines elsewhere.
-// Read next: main.cc.
+// Read next: commands.h.
 #pragma once
 
 #include <cstdint>

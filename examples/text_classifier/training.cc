@@ -1,194 +1,25 @@
+// From files to models: which texts and words a model gets, and cross-validation. Read next:
+// trainer.h.
 #include "text_classifier/training.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <memory>
-#include <span>
-#include <sstream>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "text_classifier/progress.h"
+#include "text_classifier/evaluation.h"
+#include "text_classifier/trainer.h"
 
 namespace text_classifier {
 namespace {
 
-std::string bundled(const char* name) {
-  return std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/data/" + name;
-}
+using tg::nn::Vocabulary;
 
-// Some examples as a rectangle of ids (batch, steps), 0 behind the end of each, and their labels.
-struct Batch {
-  tg::Tensor ids;
-  tg::Tensor labels;
-};
-
-Batch make_batch(const std::vector<Example>& examples, std::span<const std::int64_t> members) {
-  std::size_t steps = 1;
-  for (const std::int64_t i : members) {
-    steps = std::max(steps, examples[static_cast<std::size_t>(i)].ids.size());
-  }
-  tg::Tensor ids = tg::zeros({members.size(), steps}, tg::int64);
-  tg::Tensor labels = tg::zeros({members.size()}, tg::int64);
-  const std::span<std::int64_t> to = ids.mutable_span<std::int64_t>();
-  const std::span<std::int64_t> classes = labels.mutable_span<std::int64_t>();
-  for (std::size_t row = 0; row < members.size(); ++row) {
-    const Example& example = examples[static_cast<std::size_t>(members[row])];
-    std::ranges::copy(example.ids, to.begin() + static_cast<std::ptrdiff_t>(row * steps));
-    classes[row] = example.label;
-  }
-  return {ids, labels};
-}
-
-// Batches of similar length, so that little is padded: the order is random, then sorted by length
-// within windows of 50 batches, and the batches come in random order again.
-std::vector<std::vector<std::int64_t>> batches_of(const std::vector<Example>& examples,
-                                                  std::int64_t batch, bool shuffled) {
-  const auto count = static_cast<std::int64_t>(examples.size());
-  std::vector<std::int64_t> order =
-      tg::to_vector<std::int64_t>(shuffled ? tg::randperm(count) : tg::arange(count));
-  const std::int64_t window = shuffled ? 50 * batch : count;
-  for (std::int64_t start = 0; start < count; start += window) {
-    std::stable_sort(order.begin() + start, order.begin() + std::min(start + window, count),
-                     [&](std::int64_t a, std::int64_t b) {
-                       return examples[static_cast<std::size_t>(a)].ids.size() <
-                              examples[static_cast<std::size_t>(b)].ids.size();
-                     });
-  }
-  std::vector<std::vector<std::int64_t>> batches;
-  for (std::int64_t start = 0; start < count; start += batch) {
-    batches.emplace_back(order.begin() + start, order.begin() + std::min(start + batch, count));
-  }
-  if (!shuffled) return batches;
-  std::vector<std::vector<std::int64_t>> mixed;
-  for (const std::int64_t i :
-       tg::to_vector<std::int64_t>(tg::randperm(static_cast<std::int64_t>(batches.size())))) {
-    mixed.push_back(std::move(batches[static_cast<std::size_t>(i)]));
-  }
-  return mixed;
-}
-
-std::vector<Example> examples_of(const Trained& trained, const Corpus& corpus) {
-  const std::vector<std::int64_t> labels = label_ids(corpus, trained.labels);
-  std::vector<Example> examples;
-  for (std::size_t i = 0; i < corpus.rows.size(); ++i) {
-    examples.push_back(trained.example(corpus.rows[i].text, labels[i]));
-  }
-  return examples;
-}
-
-struct Score {
-  double loss = 0;
-  ConfusionMatrix matrix;
-};
-
-Score score(const Trained& trained, const std::vector<Example>& examples) {
-  const tg::NoGrad guard;
-  trained.model.eval();
-  Score result{0, ConfusionMatrix(trained.labels)};
-  for (const std::vector<std::int64_t>& members : batches_of(examples, 64, false)) {
-    const Batch batch = make_batch(examples, members);
-    const tg::Variable logits = trained.model(batch.ids);
-    result.loss +=
-        tg::nn::cross_entropy(logits, batch.labels, {.reduction = tg::nn::Reduction::sum})
-            .item<double>();
-    const tg::Tensor predicted = argmax(logits.value(), 1);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      result.matrix.add(batch.labels.span<std::int64_t>()[i], predicted.span<std::int64_t>()[i]);
-    }
-  }
-  result.loss /= static_cast<double>(std::max<std::size_t>(examples.size(), 1));
-  return result;
-}
-
-// Settings that did well on a tenth of TREC's training questions, held out.
-double learning_rate(const TrainSettings& settings) {
-  if (settings.lr) return *settings.lr;
-  if (settings.optimizer == "sgd") return 3.0;
-  if (settings.model.arch == "bag") return 0.005;
-  return settings.model.arch == "attention" ? 0.001 : 0.002;
-}
-
-// About 1,700 steps, but 10 passes at least and 100 at most.
-std::int64_t number_of_epochs(const TrainSettings& settings, std::size_t texts) {
-  const std::int64_t steps =
-      (static_cast<std::int64_t>(texts) + settings.batch - 1) / settings.batch;
-  return settings.epochs.value_or(
-      std::clamp<std::int64_t>(1700 / std::max<std::int64_t>(steps, 1), 10, 100));
-}
-
-std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
-                                                    const TrainSettings& settings) {
-  if (settings.optimizer == "sgd") {
-    return std::make_unique<tg::optim::SGD>(model.parameters(),
-                                            tg::optim::SGDOptions{.lr = learning_rate(settings)});
-  }
-  return std::make_unique<tg::optim::Adam>(model.parameters(),
-                                           tg::optim::AdamOptions{.lr = learning_rate(settings)});
-}
-
-// What turns the rate, a step for each batch; null: it falls to 0 in a straight line, as run_epoch
-// does it.
-std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimizer,
-                                                  const TrainSettings& settings,
-                                                  std::size_t texts) {
-  namespace optim = tg::optim;
-  const std::int64_t batches =
-      (static_cast<std::int64_t>(texts) + settings.batch - 1) / settings.batch;
-  const std::int64_t steps = *settings.epochs * batches;
-  if (settings.schedule == "linear" || steps == 0) return nullptr;
-  if (settings.schedule == "warm-up") {
-    return std::make_unique<optim::LinearLR>(
-        optimizer, optim::LinearLROptions{.start_factor = 0.01,
-                                          .total_iters = std::max<std::int64_t>(steps / 10, 1)});
-  }
-  if (settings.schedule == "cosine") {
-    return std::make_unique<optim::CosineAnnealingLR>(
-        optimizer, optim::CosineAnnealingLROptions{.T_max = steps});
-  }
-  if (settings.schedule == "one-cycle") {
-    return std::make_unique<optim::OneCycleLR>(
-        optimizer, optim::OneCycleLROptions{.max_lr = learning_rate(settings),
-                                            .total_steps = steps,
-                                            .cycle_momentum = settings.optimizer == "adam"});
-  }
-  return std::make_unique<optim::ConstantLR>(optimizer, optim::ConstantLROptions{.factor = 1});
-}
-
-// The words by their ids. Padding has no name: its vector stays 0, whatever a file may hold.
-std::vector<std::string> words_of(const Vocabulary& vocabulary) {
-  std::vector<std::string> words = {""};
-  for (std::int64_t id = Vocabulary::kUnknown; id < vocabulary.size(); ++id) {
-    words.emplace_back(vocabulary.word(id));
-  }
-  return words;
-}
-
-// Those of a file with vectors that a text could have as tokens.
-std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
-  std::vector<std::string> tokens;
-  for (const std::string& word : words) {
-    if (tokenize(word) == std::vector<std::string>{word}) tokens.push_back(word);
-  }
-  return tokens;
-}
-
-void start_from_vectors(const Trained& trained, const tg::nn::WordVectors& vectors,
-                        const TrainSettings& settings) {
-  const tg::nn::Embedding& embedding = trained.model.embedding;
-  tg::Tensor table = embedding.weight.value().clone();
-  const std::vector<std::int64_t> known =
-      tg::nn::copy_known_rows(vectors, words_of(trained.vocabulary), table);
-  embedding.weight.set_value(table);
-  if (settings.freeze_known) embedding.freeze_rows(known);
-  const tg::nn::WordVectorsReport& report = vectors.report();
-  std::cerr << "vectors: " << known.size() << " of " << trained.vocabulary.size()
-            << " words found (" << name(report.format) << ", " << report.entries
-            << " vectors read, " << report.duplicates << " duplicates, " << report.skipped
-            << " skipped, " << report.not_utf8 << " not UTF-8)\n";
-}
+// Texts -------------------------------------------------------------------------------------------
 
 // These texts, in the order of the file.
 Corpus part_of(const Corpus& corpus, tg::nn::Indices kept) {
@@ -201,243 +32,146 @@ Corpus part_of(const Corpus& corpus, tg::nn::Indices kept) {
   return part;
 }
 
-// Some of the texts, in the order of the file. The numbers that draw them are not those that the
-// model begins with.
+// The positions of the texts, for what draws some of them.
+tg::nn::TensorDataset<1> rows_of(const Corpus& corpus) {
+  return tg::nn::TensorDataset(tg::arange(std::ssize(corpus.rows)));
+}
+
+// Some of the texts, in the order of the file. They are drawn by a generator of their own, which
+// leaves the first weights of the model as they are.
 void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
-  const auto rows = static_cast<std::int64_t>(corpus.rows.size());
+  const std::int64_t rows = std::ssize(corpus.rows);
   tg::Generator generator(seed);
   corpus = part_of(corpus, tg::to_vector<std::int64_t>(
                                narrow(tg::randperm(rows, generator), 0, 0, std::min(count, rows))));
 }
 
-void check_combination(const TrainSettings& settings) {
-  const std::string& arch = settings.model.arch;
-  if (settings.pool && !has_states(arch)) {
-    throw tg::ValueError("train: --pool is about the states at the words, and " + arch +
-                         " has none; needed --arch rnn, lstm, gru or attention");
+// Takes a tenth of the texts away, drawn by the seed.
+Corpus hold_out_tenth(Corpus& corpus, std::uint64_t seed) {
+  const std::int64_t rows = std::ssize(corpus.rows);
+  if (rows < 2) {
+    throw tg::ValueError("train: --patience holds out a tenth of the texts, needed at least 2");
   }
-  if (settings.layers && !has_states(arch)) {
-    throw tg::ValueError("train: --layers is for networks of several layers, and " + arch +
-                         " has one; needed --arch rnn, lstm, gru or attention");
-  }
-  if (settings.model.bidirectional && !is_recurrent(arch)) {
-    throw tg::ValueError("train: --bidirectional is for networks that read backwards too, and " +
-                         arch + " does not; needed --arch rnn, lstm or gru");
-  }
-  if (settings.heads && arch != "attention") {
-    throw tg::ValueError("train: --heads divides the states of attention, and " + arch +
-                         " has none; needed --arch attention");
-  }
-  if (arch == "attention" && settings.max_length > kMostPositions) {
-    throw tg::ValueError("train: --max-length is " + std::to_string(settings.max_length) +
-                         ", needed " + std::to_string(kMostPositions) +
-                         " or less: attention tells no more places apart");
-  }
-  if (settings.filters && arch != "cnn") {
-    throw tg::ValueError("train: --filters is about convolutions, and " + arch +
-                         " has none; needed --arch cnn");
-  }
-  if (settings.freeze_known && settings.vectors.empty()) {
-    throw tg::ValueError(
-        "train: --freeze-known freezes the words that --vectors FILE knows; "
-        "needed that file too");
-  }
-  if (settings.all_vectors && settings.vectors.empty()) {
-    throw tg::ValueError(
-        "train: --all-vectors takes every word that --vectors FILE holds; needed that file too");
-  }
-  if (settings.freeze_known && settings.freeze_embeddings) {
-    throw tg::ValueError(
-        "train: --freeze-embeddings freezes all word vectors, --freeze-known "
-        "some of them; needed one of the two");
-  }
-  if (settings.folds && !settings.test.empty()) {
-    throw tg::ValueError(
-        "train: --folds tests on parts of the training texts, --test on others; needed one of the "
-        "two");
-  }
-  if (settings.model.sparse && settings.freeze_embeddings) {
-    throw tg::ValueError(
-        "train: --sparse is about steps of the word vectors, and --freeze-embeddings "
-        "takes none; needed one of the two");
-  }
+  const std::int64_t held = (rows + 9) / 10;
+  tg::Generator generator(seed);
+  const auto [rest, tenth] = tg::nn::random_split(rows_of(corpus), {rows - held, held}, generator);
+  Corpus held_out = part_of(corpus, tenth.indices());
+  corpus = part_of(corpus, rest.indices());
+  return held_out;
 }
 
-std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(4) << "epoch " << metrics.epoch << '/' << epochs
-       << "  loss " << metrics.train_loss << "  accuracy " << std::setprecision(3)
-       << metrics.train_accuracy;
-  if (metrics.test_accuracy) {
-    text << "  test loss " << std::setprecision(4) << *metrics.test_loss << "  test accuracy "
-         << std::setprecision(3) << *metrics.test_accuracy;
-  }
-  if (metrics.held_out_loss) {
-    text << "  held-out loss " << std::setprecision(4) << *metrics.held_out_loss;
-  }
-  return text.str();
+// Words -------------------------------------------------------------------------------------------
+
+// The words by their ids. Padding has no name: its vector stays 0, whatever a file may hold.
+std::vector<std::string> names_in(const Vocabulary& vocabulary) {
+  std::vector<std::string> words = vocabulary.words();
+  words[Vocabulary::kPadding].clear();
+  return words;
 }
 
-// One pass over the examples.
-EpochMetrics run_epoch(const Trained& trained, const std::vector<Example>& examples,
-                       tg::optim::Optimizer& optimizer, tg::optim::Schedule* schedule,
-                       const TrainSettings& settings, std::int64_t epoch, Progress& progress) {
-  const auto begin = std::chrono::steady_clock::now();
-  EpochMetrics metrics{.epoch = epoch};
-  const auto count = static_cast<std::int64_t>(examples.size());
-  std::int64_t done = 0;
-  std::int64_t correct = 0;
-  trained.model.train();
-  for (const std::vector<std::int64_t>& members : batches_of(examples, settings.batch, true)) {
-    const Batch batch = make_batch(examples, members);
-    optimizer.zero_grad();
-    const tg::Variable logits = trained.model(batch.ids);
-    const tg::Variable loss = tg::nn::cross_entropy(logits, batch.labels);
-    if (!std::isfinite(loss.item<double>())) {
-      throw tg::ValueError("train: the loss is " + std::to_string(loss.item<double>()) +
-                           " in epoch " + std::to_string(epoch) +
-                           ", needed a finite one; no model is saved; lower --lr");
-    }
-    loss.backward();
-    tg::optim::clip_grad_norm(trained.model.parameters(), 5.0);
-    optimizer.step();
-
-    const auto size = static_cast<std::int64_t>(members.size());
-    metrics.train_loss += loss.item<double>() * static_cast<double>(size);
-    correct += sum(argmax(logits.value(), 1) == batch.labels).item<std::int64_t>();
-    done += size;
-    if (schedule != nullptr) {
-      schedule->step();
-    } else {  // the rate falls to 0 in a straight line over the whole run
-      const double passed = static_cast<double>((epoch - 1) * count + done) /
-                            static_cast<double>(*settings.epochs * count);
-      optimizer.set_lr(learning_rate(settings) * (1 - passed));
-    }
-    progress.update((epoch - 1) * count + done,
-                    "epoch " + std::to_string(epoch) + '/' + std::to_string(*settings.epochs));
+// Those of a file with vectors that a text could have as tokens.
+std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
+  std::vector<std::string> tokens;
+  for (const std::string& word : words) {
+    if (tg::nn::tokenize(word) == std::vector<std::string>{word}) tokens.push_back(word);
   }
-  metrics.train_loss /= static_cast<double>(count);
-  metrics.train_accuracy = static_cast<double>(correct) / static_cast<double>(count);
-  metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return metrics;
+  return tokens;
 }
 
-struct Finished {
-  Trained trained;
-  ModelSettings settings;
+// What the training texts are made of.
+struct Words {
+  Vocabulary vocabulary;
+  std::vector<std::vector<std::int64_t>> ids;  // of each text
+  std::optional<tg::nn::WordVectors> vectors;  // of some of them, to start from
 };
 
-// One model, from its vocabulary to its last epoch. The metrics go into the folder `out`, which is
-// made once everything is known to be fine; empty: nowhere.
-Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std::string>& labels,
-                   const std::optional<Corpus>& test, const std::string& out) {
-  const auto seed = static_cast<std::uint64_t>(settings.seed);
-  std::optional<Corpus> held_out;
-  if (settings.patience) {  // a tenth, drawn by the seed
-    const auto rows = static_cast<std::int64_t>(corpus.rows.size());
-    if (rows < 2) {
-      throw tg::ValueError("train: --patience holds out a tenth of the texts, needed at least 2");
-    }
-    const std::int64_t held = (rows + 9) / 10;
-    tg::Generator generator(seed);
-    const auto [rest, tenth] = tg::nn::random_split(tg::nn::TensorDataset(tg::arange(rows)),
-                                                    {rows - held, held}, generator);
-    held_out = part_of(corpus, tenth.indices());
-    corpus = part_of(corpus, rest.indices());
-  }
-  const Tokenizer tokenizer{.longest_ngram = settings.ngrams};
+Words read_words(const Corpus& corpus, const TrainSettings& settings) {
   std::vector<std::vector<std::string>> texts;
-  for (const Row& row : corpus.rows) texts.push_back(tokenize(row.text));
+  for (const Row& row : corpus.rows) texts.push_back(tg::nn::tokenize(row.text));
   std::optional<tg::nn::WordVectors> vectors;
   std::vector<std::string> more;
   if (settings.all_vectors) {
     vectors = tg::nn::load_word_vectors(settings.vectors, {.strict = true});
     more = tokens_among(vectors->words());
   }
-  const auto [vocabulary, ids] = Vocabulary::number(texts, tokenizer, settings.min_count, more);
+  auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = settings.ngrams},
+                                                        settings.min_count, more);
   if (!settings.vectors.empty() && !vectors) {
     vectors = tg::nn::load_word_vectors(settings.vectors,
-                                        {.vocabulary = words_of(vocabulary), .strict = true});
+                                        {.vocabulary = names_in(vocabulary), .strict = true});
   }
-  if (vectors) settings.model.dim = vectors->dim();
+  return {vocabulary, std::move(ids), vectors};
+}
+
+void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bool freeze_known) {
+  tg::nn::Embedding& embedding = trained.model.embedding;
+  tg::Tensor table = embedding.weight.value().clone();
+  const std::vector<std::int64_t> known =
+      tg::nn::copy_known_rows(vectors, names_in(trained.vocabulary), table);
+  embedding.weight.set_value(table);
+  if (freeze_known) embedding.freeze_rows(known);
+  const tg::nn::WordVectorsReport& report = vectors.report();
+  std::cerr << "vectors: " << known.size() << " of " << trained.vocabulary.size()
+            << " words found (" << name(report.format) << ", " << report.entries
+            << " vectors read, " << report.duplicates << " duplicates, " << report.skipped
+            << " skipped, " << report.not_utf8 << " not UTF-8)\n";
+}
+
+// A whole run -------------------------------------------------------------------------------------
+
+struct Finished {
+  Trained trained;
+  ModelSettings settings;
+};
+
+// One model. The metrics go into the folder `out`, which is made once everything is known to be
+// fine; empty: nowhere.
+Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std::string>& labels,
+                   const std::optional<Corpus>& test, const std::string& out) {
+  const auto seed = static_cast<std::uint64_t>(settings.seed);
+  std::optional<Corpus> held_out;
+  if (settings.patience) held_out = hold_out_tenth(corpus, seed);
+  const Words words = read_words(corpus, settings);
+  if (words.vectors) settings.model.dim = words.vectors->dim();
   settings.epochs = number_of_epochs(settings, corpus.rows.size());
-  settings.model.vocabulary = vocabulary.size();
-  settings.model.classes = static_cast<std::int64_t>(labels.size());
+  settings.model.vocabulary = words.vocabulary.size();
+  settings.model.classes = std::ssize(labels);
 
   tg::manual_seed(seed);
-  const Trained trained{Classifier(settings.model), vocabulary, labels, settings.max_length};
-  if (vectors) start_from_vectors(trained, *vectors, settings);
+  Trained trained{Classifier(settings.model), words.vocabulary, labels, settings.max_length};
+  if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
 
-  const std::vector<std::int64_t> classes = label_ids(corpus, labels);
-  std::vector<Example> examples;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    examples.push_back(trained.example(ids[i], classes[i]));
-  }
-  std::vector<Example> tests, held;
-  if (test) tests = examples_of(trained, *test);
-  if (held_out) held = examples_of(trained, *held_out);
+  std::vector<tg::Tensor> texts;
+  for (const std::vector<std::int64_t>& ids : words.ids) texts.push_back(trained.ids(ids));
+  Examples examples{.train = {std::move(texts), tg::tensor(label_ids(corpus, labels))}};
+  if (test) examples.test = examples_of(trained, *test);
+  if (held_out) examples.held_out = examples_of(trained, *held_out);
 
-  const std::unique_ptr<tg::optim::Optimizer> optimizer = optimizer_for(trained.model, settings);
-  const std::unique_ptr<tg::optim::Schedule> schedule =
-      schedule_for(*optimizer, settings, examples.size());
+  Trainer trainer(trained, examples, settings);
   std::optional<MetricsLog> log;
   if (!out.empty()) {
     std::filesystem::create_directories(out);
     log.emplace(out + "/metrics.jsonl");
   }
-
   std::cerr << corpus.rows.size() << " texts to train on (" << name(corpus.format) << "), "
-            << tests.size() << " to test, ";
-  if (held_out) std::cerr << held.size() << " held out, ";
-  std::cerr << labels.size() << " classes, " << vocabulary.size() << " words\n" << trained.model;
-
-  std::optional<Classifier> best;  // of the epochs so far, by the texts that were held out
-  double best_loss = 0;
-  std::int64_t best_epoch = 0;
-  {
-    Progress progress(std::cerr, progress_options_for_stderr());
-    progress.start("training", *settings.epochs * static_cast<std::int64_t>(examples.size()));
-    for (std::int64_t epoch = 1; epoch <= *settings.epochs; ++epoch) {
-      EpochMetrics metrics =
-          run_epoch(trained, examples, *optimizer, schedule.get(), settings, epoch, progress);
-      if (!tests.empty()) {
-        const Score result = score(trained, tests);
-        metrics.test_loss = result.loss;
-        metrics.test_accuracy = result.matrix.accuracy();
-      }
-      if (held_out) metrics.held_out_loss = score(trained, held).loss;
-      progress.print(summary(metrics, *settings.epochs));
-      if (log) log->write(metrics);
-      if (!held_out) continue;
-      if (!best || *metrics.held_out_loss < best_loss) {
-        best_loss = *metrics.held_out_loss;
-        best_epoch = epoch;
-        best.emplace(tg::nn::clone(trained.model));
-      } else if (epoch - best_epoch >= *settings.patience) {
-        break;
-      }
-    }
-  }
-  if (best) {
-    std::cerr << "epoch " << best_epoch << " is kept\n";
-    trained.model.load_state_dict(best->state_dict());
-  }
-  trained.model.eval();
+            << (test ? test->rows.size() : 0) << " to test, ";
+  if (held_out) std::cerr << held_out->rows.size() << " held out, ";
+  std::cerr << labels.size() << " classes, " << words.vocabulary.size() << " words\n"
+            << trained.model;
+  trainer.run(log);
   return {trained, settings.model};
 }
 
 void cross_validate(const TrainSettings& settings, const Corpus& corpus,
                     const std::vector<std::string>& labels) {
   tg::Generator generator(static_cast<std::uint64_t>(settings.seed));
-  const tg::nn::TensorDataset rows(tg::arange(static_cast<std::int64_t>(corpus.rows.size())));
   std::vector<double> accuracies;
-  for (const auto& [rest, part] : tg::nn::k_folds(rows, *settings.folds, generator)) {
-    const Finished model =
+  for (const auto& [rest, part] : tg::nn::k_folds(rows_of(corpus), *settings.folds, generator)) {
+    auto [trained, model] =
         train_one(settings, part_of(corpus, rest.indices()), labels, std::nullopt, "");
     const Corpus tested = part_of(corpus, part.indices());
-    accuracies.push_back(
-        score(model.trained, examples_of(model.trained, tested)).matrix.accuracy());
+    accuracies.push_back(score(trained, examples_of(trained, tested)).matrix.accuracy());
     std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  accuracy "
               << std::fixed << std::setprecision(3) << accuracies.back()
               << " (n=" << tested.rows.size() << ")\n"
@@ -451,26 +185,8 @@ void cross_validate(const TrainSettings& settings, const Corpus& corpus,
 
 }  // namespace
 
-Example Trained::example(std::vector<std::int64_t> ids, std::int64_t label) const {
-  Example result{std::move(ids), label};
-  const auto limit = static_cast<std::size_t>(max_length);
-  if (result.ids.size() > limit) result.ids.resize(limit);
-  return result;
-}
-
 void train(const TrainSettings& given) {
-  TrainSettings settings = given;
-  if (settings.train.empty()) {
-    settings.train = bundled("questions_train.tsv");
-    if (settings.test.empty() && !settings.folds) settings.test = bundled("questions_test.tsv");
-  }
-
-  if (settings.pool) settings.model.pool = *settings.pool;
-  if (settings.layers) settings.model.layers = *settings.layers;
-  if (settings.filters) settings.model.filters = *settings.filters;
-  if (settings.heads) settings.model.heads = *settings.heads;
-  check_combination(settings);
-
+  const TrainSettings settings = checked(given);
   // Everything is read before anything is written.
   Corpus corpus = read_corpus(settings.train);
   const std::vector<std::string> labels = label_names(corpus);
@@ -480,34 +196,10 @@ void train(const TrainSettings& given) {
   if (settings.folds) return cross_validate(settings, corpus, labels);
   std::optional<Corpus> test;
   if (!settings.test.empty()) test = read_corpus(settings.test);
-  const auto [trained, model] = train_one(settings, corpus, labels, test, settings.out);
+  auto [trained, model] = train_one(settings, corpus, labels, test, settings.out);
   save(trained, model, settings.out);
   std::cerr << "model saved in " << settings.out << '\n';
   if (test) print_report(std::cout, score(trained, examples_of(trained, *test)).matrix, "test");
-}
-
-void export_onnx(const std::string& folder, const std::string& file) {
-  load(folder).model.onnx().save(file);
-  std::cerr << "model written to " << file << '\n';
-}
-
-void evaluate(const std::string& folder, const std::string& file) {
-  const Trained trained = load(folder);
-  const std::vector<Example> examples = examples_of(trained, read_corpus(file));
-  print_report(std::cout, score(trained, examples).matrix, "test");
-}
-
-tg::Tensor probabilities(const Trained& trained, const std::vector<Example>& texts) {
-  const tg::NoGrad guard;
-  trained.model.eval();
-  tg::Tensor result = tg::zeros({texts.size(), trained.labels.size()});
-  for (const std::vector<std::int64_t>& members : batches_of(texts, 64, false)) {
-    const tg::Tensor rows = softmax(trained.model(make_batch(texts, members).ids).value(), 1);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      select(result, 0, members[i]).copy_(select(rows, 0, static_cast<std::int64_t>(i)));
-    }
-  }
-  return result;
 }
 
 }  // namespace text_classifier

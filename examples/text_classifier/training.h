@@ -1,87 +1,15 @@
-// Training, testing, and what is kept of a model in its folder. Read next: main.cc.
+// Training. Read next: trainer.h.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "text_classifier/corpus.h"
-#include "text_classifier/metrics.h"
-#include "text_classifier/model.h"
-#include "text_classifier/vocabulary.h"
+#include "text_classifier/settings.h"
 
 namespace text_classifier {
 
-struct TrainSettings {
-  std::string train;  // file; empty: the bundled questions, for both
-  std::string test;   // file; empty: none
-  std::string out = "runs/text_classifier";
-  std::string vectors;       // file with word vectors to start from; empty: none
-  bool all_vectors = false;  // also of words that no training text has
-  std::string optimizer = "adam";
-  ModelSettings model;
-  // These go into the model; refused where the architecture has no use for them. Unset: as there.
-  std::optional<std::string> pool;
-  std::optional<std::int64_t> layers;
-  std::optional<std::int64_t> filters;
-  std::optional<std::int64_t> heads;
-  std::optional<std::int64_t> epochs;  // unset: enough for the size of the data
-  std::int64_t batch = 32;
-  std::optional<double> lr;         // unset: what suits the model
-  std::string schedule = "linear";  // linear, constant, warm-up, cosine, one-cycle
-  std::int64_t ngrams = 1;
-  std::int64_t min_count = 1;
-  std::int64_t max_length = 200;            // tokens of a text that are read
-  std::optional<std::int64_t> train_limit;  // texts to learn from, drawn by the seed; unset: all
-  std::optional<std::int64_t> patience;     // epochs without a better one; unset: all are run
-  std::optional<std::int64_t> folds;        // cross-validation; unset: none
-  bool freeze_embeddings = false;           // all word vectors
-  bool freeze_known = false;                // those that came from the file
-  std::int64_t seed = 0;
-};
-
-// A text as ids, and its class where that is known.
-struct Example {
-  std::vector<std::int64_t> ids;
-  std::int64_t label = 0;
-};
-
-// A trained model with all that is needed to use it.
-struct Trained {
-  Classifier model;
-  Vocabulary vocabulary;
-  std::vector<std::string> labels;
-  std::int64_t max_length;
-
-  // Of a text, or of what vocabulary.ids() gives for it.
-  Example example(std::vector<std::int64_t> ids, std::int64_t label = 0) const;
-  Example example(std::string_view text, std::int64_t label = 0) const {
-    return example(vocabulary.ids(text), label);
-  }
-};
-
 // Trains, reports each epoch on standard error, prints the report on the test file on standard
 // output, and writes the model, settings and metrics into settings.out. Files are read, and errors
-// in them thrown, before anything is written.
+// in them thrown, before anything is written. With settings.folds it trains as many models, each
+// without a part of the texts, tests it on that part, and prints the accuracies, their mean and
+// their spread; nothing is written.
 void train(const TrainSettings& settings);
-
-// With settings.folds, train() trains as many models, each without a part of the texts, tests it on
-// that, and prints the accuracies, their mean and their spread; nothing is written.
-
-// Prints the report of a trained model on a file.
-void evaluate(const std::string& folder, const std::string& file);
-
-// model.safetensors, vocabulary.txt and settings.json in `folder`. FormatError or IoError naming
-// the file if one is missing, truncated or does not fit the others.
-void save(const Trained& trained, const ModelSettings& settings, const std::string& folder);
-Trained load(const std::string& folder);
-
-// Writes the model as an ONNX file: ids (batch, steps) -> logits (batch, classes).
-void export_onnx(const std::string& folder, const std::string& file);
-
-// Probabilities of all classes, (texts, classes).
-tg::Tensor probabilities(const Trained& trained, const std::vector<Example>& texts);
 
 }  // namespace text_classifier

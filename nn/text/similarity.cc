@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <tapegrad/nn/text/text_file.h>
 #include <tapegrad/tensor/io/file_io.h>
 #include <tapegrad/tensor/ops.h>
 
@@ -146,13 +147,10 @@ class KnownRows {
 template <class Function>
 void for_each_line(std::string_view text, const Function& function) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  for (std::int64_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const std::size_t last = line.find_last_not_of(" \t\r");
-    line = line.substr(0, last + 1);  // npos + 1 is 0
-    if (!line.empty()) function(line, number);
+  LineReader lines(text);
+  for (std::string_view line; lines.next(line);) {
+    line = line.substr(0, line.find_last_not_of(" \t\r") + 1);  // npos + 1 is 0
+    if (!line.empty()) function(line, lines.number());
   }
 }
 
@@ -173,8 +171,7 @@ struct LinePlace {
 };
 
 [[noreturn]] void fail_at(const LinePlace& place, const std::string& text) {
-  throw FormatError(std::string(place.operation) + ": " + place.path + ":" +
-                    std::to_string(place.line) + ": " + text);
+  throw_format_error(std::string(place.operation) + ": " + place.path, place.line, text);
 }
 
 // The smallest value has rank 1; equal values share the mean of the ranks that they take together.

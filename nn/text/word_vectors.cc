@@ -156,14 +156,9 @@ std::vector<std::int64_t> copy_known_rows(const WordVectors& vectors,
   return known.rows;
 }
 
-PretrainedEmbedding Embedding::from_pretrained(const WordVectors& vectors,
-                                               const std::vector<std::string>& vocabulary) {
-  return from_pretrained(vectors, vocabulary, FromWordVectorsOptions{});
-}
-
-PretrainedEmbedding Embedding::from_pretrained(const WordVectors& vectors,
-                                               const std::vector<std::string>& vocabulary,
-                                               const FromWordVectorsOptions& options) {
+PretrainedEmbedding from_pretrained(const WordVectors& vectors,
+                                    const std::vector<std::string>& vocabulary,
+                                    const FromWordVectorsOptions& options) {
   EmbeddingOptions layer = options.others;
   if (layer.padding_idx || layer.freeze) {
     throw ValueError(
@@ -180,7 +175,7 @@ PretrainedEmbedding Embedding::from_pretrained(const WordVectors& vectors,
   copy_rows(known, vectors, table);
   if (layer.padding_idx) select(table, 0, *layer.padding_idx).zero_();
 
-  PretrainedEmbedding result{from_pretrained(table, layer), known.rows};
+  PretrainedEmbedding result{Embedding::from_pretrained(table, layer), known.rows};
   if (options.freeze_known) result.embedding.freeze_rows(known.rows);
   return result;
 }

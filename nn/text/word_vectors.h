@@ -2,8 +2,7 @@
 // up, saved, and made into an Embedding. Read next: nn/text/similarity.h.
 //
 //   nn::WordVectors glove = nn::load_word_vectors("glove.6B.50d.txt", {.vocabulary = words});
-//   nn::PretrainedEmbedding start = nn::Embedding::from_pretrained(glove, words,
-//                                                                  {.freeze_known = true});
+//   nn::PretrainedEmbedding start = nn::from_pretrained(glove, words, {.freeze_known = true});
 //   Variable x = start.embedding(ids);   // row i is the vector of words[i]
 #pragma once
 
@@ -108,8 +107,7 @@ WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions&
 void save_word_vectors(const std::string& path, const WordVectors& vectors,
                        WordVectorsFormat format = WordVectorsFormat::word2vec_text);
 
-// Into an Embedding
-// --------------------------------------------------------------------------------
+// Into an Embedding -------------------------------------------------------------------------------
 
 // Writes the vector of vocabulary[i] into row i of `table` (vocabulary.size(), dim), for the words
 // that have one, and returns those rows, ascending. ShapeError if the sizes differ, DTypeError
@@ -118,7 +116,7 @@ std::vector<std::int64_t> copy_known_rows(const WordVectors& vectors,
                                           const std::vector<std::string>& vocabulary,
                                           Tensor& table);
 
-// What the rows of words without a vector begin with.
+// What the rows of words without a vector begin as.
 enum class UnknownWords {
   normal,       // standard normal, as the constructor of Embedding draws the whole table
   normal_like,  // normal, with the mean and standard deviation that each column has in known rows
@@ -134,10 +132,16 @@ struct FromWordVectorsOptions {
   EmbeddingOptions others{};  // sparse, max_norm, ...; its freeze and padding_idx are those above
 };
 
-// What Embedding::from_pretrained makes of word vectors.
 struct PretrainedEmbedding {
   Embedding embedding;              // (vocabulary.size(), dim) float32
   std::vector<std::int64_t> known;  // rows that came from the word vectors, ascending
 };
+
+// An Embedding whose row i is the vector of vocabulary[i], or begins as options.unknown says if
+// there is none. ValueError for a padding_idx out of range, for options that exclude each other,
+// and if no word at all has a vector where options.unknown asks what the known rows are like.
+PretrainedEmbedding from_pretrained(const WordVectors& vectors,
+                                    const std::vector<std::string>& vocabulary,
+                                    const FromWordVectorsOptions& options = {});
 
 }  // namespace tapegrad::nn

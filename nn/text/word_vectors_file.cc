@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include <tapegrad/nn/text/utf8.h>
 #include <tapegrad/nn/text/word_vectors.h>
 #include <tapegrad/tensor/io/file_io.h>
 #include <tapegrad/tensor/io/file_ops.h>
@@ -32,30 +33,6 @@ constexpr std::size_t kLinesToJudge = 64;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // Text --------------------------------------------------------------------------------------------
-
-// Position of the first byte that is not UTF-8 (RFC 3629), or npos.
-std::size_t first_invalid_utf8(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned char lead = byte(i);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if ((lead >= 0x80 && lead < 0xC2) || lead > 0xF4 || text.size() - i < length) return i;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((byte(i + k) & 0xC0) != 0x80) return i;
-    }
-    if (length > 2) {  // overlong forms, surrogates, and values above U+10FFFF
-      const unsigned char second = byte(i + 1);
-      if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-          (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
-        return i;
-      }
-    }
-    i += length;
-  }
-  return std::string_view::npos;
-}
-
-bool is_utf8(std::string_view text) { return first_invalid_utf8(text) == std::string_view::npos; }
 
 // A piece of a file for an error text: on one line, and not too long.
 std::string in_quotes(std::string_view text) {

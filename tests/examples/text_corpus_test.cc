@@ -2,7 +2,7 @@
 #include "text_classifier/corpus.h"
 
 #include "catch.h"
-#include "examples/text_files.h"
+#include "nn/text/text_files.h"
 
 using namespace text_classifier;
 

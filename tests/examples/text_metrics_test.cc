@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "catch.h"
-#include "examples/text_files.h"
+#include "nn/text/text_files.h"
 
 using namespace text_classifier;
 

@@ -12,7 +12,7 @@
 #include "python.h"
 #include "tensor/temporary_folder.h"
 #include "text_classifier/corpus.h"
-#include "text_classifier/training.h"
+#include "text_classifier/evaluation.h"
 
 using namespace text_classifier;
 using tapegrad::test::TemporaryFolder;
@@ -50,18 +50,6 @@ void run(const std::string& arguments) {
   REQUIRE(answer.status == 0);
 }
 
-// (texts, steps), 0 behind the end of each.
-tg::Tensor rectangle(const std::vector<Example>& examples) {
-  std::size_t steps = 0;
-  for (const Example& example : examples) steps = std::max(steps, example.ids.size());
-  tg::Tensor ids = tg::zeros({examples.size(), steps}, tg::int64);
-  for (std::size_t row = 0; row < examples.size(); ++row) {
-    std::ranges::copy(examples[row].ids,
-                      ids.mutable_span<std::int64_t>().subspan(row * steps).begin());
-  }
-  return ids;
-}
-
 }  // namespace
 
 TEST_CASE("text_classifier exports every architecture as others compute it", "[text_program]") {
@@ -75,14 +63,12 @@ TEST_CASE("text_classifier exports every architecture as others compute it", "[t
         "'");
     run("export --model '" + folder + "' --onnx '" + files.file(model.name + ".onnx") + "'");
 
-    const Trained trained = load(folder);
-    std::vector<Example> examples = {trained.example(""), trained.example("Who?")};
-    for (std::size_t i = 0; i < 30; ++i) {
-      examples.push_back(trained.example(corpus.rows[4 * i].text));
-    }
-    tg::save_npz(
-        files.file(model.name + ".npz"),
-        {{"ids", rectangle(examples)}, {"softmax.logits", probabilities(trained, examples)}});
+    Trained trained = load(folder);
+    std::vector<tg::Tensor> texts = {trained.ids(""), trained.ids("Who?")};
+    for (std::size_t i = 0; i < 30; ++i) texts.push_back(trained.ids(corpus.rows[4 * i].text));
+    tg::save_npz(files.file(model.name + ".npz"),
+                 {{"ids", tg::nn::pad_sequence(texts, {.batch_first = true})},
+                  {"softmax.logits", probabilities(trained, texts)}});
   }
   const tapegrad::test::Answer answer = tapegrad::test::python("check_onnx.py", {files.path()});
   INFO(answer.text);

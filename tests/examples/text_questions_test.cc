@@ -4,9 +4,10 @@
 #include <map>
 #include <set>
 
+#include <tapegrad/nn/text/tokenizer.h>
 #include "catch.h"
+
 #include "text_classifier/corpus.h"
-#include "text_classifier/tokenizer.h"
 
 using namespace text_classifier;
 
@@ -22,7 +23,7 @@ std::vector<Question> questions_of(const std::string& split) {
                                     "/examples/text_classifier/data/questions_" + split + ".tsv");
   std::vector<Question> questions;
   for (const Row& row : corpus.rows) {
-    Question question{tokenize(row.text), row.label};
+    Question question{tapegrad::nn::tokenize(row.text), row.label};
     std::erase_if(question.words, [](const std::string& word) {
       return word.size() == 1 && word.find_first_of("?.,!'\"():;-&") == 0;
     });

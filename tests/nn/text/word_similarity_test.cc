@@ -10,7 +10,7 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
-#include "examples/text_files.h"
+#include "nn/text/text_files.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;

@@ -17,7 +17,7 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
-#include "examples/text_files.h"
+#include "nn/text/text_files.h"
 #include "tensor/expect.h"
 #include "tensor/temporary_folder.h"
 
@@ -455,7 +455,7 @@ TEST_CASE("from_pretrained gives known words their vectors, and draws the others
   const Embedding drawn(5, 2);
   manual_seed(4);
   const PretrainedEmbedding start =
-      Embedding::from_pretrained(known_vectors(), kVocabulary, {.padding_idx = 0});
+      from_pretrained(known_vectors(), kVocabulary, {.padding_idx = 0});
   CHECK(start.known == Rows{1, 3});
   CHECK(start.embedding.padding_idx() == 0);
   CHECK(start.embedding.weight.requires_grad());
@@ -466,13 +466,12 @@ TEST_CASE("from_pretrained gives known words their vectors, and draws the others
   CHECK(to_vector<float>(table[3]) == std::vector<float>{1, 2});
   CHECK(equal(table[2], drawn.weight.value()[2]));  // the numbers of nn::Embedding
   CHECK(equal(table[4], drawn.weight.value()[4]));
-  CHECK(Embedding::from_pretrained(known_vectors(), kVocabulary).known == Rows{0, 1, 3});
+  CHECK(from_pretrained(known_vectors(), kVocabulary).known == Rows{0, 1, 3});
 }
 
 TEST_CASE("from_pretrained: zeros, the mean, or numbers like those of known words") {
   const auto table = [](UnknownWords unknown) {
-    return Embedding::from_pretrained(known_vectors(), kVocabulary,
-                                      {.padding_idx = -5, .unknown = unknown})
+    return from_pretrained(known_vectors(), kVocabulary, {.padding_idx = -5, .unknown = unknown})
         .embedding.weight.value();
   };
   CHECK(to_vector<float>(table(UnknownWords::zeros)) ==
@@ -487,28 +486,26 @@ TEST_CASE("from_pretrained: zeros, the mean, or numbers like those of known word
   const Tensor known = randn({1000, 2}) * tensor({1.0, 0.1}) + tensor({10.0, -3.0});
   Words vocabulary = words;
   for (int i = 1000; i < 9000; ++i) vocabulary.push_back(std::to_string(i));
-  const PretrainedEmbedding start = Embedding::from_pretrained(
-      WordVectors(words, known), vocabulary, {.unknown = UnknownWords::normal_like});
+  const PretrainedEmbedding start = from_pretrained(WordVectors(words, known), vocabulary,
+                                                    {.unknown = UnknownWords::normal_like});
   CHECK(start.known.size() == 1000);
   const Tensor unknown = narrow(start.embedding.weight.value(), 0, 1000, 8000);
   CHECK(allclose(mean(unknown, {0}), mean(known, {0}), 0, 0.05));
   CHECK(allclose(tapegrad::std(unknown, {0}), tapegrad::std(known, {0}), 0.05, 0));
 
   const WordVectors others({"x"}, ones({1, 2}));
-  CHECK(Embedding::from_pretrained(others, kVocabulary).known.empty());
-  CHECK(message_of<ValueError>([&] {
-          Embedding::from_pretrained(others, kVocabulary, {.unknown = UnknownWords::mean});
-        }) ==
+  CHECK(from_pretrained(others, kVocabulary).known.empty());
+  CHECK(message_of<ValueError>(
+            [&] { from_pretrained(others, kVocabulary, {.unknown = UnknownWords::mean}); }) ==
         "from_pretrained: none of the 5 words has a vector, needed one for UnknownWords::mean; "
         "are the words in the case of the file?");
-  CHECK(message_of<ValueError>([&] {
-          Embedding::from_pretrained(others, kVocabulary, {.padding_idx = 5});
-        }) == "from_pretrained: padding_idx 5 out of range for 5 rows");
+  CHECK(message_of<ValueError>([&] { from_pretrained(others, kVocabulary, {.padding_idx = 5}); }) ==
+        "from_pretrained: padding_idx 5 out of range for 5 rows");
 }
 
 TEST_CASE("freeze_known keeps known rows to the bit while the others learn") {
-  const PretrainedEmbedding start = Embedding::from_pretrained(
-      known_vectors(), kVocabulary, {.freeze_known = true, .padding_idx = 0});
+  const PretrainedEmbedding start =
+      from_pretrained(known_vectors(), kVocabulary, {.freeze_known = true, .padding_idx = 0});
   const Tensor before = start.embedding.weight.value().clone();
   optim::SGD sgd(start.embedding.parameters(), {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.1});
   for (int step = 0; step < 3; ++step) {
@@ -521,12 +518,12 @@ TEST_CASE("freeze_known keeps known rows to the bit while the others learn") {
   for (const std::int64_t row : {2, 4}) CHECK_FALSE(equal(after[row], before[row]));
 
   const PretrainedEmbedding frozen =
-      Embedding::from_pretrained(known_vectors(), kVocabulary, {.freeze = true});
+      from_pretrained(known_vectors(), kVocabulary, {.freeze = true});
   CHECK_FALSE(frozen.embedding.weight.requires_grad());
 }
 
 TEST_CASE("from_pretrained takes the other options of an Embedding") {
-  const PretrainedEmbedding start = Embedding::from_pretrained(
+  const PretrainedEmbedding start = from_pretrained(
       known_vectors(), kVocabulary,
       {.padding_idx = 0, .others = {.max_norm = 1.5, .sparse = true, .dtype = float64}});
   CHECK(start.embedding.options().sparse);
@@ -535,7 +532,7 @@ TEST_CASE("from_pretrained takes the other options of an Embedding") {
   CHECK(start.embedding.weight.dtype() == float64);
   CHECK(start.embedding.padding_idx() == 0);
   CHECK(message_of<ValueError>([&] {
-          Embedding::from_pretrained(known_vectors(), kVocabulary, {.others = {.padding_idx = 0}});
+          from_pretrained(known_vectors(), kVocabulary, {.others = {.padding_idx = 0}});
         }) ==
         "from_pretrained: others.padding_idx and others.freeze are not read; needed them beside "
         "others");

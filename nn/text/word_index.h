@@ -1,5 +1,5 @@
-// Words and their numbers in the order in which they came: the innermost loop of reading texts.
-// Read next: vocabulary.h.
+// Internal. Words and their ids in the order in which they came: how a Vocabulary finds words, and
+// the innermost loop of reading texts. Read next: nn/text/vocabulary.cc.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-namespace text_classifier {
+namespace tapegrad::nn::detail {
 
-// The words lie one behind the other in one string, and a table of half-filled slots, probed in
-// order, holds their numbers with a part of their hash: a lookup that succeeds touches two lines of
-// memory and compares one word.
+// One string holds all words, one after the other. A table of slots, at most half of them taken and
+// probed in order, holds the ids and the hashes of the words. A lookup that succeeds touches about
+// two cache lines and compares one word.
 class WordIndex {
  public:
   std::int64_t size() const { return static_cast<std::int64_t>(ends_.size()) - 1; }
@@ -23,7 +23,7 @@ class WordIndex {
     return std::string_view(text_).substr(begin, ends_[static_cast<std::size_t>(id) + 1] - begin);
   }
 
-  // The word's number, and whether it is new.
+  // The word's id, and whether it is new.
   std::pair<std::int64_t, bool> insert(std::string_view word) {
     if (2 * ends_.size() > slots_.size()) grow();
     const std::uint64_t hash = hash_of(word);
@@ -47,11 +47,11 @@ class WordIndex {
     std::uint64_t hash = 0;
   };
 
-  // Eight bytes at a time through a multiplication; upper bits are folded onto the lower ones.
+  // Takes eight bytes at a time and multiplies; upper bits are folded onto the lower ones.
   static std::uint64_t hash_of(std::string_view word);
   void grow();
 
-  // Where the word is, or the slot that would be its.
+  // The slot of the word, or the free one that it would take.
   std::size_t find_slot(std::string_view wanted, std::uint64_t hash) const {
     const std::size_t mask = slots_.size() - 1;
     std::size_t i = hash & mask;
@@ -66,4 +66,4 @@ class WordIndex {
   std::vector<Slot> slots_;  // a power of two
 };
 
-}  // namespace text_classifier
+}  // namespace tapegrad::nn::detail

@@ -1,13 +1,13 @@
-// Words, marks, characters, and runs of them.
-#include "text_classifier/tokenizer.h"
+// Words, marks, characters, and runs of them. Read next: vocabulary_test.cc.
+#include <tapegrad/nn/text/tokenizer.h>
 
 #include "catch.h"
-#include "examples/text_files.h"
+#include "nn/text/text_files.h"
 
-using namespace text_classifier;
+using namespace tapegrad::nn;
 using Tokens = std::vector<std::string>;
 
-TEST_CASE("words in lower case, marks by themselves, digits kept") {
+TEST_CASE("tokenize: words in lower case, marks by themselves, digits kept") {
   CHECK(tokenize("What's 3.5 in R2D2?") ==
         Tokens{"what", "'", "s", "3", ".", "5", "in", "r2d2", "?"});
   CHECK(tokenize("  one\ttwo\r\nthree\v ") == Tokens{"one", "two", "three"});
@@ -15,25 +15,25 @@ TEST_CASE("words in lower case, marks by themselves, digits kept") {
   CHECK(tokenize(" \n\u00A0\u3000\u200B\uFEFF").empty());
 }
 
-TEST_CASE("letters of other alphabets belong to words") {
+TEST_CASE("tokenize: letters of other alphabets belong to words") {
   CHECK(tokenize("Où est ZÜRICH, Ελλάδα – Москва…") ==
         Tokens{"où", "est", "zürich", ",", "ελλάδα", "–", "москва", "…"});
   CHECK(tokenize("«Øl» 5µm ½") == Tokens{"«", "øl", "»", "5µm", "½"});
   CHECK(tokenize("한국어 문장") == Tokens{"한국어", "문장"});
 }
 
-TEST_CASE("Chinese and Japanese are split by character") {
+TEST_CASE("tokenize: Chinese and Japanese are split by character") {
   CHECK(tokenize("体验2D巅峰：A股！") == Tokens{"体", "验", "2d", "巅", "峰", ":", "a", "股", "!"});
   CHECK(tokenize("東京タワー、ｗｈｙ？") == Tokens{"東", "京", "タ", "ワ", "ー", "、", "why", "?"});
   CHECK(tokenize("so😀good") == Tokens{"so", "😀", "good"});
 }
 
-TEST_CASE("bytes that are not UTF-8 separate words") {
+TEST_CASE("tokenize: bytes that are not UTF-8 separate words") {
   CHECK(tokenize("ab\xFF"
                  "cd\xE4\xB8") == Tokens{"ab", "cd"});
 }
 
-TEST_CASE("runs of tokens") {
+TEST_CASE("ngrams: runs of tokens") {
   CHECK(ngrams({"who", "wrote", "it"}, 1) == Tokens{"who", "wrote", "it"});
   CHECK(ngrams({"who", "wrote", "it"}, 2) == Tokens{"who", "wrote", "it", "who wrote", "wrote it"});
   CHECK(ngrams({"a", "b", "c"}, 9) == Tokens{"a", "b", "c", "a b", "b c", "a b c"});
@@ -41,7 +41,7 @@ TEST_CASE("runs of tokens") {
   CHECK(Tokenizer{2}("Who? Me") == Tokens{"who", "?", "me", "who ?", "? me"});
 }
 
-TEST_CASE("a tokenizer is made from its description, and from no other") {
+TEST_CASE("Tokenizer: it is made from its description, and from no other") {
   CHECK(Tokenizer{2}.description() == "words-1 ngrams=2");
   CHECK(Tokenizer::from_description("words-1 ngrams=3").longest_ngram == 3);
   for (const char* wrong : {"", "words-2 ngrams=1", "words-1 ngrams=", "words-1 ngrams=0",

@@ -1,11 +1,12 @@
-// Sets of examples and their batches: PyTorch's orders, padding, buckets, the worker, and errors.
+// DataLoader: PyTorch's orders, batches by length, the worker, and errors. Read next:
+// splits_test.cc.
 #include "catch.h"
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
-#include <tapegrad/nn/data/data.h>
+#include <tapegrad/nn/data/loader.h>
+#include <tapegrad/nn/data/splits.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/random.h>
 
@@ -92,97 +93,6 @@ TEST_CASE("DataLoader: PyTorch's orders", "[nn][threads]") {
   }
 }
 
-namespace {
-
-template <std::size_t N>
-void check_split(const std::string& which, std::int64_t n, const tg::Scalar (&lengths)[N]) {
-  CAPTURE(which);
-  tg::manual_seed(static_cast<std::uint64_t>(golden().option(which, "seed", 0)));
-  const auto parts = nn::random_split(TensorDataset(tg::arange(n) * 10), lengths);
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const Indices want = numbers(golden().at(which + ".out" + std::to_string(i)));
-    CHECK(parts[i].indices() == want);
-    if (want.empty()) continue;
-    CHECK(numbers(parts[i].batch(Indices{0})[0]) == Indices{want[0] * 10});
-  }
-}
-
-}  // namespace
-
-TEST_CASE("random_split: PyTorch's parts", "[nn]") {
-  check_split("random_split.lengths", 10, {7, 3});
-  check_split("random_split.three", 50, {20, 0, 30});
-  check_split("random_split.fractions", 10, {0.9, 0.1});
-  check_split("random_split.rounded", 11, {0.3, 0.3, 0.4});
-  check_split("random_split.rounded_twice", 29, {0.25, 0.25, 0.25, 0.25});
-  check_split("random_split.all", 5, {1.0});
-  check_split("random_split.one", 1, {1});
-}
-
-TEST_CASE("random_split: lengths that are refused", "[nn]") {
-  const TensorDataset data(tg::arange(10));
-  CHECK(error_text<tg::ValueError>([&] {
-          nn::random_split(data, {7, 4});
-        }) ==
-        "random_split: got lengths {7, 4} for 10 examples, needed whole numbers that sum up to "
-        "that, or fractions that sum up to 1");
-  CHECK(error_text<tg::ValueError>([&] {
-          nn::random_split(data, {0.7, 0.4});
-        }) ==
-        "random_split: got lengths {0.700000, 0.400000} for 10 examples, needed whole numbers that "
-        "sum up to that, or fractions that sum up to 1");
-  CHECK_FALSE(error_text<tg::ValueError>([&] { nn::random_split(data, {7.5, 2.5}); }).empty());
-  CHECK(error_text<tg::ValueError>([&] {
-          nn::random_split(data, {11, -1});
-        }) == "random_split: got lengths {11, -1}, needed none below 0");
-}
-
-TEST_CASE("k_folds: every example is tested on once", "[nn]") {
-  tg::Generator generator(3);
-  const auto folds = nn::k_folds(TensorDataset(tg::arange(11)), 4, generator);
-  REQUIRE(folds.size() == 4);
-  Indices tested;
-  for (std::size_t i = 0; i < 4; ++i) {
-    CHECK(folds[i].test.size() == (i < 3 ? 3 : 2));
-    Indices all = folds[i].train.indices();
-    const Indices& test = folds[i].test.indices();
-    all.insert(all.end(), test.begin(), test.end());
-    tested.insert(tested.end(), test.begin(), test.end());
-    std::ranges::sort(all);
-    CHECK(all == numbers(tg::arange(11)));
-  }
-  tg::Generator again(3);
-  CHECK(tested == numbers(tg::randperm(11, again)));
-  const TensorDataset three(tg::arange(3));
-  CHECK(nn::k_folds(three, 3).size() == 3);
-  CHECK(error_text<tg::ValueError>([&] { nn::k_folds(three, 4); }) ==
-        "k_folds: k is 4 for 3 examples, needed at least 2 and an example for each");
-  CHECK_FALSE(error_text<tg::ValueError>([&] { nn::k_folds(three, 1); }).empty());
-}
-
-TEST_CASE("pad_sequence: as PyTorch pads", "[nn]") {
-  for (const std::string& which : golden().cases("pad_sequence")) {
-    CAPTURE(which);
-    std::vector<tg::Tensor> sequences;
-    while (golden().has(which + ".in" + std::to_string(sequences.size()))) {
-      sequences.push_back(golden().at(which + ".in" + std::to_string(sequences.size())));
-    }
-    const tg::Tensor padded =
-        nn::pad_sequence(sequences, {.batch_first = golden().option(which, "batch_first", 0) != 0,
-                                     .padding_value = golden().option(which, "padding_value", 0)});
-    CHECK(padded.dtype() == golden().at(which + ".out0").dtype());
-    CHECK(equal(padded, golden().at(which + ".out0")));
-  }
-  CHECK(error_text<tg::ValueError>([] { nn::pad_sequence(std::vector<tg::Tensor>{}); }) ==
-        "pad_sequence: got no sequences, needed at least one");
-  CHECK(error_text<tg::ShapeError>([] {
-          nn::pad_sequence({tg::ones({2, 3}), tg::ones({2, 4})});
-        }) == "pad_sequence: got (2, 3) and (2, 4), needed sizes that differ in the first only");
-  CHECK(error_text<tg::DTypeError>([] {
-          nn::pad_sequence({tg::ones({2}), tg::tensor({1})});
-        }) == "pad_sequence: got float32 and int64, needed one type");
-}
-
 TEST_CASE("DataLoader: sequences, by length", "[nn]") {
   const Indices lengths = {5, 1, 4, 2, 3, 1, 0};
   const nn::SequenceDataset data(ragged(lengths), tg::arange(7), -1);
@@ -215,9 +125,6 @@ TEST_CASE("DataLoader: sequences, by length", "[nn]") {
 
   const auto [first, rest] = nn::random_split(data, {4, 3});  // a part knows lengths too
   CHECK(DataLoader(first, {.batch_size = 4, .bucket_batches = 1}).size() == 1);
-  CHECK(error_text<tg::ShapeError>([] {
-          nn::SequenceDataset(ragged({1, 2}), tg::arange(3));
-        }) == "SequenceDataset: got 2 sequences and labels of (3), needed a label for each");
 }
 
 TEST_CASE("DataLoader: no data, and a batch larger than all", "[nn][threads]") {
@@ -257,8 +164,4 @@ TEST_CASE("DataLoader: options that are refused", "[nn]") {
   CHECK(error_text<tg::ValueError>([&] { DataLoader(data, {.bucket_batches = 1}); }) ==
         "DataLoader: bucket_batches sorts by length, needed a data set with length(i), as "
         "SequenceDataset");
-  CHECK(error_text<tg::ShapeError>([] {
-          TensorDataset(tg::ones({3, 2}), tg::ones({2}));
-        }) == "TensorDataset: got (3, 2), (2), needed the same first size, the number of examples");
-  CHECK_FALSE(error_text<tg::ShapeError>([] { TensorDataset(tg::tensor(1)); }).empty());
 }

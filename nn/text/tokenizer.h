@@ -1,18 +1,19 @@
-// From a text to its tokens. Read next: vocabulary.h.
+// From a text to its tokens: words, marks, and runs of them. Read next: nn/text/vocabulary.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace text_classifier {
+namespace tapegrad::nn {
 
 // The words of a text in lower case, and its punctuation marks, each a token of its own:
 // `What's 3.5?` gives what ' s 3 . 5 ?. A word is a run of letters of any alphabet, and digits.
-// Each Chinese or Japanese character is a token too, as is each emoji. Full-width forms (`２Ｄ`)
-// count as their ASCII equals.
+// Each Chinese or Japanese character is a token too, and so is each emoji. Full-width forms
+// (`２Ｄ`) count as their ASCII equals. Bytes that are not UTF-8 separate words.
 std::vector<std::string> tokenize(std::string_view text);
 
 // The tokens, then all runs of 2 tokens, and so on up to `longest`, joined by a space: with
@@ -20,8 +21,9 @@ std::vector<std::string> tokenize(std::string_view text);
 // model that only adds its tokens up (Wang and Manning, 2012; Joulin et al., 2016).
 std::vector<std::string> ngrams(std::vector<std::string> tokens, std::int64_t longest);
 
-// Calls visit(token, n) for what ngrams() gives, in its order, with the number of words in it,
-// without making a string of each; the token is a std::string_view that lasts as long as the call.
+// Calls visit(token, n) for each token that ngrams() gives, in its order, with the number of words
+// in it, without making a string of each. The token is a std::string_view that is valid during the
+// call.
 template <class Visit>
 void for_each_ngram(std::span<const std::string> tokens, std::int64_t longest, const Visit& visit) {
   for (const std::string& token : tokens) visit(std::string_view(token), 1);
@@ -35,20 +37,20 @@ void for_each_ngram(std::span<const std::string> tokens, std::int64_t longest, c
   }
 }
 
-// The two above with their one setting. A model works only with the tokens it was trained on,
-// so the description is stored in the vocabulary file and must match when it is read.
+// tokenize() and ngrams() with their one setting. A model works only with the tokens that it was
+// trained on, so a vocabulary file holds the description, and is read with the same tokenizer.
 struct Tokenizer {
   static constexpr std::int64_t kLongestNgram = 9;
-  std::int64_t longest_ngram = 1;
+  std::int64_t longest_ngram = 1;  // 1 to kLongestNgram
 
   std::vector<std::string> operator()(std::string_view text) const {
     return ngrams(tokenize(text), longest_ngram);
   }
 
-  std::string description() const;  // `words-1 ngrams=2`; the number rises when tokens change
-
-  // Throws tapegrad::ValueError for a description that this program does not know.
+  // `words-1 ngrams=2`; the first number rises whenever tokenize() gives other tokens.
+  std::string description() const;
+  // ValueError for a description that this version does not know.
   static Tokenizer from_description(std::string_view description);
 };
 
-}  // namespace text_classifier
+}  // namespace tapegrad::nn

@@ -1,12 +1,13 @@
-// One pass over the text, a field at a time. Read next: corpus.h.
-#include "csv.h"
+// One pass over the text, a field at a time. Read next: nn/text/tokenizer.h.
+#include <tapegrad/nn/text/csv.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
-#include "text_file.h"
+#include <tapegrad/nn/text/text_file.h>
 
-namespace text_classifier {
+namespace tapegrad::nn {
 namespace {
 
 class CsvParser {
@@ -57,7 +58,8 @@ class CsvParser {
     std::string field;
     for (;;) {
       const std::size_t quote = text_.find('"', position_);
-      if (quote == std::string_view::npos) fail_at(file_, opened, "quote is never closed");
+      if (quote == std::string_view::npos)
+        throw_format_error(file_, opened, "quote is never closed");
       const std::string_view piece = text_.substr(position_, quote - position_);
       line_ += std::count(piece.begin(), piece.end(), '\n');
       field += piece;
@@ -66,7 +68,8 @@ class CsvParser {
       field += '"';
     }
     if (!at_end() && peek() != ',' && !at_line_end()) {
-      fail_at(file_, line_, "text after a closing quote; write a quote inside a field twice");
+      throw_format_error(file_, line_,
+                         "text after a closing quote; write a quote inside a field twice");
     }
     return field;
   }
@@ -87,4 +90,4 @@ std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file) {
   return rows;
 }
 
-}  // namespace text_classifier
+}  // namespace tapegrad::nn

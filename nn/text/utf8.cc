@@ -1,8 +1,11 @@
 // Decoding follows the table of well-formed byte sequences in the Unicode standard (section 3.9).
-// Read next: text_file.h.
-#include "utf8.h"
+// Read next: nn/text/text_file.h.
+#include <tapegrad/nn/text/utf8.h>
 
-namespace text_classifier {
+#include <cstdint>
+#include <cstring>
+
+namespace tapegrad::nn {
 namespace {
 
 bool between(char32_t value, char32_t first, char32_t last) {
@@ -42,6 +45,14 @@ CodePoint decode_utf8(std::string_view text, std::size_t position) {
 
 std::size_t first_invalid_utf8(std::string_view text) {
   for (std::size_t position = 0; position < text.size();) {
+    std::uint64_t bytes = 0;  // eight at once, where they are ASCII
+    if (text.size() - position >= sizeof bytes) {
+      std::memcpy(&bytes, text.data() + position, sizeof bytes);
+      if ((bytes & 0x8080808080808080U) == 0) {
+        position += sizeof bytes;
+        continue;
+      }
+    }
     const CodePoint point = decode_utf8(text, position);
     if (point.malformed()) return position;
     position += point.length;
@@ -51,6 +62,8 @@ std::size_t first_invalid_utf8(std::string_view text) {
 
 void append_utf8(std::string& text, char32_t code_point) {
   const auto put = [&](char32_t byte) { text += static_cast<char>(byte); };
+  const bool surrogate = between(code_point, 0xD800, 0xDFFF);
+  if (surrogate || code_point > 0x10FFFF) code_point = kReplacementCharacter;
   if (code_point < 0x80) {
     put(code_point);
   } else if (code_point < 0x800) {
@@ -108,4 +121,4 @@ bool is_cjk(char32_t c) {
          between(c, 0x309D, 0x309F) || between(c, 0x20000, 0x3FFFD);  // marks, rarest Han
 }
 
-}  // namespace text_classifier
+}  // namespace tapegrad::nn

@@ -1,5 +1,5 @@
-// What the tests of the text classifier's parts share: files that go away by themselves, the text
-// of an error, and the folder of the real data.
+// What the tests of texts share: files that go away by themselves, the text of an error, and the
+// folder of the real data. Read next: utf8_test.cc.
 #pragma once
 
 #include <atomic>

@@ -1,8 +1,9 @@
-#include "word_index.h"
+// The hash, and a larger table. Read next: nn/text/vocabulary.cc.
+#include <tapegrad/nn/text/word_index.h>
 
 #include <cstring>
 
-namespace text_classifier {
+namespace tapegrad::nn::detail {
 
 std::uint64_t WordIndex::hash_of(std::string_view word) {
   constexpr std::uint64_t kFactor = 0x9E3779B97F4A7C15U;  // 2^64 over the golden ratio
@@ -33,4 +34,4 @@ void WordIndex::grow() {
   }
 }
 
-}  // namespace text_classifier
+}  // namespace tapegrad::nn::detail

@@ -1,15 +1,15 @@
-// Judging the encoding. Read next: csv.h.
-#include "text_file.h"
+// Judging the encoding. Read next: nn/text/csv.h.
+#include <tapegrad/nn/text/text_file.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 
+#include <tapegrad/nn/text/utf8.h>
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/io/file_io.h>
 
-#include "utf8.h"
-
-namespace text_classifier {
+namespace tapegrad::nn {
 namespace {
 
 std::int64_t lines_before(std::string_view text, std::size_t position) {
@@ -38,27 +38,28 @@ bool looks_like_latin1(std::string_view bytes) {
 
 }  // namespace
 
-void fail_at(const std::string& file, std::int64_t line, const std::string& message) {
-  throw tapegrad::FormatError(file + ":" + std::to_string(line) + ": " + message);
+void throw_format_error(const std::string& file, std::int64_t line, const std::string& message) {
+  throw FormatError(file + ":" + std::to_string(line) + ": " + message);
 }
 
 std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line) {
   if (const std::size_t nul = bytes.find('\0'); nul != std::string::npos) {
-    fail_at(name, line + lines_before(bytes, nul), "NUL byte: this is binary, not text");
+    throw_format_error(name, line + lines_before(bytes, nul), "NUL byte: this is binary, not text");
   }
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
   const std::size_t invalid = first_invalid_utf8(bytes);
   if (invalid == std::string::npos) return bytes;
   if (looks_like_latin1(bytes)) return latin1_to_utf8(bytes);
-  fail_at(name, line + lines_before(bytes, invalid),
-          "byte " + hex(bytes[invalid]) + " is neither UTF-8 nor Latin-1; convert with iconv");
+  throw_format_error(
+      name, line + lines_before(bytes, invalid),
+      "byte " + hex(bytes[invalid]) + " is neither UTF-8 nor Latin-1; convert with iconv");
 }
 
 std::string read_text(const std::string& path) {
-  return to_utf8(tapegrad::read_file(path, "read_text"), path);
+  return to_utf8(read_file(path, "read_text"), path);
 }
 
-bool Lines::next(std::string_view& line) {
+bool LineReader::next(std::string_view& line) {
   if (rest_.empty()) return false;
   const std::size_t end = std::min(rest_.find('\n'), rest_.size());
   line = rest_.substr(0, end);
@@ -74,4 +75,4 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-}  // namespace text_classifier
+}  // namespace tapegrad::nn

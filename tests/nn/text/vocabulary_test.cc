@@ -1,15 +1,15 @@
-// Order of the ids, and the file: what is written, what is read, what is refused.
-#include "text_classifier/vocabulary.h"
+// Order of the ids, and the file: what is written, what is read, what is refused. Read next:
+// word_index_test.cc.
+#include <tapegrad/nn/text/vocabulary.h>
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <string>
 
 #include "catch.h"
-#include "examples/text_files.h"
+#include "nn/text/text_files.h"
 
-using namespace text_classifier;
+using namespace tapegrad::nn;
 using Ids = std::vector<std::int64_t>;
 using Texts = std::vector<std::vector<std::string>>;
 
@@ -26,7 +26,7 @@ std::string load_error(std::string_view content) {
 
 }  // namespace
 
-TEST_CASE("ids by falling count, then by first occurrence") {
+TEST_CASE("Vocabulary: ids by falling count, then by first occurrence") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
   REQUIRE(words.size() == 11);
   CHECK(words.word(0) == "<pad>");
@@ -40,11 +40,15 @@ TEST_CASE("ids by falling count, then by first occurrence") {
   CHECK(words.word(8) == "c a");
   for (std::int64_t id = 0; id < words.size(); ++id) CHECK(words.find(words.word(id)) == id);
   CHECK_FALSE(words.find("e"));
+  const std::vector<std::string> all = words.words();
+  REQUIRE(all.size() == 11);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    CHECK(all[i] == words.word(static_cast<std::int64_t>(i)));
   CHECK(Vocabulary::build(kTexts, Tokenizer{2}, 2).size() == 4);
   CHECK(Vocabulary::build({}, Tokenizer{}).size() == 2);
 }
 
-TEST_CASE("words that are kept however rare they are") {
+TEST_CASE("Vocabulary: words that are kept however rare they are") {
   const std::vector<std::string> also = {"x", "d", "<unk>", "x", "a"};
   const Vocabulary all = Vocabulary::build(kTexts, Tokenizer{2}, 1, also);
   REQUIRE(all.size() == 12);
@@ -56,22 +60,22 @@ TEST_CASE("words that are kept however rare they are") {
   CHECK_FALSE(frequent.find("b"));
 }
 
-TEST_CASE("unknown words become <unk>, unknown n-grams go") {
+TEST_CASE("Vocabulary: unknown words become <unk>, unknown n-grams go") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
-  CHECK(words.ids("B a, e") == Ids{4, 2, 1, 1, 5});  // b a , e | b a | (a ,) (, e)
-  CHECK(words.ids("").empty());
+  CHECK(words.encode("B a, e") == Ids{4, 2, 1, 1, 5});  // b a , e | b a | (a ,) (, e)
+  CHECK(words.encode("").empty());
 }
 
-TEST_CASE("numbering gives the ids of each text") {
+TEST_CASE("Vocabulary: build_and_encode gives the ids of each text") {
   const std::vector<std::string> also = {"d"};
   for (const std::int64_t min_count : {1, 2, 3}) {
-    const auto [words, ids] = Vocabulary::number(kTexts, Tokenizer{3}, min_count, also);
+    const auto [words, ids] = Vocabulary::build_and_encode(kTexts, Tokenizer{3}, min_count, also);
     REQUIRE(ids.size() == kTexts.size());
-    for (std::size_t i = 0; i < ids.size(); ++i) CHECK(ids[i] == words.ids(kTexts[i]));
+    for (std::size_t i = 0; i < ids.size(); ++i) CHECK(ids[i] == words.encode(kTexts[i]));
   }
 }
 
-TEST_CASE("positions and tokens that cannot be are refused") {
+TEST_CASE("Vocabulary: positions and tokens that cannot be are refused") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{});
   for (const std::int64_t id : {std::int64_t{-1}, std::int64_t{6}, INT64_MAX}) {
     CHECK(error_of<tapegrad::IndexError>([&] { words.word(id); }) ==
@@ -82,9 +86,17 @@ TEST_CASE("positions and tokens that cannot be are refused") {
             Vocabulary::build(Texts{{"x", token}}, Tokenizer{});
           }) == "vocabulary: a token must be one line and not empty");
   }
+  const std::vector<std::string> damaged = {"\xFF"};
+  CHECK(error_of<tapegrad::ValueError>([&] {
+          Vocabulary::build(kTexts, Tokenizer{}, 1, damaged);
+        }) == "vocabulary: a token must be UTF-8");
+  for (const std::int64_t longest : {0, 10}) {
+    CHECK(error_of<tapegrad::ValueError>([&] { Vocabulary::build(kTexts, Tokenizer{longest}); }) ==
+          "vocabulary: longest_ngram is " + std::to_string(longest) + ", needed 1 to 9");
+  }
 }
 
-TEST_CASE("a vocabulary survives copying, moving, saving and loading") {
+TEST_CASE("Vocabulary: it survives copying, moving, saving and loading") {
   const TemporaryFile file;
   {
     Vocabulary first = Vocabulary::build(kTexts, Tokenizer{2});
@@ -104,7 +116,7 @@ TEST_CASE("a vocabulary survives copying, moving, saving and loading") {
   CHECK(loaded.tokenizer().longest_ngram == 2);
 }
 
-TEST_CASE("a file that is not exactly a vocabulary is refused with its line") {
+TEST_CASE("Vocabulary: a file that is not exactly a vocabulary is refused with its line") {
   const std::string head = "tapegrad vocabulary 1; words-1 ngrams=1; ";
   CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\na\n") == "no error");
   CHECK(load_error("") == "1: empty file; expected a vocabulary");
@@ -131,7 +143,7 @@ TEST_CASE("a file that is not exactly a vocabulary is refused with its line") {
         "2: the first tokens must be <pad> and <unk>");
 }
 
-TEST_CASE("a vocabulary that cannot be read or written is named") {
+TEST_CASE("Vocabulary: a file that cannot be read or written is named") {
   CHECK(error_of<tapegrad::IoError>([] {
           Vocabulary::load("/no/such");
         }).starts_with("vocabulary: cannot open /no/such: "));
@@ -140,7 +152,7 @@ TEST_CASE("a vocabulary that cannot be read or written is named") {
         }).find("/no/such") != std::string::npos);
 }
 
-TEST_CASE("a million tokens load at once") {
+TEST_CASE("Vocabulary: a million tokens load at once") {
   std::string text = "tapegrad vocabulary 1; words-1 ngrams=1; 1000000 tokens\n<pad>\n<unk>\n";
   for (int i = 2; i < 1'000'000; ++i) text += "token" + std::to_string(i) + "\n";
   const TemporaryFile file(text);
@@ -151,26 +163,4 @@ TEST_CASE("a million tokens load at once") {
   CHECK(words.find("token999999") == 999'999);
   INFO("loaded in " << seconds.count() << " s");
   CHECK(seconds.count() < 10);  // 0.2 in a release build; sanitizers and busy machines are slower
-}
-
-TEST_CASE("an index of words agrees with a map") {
-  WordIndex index;
-  std::map<std::string, std::int64_t> map;
-  CHECK_FALSE(index.find("a"));
-  std::uint64_t state = 1;
-  for (int i = 0; i < 20'000; ++i) {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    const std::string word = std::string(static_cast<std::size_t>(state >> 33) % 12, 'x') +
-                             std::to_string((state >> 40) % 3000);
-    const auto [id, is_new] = index.insert(word);
-    const auto [found, is_new_in_map] = map.emplace(word, map.size());
-    REQUIRE(id == found->second);
-    REQUIRE(is_new == is_new_in_map);
-  }
-  CHECK(index.size() == static_cast<std::int64_t>(map.size()));
-  for (const auto& [word, id] : map) {
-    REQUIRE(index.find(word) == id);
-    REQUIRE(index.word(id) == word);
-    REQUIRE(index.find(word + "!").has_value() == map.contains(word + "!"));
-  }
 }

@@ -1,5 +1,5 @@
-// One pass over the code points. Read next: vocabulary.h.
-#include "tokenizer.h"
+// One pass over the code points. Read next: nn/text/vocabulary.h.
+#include <tapegrad/nn/text/tokenizer.h>
 
 #include <algorithm>
 #include <array>
@@ -8,11 +8,10 @@
 #include <iterator>
 #include <utility>
 
+#include <tapegrad/nn/text/utf8.h>
 #include <tapegrad/tensor/error.h>
 
-#include "utf8.h"
-
-namespace text_classifier {
+namespace tapegrad::nn {
 namespace {
 
 constexpr std::string_view kName = "words-1 ngrams=";
@@ -111,8 +110,8 @@ Tokenizer Tokenizer::from_description(std::string_view description) {
     const bool in_range = tokenizer.longest_ngram >= 1 && tokenizer.longest_ngram <= kLongestNgram;
     if (error == std::errc() && stop == end && in_range) return tokenizer;
   }
-  throw tapegrad::ValueError("tokenizer: got `" + std::string(description) + "`, needed `" +
-                             std::string(kName) + "N` with N from 1 to 9");
+  throw ValueError("tokenizer: got `" + std::string(description) + "`, needed `" +
+                   std::string(kName) + "N` with N from 1 to 9");
 }
 
-}  // namespace text_classifier
+}  // namespace tapegrad::nn

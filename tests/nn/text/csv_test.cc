@@ -1,10 +1,10 @@
-// RFC 4180, rule by rule.
-#include "text_classifier/csv.h"
+// RFC 4180, rule by rule. Read next: tokenizer_test.cc.
+#include <tapegrad/nn/text/csv.h>
 
 #include "catch.h"
-#include "examples/text_files.h"
+#include "nn/text/text_files.h"
 
-using namespace text_classifier;
+using namespace tapegrad::nn;
 using Fields = std::vector<std::string>;
 
 namespace {
@@ -15,7 +15,7 @@ std::string csv_error(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("fields, with and without quotes") {
+TEST_CASE("parse_csv: fields, with and without quotes") {
   const auto rows = parse_csv("a,b c,\n\"d\",\"e,f\",\"say \"\"hi\"\"\"\n,\"\"\n", "f.csv");
   REQUIRE(rows.size() == 3);
   CHECK(rows[0].fields == Fields{"a", "b c", ""});
@@ -24,7 +24,9 @@ TEST_CASE("fields, with and without quotes") {
   CHECK(parse_csv("5\" nail,x", "f.csv")[0].fields == Fields{"5\" nail", "x"});
 }
 
-TEST_CASE("newlines in quotes, CRLF, a byte order mark, blank lines: the line numbers stay right") {
+TEST_CASE(
+    "parse_csv: newlines in quotes, CRLF, a byte order mark, blank lines: the line numbers stay "
+    "right") {
   const auto rows = parse_csv(
       "\xEF\xBB\xBF"
       "a,\"1\r\n2\n3\"\r\n\r\n\nb,c\r\nd,e",
@@ -41,7 +43,7 @@ TEST_CASE("newlines in quotes, CRLF, a byte order mark, blank lines: the line nu
   CHECK(parse_csv("a\rb,c", "f.csv")[0].fields == Fields{"a\rb", "c"});
 }
 
-TEST_CASE("what RFC 4180 does not allow is refused with its line") {
+TEST_CASE("parse_csv: what RFC 4180 does not allow is refused with its line") {
   CHECK(csv_error("a,b\nc,\"d\ne\n") == "f.csv:2: quote is never closed");
   CHECK(csv_error("a,\"b\n\"\"c\nd") == "f.csv:1: quote is never closed");
   CHECK(csv_error("\"") == "f.csv:1: quote is never closed");

@@ -1,0 +1,107 @@
+// Reading a model, asking it, and printing. Read next: main.cc.
+#include "text_classifier/commands.h"
+
+#include <tapegrad/nn/text/text_file.h>
+#include <tapegrad/nn/text/tokenizer.h>
+
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+#include <optional>
+#include <string_view>
+
+#include "text_classifier/evaluation.h"
+
+namespace text_classifier {
+namespace {
+
+using tg::nn::to_utf8;
+using tg::nn::trim;
+using tg::nn::Vocabulary;
+
+void answer(Trained& trained, const std::string& text) {
+  const tg::Tensor p = probabilities(trained, {trained.ids(text)});
+  const auto best = argmax(p).item<std::int64_t>();
+  std::cout << trained.labels[static_cast<std::size_t>(best)] << "  " << std::fixed
+            << std::setprecision(3) << p.item<double>({0, best}) << "  " << text << std::endl;
+}
+
+// The id of a word, or of an n-gram such as "who is", written in any case.
+std::int64_t id_of(const Vocabulary& vocabulary, const std::string& word) {
+  std::string key;
+  for (const std::string& token : tg::nn::tokenize(to_utf8(word, "word"))) {
+    key += (key.empty() ? "" : " ") + token;
+  }
+  const std::optional<std::int64_t> id = vocabulary.find(key);
+  if (!id) throw tg::ValueError("neighbours: the vocabulary has no '" + word + "'");
+  return *id;
+}
+
+// The k rows of a table that are nearest to a row of it, of all but padding and unknown.
+struct Nearest {
+  tg::ValuesAndIndices by_angle;
+  tg::ValuesAndIndices by_distance;
+};
+
+Nearest nearest_to(const tg::Tensor& table, std::int64_t id, std::int64_t k) {
+  const tg::Tensor vector = narrow(table, 0, id, 1);  // (1, dim)
+  tg::Tensor cosine = cosine_similarity(table, vector, 1);
+  tg::Tensor distance = -reshape(cdist(table, vector), {-1});
+  for (const std::int64_t row : {Vocabulary::kPadding, Vocabulary::kUnknown, id}) {
+    select(cosine, 0, row).fill_(-2);  // not neighbours
+    select(distance, 0, row).fill_(-1e30);
+  }
+  return {topk(cosine, k), topk(distance, k)};
+}
+
+void print_neighbours(const Vocabulary& vocabulary, std::int64_t id, const Nearest& nearest) {
+  std::cout << vocabulary.word(id) << "\n  cosine similarity              Euclidean distance\n";
+  const auto entry = [&](const tg::ValuesAndIndices& list, std::int64_t i, double sign) {
+    std::cout << std::fixed << std::setprecision(3) << "  " << std::setw(7)
+              << sign * list.values.item<double>({i}) << "  " << std::left << std::setw(22)
+              << vocabulary.word(list.indices.item<std::int64_t>({i})) << std::right;
+  };
+  for (std::int64_t i = 0; i < nearest.by_angle.values.numel(); ++i) {
+    entry(nearest.by_angle, i, 1);
+    entry(nearest.by_distance, i, -1);
+    std::cout << '\n';
+  }
+}
+
+}  // namespace
+
+void predict(const std::string& folder, const std::vector<std::string>& texts) {
+  Trained trained = load(folder);
+  for (const std::string& text : texts) answer(trained, to_utf8(text, "text"));
+  if (!texts.empty()) return;
+  std::int64_t number = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    line = to_utf8(line, "standard input", ++number);
+    if (!trim(line).empty()) answer(trained, std::string(trim(line)));
+  }
+}
+
+void evaluate(const std::string& folder, const std::string& file) {
+  Trained trained = load(folder);
+  print_report(std::cout, score(trained, examples_of(trained, read_corpus(file))).matrix, "test");
+}
+
+void neighbours(const std::string& folder, const std::vector<std::string>& words,
+                std::int64_t count) {
+  const Trained trained = load(folder);
+  std::vector<std::int64_t> ids;
+  for (const std::string& word : words) ids.push_back(id_of(trained.vocabulary, word));
+  const std::int64_t k = std::min(count, trained.vocabulary.size() - 3);
+  if (k < 1) throw tg::ValueError("neighbours: the vocabulary has no other words");
+  const tg::Tensor& table = trained.model.embedding.weight.value();
+  for (const std::int64_t id : ids) {
+    print_neighbours(trained.vocabulary, id, nearest_to(table, id, k));
+  }
+}
+
+void export_onnx(const std::string& folder, const std::string& file) {
+  load(folder).model.onnx().save(file);
+  std::cerr << "model written to " << file << '\n';
+}
+
+}  // namespace text_classifier

@@ -1,0 +1,23 @@
+// What the program does with a trained model. Read next: main.cc.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace text_classifier {
+
+// Prints `LABEL  probability  text` for each text; without texts, for each line of standard input.
+void predict(const std::string& folder, const std::vector<std::string>& texts);
+
+// Prints the report of a trained model on a file.
+void evaluate(const std::string& folder, const std::string& file);
+
+// Prints the `count` words with the nearest vectors, by angle and by distance, for each of `words`.
+void neighbours(const std::string& folder, const std::vector<std::string>& words,
+                std::int64_t count);
+
+// Writes the model as an ONNX file: ids (batch, steps) -> logits (batch, classes).
+void export_onnx(const std::string& folder, const std::string& file);
+
+}  // namespace text_classifier

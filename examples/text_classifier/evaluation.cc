@@ -1,0 +1,66 @@
+// Batches by length, in eval mode and without history. Read next: settings.h.
+#include "text_classifier/evaluation.h"
+
+#include <tapegrad/nn/data/loader.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace text_classifier {
+namespace {
+
+// All texts are sorted by length, so that little is padded.
+constexpr tg::nn::DataLoaderOptions kSorted{.batch_size = 64, .bucket_batches = INT64_MAX};
+
+// A DataLoader draws a seed even if it does not shuffle; from this generator, so that training with
+// a test after each epoch is the same as without.
+tg::Generator& unused_generator() {
+  static tg::Generator generator(0);
+  return generator;
+}
+
+}  // namespace
+
+tg::nn::SequenceDataset examples_of(const Trained& trained, const Corpus& corpus) {
+  std::vector<tg::Tensor> texts;
+  for (const Row& row : corpus.rows) texts.push_back(trained.ids(row.text));
+  return {std::move(texts), tg::tensor(label_ids(corpus, trained.labels))};
+}
+
+Score score(Trained& trained, const tg::nn::SequenceDataset& examples) {
+  const tg::NoGrad guard;
+  trained.model.eval();
+  Score result{0, ConfusionMatrix(trained.labels)};
+  const tg::nn::DataLoader loader(examples, kSorted, unused_generator());
+  for (const auto& [ids, lengths, labels] : loader) {
+    const tg::Variable logits = trained.model(ids);
+    result.loss +=
+        tg::nn::cross_entropy(logits, labels, {.reduction = tg::nn::Reduction::sum}).item<double>();
+    const tg::Tensor predicted = argmax(logits.value(), 1);
+    for (std::int64_t i = 0; i < labels.size(0); ++i) {
+      result.matrix.add(labels.item<std::int64_t>({i}), predicted.item<std::int64_t>({i}));
+    }
+  }
+  result.loss /= static_cast<double>(std::max<std::int64_t>(examples.size(), 1));
+  return result;
+}
+
+tg::Tensor probabilities(Trained& trained, std::vector<tg::Tensor> texts) {
+  const tg::NoGrad guard;
+  trained.model.eval();
+  const std::int64_t count = std::ssize(texts);
+  tg::Tensor result = tg::zeros({count, std::ssize(trained.labels)});
+  // The label of a text is its row in the result.
+  const tg::nn::SequenceDataset numbered(std::move(texts), tg::arange(count));
+  const tg::nn::DataLoader loader(numbered, kSorted, unused_generator());
+  for (const auto& [ids, lengths, rows] : loader) {
+    const tg::Tensor answers = softmax(trained.model(ids).value(), 1);
+    for (std::int64_t i = 0; i < rows.size(0); ++i) {
+      select(result, 0, rows.item<std::int64_t>({i})).copy_(select(answers, 0, i));
+    }
+  }
+  return result;
+}
+
+}  // namespace text_classifier

@@ -1,0 +1,90 @@
+// Which options exclude each other, and the defaults. Read next: training.h.
+#include "text_classifier/settings.h"
+
+#include <tapegrad/tensor/error.h>
+
+#include <algorithm>
+
+namespace text_classifier {
+namespace {
+
+std::string bundled(const char* name) {
+  return std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/data/" + name;
+}
+
+void refuse(bool wrong, const std::string& text) {
+  if (wrong) throw tg::ValueError("train: " + text);
+}
+
+void check_architecture(const TrainSettings& settings) {
+  const std::string& arch = settings.model.arch;
+  refuse(settings.pool && !has_states(arch),
+         "--pool is about the states at the words, and " + arch +
+             " has none; needed --arch rnn, lstm, gru or attention");
+  refuse(settings.layers && !has_states(arch),
+         "--layers is for networks of several layers, and " + arch +
+             " has one; needed --arch rnn, lstm, gru or attention");
+  refuse(settings.model.bidirectional && !is_recurrent(arch),
+         "--bidirectional is for networks that read backwards too, and " + arch +
+             " does not; needed --arch rnn, lstm or gru");
+  refuse(settings.heads && arch != "attention", "--heads divides the states of attention, and " +
+                                                    arch + " has none; needed --arch attention");
+  refuse(arch == "attention" && settings.max_length > kMostPositions,
+         "--max-length is " + std::to_string(settings.max_length) + ", needed " +
+             std::to_string(kMostPositions) + " or less: attention tells no more places apart");
+  refuse(settings.filters && arch != "cnn",
+         "--filters is about convolutions, and " + arch + " has none; needed --arch cnn");
+}
+
+void check_combination(const TrainSettings& settings) {
+  const bool no_vectors = settings.vectors.empty();
+  refuse(settings.freeze_known && no_vectors,
+         "--freeze-known freezes the words that --vectors FILE knows; needed that file too");
+  refuse(settings.all_vectors && no_vectors,
+         "--all-vectors takes every word that --vectors FILE holds; needed that file too");
+  refuse(settings.freeze_known && settings.freeze_embeddings,
+         "--freeze-embeddings freezes all word vectors, --freeze-known some of them; needed one of "
+         "the two");
+  refuse(settings.folds && !settings.test.empty(),
+         "--folds tests on parts of the training texts, --test on others; needed one of the two");
+  refuse(settings.model.sparse && settings.freeze_embeddings,
+         "--sparse is about steps of the word vectors, and --freeze-embeddings takes none; needed "
+         "one of the two");
+}
+
+}  // namespace
+
+TrainSettings checked(TrainSettings settings) {
+  if (settings.train.empty()) {
+    settings.train = bundled("questions_train.tsv");
+    if (settings.test.empty() && !settings.folds) settings.test = bundled("questions_test.tsv");
+  }
+  check_architecture(settings);
+  check_combination(settings);
+  ModelSettings& model = settings.model;
+  model.pool = settings.pool.value_or(model.pool);
+  model.layers = settings.layers.value_or(model.layers);
+  model.filters = settings.filters.value_or(model.filters);
+  model.heads = settings.heads.value_or(model.heads);
+  return settings;
+}
+
+// Rates that did well on a tenth of TREC's training questions, held out.
+double learning_rate(const TrainSettings& settings) {
+  if (settings.lr) return *settings.lr;
+  if (settings.optimizer == "sgd") return 3.0;
+  if (settings.model.arch == "bag") return 0.005;
+  return settings.model.arch == "attention" ? 0.001 : 0.002;
+}
+
+std::int64_t steps_of_epoch(const TrainSettings& settings, std::size_t texts) {
+  return (static_cast<std::int64_t>(texts) + settings.batch - 1) / settings.batch;
+}
+
+// About 1,700 steps, but 10 passes at least and 100 at most.
+std::int64_t number_of_epochs(const TrainSettings& settings, std::size_t texts) {
+  const std::int64_t steps = std::max<std::int64_t>(steps_of_epoch(settings, texts), 1);
+  return settings.epochs.value_or(std::clamp<std::int64_t>(1700 / steps, 10, 100));
+}
+
+}  // namespace text_classifier

@@ -1,0 +1,123 @@
+// Sets of examples: tensors of equal length, sequences of different lengths, and parts of another
+// set. Read next: nn/data/splits.h.
+//
+// A data set is any class with `size()` and `batch(indices)`. One that also has `length(i)` can be
+// batched by length. If the DataLoader has a worker, batch() is called from another thread.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <tapegrad/tensor/scalar.h>
+#include <tapegrad/tensor/tensor.h>
+
+namespace tapegrad::nn {
+
+using Indices = std::vector<std::int64_t>;
+
+template <class Data>
+concept Dataset = requires(const Data& data, std::span<const std::int64_t> indices) {
+  { data.size() } -> std::convertible_to<std::int64_t>;
+  data.batch(indices);
+};
+template <class Data>
+concept HasLengths = requires(const Data& data, std::int64_t i) {
+  { data.length(i) } -> std::convertible_to<std::int64_t>;
+};
+
+namespace detail {
+void check_dataset(std::span<const Tensor> tensors);
+Tensor rows_of(const Tensor& tensor, std::span<const std::int64_t> indices);
+}  // namespace detail
+
+// Tensors of equal size(0): example i is row i of each, a batch has some rows of each.
+template <std::size_t N>
+class TensorDataset {
+ public:
+  // ShapeError unless all have the same size(0).
+  template <std::convertible_to<Tensor>... Tensors>
+  explicit TensorDataset(Tensors... tensors) : tensors_{std::move(tensors)...} {
+    detail::check_dataset(tensors_);
+  }
+  std::int64_t size() const { return tensors_[0].size(0); }
+  std::array<Tensor, N> batch(std::span<const std::int64_t> indices) const {
+    std::array<Tensor, N> result;
+    for (std::size_t i = 0; i < N; ++i) result[i] = detail::rows_of(tensors_[i], indices);
+    return result;
+  }
+  const std::array<Tensor, N>& tensors() const { return tensors_; }
+
+ private:
+  std::array<Tensor, N> tensors_;
+};
+template <class... Tensors>
+TensorDataset(Tensors...) -> TensorDataset<sizeof...(Tensors)>;
+
+struct PadSequenceOptions {
+  bool batch_first = false;
+  Scalar padding_value = 0;
+};
+
+// Sequences (steps, ...) of different lengths as one tensor (longest, batch, ...), or (batch,
+// longest, ...), padded at their ends. ValueError if there are none; ShapeError if they differ in
+// more than their lengths; DTypeError if they differ in their element types.
+Tensor pad_sequence(std::span<const Tensor> sequences, PadSequenceOptions options = {});
+Tensor pad_sequence(std::initializer_list<Tensor> sequences, PadSequenceOptions options = {});
+
+// Sequences of different lengths, with a label for each; a batch is padded to its longest.
+class SequenceDataset {
+ public:
+  struct Batch {
+    Tensor sequences;  // (batch, longest, ...)
+    Tensor lengths;    // (batch) int64
+    Tensor labels;     // (batch, ...)
+  };
+  // ShapeError unless there are as many labels as sequences. What pad_sequence() refuses, batch()
+  // refuses too.
+  SequenceDataset(std::vector<Tensor> sequences, Tensor labels, Scalar padding_value = 0);
+
+  std::int64_t size() const { return static_cast<std::int64_t>(sequences_->size()); }
+  std::int64_t length(std::int64_t i) const {
+    return (*sequences_)[static_cast<std::size_t>(i)].size(0);
+  }
+  Batch batch(std::span<const std::int64_t> indices) const;
+
+ private:
+  std::shared_ptr<const std::vector<Tensor>> sequences_;
+  Tensor labels_;
+  Scalar padding_value_;
+};
+
+// Some examples of another set, by their positions there.
+template <Dataset Data>
+class Subset {
+ public:
+  Subset(std::shared_ptr<const Data> data, Indices indices)
+      : data_(std::move(data)), indices_(std::move(indices)) {}
+
+  std::int64_t size() const { return static_cast<std::int64_t>(indices_.size()); }
+  auto batch(std::span<const std::int64_t> indices) const {
+    Indices there;
+    for (const std::int64_t i : indices) there.push_back(at(i));
+    return data_->batch(there);
+  }
+  std::int64_t length(std::int64_t i) const requires HasLengths<Data> {
+    return data_->length(at(i));
+  }
+  const Indices& indices() const { return indices_; }
+
+ private:
+  std::int64_t at(std::int64_t i) const { return indices_[static_cast<std::size_t>(i)]; }
+
+  std::shared_ptr<const Data> data_;
+  Indices indices_;
+};
+
+}  // namespace tapegrad::nn

@@ -1,0 +1,56 @@
+// The judgement of a file's encoding, and lines. Read next: csv_test.cc.
+#include <tapegrad/nn/text/text_file.h>
+
+#include "catch.h"
+#include "nn/text/text_files.h"
+
+using namespace tapegrad::nn;
+
+namespace {
+
+std::string utf8_error(const std::string& bytes) {
+  return error_of<tapegrad::FormatError>([&] { to_utf8(bytes, "f"); });
+}
+
+}  // namespace
+
+TEST_CASE("to_utf8: Latin-1 is recognized, and nothing else is taken for it") {
+  CHECK(to_utf8("plain", "f") == "plain");
+  CHECK(to_utf8("\xEF\xBB\xBFmarked", "f") == "marked");
+  CHECK(to_utf8("caf\xE9 in Z\xFCrich", "f") == "café in Zürich");
+
+  CHECK(utf8_error("one\ntwo\nthr\xE9\x93"
+                   "e\n") ==
+        "f:3: byte 0xE9 is neither UTF-8 nor Latin-1; convert with iconv");  // control byte 0x93
+  CHECK(utf8_error("caf\xC3\xA9 caf\xE9\n") ==
+        "f:1: byte 0xE9 is neither UTF-8 nor Latin-1; convert with iconv");  // damaged UTF-8
+  CHECK(utf8_error("\xD6\xD0\xC8\xCB\xC3\xF1\t1\n") ==
+        "f:1: byte 0xD6 is neither UTF-8 nor Latin-1; convert with iconv");  // GB 2312
+  CHECK(utf8_error(std::string("a\nb\0c", 5)) == "f:2: NUL byte: this is binary, not text");
+}
+
+TEST_CASE("LineReader: lines end with LF or CRLF, and the last one may lack its end") {
+  LineReader lines("a\r\n\nb");
+  std::string_view line;
+  REQUIRE(lines.next(line));
+  CHECK(line == "a");
+  REQUIRE(lines.next(line));
+  CHECK(line.empty());
+  REQUIRE(lines.next(line));
+  CHECK(line == "b");
+  CHECK(lines.number() == 3);
+  CHECK_FALSE(lines.next(line));
+  CHECK(trim(" \t x y \r") == "x y");
+  CHECK(trim(" \t ").empty());
+}
+
+TEST_CASE("read_text: a file that cannot be read is named") {
+  const TemporaryFile file(
+      "\xEF\xBB\xBF"
+      "caf\xC3\xA9");
+  CHECK(read_text(file.path()) == "café");
+  CHECK(error_of<tapegrad::IoError>([] { read_text("/no/such/file"); }) ==
+        "read_text: cannot open /no/such/file: No such file or directory");
+  CHECK(error_of<tapegrad::IoError>([] { read_text("/"); }) ==
+        "read_text: cannot read /: Is a directory");
+}

@@ -130,7 +130,7 @@ TEST_CASE("pass 5. A sum is added to in place only if nobody else holds its memo
   CHECK(equal(z.grad(), full({3}, 3.0)));
 }
 
-TEST_CASE("pass 6. One pass at a time on a thread; passes on other threads share no state",
+TEST_CASE("pass 6. One pass at a time on a thread, and passes on other threads share no state",
           "[autograd][threads]") {
   // Every thread differentiates its own history of the same leaves, some with many of them.
   std::vector<Variable> leaves;

@@ -91,7 +91,7 @@ TEST_CASE("leaf 2. version() grows with every change of the value, and with noth
   CHECK_FALSE(grows([&] { leaf.flush(); }));
 }
 
-TEST_CASE("leaf 3. value() has no pending rows; stored() may have", "[autograd]") {
+TEST_CASE("leaf 3. value() has no pending rows, and stored() may have", "[autograd]") {
   const Variable w = parameter(zeros({3, 2}));
   Leaf& leaf = w.leaf();
   PendingOnes pending(leaf);

@@ -1,0 +1,111 @@
+// "Read next: PATH." in the opening comments makes paths through the sources: one through the core
+// of autograd and one through each room. Every public header is on the path of its room; the last
+// file of a room may point to the first of another one.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct File {
+  std::string room;  // the folder
+  std::string next;  // empty: the path ends here
+  bool is_public = false;
+};
+
+// The opening comment as one line.
+std::string opening_comment(const fs::path& path) {
+  std::ifstream file(path);
+  std::string text;
+  for (std::string line; std::getline(file, line) && line.rfind("//", 0) == 0;) {
+    text += line.substr(2);
+  }
+  return text;
+}
+
+std::string next_of(const std::string& comment) {
+  static const std::string kMark = "Read next: ";
+  const std::size_t begin = comment.find(kMark);
+  if (begin == std::string::npos) return "";
+  const std::string rest = comment.substr(begin + kMark.size());
+  return rest.substr(0, rest.find_first_of(" ,;"));
+}
+
+std::map<std::string, File> all_files() {
+  std::map<std::string, File> files;
+  const fs::path root = TAPEGRAD_SOURCE_DIR;
+  for (const char* layer : {"tensor", "autograd", "nn", "optim"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / layer)) {
+      const fs::path& path = entry.path();
+      const std::string extension = path.extension().string();
+      if (extension != ".h" && extension != ".cc" && extension != ".inl") continue;
+      const fs::path relative = fs::relative(path, root);
+      const std::string comment = opening_comment(path);
+      File& file = files[relative.string()];
+      file.room = relative.parent_path().string();
+      file.next = next_of(comment);
+      if (!file.next.empty() && file.next.back() == '.') file.next.pop_back();
+      file.is_public = extension == ".h" && file.room != "tensor/kernels" &&
+                       comment.find(" Internal.") == std::string::npos &&
+                       comment.find(" Internal:") == std::string::npos;
+    }
+  }
+  return files;
+}
+
+}  // namespace
+
+TEST_CASE("every room has one path, and every public header is on it", "[docs]") {
+  const std::map<std::string, File> files = all_files();
+  std::map<std::string, std::vector<std::string>> rooms;
+  std::map<std::string, std::vector<std::string>> before;  // who points here, from the same room
+  for (const auto& [name, file] : files) {
+    rooms[file.room].push_back(name);
+    if (file.next.empty()) continue;
+    INFO(name << " points to " << file.next);
+    REQUIRE(files.count(file.next) == 1);
+    if (files.at(file.next).room == file.room) before[file.next].push_back(name);
+  }
+  REQUIRE(rooms.size() > 10);
+  std::map<std::string, std::string> first_of;  // room
+  for (const auto& [room, names] : rooms) {
+    INFO("room " << room);
+    std::vector<std::string> starts;
+    for (const std::string& name : names) {
+      INFO(name);
+      CHECK(before[name].size() <= 1);
+      const File& file = files.at(name);
+      const bool on_path =
+          !before[name].empty() || (!file.next.empty() && files.at(file.next).room == room);
+      if (before[name].empty() && on_path) starts.push_back(name);
+      if (file.is_public && names.size() > 1) CHECK(on_path);
+    }
+    CAPTURE(starts);
+    REQUIRE(starts.size() == 1);
+    first_of[room] = starts.front();
+  }
+  // From its first file, each room's path ends, at most in the first file of another room; and from
+  // room to room there is no loop either.
+  for (const auto& [room, first] : first_of) {
+    std::set<std::string> seen;
+    std::string at = first;
+    while (!at.empty()) {
+      INFO("from " << first << ", at " << at);
+      REQUIRE(seen.insert(at).second);
+      const std::string next = files.at(at).next;
+      if (!next.empty() && files.at(next).room != files.at(at).room) {
+        CHECK(first_of.at(files.at(next).room) == next);
+      }
+      at = next;
+    }
+  }
+}

@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
     compare_classifier<tg::nn::LSTM>(report, "LSTM");
     compare_classifier<tg::nn::GRU>(report, "GRU");
     const std::int64_t count = report.settings().brief ? 5'000'000 : 50'000'000;
-    const tg::Variable p = tg::parameter(tg::full({count}, 0.5));
+    tg::Variable p = tg::parameter(tg::full({count}, 0.5));
     p.set_grad(tg::full({count}, 0.01));
     tg::optim::Adam adam({p});
     compare(report, "Adam, " + std::to_string(count / 1'000'000) + " million parameters",

@@ -28,7 +28,7 @@ int main() {
 
   // Three ways from words to vectors, with the same numbers in them.
   const tg::Variable matrix = tg::parameter(table);             // (5000, 32)
-  const tg::nn::Linear layer(kWords, kWidth, {.bias = false});  // weight (32, 5000)
+  tg::nn::Linear layer(kWords, kWidth, {.bias = false});  // weight (32, 5000)
   layer.weight.set_value(transpose(table).contiguous());
   const auto words = tg::nn::Embedding::from_pretrained(table, {.freeze = false});
 

@@ -53,7 +53,7 @@ class Sequential : public Module {
 
  protected:
   // The modules have taken over those of `other` already.
-  void assign_from(const Module& other) const override {
+  void assign_from(const Module& other) override {
     Module::assign_from(other);
     std::vector<Step> steps = *static_cast<const Sequential&>(other).steps_;
     for (std::size_t i = 0; i < steps.size(); ++i) {

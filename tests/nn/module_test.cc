@@ -99,7 +99,7 @@ TEST_CASE("a name is registered once, and is neither empty nor dotted") {
 
 TEST_CASE("copies share parameters, buffers, options and the training mode") {
   Net net;
-  const Net copy = net;
+  Net copy = net;
   CHECK(same_leaf(copy.head.weight, net.head.weight));
   CHECK(net.is_training());
   copy.eval();
@@ -127,7 +127,7 @@ TEST_CASE("copies share parameters, buffers, options and the training mode") {
 }
 
 TEST_CASE("train and eval of a part leave the rest alone") {
-  const Net net;
+  Net net;
   net.body.eval();
   CHECK(net.is_training());
   CHECK(net.head.is_training());
@@ -149,7 +149,7 @@ TEST_CASE("a clone has the same values in leaves of its own") {
   REQUIRE(net.head.weight.has_grad());
   const StateDict before = net.state_dict();
 
-  const Net twin = nn::clone(net);
+  Net twin = nn::clone(net);
   CHECK(same_bytes(twin.state_dict(), before));
   CHECK(equal(twin(some_ids()).value(), net(some_ids()).value()));
   const auto originals = net.parameters();
@@ -320,7 +320,7 @@ TEST_CASE("replace_module takes over the options of each layer") {
 
 TEST_CASE("replace_module takes over buffers and the training mode") {
   Net net;
-  const Scale other(3);
+  Scale other(3);
   other(full({1, 3}, 7.0));
   other.eval();
   const nn::Buffer member = net.scale.largest;
@@ -403,7 +403,7 @@ TEST_CASE("tied parameters are one, listed once, and move together") {
 }
 
 TEST_CASE("tie needs the same shape and type") {
-  const nn::Linear a(2, 3);
+  nn::Linear a(2, 3);
   const nn::Linear b(3, 2);
   CHECK(message_of<ShapeError>([&] { tie(a.weight, b.weight); }) ==
         "tie: got float32 (3, 2) and float32 (2, 3), needed the same shape and type");
@@ -448,7 +448,7 @@ TEST_CASE("to(dtype) converts parameters and floating-point buffers, and drops g
 }
 
 TEST_CASE("zero_grad and set_requires_grad reach all parameters") {
-  const Net net;
+  Net net;
   loss_of(net).backward();
   CHECK(net.head.bias.has_grad());
   CHECK(net.words.weight.has_row_grad());
@@ -483,7 +483,7 @@ TEST_CASE("a module prints as a tree with numbers of parameters") {
               register_module("cell", nn::RNNCell(2, 3, {.nonlinearity = nn::Nonlinearity::relu}))),
           bias(register_parameter("bias", zeros({5}))) {}
   };
-  const Large large;
+  Large large;
   large.words.weight.set_requires_grad(false);
   CHECK(printed(large) ==
         "Large                                                         1,280,564  (1,280,000 "

@@ -95,7 +95,7 @@ Parameters parameters_of(const std::string& name, DType dtype) {
 
 void set_gradients(const std::string& name, const Parameters& parameters, int t) {
   for (std::size_t w = 0; w < parameters.size(); ++w) {
-    const Variable& x = parameters[w].variable;
+    Variable& x = parameters[w].variable;
     x.zero_grad();
     if (is_sparse(name)) {
       std::vector<std::int64_t> ids;

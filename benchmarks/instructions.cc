@@ -44,7 +44,7 @@ using Step = std::function<void()>;
 // A chain of a hundred times three operations on 16 elements, and its backward.
 Step chain() {
   return [x = tg::parameter(tg::full({16}, 0.5)), c = tg::Variable(tg::full({16}, 0.9995)),
-          dy = tg::ones({16})] {
+          dy = tg::ones({16})]() mutable {
     x.zero_grad();
     tg::Variable y = x;
     for (int i = 0; i < 100; ++i) y = tanh(y + c) * c;

@@ -174,14 +174,14 @@ TEST_CASE("padding modes: a row without gradient, zeros, or a mask only") {
     manual_seed(1);
     return nn::Embedding(4, 2, {.padding_idx = 0, .padding_mode = mode});
   };
-  const nn::Embedding torch = made(nn::PaddingMode::mask_gradient);
-  const nn::Embedding paddle = made(nn::PaddingMode::zero_output);
-  const nn::Embedding keras = made(nn::PaddingMode::mask_only);
+  nn::Embedding torch = made(nn::PaddingMode::mask_gradient);
+  nn::Embedding paddle = made(nn::PaddingMode::zero_output);
+  nn::Embedding keras = made(nn::PaddingMode::mask_only);
   CHECK(is_zero(torch.weight.value()[0]));
   CHECK(is_zero(paddle.weight.value()[0]));
   CHECK_FALSE(is_zero(keras.weight.value()[0]));
   CHECK(equal(torch.weight.value()[1], keras.weight.value()[1]));
-  for (const nn::Embedding* table : {&torch, &paddle, &keras}) {
+  for (nn::Embedding* table : {&torch, &paddle, &keras}) {
     table->weight.set_value(full({4, 2}, 5.0f));
     CHECK(equal(table->mask(ids), ids != 0));
     sum((*table)(ids)).backward();

@@ -440,7 +440,7 @@ TEST_CASE("dropout between layers is for training, and never behind the last lay
 
 TEST_CASE("recurrent layers as modules: names, copies, what they print") {
   manual_seed(7);
-  const nn::LSTM lstm(3, 4, {.num_layers = 2, .bidirectional = true});
+  nn::LSTM lstm(3, 4, {.num_layers = 2, .bidirectional = true});
   const StateDict state = lstm.state_dict();
   for (const char* end : {"l0", "l0_reverse", "l1", "l1_reverse"}) {
     for (const char* what : {"weight_ih_", "weight_hh_", "bias_ih_", "bias_hh_"}) {

@@ -13,8 +13,9 @@ TEST_CASE("sequences give the same bits with any number of threads", "[threads]"
   manual_seed(3);
   const Tensor x = randn({12, 50, 40});
   const Tensor lengths = randint(0, 13, {50});
-  const auto run = [&](auto& layer, bool with_lengths) {
-    return [&layer, &x, &lengths, with_lengths]() -> std::vector<Tensor> {
+  const auto run = [&](const auto& given, bool with_lengths) {
+    return [&given, &x, &lengths, with_lengths]() -> std::vector<Tensor> {
+      auto layer = given;
       layer.zero_grad();
       const Variable input = parameter(x);
       const auto result = with_lengths ? layer(input, {.lengths = lengths}) : layer(input);

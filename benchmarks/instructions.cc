@@ -65,7 +65,7 @@ Step training(const Model& model, const Loss& loss) {
 }
 
 Step mlp(std::int64_t batch) {
-  const tg::nn::Sequential model{tg::nn::Linear(64, 64), tg::nn::Tanh(), tg::nn::Linear(64, 1)};
+  tg::nn::Sequential model{tg::nn::Linear(64, 64), tg::nn::Tanh(), tg::nn::Linear(64, 1)};
   return training(model, [x = tg::randn({batch, 64}), y = tg::randn({batch, 1})](const auto& m) {
     return tg::nn::mse_loss(m(x), y);
   });

@@ -42,9 +42,9 @@ void compare(measure::Report& report, const std::string& name, const measure::Un
 // The recurrent classifier of recurrent_classifier.cc.
 template <class Layer>
 void compare_classifier(measure::Report& report, const char* name) {
-  const tg::nn::Embedding embedding(20'000, 64, {.padding_idx = 0});
-  const Layer layer(64, 128, {.batch_first = true});
-  const tg::nn::Linear head(128, 4);
+  tg::nn::Embedding embedding(20'000, 64, {.padding_idx = 0});
+  Layer layer(64, 128, {.batch_first = true});
+  tg::nn::Linear head(128, 4);
   std::vector<tg::NamedParameter> parameters = embedding.parameters();
   for (const tg::nn::Module& each : {tg::nn::Module(layer), tg::nn::Module(head)}) {
     for (const tg::NamedParameter& own : each.parameters()) parameters.push_back(own);

@@ -1,11 +1,49 @@
+// Embedding: lookups first, then how the table is made, frozen and given another vocabulary. The
+// lookup itself is autograd/ops/embedding_bag.cc.
 #include <tapegrad/nn/embedding.h>
 
 #include <tapegrad/nn/embedding_options.h>
 
 namespace tapegrad::nn {
-namespace {
 
+namespace {
 constexpr const char* kLayer = "Embedding";
+}
+
+// Looking up --------------------------------------------------------------------------------------
+
+Variable Embedding::operator()(const Tensor& ids) const {
+  return hooked([this](const Tensor& in) { return forward(in); }, ids);
+}
+
+Variable Embedding::forward(const Tensor& ids) const {
+  const EmbeddingOptions& options = *options_;
+  const bool in_forward = options.norm_mode == NormMode::in_forward;
+  const bool mask_only = options.padding_mode == PaddingMode::mask_only;
+  const EmbeddingLookup lookup{.padding_idx = mask_only ? std::nullopt : options.padding_idx,
+                               .max_norm = in_forward ? options.max_norm : std::nullopt,
+                               .norm_type = options.norm_type,
+                               .frequency_scale = options.frequency_scale,
+                               .zero_padding = options.padding_mode == PaddingMode::zero_output};
+  return embedding(weight, ids, lookup);
+}
+
+Tensor Embedding::mask(const Tensor& ids) const {
+  const bool mask_only = options_->padding_mode == PaddingMode::mask_only;
+  refuse(!padding_idx() && !mask_only, kLayer,
+         "mask: there is no padding; give a padding_idx, or padding_mode = mask_only for id 0");
+  return ids != padding_idx().value_or(0);
+}
+
+Variable Embedding::regularization_loss() const {
+  return nn::regularization_loss(options_->regularizer, weight);
+}
+
+Linear Embedding::as_linear(bool bias) const { return Linear(weight, bias); }
+
+// Making ------------------------------------------------------------------------------------------
+
+namespace {
 
 EmbeddingOptions checked(const EmbeddingOptions& given, std::int64_t rows, std::int64_t width) {
   EmbeddingOptions options = checked_table_options(kLayer, given, rows, width);
@@ -89,37 +127,6 @@ Embedding Embedding::from_pretrained(const Tensor& vectors, EmbeddingOptions opt
   options = pretrained_options(kLayer, vectors, std::move(options));
   return Embedding(vectors.size(0), vectors.size(1), std::move(options));
 }
-
-// Looking up --------------------------------------------------------------------------------------
-
-Variable Embedding::operator()(const Tensor& ids) const {
-  return hooked([this](const Tensor& in) { return forward(in); }, ids);
-}
-
-Variable Embedding::forward(const Tensor& ids) const {
-  const EmbeddingOptions& options = *options_;
-  const bool in_forward = options.norm_mode == NormMode::in_forward;
-  const bool mask_only = options.padding_mode == PaddingMode::mask_only;
-  const EmbeddingLookup lookup{.padding_idx = mask_only ? std::nullopt : options.padding_idx,
-                               .max_norm = in_forward ? options.max_norm : std::nullopt,
-                               .norm_type = options.norm_type,
-                               .frequency_scale = options.frequency_scale,
-                               .zero_padding = options.padding_mode == PaddingMode::zero_output};
-  return embedding(weight, ids, lookup);
-}
-
-Tensor Embedding::mask(const Tensor& ids) const {
-  const bool mask_only = options_->padding_mode == PaddingMode::mask_only;
-  refuse(!padding_idx() && !mask_only, kLayer,
-         "mask: there is no padding; give a padding_idx, or padding_mode = mask_only for id 0");
-  return ids != padding_idx().value_or(0);
-}
-
-Variable Embedding::regularization_loss() const {
-  return nn::regularization_loss(options_->regularizer, weight);
-}
-
-Linear Embedding::as_linear(bool bias) const { return Linear(weight, bias); }
 
 // Freezing ----------------------------------------------------------------------------------------
 

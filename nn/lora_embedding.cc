@@ -1,3 +1,4 @@
+// LoraEmbedding: the formula first, then how the factors are made, merged and saved.
 #include <tapegrad/nn/lora_embedding.h>
 
 #include <cmath>
@@ -7,6 +8,39 @@
 #include <tapegrad/nn/init.h>
 
 namespace tapegrad::nn {
+namespace {
+
+double factor(const LoraOptions& options) {
+  const auto rank = static_cast<double>(options.rank);
+  return options.alpha.value_or(rank) / rank;
+}
+
+}  // namespace
+
+Variable LoraEmbedding::operator()(const Tensor& ids) const {
+  return hooked(
+      [this](const Tensor& in) {
+        return table(in) + factor(*options_) * matmul(lora_a(in), lora_b);
+      },
+      ids);
+}
+
+Tensor LoraEmbedding::merged_weight() const {
+  return table.weight.value() + factor(*options_) * matmul(lora_a.weight.value(), lora_b.value());
+}
+
+void LoraEmbedding::merge() {
+  table.weight.set_value(merged_weight());
+  lora_b.set_value(zeros_like(lora_b.value()));
+}
+
+Variable LoraEmbedding::regularization_loss() const {
+  return nn::regularization_loss(table.options().regularizer,
+                                 table.weight + factor(*options_) * matmul(lora_a.weight, lora_b));
+}
+
+// Making ------------------------------------------------------------------------------------------
+
 namespace {
 
 constexpr const char* kLayer = "LoraEmbedding";
@@ -46,11 +80,6 @@ Embedding drawn_a(std::int64_t rank, const Embedding& table) {
   return a;
 }
 
-double factor(const LoraOptions& options) {
-  const auto rank = static_cast<double>(options.rank);
-  return options.alpha.value_or(rank) / rank;
-}
-
 }  // namespace
 
 // Braces: the options are checked before anything is drawn.
@@ -81,22 +110,7 @@ LoraEmbedding::LoraEmbedding(LoraOptions options, Embedding own_table)
       });
 }
 
-Variable LoraEmbedding::operator()(const Tensor& ids) const {
-  return hooked(
-      [this](const Tensor& in) {
-        return table(in) + factor(*options_) * matmul(lora_a(in), lora_b);
-      },
-      ids);
-}
-
-Tensor LoraEmbedding::merged_weight() const {
-  return table.weight.value() + factor(*options_) * matmul(lora_a.weight.value(), lora_b.value());
-}
-
-void LoraEmbedding::merge() {
-  table.weight.set_value(merged_weight());
-  lora_b.set_value(zeros_like(lora_b.value()));
-}
+// Another vocabulary ------------------------------------------------------------------------------
 
 // The table checks the rows; then they fit A too.
 void LoraEmbedding::remap(const std::vector<std::int64_t>& sources) {
@@ -112,10 +126,7 @@ void LoraEmbedding::prune(const std::vector<std::int64_t>& rows) {
   lora_a.prune(rows);
 }
 
-Variable LoraEmbedding::regularization_loss() const {
-  return nn::regularization_loss(table.options().regularizer,
-                                 table.weight + factor(*options_) * matmul(lora_a.weight, lora_b));
-}
+// Describing --------------------------------------------------------------------------------------
 
 std::int64_t LoraEmbedding::mult_adds(const std::vector<Variable>& inputs,
                                       const std::vector<Variable>& /*outputs*/) const {

@@ -113,8 +113,8 @@ void set_gradients(const std::string& name, Parameters& parameters, int t) {
   }
 }
 
-void go_on(const std::string& name, optim::Optimizer& optimizer, Parameters& parameters,
-           int first, int last) {
+void go_on(const std::string& name, optim::Optimizer& optimizer, Parameters& parameters, int first,
+           int last) {
   for (int t = first; t <= last; ++t) {
     set_gradients(name, parameters, t);
     optimizer.step();

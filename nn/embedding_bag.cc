@@ -25,7 +25,7 @@ Tensor drawn(const EmbeddingBagOptions& options, std::int64_t rows, std::int64_t
 
 }  // namespace
 
-// Of checked options.
+// Takes checked options.
 EmbeddingBag::EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width)
     : weight(register_parameter("weight", drawn(options, rows, width),
                                 !options.freeze.value_or(false))),

@@ -50,7 +50,7 @@ RowSparse Variable::row_grad() const {
   return leaf().grad.rows();
 }
 
-void Variable::set_grad(Tensor gradient) const {
+void Variable::set_grad(Tensor gradient) {
   detail::check_same("set_grad", gradient, leaf().stored());
   leaf().grad.set(std::move(gradient));
 }

@@ -116,9 +116,9 @@ class Variable {
   bool has_grad() const { return !leaf().grad.empty(); }
   Tensor grad() const;  // dense; AutogradError if there is none
   bool has_row_grad() const { return leaf().grad.is_row_sparse(); }  // from lookups only
-  RowSparse row_grad() const;            // coalesced, without ever making the table
-  void set_grad(Tensor gradient) const;  // ShapeError unless of the value's shape and type
-  void zero_grad() const { leaf().grad.clear(); }  // has_grad() is false afterwards
+  RowSparse row_grad() const;                // coalesced, without ever making the table
+  void set_grad(Tensor gradient);            // ShapeError unless of the value's shape and type
+  void zero_grad() { leaf().grad.clear(); }  // has_grad() is false afterwards
   void set_value(Tensor value);  // ShapeError unless of the same shape and type; stays this leaf
   // What optimizers must honor about the rows, as frozen ones (autograd/row_policy.h).
   RowPolicy& row_policy() const { return leaf().row_policy(); }

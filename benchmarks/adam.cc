@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
                      measure::together({plain.at(workload), tuned.at(workload)}));
     };
     const auto parameter = [&] {
-      const tg::Variable p = tg::parameter(tg::full({count}, 0.5));
+      tg::Variable p = tg::parameter(tg::full({count}, 0.5));
       p.set_grad(tg::full({count}, 0.01));
       return p;
     };

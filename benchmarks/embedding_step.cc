@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
     const auto compare = [&](const char* name, const std::string& workload, std::int64_t rows,
                              auto make) {
       tg::manual_seed(0);
-      const tg::nn::Embedding table(rows, 64);
+      tg::nn::Embedding table(rows, 64);
       auto optimizer = make(table.parameters());
       Batches batches(rows);
       const auto step = [&] {

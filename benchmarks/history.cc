@@ -41,7 +41,7 @@ class Loop {
     tg::Variable h = cell_.initial_state(kBatch);
     for (std::int64_t t = 0; t < steps; ++t) h = cell_(inputs_[static_cast<std::size_t>(t)], h);
     cell_.zero_grad();
-    for (const tg::Variable& x : inputs_) x.zero_grad();
+    for (tg::Variable& x : inputs_) x.zero_grad();
     sum(h).backward();
   }
 

@@ -44,7 +44,7 @@ using Step = std::function<void()>;
 // A chain of a hundred times three operations on 16 elements, and its backward.
 Step chain() {
   return [x = tg::parameter(tg::full({16}, 0.5)), c = tg::Variable(tg::full({16}, 0.9995)),
-          dy = tg::ones({16})] {
+          dy = tg::ones({16})]() mutable {
     x.zero_grad();
     tg::Variable y = x;
     for (int i = 0; i < 100; ++i) y = tanh(y + c) * c;
@@ -65,7 +65,7 @@ Step training(const Model& model, const Loss& loss) {
 }
 
 Step mlp(std::int64_t batch) {
-  const tg::nn::Sequential model{tg::nn::Linear(64, 64), tg::nn::Tanh(), tg::nn::Linear(64, 1)};
+  tg::nn::Sequential model{tg::nn::Linear(64, 64), tg::nn::Tanh(), tg::nn::Linear(64, 1)};
   return training(model, [x = tg::randn({batch, 64}), y = tg::randn({batch, 1})](const auto& m) {
     return tg::nn::mse_loss(m(x), y);
   });

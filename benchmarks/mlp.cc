@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     report.begin("Network 64-64-1, one training step");
     for (const std::int64_t size : {1, 32}) {
       tg::manual_seed(0);
-      const tg::nn::Sequential model{tg::nn::Linear(64, 64), tg::nn::Tanh(), tg::nn::Linear(64, 1)};
+      tg::nn::Sequential model{tg::nn::Linear(64, 64), tg::nn::Tanh(), tg::nn::Linear(64, 1)};
       tg::optim::SGD sgd(model.parameters(), {.lr = 1e-2});
       std::vector<std::pair<tg::Tensor, tg::Tensor>> batches(8);
       for (auto& [x, y] : batches) {

@@ -21,7 +21,7 @@ void compare(measure::Report& report, measure::PeerProgram& libtorch, const std:
              const Apply& apply) {
   for (const bool recorded : {true, false}) {
     for (const std::int64_t elements : {1, 16, 256}) {
-      const tg::Variable x = tg::parameter(tg::full({elements}, 0.5));
+      tg::Variable x = tg::parameter(tg::full({elements}, 0.5));
       const tg::Tensor dy = tg::ones({elements});
       const auto forward = [&x, &apply, c = tg::Variable(tg::full({elements}, 0.9995))] {
         tg::Variable y = x;

@@ -114,7 +114,7 @@ int main(int argc, char** argv) {
       return measure::together({plain.at("classifier " + kind + sizes, remark),
                                 tuned.at("classifier " + kind + sizes, remark)});
     };
-    const auto compare_forward = [&](const char* name, const auto& model, const std::string& kind,
+    const auto compare_forward = [&](const char* name, auto model, const std::string& kind,
                                      const std::string& remark) {
       model.eval();
       std::size_t turn = 0;

@@ -42,9 +42,9 @@ void compare(measure::Report& report, const std::string& name, const measure::Un
 // The recurrent classifier of recurrent_classifier.cc.
 template <class Layer>
 void compare_classifier(measure::Report& report, const char* name) {
-  const tg::nn::Embedding embedding(20'000, 64, {.padding_idx = 0});
-  const Layer layer(64, 128, {.batch_first = true});
-  const tg::nn::Linear head(128, 4);
+  tg::nn::Embedding embedding(20'000, 64, {.padding_idx = 0});
+  Layer layer(64, 128, {.batch_first = true});
+  tg::nn::Linear head(128, 4);
   std::vector<tg::NamedParameter> parameters = embedding.parameters();
   for (const tg::nn::Module& each : {tg::nn::Module(layer), tg::nn::Module(head)}) {
     for (const tg::NamedParameter& own : each.parameters()) parameters.push_back(own);
@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
     compare_classifier<tg::nn::LSTM>(report, "LSTM");
     compare_classifier<tg::nn::GRU>(report, "GRU");
     const std::int64_t count = report.settings().brief ? 5'000'000 : 50'000'000;
-    const tg::Variable p = tg::parameter(tg::full({count}, 0.5));
+    tg::Variable p = tg::parameter(tg::full({count}, 0.5));
     p.set_grad(tg::full({count}, 0.01));
     tg::optim::Adam adam({p});
     compare(report, "Adam, " + std::to_string(count / 1'000'000) + " million parameters",

@@ -39,8 +39,8 @@ void draw(const tg::nn::Sequential& model) {
 int main() {
   tg::manual_seed(1);
   const auto data = spirals(150);
-  const tg::nn::Sequential model{tg::nn::Linear(2, 32), tg::nn::Tanh(), tg::nn::Linear(32, 32),
-                                 tg::nn::Tanh(), tg::nn::Linear(32, 2)};
+  tg::nn::Sequential model{tg::nn::Linear(2, 32), tg::nn::Tanh(), tg::nn::Linear(32, 32),
+                           tg::nn::Tanh(), tg::nn::Linear(32, 2)};
   std::cout << model << '\n';
 
   tg::optim::Adam adam(model.parameters(), {.lr = 0.01});

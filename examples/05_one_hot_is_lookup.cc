@@ -27,10 +27,10 @@ int main() {
   const tg::Tensor target = tg::randn({64, kWidth});
 
   // Three ways from words to vectors, with the same numbers in them.
-  const tg::Variable matrix = tg::parameter(table);             // (5000, 32)
-  const tg::nn::Linear layer(kWords, kWidth, {.bias = false});  // weight (32, 5000)
+  tg::Variable matrix = tg::parameter(table);             // (5000, 32)
+  tg::nn::Linear layer(kWords, kWidth, {.bias = false});  // weight (32, 5000)
   layer.weight.set_value(transpose(table).contiguous());
-  const auto words = tg::nn::Embedding::from_pretrained(table, {.freeze = false});
+  auto words = tg::nn::Embedding::from_pretrained(table, {.freeze = false});
 
   const auto product = [&] { return matmul(hot, matrix); };  // (64, 32)
   const auto linear = [&] { return layer(hot); };
@@ -54,7 +54,7 @@ int main() {
   std::cout << "gradient of the table: " << words.weight.row_grad().rows.shape() << " of "
             << words.weight.shape() << "\n\n";
 
-  const auto step = [&](const tg::Variable& weight, const auto& forward) {
+  const auto step = [&](auto& weight, const auto& forward) {
     weight.zero_grad();
     train(forward);
   };

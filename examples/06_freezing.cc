@@ -41,7 +41,7 @@ int main() {
 
   // The whole table frozen: it gets no gradient, and no optimiser touches it.
   auto frozen = tg::nn::Embedding::from_pretrained(vectors, {.freeze = true});
-  const tg::nn::Linear head(4, 2);
+  tg::nn::Linear head(4, 2);
   const tg::Tensor head_before = head.weight.value();  // a snapshot: training does not change it
   train(frozen, head);
   report("all frozen    ", frozen, vectors);

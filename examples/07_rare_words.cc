@@ -29,14 +29,14 @@ std::vector<double> path(const tg::Variable& table, const Take& take) {
 }
 
 // (w - 1)^2 / 2 over the words of a sentence, with row-sparse gradients.
-void backward(const tg::Variable& table, const tg::Tensor& sentence) {
+void backward(tg::Variable& table, const tg::Tensor& sentence) {
   table.zero_grad();
   (sum(square(embedding(table, sentence) - 1)) / 2).backward();
 }
 
 template <class Algorithm>
 std::vector<double> trained() {
-  const tg::Variable table = tg::parameter(tg::zeros({2, 1}, tg::float64));
+  tg::Variable table = tg::parameter(tg::zeros({2, 1}, tg::float64));
   Algorithm optimizer({table}, {.lr = 0.02});
   return path(table, [&](const tg::Tensor& sentence) {
     backward(table, sentence);
@@ -46,7 +46,7 @@ std::vector<double> trained() {
 
 // The same gradients as dense tables: every row takes part in every step.
 std::vector<double> trained_densely() {
-  const tg::Variable table = tg::parameter(tg::zeros({2, 1}, tg::float64));
+  tg::Variable table = tg::parameter(tg::zeros({2, 1}, tg::float64));
   tg::optim::Adam adam({table}, {.lr = 0.02});
   return path(table, [&](const tg::Tensor& sentence) {
     backward(table, sentence);
@@ -123,7 +123,7 @@ int main(int argc, char** argv) {
             << (apart < 1e-12 ? "yes" : "no") << "\n\n";
 
   // Why did word 1 move in a step whose sentence did not hold it?
-  const tg::Variable table = tg::parameter(tg::zeros({2, 1}, tg::float64));
+  tg::Variable table = tg::parameter(tg::zeros({2, 1}, tg::float64));
   tg::optim::AdamW adamw({table}, {.lr = 0.02});
   for (const tg::Tensor& sentence : {tg::tensor({0, 1}), tg::tensor({0})}) {
     backward(table, sentence);

@@ -12,7 +12,7 @@ std::string ActivationWith<Option>::description() const {
 }
 
 template <class Option>
-void ActivationWith<Option>::assign_from(const Module& other) const {
+void ActivationWith<Option>::assign_from(const Module& other) {
   Module::assign_from(other);
   *option_ = *static_cast<const ActivationWith&>(other).option_;
 }

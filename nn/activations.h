@@ -19,7 +19,7 @@ class ActivationWith : public Module {
  protected:
   explicit ActivationWith(Option option) : option_(option) {}
   Option option() const { return *option_; }
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Shared<Option> option_;

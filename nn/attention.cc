@@ -277,7 +277,7 @@ std::string MultiheadAttention::description() const {
   return text.str();
 }
 
-void MultiheadAttention::assign_from(const Module& other) const {
+void MultiheadAttention::assign_from(const Module& other) {
   Module::assign_from(other);
   *settings_ = *static_cast<const MultiheadAttention&>(other).settings_;
 }

@@ -81,7 +81,7 @@ class MultiheadAttention : public Module {
   Linear out_proj;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   AttentionResult forward(const Variable& query, const Variable& key, const Variable& value,

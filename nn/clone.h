@@ -24,7 +24,7 @@ class CloneScope {
 
   static CloneScope* current();  // null if modules are shared on copying
 
-  // A leaf of its own with a copy of the value and everything that optimisers honour; no gradient.
+  // A new leaf with a copy of the value and of everything that optimizers honor, without gradient.
   Variable clone_of(const Variable& leaf);
 
   template <class T>
@@ -33,7 +33,7 @@ class CloneScope {
       return std::static_pointer_cast<T>(found->second);
     }
     std::shared_ptr<T> copy;
-    if constexpr (std::is_same_v<T, Tensor>) {  // copying the handle would share the numbers
+    if constexpr (std::is_same_v<T, Tensor>) {  // copying the handle would share the elements
       copy = std::make_shared<T>(original->defined() ? original->clone() : Tensor());
     } else {
       copy = std::make_shared<T>(*original);

@@ -104,7 +104,7 @@ std::string Conv1d::description() const {
   return text + (bias.defined() ? ")" : ", bias=false)");
 }
 
-void Conv1d::assign_from(const Module& other) const {
+void Conv1d::assign_from(const Module& other) {
   Module::assign_from(other);
   *options_ = *static_cast<const Conv1d&>(other).options_;
 }
@@ -131,7 +131,7 @@ std::string MaxPool1d::description() const {
          (options.ceil_mode ? ", ceil_mode=true)" : ")");
 }
 
-void MaxPool1d::assign_from(const Module& other) const {
+void MaxPool1d::assign_from(const Module& other) {
   Module::assign_from(other);
   *settings_ = *static_cast<const MaxPool1d&>(other).settings_;
 }
@@ -156,7 +156,7 @@ std::string AvgPool1d::description() const {
          (options.count_include_pad ? ")" : ", count_include_pad=false)");
 }
 
-void AvgPool1d::assign_from(const Module& other) const {
+void AvgPool1d::assign_from(const Module& other) {
   Module::assign_from(other);
   *settings_ = *static_cast<const AvgPool1d&>(other).settings_;
 }
@@ -206,7 +206,7 @@ std::string AdaptiveMaxPool1d::description() const {
   return "AdaptiveMaxPool1d(" + std::to_string(*output_size_) + ")";
 }
 
-void AdaptiveMaxPool1d::assign_from(const Module& other) const {
+void AdaptiveMaxPool1d::assign_from(const Module& other) {
   Module::assign_from(other);
   *output_size_ = *static_cast<const AdaptiveMaxPool1d&>(other).output_size_;
 }
@@ -227,7 +227,7 @@ std::string AdaptiveAvgPool1d::description() const {
   return "AdaptiveAvgPool1d(" + std::to_string(*output_size_) + ")";
 }
 
-void AdaptiveAvgPool1d::assign_from(const Module& other) const {
+void AdaptiveAvgPool1d::assign_from(const Module& other) {
   Module::assign_from(other);
   *output_size_ = *static_cast<const AdaptiveAvgPool1d&>(other).output_size_;
 }

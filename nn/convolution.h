@@ -46,7 +46,7 @@ class Conv1d : public Module {
   Parameter bias;    // (out_channels); undefined if there is none
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Shared<Conv1dOptions> options_;
@@ -62,7 +62,7 @@ class MaxPool1d : public Module {
   std::string description() const override;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   struct Settings {
@@ -82,7 +82,7 @@ class AvgPool1d : public Module {
   std::string description() const override;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   struct Settings {
@@ -103,7 +103,7 @@ class AdaptiveMaxPool1d : public Module {
   std::string description() const override;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Shared<std::int64_t> output_size_;
@@ -116,7 +116,7 @@ class AdaptiveAvgPool1d : public Module {
   std::string description() const override;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Shared<std::int64_t> output_size_;

@@ -38,7 +38,7 @@ std::string Dropout::description() const {
   return text.str();
 }
 
-void Dropout::assign_from(const Module& other) const {
+void Dropout::assign_from(const Module& other) {
   Module::assign_from(other);
   *p_ = *static_cast<const Dropout&>(other).p_;
 }

@@ -18,7 +18,7 @@ class Dropout : public Module {
   std::string description() const override;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Variable forward(const Variable& x) const;

@@ -25,7 +25,7 @@ Tensor drawn(const EmbeddingBagOptions& options, std::int64_t rows, std::int64_t
 
 }  // namespace
 
-// Of checked options.
+// Takes checked options.
 EmbeddingBag::EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width)
     : weight(register_parameter("weight", drawn(options, rows, width),
                                 !options.freeze.value_or(false))),
@@ -70,33 +70,31 @@ Variable EmbeddingBag::operator()(const Tensor& ids, const Tensor& offsets) cons
 
 Variable EmbeddingBag::operator()(const Tensor& ids) const { return (*this)(ids, Tensor()); }
 
-void EmbeddingBag::freeze_rows(const std::vector<std::int64_t>& rows) const {
+void EmbeddingBag::freeze_rows(const std::vector<std::int64_t>& rows) {
   weight.row_policy().freeze_rows(rows);
 }
 
-void EmbeddingBag::freeze_columns(const std::vector<std::int64_t>& columns) const {
+void EmbeddingBag::freeze_columns(const std::vector<std::int64_t>& columns) {
   weight.row_policy().freeze_columns(columns);
 }
 
-void EmbeddingBag::unfreeze_rows() const { weight.row_policy().unfreeze_rows(); }
+void EmbeddingBag::unfreeze_rows() { weight.row_policy().unfreeze_rows(); }
 
-void EmbeddingBag::unfreeze_columns() const { weight.row_policy().unfreeze_columns(); }
+void EmbeddingBag::unfreeze_columns() { weight.row_policy().unfreeze_columns(); }
 
-void EmbeddingBag::remap(const std::vector<std::int64_t>& sources) const {
-  remap_to("remap", sources);
-}
-void EmbeddingBag::resize(std::int64_t num_embeddings) const {
+void EmbeddingBag::remap(const std::vector<std::int64_t>& sources) { remap_to("remap", sources); }
+void EmbeddingBag::resize(std::int64_t num_embeddings) {
   remap_to("resize", sources_of_size(kLayer, num_embeddings, weight.size(0)));
 }
-void EmbeddingBag::prune(const std::vector<std::int64_t>& rows) const {
+void EmbeddingBag::prune(const std::vector<std::int64_t>& rows) {
   remap_to("prune", sources_to_keep(kLayer, rows));
 }
 
-void EmbeddingBag::remap_to(const char* operation, const std::vector<std::int64_t>& sources) const {
+void EmbeddingBag::remap_to(const char* operation, const std::vector<std::int64_t>& sources) {
   const auto padding =
       checked_sources(kLayer, operation, sources, weight.size(0), options_->padding_idx);
-  weight.row_policy().remap_rows(sources,
-                           normal_(empty({new_rows(sources), weight.size(1)}, weight.dtype())));
+  weight.row_policy().remap_rows(
+      sources, normal_(empty({new_rows(sources), weight.size(1)}, weight.dtype())));
   options_->padding_idx = padding;
 }
 
@@ -113,7 +111,7 @@ std::string EmbeddingBag::description() const {
          (options_->include_last_offset ? ", include_last_offset=true)" : ")");
 }
 
-void EmbeddingBag::assign_from(const Module& other) const {
+void EmbeddingBag::assign_from(const Module& other) {
   Module::assign_from(other);
   *options_ = *static_cast<const EmbeddingBag&>(other).options_;
 }

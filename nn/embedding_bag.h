@@ -1,5 +1,5 @@
-// EmbeddingBag: the sum, mean or maximum of the vectors of a text, in one pass. Read next:
-// nn/pooling.h.
+// EmbeddingBag: looks up the vectors of a text and reduces them to their sum, mean or maximum, in
+// one pass. Read next: nn/pooling.h.
 #pragma once
 
 #include <cstdint>
@@ -15,26 +15,27 @@ namespace tapegrad::nn {
 struct EmbeddingBagOptions {
   BagMode mode = BagMode::mean;
   std::optional<std::int64_t> padding_idx = std::nullopt;  // such ids are left out of the bags
-  std::optional<double> max_norm = std::nullopt;  // rows are brought back to it when looked up
+  std::optional<double> max_norm = std::nullopt;  // rows are scaled back to it when looked up
   double norm_type = 2;                           // p > 0, perhaps infinity
   // inverse is PyTorch's scale_grad_by_freq; not for max.
   FrequencyScale frequency_scale = FrequencyScale::none;
-  bool sparse = false;  // optimisers move only rows that have a gradient, as SparseAdam does
-  bool include_last_offset = false;  // the last offset is not a bag: it is where the last bag ends
+  bool sparse = false;  // optimizers move only rows that have a gradient, as SparseAdam does
+  bool include_last_offset = false;  // the last offset begins no bag, it is the end of the last one
   std::optional<DType> dtype = std::nullopt;  // the weight's, or float32
   Tensor weight{};                            // the first table (copied), instead of drawing one
   std::optional<bool> freeze = std::nullopt;  // not trained; from_pretrained() freezes by default
 };
 
-// Bags of ids -> (bags, embedding_dim). What Embedding and a reduction over dimension 1 give, but
-// no row is ever copied, forward or back. Empty bags, and bags of padding only, give zeros.
+// Bags of ids -> (bags, embedding_dim). The values are those of Embedding and a reduction over
+// dimension 1, but no row is ever copied, in forward or backward. Empty bags, and bags of padding
+// only, give zeros.
 //
 //   EmbeddingBag words(20'000, 64, {.padding_idx = 0});
 //   Variable texts = words(tensor({{5, 7, 0}, {9, 0, 0}}));             // (2, 64)
 //   Variable same = words(tensor({5, 7, 9}), tensor({0, 2}));           // by offsets
 class EmbeddingBag : public Module {
  public:
-  // The table is drawn from the standard normal distribution, then the padding row is set to 0.
+  // Draws the table from the standard normal distribution, then sets the padding row to 0.
   // ValueError for negative sizes, a padding_idx out of range, and options that exclude each other.
   EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim,
                EmbeddingBagOptions options = {});
@@ -51,35 +52,35 @@ class EmbeddingBag : public Module {
                       const Variable& per_sample_weights) const;  // offsets undefined for 2-d ids
 
   // As Embedding's.
-  void freeze_rows(const std::vector<std::int64_t>& rows) const;
-  void freeze_columns(const std::vector<std::int64_t>& columns) const;
-  void unfreeze_rows() const;
-  void unfreeze_columns() const;
+  void freeze_rows(const std::vector<std::int64_t>& rows);
+  void freeze_columns(const std::vector<std::int64_t>& columns);
+  void unfreeze_rows();
+  void unfreeze_columns();
 
   // As Embedding's.
-  void remap(const std::vector<std::int64_t>& sources) const;
-  void resize(std::int64_t num_embeddings) const;
-  void prune(const std::vector<std::int64_t>& rows) const;
+  void remap(const std::vector<std::int64_t>& sources);
+  void resize(std::int64_t num_embeddings);
+  void prune(const std::vector<std::int64_t>& rows);
 
   std::int64_t num_embeddings() const { return weight.size(0); }
   std::int64_t embedding_dim() const { return weight.size(1); }
   std::optional<std::int64_t> padding_idx() const { return options_->padding_idx; }
   const EmbeddingBagOptions& options() const { return *options_; }
   std::string description() const override;
-  // Those with per_sample_weights.
+  // The multiplications with per_sample_weights.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
 
   Parameter weight;  // (num_embeddings, embedding_dim)
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Variable forward(const Tensor& ids, const Tensor& offsets,
                    const Variable& per_sample_weights) const;
   EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width);
-  void remap_to(const char* operation, const std::vector<std::int64_t>& sources) const;
+  void remap_to(const char* operation, const std::vector<std::int64_t>& sources);
   Shared<EmbeddingBagOptions> options_;  // padding_idx is not negative here, weight is undefined
 };
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <tapegrad/nn/embedding.h>
+
 namespace tapegrad::nn {
 
 std::optional<std::int64_t> checked_sources(const char* layer, const char* operation,
@@ -47,6 +49,13 @@ const std::vector<std::int64_t>& sources_to_keep(const char* layer,
 
 std::int64_t new_rows(std::span<const std::int64_t> sources) {
   return std::ranges::count(sources, -1);
+}
+
+Variable regularization_loss(const EmbeddingRegularizer& factors, const Variable& table) {
+  Variable loss = zeros({}, table.dtype());
+  if (factors.l1 > 0) loss = loss + factors.l1 * sum(abs(table));
+  if (factors.l2 > 0) loss = loss + factors.l2 * sum(square(table));
+  return loss;
 }
 
 }  // namespace tapegrad::nn

@@ -1,4 +1,5 @@
-// What Embedding and EmbeddingBag have in common: their options' errors and their first table.
+// What Embedding, EmbeddingBag and LoraEmbedding share: checks of their options, first tables, the
+// sources of remap(), descriptions.
 //
 // Internal. Read next: nn/embedding.cc.
 #pragma once
@@ -19,19 +20,21 @@
 
 namespace tapegrad::nn {
 
+struct EmbeddingRegularizer;
+
 inline void refuse(bool wrong, const char* layer, const std::string& text) {
   if (wrong) throw ValueError(std::string(layer) + ": " + text);
 }
 
-// 1.5, 0.0001, inf: a number as one writes it.
+// A number as people write it: 1.5, 0.0001, inf.
 inline std::string short_number(double value) {
   std::ostringstream out;
   out << value;
   return out.str();
 }
 
-// `Options` are EmbeddingOptions or EmbeddingBagOptions. Gives them back with a padding_idx that
-// counts from the front.
+// `Options` is EmbeddingOptions or EmbeddingBagOptions. Returns them with a padding_idx that counts
+// from the front.
 template <class Options>
 Options checked_table_options(const char* layer, Options options, std::int64_t rows,
                               std::int64_t width) {
@@ -55,7 +58,7 @@ Options checked_table_options(const char* layer, Options options, std::int64_t r
   return options;
 }
 
-// The given weight, copied, or a table that is to be drawn. Of checked options.
+// A copy of the given weight, or a table without values, to be drawn. Takes checked options.
 template <class Options>
 Tensor first_table(const Options& options, std::int64_t rows, std::int64_t width) {
   if (!options.weight.defined()) return empty({rows, width}, options.dtype.value_or(float32));
@@ -79,20 +82,23 @@ Options pretrained_options(const char* layer, const Tensor& vectors, Options opt
 
 // Another vocabulary: sources[i] is the row that becomes row i, or -1 for a new one.
 //
-// Throws unless all sources are rows of the table and the row of padding is among them; gives its
-// new position.
+// Throws unless all sources are rows of the table and the padding row is among them; returns the
+// new position of that row.
 std::optional<std::int64_t> checked_sources(const char* layer, const char* operation,
                                             std::span<const std::int64_t> sources,
                                             std::int64_t rows,
                                             std::optional<std::int64_t> padding_idx);
-// The sources for a table of `size` rows that keeps the first of `rows`, and for one of these rows.
+// The sources for a table of `size` rows that keeps the first of the old table's `rows` rows.
 std::vector<std::int64_t> sources_of_size(const char* layer, std::int64_t size, std::int64_t rows);
 std::int64_t new_rows(std::span<const std::int64_t> sources);  // how many are -1
-// The rows themselves; IndexError for a negative one, which is no row to keep.
+// The sources for a table of these rows: the rows themselves. IndexError for a negative one.
 const std::vector<std::int64_t>& sources_to_keep(const char* layer,
                                                  const std::vector<std::int64_t>& rows);
 
-// The options that a layer prints in PyTorch's way: only those that differ from the default.
+// l1 * sum |w| + l2 * sum w^2
+Variable regularization_loss(const EmbeddingRegularizer& factors, const Variable& table);
+
+// The options as a layer prints them, like PyTorch: only those that differ from the default.
 template <class Options>
 std::string described_table(const Options& options) {
   std::string text;

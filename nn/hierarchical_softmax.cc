@@ -181,7 +181,7 @@ std::string HierarchicalSoftmax::description() const {
          std::to_string(weight.size(1)) + ")";
 }
 
-void HierarchicalSoftmax::assign_from(const Module& other) const {
+void HierarchicalSoftmax::assign_from(const Module& other) {
   Module::assign_from(other);
   *tree_ = *static_cast<const HierarchicalSoftmax&>(other).tree_;
 }

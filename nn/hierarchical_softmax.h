@@ -57,7 +57,7 @@ class HierarchicalSoftmax : public Module {
   Parameter weight;  // (classes - 1, dim): of the inner nodes, the root last
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 };
 
 }  // namespace tapegrad::nn

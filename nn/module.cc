@@ -13,7 +13,7 @@
 
 namespace tapegrad {
 
-void tie(const Parameter& target, const Parameter& source) {
+void tie(Parameter& target, const Parameter& source) {
   if (target.shape() != source.shape() || target.dtype() != source.dtype()) {
     throw ShapeError("tie: got " + std::string(name(target.dtype())) + " " +
                      to_string(target.sizes()) + " and " + name(source.dtype()) + " " +
@@ -107,7 +107,7 @@ void Module::check_fits(const std::string& name, const Module& other) const {
   }
 }
 
-void Module::replace(const std::string& name, const Module& module) const {
+void Module::replace(const std::string& name, const Module& module) {
   std::string names;
   for (const Child& child : state_->children) {
     if (child.name == name) {
@@ -121,7 +121,7 @@ void Module::replace(const std::string& name, const Module& module) const {
                    (names.empty() ? " none" : names));
 }
 
-void Module::assign_from(const Module& other) const {
+void Module::assign_from(const Module& other) {
   State& to = *state_;
   const State& from = *other.state_;
   for (std::size_t i = 0; i < to.parameters.size(); ++i) {
@@ -140,18 +140,18 @@ void Module::assign_from(const Module& other) const {
 
 template <class Visitor>
 void Module::visit_parameters(const std::string& prefix, const Visitor& visitor) const {
-  for (const auto& [name, registered] : state_->parameters) visitor(prefix + name, registered);
+  for (auto& [name, registered] : state_->parameters) visitor(prefix + name, registered);
   for (const Child& child : state_->children) {
     child.module->visit_parameters(prefix + child.name + ".", visitor);
   }
 }
 
-// Parameters that are saved: the module, the name there, the dotted name.
+// What the state dict holds besides buffers: visitor(name, Parameter) or visitor(name,
+// SavedTensor).
 template <class Visitor>
 void Module::visit_saved(const std::string& prefix, const Visitor& visitor) const {
-  for (const auto& [name, registered] : state_->parameters) {
-    if (is_saved(name)) visitor(*this, name, prefix + name, registered);
-  }
+  if (const auto& saved = state_->saved_as) return visitor(prefix + saved->name, *saved);
+  for (const auto& [name, registered] : state_->parameters) visitor(prefix + name, registered);
   for (const Child& child : state_->children) {
     child.module->visit_saved(prefix + child.name + ".", visitor);
   }
@@ -189,23 +189,28 @@ std::vector<std::pair<std::string, std::shared_ptr<const Module>>> Module::named
   return list;
 }
 
-void Module::train(bool on) const {
+std::vector<std::pair<std::string, std::shared_ptr<Module>>> Module::named_children() {
+  std::vector<std::pair<std::string, std::shared_ptr<Module>>> list;
+  for (const Child& child : state_->children) list.emplace_back(child.name, child.module);
+  return list;
+}
+
+void Module::train(bool on) {
   state_->training = on;
   for (const Child& child : state_->children) child.module->train(on);
 }
 
-void Module::zero_grad() const {
-  visit_parameters("",
-                   [](const std::string&, const Parameter& registered) { registered.zero_grad(); });
+void Module::zero_grad() {
+  visit_parameters("", [](const std::string&, Parameter& registered) { registered.zero_grad(); });
 }
 
-void Module::set_requires_grad(bool requires_grad) const {
-  visit_parameters("", [&](const std::string&, const Parameter& registered) {
+void Module::set_requires_grad(bool requires_grad) {
+  visit_parameters("", [&](const std::string&, Parameter& registered) {
     registered.set_requires_grad(requires_grad);
   });
 }
 
-void Module::to(DType dtype) const {
+void Module::to(DType dtype) {
   if (!is_floating_point(dtype)) {
     throw DTypeError(std::string("Module::to: got ") + name(dtype) + ", needed float32 or float64");
   }
@@ -229,36 +234,41 @@ std::size_t next_hook() {
 }
 }  // namespace
 
-std::size_t Module::register_forward_pre_hook(ForwardPreHook hook) const {
+std::size_t Module::register_forward_pre_hook(ForwardPreHook hook) {
   return state_->hooks.emplace_back(ModuleHook{.number = next_hook(), .before = std::move(hook)})
       .number;
 }
 
-std::size_t Module::register_forward_hook(ForwardHook hook) const {
+std::size_t Module::register_forward_hook(ForwardHook hook) {
   return state_->hooks.emplace_back(ModuleHook{.number = next_hook(), .after = std::move(hook)})
       .number;
 }
 
-std::size_t Module::register_full_backward_hook(FullBackwardHook hook) const {
+std::size_t Module::register_full_backward_hook(FullBackwardHook hook) {
   return state_->hooks.emplace_back(ModuleHook{.number = next_hook(), .backward = std::move(hook)})
       .number;
 }
 
-void Module::remove_hook(std::size_t hook) const {
+void Module::remove_hook(std::size_t hook) {
   std::erase_if(state_->hooks, [hook](const ModuleHook& each) { return each.number == hook; });
 }
 
 // Saving and loading ------------------------------------------------------------------------------
 
-Tensor Module::saved(const std::string& /*name*/, const Parameter& parameter) const {
-  return parameter.value().clone();
+void Module::save_as(const std::string& name, std::function<Tensor()> save,
+                     std::function<void(Tensor)> load) {
+  state_->saved_as = {.name = name, .save = std::move(save), .load = std::move(load)};
 }
 
 StateDict Module::state_dict() const {
   StateDict state;
-  visit_saved(
-      "", [&](const Module& module, const std::string& name, const std::string& full,
-              const Parameter& registered) { state.insert(full, module.saved(name, registered)); });
+  visit_saved("", [&]<class Saved>(const std::string& name, const Saved& saved) {
+    if constexpr (std::is_same_v<Saved, Parameter>) {
+      state.insert(name, saved.value().clone());
+    } else {
+      state.insert(name, saved.save());
+    }
+  });
   visit_buffers("", [&](const std::string& name, const Buffer& registered) {
     state.insert(name, registered->clone());
   });
@@ -276,18 +286,16 @@ std::string joined(const char* title, const std::vector<std::string>& names) {
 
 }  // namespace
 
-LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) const {
+LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) {
   LoadReport report;
   std::set<std::string> known;
-  struct Value {
-    const Module* module;
-    std::string name;
-    Parameter parameter;
+  struct Write {
+    std::function<void(Tensor)> write;
     Tensor value;
   };
-  std::vector<Value> values;
-  std::vector<std::pair<Buffer, Tensor>> contents;
-  const auto match = [&](const std::string& name, const Tensor& current, const auto& accept) {
+  std::vector<Write> writes;
+  const auto match = [&](const std::string& name, const Tensor& current,
+                         std::function<void(Tensor)> write) {
     known.insert(name);
     const Tensor* found = state.find(name);
     if (found == nullptr) {
@@ -300,18 +308,19 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
       report.mismatched.push_back(name + ": " + tapegrad::name(found->dtype()) + " for " +
                                   tapegrad::name(current.dtype()));
     } else {
-      accept(found->to(current.dtype()).clone());
+      writes.push_back({std::move(write), found->to(current.dtype()).clone()});
     }
   };
-  visit_saved("", [&](const Module& module, const std::string& name, const std::string& full,
-                      const Parameter& registered) {
-    match(full, registered.variable().stored(), [&](Tensor value) {
-      values.push_back({&module, name, registered, std::move(value)});
-    });
+  visit_saved("", [&]<class Saved>(const std::string& name, const Saved& saved) {
+    if constexpr (std::is_same_v<Saved, Parameter>) {
+      match(name, saved.variable().stored(),
+            [&saved](Tensor value) { saved.leaf().set_value(std::move(value)); });
+    } else {
+      match(name, saved.save(), saved.load);
+    }
   });
   visit_buffers("", [&](const std::string& name, const Buffer& registered) {
-    match(name, *registered,
-          [&](Tensor value) { contents.emplace_back(registered, std::move(value)); });
+    match(name, *registered, [&registered](Tensor value) { *registered = std::move(value); });
   });
   for (const auto& entry : state) {
     if (!known.contains(entry.first)) report.unexpected.push_back(entry.first);
@@ -323,11 +332,7 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
                       joined("sizes differ", report.mismatched) +
                       "; {.strict = false} loads what fits");
   }
-  for (Value& each : values) {
-    each.parameter.leaf().set_value(std::move(each.value));
-    each.module->loaded(each.name);
-  }
-  for (auto& entry : contents) *entry.first = std::move(entry.second);
+  for (Write& each : writes) each.write(std::move(each.value));
   return report;
 }
 

@@ -1,5 +1,5 @@
-// Module: parameters, buffers and other modules under one roof, by name. Read next: nn/linear.h,
-// the shortest layer.
+// Module: holds parameters, buffers and other modules by name. Read next: nn/linear.h, the shortest
+// layer.
 //
 //   struct Classifier : tapegrad::nn::Module {
 //     tapegrad::nn::Linear hidden, head;
@@ -15,12 +15,18 @@
 // options and training mode, and what changes through one is seen through the other. clone(module)
 // makes a deep copy. Assignment is deleted, because it would leave the registry of the outer module
 // with the old object: replace_module() and tie() do it right.
+//
+// A const module can be called, read, saved and printed. Whatever trains, loads, ties or sets needs
+// one that is not const. This guards against mistakes; it does not lock the state: a copy of a
+// const module is a handle that is not const, to the same parameters.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <typeinfo>
@@ -42,7 +48,7 @@ struct LoadOptions {
   bool strict = true;  // throw unless names and sizes agree; false loads what fits
 };
 
-// What load_state_dict found that did not fit.
+// The names that did not fit in load_state_dict().
 struct LoadReport {
   std::vector<std::string> missing;     // in the module, not in the state dict
   std::vector<std::string> unexpected;  // in the state dict, not in the module
@@ -63,55 +69,62 @@ class Module {
 
   // The registered modules, in order.
   std::vector<std::pair<std::string, std::shared_ptr<const Module>>> named_children() const;
+  std::vector<std::pair<std::string, std::shared_ptr<Module>>> named_children();
 
-  // train() turns dropout and the like on, eval() off, for this module and all in it.
-  void train(bool on = true) const;
-  void eval() const { train(false); }
+  // train() turns dropout and the like on, eval() turns it off, for this module and all inside.
+  void train(bool on = true);
+  void eval() { train(false); }
   bool is_training() const { return state_->training; }
 
-  void zero_grad() const;
-  void set_requires_grad(bool requires_grad) const;  // of all parameters
+  void zero_grad();
+  void set_requires_grad(bool requires_grad);  // of all parameters
   // Converts all parameters and floating-point buffers; gradients are dropped.
-  void to(DType dtype) const;
+  void to(DType dtype);
 
   // Copies of all parameters and buffers, under PyTorch's names.
   StateDict state_dict() const;
-  // Writes values into the parameters and buffers there are, converting floating-point types. All
+  // Writes values into the existing parameters and buffers, converting floating-point types. All
   // or nothing: unless everything fits, a FormatError lists every missing, unexpected and mis-sized
   // name, and nothing has changed. With {.strict = false}, loads what fits and returns the lists.
-  LoadReport load_state_dict(const StateDict& state, LoadOptions options = {}) const;
+  LoadReport load_state_dict(const StateDict& state, LoadOptions options = {});
 
-  // Calls function(module) for every module inside and then for this one, as a const Module&;
-  // dynamic_cast tells which class it is.
+  // Calls function(module) for every module inside and then for this one, as a Module&, or as a
+  // const Module& if this one is const; dynamic_cast tells the class.
   template <class Function>
-  void apply(const Function& function) const {
+  void apply(const Function& function) {
     for (const Child& child : state_->children) child.module->apply(function);
     function(*this);
   }
+  template <class Function>
+  void apply(const Function& function) const {
+    for (const Child& child : state_->children) std::as_const(*child.module).apply(function);
+    function(*this);
+  }
 
-  // Functions to run at every call of this module, through whichever handle, from now on
-  // (nn/hooks.h); in a clone() too. Each gives a number for remove_hook(), which ignores one that
-  // is not there. What is added or removed while the module runs counts from the next call on.
-  std::size_t register_forward_pre_hook(ForwardPreHook hook) const;
-  std::size_t register_forward_hook(ForwardHook hook) const;
-  std::size_t register_full_backward_hook(FullBackwardHook hook) const;
-  void remove_hook(std::size_t hook) const;
+  // Functions that run at every call of this module from now on, through any handle, and at every
+  // call of a clone() (nn/hooks.h). Each register function returns a number for remove_hook(),
+  // which ignores unknown numbers. Hooks that are added or removed while the module runs count
+  // from the next call on.
+  std::size_t register_forward_pre_hook(ForwardPreHook hook);
+  std::size_t register_forward_hook(ForwardHook hook);
+  std::size_t register_full_backward_hook(FullBackwardHook hook);
+  void remove_hook(std::size_t hook);
 
   // Puts `module` in the place of the registered module of that name, of the same class: all
   // handles to the old one, the member variable included, use the new parameters, buffers and
   // options from now on. ValueError if there is no such name, or if the class or a registered name
   // differs anywhere in the two trees; sizes may differ.
   template <class M>
-  void replace_module(const std::string& name, const M& module) const {
+  void replace_module(const std::string& name, const M& module) {
     replace(name, module);
   }
 
   // One line about this module alone, as in the tree that operator<< prints.
   virtual std::string description() const;
 
-  // How many multiplications with a parameter of its own, each with its addition, one call takes
-  // that had these inputs and outputs; modules inside count their own. Here: every parameter once
-  // for each row of the first output, as in Linear. summary() asks (nn/summary.h).
+  // The number of multiplications with own parameters, each with its addition, in one call that
+  // had these inputs and outputs; modules inside count their own. Here: every parameter once for
+  // each row of the first output, as in Linear. summary() calls this (nn/summary.h).
   virtual std::int64_t mult_adds(const std::vector<Variable>& inputs,
                                  const std::vector<Variable>& outputs) const;
 
@@ -119,8 +132,8 @@ class Module {
   std::int64_t own_parameter_count() const;
 
  protected:
-  // Each gives back what it registered, to initialise the member of the same name with. ValueError
-  // for a name that is taken, empty, or contains a dot.
+  // Each returns what it registered, to initialize the member of the same name with. ValueError for
+  // a name that is taken, empty, or contains a dot.
   Parameter register_parameter(const std::string& name, Tensor value, bool requires_grad = true);
   Buffer register_buffer(const std::string& name, Tensor value);
   template <class M>
@@ -132,9 +145,9 @@ class Module {
     return module;
   }
 
-  // For operator(): body(inputs...) with this module's hooks around it; without hooks it costs one
-  // comparison. Inputs are Variables and Tensors, the result as for_each_variable() takes
-  // it (nn/hooks.h). What the body needs besides, it captures; hooks do not see it.
+  // For operator(): runs body(inputs...) with this module's hooks around it. Without hooks that
+  // costs one comparison. Inputs are Variables and Tensors, the result is of a type that
+  // for_each_variable() takes (nn/hooks.h). Hooks do not see what the body captures.
   template <class Body, class... Inputs>
   auto hooked(const Body& body, const Inputs&... inputs) const {
     if (state_->hooks.empty()) return body(inputs...);
@@ -142,20 +155,20 @@ class Module {
                                        std::index_sequence_for<Inputs...>());
   }
 
-  // How a layer saves its own parameters: whether one is in the state dict, what stands there for
-  // it, and what to do once a value was loaded into it.
-  virtual bool is_saved(const std::string& /*name*/) const { return true; }
-  virtual Tensor saved(const std::string& name, const Parameter& parameter) const;
-  virtual void loaded(const std::string& /*name*/) const {}
+  // Lets the state dict hold one tensor, save() under `name`, in the place of all parameters of
+  // this module and of those inside; load(value) takes it back. The functions capture Parameters
+  // and Shared values, which clone() copies with them, and never `this` (nn/lora_embedding.cc).
+  void save_as(const std::string& name, std::function<Tensor()> save,
+               std::function<void(Tensor)> load);
 
   // Takes over `other`, which has the same class and names: parameters and buffers by name, modules
-  // one by one. A layer with options of its own overrides this to take them over too.
-  virtual void assign_from(const Module& other) const;
+  // one by one. A layer with its own options overrides this to take them over too.
+  virtual void assign_from(const Module& other);
 
  private:
   friend std::ostream& operator<<(std::ostream& out, const Module& module);
 
-  // A registered module, as its full class: a slice would lose its virtual functions.
+  // A registered module as a full object of its class: a slice would lose its virtual functions.
   struct Child {
     using Copy = std::shared_ptr<Module> (*)(const Module&);
     Child(std::string name, std::shared_ptr<Module> module, Copy copy);
@@ -164,12 +177,19 @@ class Module {
     std::shared_ptr<Module> module;
     Copy copy;
   };
+  // One tensor in a state dict.
+  struct SavedTensor {
+    std::string name;
+    std::function<Tensor()> save;
+    std::function<void(Tensor)> load;
+  };
   struct State {
     bool training = true;
     std::vector<std::pair<std::string, Parameter>> parameters;
     std::vector<std::pair<std::string, Buffer>> buffers;
     std::vector<Child> children;
     ModuleHooks hooks;
+    std::optional<SavedTensor> saved_as;
   };
 
   template <class Body, class... Inputs, std::size_t... I>
@@ -186,7 +206,7 @@ class Module {
   void add_child(const std::string& name, std::shared_ptr<Module> module, Child::Copy copy);
   void check_name(const std::string& name) const;
   void check_fits(const std::string& name, const Module& other) const;
-  void replace(const std::string& name, const Module& module) const;
+  void replace(const std::string& name, const Module& module);
   template <class Visitor>
   void visit_parameters(const std::string& prefix, const Visitor& visitor) const;
   template <class Visitor>

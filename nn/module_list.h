@@ -1,4 +1,4 @@
-// ModuleList and ModuleDict: modules of one class, by number or by name, registered where they are.
+// ModuleList and ModuleDict: registered modules of one class, by number or by name.
 // Read next: nn/attention.h.
 //
 //   struct Deep : tapegrad::nn::Module {
@@ -23,7 +23,8 @@
 
 namespace tapegrad::nn {
 
-// Registered as "0", "1", ... What is pushed through one copy of the list is seen through all.
+// Modules registered as "0", "1", ... All copies of the list see what is pushed through one of
+// them.
 template <class M>
 class ModuleList : public Module {
  public:
@@ -38,16 +39,21 @@ class ModuleList : public Module {
   }
 
   std::size_t size() const { return modules_->size(); }
-  const M& operator[](std::size_t i) const {
-    if (i < size()) return (*modules_)[i];
-    throw IndexError("ModuleList: module " + std::to_string(i) + " out of range for " +
-                     std::to_string(size()));
-  }
+  M& operator[](std::size_t i) { return at(i); }
+  const M& operator[](std::size_t i) const { return at(i); }
+  auto begin() { return modules_->begin(); }
+  auto end() { return modules_->end(); }
   auto begin() const { return std::as_const(*modules_).begin(); }
   auto end() const { return std::as_const(*modules_).end(); }
   std::string description() const override { return "ModuleList"; }
 
  private:
+  M& at(std::size_t i) const {
+    if (i < size()) return (*modules_)[i];
+    throw IndexError("ModuleList: module " + std::to_string(i) + " out of range for " +
+                     std::to_string(size()));
+  }
+
   Shared<std::vector<M>> modules_{std::vector<M>()};
 };
 
@@ -67,26 +73,30 @@ class ModuleDict : public Module {
 
   std::size_t size() const { return modules_->size(); }
   bool contains(const std::string& name) const { return find(name) != nullptr; }
-  const M& operator[](const std::string& name) const {
-    if (const M* const found = find(name)) return *found;
-    std::string names;
-    for (const auto& each : *modules_) names += (names.empty() ? " '" : ", '") + each.first + "'";
-    throw IndexError("ModuleDict: no module '" + name + "'; there are" +
-                     (names.empty() ? " none" : names));
-  }
+  M& operator[](const std::string& name) { return at(name); }
+  const M& operator[](const std::string& name) const { return at(name); }
+  auto begin() { return modules_->begin(); }
+  auto end() { return modules_->end(); }
   auto begin() const { return std::as_const(*modules_).begin(); }
   auto end() const { return std::as_const(*modules_).end(); }
   std::string description() const override { return "ModuleDict"; }
 
  private:
-  const M* find(const std::string& name) const {
-    for (const auto& each : *modules_) {
+  M& at(const std::string& name) const {
+    if (M* const found = find(name)) return *found;
+    std::string names;
+    for (const auto& each : *modules_) names += (names.empty() ? " '" : ", '") + each.first + "'";
+    throw IndexError("ModuleDict: no module '" + name + "'; there are" +
+                     (names.empty() ? " none" : names));
+  }
+  M* find(const std::string& name) const {
+    for (auto& each : *modules_) {
       if (each.first == name) return &each.second;
     }
     return nullptr;
   }
 
-  using Modules = std::vector<std::pair<std::string, M>>;
+  using Modules = std::vector<std::pair<const std::string, M>>;
   Shared<Modules> modules_{Modules()};
 };
 

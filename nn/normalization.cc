@@ -44,7 +44,7 @@ std::string LayerNorm::description() const {
   return text.str();
 }
 
-void LayerNorm::assign_from(const Module& other) const {
+void LayerNorm::assign_from(const Module& other) {
   Module::assign_from(other);
   *settings_ = *static_cast<const LayerNorm&>(other).settings_;
 }
@@ -72,7 +72,7 @@ std::string RMSNorm::description() const {
   return text.str();
 }
 
-void RMSNorm::assign_from(const Module& other) const {
+void RMSNorm::assign_from(const Module& other) {
   Module::assign_from(other);
   *settings_ = *static_cast<const RMSNorm&>(other).settings_;
 }
@@ -137,7 +137,7 @@ Variable BatchNorm1d::forward(const Variable& x) const {
   return y;
 }
 
-void BatchNorm1d::reset_running_stats() const {
+void BatchNorm1d::reset_running_stats() {
   if (!running_mean->defined()) return;
   *running_mean = zeros_like(*running_mean);
   *running_var = ones_like(*running_var);
@@ -163,7 +163,7 @@ std::string BatchNorm1d::description() const {
   return text.str();
 }
 
-void BatchNorm1d::assign_from(const Module& other) const {
+void BatchNorm1d::assign_from(const Module& other) {
   Module::assign_from(other);
   *settings_ = *static_cast<const BatchNorm1d&>(other).settings_;
 }

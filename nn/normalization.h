@@ -34,7 +34,7 @@ class LayerNorm : public Module {
   Parameter bias;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   struct Settings {
@@ -64,7 +64,7 @@ class RMSNorm : public Module {
   Parameter weight;  // of normalized_shape; undefined if there is none
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   struct Settings {
@@ -95,7 +95,7 @@ class BatchNorm1d : public Module {
   Variable operator()(const Variable& x) const;
 
   // Mean 0, variance 1, no batch so far.
-  void reset_running_stats() const;
+  void reset_running_stats();
 
   std::int64_t num_features() const { return settings_->num_features; }
   const BatchNormOptions& options() const { return settings_->options; }
@@ -110,7 +110,7 @@ class BatchNorm1d : public Module {
   Buffer num_batches_tracked;  // () int64
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Variable forward(const Variable& x) const;

@@ -11,7 +11,8 @@ namespace tapegrad {
 
 // A Variable that is registered with a module, usable wherever a Variable is. It cannot be assigned
 // to, because that would leave the module's registry with the old leaf, and train the wrong weights
-// silently: tie(a, b) makes a use b's leaf, set_value() changes the numbers.
+// silently: tie(a, b) makes a use b's leaf, set_value() changes the elements. A const Parameter can
+// only be read.
 class Parameter {
  public:
   Parameter() : Parameter(Variable()) {}  // absent, as the bias of a layer without one
@@ -35,28 +36,27 @@ class Parameter {
   Tensor grad() const { return variable().grad(); }
   bool has_row_grad() const { return variable().has_row_grad(); }
   RowSparse row_grad() const { return variable().row_grad(); }
-  void zero_grad() const { variable().zero_grad(); }
+  void zero_grad() { slot_->variable.zero_grad(); }
   Variable detach() const { return variable().detach(); }
-  Leaf& leaf() const { return variable().leaf(); }
-  RowPolicy& row_policy() const { return variable().row_policy(); }
+  Leaf& leaf() const { return variable().leaf(); }  // for the machinery
+  RowPolicy& row_policy() { return variable().row_policy(); }
+  const RowPolicy& row_policy() const { return variable().row_policy(); }
   template <class Function>
-  std::size_t register_hook(Function function) const {
+  std::size_t register_hook(Function function) {
     return variable().register_hook(std::move(function));
   }
 
-  // Frozen parameters get no gradient and no optimiser moves them.
-  void set_requires_grad(bool requires_grad) const {
-    slot_->variable.set_requires_grad(requires_grad);
-  }
-  void set_value(Tensor value) const { slot_->variable.set_value(std::move(value)); }
+  // Frozen parameters get no gradient, and no optimizer moves them.
+  void set_requires_grad(bool requires_grad) { slot_->variable.set_requires_grad(requires_grad); }
+  void set_value(Tensor value) { slot_->variable.set_value(std::move(value)); }
 
   // All copies of `target`, and the module that registered it, use `source`'s leaf from now on.
-  // ShapeError unless both have the same shape and element type. Optimisers know leaves: make them
+  // ShapeError unless both have the same shape and element type. Optimizers know leaves: make them
   // afterwards.
-  friend void tie(const Parameter& target, const Parameter& source);
+  friend void tie(Parameter& target, const Parameter& source);
 
   // The same for a replaced module, whose shape may differ.
-  void adopt(const Parameter& source) const { slot_->variable = source.variable(); }
+  void adopt(const Parameter& source) { slot_->variable = source.variable(); }
 
  private:
   friend class nn::CloneScope;
@@ -69,6 +69,6 @@ class Parameter {
   nn::Shared<Slot> slot_;
 };
 
-void tie(const Parameter& target, const Parameter& source);
+void tie(Parameter& target, const Parameter& source);
 
 }  // namespace tapegrad

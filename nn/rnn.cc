@@ -50,27 +50,14 @@ RNNBase::RNNBase(const char* name, std::int64_t gates, std::int64_t input_size,
   }
 }
 
-const RNNBase::Weights& RNNBase::weights(std::int64_t layer, bool reverse) const {
+std::size_t RNNBase::index_of(std::int64_t layer, bool reverse) const {
   const std::int64_t directions = is_bidirectional() ? 2 : 1;
   if (layer < 0 || layer >= num_layers() || (reverse && directions == 1)) {
     throw IndexError(std::string(name_) + ": no layer " + std::to_string(layer) +
                      (reverse ? " in reverse" : "") + " among " + std::to_string(num_layers()) +
                      (directions == 2 ? " of both directions" : " of one direction"));
   }
-  return weights_[static_cast<std::size_t>(layer * directions + (reverse ? 1 : 0))];
-}
-
-const Parameter& RNNBase::weight_ih(std::int64_t layer, bool reverse) const {
-  return weights(layer, reverse).weight_ih;
-}
-const Parameter& RNNBase::weight_hh(std::int64_t layer, bool reverse) const {
-  return weights(layer, reverse).weight_hh;
-}
-const Parameter& RNNBase::bias_ih(std::int64_t layer, bool reverse) const {
-  return weights(layer, reverse).bias_ih;
-}
-const Parameter& RNNBase::bias_hh(std::int64_t layer, bool reverse) const {
-  return weights(layer, reverse).bias_hh;
+  return static_cast<std::size_t>(layer * directions + (reverse ? 1 : 0));
 }
 
 std::string RNNBase::description() const {
@@ -86,7 +73,7 @@ std::string RNNBase::description() const {
   return text.str();
 }
 
-void RNNBase::assign_from(const Module& other) const {
+void RNNBase::assign_from(const Module& other) {
   Module::assign_from(other);
   *settings_ = *static_cast<const RNNBase&>(other).settings_;
 }

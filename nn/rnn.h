@@ -9,6 +9,7 @@
 // [-1/sqrt(hidden_size), 1/sqrt(hidden_size)).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -83,10 +84,30 @@ class RNNBase : public Module {
   Nonlinearity nonlinearity() const { return settings_->nonlinearity; }  // of an RNN
 
   // Of a layer, in one direction. IndexError if there is no such layer or direction.
-  const Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) const;
-  const Parameter& weight_hh(std::int64_t layer = 0, bool reverse = false) const;
-  const Parameter& bias_ih(std::int64_t layer = 0, bool reverse = false) const;
-  const Parameter& bias_hh(std::int64_t layer = 0, bool reverse = false) const;
+  Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) {
+    return weights_[index_of(layer, reverse)].weight_ih;
+  }
+  Parameter& weight_hh(std::int64_t layer = 0, bool reverse = false) {
+    return weights_[index_of(layer, reverse)].weight_hh;
+  }
+  Parameter& bias_ih(std::int64_t layer = 0, bool reverse = false) {
+    return weights_[index_of(layer, reverse)].bias_ih;
+  }
+  Parameter& bias_hh(std::int64_t layer = 0, bool reverse = false) {
+    return weights_[index_of(layer, reverse)].bias_hh;
+  }
+  const Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) const {
+    return weights_[index_of(layer, reverse)].weight_ih;
+  }
+  const Parameter& weight_hh(std::int64_t layer = 0, bool reverse = false) const {
+    return weights_[index_of(layer, reverse)].weight_hh;
+  }
+  const Parameter& bias_ih(std::int64_t layer = 0, bool reverse = false) const {
+    return weights_[index_of(layer, reverse)].bias_ih;
+  }
+  const Parameter& bias_hh(std::int64_t layer = 0, bool reverse = false) const {
+    return weights_[index_of(layer, reverse)].bias_hh;
+  }
 
   std::string description() const override;
 
@@ -102,13 +123,13 @@ class RNNBase : public Module {
           const Settings& settings, DType dtype);
   LSTMResult run(Recurrence kind, const Variable& x, const LSTMArguments& with) const;
   RNNResult run_without_c(Recurrence kind, const Variable& x, const RNNArguments& with) const;
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   struct Weights {
     Parameter weight_ih, weight_hh, bias_ih, bias_hh;
   };
-  const Weights& weights(std::int64_t layer, bool reverse) const;
+  std::size_t index_of(std::int64_t layer, bool reverse) const;  // in weights_
   void check(const Variable& x, const LSTMArguments& with) const;
   Tensor counted_steps(const Variable& x, const LSTMArguments& with) const;
 

@@ -136,7 +136,7 @@ std::string RNNCell::description() const {
   return text;
 }
 
-void RNNCell::assign_from(const Module& other) const {
+void RNNCell::assign_from(const Module& other) {
   Module::assign_from(other);
   *options_ = *static_cast<const RNNCell&>(other).options_;
 }

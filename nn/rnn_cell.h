@@ -73,7 +73,7 @@ class RNNCell : public RNNCellBase {
   std::string description() const override;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Shared<RNNCellOptions> options_;

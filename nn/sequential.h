@@ -1,4 +1,4 @@
-// Sequential: one module behind the other. Read next: nn/activations.h.
+// Sequential: modules that run one after the other. Read next: nn/activations.h.
 #pragma once
 
 #include <functional>
@@ -11,10 +11,10 @@
 
 namespace tapegrad::nn {
 
-// Modules, or functions, that each take what the one before gives. Modules are registered as "0",
-// "1", ... by their position; a function takes a position but has no parameters. The first module
-// may take a Tensor of ids. With braces the arguments are evaluated in order, so that seeds give
-// the same numbers with every compiler:
+// Each part, a module or a function, takes the output of the previous one. Modules are registered
+// as "0", "1", ... by their position; a function takes a position but has no parameters. The first
+// module may take a Tensor of ids. With braces the arguments are evaluated in order, so that seeds
+// give the same weights with every compiler:
 //
 //   Sequential model{Linear(2, 16), Tanh(), Linear(16, 1)};
 //
@@ -52,8 +52,8 @@ class Sequential : public Module {
   }
 
  protected:
-  // The modules have taken over those of `other` already.
-  void assign_from(const Module& other) const override {
+  // Module::assign_from() has replaced the modules; functions are copied.
+  void assign_from(const Module& other) override {
     Module::assign_from(other);
     std::vector<Step> steps = *static_cast<const Sequential&>(other).steps_;
     for (std::size_t i = 0; i < steps.size(); ++i) {

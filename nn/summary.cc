@@ -13,11 +13,15 @@ namespace tapegrad::nn {
 
 // Watching ----------------------------------------------------------------------------------------
 
-// A module with the hook that fills its row, and its mode, which is restored at the end.
+// A module with the hook that fills its row, and its mode, which is restored at the end. The handle
+// shares the module's state, and it is not const; its class is Module alone.
 struct SummaryWatch::Watched {
-  std::shared_ptr<const Module> module;
+  explicit Watched(const Module& watched)
+      : module(watched), handle(watched), was_training(watched.is_training()) {}
+  const Module& module;
+  Module handle;
+  bool was_training;
   std::size_t hook = 0;
-  bool was_training = false;
   SummaryRow row{};
 };
 
@@ -54,23 +58,19 @@ std::string class_of(const std::string& description) {
 }  // namespace
 
 SummaryWatch::SummaryWatch(const Module& model) {
-  // The model itself is not owned here; it lives as long as the call.
-  const std::shared_ptr<const Module> itself(std::shared_ptr<const void>(), &model);
-  watch("", *itself, 0);
-  model.eval();
+  watch("", model, 0);
+  watched_.front()->handle.eval();
 }
 
 void SummaryWatch::watch(const std::string& name, const Module& module, int depth) {
   counts_.resize(std::max(counts_.size(), static_cast<std::size_t>(depth) + 1));
-  Watched& watched = *watched_.emplace_back(std::make_unique<Watched>());
-  watched.module = std::shared_ptr<const Module>(std::shared_ptr<const void>(), &module);
-  watched.was_training = module.is_training();
+  Watched& watched = *watched_.emplace_back(std::make_unique<Watched>(module));
   watched.row = {.name = name,
                  .type = class_of(module.description()),
                  .depth = depth,
                  .index = ++counts_[static_cast<std::size_t>(depth)],
                  .parameters = module.own_parameter_count()};
-  watched.hook = module.register_forward_hook(
+  watched.hook = watched.handle.register_forward_hook(
       [row = &watched.row](const Module& called, const std::vector<Variable>& inputs,
                            const std::vector<Variable>& outputs) {
         note_call(*row, called, inputs, outputs);
@@ -83,8 +83,8 @@ void SummaryWatch::watch(const std::string& name, const Module& module, int dept
 // Outer modules come first: train() reaches all inside, which then get their own mode back.
 SummaryWatch::~SummaryWatch() {
   for (const auto& watched : watched_) {
-    watched->module->train(watched->was_training);
-    watched->module->remove_hook(watched->hook);
+    watched->handle.train(watched->was_training);
+    watched->handle.remove_hook(watched->hook);
   }
 }
 
@@ -92,7 +92,7 @@ Summary SummaryWatch::finish(const std::vector<Variable>& inputs,
                              const std::vector<Variable>& outputs) {
   Summary summary;
   SummaryRow& first = watched_.front()->row;
-  const Module& model = *watched_.front()->module;
+  const Module& model = watched_.front()->module;
   if (first.calls == 0) note_call(first, model, inputs, outputs);
   summary.input_bytes = bytes_of(inputs);
   for (const NamedParameter& each : model.parameters()) {

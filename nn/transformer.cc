@@ -63,7 +63,7 @@ std::string TransformerEncoderLayer::description() const {
          (options_->norm_first ? ", norm_first=true)" : ")");
 }
 
-void TransformerEncoderLayer::assign_from(const Module& other) const {
+void TransformerEncoderLayer::assign_from(const Module& other) {
   Module::assign_from(other);
   *options_ = *static_cast<const TransformerEncoderLayer&>(other).options_;
 }
@@ -153,7 +153,7 @@ std::string PositionalEncoding::description() const {
   return described("PositionalEncoding", table_->size(1), table_->size(0));
 }
 
-void PositionalEncoding::assign_from(const Module& other) const {
+void PositionalEncoding::assign_from(const Module& other) {
   Module::assign_from(other);
   *options_ = *static_cast<const PositionalEncoding&>(other).options_;
   *table_ = *static_cast<const PositionalEncoding&>(other).table_;
@@ -177,7 +177,7 @@ std::string LearnedPositions::description() const {
   return described("LearnedPositions", embedding.embedding_dim(), embedding.num_embeddings());
 }
 
-void LearnedPositions::assign_from(const Module& other) const {
+void LearnedPositions::assign_from(const Module& other) {
   Module::assign_from(other);
   *options_ = *static_cast<const LearnedPositions&>(other).options_;
 }

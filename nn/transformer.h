@@ -61,7 +61,7 @@ class TransformerEncoderLayer : public Module {
   Dropout dropout2;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Variable forward(const Variable& x, const EncoderCall& call) const;
@@ -113,7 +113,7 @@ class PositionalEncoding : public Module {
   Dropout dropout;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Variable forward(const Variable& x) const;
@@ -135,7 +135,7 @@ class LearnedPositions : public Module {
   Dropout dropout;
 
  protected:
-  void assign_from(const Module& other) const override;
+  void assign_from(const Module& other) override;
 
  private:
   Variable forward(const Variable& x) const;

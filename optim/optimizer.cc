@@ -173,15 +173,15 @@ void Optimizer::prepare(const NamedParameter& parameter, State& state, std::size
   }
 }
 
-void Optimizer::zero_grad() const {
-  for (const Group& group : groups_) {
-    for (const NamedParameter& parameter : group.parameters) parameter.variable.zero_grad();
+void Optimizer::zero_grad() {
+  for (Group& group : groups_) {
+    for (NamedParameter& parameter : group.parameters) parameter.variable.zero_grad();
   }
 }
 
 // Rows that wait ----------------------------------------------------------------------------------
 
-void Optimizer::flush() const {
+void Optimizer::flush() {
   for (const Group& group : groups_) {
     for (const auto& state : group.states) state->leaf.flush();
   }

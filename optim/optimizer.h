@@ -56,9 +56,9 @@ class Optimizer {
   // One step. ValueError, with nothing changed, where a parameter's type or shape is no longer that
   // of its gradient or of what is remembered of it.
   void step();
-  void zero_grad() const;
+  void zero_grad();
   // Brings all rows of all parameters up to date.
-  void flush() const;
+  void flush();
 
   // What the last step did to a row of a parameter (dimension 0; 0 for a 0-d one). To be called
   // before the gradient that it used is gone, that is before zero_grad() or another backward().

@@ -26,7 +26,7 @@ OnnxValue pooled(OnnxGraph& graph, const tg::nn::RNNBase& layer, const OnnxValue
 
 // ONNX knows whole sequences only: the cell as a layer.
 tg::nn::RNN layer_of(const tg::nn::RNNCell& cell) {
-  const tg::nn::RNN layer(cell.input_size(), cell.hidden_size(), {.batch_first = true});
+  tg::nn::RNN layer(cell.input_size(), cell.hidden_size(), {.batch_first = true});
   tie(layer.weight_ih(), cell.weight_ih);
   tie(layer.weight_hh(), cell.weight_hh);
   tie(layer.bias_ih(), cell.bias_ih);

@@ -15,6 +15,7 @@
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
 #include <tapegrad/nn/linear.h>
+#include <tapegrad/nn/lora_embedding.h>
 #include <tapegrad/nn/normalization.h>
 #include <tapegrad/nn/rnn.h>
 #include <tapegrad/nn/sequential.h>
@@ -74,16 +75,24 @@ OnnxValue lookup(OnnxGraph& graph, const Tensor& table, const OnnxValue& ids) {
                     {{"axis", std::int64_t{0}}});
 }
 
+// The rows that lookups give: those of a copy of the table, and 0 for padding where options say so.
+OnnxValue lookup(OnnxGraph& graph, Tensor table, const EmbeddingOptions& options,
+                 const OnnxValue& ids) {
+  if (options.padding_mode == PaddingMode::zero_output && options.padding_idx) {
+    tapegrad::select(table, 0, *options.padding_idx).zero_();
+  }
+  return lookup(graph, table, ids);
+}
+
 OnnxValue embedding(OnnxGraph& graph, const Embedding& layer, const OnnxValue& ids) {
   if (layer.options().max_norm && layer.options().norm_mode == NormMode::in_forward) {
     refuse(layer, "max_norm writes to the table at each lookup, which ONNX cannot say");
   }
-  Tensor table = layer.merged_weight();
-  if (layer.options().padding_mode == PaddingMode::zero_output && layer.padding_idx()) {
-    table = table.clone();
-    tapegrad::select(table, 0, *layer.padding_idx()).zero_();
-  }
-  return lookup(graph, table, ids);
+  return lookup(graph, layer.weight.value().clone(), layer.options(), ids);
+}
+
+OnnxValue lora_embedding(OnnxGraph& graph, const LoraEmbedding& layer, const OnnxValue& ids) {
+  return lookup(graph, layer.merged_weight(), layer.table.options(), ids);
 }
 
 OnnxValue embedding_bag(OnnxGraph& graph, const EmbeddingBag& layer, const OnnxValue& ids) {
@@ -300,6 +309,7 @@ const std::map<std::type_index, Writer>& layers() {
       row<Linear>(linear),
       row<Embedding>(embedding),
       row<EmbeddingBag>(embedding_bag),
+      row<LoraEmbedding>(lora_embedding),
       row<Sequential>(sequential),
       row<RNN>([](G g, const RNN& m, X x) { return recurrent(g, m, x, nullptr).output; }),
       row<LSTM>([](G g, const LSTM& m, X x) { return recurrent(g, m, x, nullptr).output; }),

@@ -65,7 +65,7 @@ TEST_CASE("pass 2. A pending entry stays, and the walk ends when none is left", 
 
 TEST_CASE("pass 3. Leaves change last: after an exception every grad() is what it was",
           "[autograd]") {
-  const Variable a = parameter(ones({2}));
+  Variable a = parameter(ones({2}));
   const Variable table = parameter(ones({3, 2}));
   a.set_grad(tensor({7.0, 7.0}));
   const auto unchanged = [&] {

@@ -46,7 +46,7 @@ Variable times_copied(const Variable& x, const Variable& factor) {
 // Sums --------------------------------------------------------------------------------------------
 
 TEST_CASE("gradients of all ways from the loss to a leaf are added", "[autograd]") {
-  const Variable x = parameter(tensor({2.0, -3.0}, float64));
+  Variable x = parameter(tensor({2.0, -3.0}, float64));
   const Variable a = x * x;
   const Variable b = a * 2.0;
   const Variable c = a * x;
@@ -73,7 +73,7 @@ TEST_CASE("gradients of all ways from the loss to a leaf are added", "[autograd]
 }
 
 TEST_CASE("backward() adds to the gradient that is there", "[autograd]") {
-  const Variable w = parameter(tensor({1.0, 2.0}));
+  Variable w = parameter(tensor({1.0, 2.0}));
   CHECK_FALSE(w.has_grad());
   sum(w * 3.0).backward();
   const Tensor first = w.grad();
@@ -110,7 +110,7 @@ TEST_CASE("a leaf can be its own loss", "[autograd]") {
 }
 
 TEST_CASE("a gradient passed to backward() weighs the output", "[autograd]") {
-  const Variable w = parameter(tensor({{1.0, 2.0}, {3.0, 4.0}}));
+  Variable w = parameter(tensor({{1.0, 2.0}, {3.0, 4.0}}));
   const Variable y = w * w;
   y.backward(tensor({{1.0, 0.0}, {0.0, 10.0}}));
   CHECK(equal(w.grad(), tensor({{2.0, 0.0}, {0.0, 80.0}})));
@@ -186,7 +186,7 @@ TEST_CASE("retain_graph keeps the history for another backward", "[autograd]") {
 }
 
 TEST_CASE("what two losses share is consumed by the first", "[autograd]") {
-  const Variable w = parameter(tensor({1.0, 2.0}));
+  Variable w = parameter(tensor({1.0, 2.0}));
   const Variable v = parameter(tensor({1.0, 2.0}));
   const Variable shared = exp(w);
   const Variable first = sum(shared * 2.0);
@@ -232,7 +232,7 @@ TEST_CASE("memory falls while backward runs", "[autograd]") {
 // Exceptions --------------------------------------------------------------------------------------
 
 TEST_CASE("an exception in a rule leaves gradients and tape as they were", "[autograd]") {
-  const Variable w = parameter(tensor({1.0, 2.0}));
+  Variable w = parameter(tensor({1.0, 2.0}));
   const Variable v = parameter(tensor({3.0, 4.0}));
   const Variable table = parameter(ones({3, 2}));
   sum(w * v).backward();
@@ -272,7 +272,7 @@ TEST_CASE("a rule that returns the wrong shape is named", "[autograd]") {
 }
 
 TEST_CASE("backward() says why it cannot", "[autograd]") {
-  const Variable w = parameter(ones({2, 3}));
+  Variable w = parameter(ones({2, 3}));
   CHECK(
       error_of([&] { (w * 2.0).backward(); }) ==
       "backward: the output has shape (2, 3), needed one element; reduce it with sum() or mean(), "
@@ -346,7 +346,7 @@ TEST_CASE("backward() inside a rule or a hook is refused", "[autograd]") {
 // Hooks -------------------------------------------------------------------------------------------
 
 TEST_CASE("hooks see, replace, and can be removed", "[autograd]") {
-  const Variable w = parameter(tensor({1.0, 2.0}));
+  Variable w = parameter(tensor({1.0, 2.0}));
   std::vector<Tensor> seen;
 
   SECTION("on a result") {

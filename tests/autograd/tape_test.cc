@@ -154,7 +154,7 @@ TEST_CASE("3. An entry never refers to a newer one", "[autograd]") {
 
 TEST_CASE("4. A pending gradient is a reference", "[autograd]") {
   // The entries' only other references are dropped while the playback is on its way to them.
-  const Variable w = parameter(tensor({1.0, 2.0}));
+  Variable w = parameter(tensor({1.0, 2.0}));
   Variable first = w * 2.0;
   Variable second = first * 3.0;
   Variable last = sum(second * 4.0);

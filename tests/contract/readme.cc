@@ -16,7 +16,7 @@ struct Classifier : tg::nn::Module {
 int main() {
   tg::manual_seed(0);
   std::cout.precision(3);
-  const Classifier model;
+  Classifier model;
   tg::optim::Adam adam(model.parameters(), {.lr = 0.05});
   const tg::Tensor sentences = tg::tensor({{1, 2, 3}, {4, 5, 3}, {1, 6, 7}, {4, 6, 7}});
   const tg::Tensor labels = tg::tensor({0, 1, 0, 1});

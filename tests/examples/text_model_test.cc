@@ -29,7 +29,7 @@ ModelSettings small(const std::string& arch, const std::string& pool = "max") {
 
 Classifier make(const ModelSettings& settings) {
   tg::manual_seed(1);
-  const Classifier model(settings);
+  Classifier model(settings);
   // Larger than they begin, so that a word more or less is seen.
   tg::nn::init::uniform_(model.embedding.weight, -2, 2);
   select(model.embedding.weight.leaf().writable_value(), 0, 0).zero_();
@@ -47,7 +47,7 @@ tg::StateDict part_of(const Classifier& model, const std::string& name) {
 }
 
 tg::Tensor head_of(const Classifier& model, const tg::Variable& text) {
-  const tg::nn::Linear head(text.size(1), 3);
+  tg::nn::Linear head(text.size(1), 3);
   head.load_state_dict(part_of(model, "head"));
   return head(text).value();
 }
@@ -97,7 +97,7 @@ TEST_CASE("an lstm in both directions pools what it gives for the words", "[text
     CAPTURE(pool);
     settings.pool = pool;
     const Classifier model = make(settings);
-    const tg::nn::LSTM lstm(4, 5, {.num_layers = 2, .batch_first = true, .bidirectional = true});
+    tg::nn::LSTM lstm(4, 5, {.num_layers = 2, .batch_first = true, .bidirectional = true});
     lstm.load_state_dict(part_of(model, "lstm"));
     const tg::Variable states = lstm(model.embedding(ids)).output;  // (2, 4, 10)
     // Forwards, the last word comes last; backwards, the first one.
@@ -116,7 +116,7 @@ TEST_CASE("an rnn pools the states of its cell", "[text_model]") {
   for (const char* pool : {"last", "mean", "max"}) {
     CAPTURE(pool);
     const Classifier model = make(small("rnn", pool));
-    const tg::nn::RNNCell cell(4, 5);
+    tg::nn::RNNCell cell(4, 5);
     cell.load_state_dict(part_of(model, "cell"));
     std::vector<tg::Variable> all;
     tg::Variable state = cell.initial_state(2);
@@ -136,7 +136,7 @@ TEST_CASE("an rnn of several layers pools what it gives for the words", "[text_m
   ModelSettings settings = small("rnn", "last");
   settings.layers = 2;
   const Classifier model = make(settings);
-  const tg::nn::RNN rnn(4, 5, {.num_layers = 2, .batch_first = true});
+  tg::nn::RNN rnn(4, 5, {.num_layers = 2, .batch_first = true});
   rnn.load_state_dict(part_of(model, "rnn"));
   const tg::Tensor ids = padded({{3, 4, 5, 6}, {9, 8, 2, 5}});
   const tg::Variable last = select(rnn(model.embedding(ids)).output, 1, 3);
@@ -150,11 +150,11 @@ TEST_CASE("attention pools what its encoder gives for the words and their places
     ModelSettings settings = small("attention", pool);
     settings.layers = 2;
     const Classifier model = make(settings);
-    const tg::nn::Linear widen(4, 8);
+    tg::nn::Linear widen(4, 8);
     widen.load_state_dict(part_of(model, "widen"));
     const tg::nn::TransformerEncoderLayer layer(
         8, 2, {.dim_feedforward = 32, .batch_first = true, .norm_first = true});
-    const tg::nn::TransformerEncoder encoder(layer, 2, tg::nn::LayerNorm(8));
+    tg::nn::TransformerEncoder encoder(layer, 2, tg::nn::LayerNorm(8));
     encoder.load_state_dict(part_of(model, "encoder"));
     encoder.eval();
     const tg::nn::PositionalEncoding positions(8, {.batch_first = true});
@@ -172,7 +172,7 @@ TEST_CASE("a cnn keeps the largest value of each filter", "[text_model]") {
   const tg::Tensor ids = padded({{3, 4, 5, 6, 7, 8}});
   std::vector<tg::Variable> features;
   for (std::int64_t i = 0; i < 3; ++i) {
-    const tg::nn::Conv1d filters(4, 6, i + 3, {.padding = tg::same_padding});
+    tg::nn::Conv1d filters(4, 6, i + 3, {.padding = tg::same_padding});
     filters.load_state_dict(part_of(model, "convolutions." + std::to_string(i)));
     features.push_back(max(relu(filters(transpose(model.embedding(ids), 1, 2))), 2).values);
   }

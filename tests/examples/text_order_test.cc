@@ -62,7 +62,7 @@ Task task() {
 // The share of the test texts that a model, (texts, steps) -> logits (texts, 2), gets right after
 // some passes over the others.
 template <class Model>
-double accuracy(const Model& model, const Task& task, int epochs) {
+double accuracy(Model model, const Task& task, int epochs) {
   tg::optim::Adam adam(model.parameters(), {.lr = 0.01});
   model.train();
   for (int epoch = 0; epoch < epochs; ++epoch) {

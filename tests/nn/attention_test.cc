@@ -241,14 +241,14 @@ TEST_CASE("attention with widths of its own is copied and replaced whole") {
         : attention(register_module(
               "attention", nn::MultiheadAttention(4, 2, {.add_bias_kv = true, .kdim = 3}))) {}
   };
-  const Model model;
+  Model model;
   std::string names;
   for (const NamedParameter& each : model.parameters()) names += each.name + " ";
   CHECK(names ==
         "attention.q_proj_weight attention.k_proj_weight attention.v_proj_weight "
         "attention.in_proj_bias attention.bias_k attention.bias_v attention.out_proj.weight "
         "attention.out_proj.bias ");
-  const nn::MultiheadAttention other(6, 3, {.add_bias_kv = true, .add_zero_attn = true, .vdim = 5});
+  nn::MultiheadAttention other(6, 3, {.add_bias_kv = true, .add_zero_attn = true, .vdim = 5});
   model.replace_module("attention", other);
   const Tensor x = randn({2, 1, 6});
   const Tensor v = randn({2, 1, 5});
@@ -264,7 +264,7 @@ TEST_CASE("attention with widths of its own is copied and replaced whole") {
 
 TEST_CASE("attention's dropout is of the weights, in training only") {
   manual_seed(4);
-  const nn::MultiheadAttention attention(4, 2, {.dropout = 0.5});
+  nn::MultiheadAttention attention(4, 2, {.dropout = 0.5});
   const Tensor x = randn({5, 3, 4});
   const Tensor a = attention(x, x, x).output.value();
   CHECK_FALSE(equal(attention(x, x, x).output.value(), a));
@@ -275,11 +275,11 @@ TEST_CASE("attention's dropout is of the weights, in training only") {
 }
 
 TEST_CASE("every dropout of a TransformerEncoderLayer stands where its name says") {
-  const nn::TransformerEncoderLayer layer(
-      6, 2, {.dim_feedforward = 7, .dropout = 0.5, .batch_first = true});
+  nn::TransformerEncoderLayer layer(6, 2,
+                                    {.dim_feedforward = 7, .dropout = 0.5, .batch_first = true});
   const Tensor x = randn({2, 3, 6});
   // How many numbers a call draws while only these modules are in training.
-  const auto check_draws = [&](const nn::Module& on, std::int64_t count) {
+  const auto check_draws = [&](nn::Module& on, std::int64_t count) {
     layer.eval();
     on.train();
     manual_seed(11);
@@ -295,7 +295,7 @@ TEST_CASE("every dropout of a TransformerEncoderLayer stands where its name says
   check_draws(layer.dropout2, 2 * 3 * 6);
   check_draws(layer.norm1, 0);
   // Behind the feed-forward part, dropout2 leaves what attention made.
-  const nn::TransformerEncoderLayer silent(6, 2, {.dim_feedforward = 7, .dropout = 1});
+  nn::TransformerEncoderLayer silent(6, 2, {.dim_feedforward = 7, .dropout = 1});
   silent.eval();
   silent.dropout2.train();
   const Variable y = silent.norm1(x + silent.self_attn(x, x, x).output);
@@ -433,7 +433,7 @@ struct Deep : nn::Module {
 }  // namespace
 
 TEST_CASE("ModuleList and ModuleDict register what they hold") {
-  const Deep model;
+  Deep model;
   std::string names;
   for (const NamedParameter& each : model.parameters()) names += each.name + " ";
   CHECK(names ==
@@ -450,7 +450,7 @@ TEST_CASE("ModuleList and ModuleDict register what they hold") {
         "ModuleDict: no module 'tone'; there are 'topic', 'mood'");
 
   // A deep copy has its own; loading reaches what the list hands out.
-  const Deep copy = clone(model);
+  Deep copy = clone(model);
   copy.steps[0].weight.set_value(zeros({3, 3}));
   CHECK_FALSE(equal(model.steps[0].weight.value(), zeros({3, 3})));
   CHECK(equal(copy.state_dict().at("steps.0.weight"), zeros({3, 3})));
@@ -463,7 +463,7 @@ TEST_CASE("ModuleList and ModuleDict register what they hold") {
     Deep deep;
     Outer() : deep(register_module("deep", Deep())) {}
   };
-  const Outer outer;
+  Outer outer;
   const Deep replacement;
   outer.replace_module("deep", replacement);
   CHECK(outer.deep.steps[1].weight.variable().node() ==

@@ -90,7 +90,7 @@ TEST_CASE("dropout of every kind and size draws what PyTorch draws") {
       for (const DType dtype : {float64, float32}) {
         CAPTURE(which, dtype);
         const std::string prefix = which + (dtype == float64 ? "." : ".f32.");
-        const auto module = make(test::number(which, "p", -1));
+        auto module = make(test::number(which, "p", -1));
         const Tensor x = test::layers().at(which + ".in0").to(dtype);
         manual_seed(7);
         const Tensor y = module(x).value();

@@ -118,12 +118,12 @@ TEST_CASE("EmbeddingBag begins as Embedding begins, and agrees with masked pooli
 }
 
 TEST_CASE("EmbeddingBag: options reach the leaf, copies and clones") {
-  const nn::EmbeddingBag bag(5, 2, {.mode = BagMode::sum, .padding_idx = -1, .sparse = true});
+  nn::EmbeddingBag bag(5, 2, {.mode = BagMode::sum, .padding_idx = -1, .sparse = true});
   CHECK(bag.weight.row_policy().padding_row() == 4);
   CHECK(bag.weight.row_policy().sparse());
   bag.freeze_rows({1});
   bag.freeze_columns({0});
-  const nn::EmbeddingBag copy = clone(bag);
+  nn::EmbeddingBag copy = clone(bag);
   CHECK(copy.description() == "EmbeddingBag(5, 2, mode=sum, padding_idx=4, sparse=true)");
   CHECK(copy.weight.row_policy().frozen_rows() == std::vector<std::int64_t>{1});
   CHECK(copy.weight.row_policy().frozen_columns() == std::vector<std::int64_t>{0});
@@ -135,7 +135,7 @@ TEST_CASE("EmbeddingBag: options reach the leaf, copies and clones") {
     nn::EmbeddingBag words;
     Model() : words(register_module("words", nn::EmbeddingBag(3, 2))) {}
   };
-  const Model model;
+  Model model;
   model.replace_module("words", bag);
   CHECK(model.words.description() == bag.description());
   CHECK_FALSE(nn::EmbeddingBag::from_pretrained(ones({3, 2})).weight.requires_grad());

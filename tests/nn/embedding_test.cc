@@ -1,6 +1,6 @@
 // Embedding with all its options: beside PyTorch's answers (golden/embedding.safetensors), and
 // beside formulas for what PyTorch does not know. Lookups, ids and errors of the plain layer are in
-// layers_test.cc. Read next: embedding_bag_test.cc.
+// layers_test.cc. Read next: lora_embedding_test.cc.
 #include <tapegrad/nn/embedding.h>
 
 #include <cmath>
@@ -87,8 +87,7 @@ TEST_CASE("Embedding does what PyTorch's does, with every option and pair of opt
 }
 
 TEST_CASE("max_norm leaves frozen rows and columns alone, and works in eval mode") {
-  const nn::Embedding table(4, 2,
-                            {.padding_idx = 0, .max_norm = 1.0, .weight = full({4, 2}, 3.0f)});
+  nn::Embedding table(4, 2, {.padding_idx = 0, .max_norm = 1.0, .weight = full({4, 2}, 3.0f)});
   table.freeze_rows({1});
   table.freeze_columns({1});
   table.eval();
@@ -175,14 +174,14 @@ TEST_CASE("padding modes: a row without gradient, zeros, or a mask only") {
     manual_seed(1);
     return nn::Embedding(4, 2, {.padding_idx = 0, .padding_mode = mode});
   };
-  const nn::Embedding torch = made(nn::PaddingMode::mask_gradient);
-  const nn::Embedding paddle = made(nn::PaddingMode::zero_output);
-  const nn::Embedding keras = made(nn::PaddingMode::mask_only);
+  nn::Embedding torch = made(nn::PaddingMode::mask_gradient);
+  nn::Embedding paddle = made(nn::PaddingMode::zero_output);
+  nn::Embedding keras = made(nn::PaddingMode::mask_only);
   CHECK(is_zero(torch.weight.value()[0]));
   CHECK(is_zero(paddle.weight.value()[0]));
   CHECK_FALSE(is_zero(keras.weight.value()[0]));
   CHECK(equal(torch.weight.value()[1], keras.weight.value()[1]));
-  for (const nn::Embedding* table : {&torch, &paddle, &keras}) {
+  for (nn::Embedding* table : {&torch, &paddle, &keras}) {
     table->weight.set_value(full({4, 2}, 5.0f));
     CHECK(equal(table->mask(ids), ids != 0));
     sum((*table)(ids)).backward();
@@ -205,7 +204,7 @@ TEST_CASE("padding modes: a row without gradient, zeros, or a mask only") {
 
 TEST_CASE("masked pooling counts words only") {
   const Tensor mask = tensor({{true, false, true}, {false, false, false}});
-  const Variable x = parameter(tensor(
+  Variable x = parameter(tensor(
       {{{1.0, -2.0}, {9.0, 9.0}, {3.0, -4.0}}, {{7.0, 7.0}, {7.0, 7.0}, {7.0, 7.0}}}, float64));
   const Variable mean = nn::masked_mean(x, mask);
   CHECK(equal(mean.value(), tensor({{2.0, -3.0}, {0.0, 0.0}}, float64)));
@@ -279,96 +278,8 @@ TEST_CASE("as_linear multiplies by the table, which both train") {
   CHECK(equal(table.as_linear(true).bias.value(), zeros({5})));
 }
 
-TEST_CASE("LoRA trains two small factors beside a frozen table") {
-  manual_seed(5);
-  const nn::Embedding table(6, 4, {.padding_idx = 0, .lora_rank = 2, .lora_alpha = 1.0});
-  manual_seed(5);
-  const nn::Embedding plain(6, 4, {.padding_idx = 0});
-  CHECK(equal(table.weight.value(), plain.weight.value()));
-  CHECK(table.lora_a.shape() == Shape{6, 2});
-  CHECK(table.lora_b.shape() == Shape{2, 4});
-  CHECK(max(abs(table.lora_a.value())).item<float>() <= 1.0f);  // sqrt(6 / 6)
-  CHECK(is_zero(table.lora_a.value()[0]));
-  CHECK_FALSE(is_zero(table.lora_a.value()[1]));
-  CHECK(is_zero(table.lora_b.value()));
-  const Tensor ids = tensor({{1, 5, 0}, {5, 5, 2}});
-  CHECK(equal(table(ids).value(), plain(ids).value()));
-  CHECK(table.parameters().size() == 3);
-  CHECK_FALSE(table.weight.requires_grad());
-
-  const Tensor target = randn({2, 3, 4});
-  const Tensor before = table.weight.value().clone();
-  optim::Adam adam(table.parameters(), {.lr = 0.1});
-  for (int step = 0; step < 3; ++step) {
-    adam.zero_grad();
-    const Variable loss = sum(square(table(ids) - target));
-    loss.backward();
-    adam.step();
-  }
-  CHECK(equal(table.weight.value(), before));
-  CHECK(is_zero(table(tensor({0})).value()));  // the padding row stays
-  const Tensor merged = before + 0.5 * matmul(table.lora_a.value(), table.lora_b.value());
-  CHECK_FALSE(is_zero(table.lora_b.value()));
-  CHECK(allclose(table(ids).value(), embedding(merged, ids)));
-  CHECK(allclose(table.merged_weight(), merged));
-
-  SECTION("it saves the merged table, which a plain layer loads") {
-    const StateDict state = table.state_dict();
-    CHECK(state.size() == 1);
-    CHECK(allclose(state.at("weight"), merged));
-    plain.load_state_dict(state);
-    CHECK(allclose(plain(ids).value(), table(ids).value()));
-  }
-  SECTION("loading writes the table and begins anew") {
-    const Tensor a = table.lora_a.value().clone();
-    table.load_state_dict(table.state_dict());
-    CHECK(is_zero(table.lora_b.value()));
-    CHECK(equal(table.lora_a.value(), a));  // not 0, or neither factor would get a gradient
-    CHECK(allclose(table.weight.value(), merged));
-    CHECK(allclose(table(ids).value(), embedding(merged, ids)));
-    table.lora_b.zero_grad();
-    sum(table(ids)).backward();
-    CHECK_FALSE(is_zero(table.lora_b.grad()));
-  }
-  SECTION("merging does the same") {
-    table.merge_lora();
-    CHECK(is_zero(table.lora_b.value()));
-    CHECK(allclose(table.weight.value(), merged));
-    CHECK(allclose(table(ids).value(), embedding(merged, ids)));
-  }
-  SECTION("a clone has factors of its own") {
-    const nn::Embedding copy = clone(table);
-    CHECK(equal(copy(ids).value(), table(ids).value()));
-    copy.merge_lora();
-    CHECK_FALSE(is_zero(table.lora_b.value()));
-    CHECK(copy.description() == table.description());
-  }
-  CHECK(message_of<ValueError>([&] { table.freeze_rows({1}); }).find("with LoRA") !=
-        std::string::npos);
-  CHECK(message_of<ValueError>([&] { table.as_linear(); }).find("with LoRA") != std::string::npos);
-  CHECK(message_of<ValueError>([&] { plain.merge_lora(); }) ==
-        "Embedding: merge_lora: this layer has no LoRA; its option is lora_rank");
-}
-
-TEST_CASE("a derived model with LoRA inside saves one table for it") {
-  struct Model : nn::Module {
-    nn::Embedding words;
-    Model() : words(register_module("words", nn::Embedding(4, 2, {.lora_rank = 1}))) {}
-  };
-  const Model model;
-  const StateDict state = model.state_dict();
-  CHECK(state.size() == 1);
-  CHECK(state.contains("words.weight"));
-  model.words.lora_b.set_value(ones({1, 2}));
-  model.load_state_dict(state);
-  CHECK(is_zero(model.words.lora_b.value()));
-  model.words.lora_b.set_value(ones({1, 2}));
-  model.load_state_dict({}, {.strict = false});
-  CHECK(equal(model.words.lora_b.value(), ones({1, 2})));  // nothing was loaded
-}
-
 TEST_CASE("frozen rows, columns and padding stay to the byte whatever the optimiser does") {
-  const nn::Embedding table(5, 3, {.padding_idx = 0});
+  nn::Embedding table(5, 3, {.padding_idx = 0});
   table.weight.set_value(randn({5, 3}));
   table.freeze_rows({2});
   table.freeze_columns({1});
@@ -416,14 +327,6 @@ TEST_CASE("Embedding refuses options that exclude each other, and says why") {
         "Embedding: a regularizer's factor is negative or nan, needed numbers >= 0");
   CHECK(refused({.rate_multiplier = -0.5}) ==
         "Embedding: rate_multiplier is negative or not finite, needed a number >= 0");
-  CHECK(refused({.lora_rank = -1}) ==
-        "Embedding: lora_rank is negative, needed 1 or more, or 0 for none");
-  CHECK(refused({.lora_alpha = 2.0}) == "Embedding: lora_alpha needs a lora_rank");
-  CHECK(refused({.constraint = unit, .lora_rank = 1}) ==
-        "Embedding: LoRA trains two factors, and a constraint speaks of rows of their product; "
-        "choose one");
-  CHECK(refused({.max_norm = 1.0, .lora_rank = 1}) ==
-        "Embedding: LoRA freezes the table, and max_norm writes to it; choose one");
   CHECK(message_of<ShapeError>([] {
           nn::Embedding(5, 2, {.weight = ones({5, 3})});
         }) == "Embedding: weight is float32 (5, 3), needed floating-point (5, 2)");
@@ -458,7 +361,6 @@ TEST_CASE("Embedding prints what differs from the default") {
   CHECK(text({.padding_mode = nn::PaddingMode::mask_only,
               .constraint = nn::EmbeddingConstraint::non_negative}) ==
         "Embedding(7, 3, padding_mode=mask_only, constraint=non_negative)");
-  CHECK(text({.lora_rank = 2, .lora_alpha = 4.0}) == "Embedding(7, 3, lora_rank=2, lora_alpha=4)");
 }
 
 TEST_CASE("copies share options, clones keep them, and a replaced layer takes them over") {
@@ -466,7 +368,7 @@ TEST_CASE("copies share options, clones keep them, and a replaced layer takes th
     nn::Embedding words;
     Model() : words(register_module("words", nn::Embedding(4, 2))) {}
   };
-  const Model model;
+  Model model;
   const nn::Embedding other(5, 2,
                             {.padding_idx = 3,
                              .frequency_scale = FrequencyScale::inverse,

@@ -78,7 +78,7 @@ void check_layer(const std::string& which, const Make& make, const Run& run,
     const bool nothing = which.ends_with("_norm.one");
     const double noise = nothing ? (dtype == float64 ? 1e-13 : 5e-5) : 0;
     const std::string prefix = which + (dtype == float64 ? "." : ".f32.");
-    const auto module = make(dtype);
+    auto module = make(dtype);
     StateDict state;
     for (const char* const kind : {"param.", "buffer."}) {
       for (const std::string& name : layers().roles(which, kind)) {

@@ -18,7 +18,7 @@ using nn::Reduction;
 using tapegrad::test::message_of;
 
 TEST_CASE("a hierarchical softmax is a distribution, near the root for frequent classes") {
-  const nn::HierarchicalSoftmax model({1, 40, 3, 2, 20}, 3, {.dtype = float64});
+  nn::HierarchicalSoftmax model({1, 40, 3, 2, 20}, 3, {.dtype = float64});
   CHECK(model.weight.shape() == Shape{4, 3});
   std::vector<std::int64_t> depths;
   for (std::int64_t c = 0; c < 5; ++c) depths.push_back(model.depth(c));

@@ -84,7 +84,7 @@ TEST_CASE("PyTorch loads what we save and goes on training and we load it again"
   CHECK(answer.text == "agrees\n");
   for (const tg::StateDict& state :
        {tg::load_npz(folder.file("torch.npz")), tg::load(folder.file("torch.safetensors"))}) {
-    const Net other;
+    Net other;
     other.load_state_dict(state);
     CHECK(error_of(other(ids).value(), net(ids).value()) < 1e-4);
   }
@@ -106,10 +106,10 @@ struct Item {
 };
 
 template <class M, class Run>
-Item item(std::string name, const M& module, std::vector<tg::Tensor> inputs, const Run& run) {
+Item item(std::string name, M module, std::vector<tg::Tensor> inputs, const Run& run) {
   module.eval();
   return {std::move(name), inputs, [module] { return module.state_dict(); },
-          [module](const tg::StateDict& state) { module.load_state_dict(state); },
+          [module](const tg::StateDict& state) mutable { module.load_state_dict(state); },
           [module, inputs, run]() -> Values { return run(module, inputs); }};
 }
 template <class M>

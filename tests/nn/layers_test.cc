@@ -87,7 +87,7 @@ void check_layer(const std::string& which, const Make& make, const Run& run) {
     CAPTURE(which, dtype);
     const double tolerance = dtype == float64 ? 1e-12 : 5e-6;
     const std::string prefix = which + (dtype == float64 ? "." : ".f32.");
-    const auto module = make(dtype);
+    auto module = make(dtype);
     StateDict weights;
     for (const NamedParameter& each : module.parameters()) {
       weights.insert(each.name, golden().at(which + ".param." + each.name));
@@ -329,7 +329,7 @@ TEST_CASE("Embedding: the padding row begins as 0 and gets no gradient") {
     manual_seed(4);
     const nn::Embedding plain(6, 2);
     manual_seed(4);
-    const nn::Embedding table(6, 2, {.padding_idx = padding});
+    nn::Embedding table(6, 2, {.padding_idx = padding});
     CHECK(table.padding_idx() == row);
     CHECK(equal(table.weight.value()[row], zeros({2})));
     Tensor others = plain.weight.value().clone();  // drawn as without padding
@@ -391,7 +391,7 @@ TEST_CASE("Embedding refuses sizes, padding and rows out of range") {
         "Embedding: padding_idx 0 out of range for 0 rows");
   CHECK(message_of<DTypeError>([] { nn::Embedding(3, 2, {.dtype = int64}); }) != "no error");
 
-  const nn::Embedding table(3, 2);
+  nn::Embedding table(3, 2);
   table.freeze_rows({2});
   CHECK(message_of<IndexError>([&] {
           table.freeze_rows({0, 3});
@@ -551,7 +551,7 @@ TEST_CASE("Dropout does nothing in eval mode or with p = 0, and draws nothing th
   const Variable x = parameter(randn({7}));
   manual_seed(5);
   const Tensor next = tapegrad::rand({3});
-  const nn::Dropout dropout(0.5);
+  nn::Dropout dropout(0.5);
   dropout.eval();
   manual_seed(5);
   CHECK(equal(dropout(x).value(), x.value()));

@@ -30,7 +30,7 @@ TEST_CASE("state_dict holds copies under PyTorch's names") {
 }
 
 TEST_CASE("load_state_dict writes into the leaves and buffers there are") {
-  const Net net;
+  Net net;
   const Net other;
   train(other);
   const StateDict state = other.state_dict();
@@ -52,7 +52,7 @@ TEST_CASE("load_state_dict writes into the leaves and buffers there are") {
 }
 
 TEST_CASE("load_state_dict: all or nothing, and one message that lists everything") {
-  const Net net;
+  Net net;
   train(net);
   const StateDict before = net.state_dict();
   StateDict state;
@@ -95,8 +95,8 @@ TEST_CASE("load_state_dict: all or nothing, and one message that lists everythin
 }
 
 TEST_CASE("load_state_dict converts between float32 and float64, and nothing else") {
-  const nn::Linear single(3, 2);
-  const nn::Linear doubled(3, 2, {.dtype = float64});
+  nn::Linear single(3, 2);
+  nn::Linear doubled(3, 2, {.dtype = float64});
   doubled.load_state_dict(single.state_dict());
   CHECK(doubled.weight.dtype() == float64);
   CHECK(equal(doubled.weight.value(), single.weight.value().to(float64)));
@@ -108,7 +108,7 @@ TEST_CASE("load_state_dict converts between float32 and float64, and nothing els
   struct Masked : nn::Module {
     Masked() { register_buffer("mask", ones({2}, boolean)); }
   };
-  const Masked module;
+  Masked module;
   CHECK(message_of<FormatError>([&] {
           module.load_state_dict({{"mask", tensor({3, 4})}});
         }).find("sizes differ: mask: int64 for boolean;") != std::string::npos);

@@ -2,13 +2,21 @@
 // and printing. Read next: loading_test.cc.
 #include <tapegrad/nn/module.h>
 
+#include <cstdint>
 #include <sstream>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <tapegrad/autograd/node.h>
+#include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/lora_embedding.h>
+#include <tapegrad/nn/module_list.h>
+#include <tapegrad/nn/normalization.h>
+#include <tapegrad/nn/rnn.h>
 #include <tapegrad/nn/rnn_cell.h>
+#include <tapegrad/optim/adam.h>
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
@@ -50,6 +58,105 @@ static_assert(!std::is_assignable_v<Parameter&, Variable>);
 static_assert(!std::is_assignable_v<Parameter&, Tensor>);
 static_assert(!std::is_copy_assignable_v<nn::Buffer>);
 static_assert(std::is_copy_constructible_v<Net> && std::is_move_constructible_v<Net>);
+
+// What a const object refuses ---------------------------------------------------------------------
+
+// Whether `call` compiles for a T and does not for a const T.
+template <class T, class Call>
+constexpr bool refuses_const(Call) {
+  return std::is_invocable_v<Call, T&> && !std::is_invocable_v<Call, const T&>;
+}
+// Whether it compiles for both.
+template <class T, class Call>
+constexpr bool takes_const(Call) {
+  return std::is_invocable_v<Call, T&> && std::is_invocable_v<Call, const T&>;
+}
+
+#define CALL(...) [](auto& m) -> decltype(void(m.__VA_ARGS__)) {}
+using Ids = std::vector<std::int64_t>;
+void ignore_gradient(const Variable&);
+void ignore_module(const nn::Module&);
+
+static_assert(refuses_const<Net>(CALL(train())));
+static_assert(refuses_const<Net>(CALL(train(false))));
+static_assert(refuses_const<Net>(CALL(eval())));
+static_assert(refuses_const<Net>(CALL(zero_grad())));
+static_assert(refuses_const<Net>(CALL(set_requires_grad(true))));
+static_assert(refuses_const<Net>(CALL(to(float64))));
+static_assert(refuses_const<Net>(CALL(load_state_dict(StateDict()))));
+static_assert(refuses_const<Net>(CALL(register_forward_pre_hook(nn::ForwardPreHook()))));
+static_assert(refuses_const<Net>(CALL(register_forward_hook(nn::ForwardHook()))));
+static_assert(refuses_const<Net>(CALL(register_full_backward_hook(nn::FullBackwardHook()))));
+static_assert(refuses_const<Net>(CALL(remove_hook(1))));
+static_assert(refuses_const<Net>(CALL(replace_module("head", nn::Linear(1, 1)))));
+static_assert(takes_const<Net>(CALL(is_training())));
+static_assert(takes_const<Net>(CALL(parameters())));
+static_assert(takes_const<Net>(CALL(buffers())));
+static_assert(takes_const<Net>(CALL(state_dict())));
+static_assert(takes_const<Net>(CALL(description())));
+static_assert(takes_const<Net>(CALL(apply(ignore_module))));
+static_assert(takes_const<Net>(CALL(own_parameter_count())));
+static_assert(takes_const<Net>(CALL(words(Tensor()))));
+static_assert(takes_const<Net>([](auto& m) -> decltype(void(nn::clone(m))) {}));
+static_assert(takes_const<Net>([](auto& m) -> decltype(void(std::declval<std::ostream&>() << m)) {
+}));
+
+static_assert(refuses_const<Parameter>(CALL(zero_grad())));
+static_assert(refuses_const<Parameter>(CALL(set_requires_grad(true))));
+static_assert(refuses_const<Parameter>(CALL(set_value(Tensor()))));
+static_assert(refuses_const<Parameter>(CALL(adopt(Parameter()))));
+static_assert(refuses_const<Parameter>(CALL(register_hook(ignore_gradient))));
+static_assert(refuses_const<Parameter>(CALL(row_policy().unfreeze_rows())));
+static_assert(refuses_const<Parameter>([](auto& m) -> decltype(tie(m, Parameter())) {}));
+static_assert(takes_const<Parameter>(CALL(value())));
+static_assert(takes_const<Parameter>(CALL(grad())));
+static_assert(takes_const<Parameter>(CALL(row_policy().frozen_rows())));
+
+static_assert(refuses_const<Variable>(CALL(zero_grad())));
+static_assert(refuses_const<Variable>(CALL(set_grad(Tensor()))));
+static_assert(refuses_const<Variable>(CALL(set_value(Tensor()))));
+static_assert(refuses_const<Variable>(CALL(set_requires_grad(true))));
+static_assert(takes_const<Variable>(CALL(backward())));
+
+static_assert(refuses_const<nn::Embedding>(CALL(freeze_rows(Ids()))));
+static_assert(refuses_const<nn::Embedding>(CALL(freeze_columns(Ids()))));
+static_assert(refuses_const<nn::Embedding>(CALL(unfreeze_rows())));
+static_assert(refuses_const<nn::Embedding>(CALL(unfreeze_columns())));
+static_assert(refuses_const<nn::Embedding>(CALL(remap(Ids()))));
+static_assert(refuses_const<nn::Embedding>(CALL(resize(1))));
+static_assert(refuses_const<nn::Embedding>(CALL(prune(Ids()))));
+static_assert(refuses_const<nn::EmbeddingBag>(CALL(freeze_rows(Ids()))));
+static_assert(refuses_const<nn::EmbeddingBag>(CALL(freeze_columns(Ids()))));
+static_assert(refuses_const<nn::EmbeddingBag>(CALL(unfreeze_rows())));
+static_assert(refuses_const<nn::EmbeddingBag>(CALL(unfreeze_columns())));
+static_assert(refuses_const<nn::EmbeddingBag>(CALL(remap(Ids()))));
+static_assert(refuses_const<nn::EmbeddingBag>(CALL(resize(1))));
+static_assert(refuses_const<nn::EmbeddingBag>(CALL(prune(Ids()))));
+static_assert(refuses_const<nn::LoraEmbedding>(CALL(merge())));
+static_assert(refuses_const<nn::LoraEmbedding>(CALL(remap(Ids()))));
+static_assert(refuses_const<nn::LoraEmbedding>(CALL(resize(1))));
+static_assert(refuses_const<nn::LoraEmbedding>(CALL(prune(Ids()))));
+static_assert(takes_const<nn::LoraEmbedding>(CALL(merged_weight())));
+static_assert(takes_const<nn::Embedding>(CALL(as_linear())));
+static_assert(refuses_const<nn::BatchNorm1d>(CALL(reset_running_stats())));
+
+static_assert(refuses_const<optim::Adam>(CALL(zero_grad())));
+static_assert(refuses_const<optim::Adam>(CALL(flush())));
+static_assert(refuses_const<optim::Adam>(CALL(step())));
+
+// What a const object gives is const.
+template <class T>
+constexpr bool is_const = std::is_const_v<std::remove_reference_t<T>>;
+using List = nn::ModuleList<nn::Linear>;
+using Dict = nn::ModuleDict<nn::Linear>;
+static_assert(!is_const<decltype(std::declval<List&>()[0])>);
+static_assert(is_const<decltype(std::declval<const List&>()[0])>);
+static_assert(!is_const<decltype(*std::declval<List&>().begin())>);
+static_assert(is_const<decltype(*std::declval<const List&>().begin())>);
+static_assert(!is_const<decltype(std::declval<Dict&>()["a"])>);
+static_assert(is_const<decltype(std::declval<const Dict&>()["a"])>);
+static_assert(!is_const<decltype(std::declval<nn::GRU&>().weight_ih())>);
+static_assert(is_const<decltype(std::declval<const nn::GRU&>().weight_ih())>);
 
 // Registering -------------------------------------------------------------------------------------
 
@@ -99,7 +206,7 @@ TEST_CASE("a name is registered once, and is neither empty nor dotted") {
 
 TEST_CASE("copies share parameters, buffers, options and the training mode") {
   Net net;
-  const Net copy = net;
+  Net copy = net;
   CHECK(same_leaf(copy.head.weight, net.head.weight));
   CHECK(net.is_training());
   copy.eval();
@@ -126,8 +233,30 @@ TEST_CASE("copies share parameters, buffers, options and the training mode") {
   CHECK(layers.parameters().size() == 4);
 }
 
-TEST_CASE("train and eval of a part leave the rest alone") {
+TEST_CASE("a const module shows its modules as const, and its copy is a handle that is not") {
   const Net net;
+  Net handle = net;
+  const auto shown = net.named_children();
+  const auto reached = handle.named_children();
+  static_assert(std::is_same_v<decltype(*shown[0].second), const nn::Module&>);
+  static_assert(std::is_same_v<decltype(*reached[0].second), nn::Module&>);
+  REQUIRE(shown.size() == reached.size());
+  CHECK(shown[0].first == reached[0].first);
+  CHECK(shown[0].second.get() == reached[0].second.get());
+
+  int modules = 0;
+  net.apply([&]<class M>(M&) { modules += std::is_const_v<M> ? 1 : 100; });
+  const int all = modules;
+  CHECK(all < 100);
+  handle.apply([&]<class M>(M&) { modules -= std::is_const_v<M> ? 100 : 1; });
+  CHECK(modules == 0);
+  handle.apply([](nn::Module& module) { module.eval(); });
+  CHECK_FALSE(net.is_training());
+  CHECK_FALSE(net.body.is_training());
+}
+
+TEST_CASE("train and eval of a part leave the rest alone") {
+  Net net;
   net.body.eval();
   CHECK(net.is_training());
   CHECK(net.head.is_training());
@@ -149,7 +278,7 @@ TEST_CASE("a clone has the same values in leaves of its own") {
   REQUIRE(net.head.weight.has_grad());
   const StateDict before = net.state_dict();
 
-  const Net twin = nn::clone(net);
+  Net twin = nn::clone(net);
   CHECK(same_bytes(twin.state_dict(), before));
   CHECK(equal(twin(some_ids()).value(), net(some_ids()).value()));
   const auto originals = net.parameters();
@@ -320,7 +449,7 @@ TEST_CASE("replace_module takes over the options of each layer") {
 
 TEST_CASE("replace_module takes over buffers and the training mode") {
   Net net;
-  const Scale other(3);
+  Scale other(3);
   other(full({1, 3}, 7.0));
   other.eval();
   const nn::Buffer member = net.scale.largest;
@@ -403,7 +532,7 @@ TEST_CASE("tied parameters are one, listed once, and move together") {
 }
 
 TEST_CASE("tie needs the same shape and type") {
-  const nn::Linear a(2, 3);
+  nn::Linear a(2, 3);
   const nn::Linear b(3, 2);
   CHECK(message_of<ShapeError>([&] { tie(a.weight, b.weight); }) ==
         "tie: got float32 (3, 2) and float32 (2, 3), needed the same shape and type");
@@ -448,7 +577,7 @@ TEST_CASE("to(dtype) converts parameters and floating-point buffers, and drops g
 }
 
 TEST_CASE("zero_grad and set_requires_grad reach all parameters") {
-  const Net net;
+  Net net;
   loss_of(net).backward();
   CHECK(net.head.bias.has_grad());
   CHECK(net.words.weight.has_row_grad());
@@ -483,7 +612,7 @@ TEST_CASE("a module prints as a tree with numbers of parameters") {
               register_module("cell", nn::RNNCell(2, 3, {.nonlinearity = nn::Nonlinearity::relu}))),
           bias(register_parameter("bias", zeros({5}))) {}
   };
-  const Large large;
+  Large large;
   large.words.weight.set_requires_grad(false);
   CHECK(printed(large) ==
         "Large                                                         1,280,564  (1,280,000 "

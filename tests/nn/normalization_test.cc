@@ -51,7 +51,7 @@ TEST_CASE("BatchNorm1d is PyTorch's, in training and in eval mode") {
           layer.train(test::flag(which, "training", true));
           return layer;
         },
-        [](const nn::BatchNorm1d& layer, const test::Values& in) {
+        [](nn::BatchNorm1d& layer, const test::Values& in) {
           if (in.size() == 1) return test::Values{layer(in[0])};
           const Variable first = layer(in[0]);
           const Variable second = layer(in[1]);
@@ -62,7 +62,7 @@ TEST_CASE("BatchNorm1d is PyTorch's, in training and in eval mode") {
 }
 
 TEST_CASE("BatchNorm1d counts batches, and forgets them") {
-  const nn::BatchNorm1d layer(2);
+  nn::BatchNorm1d layer(2);
   const Tensor x = randn({4, 2});
   layer(x);
   layer(x);
@@ -75,7 +75,7 @@ TEST_CASE("BatchNorm1d counts batches, and forgets them") {
   layer.eval();
   layer(x);
   CHECK(layer.num_batches_tracked->item<std::int64_t>() == 0);
-  const nn::BatchNorm1d none(2, {.track_running_stats = false});
+  nn::BatchNorm1d none(2, {.track_running_stats = false});
   CHECK(none.buffers().empty());
   none.reset_running_stats();
 }
@@ -136,7 +136,7 @@ TEST_CASE("a replaced layer takes its options along") {
     nn::LayerNorm norm;
     Model() : norm(register_module("norm", nn::LayerNorm(2))) {}
   };
-  const Model model;
+  Model model;
   model.replace_module("norm", nn::LayerNorm(3, {.eps = 0.5}));
   CHECK(model.norm.description() == "LayerNorm((3), eps=0.5)");
   CHECK(model.norm(ones({1, 3})).shape() == Shape{1, 3});

@@ -109,7 +109,7 @@ void check_case(const std::string& which, const Make& make, const Run& run) {
     CAPTURE(which, dtype);
     const double tolerance = dtype == float64 ? 1e-12 : 5e-6;
     const std::string prefix = which + (dtype == float64 ? "." : ".f32.");
-    const auto module = make(which, dtype);
+    auto module = make(which, dtype);
     StateDict weights;
     for (const NamedParameter& each : module.parameters()) {
       weights.insert(each.name, golden().at(which + ".param." + each.name));
@@ -429,7 +429,7 @@ TEST_CASE("cells under a mask keep the state of text that has ended") {
 
 TEST_CASE("dropout between layers is for training, and never behind the last layer") {
   manual_seed(6);
-  const nn::LSTM lstm(3, 8, {.num_layers = 2, .dropout = 0.5});
+  nn::LSTM lstm(3, 8, {.num_layers = 2, .dropout = 0.5});
   const Tensor x = randn({4, 2, 3});
   CHECK_FALSE(equal(lstm(x).output.value(), lstm(x).output.value()));
   lstm.eval();
@@ -440,7 +440,7 @@ TEST_CASE("dropout between layers is for training, and never behind the last lay
 
 TEST_CASE("recurrent layers as modules: names, copies, what they print") {
   manual_seed(7);
-  const nn::LSTM lstm(3, 4, {.num_layers = 2, .bidirectional = true});
+  nn::LSTM lstm(3, 4, {.num_layers = 2, .bidirectional = true});
   const StateDict state = lstm.state_dict();
   for (const char* end : {"l0", "l0_reverse", "l1", "l1_reverse"}) {
     for (const char* what : {"weight_ih_", "weight_hh_", "bias_ih_", "bias_hh_"}) {
@@ -460,7 +460,7 @@ TEST_CASE("recurrent layers as modules: names, copies, what they print") {
   CHECK(nn::GRUCell(1, 2, {.bias = false}).description() == "GRUCell(1, 2, bias=false)");
 
   const Tensor x = randn({3, 2, 3});
-  const nn::LSTM copy = clone(lstm);
+  nn::LSTM copy = clone(lstm);
   const nn::LSTM handle = lstm;
   const Tensor before = lstm(x).output.value();
   lstm.weight_hh(0).set_value(zeros({16, 4}));
@@ -474,7 +474,7 @@ TEST_CASE("recurrent layers as modules: names, copies, what they print") {
     nn::GRU gru;
     Net() : gru(register_module("gru", nn::GRU(3, 4))) {}
   };
-  const Net net;
+  Net net;
   const nn::GRU other(3, 6, {.batch_first = true});
   net.replace_module("gru", other);
   CHECK(net.gru.hidden_size() == 6);

@@ -13,8 +13,9 @@ TEST_CASE("sequences give the same bits with any number of threads", "[threads]"
   manual_seed(3);
   const Tensor x = randn({12, 50, 40});
   const Tensor lengths = randint(0, 13, {50});
-  const auto run = [&](const auto& layer, bool with_lengths) {
-    return [&layer, &x, &lengths, with_lengths]() -> std::vector<Tensor> {
+  const auto run = [&](const auto& given, bool with_lengths) {
+    return [&given, &x, &lengths, with_lengths]() -> std::vector<Tensor> {
+      auto layer = given;
       layer.zero_grad();
       const Variable input = parameter(x);
       const auto result = with_lengths ? layer(input, {.lengths = lengths}) : layer(input);
@@ -36,8 +37,8 @@ TEST_CASE("optimisers take the same steps with any number of threads", "[threads
   const Tensor value = randn({401, 517});
   const Tensor gradient = randn({401, 517});
   check_same_bits([&]() -> std::vector<Tensor> {
-    const Variable p = parameter(value.clone());
-    const Variable q = parameter(value.clone());
+    Variable p = parameter(value.clone());
+    Variable q = parameter(value.clone());
     optim::Adam adam({p}, {.weight_decay = 0.01});
     optim::SGD sgd({q}, {.lr = 0.1, .momentum = 0.9});
     for (int i = 0; i < 3; ++i) {

@@ -52,7 +52,7 @@ TEST_CASE("a text CNN has PyTorch's loss at each step") {
     padding.fill_(0);
     const Tensor labels = randint(0, size("classes"), {batches, size("batch")});
     manual_seed(static_cast<std::uint64_t>(option("seed")));
-    const TextCnn model(size("vocab"), size("dim"), size("channels"), size("classes"));
+    TextCnn model(size("vocab"), size("dim"), size("channels"), size("classes"));
     model.to(dtype);
     optim::AdamW optimizer(model.parameters(),
                            {.lr = option("lr"), .weight_decay = option("weight_decay")});

@@ -66,7 +66,7 @@ TEST_CASE("the text classifier trains as PyTorch's does") {
       return 1e-5 + 3 * error_of(rounded, golden().at(twin));
     };
     manual_seed(0);
-    const TextClassifier model(50, 8, 12, 4);
+    TextClassifier model(50, 8, 12, 4);
     model.to(single ? float32 : float64);
     for (const NamedParameter& each : model.parameters()) {
       CHECK(error_of(each.variable.value(), golden().at(which + ".start." + each.name)) <= 1e-7);
@@ -126,7 +126,7 @@ TEST_CASE("an embedding, a cell and a linear layer learn a task end to end") {
     row[i % 5].fill_(1 + i % 2);
     labels[i].fill_(i % 2);
   }
-  const TextClassifier model(20, 8, 16, 2);
+  TextClassifier model(20, 8, 16, 2);
   model.embedding.freeze_rows({7});
   const Tensor before = model.embedding.weight.value().clone();
   optim::AdamW adam(model.parameters(), {.lr = 2e-2, .weight_decay = 0.01});
@@ -150,7 +150,7 @@ TEST_CASE("an embedding, a cell and a linear layer learn a task end to end") {
 
 TEST_CASE("a frozen table stays while the rest trains") {
   manual_seed(2);
-  const TextClassifier model(20, 4, 6, 3);
+  TextClassifier model(20, 4, 6, 3);
   model.embedding.weight.set_requires_grad(false);
   const Tensor before = model.embedding.weight.value().clone();
   const Tensor head = model.head.weight.value().clone();
@@ -165,7 +165,7 @@ TEST_CASE("a frozen table stays while the rest trains") {
 
 TEST_CASE("a training step leaves nothing on the tape, nor does one that fails or is forgotten") {
   manual_seed(3);
-  const TextClassifier model(30, 4, 6, 3);
+  TextClassifier model(30, 4, 6, 3);
   const Variable w = parameter(ones({2}));
   const Variable kept = w * 2.0;  // somebody else's history
   const std::size_t before = tape().size();

@@ -44,7 +44,7 @@ std::vector<std::string> names_after_step(Options options) {
   return names(optimizer.state_dict());
 }
 
-void look_up(const Variable& table, const Tensor& ids) {
+void look_up(Variable& table, const Tensor& ids) {
   table.zero_grad();
   sum(square(embedding(table, ids))).backward();
 }

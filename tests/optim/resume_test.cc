@@ -93,9 +93,9 @@ Parameters parameters_of(const std::string& name, DType dtype) {
   return {{"p0", begin({3, 4}, 0)}, {"p1", begin({5}, 1)}};
 }
 
-void set_gradients(const std::string& name, const Parameters& parameters, int t) {
+void set_gradients(const std::string& name, Parameters& parameters, int t) {
   for (std::size_t w = 0; w < parameters.size(); ++w) {
-    const Variable& x = parameters[w].variable;
+    Variable& x = parameters[w].variable;
     x.zero_grad();
     if (is_sparse(name)) {
       std::vector<std::int64_t> ids;
@@ -113,8 +113,8 @@ void set_gradients(const std::string& name, const Parameters& parameters, int t)
   }
 }
 
-void go_on(const std::string& name, optim::Optimizer& optimizer, const Parameters& parameters,
-           int first, int last) {
+void go_on(const std::string& name, optim::Optimizer& optimizer, Parameters& parameters, int first,
+           int last) {
   for (int t = first; t <= last; ++t) {
     set_gradients(name, parameters, t);
     optimizer.step();
@@ -137,7 +137,7 @@ TEST_CASE("a run goes on from PyTorch's optimiser state as PyTorch's goes on") {
       const std::string which = each.name + (dtype == float64 ? "_f64" : "_f32");
       CAPTURE(which);
       const double tolerance = dtype == float64 ? 1e-12 : 1e-5;
-      const Parameters parameters = parameters_of(each.name, dtype);
+      Parameters parameters = parameters_of(each.name, dtype);
       const Made optimizer = each.make(parameters);
       const auto state_at = [&](const std::string& when) {
         StateDict state;
@@ -175,7 +175,7 @@ TEST_CASE("PyTorch's optimisers go on from our state as ours go on") {
   if (!test::python_has("numpy, torch")) return;
   const test::TemporaryFolder folder;
   for (const Case& each : all_cases()) {
-    const Parameters parameters = parameters_of(each.name, float64);
+    Parameters parameters = parameters_of(each.name, float64);
     const Made optimizer = each.make(parameters);
     go_on(each.name, *optimizer, parameters, 1, kBefore);
     optimizer->set_lr(optimizer->lr() / 2, 0);

@@ -46,7 +46,7 @@ Tensor by_frequency(const std::vector<std::int64_t>& ids, const Tensor& rows, st
 // Frequencies -------------------------------------------------------------------------------------
 
 TEST_CASE("gradients of a lookup are scaled by how often its ids occur", "[autograd]") {
-  const Variable table = parameter(numbers({7, 3}));
+  Variable table = parameter(numbers({7, 3}));
   const std::vector<std::int64_t> ids{4, 1, 4, 6, 4, 0, 1};
   const Tensor g = numbers({7, 3});
   for (const auto& [scale, power] :
@@ -77,7 +77,7 @@ TEST_CASE("gradients of a lookup are scaled by how often its ids occur", "[autog
 }
 
 TEST_CASE("gradients of bags are scaled by how often ids occur in all of them", "[autograd]") {
-  const Variable table = parameter(numbers({7, 3}));
+  Variable table = parameter(numbers({7, 3}));
   const Tensor factors = numbers({7});
   const std::vector<std::int64_t> ids{4, 1, 4, 6, 4, 0, 1};
   const Tensor g = numbers({2, 3});
@@ -109,7 +109,7 @@ TEST_CASE("a bag's gradient holds distinct rows, in memory of the pool", "[autog
   const std::size_t asked = memory::system_allocations();
   memory::deallocate(memory::allocate(64), 64);
   const bool has_pool = memory::system_allocations() == asked;  // not with sanitizers
-  const Variable table = parameter(randn({50, 64}));
+  Variable table = parameter(randn({50, 64}));
   const Tensor ids = randint(0, 50, {32, 16});
   for (const BagMode mode : {BagMode::sum, BagMode::mean, BagMode::max}) {
     std::size_t before = 0;
@@ -137,7 +137,7 @@ TEST_CASE("a maximum gives its gradient to the first of equals, and NaN wins", "
 }
 
 TEST_CASE("bags of nothing give zeros and no gradient", "[autograd]") {
-  const Variable table = parameter(numbers({4, 2}));
+  Variable table = parameter(numbers({4, 2}));
   const Tensor none = zeros({0}, int64);
   for (const BagMode mode : {BagMode::sum, BagMode::mean, BagMode::max}) {
     const auto check = [&](const Tensor& ids, const Tensor& offsets, std::int64_t bags) {

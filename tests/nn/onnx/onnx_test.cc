@@ -13,6 +13,7 @@
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
 #include <tapegrad/nn/linear.h>
+#include <tapegrad/nn/lora_embedding.h>
 #include <tapegrad/nn/normalization.h>
 #include <tapegrad/nn/onnx/graph.h>
 #include <tapegrad/nn/pooling.h>
@@ -60,7 +61,7 @@ class Files {
     write(name, graph, {{"x", x}, {"out.y", y.value()}});
   }
   template <class M>
-  void write_module(const std::string& name, const M& module, const tg::Tensor& x) {
+  void write_module(const std::string& name, M module, const tg::Tensor& x) {
     module.eval();
     write_module(name, module, x, module(x));
   }
@@ -148,10 +149,12 @@ TEST_CASE("onnx: the checker and evaluators agree about layers without a state",
                      x);
 
   files.write_module("embedding", nn::Embedding(5, 3, {.padding_idx = 0}), kIds);
-  const nn::Embedding zero(5, 3, {.padding_idx = 2, .padding_mode = nn::PaddingMode::zero_output});
+  nn::Embedding zero(5, 3, {.padding_idx = 2, .padding_mode = nn::PaddingMode::zero_output});
   zero.weight.set_value(tg::ones({5, 3}));
   files.write_module("embedding_zero_output", zero, kIds);
-  files.write_module("embedding_lora", nn::Embedding(5, 3, {.lora_rank = 2}), kIds);
+  nn::LoraEmbedding lora(5, 3, {.rank = 2}, {.padding_idx = 0});
+  lora.lora_b.set_value(tg::randn({2, 3}));
+  files.write_module("embedding_lora", lora, kIds);
   for (const auto& [mode, name] :
        {std::pair(tg::BagMode::mean, "mean"), std::pair(tg::BagMode::sum, "sum"),
         std::pair(tg::BagMode::max, "max")}) {

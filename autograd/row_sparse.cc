@@ -5,14 +5,10 @@
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/embedding_bag.h>
+#include <tapegrad/tensor/ops/fused.h>
 
 namespace tapegrad {
 namespace {
-
-template <class T>
-const T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
 
 // sums[targets[i]] += scale[i] * rows[pick[i]], except for targets that are `skip`.
 void add(Tensor& sums, const std::int64_t* targets, std::int64_t skip, const RowSparse& gradient,
@@ -20,7 +16,8 @@ void add(Tensor& sums, const std::int64_t* targets, std::int64_t skip, const Row
   visit_floating(sums.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernel::kernels<T>().scatter_add_rows(sums.mutable_data<T>(), targets, gradient.rows.data<T>(),
-                                          data_or_null<std::int64_t>(pick), data_or_null<T>(scale),
+                                          detail::data_or_null<std::int64_t>(pick),
+                                          detail::data_or_null<T>(scale),
                                           static_cast<std::size_t>(gradient.ids.numel()),
                                           static_cast<std::size_t>(sums.size(1)), skip);
   });

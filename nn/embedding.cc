@@ -7,7 +7,7 @@
 namespace tapegrad::nn {
 
 namespace {
-constexpr const char* kLayer = "Embedding";
+constexpr const char* kEmbedding = "Embedding";
 }
 
 // Looking up --------------------------------------------------------------------------------------
@@ -30,7 +30,7 @@ Variable Embedding::forward(const Tensor& ids) const {
 
 Tensor Embedding::mask(const Tensor& ids) const {
   const bool mask_only = options_->padding_mode == PaddingMode::mask_only;
-  refuse(!padding_idx() && !mask_only, kLayer,
+  refuse(!padding_idx() && !mask_only, kEmbedding,
          "mask: there is no padding; give a padding_idx, or padding_mode = mask_only for id 0");
   return ids != padding_idx().value_or(0);
 }
@@ -46,8 +46,8 @@ Linear Embedding::as_linear(bool bias) const { return Linear(weight, bias); }
 namespace {
 
 EmbeddingOptions checked(const EmbeddingOptions& given, std::int64_t rows, std::int64_t width) {
-  EmbeddingOptions options = checked_table_options(kLayer, given, rows, width);
-  const auto no = [](bool wrong, const char* text) { refuse(wrong, kLayer, text); };
+  EmbeddingOptions options = checked_table_options(kEmbedding, given, rows, width);
+  const auto no = [](bool wrong, const char* text) { refuse(wrong, kEmbedding, text); };
   no(options.padding_mode == PaddingMode::zero_output && !options.padding_idx,
      "padding_mode zero_output needs a padding_idx, the id whose vectors are to be 0");
   const bool after_step = options.norm_mode == NormMode::after_step;
@@ -124,7 +124,7 @@ Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim,
     : Embedding(checked(options, num_embeddings, embedding_dim), num_embeddings, embedding_dim) {}
 
 Embedding Embedding::from_pretrained(const Tensor& vectors, EmbeddingOptions options) {
-  options = pretrained_options(kLayer, vectors, std::move(options));
+  options = pretrained_options(kEmbedding, vectors, std::move(options));
   return Embedding(vectors.size(0), vectors.size(1), std::move(options));
 }
 
@@ -146,15 +146,15 @@ void Embedding::unfreeze_columns() { weight.row_policy().unfreeze_columns(); }
 
 void Embedding::remap(const std::vector<std::int64_t>& sources) { remap_to("remap", sources); }
 void Embedding::resize(std::int64_t num_embeddings) {
-  remap_to("resize", sources_of_size(kLayer, num_embeddings, weight.size(0)));
+  remap_to("resize", sources_of_size(kEmbedding, num_embeddings, weight.size(0)));
 }
 void Embedding::prune(const std::vector<std::int64_t>& rows) {
-  remap_to("prune", sources_to_keep(kLayer, rows));
+  remap_to("prune", sources_to_keep(kEmbedding, rows));
 }
 
 void Embedding::remap_to(const char* operation, const std::vector<std::int64_t>& sources) {
   const auto padding =
-      checked_sources(kLayer, operation, sources, weight.size(0), options_->padding_idx);
+      checked_sources(kEmbedding, operation, sources, weight.size(0), options_->padding_idx);
   EmbeddingOptions plain = *options_;
   plain.padding_idx = std::nullopt;
   plain.dtype = weight.dtype();

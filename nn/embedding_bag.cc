@@ -5,12 +5,13 @@
 namespace tapegrad::nn {
 namespace {
 
-constexpr const char* kLayer = "EmbeddingBag";
+constexpr const char* kEmbeddingBag = "EmbeddingBag";
 
 EmbeddingBagOptions checked(const EmbeddingBagOptions& given, std::int64_t rows,
                             std::int64_t width) {
-  EmbeddingBagOptions options = checked_table_options(kLayer, given, rows, width);
-  refuse(options.mode == BagMode::max && options.frequency_scale != FrequencyScale::none, kLayer,
+  EmbeddingBagOptions options = checked_table_options(kEmbeddingBag, given, rows, width);
+  refuse(options.mode == BagMode::max && options.frequency_scale != FrequencyScale::none,
+         kEmbeddingBag,
          "max takes no frequency_scale, its gradient goes to single columns; use sum or mean");
   return options;
 }
@@ -41,7 +42,7 @@ EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_d
 }
 
 EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& vectors, EmbeddingBagOptions options) {
-  options = pretrained_options(kLayer, vectors, std::move(options));
+  options = pretrained_options(kEmbeddingBag, vectors, std::move(options));
   return EmbeddingBag(vectors.size(0), vectors.size(1), std::move(options));
 }
 
@@ -84,15 +85,15 @@ void EmbeddingBag::unfreeze_columns() { weight.row_policy().unfreeze_columns(); 
 
 void EmbeddingBag::remap(const std::vector<std::int64_t>& sources) { remap_to("remap", sources); }
 void EmbeddingBag::resize(std::int64_t num_embeddings) {
-  remap_to("resize", sources_of_size(kLayer, num_embeddings, weight.size(0)));
+  remap_to("resize", sources_of_size(kEmbeddingBag, num_embeddings, weight.size(0)));
 }
 void EmbeddingBag::prune(const std::vector<std::int64_t>& rows) {
-  remap_to("prune", sources_to_keep(kLayer, rows));
+  remap_to("prune", sources_to_keep(kEmbeddingBag, rows));
 }
 
 void EmbeddingBag::remap_to(const char* operation, const std::vector<std::int64_t>& sources) {
   const auto padding =
-      checked_sources(kLayer, operation, sources, weight.size(0), options_->padding_idx);
+      checked_sources(kEmbeddingBag, operation, sources, weight.size(0), options_->padding_idx);
   weight.row_policy().remap_rows(
       sources, normal_(empty({new_rows(sources), weight.size(1)}, weight.dtype())));
   options_->padding_idx = padding;

@@ -277,7 +277,7 @@ struct Question {
 };
 
 // Elements in a block of scores, so that it takes 16 MB for every vocabulary.
-constexpr std::int64_t kBlock = std::int64_t{1} << 22;
+constexpr std::int64_t kScoresAtOnce = std::int64_t{1} << 22;
 
 // The row with the largest score among those that are none of a, b and c.
 std::int64_t best_answer(std::span<const float> scores, const Question& question,
@@ -304,7 +304,8 @@ void answer(const WordVectors& vectors, const KnownRows& known, std::span<const 
     for (const Question& question : block) rows.push_back(question.rows[place]);
     return index_select(unit, 0, tensor(rows));  // (block, dim)
   };
-  const auto most = static_cast<std::size_t>(std::max<std::int64_t>(kBlock / known.size(), 1));
+  const auto most =
+      static_cast<std::size_t>(std::max<std::int64_t>(kScoresAtOnce / known.size(), 1));
   while (!questions.empty()) {
     const std::span<const Question> block = questions.first(std::min(most, questions.size()));
     questions = questions.subspan(block.size());

@@ -26,7 +26,7 @@ static_assert(std::endian::native == std::endian::little, "floats are copied as 
 
 using Format = WordVectorsFormat;
 
-constexpr std::size_t kBlock = std::size_t{1} << 18;
+constexpr std::size_t kReadAtOnce = std::size_t{1} << 18;
 constexpr std::size_t kLongestWord = std::size_t{1} << 16;  // in a binary file
 constexpr std::size_t kLongestLine = std::size_t{1} << 24;  // of a million numbers and more
 constexpr std::size_t kLinesToJudge = 64;
@@ -187,7 +187,8 @@ class BlockReader {
  public:
   explicit BlockReader(const std::string& path)
       : path_(path),
-        file_(detail::system_file_ops(), path, O_RDONLY, 0, "load_word_vectors", "open", path),
+        file_(tapegrad::detail::system_file_ops(), path, O_RDONLY, 0, "load_word_vectors", "open",
+              path),
         size_(file_.regular_size()) {}
 
   std::uint64_t size() const { return size_; }
@@ -234,7 +235,7 @@ class BlockReader {
     std::memmove(buffer_.data(), buffer_.data() + begin_, held());
     end_ = held();
     begin_ = 0;
-    if (buffer_.size() < bytes) buffer_.resize(std::max({bytes, kBlock, 2 * buffer_.size()}));
+    if (buffer_.size() < bytes) buffer_.resize(std::max({bytes, kReadAtOnce, 2 * buffer_.size()}));
     while (end_ < bytes) {
       const std::size_t count = file_.read_some(buffer_.data() + end_, buffer_.size() - end_);
       if (count == 0) return;
@@ -243,9 +244,9 @@ class BlockReader {
   }
 
   std::string path_;
-  detail::OpenFile file_;
+  tapegrad::detail::OpenFile file_;
   std::uint64_t size_;
-  std::vector<char> buffer_ = std::vector<char>(kBlock);
+  std::vector<char> buffer_ = std::vector<char>(kReadAtOnce);
   std::size_t begin_ = 0;  // the unread bytes are those from begin_ to end_
   std::size_t end_ = 0;
   std::uint64_t line_ = 0;
@@ -483,7 +484,7 @@ struct Start {
 };
 
 Start peek_start(BlockReader& reader) {
-  for (std::size_t bytes = kBlock;; bytes *= 2) {
+  for (std::size_t bytes = kReadAtOnce;; bytes *= 2) {
     const std::string_view text = reader.peek(bytes);
     const bool ends_file = text.size() < bytes;
     if (ends_file || bytes >= kLongestLine || std::ranges::count(text, '\n') > 1) {

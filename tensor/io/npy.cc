@@ -41,9 +41,9 @@ std::string_view text_of(Bytes bytes) {
 }
 
 // Reads a header from left to right and accepts only what NumPy writes.
-class HeaderReader {
+class NpyHeaderReader {
  public:
-  HeaderReader(std::string_view text, const std::string& context)
+  NpyHeaderReader(std::string_view text, const std::string& context)
       : text_(text), rest_(text), context_(context) {
     expect('{');
     std::set<std::string> keys;
@@ -197,7 +197,7 @@ std::string_view take_header(Bytes& bytes, const std::string& context) {
 }
 
 // FormatError unless the array takes exactly these bytes.
-void check_size(const HeaderReader& header, std::size_t bytes, const std::string& context) {
+void check_size(const NpyHeaderReader& header, std::size_t bytes, const std::string& context) {
   const ElementType& type = *header.type;
   const std::string shape = "shape " + to_string(header.shape) + " of " + std::string(type.npy);
   const std::optional<std::uint64_t> needed = detail::bytes_needed(header.shape, type.bytes);
@@ -241,7 +241,7 @@ Tensor tensor_of(Bytes bytes, const Shape& shape, const ElementType& type,
 // transposed array in C's order.
 Tensor read_array(Bytes bytes, const std::string& context) {
   const std::string_view text = take_header(bytes, context);
-  const HeaderReader header(text, context);
+  const NpyHeaderReader header(text, context);
   const ElementType& type = *header.type;
   check_size(header, bytes.size(), context);
   std::vector<std::byte> swapped;

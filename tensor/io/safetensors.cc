@@ -43,9 +43,9 @@ struct Entry {
 };
 
 // Follows the JSON of a header and accepts only what the format defines.
-class HeaderReader : public nlohmann::json_sax<json> {
+class JsonHeaderReader : public nlohmann::json_sax<json> {
  public:
-  explicit HeaderReader(std::string file) : file_(std::move(file)) {}
+  explicit JsonHeaderReader(std::string file) : file_(std::move(file)) {}
 
   std::vector<Entry> entries;
   Metadata metadata;
@@ -199,7 +199,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
 // Checks that every byte of the data belongs to exactly one tensor. Returns the entries in the
 // order of their data.
-std::vector<const Entry*> check_layout(const HeaderReader& header, std::uint64_t data_bytes) {
+std::vector<const Entry*> check_layout(const JsonHeaderReader& header, std::uint64_t data_bytes) {
   std::vector<const Entry*> order;
   for (const Entry& entry : header.entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
@@ -235,7 +235,8 @@ std::vector<const Entry*> check_layout(const HeaderReader& header, std::uint64_t
 }
 
 // Reads the header as text; what follows in the file is the data.
-std::string read_header(detail::OpenFile& file, const HeaderReader& header, std::uint64_t size) {
+std::string read_header(detail::OpenFile& file, const JsonHeaderReader& header,
+                        std::uint64_t size) {
   if (size < kLengthBytes) {
     header.fail("the file has " + std::to_string(size) + " bytes, needed at least " +
                 std::to_string(kLengthBytes));
@@ -265,7 +266,7 @@ std::string read_header(detail::OpenFile& file, const HeaderReader& header, std:
   return text;
 }
 
-Tensor read_tensor(detail::OpenFile& file, const Entry& entry, const HeaderReader& header) {
+Tensor read_tensor(detail::OpenFile& file, const Entry& entry, const JsonHeaderReader& header) {
   Tensor tensor = Tensor::uninitialized(entry.shape, entry.type->dtype);
   if (entry.type->convert != nullptr) {
     std::vector<std::byte> bytes(entry.bytes());
@@ -340,7 +341,7 @@ Checkpoint load_with_metadata(const std::string& path) {
   detail::OpenFile file(detail::system_file_ops(), path, O_RDONLY | O_NONBLOCK, 0, "load", "open",
                         path);
   const std::uint64_t size = file.regular_size();
-  HeaderReader header(path);
+  JsonHeaderReader header(path);
   const std::string text = read_header(file, header, size);
   json::sax_parse(text, &header);
 

@@ -21,9 +21,15 @@ namespace product {
 // registers, 32 with AVX-512, else 16. One to three rows take more vectors, because a multiply-add
 // lasts four cycles and two begin in each: eight sums must be in flight.
 #if defined(__AVX512F__)
-constexpr int kTileRows = 14, kWideRows = 3, kWideVectors = 8;
+constexpr int kWideRows = 3, kWideVectors = 8;
+template <class T>  // fewer for float64, which checks gradients: each number of rows takes its time
+constexpr int kTileRows = sizeof(T) == 4 ? 14 : 8;  // to compile
+constexpr bool kMasksAreFree = true;
 #else
-constexpr int kTileRows = 6, kWideRows = 3, kWideVectors = 4;
+constexpr int kWideRows = 3, kWideVectors = 4;
+template <class T>
+constexpr int kTileRows = 6;
+constexpr bool kMasksAreFree = false;
 #endif
 constexpr int kTileVectors = 2;
 
@@ -98,12 +104,14 @@ inline TileFunction<T> pick(size_t rows, std::integer_sequence<int, kRow...>) {
 template <class T>
 inline TileFunction<T> pick(size_t rows, size_t columns) {
   constexpr auto kFew = std::make_integer_sequence<int, kWideRows>();
-  constexpr auto kAll = std::make_integer_sequence<int, kTileRows>();
+  constexpr auto kAll = std::make_integer_sequence<int, kTileRows<T>>();
   if (columns == kWide<T>) return pick<T, kWideVectors, false>(rows, kFew);
   if (columns > kPanel<T>) return pick<T, kWideVectors / 2, false>(rows, kFew);
   if (columns == kPanel<T>) return pick<T, kTileVectors, false>(rows, kAll);
   if (columns > kLanes<T>) return pick<T, kTileVectors, true>(rows, kAll);
-  if (columns == kLanes<T>) return pick<T, 1, false>(rows, kAll);
+  if constexpr (!kMasksAreFree) {
+    if (columns == kLanes<T>) return pick<T, 1, false>(rows, kAll);
+  }
   return pick<T, 1, true>(rows, kAll);
 }
 
@@ -133,7 +141,7 @@ Left<T> pack_left(T* y, Matrix<T> a, size_t m, size_t k, size_t tile_rows) {
 template <class T>
 size_t tiled_workspace(size_t m, size_t k) {
   const size_t depth = least(k, kBlockDepth);
-  return depth * kPanel<T> + (least(m, kBlockRows<T>) + kTileRows) * (depth + kPad<T>);
+  return depth * kPanel<T> + (least(m, kBlockRows<T>) + kTileRows<T>) * (depth + kPad<T>);
 }
 
 template <class T>
@@ -143,7 +151,7 @@ void tiled(T* c, ptrdiff_t ldc, Matrix<T> a, Matrix<T> b, size_t m, size_t n, si
   const bool pack_a = n >= kPackReads && (m * k >= kPackSize<T> || same_cache_sets);
   const bool pack_b = b.column != 1 || (m >= kPackReads && k * n >= kPackSize<T>);
   const size_t depth = part(k, kBlockDepth), block_rows = part(m, kBlockRows<T>);
-  const size_t tile_rows = part(block_rows, kTileRows);
+  const size_t tile_rows = part(block_rows, static_cast<size_t>(kTileRows<T>));
   for (size_t p = 0; p < k; p += depth, accumulate = true) {
     const size_t kc = least(depth, k - p);
     for (size_t i = 0; i < m; i += block_rows) {
@@ -160,13 +168,14 @@ void tiled(T* c, ptrdiff_t ldc, Matrix<T> a, Matrix<T> b, size_t m, size_t n, si
           copy(workspace, kPanel<T>, {panel, b.row, b.column}, kc, columns);
           panel = workspace;
         }
+        const size_t rest = columns % kLanes<T>, last = rest > 0 ? rest : kLanes<T>;
         const T* rows = left.matrix.data;
         T* y = c + static_cast<ptrdiff_t>(i) * ldc + j;
         for (size_t t = 0; t < mc; t += tile_rows, rows += left.step) {
           pick<T>(least(tile_rows, mc - t), columns)(
               y, ldc, rows, left.matrix.row, left.matrix.column, panel,
               pack_b ? static_cast<ptrdiff_t>(kPanel<T>) : b.row, kc, accumulate,
-              columns % kLanes<T>);
+              last);
           y += static_cast<ptrdiff_t>(tile_rows) * ldc;
         }
       }

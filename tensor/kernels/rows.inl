@@ -66,7 +66,11 @@ void prefetch_ahead(const T* table, const std::int64_t* ids, std::int64_t i, std
 
 // A few vectors of each row of a bag, beginning at one column: they stay in registers while the
 // rows pass by, the last one perhaps a partial vector of `rest` lanes.
-constexpr std::size_t kStripe = 8;  // whole vectors
+// Many whole vectors are fast, and each number of them is a loop of its own to compile: only sums
+// of float32 take the most.
+template <class T>
+constexpr std::size_t kStripe = sizeof(T) == 4 ? 8 : 4;
+constexpr std::size_t kMaxStripe = 4;  // for bag_max
 
 // A number as a type, of no namespace that other files share.
 template <std::size_t kValue>
@@ -84,16 +88,16 @@ void for_each_in_stripe(std::size_t rest, const F& f) {
 }
 
 // Calls step(begin, number of whole vectors as a constant, rest) until all columns had their turn.
-template <class T, std::size_t kVectors = kStripe, class Step>
+template <class T, std::size_t kMost, std::size_t kVectors = kMost, class Step>
 void for_each_stripe(std::size_t columns, const Step& step, std::size_t begin = 0) {
   constexpr std::size_t kWidth = kVectors * kLanes<T>;
-  for (; kVectors == kStripe && columns - begin > kWidth + kLanes<T> - 1; begin += kWidth) {
+  for (; kVectors == kMost && columns - begin > kWidth + kLanes<T> - 1; begin += kWidth) {
     step(begin, Constant<kVectors>(), std::size_t{0});
   }
   if (columns - begin >= kWidth) {
     step(begin, Constant<kVectors>(), columns - begin - kWidth);
   } else if constexpr (kVectors > 0) {
-    for_each_stripe<T, kVectors - 1>(columns, step, begin);
+    for_each_stripe<T, kMost, kVectors - 1>(columns, step, begin);
   }
 }
 
@@ -102,7 +106,7 @@ void bag_sum(T* y, const T* table, const std::int64_t* ids, const T* scale,
              const std::int64_t* bounds, std::size_t bags, std::size_t columns, std::int64_t skip,
              bool mean) {
   const std::int64_t end = bounds[bags];
-  for_each_stripe<T>(columns, [&](std::size_t begin, auto vectors, std::size_t rest) {
+  for_each_stripe<T, kStripe<T>>(columns, [&](std::size_t begin, auto vectors, std::size_t rest) {
     for (std::size_t b = 0; b < bags; ++b) {
       Batch<T> sums[vectors + 1];
       for (Batch<T>& sum : sums) sum = Batch<T>(T(0));
@@ -147,7 +151,7 @@ TAPEGRAD_FLATTEN void bag_max(T* y, std::int64_t* winners, const T* table, const
     return lanes::from_bits<T>(Bits<T>(static_cast<Position>(i)));
   };
   const std::int64_t end = bounds[bags];
-  for_each_stripe<T>(columns, [&](std::size_t begin, auto vectors, std::size_t rest) {
+  for_each_stripe<T, kMaxStripe>(columns, [&](std::size_t begin, auto vectors, std::size_t rest) {
     for (std::size_t b = 0; b < bags; ++b) {
       const std::int64_t* const bag = ids + bounds[b];
       const std::int64_t size = bounds[b + 1] - bounds[b];

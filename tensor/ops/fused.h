@@ -11,6 +11,16 @@
 
 namespace tapegrad {
 
+namespace detail {
+
+// For kernels, which take null where a tensor is undefined.
+template <class T>
+const T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
+}  // namespace detail
+
 Tensor tanh_backward(const Tensor& dy, const Tensor& y);     // dy * (1 - y * y)
 Tensor sigmoid_backward(const Tensor& dy, const Tensor& y);  // dy * y * (1 - y)
 Tensor relu_backward(const Tensor& dy, const Tensor& y);     // where(y <= 0, 0, dy)

@@ -19,11 +19,6 @@ struct Extent {
         columns(rows == 0 ? 0 : static_cast<std::size_t>(x.numel()) / rows) {}
 };
 
-template <class T>
-const T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-
 Tensor contiguous_or_none(const Tensor& x) { return x.defined() ? x.contiguous() : Tensor(); }
 
 void check_shape(const Tensor& x, const Shape& shape) {
@@ -62,8 +57,8 @@ Normalized layer_norm_forward(const Tensor& x, const Shape& shape, const Tensor&
     using T = decltype(zero);
     kernel::kernels<T>().layer_norm(
         result.y.mutable_data<T>(), result.mean.mutable_data<T>(), result.scale.mutable_data<T>(),
-        in.data<T>(), data_or_null<T>(w), data_or_null<T>(b), static_cast<std::size_t>(rows),
-        static_cast<std::size_t>(columns), static_cast<T>(eps));
+        in.data<T>(), detail::data_or_null<T>(w), detail::data_or_null<T>(b),
+        static_cast<std::size_t>(rows), static_cast<std::size_t>(columns), static_cast<T>(eps));
   });
   return result;
 }
@@ -77,9 +72,9 @@ Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Normalized& 
   Tensor dx = Tensor::uninitialized_like(in, in.dtype());
   visit_floating(in.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernel::kernels<T>().layer_norm_backward(dx.mutable_data<T>(), from.data<T>(), in.data<T>(),
-                                             forward.mean.data<T>(), forward.scale.data<T>(),
-                                             data_or_null<T>(w), extent.rows, extent.columns);
+    kernel::kernels<T>().layer_norm_backward(
+        dx.mutable_data<T>(), from.data<T>(), in.data<T>(), forward.mean.data<T>(),
+        forward.scale.data<T>(), detail::data_or_null<T>(w), extent.rows, extent.columns);
   });
   return dx;
 }

@@ -1,6 +1,7 @@
 // Recurrent networks over whole sequences. The kernels (tensor/kernels/recurrent.inl) compute a
 // step after its products; this file holds the products, and the order in which the steps run. Read
 // next: autograd/tape.h.
+#include <tapegrad/tensor/ops/fused.h>
 #include <tapegrad/tensor/ops/recurrent.h>
 
 #include <algorithm>
@@ -44,11 +45,6 @@ template <class T>
 T* mutable_data_or_null(Tensor& x) {
   return x.defined() ? x.mutable_data<T>() : nullptr;
 }
-template <class T>
-const T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-
 // Calls function(first, end) for parts of the batch. The parts are independent: each one runs
 // through all steps by itself. Products of 16 rows and more sum in one order, however many rows
 // there are, so a part has at least 16.
@@ -125,8 +121,8 @@ class Steps {
         initial_h_(state_or_zeros(in.h, f, in.x.dtype())),
         initial_c_(f.lstm() ? state_or_zeros(in.c, f, in.x.dtype()) : Tensor()),
         initial_h_data_(initial_h_.template data<T>()),
-        initial_c_data_(data_or_null<T>(initial_c_)),
-        mask_(data_or_null<bool>(in.mask)) {}
+        initial_c_data_(detail::data_or_null<T>(initial_c_)),
+        mask_(detail::data_or_null<bool>(in.mask)) {}
 
   Step<Data> operator[](std::int64_t taken) const {
     const std::int64_t t = f_.index(taken);
@@ -277,8 +273,8 @@ class SequenceBackward {
                    const Tensor& dstates)
       : in_(in),
         f_(kind, in),
-        steps_(f_, in, result.states.data<T>(), data_or_null<T>(result.gates),
-               data_or_null<T>(result.inner)),
+        steps_(f_, in, result.states.data<T>(), detail::data_or_null<T>(result.gates),
+               detail::data_or_null<T>(result.inner)),
         width_(f_.gates + (f_.gru() ? f_.hidden : 0)),
         shared_(f_.gru() ? 2 * f_.hidden : f_.gates),
         dgates_(Tensor::uninitialized(Shape{f_.steps, f_.batch, width_}, in.x.dtype())),

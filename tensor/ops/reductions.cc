@@ -1,10 +1,10 @@
 // Many numbers to one: sums and what is made of them, products, any, all, cumsum. Read next:
 // tensor/ops/minmax.cc.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -190,24 +190,26 @@ Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool u
   });
 }
 
-// Through xtensor, which walks over any strides, so that nothing is moved first.
+// Through xtensor. Since the number of dimensions and their order are known at compile time, it
+// reduces in plain loops.
 Tensor prod_over(const Tensor& x, DimSet dims, const Shape& shape) {
   const Tensor in = is_floating_point(x.dtype()) ? x : x.to(int64);
   if (x.numel() == 0) return ones(shape, in.dtype());
   if (x.dim() == 0) return in.clone();
-  std::vector<std::size_t> axes;
-  for (std::size_t i = 0; i < x.sizes().size(); ++i) {
-    if (contains(dims, i)) axes.push_back(i);
-  }
-  Tensor out = Tensor::uninitialized(reduced_shape(x, dims, false), in.dtype());
+  const ReduceShape bands(in, dims);
+  const std::size_t outer = unsigned_size(bands.outer);
+  const std::size_t reduced = unsigned_size(bands.reduced);
+  const std::size_t inner = unsigned_size(bands.inner);
+  Tensor out = Tensor::uninitialized(shape, in.dtype());
   visit(in.dtype(), [&](auto zero) {
     using T = decltype(zero);
     // Unsigned, so that integers wrap around as PyTorch's do.
     using Factor = std::conditional_t<std::is_floating_point_v<T>, T, std::uint64_t>;
-    auto y = mutable_xtensor_view<T>(out);
-    xt::noalias(y) = xt::cast<T>(xt::prod<Factor>(xtensor_view<T>(in), axes));
+    const auto from = detail::xtensor_of(bands.x.data<T>(), std::array{outer, reduced, inner});
+    auto to = detail::xtensor_of(out.mutable_data<T>(), std::array{outer, inner});
+    xt::noalias(to) = xt::cast<T>(xt::prod<Factor>(from, {1}, xt::evaluation_strategy::immediate));
   });
-  return reshape(out, shape);
+  return out;
 }
 
 Tensor any_over(const Tensor& x, DimSet dims, const Shape& shape) {
@@ -250,7 +252,12 @@ Tensor std(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
   return var_over("std", x, dims, unbiased, keepdim, true);
 }
 
-Tensor prod(const Tensor& x) { return prod_over(x, kAll, {}); }
+Tensor prod(const Tensor& x) {
+  if (x.dim() == 0) return prod_over(x, kAll, {});
+  Tensor out = x;  // one dimension after another, from the last one: this order gives the rounding
+  while (out.dim() > 0) out = prod(out, -1);
+  return out;
+}
 Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
   return over_one(prod_over, "prod", x, dim, keepdim);
 }

@@ -1,4 +1,4 @@
-// Every optimiser with the options that tell its rules apart, and a table that is trained twice,
+// Every optimizer with the options that tell its rules apart, and a table that is trained twice,
 // with row-sparse gradients and with dense ones.
 #pragma once
 

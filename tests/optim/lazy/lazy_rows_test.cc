@@ -1,5 +1,5 @@
 // Rows without a gradient wait for their steps, and arrive where a dense gradient would have led
-// them: for every optimiser, with and without momentum, decay, and a schedule, whoever reads them,
+// them: for every optimizer, with and without momentum, decay, and a schedule, whoever reads them,
 // whatever else is asked of them.
 #include <cmath>
 #include <sstream>
@@ -15,7 +15,7 @@
 
 using namespace tapegrad;
 
-// In double precision the two agree to the last bits. In single precision a dense optimiser rounds
+// In double precision the two agree to the last bits. In single precision a dense optimizer rounds
 // every row at every step, and after 1,000 steps is one or two millionths of the largest number off
 // from what double precision makes of the same gradients: they differ by no more than that.
 TEST_CASE("after 1,000 steps all rows are where dense gradients lead") {
@@ -51,7 +51,7 @@ TEST_CASE("after 1,000 steps all rows are where dense gradients lead") {
 }
 
 // One-cycle schedules turn the momentum too.
-TEST_CASE("waiting rows honour a momentum that changes") {
+TEST_CASE("waiting rows honor a momentum that changes") {
   for (const Kind& one :
        {kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}),
         kind<optim::SGD>("SGD", optim::SGDOptions{.lr = 0.01, .momentum = 0.9})}) {
@@ -312,7 +312,7 @@ TEST_CASE("Keras' constraints have Keras' epsilon") {
   CHECK(equal(constrained({Kind_::non_negative}), tensor({{3.0, 4.0}, {0.3, 0.0}}, float64)));
 }
 
-TEST_CASE("two optimisers on one table do not lose steps") {
+TEST_CASE("two optimizers on one table do not lose steps") {
   Twins twins(kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}), 60, 4);
   optim::SGD waiting_sgd({twins.waiting}, {.lr = 0.1, .momentum = 0.9});
   optim::SGD dense_sgd({twins.dense}, {.lr = 0.1, .momentum = 0.9});
@@ -329,7 +329,7 @@ TEST_CASE("two optimisers on one table do not lose steps") {
   CHECK(twins.difference() <= 1e-10);
 }
 
-TEST_CASE("an optimiser that goes leaves a table up to date") {
+TEST_CASE("an optimizer that goes leaves a table up to date") {
   Twins twins(kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}), 60, 4);
   for (int step = 0; step < 50; ++step) twins.step();
   twins.waiting_optimizer.reset();

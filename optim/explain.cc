@@ -82,7 +82,7 @@ class Explanation {
     state_.flush_rows(std::span(&row_, 1));
     const Row g = gradient_of(state_.leaf, row_, table_.width());
     Row p = row_of(state_.leaf.stored(), row_, table_.width());
-    if (!g.empty() || state_.other_rows != Optimizer::State::OtherRows::rest) {
+    if (!g.empty() || state_.other_rows != Optimizer::State::OtherRows::stay) {
       undo_constraint(p, operation);
       explain_elements(p, g);
     }

@@ -122,10 +122,10 @@ void Optimizer::take_step(State& state, std::size_t group) {
   state.other_rows = OtherRows::move;
   if (state.leaf.grad.is_row_sparse()) {
     if (policy.sparse() && honors_sparse()) {
-      state.other_rows = OtherRows::rest;
+      state.other_rows = OtherRows::stay;
     } else if (!moves_rows_without_gradient(group)) {
       const bool constrained = policy.constraint().kind != RowConstraint::Kind::none;
-      state.other_rows = constrained ? OtherRows::constrain : OtherRows::rest;
+      state.other_rows = constrained ? OtherRows::constrain : OtherRows::stay;
     }
   }
   if (state.step == 0) {
@@ -186,8 +186,8 @@ void Optimizer::plain_update(State& state, std::size_t group) {
   for (std::size_t i = 0; i < x.moments.size(); ++i) {
     write_movable(leaf, state.moments[i], x.moments[i], ids);
   }
-  const bool others_rest = state.other_rows == State::OtherRows::rest;
-  constrain_rows(leaf, others_rest ? ids : Tensor());
+  const bool others_stay = state.other_rows == State::OtherRows::stay;
+  constrain_rows(leaf, others_stay ? ids : Tensor());
 }
 
 void Optimizer::zero_grad() const {

@@ -221,8 +221,8 @@ class Optimizer::State final : public RowState {
   // step did to rows without a gradient.
   enum class OtherRows {
     move,       // they took the step too
-    constrain,  // the constraint acted on them, nothing else
-    rest        // nothing
+    constrain,  // only the constraint acted on them
+    stay        // nothing changed them
   };
   OtherRows other_rows = OtherRows::move;
   std::vector<double> initial;        // what the moments of a new row start with

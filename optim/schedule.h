@@ -1,5 +1,5 @@
 // Schedules: learning rates that change from step to step, or from epoch to epoch. Read next:
-// optim/clip.h.
+// optim/schedule.cc.
 //
 //   optim::SGD sgd(model.parameters(), {.lr = 0.1});
 //   optim::CosineAnnealingLR schedule(sgd, {.T_max = 20});

@@ -58,7 +58,7 @@ void AdamSteps::append(const Step& step) {
 
 kernel::AdamJumpArguments AdamSteps::rest(std::size_t from) const {
   const Logs& before = sums_[from].before;
-  // Factors that leave nothing are 0: processors are slow with the tiniest numbers.
+  // Factors that leave nothing are 0: arithmetic with denormal numbers is slow.
   const auto factor = [](double log) { return log == 0 ? 1 : log < -60 ? 0 : std::exp(log); };
   return {.shrink = factor(logs_.shrink - before.shrink),
           .m_factor = factor(logs_.m - before.m),

@@ -51,11 +51,8 @@ class LinearSteps {
       map = after(levels_[level][from >> level], map);
       from += std::size_t{1} << level;
     }
-    // What is left of a momentum after so long: processors are slow with the tiniest numbers.
-    const auto flush = [](double& x) { x = std::abs(x) < 1e-26 ? 0 : x; };
-    flush(map.pb);
-    flush(map.bp);
-    flush(map.bb);
+    // What is left of a momentum after so long becomes 0: arithmetic with denormal numbers is slow.
+    for (double* x : {&map.pb, &map.bp, &map.bb}) *x = std::abs(*x) < 1e-26 ? 0 : *x;
     return map;
   }
 

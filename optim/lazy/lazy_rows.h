@@ -7,9 +7,8 @@
 // Invariants of lazy rows (each has a test of its number in tests/optim/lazy/lazy_rows_test.cc):
 //   1. A row has taken the first `taken[row]` of the recorded steps, and its moments have too.
 //   2. Whoever reads a row finds that it has taken all.
-//   3. Pending steps lead where steps with a gradient of zeros lead: to the same bits if they are
-//   at
-//      most kReplayedSteps, within rounding if they are more.
+//   3. Pending steps lead where steps with a gradient of zeros lead, within rounding, and to the
+//      same bits if they are at most kReplayedSteps.
 //   4. A step is recorded with its own rate and momentum; changes of them count from the next on.
 //   5. What is frozen stays as it is, to the bit. Freezing, unfreezing, padding and constraints
 //      count from the next step on, since a change of the policy flushes.
@@ -70,9 +69,9 @@ concept UpdateRule = std::is_trivially_copyable_v<Rule> &&
   rule.apply(x, g, n);
   // Takes the step apart, for an element p and its moments as they were after it.
   { rule.explain(0.0, moments, 0.0) } -> std::same_as<ElementUpdate>;
-  // Many steps without a gradient at once. All rows have taken the steps before `rule`, say; then
-  // append() is told each that is recorded, and apply() takes those after the first `n` of them.
-  // It returns false where they are to be taken one by one.
+  // Many steps without a gradient at once. It is made when all rows have taken the steps up to a
+  // number, and told every step that is recorded from then on. apply(from, recorded, x, n) takes
+  // all but the first `from` of them, or returns false where they are to be taken one by one.
   requires std::constructible_from<typename Rule::ClosedForm, double, const Rule&>;
   steps.append(rule);
   { std::as_const(steps).apply(n, recorded, x, n) } -> std::same_as<bool>;
@@ -219,8 +218,8 @@ class LazyRows final : public FusedSteps {
     Leaf& leaf = state_.leaf;
     const RowSparse& gradient = leaf.grad.rows();
     const auto ids = gradient.ids.span<std::int64_t>();
-    const bool others_rest = state_.other_rows == Optimizer::State::OtherRows::rest;
-    if (others_rest) {
+    const bool others_stay = state_.other_rows == Optimizer::State::OtherRows::stay;
+    if (others_stay) {
       leaf.flush();
       pending_.reset();
     } else {
@@ -234,7 +233,7 @@ class LazyRows final : public FusedSteps {
     const auto elements = stored_elements<T>();
     const TrainableRanges table(leaf);
     const std::int64_t width = table.width();
-    if (!others_rest) {
+    if (!others_stay) {
       pending_->record(rule, state_.other_rows == Optimizer::State::OtherRows::move);
       leaf.row_policy().set_pending_rows(state_, true);
     }
@@ -242,10 +241,10 @@ class LazyRows final : public FusedSteps {
     if constexpr (HasRowKernel<Rule, T>) {
       const RowPolicy& policy = leaf.row_policy();
       const bool whole_rows = !policy.has_held_rows() && policy.frozen_columns().empty();
-      if (others_rest && whole_rows && rule.apply_to_rows(elements, ids, g, width)) return;
+      if (others_stay && whole_rows && rule.apply_to_rows(elements, ids, g, width)) return;
     }
     for (std::size_t i = 0; i < ids.size(); ++i, g += width) {
-      if (!others_rest) {
+      if (!others_stay) {
         pending_->taken_by(ids[i]) = static_cast<std::uint32_t>(pending_->steps.size());
       } else if (i + kRowsAhead < ids.size()) {
         prefetch_row(elements, ids[i + kRowsAhead], width);

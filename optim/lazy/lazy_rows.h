@@ -259,7 +259,7 @@ void step_densely(Optimizer::State& state, const Rule& rule) {
   state.waiting.reset();
   const TrainableRanges table(leaf);
   table.in_table([&](std::int64_t begin, std::int64_t count) {
-    parallel_for(count, kNumbersToShare, 64, [&](std::int64_t first, std::int64_t last) {
+    parallel_for(count, kElementsPerPart, 64, [&](std::int64_t first, std::int64_t last) {
       rule.apply(numbers.from(begin + first), g + begin + first,
                  static_cast<std::size_t>(last - first));
     });

@@ -328,7 +328,7 @@ Batch<T> softplus(Batch<T> x) {
   return xsimd::select(x > threshold, x, math::log1p_in_range(math::exp(x)));
 }
 
-// Trigonometry -----------------------------------------------------------------------------
+// Trigonometry -----------------------------------------------------------------------------------
 
 enum class Trigonometric { kSin, kCos, kTan };
 

@@ -235,8 +235,7 @@ void exponential(Generator& generator, std::span<T> y, double rate) {
   fill_exponential(generator, y, rate);
 }
 
-// Multinomial
-// --------------------------------------------------------------------------------------
+// Multinomial ------------------------------------------------------------------------------------
 namespace {
 
 template <class T>

@@ -75,7 +75,7 @@ TEST_CASE("an index out of range is named before anything happens") {
   CHECK(message_of<ShapeError>([&] { embedding(table[0], ids); }) ==
         "embedding: weight has shape (2), needed (rows, width)");
   CHECK(message_of<ShapeError>([&] { index_select(table, 0, ids); }) ==
-        "index_select: index has shape (3, 4), needed one dimension; gather takes more");
+        "index_select: index has shape (3, 4), needed one dimension; use gather for more");
   CHECK(
       message_of<ShapeError>([&] {
         index_add(table, 0, tensor({0, 1}), zeros({3, 2}));
@@ -138,7 +138,7 @@ TEST_CASE("gather, scatter and scatter_add along every dimension") {
   CHECK(message_of<ShapeError>([&] {
           scatter(zeros({3}), 0, tensor({0, 1, 2}), ones({2}));
         }) ==
-        "scatter: index of shape (3) does not fit into source of shape (2), needed no size larger");
+        "scatter: index of shape (3) does not fit into source of shape (2), needed no larger size");
   CHECK(message_of<DTypeError>([&] { scatter(zeros({3}), 0, tensor({0}), tensor({1})); }) ==
         "scatter: source is int64, needed float32; convert with to(float32)");
 }

@@ -173,11 +173,11 @@ TEST_CASE("reducing nothing") {
   CHECK(cumsum(rows, 0).shape() == Shape{0, 3});
   CHECK(max(rows, 1).values.shape() == Shape{0});
   CHECK(message_of<ValueError>([&] { max(none); }) ==
-        "max: tensor of shape (0) has no elements to choose from");
+        "max: tensor of shape (0) has no elements, needed at least one");
   CHECK(message_of<ValueError>([&] { argmin(rows); }) ==
-        "argmin: tensor of shape (0, 3) has no elements to choose from");
+        "argmin: tensor of shape (0, 3) has no elements, needed at least one");
   CHECK(message_of<IndexError>([&] { min(rows, 0); }) ==
-        "min: dimension 0 of shape (0, 3) has no elements to choose from");
+        "min: dimension 0 of shape (0, 3) has no elements, needed at least one");
   CHECK_THROWS_AS(argmax(zeros({0, 0}), 1), IndexError);
 }
 
@@ -254,6 +254,6 @@ TEST_CASE("sum_to undoes broadcasting") {
   CHECK(matches(sum_to(zeros({0, 3}), {1, 3}), zeros({1, 3})));
   CHECK(matches(sum_to(ones({1, 3}), {3}), ones({3})));
   CHECK(message_of<ShapeError>([&] { sum_to(plain, {4}); }) ==
-        "sum_to: shape (4) does not broadcast to (4, 3, 5), so there is no sum down to it");
+        "sum_to: shape (4) does not broadcast to (4, 3, 5), so x cannot be summed to it");
   CHECK_THROWS_AS(sum_to(ones({3}), {1, 3}), ShapeError);
 }

@@ -70,8 +70,8 @@ TEST_CASE("view finds strides exactly where there are some") {
 TEST_CASE("view and reshape say what does not fit") {
   const Tensor x = scrambled({3, 4});
   CHECK(message_of<ShapeError>([&] { view(transpose(x), {12}); }) ==
-        "view: shape (4, 3) with strides (1, 4) cannot be seen as (12) without a copy; reshape "
-        "copies where it must");
+        "view: shape (4, 3) with strides (1, 4) cannot be viewed as (12) without a copy; use "
+        "reshape, which copies if needed");
   CHECK(message_of<ShapeError>([&] { reshape(x, {5}); }) ==
         "reshape: shape (3, 4) with 12 elements does not fit (5): the number of elements must stay "
         "the same");
@@ -92,8 +92,8 @@ TEST_CASE("view and reshape say what does not fit") {
   CHECK(message_of<ShapeError>([&] {
           reshape(zeros({0, 3}), {0, -1});
         }) ==
-        "reshape: shape (0, 3) with 0 elements does not fit (0, -1): with a size 0 beside it, -1 "
-        "could be anything");
+        "reshape: shape (0, 3) with 0 elements does not fit (0, -1): -1 is ambiguous "
+        "if another size is 0");
   const std::int64_t huge = std::int64_t{1} << 40;
   CHECK(message_of<ShapeError>([&] {
           reshape(x, {huge, huge});
@@ -239,7 +239,7 @@ TEST_CASE("cat and stack") {
         }) == "cat: tensor 1 has shape (2, 4), which differs from (2, 3) in more than dimension 0");
   CHECK_THROWS_AS(cat({a, zeros({3})}), ShapeError);
   CHECK(message_of<ShapeError>([&] { cat({full({}, 1.0)}); }) ==
-        "cat: got a 0-d tensor; stack joins those");
+        "cat: got a 0-d tensor; use stack to join 0-d tensors");
   CHECK(message_of<ValueError>([&] { cat(std::vector<Tensor>{}); }) ==
         "cat: got no tensors to join");
   CHECK(message_of<ShapeError>([&] {

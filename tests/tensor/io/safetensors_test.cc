@@ -217,16 +217,16 @@ TEST_CASE("safetensors: files that are refused, before the header") {
   CHECK(files.refusal("") == "the file has 0 bytes, needed at least 8");
   CHECK(files.refusal("1234567") == "the file has 7 bytes, needed at least 8");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{100'000'001}) + "{}") ==
-        "a header of 100000001 bytes is announced, allowed are 100000000; is this a safetensors "
+        "the header has 100000001 bytes, allowed are at most 100000000; is this a safetensors "
         "file?");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{UINT64_MAX})) ==
-        "a header of 18446744073709551615 bytes is announced, allowed are 100000000; is this a "
+        "the header has 18446744073709551615 bytes, allowed are at most 100000000; is this a "
         "safetensors file?");
   CHECK(files.refusal(std::string("PK\x03\x04\0\0\x08\x08", 8))
-            .ends_with("; this is a zip file: load_npz() reads NumPy's; what torch.save wrote, "
-                       "save with safetensors.torch"));
+            .ends_with("; this is a zip file: use load_npz() for .npz files; save PyTorch's "
+                       "models with safetensors.torch"));
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{100'000'000}) + "{}") ==
-        "a header of 100000000 bytes is announced, 2 follow; was the file cut off?");
+        "the header has 100000000 bytes, but only 2 follow; was the file truncated?");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{0})) ==
         "the header does not start with {");
   CHECK(files.refusal(file_bytes(" {}", "")) == "the header does not start with {");
@@ -284,13 +284,13 @@ TEST_CASE("safetensors: headers that are refused") {
       {R"({"a":{"shape":[-1]}})",
        "tensor \"a\": shape holds a negative number, needed unsigned integers"},
       {R"({"a":{"shape":[2.0]}})",
-       "tensor \"a\": shape holds a number that is no 64-bit unsigned integer, needed unsigned "
+       "tensor \"a\": shape holds a number that is not a 64-bit unsigned integer, needed unsigned "
        "integers"},
       {R"({"a":{"shape":[1e3]}})",
-       "tensor \"a\": shape holds a number that is no 64-bit unsigned integer, needed unsigned "
+       "tensor \"a\": shape holds a number that is not a 64-bit unsigned integer, needed unsigned "
        "integers"},
       {R"({"a":{"shape":[18446744073709551616]}})",
-       "tensor \"a\": shape holds a number that is no 64-bit unsigned integer, needed unsigned "
+       "tensor \"a\": shape holds a number that is not a 64-bit unsigned integer, needed unsigned "
        "integers"},
       {R"({"a":{"shape":[[2]]}})", "tensor \"a\": shape holds a list, needed unsigned integers"},
       {"{\"a\":{\"shape\":" + std::string(100'000, '['),
@@ -321,10 +321,10 @@ TEST_CASE("safetensors: headers that are refused") {
       {one("F64", "[2305843009213693952]", "[0,8]"),
        "tensor \"a\": shape (2305843009213693952) of F64 overflows"},
       {one("F32", "[1]", "[4,8]"),
-       "tensor \"a\": data_offsets [4, 8] leave a hole, needed to begin at 0"},
+       "tensor \"a\": data_offsets [4, 8] leave a gap, needed to begin at 0"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
        R"("b":{"dtype":"F32","shape":[0],"data_offsets":[8,8]}})",
-       "tensor \"b\": data_offsets [8, 8] leave a hole, needed to begin at 4"},
+       "tensor \"b\": data_offsets [8, 8] leave a gap, needed to begin at 4"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
        R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
        "tensor \"b\": data_offsets [4, 8] leave an overlap, needed to begin at 8"},
@@ -332,12 +332,14 @@ TEST_CASE("safetensors: headers that are refused") {
        R"("b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})",
        "tensor \"b\": data_offsets [4, 4] leave an overlap, needed to begin at 8"},
       {one("F32", "[1]", "[0,4]"),
-       "the tensors take 4 bytes, the file has 8 behind the header; was it cut off or added to?"},
+       "the tensors take 4 bytes, the file has 8 after the header; was it truncated or appended "
+       "to?"},
       {one("F32", "[1099511627776]", "[0,4398046511104]"),
-       "the tensors take 4398046511104 bytes, the file has 8 behind the header; was it cut off or "
-       "added to?"},
+       "the tensors take 4398046511104 bytes, the file has 8 after the header; was it truncated or "
+       "appended to?"},
       {"{}",
-       "the tensors take 0 bytes, the file has 8 behind the header; was it cut off or added to?"},
+       "the tensors take 0 bytes, the file has 8 after the header; was it truncated or appended "
+       "to?"},
       {one("BOOL", "[2,4]", "[0,8]"), "tensor \"a\": element 5 is 2, needed 0 or 1 for BOOL"},
   };
   const std::string data("\0\0\1\0\0\2\3\0", 8);
@@ -381,10 +383,11 @@ TEST_CASE("safetensors: what cannot be saved leaves the old file") {
     });
   };
   CHECK(text("__metadata__", {}) ==
-        "save: a tensor cannot be called __metadata__, the format keeps that name");
+        "save: a tensor cannot be named __metadata__, the format reserves that name");
   CHECK(text("caf\xE9", {}) == "save: \"caf\xEF\xBF\xBD\" is not UTF-8");
   CHECK(text("b", {{"k", "\xFF"}}) == "save: \"\xEF\xBF\xBD\" is not UTF-8");
-  CHECK(text("b", {{"k", std::string(100'000'000, ' ')}}).starts_with("save: a header of 1000000"));
+  CHECK(text("b", {{"k", std::string(100'000'000, ' ')}})
+            .starts_with("save: the header has 1000000"));
   const std::string below = path + "/below";
   CHECK(error_text<tg::IoError>([&] { tg::save(below, {}); }) ==
         "save: cannot write " + below + ": Not a directory");

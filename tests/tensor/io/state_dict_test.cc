@@ -29,7 +29,7 @@ TEST_CASE("StateDict: order, lookup") {
 TEST_CASE("StateDict: refusals") {
   tg::StateDict state{{"w", tg::tensor({1.0})}};
   CHECK(error_text<tg::ValueError>([&] { state.insert("w", tg::tensor({2.0})); }) ==
-        "StateDict: name \"w\" is taken");
+        "StateDict: name \"w\" is taken already");
   CHECK(error_text<tg::ValueError>([&] { state.insert("v", tg::Tensor()); }) ==
         "StateDict: tensor \"v\" is undefined");
   CHECK(state.size() == 1);

@@ -132,8 +132,8 @@ TEST_CASE("gather, scatter and scatter_add along every dimension") {
   CHECK(message_of<ShapeError>([&] {
           gather(plain, 0, zeros({3, 5, 2}, int64));
         }) ==
-        "gather: index of shape (3, 5, 2) does not fit into x of shape (3, 4, 2), needed no size "
-        "larger but that of dimension 0");
+        "gather: index of shape (3, 5, 2) does not fit into x of shape (3, 4, 2), needed no "
+        "larger size except in dimension 0");
   CHECK_THROWS_AS(gather(plain, 0, zeros({3}, int64)), ShapeError);
   CHECK(message_of<ShapeError>([&] {
           scatter(zeros({3}), 0, tensor({0, 1, 2}), ones({2}));

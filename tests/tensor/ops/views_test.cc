@@ -84,7 +84,7 @@ TEST_CASE("view and reshape say what does not fit") {
         reshape(x, {5, -1});
       }) ==
       "reshape: shape (3, 4) with 12 elements does not fit (5, -1): the other sizes do not divide "
-      "it");
+      "the number of elements");
   CHECK(message_of<ShapeError>([&] {
           reshape(x, {-3, 4});
         }) ==
@@ -180,8 +180,8 @@ TEST_CASE("permute and transpose") {
   CHECK(message_of<IndexError>([&] { transpose(x, 0, 3); }) ==
         "transpose: dimension 3 out of range, needed one in [-3, 2]");
   CHECK(message_of<ShapeError>([&] { transpose(scrambled({3})); }) ==
-        "transpose: got shape (3), needed at least 2 dimensions; unsqueeze(x, 0) makes a row of a "
-        "vector");
+        "transpose: got shape (3), needed at least 2 dimensions; unsqueeze(x, 0) turns a vector "
+        "into a row");
 }
 
 TEST_CASE("expand and broadcast_to") {

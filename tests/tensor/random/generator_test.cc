@@ -167,7 +167,7 @@ TEST_CASE("generator: the state is PyTorch's") {
 
 TEST_CASE("generator: a state that is none is refused and nothing changes") {
   const char* const text =
-      "set_state: these bytes are not the state of a generator; state() gives one";
+      "set_state: these bytes are not the state of a generator; pass one that state() returned";
   Generator generator(0);
   generator.random();
   const auto refuse = [&](auto&& spoil) {

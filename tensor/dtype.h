@@ -28,7 +28,7 @@ constexpr std::size_t item_size(DType dtype) {
 const char* name(DType dtype);
 std::ostream& operator<<(std::ostream& out, DType dtype);
 
-// The smallest type that holds both.
+// The element type of an operation on elements of types a and b.
 constexpr DType promote(DType a, DType b) { return a < b ? b : a; }
 
 // DType of a C++ type: bool, std::int64_t, float, double.

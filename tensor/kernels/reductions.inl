@@ -5,7 +5,7 @@
 constexpr std::size_t kBlock = 1024;
 
 // Sums the terms i ... i + n - 1, lane by lane. term(s, i) adds a vector of terms to s; term(s, i,
-// count) adds a partial vector, whose other lanes must be 0.
+// count) adds a partial vector, whose other lanes must add 0.
 template <class T, class Term>
 TAPEGRAD_FLATTEN Batch<T> sum_block(std::size_t i, std::size_t n, const Term& term) {
   constexpr std::size_t k = kLanes<T>;

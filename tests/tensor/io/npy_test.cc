@@ -1,5 +1,5 @@
-// NumPy's files: what comes back, the bytes that are written, what NumPy makes of them, and every
-// file that is refused.
+// NumPy's files: saving and loading, the bytes that are written, exchange with NumPy, and every
+// kind of file that is rejected.
 #include "catch.h"
 
 #include <cmath>
@@ -52,7 +52,7 @@ std::string array_bytes(const std::string& header, const std::string& data) {
   return "\x93NUMPY\x01\0"s + little_endian(header.size(), 2) + header + data;
 }
 
-// An array of type `descr`, and its data.
+// The bytes of an array of type `descr` with these data.
 std::string array_of(const std::string& descr, const std::string& shape, const std::string& data,
                      const std::string& order = "False") {
   return array_bytes(
@@ -66,21 +66,21 @@ class Files {
     write(path("x.npy"), bytes);
     return tg::load_npy(path("x.npy"));
   }
-  // What is said behind the name of the file.
+  // The error text after the name of the file.
   std::string npy_refusal(const std::string& bytes) const {
     write(path("x.npy"), bytes);
-    return behind("load_npy: " + path("x.npy") + ": ",
-                  error_text<tg::FormatError>([&] { tg::load_npy(path("x.npy")); }));
+    return text_after("load_npy: " + path("x.npy") + ": ",
+                      error_text<tg::FormatError>([&] { tg::load_npy(path("x.npy")); }));
   }
   std::string npz_refusal(const std::string& bytes) const {
     write(path("x.npz"), bytes);
-    return behind("load_npz: " + path("x.npz") + ": ",
-                  error_text<tg::FormatError>([&] { tg::load_npz(path("x.npz")); }));
+    return text_after("load_npz: " + path("x.npz") + ": ",
+                      error_text<tg::FormatError>([&] { tg::load_npz(path("x.npz")); }));
   }
   std::string path(const std::string& name) const { return folder_.file(name); }
 
  private:
-  static std::string behind(const std::string& start, const std::string& text) {
+  static std::string text_after(const std::string& start, const std::string& text) {
     if (!text.starts_with(start)) return "no FormatError with the file's name, but " + text;
     return text.substr(start.size());
   }
@@ -102,7 +102,7 @@ tg::StateDict some_state() {
           {"", tg::tensor({1})}};
 }
 
-// An archive in one piece.
+// The bytes of an archive.
 std::string joined(const std::vector<tg::detail::Bytes>& pieces) {
   std::string bytes;
   for (const tg::detail::Bytes piece : pieces) {
@@ -125,7 +125,7 @@ void replace(std::string& text, std::size_t at, const std::string& with) {
 
 }  // namespace
 
-TEST_CASE("npy and npz: what is saved comes back") {
+TEST_CASE("npy and npz: a round trip keeps tensors") {
   const TemporaryFolder folder;
   const tg::StateDict state = some_state();
   for (const auto& [name, tensor] : state) {
@@ -151,7 +151,7 @@ TEST_CASE("npy and npz: what is saved comes back") {
   CHECK(folder.files() == 2);
 }
 
-TEST_CASE("npy: the bytes that NumPy writes") {
+TEST_CASE("npy: writes the same bytes as NumPy") {
   const TemporaryFolder folder;
   const std::string path = folder.file("x.npy");
   const auto header = [](std::string text) {
@@ -170,9 +170,9 @@ TEST_CASE("npy: the bytes that NumPy writes") {
         header("{'descr': '|b1', 'fortran_order': False, 'shape': (), }") + "\x01");
 }
 
-TEST_CASE("npy: other orders, other types") {
+TEST_CASE("npy: byte orders, Fortran order and other types") {
   const Files files;
-  // The first dimension runs fastest.
+  // Fortran order: the first dimension has stride 1.
   const std::string six = bytes_of(std::vector<float>{1, 2, 3, 4, 5, 6});
   CHECK(identical(files.load_npy(array_of("<f4", "(2, 3)", six, "True")),
                   tg::tensor({{1.0, 3.0, 5.0}, {2.0, 4.0, 6.0}})));
@@ -195,14 +195,14 @@ TEST_CASE("npy: other orders, other types") {
   CHECK(identical(files.load_npy(array_of("|i1", "(2,)", "\x80\x7f"s)), tg::tensor({-128, 127})));
   CHECK(identical(files.load_npy(array_of("<u4", "(1,)", "\xff\xff\xff\xff")),
                   tg::tensor({std::int64_t{4294967295}})));
-  // Spaces, quotes and the order of keys are the writer's.
+  // Writers may choose spaces, quotes and the order of keys.
   CHECK(identical(files.load_npy(array_bytes("{\"shape\":(2L,),\"fortran_order\":False,"
                                              "\"descr\":\"<i4\"}",
                                              "\x01\0\0\0\x02\0\0\0"s)),
                   tg::tensor({1, 2})));
 }
 
-TEST_CASE("npy: files that are refused") {
+TEST_CASE("npy: rejected files") {
   const Files files;
   const auto header = [&](const std::string& text) {
     return files.npy_refusal(array_bytes(text, ""));
@@ -267,7 +267,7 @@ TEST_CASE("npy: files that are refused") {
         "load_npz: cannot read /: it is a folder");
 }
 
-TEST_CASE("npz: archives that are refused") {
+TEST_CASE("npz: rejected archives") {
   const Files files;
   const std::string array = array_of("|u1", "(3,)", "abc");
   const std::string good = archive_of({{"a.npy", array}, {"b.npy", array}});
@@ -325,7 +325,7 @@ TEST_CASE("npz: archives that are refused") {
   CHECK(files.npz_refusal(archive_of({{"a.npy", "x"}})) ==
         "member \"a.npy\": it does not begin like a NumPy array; is it an .npy file?");
 
-  // A member in another one: a small file that asks for much.
+  // One member inside another: a small file that claims much memory.
   const std::string inner = archive_of({{"b.npy", array}});
   std::string nested =
       archive_of({{"a.npy", inner.substr(0, inner.find("PK\x01\x02"))}, {"b.npy", array}});
@@ -342,7 +342,7 @@ TEST_CASE("npz: archives that are refused") {
   CHECK_FALSE(std::filesystem::exists(files.path("y.npz")));
 }
 
-TEST_CASE("npz: numbers of 64 bits, wherever the old ones do not suffice") {
+TEST_CASE("npz: 64-bit fields where 32 bits are too few") {
   const Files files;
   const std::string array = array_of("|u1", "(3,)", "abc");
   const std::string path = files.path("x.npz");
@@ -367,7 +367,7 @@ TEST_CASE("npz: numbers of 64 bits, wherever the old ones do not suffice") {
   CHECK(files.npz_refusal(bytes) == "the ZIP64 end record is missing");
 }
 
-TEST_CASE("npz: more members than 16 bits count") {
+TEST_CASE("npz: more members than a 16-bit count allows") {
   const TemporaryFolder folder;
   const std::string path = folder.file("x.npz");
   tg::StateDict many;
@@ -383,7 +383,7 @@ TEST_CASE("npz: CRC-32") {
   CHECK(tg::detail::crc32(std::as_bytes(std::span(digits.data(), digits.size()))) == 0xCBF43926);
 }
 
-TEST_CASE("npy and npz: files cut off anywhere, and damaged ones") {
+TEST_CASE("npy and npz: truncated and damaged files") {
   const TemporaryFolder folder;
   const std::string path = folder.file("x");
   tg::save_npy(path, tg::tensor({{1.5, 2.5}, {3.5, 4.5}}));
@@ -450,7 +450,7 @@ TEST_CASE("npy and npz: files cut off anywhere, and damaged ones") {
   CHECK(refused > 10'000);
 }
 
-TEST_CASE("npy and npz: what NumPy reads and writes") {
+TEST_CASE("npy and npz: exchange with NumPy") {
   if (!tg::test::python_has("numpy")) return;
   const TemporaryFolder folder;
 

@@ -1,4 +1,5 @@
-// Files of tensors: what comes back, the bytes that are written, and every file that is refused.
+// Safetensors files: saving and loading, the bytes that are written, and every kind of file that is
+// rejected.
 #include "catch.h"
 
 #include <fcntl.h>
@@ -37,7 +38,7 @@ std::string bytes_of(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
-// A file with this header, padded, and these data.
+// The bytes of a file with this header, padded, and these data.
 std::string file_bytes(std::string header, const std::string& data) {
   header.resize((header.size() + 7) / 8 * 8, ' ');
   return bytes_of(std::vector<std::uint64_t>{header.size()}) + header + data;
@@ -55,7 +56,7 @@ class Files {
     write(bytes);
     return tg::load(path());
   }
-  // What load says, behind the name of the file.
+  // The error text of load after the name of the file.
   std::string refusal(const std::string& bytes) const {
     write(bytes);
     const std::string text = error_text<tg::FormatError>([&] { tg::load(path()); });
@@ -73,7 +74,7 @@ class Files {
 
 }  // namespace
 
-TEST_CASE("safetensors: what is saved comes back") {
+TEST_CASE("safetensors: a round trip keeps tensors") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model.safetensors");
   const double nan = std::numeric_limits<double>::quiet_NaN();
@@ -106,7 +107,7 @@ TEST_CASE("safetensors: what is saved comes back") {
   }
   CHECK_FALSE(loaded.state.at("matrix").shares_memory_with(matrix));
 
-  // The same contents give the same bytes, whatever the order.
+  // Equal contents give equal bytes in any order.
   const std::string bytes = tg::read_file(path);
   tg::save(path, loaded.state, loaded.metadata);
   CHECK(tg::read_file(path) == bytes);
@@ -128,7 +129,7 @@ TEST_CASE("safetensors: no tensors, and many") {
   CHECK(loaded.at("layer.4999").item<int>({0}) == 4999);
 }
 
-TEST_CASE("safetensors: the bytes that the format's own library writes") {
+TEST_CASE("safetensors: writes the same bytes as the format's own library") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model.safetensors");
   tg::save(path, {{"attn0", tg::tensor({{{{0.0, 1.0, 2.0}, {3.0, 4.0, 5.0}}}})}});
@@ -156,7 +157,7 @@ TEST_CASE("safetensors: the bytes that the format's own library writes") {
                        bytes_of(std::vector<float>{2, 1}) + "\x01"));
 }
 
-TEST_CASE("safetensors: the order of the header is kept, that of the data does not matter") {
+TEST_CASE("safetensors: keeps the order of the header, accepts any order of the data") {
   const Files files;
   const tg::StateDict state =
       files.load(file_bytes("{ \"z\" : {\"data_offsets\":[8,16],\"shape\":[1],\"dtype\":\"I64\"},\n"
@@ -203,7 +204,7 @@ TEST_CASE("safetensors: narrow types are widened") {
   CHECK(same(load("U32", std::vector<std::uint32_t>{UINT32_MAX}), {UINT32_MAX}));
 
   using Bits = std::vector<std::uint16_t>;
-  // 1, -2, the largest, the smallest normal and subnormal, -0, infinities.
+  // 1, -2, the largest, the smallest normal and denormal value, -0, infinities.
   CHECK(identical(load("F16", Bits{0x3C00, 0xC000, 0x7BFF, 0x0400, 0x0001, 0x8000, 0x7C00, 0xFC00}),
                   tg::tensor({1.0, -2.0, 65504.0, 0x1p-14, 0x1p-24, -0.0, INFINITY, -INFINITY})));
   CHECK(identical(load("BF16", Bits{0x3F80, 0xC000, 0x7F80, 0x0001}),
@@ -212,7 +213,7 @@ TEST_CASE("safetensors: narrow types are widened") {
   CHECK(std::isnan(load("BF16", Bits{0xFFC0}).item<float>()));
 }
 
-TEST_CASE("safetensors: files that are refused, before the header") {
+TEST_CASE("safetensors: files rejected before the header is parsed") {
   const Files files;
   CHECK(files.refusal("") == "the file has 0 bytes, needed at least 8");
   CHECK(files.refusal("1234567") == "the file has 7 bytes, needed at least 8");
@@ -233,7 +234,7 @@ TEST_CASE("safetensors: files that are refused, before the header") {
   CHECK(files.refusal(file_bytes("[]", "")) == "the header does not start with {");
 }
 
-TEST_CASE("safetensors: headers that are refused") {
+TEST_CASE("safetensors: rejected headers") {
   const Files files;
   struct Row {
     std::string header;
@@ -310,7 +311,7 @@ TEST_CASE("safetensors: headers that are refused") {
       {one("U64", "[1]", "[0,8]"),
        "tensor \"a\": dtype \"U64\" is not supported, only BOOL, F32, F64, I64, F16, BF16, I8, "
        "I16, I32, U8, U16, U32"},
-      // ViewLayout
+      // Layout of the data
       {one("F32", "[2]", "[0,12]"),
        "tensor \"a\": shape (2) of F32 takes 8 bytes, data_offsets [0, 12] give 12"},
       {one("F32", "[0]", "[0,8]"),
@@ -350,7 +351,7 @@ TEST_CASE("safetensors: headers that are refused") {
   CHECK_NOTHROW(files.load(file_bytes(a, data)));
 }
 
-TEST_CASE("safetensors: names in error texts stay on the line and short") {
+TEST_CASE("safetensors: names in error texts are short and on one line") {
   const Files files;
   const std::string name = "x\\n\\u001b" + std::string(1'000'000, 'y');
   const std::string text = files.refusal(file_bytes("{\"" + name + "\":1}", ""));
@@ -360,7 +361,7 @@ TEST_CASE("safetensors: names in error texts stay on the line and short") {
   CHECK(text.size() < 150);
 }
 
-TEST_CASE("safetensors: what cannot be opened") {
+TEST_CASE("safetensors: files that cannot be opened") {
   const TemporaryFolder folder;
   CHECK(error_text<tg::IoError>([&] { tg::load(folder.file("none")); }) ==
         "load: cannot open " + folder.file("none") + ": No such file or directory");
@@ -372,7 +373,7 @@ TEST_CASE("safetensors: what cannot be opened") {
         "load: cannot read " + pipe + ": it is not a regular file");
 }
 
-TEST_CASE("safetensors: what cannot be saved leaves the old file") {
+TEST_CASE("safetensors: a failed save keeps the old file") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model.safetensors");
   tg::save(path, {{"a", tg::tensor({1.0})}});
@@ -395,7 +396,7 @@ TEST_CASE("safetensors: what cannot be saved leaves the old file") {
   CHECK(folder.files() == 1);
 }
 
-TEST_CASE("safetensors: 20,000 damaged files load or are refused") {
+TEST_CASE("safetensors: 20,000 damaged files load or are rejected") {
   const TemporaryFolder folder;
   const std::string path = folder.file("x.safetensors");
   std::vector<std::string> seeds = {file_bytes("{}", "")};
@@ -453,7 +454,7 @@ TEST_CASE("safetensors: 20,000 damaged files load or are refused") {
     length = header.size();
     if (below(20) == 0) length = random() >> below(32);
     if (below(20) == 0) data.resize(below(data.size() + 9));
-    // A new file each time: rewriting one makes some file systems wait for the disk.
+    // A new file each time, because on some file systems overwriting one waits for the disk.
     std::filesystem::remove(path);
     std::ofstream(path, std::ios::binary)
         << bytes_of(std::vector<std::uint64_t>{length}) << header << data;

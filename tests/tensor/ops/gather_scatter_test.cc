@@ -1,4 +1,4 @@
-// Copies by index or by mask. Read next: similarity_test.cc.
+// Copying elements by index or by mask. Read next: similarity_test.cc.
 #include "catch.h"
 #include "tensor/expect.h"
 
@@ -38,7 +38,7 @@ TEMPLATE_TEST_CASE("lookups by row in every layout", "", bool, std::int64_t, flo
   CHECK(index_select(plain, 1, full({}, 2)).shape() == Shape{5, 1});
 }
 
-TEST_CASE("an index out of range is named before anything happens") {
+TEST_CASE("an index out of range is reported before anything is written") {
   const Tensor table = scrambled({100, 2});
   Tensor ids = zeros({3, 4}, int64);
   ids.mutable_span<std::int64_t>()[7] = 10003;
@@ -143,7 +143,7 @@ TEST_CASE("gather, scatter and scatter_add along every dimension") {
         "scatter: source is int64, needed float32; convert with to(float32)");
 }
 
-TEST_CASE("take_along_dim broadcasts all but the dimension") {
+TEST_CASE("take_along_dim broadcasts all dimensions except dim") {
   const Tensor x = scrambled({3, 4});
   CHECK(
       matches(take_along_dim(x, tensor({{2, 0, 1, 2}}), 0), gather(x, 0, tensor({{2, 0, 1, 2}}))));

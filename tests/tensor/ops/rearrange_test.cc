@@ -55,7 +55,7 @@ TEMPLATE_TEST_CASE("repeat, tile, flip, roll, tril and triu in every layout", ""
   }
 }
 
-TEST_CASE("rearranging the small, the empty and the wrong") {
+TEST_CASE("rearranging 0-d and empty tensors, and errors") {
   const Tensor number = full({}, 3.0);
   const Tensor none = zeros({2, 0});
   CHECK(repeat(number, {2}).shape() == Shape{2});

@@ -201,7 +201,7 @@ class LazyRows final : public FusedSteps {
     pending_.reset();
     const TrainableRanges table(leaf);
     table.in_table([&](std::int64_t begin, std::int64_t count) {
-      parallel_for(count, kNumbersToShare, 64, [&](std::int64_t first, std::int64_t last) {
+      parallel_for(count, kElementsPerPart, 64, [&](std::int64_t first, std::int64_t last) {
         rule.apply(elements.from(begin + first), g + begin + first,
                    static_cast<std::size_t>(last - first));
       });

@@ -1,4 +1,4 @@
-// Many numbers to one: sums and what is made of them, products, any, all, cumsum. Read next:
+// Reductions: sum, mean, var, norm and others that are sums, prod, any, all, and cumsum. Read next:
 // tensor/ops/minmax.cc.
 #include <algorithm>
 #include <array>
@@ -25,7 +25,7 @@ using detail::ViewLayout;
 namespace detail {
 namespace {
 
-// The reduced dimensions behind all others, in memory, too.
+// Moves the reduced dimensions after all others, also in memory.
 Tensor moved_to_end(const Tensor& x, DimSet dims) {
   ViewLayout layout;
   for (const bool reduced : {false, true}) {
@@ -40,15 +40,15 @@ Tensor moved_to_end(const Tensor& x, DimSet dims) {
 
 ReduceShape::ReduceShape(const Tensor& from, DimSet dims) {
   bool adjacent = true;
-  bool behind = false;  // whether a kept dimension has followed a reduced one
+  bool after = false;  // whether a kept dimension has come after a reduced one
   const auto sizes = from.sizes();
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] == 1) continue;
     if (contains(dims, i)) {
-      adjacent = adjacent && !behind;
+      adjacent = adjacent && !after;
       reduced *= sizes[i];
     } else if (reduced != 1) {
-      behind = true;
+      after = true;
       inner *= sizes[i];
     } else {
       outer *= sizes[i];
@@ -61,7 +61,7 @@ ReduceShape::ReduceShape(const Tensor& from, DimSet dims) {
     outer *= inner;
     inner = 1;
   }
-  if (reduced == 1) std::swap(outer, inner);  // one long row instead of many of one number
+  if (reduced == 1) std::swap(outer, inner);  // one long row instead of many rows of one element
 }
 
 Rows::Rows(const Tensor& from, DimSet dims) {
@@ -119,7 +119,7 @@ Tensor reduce_rows(const Rows& rows, const Shape& shape, const Function& functio
 Tensor sum_of_integers(const Tensor& x, DimSet dims, const Shape& shape) {
   return reduce_rows<std::int64_t, std::int64_t>(
       Rows(x.to(int64), dims), shape, [](const std::int64_t* row, std::int64_t n) {
-        std::uint64_t total = 0;  // wraps around, as PyTorch's
+        std::uint64_t total = 0;  // wraps around on overflow, as in PyTorch
         for (std::int64_t i = 0; i < n; ++i) total += static_cast<std::uint64_t>(row[i]);
         return static_cast<std::int64_t>(total);
       });
@@ -127,16 +127,16 @@ Tensor sum_of_integers(const Tensor& x, DimSet dims, const Shape& shape) {
 
 Tensor sum_over(const Tensor& x, DimSet dims, const Shape& shape) {
   if (!is_floating_point(x.dtype())) return sum_of_integers(x, dims, shape);
-  const ReduceShape bands(x, dims);
+  const ReduceShape in(x, dims);
   Tensor out = Tensor::uninitialized(shape, x.dtype());
   visit_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const kernel::Kernels<T>& kernels = kernel::kernels<T>();
     T* y = out.mutable_data<T>();
-    const T* from = bands.x.data<T>();
-    const std::size_t reduced = unsigned_size(bands.reduced);
-    const std::size_t inner = unsigned_size(bands.inner);
-    for (std::int64_t i = 0; i < bands.outer; ++i, y += inner, from += reduced * inner) {
+    const T* from = in.x.data<T>();
+    const std::size_t reduced = unsigned_size(in.reduced);
+    const std::size_t inner = unsigned_size(in.inner);
+    for (std::int64_t i = 0; i < in.outer; ++i, y += inner, from += reduced * inner) {
       if (inner == 1) {
         *y = kernels.sum(from, reduced);
       } else {
@@ -160,13 +160,13 @@ Tensor mean_over(const Tensor& x, DimSet dims, bool keepdim) {
     using T = decltype(zero);
     const T count = static_cast<T>(count_of(x, dims));
     T* y = out.mutable_data<T>();
-    for (std::int64_t i = 0; i < out.numel(); ++i) y[i] /= count;  // 0 / 0 for no elements
+    for (std::int64_t i = 0; i < out.numel(); ++i) y[i] /= count;  // 0 / 0 if there are no elements
   });
   return out;
 }
 
-// The mean first, then the squares of the distances from it: stable where sum(x^2) - n mean^2 would
-// cancel.
+// Computes the mean first and then the sum of (x - mean)^2, because sum(x^2) - n mean^2 loses
+// precision by cancellation.
 Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool unbiased,
                 bool keepdim, bool root) {
   require_floating(operation, x.dtype());
@@ -321,7 +321,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (std::ranges::equal(sizes, shape)) return x;
   if (!broadcastable_to(shape, sizes)) {
     throw ShapeError("sum_to: shape " + to_string(shape) + " does not broadcast to " +
-                     to_string(sizes) + ", so there is no sum down to it");
+                     to_string(sizes) + ", so x cannot be summed to it");
   }
   const std::size_t added = sizes.size() - static_cast<std::size_t>(shape.dim());
   DimSet dims = 0;

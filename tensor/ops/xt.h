@@ -1,5 +1,6 @@
-// xtensor for our own sources: the one header through which they see it. What an operation's long
-// tail needs of its algorithms is included here, behind the bridge and its repair.
+// xtensor for the library's own sources, which include it only through this header. It includes the
+// bridge, with its workaround, and then those of xtensor's algorithms that rarely used operations
+// need.
 //
 // Internal. Read next: tensor/ops/reductions.cc.
 #pragma once

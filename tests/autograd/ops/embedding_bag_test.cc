@@ -228,10 +228,11 @@ TEST_CASE("what embedding and embedding_bag refuse", "[autograd]") {
   CHECK(bag(ids, tensor({0.0})) == "embedding_bag: offsets are float32 (1), needed 1-d int64");
   CHECK(bag(ids, tensor({1, 2})) == "embedding_bag: offsets begin at 1, needed 0");
   CHECK(bag(ids, tensor({0, 2, 1})) == "embedding_bag: offsets decrease at position 2: 1 after 2");
-  CHECK(bag(ids, tensor({0, 4})) == "embedding_bag: offset 4 at position 1 lies beyond the 3 ids");
+  CHECK(bag(ids, tensor({0, 4})) ==
+        "embedding_bag: offset 4 at position 1 is larger than the number of ids, 3");
   CHECK(bag(ids, tensor({0, -1})) == "embedding_bag: offsets decrease at position 1: -1 after 0");
   CHECK(bag(ids, zeros({0}, int64)) ==
-        "embedding_bag: no offsets for 3 ids; one bag of all is offsets {0}");
+        "embedding_bag: no offsets for 3 ids; use offsets {0} for one bag of all ids");
   CHECK(bag(ids, zeros({0}, int64), {.include_last_offset = true}) ==
         "embedding_bag: include_last_offset needs at least one offset, the number of ids");
   CHECK(bag(ids, tensor({0, 2}), {.include_last_offset = true}) ==

@@ -1,4 +1,5 @@
-// The walk: backward() and grad(). Read next: autograd/ops/elementwise.cc, the first rules.
+// The backward pass: backward() and grad(). Read next: autograd/ops/elementwise.cc, the first
+// rules.
 #include <tapegrad/autograd/backward.h>
 
 #include <algorithm>
@@ -7,13 +8,13 @@
 
 namespace tapegrad {
 
-Variable add(const Variable& a, const Variable& b);  // of autograd/ops.h, for create_graph
+Variable add(const Variable& a, const Variable& b);  // from autograd/ops.h, for create_graph
 Variable sum_to(const Variable& x, const Shape& shape);
 
 // The walk ----------------------------------------------------------------------------------------
 
-// The output's entry gets the first pending gradient; then, from newest to oldest, every entry that
-// has one fires, until there is none.
+// Gives the output's entry the first pending gradient. Then every entry with a pending gradient
+// fires, from the newest to the oldest, until no gradient is pending.
 void BackwardPass::run(Node& output, Variable gradient) {
   accumulate(output, std::move(gradient));
   if (!output.is_leaf()) current_ = NodePtr(&output);
@@ -44,10 +45,10 @@ void BackwardPass::fire(Entry& entry) {
   }
   entry.pending_ = Variable();
   --pending_;
-  entry.release();  // the pending gradient's reference; the walk has its own
+  entry.release();  // the pending gradient's reference; current_ holds another
 }
 
-// Adding up ---------------------------------------------------------------------------------------
+// Accumulation ------------------------------------------------------------------------------------
 
 namespace {
 
@@ -60,7 +61,7 @@ DType dtype_of_node(const Node& node) {
 }
 bool same(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
   if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {  // short: a loop is faster than memcmp
+  for (std::size_t i = 0; i < a.size(); ++i) {  // few elements: a loop is faster than memcmp
     if (a[i] != b[i]) return false;
   }
   return true;
@@ -68,15 +69,15 @@ bool same(std::span<const std::int64_t> a, std::span<const std::int64_t> b) {
 
 }  // namespace
 
-// Whether the gradient is right as it is, as most are.
+// Whether the gradient needs no conversion; most need none.
 bool BackwardPass::fits(const Node& input, const Variable& gradient) const {
-  if (gradient.node() != nullptr && !create_graph_) return false;  // would bring history along
+  if (gradient.node() != nullptr && !create_graph_) return false;  // must lose its history
   const Tensor& value = gradient.value();
   return value.dtype() == dtype_of_node(input) && same(value.sizes(), sizes_of(input));
 }
 
-// Undoes broadcasting and promotion: the gradient in the shape and type of the input, and without
-// history (that of something captured) unless gradients are recorded.
+// Undoes broadcasting and type promotion: returns the gradient in the shape and type of the input.
+// Unless gradients are recorded, it also removes the history, which comes from a captured Variable.
 Variable BackwardPass::fitted(const Node& input, Variable gradient) const {
   if (!create_graph_ && gradient.node() != nullptr) gradient = gradient.detach();
   if (fits(input, gradient)) return gradient;
@@ -102,7 +103,7 @@ void BackwardPass::set_sum(Node& input, Variable& sum, Variable first) {
   ++pending_;
 }
 
-// The sum, for whoever writes to it: nobody else holds its memory. Zeros if there is none yet.
+// The sum, to be written to: nothing else shares its memory. Zeros if there is none yet.
 Variable& BackwardPass::writable_sum(Node& input) {
   Variable& sum = sum_of(input);
   if (!sum.defined()) {
@@ -123,7 +124,7 @@ void BackwardPass::accumulate(Node& input, Variable gradient) {
     sum = add(sum, gradient);
   } else if (sum.value_.is_exclusive() && sum.value_.is_contiguous()) {
     sum.value_.add_(gradient.value());
-    sum.note_write();
+    sum.mark_current();
   } else {
     sum = Variable(add(sum.value(), gradient.value()));
   }
@@ -138,18 +139,19 @@ void BackwardPass::accumulate(Node& input, RowSparse gradient) {
   } else {
     Variable& sum = writable_sum(input);
     add_rows(sum.value_, gradient);
-    sum.note_write();
+    sum.mark_current();
   }
 }
 
 // Leaves ------------------------------------------------------------------------------------------
 
 namespace {
-constexpr std::uint64_t kMostLeaves = std::uint64_t{1} << 24;  // that have slots in one pass
+constexpr std::uint64_t kMostLeaves = std::uint64_t{1} << 24;  // with slots in one pass
 }
 
-// A leaf remembers the latest pass that listed it, and its place in that pass's list. If that is a
-// pass of another thread, which began later than this one, the list is searched.
+// A leaf's slot holds the number of the latest pass that listed it, and its position in that pass's
+// list: number * kMostLeaves + position. If a later pass of another thread has taken the slot, the
+// list is searched.
 BackwardPass::LeafGradient* BackwardPass::find(Node& leaf) {
   const std::uint64_t slot = leaf.as_leaf().slot.load(std::memory_order_relaxed);
   if (slot / kMostLeaves < number_) return nullptr;
@@ -179,7 +181,7 @@ Variable& BackwardPass::make_dense(LeafGradient& gradient) {
   return gradient.sum = Variable(std::move(sum));
 }
 
-// From here on nothing throws but std::bad_alloc.
+// Adds the sums to the leaves' grad(). Throws nothing but std::bad_alloc.
 void BackwardPass::commit() {
   for (LeafGradient& gradient : leaves_) {
     Leaf& leaf = gradient.leaf->as_leaf();
@@ -188,10 +190,10 @@ void BackwardPass::commit() {
   }
 }
 
-// Beginning and ending ----------------------------------------------------------------------------
+// Begin and end -----------------------------------------------------------------------------------
 
 namespace {
-std::atomic<std::uint64_t> last_number = 0;  // of a pass
+std::atomic<std::uint64_t> last_number = 0;  // the number of the latest pass
 }
 
 BackwardPass::BackwardPass(bool create_graph, bool retain_graph)
@@ -205,7 +207,7 @@ BackwardPass::BackwardPass(bool create_graph, bool retain_graph)
   tape_.recording_ = create_graph;
 }
 
-// Also after an exception: nothing stays pending, firing or marked.
+// Clears pending gradients and marks, which an exception may have left.
 BackwardPass::~BackwardPass() {
   tape_.firing_ = nullptr;
   while (pending_ > 0) {
@@ -226,7 +228,8 @@ BackwardPass::~BackwardPass() {
   tape_.pass_ = nullptr;
 }
 
-// Marks the inputs and everything that was computed from them; nothing else needs its gradient.
+// Marks the inputs, and all entries computed from them, as wanted: the pass computes no other
+// gradients.
 void BackwardPass::want_only(const std::vector<Variable>& inputs) {
   all_wanted_ = false;
   for (const Variable& input : inputs) {
@@ -247,7 +250,7 @@ bool BackwardPass::is_wanted(Node& input) {
 }
 
 bool BackwardPass::wants_input_of(const Entry& entry) {
-  // A consumed entry has forgotten its inputs: nobody knows, so it is tried, and throws.
+  // A consumed entry has released its inputs, so the answer is unknown. Let it fire: fire() throws.
   if (entry.consumed_) return true;
   for (std::size_t i = 0; i < entry.input_count(); ++i) {
     if (Node* input = entry.input(i); input != nullptr && wants(*input)) return true;

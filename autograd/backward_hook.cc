@@ -1,9 +1,10 @@
-// Each input, and each output, has two entries behind each other:
+// The entries of a BackwardHook. Each input, and each output, passes through two entries:
 //
 //   x -> gate -> collect -> (the computation) -> gate -> collect -> y
 //
-// All gates of one side are recorded before its collecting entries, so on the way back all those
-// that collect have fired when the first gate does: there the gradients of a side are complete.
+// All gates of one side are recorded earlier than its collecting entries. In the backward pass all
+// collecting entries have therefore fired when the first gate fires: there the gradients of this
+// side are complete.
 #include <tapegrad/autograd/backward_hook.h>
 
 #include <algorithm>
@@ -16,8 +17,8 @@ namespace tapegrad {
 
 namespace {
 
-// What has been collected in one pass.
-struct Notes {
+// The gradients that one pass has collected.
+struct Collected {
   std::vector<Variable> grad_inputs;
   std::vector<Variable> grad_outputs;
   bool called = false;
@@ -25,55 +26,57 @@ struct Notes {
 
 }  // namespace
 
-struct BackwardHook::Plan {
+struct BackwardHook::Shared {
   std::string name;
   Function function;
   std::size_t inputs = 0;
   std::size_t outputs = 0;
-  bool wanted = false;  // an input wants a gradient
+  bool input_requires_grad = false;
 
-  void call(Notes& notes) const {
-    if (std::exchange(notes.called, true)) return;
-    notes.grad_inputs.resize(inputs);
-    notes.grad_outputs.resize(outputs);
-    std::vector<Variable> changed = notes.grad_inputs;
-    function(changed, notes.grad_outputs);
-    check(notes.grad_inputs, changed);
-    notes.grad_inputs = std::move(changed);
+  void call(Collected& collected) const {
+    if (std::exchange(collected.called, true)) return;
+    collected.grad_inputs.resize(inputs);
+    collected.grad_outputs.resize(outputs);
+    std::vector<Variable> changed = collected.grad_inputs;
+    function(changed, collected.grad_outputs);
+    check(collected.grad_inputs, changed);
+    collected.grad_inputs = std::move(changed);
   }
 
   void check(const std::vector<Variable>& before, const std::vector<Variable>& after) const {
     if (after.size() != before.size()) {
-      throw ShapeError(name + ": left " + std::to_string(after.size()) +
+      throw ShapeError(name + ": the hook left " + std::to_string(after.size()) +
                        " gradients of inputs, needed " + std::to_string(before.size()));
     }
     for (std::size_t i = 0; i < before.size(); ++i) {
       if (!before[i].defined() || !after[i].defined()) continue;
       if (after[i].shape() != before[i].shape()) {
-        throw ShapeError(name + ": the gradient of input " + std::to_string(i) + " became " +
-                         to_string(after[i].sizes()) + ", needed the input's " +
-                         to_string(before[i].sizes()));
+        throw ShapeError(name + ": the hook changed the gradient of input " + std::to_string(i) +
+                         " to shape " + to_string(after[i].sizes()) +
+                         ", needed the input's shape " + to_string(before[i].sizes()));
       }
     }
   }
 };
 
-BackwardHook::BackwardHook(std::string name, Function function) : plan_(std::make_shared<Plan>()) {
-  plan_->name = std::move(name);
-  plan_->function = std::move(function);
+BackwardHook::BackwardHook(std::string name, Function function)
+    : shared_(std::make_shared<Shared>()) {
+  shared_->name = std::move(name);
+  shared_->function = std::move(function);
 }
 
 namespace {
 
-// One side of a passage. collect(i, dy) and pass(i, dy) are its rules.
-template <class Pass, class Collect>
-std::vector<Variable> side(const std::vector<Variable>& values, const Pass& pass,
-                           const Collect& collect) {
+// Records the entries of one side. open(i, dy) is the rule of gate i, collect(i, dy) the rule of
+// the collecting entry i.
+template <class Open, class Collect>
+std::vector<Variable> record_side(const std::vector<Variable>& values, const Open& open,
+                                  const Collect& collect) {
   std::vector<Variable> result;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Variable& x = values[i];
     result.push_back(!x.defined() ? x : record("gate", x.value(), from(x, [=](const Variable& dy) {
-                                                 return pass(i, dy);
+                                                 return open(i, dy);
                                                })));
   }
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -85,7 +88,7 @@ std::vector<Variable> side(const std::vector<Variable>& values, const Pass& pass
   return result;
 }
 
-void note(std::vector<Variable>& list, std::size_t i, const Variable& gradient) {
+void store(std::vector<Variable>& list, std::size_t i, const Variable& gradient) {
   if (list.size() <= i) list.resize(i + 1);
   list[i] = gradient;
 }
@@ -93,31 +96,33 @@ void note(std::vector<Variable>& list, std::size_t i, const Variable& gradient) 
 }  // namespace
 
 std::vector<Variable> BackwardHook::enter(const std::vector<Variable>& inputs) {
-  plan_->inputs = inputs.size();
-  plan_->wanted = tape().recording() && std::ranges::any_of(inputs, &Variable::requires_grad);
-  return side(
+  shared_->inputs = inputs.size();
+  shared_->input_requires_grad =
+      tape().recording() && std::ranges::any_of(inputs, &Variable::requires_grad);
+  return record_side(
       inputs,
-      [plan = plan_](std::size_t i, const Variable& dy) {
-        Notes& notes = BackwardPass::running().notes<Notes>(plan.get());
-        plan->call(notes);
-        return notes.grad_inputs[i].defined() ? notes.grad_inputs[i] : dy * 0;
+      [shared = shared_](std::size_t i, const Variable& dy) {
+        Collected& collected = BackwardPass::running().state<Collected>(shared.get());
+        shared->call(collected);
+        return collected.grad_inputs[i].defined() ? collected.grad_inputs[i] : dy * 0;
       },
-      [plan = plan_](std::size_t i, const Variable& dy) {
-        note(BackwardPass::running().notes<Notes>(plan.get()).grad_inputs, i, dy);
+      [shared = shared_](std::size_t i, const Variable& dy) {
+        store(BackwardPass::running().state<Collected>(shared.get()).grad_inputs, i, dy);
         return dy;
       });
 }
 
 std::vector<Variable> BackwardHook::leave(const std::vector<Variable>& outputs) {
-  plan_->outputs = outputs.size();
-  return side(
+  shared_->outputs = outputs.size();
+  return record_side(
       outputs,
-      [plan = plan_](std::size_t, const Variable& dy) {
-        if (!plan->wanted) plan->call(BackwardPass::running().notes<Notes>(plan.get()));
+      [shared = shared_](std::size_t, const Variable& dy) {
+        if (!shared->input_requires_grad)
+          shared->call(BackwardPass::running().state<Collected>(shared.get()));
         return dy;
       },
-      [plan = plan_](std::size_t i, const Variable& dy) {
-        note(BackwardPass::running().notes<Notes>(plan.get()).grad_outputs, i, dy);
+      [shared = shared_](std::size_t i, const Variable& dy) {
+        store(BackwardPass::running().state<Collected>(shared.get()).grad_outputs, i, dy);
         return dy;
       });
 }

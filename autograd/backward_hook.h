@@ -1,7 +1,7 @@
-// BackwardHook: a stretch of the computation, seen on the way back. What enters it and what leaves
-// it go through entries of their own that change nothing; on the way back they collect the
-// gradients there, so that one function sees those of all outputs and all inputs together. Module
-// hooks are made of it (nn/module.h). Read next: autograd/backward_hook.cc.
+// BackwardHook: a function that a backward pass calls with all gradients of the inputs and outputs
+// of a part of the computation. The inputs and outputs pass through additional entries that leave
+// the values unchanged; in the backward pass these entries collect the gradients. Module hooks use
+// it (nn/module.h). Read next: autograd/backward_hook.cc.
 #pragma once
 
 #include <functional>
@@ -13,16 +13,16 @@
 
 namespace tapegrad {
 
-//   BackwardHook passage("double it", [](auto& grad_inputs, const auto& grad_outputs) { ... });
-//   const std::vector<Variable> in = passage.enter({x});
-//   const std::vector<Variable> out = passage.leave({tanh(in[0])});
+//   BackwardHook hook("double it", [](auto& grad_inputs, const auto& grad_outputs) { ... });
+//   const std::vector<Variable> in = hook.enter({x});
+//   const std::vector<Variable> out = hook.leave({tanh(in[0])});
 //
-// The function is called once in each backward() or grad() that passes from the outputs to an
-// input, when the gradients of all inputs are complete and before they are used. It may put others
-// of the same shape in the place of grad_inputs (ShapeError, naming `name`, if the shape differs);
-// one that it makes undefined counts as 0. Undefined stands for an input that wants no gradient or
-// got none, and for an output without one. If no input wants a gradient, it is called when those of
-// the outputs are complete.
+// Each backward() or grad() that reaches an input from the outputs calls the function once, when
+// the gradients of all inputs are complete and before they are used. A gradient is undefined for an
+// input that requires none or received none, and for an output that received none. The function may
+// replace elements of grad_inputs by others of the same shape (ShapeError, with `name` in its text,
+// if the shape differs); an element that it makes undefined counts as 0. If no input requires a
+// gradient, the function is called when the gradients of the outputs are complete.
 class BackwardHook {
  public:
   using Function = std::function<void(std::vector<Variable>& grad_inputs,
@@ -30,13 +30,13 @@ class BackwardHook {
 
   BackwardHook(std::string name, Function function);
 
-  // Once each, enter() first. The same values; undefined ones stay undefined.
+  // Call each once, enter() first. They return the same values; undefined ones stay undefined.
   std::vector<Variable> enter(const std::vector<Variable>& inputs);
   std::vector<Variable> leave(const std::vector<Variable>& outputs);
 
  private:
-  struct Plan;
-  std::shared_ptr<Plan> plan_;
+  struct Shared;  // what all entries of this hook refer to
+  std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace tapegrad

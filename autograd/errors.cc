@@ -20,8 +20,9 @@ std::string described(const Tensor& x) {
 
 void check_differentiable(const char* operation, DType dtype) {
   if (is_floating_point(dtype)) return;
-  throw DTypeError(std::string(operation) + ": " + name(dtype) +
-                   " cannot want a gradient, needed float32 or float64; convert with to(float32)");
+  throw DTypeError(
+      std::string(operation) + ": " + name(dtype) +
+      " cannot require a gradient, needed float32 or float64; convert with to(float32)");
 }
 
 void check_same(const char* operation, const Tensor& given, const Tensor& needed) {
@@ -33,19 +34,21 @@ void check_same(const char* operation, const Tensor& given, const Tensor& needed
 Tensor checked_start(const char* operation, const Variable& output, const Tensor& given) {
   const std::string start = std::string(operation) + ": ";
   if (!output.is_leaf() && &output.node()->as_entry().owner() != &tape()) {
-    throw AutogradError(start +
-                        "this was recorded on another thread; history stays on its thread, call it "
-                        "there");
+    throw AutogradError(
+        start +
+        "this was recorded on another thread, and history cannot leave its thread; call it "
+        "there");
   }
   if (!output.requires_grad()) {
-    throw AutogradError(start +
-                        "this value does not depend on anything that wants a gradient, or was "
-                        "computed while recording was off (NoGrad)");
+    throw AutogradError(
+        start +
+        "this value does not depend on anything that requires a gradient, or it was "
+        "computed while recording was off (NoGrad)");
   }
   if (given.defined()) {
     if (given.shape() == output.shape()) return given.to(output.dtype());
-    throw ShapeError(start + "gradient of shape " + to_string(given.sizes()) +
-                     " for an output of shape " + to_string(output.sizes()));
+    throw ShapeError(start + "got a gradient of shape " + to_string(given.sizes()) +
+                     ", needed the output's shape " + to_string(output.sizes()));
   }
   if (output.numel() == 1) return ones_like(output.value());
   throw AutogradError(start + "the output has shape " + to_string(output.sizes()) +
@@ -58,32 +61,33 @@ void check_rows(const Entry& from, const RowSparse& given, std::span<const std::
   if (sizes.size() == 2 && ids.dim() == 1 && given.rows.shape() == Shape{ids.numel(), sizes[1]}) {
     return;
   }
-  throw ShapeError("backward: a rule of '" + std::string(from.name()) + "' gave ids " +
+  throw ShapeError("backward: a rule of '" + std::string(from.name()) + "' returned ids " +
                    to_string(ids.sizes()) + " and rows " + to_string(given.rows.sizes()) +
-                   ", needed (count) and (count, width) for a table " + to_string(sizes));
+                   ", needed (count) and (count, width) for a table of shape " + to_string(sizes));
 }
 
 void throw_no_leaf(bool is_constant) {
-  throw AutogradError(is_constant ? "leaf: this is a constant; parameter(tensor) makes a leaf"
-                                  : "leaf: this is the result of an operation, only leaves have a "
-                                    "gradient; ask grad(output, {this}) for it");
+  throw AutogradError(
+      is_constant ? "leaf: this is a constant, needed a leaf; make one with parameter(tensor)"
+                  : "leaf: this is the result of an operation, and only leaves store a "
+                    "gradient; compute it with grad(output, {this})");
 }
 
 void throw_no_grad() {
   throw AutogradError(
-      "grad: there is no gradient; call backward() on something computed from this, or ask "
+      "grad: there is no gradient; call backward() on a value computed from this, or check "
       "has_grad() first");
 }
 
 void throw_no_row_grad(bool has_dense) {
-  throw AutogradError(has_dense ? "row_grad: the gradient is dense; take grad()"
-                                : "row_grad: there is no gradient; ask has_row_grad() first");
+  throw AutogradError(has_dense ? "row_grad: the gradient is dense; use grad()"
+                                : "row_grad: there is no gradient; check has_row_grad() first");
 }
 
 void throw_frozen_result() {
   throw AutogradError(
-      "set_requires_grad: this is the result of an operation, only leaves can be frozen; "
-      "detach() gives it without history");
+      "set_requires_grad: this is the result of an operation, and only leaves can be frozen; "
+      "detach() returns the value without history");
 }
 
 void throw_stale(const Entry& firing) {
@@ -94,39 +98,40 @@ void throw_stale(const Entry& firing) {
 
 void throw_consumed(const Entry& entry) {
   throw AutogradError("backward: an earlier pass has consumed the history of " + quoted(entry) +
-                      "; to go back through it twice, call backward({.retain_graph = true}) the "
+                      "; to use it twice, call backward({.retain_graph = true}) the "
                       "first time");
 }
 
 void throw_other_thread(const char* operation) {
-  throw AutogradError(std::string(operation) +
-                      ": an input was recorded on another thread; history stays on its thread, "
-                      "pass detach() or value() across");
+  throw AutogradError(
+      std::string(operation) +
+      ": an input was recorded on another thread, and history cannot leave its thread; "
+      "pass its detach() or value() instead");
 }
 
 void throw_nested() {
   throw AutogradError(
-      "backward: called by a rule or a hook of a pass that is running; rules return their "
-      "gradient as an expression");
+      "backward: called by a rule or a hook while a pass is running; a rule must return its "
+      "gradient as an expression instead");
 }
 
 void throw_bad_gradient(const Entry* from, std::span<const std::int64_t> given,
                         std::span<const std::int64_t> needed) {
-  throw ShapeError("backward: " +
-                   (from != nullptr ? "a rule of '" + std::string(from->name()) + "'"
-                                    : std::string("the given gradient or a hook")) +
-                   " gave a gradient of shape " + to_string(given) + ", needed the input's shape " +
-                   to_string(needed));
+  throw ShapeError(
+      "backward: " +
+      (from != nullptr ? "the gradient from a rule of '" + std::string(from->name()) + "'"
+                       : std::string("the gradient given or returned by a hook")) +
+      " has shape " + to_string(given) + ", needed the input's shape " + to_string(needed));
 }
 
 void throw_untracked_input(std::size_t position) {
   throw AutogradError("grad: input " + std::to_string(position) +
-                      " does not want a gradient; make it with parameter()");
+                      " does not require a gradient; make it with parameter()");
 }
 
 void throw_unused_input(std::size_t position) {
   throw AutogradError("grad: the output does not depend on input " + std::to_string(position) +
-                      "; allow it with {.allow_unused = true}");
+                      "; to allow this, pass {.allow_unused = true}");
 }
 
 }  // namespace tapegrad::detail

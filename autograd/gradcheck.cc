@@ -1,4 +1,5 @@
-// Central differences beside what the tape says. Read next: tests/autograd/ops_test.cc.
+// The comparison of recorded gradients with central differences. Read next:
+// tests/autograd/ops_test.cc.
 #include <tapegrad/autograd/gradcheck.h>
 
 #include <cmath>
@@ -19,8 +20,8 @@ T with_gaps(const T& x) {
   return select(stack({x, x}, -1), -1, 0);
 }
 
-// The scalar that is differentiated is the sum of weight * output: the plain sum would not notice
-// gradients that go to the wrong element.
+// The scalar that is differentiated is the sum of weight * output. A plain sum would not detect
+// gradients that are added to the wrong element.
 Tensor draw_weight(const Variable& output, Generator& generator) {
   if (!is_floating_point(output.dtype())) return {};
   return rand(output.shape(), float64, generator) + 0.5;
@@ -34,15 +35,17 @@ class Check {
     bool any = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].dtype() == float32) {
-        throw DTypeError(std::string(name) + ": input " + std::to_string(i) +
-                         " is float32, needed float64: in float32 differences are mostly rounding; "
-                         "convert with to(float64)");
+        throw DTypeError(
+            std::string(name) + ": input " + std::to_string(i) +
+            " is float32, needed float64, because float32 differences are mostly rounding errors; "
+            "convert with to(float64)");
       }
       any = any || inputs[i].dtype() == float64;
       inputs_.push_back(inputs[i].value().clone());
     }
     if (!any) {
-      throw ValueError(std::string(name) + ": no input is float64, there is nothing to check");
+      throw ValueError(std::string(name) +
+                       ": got no float64 input, needed at least one; convert with to(float64)");
     }
     Generator generator(kSeed);
     std::vector<Variable> arguments = leaves();
@@ -52,7 +55,7 @@ class Check {
   }
 
   bool run() {
-    // Rules meet gradients in any layout.
+    // Rules must accept gradients in any memory layout.
     const std::vector<Tensor> plain = gradients(false);
     const std::vector<Tensor> strided = gradients(true);
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
@@ -77,7 +80,7 @@ class Check {
     return result;
   }
 
-  // What the tape says: for each input its gradient, contiguous, or zeros.
+  // The analytical gradient of each input, contiguous; zeros for a constant.
   std::vector<Tensor> gradients(bool strided) const {
     std::vector<Variable> arguments = leaves();
     std::vector<Variable> wanted;
@@ -103,7 +106,7 @@ class Check {
     return result;
   }
 
-  // What the definition says: (f(x + eps) - f(x - eps)) / 2 eps.
+  // The numerical gradient of one element: (f(x + eps) - f(x - eps)) / 2 eps.
   double difference(std::size_t input, std::int64_t at) {
     const auto weighted_with = [&](double value) {
       inputs_[input].mutable_data<double>()[at] = value;
@@ -134,14 +137,14 @@ class Check {
     text.precision(8);
     text << name_ << ": input " << input << ", element " << at << " of " << inputs_[input].shape()
          << ": numerical " << numerical << ", analytical " << analytical << remark
-         << ", allowed difference " << allowed << "; look at the rule of this input";
+         << ", allowed difference " << allowed << "; check the rule of this input";
     throw AutogradError(text.str());
   }
 
   const char* name_;
   const CheckedFunction& function_;
   const GradcheckOptions& options_;
-  std::vector<Tensor> inputs_;   // contiguous copies; the leaves are made of them
+  std::vector<Tensor> inputs_;   // contiguous copies, from which the leaves are made
   std::vector<Tensor> weights_;  // of the outputs; undefined where an output is not floating-point
 };
 
@@ -155,7 +158,7 @@ bool gradcheck(const CheckedFunction& function, const std::vector<Variable>& inp
 
 bool gradgradcheck(const CheckedFunction& function, const std::vector<Variable>& inputs,
                    const GradcheckOptions& options) {
-  // The inputs, and behind them the weights: the outputs' gradients.
+  // The inputs, then the weights, which are the outputs' gradients.
   std::vector<Variable> extended = inputs;
   std::vector<Variable> arguments = inputs;
   Generator generator(kSeed + 1);

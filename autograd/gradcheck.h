@@ -1,5 +1,5 @@
-// gradcheck: whether the gradients of a function are right, by comparing them with differences. The
-// test of every operation here, and the first thing to run on one of your own. Read next:
+// gradcheck: compares the gradients of a function with numerical differences. Every operation of
+// this library is tested with it; use it first for an operation of your own. Read next:
 // tests/autograd/op_cases.cc.
 //
 //   Variable cube(const Variable& x) {
@@ -20,11 +20,11 @@ namespace tapegrad {
 
 // PyTorch's defaults.
 struct GradcheckOptions {
-  double eps = 1e-6;   // half the distance of the two points that a difference is taken from
+  double eps = 1e-6;   // the difference is f(x + eps) - f(x - eps)
   double atol = 1e-5;  // |analytical - numerical| <= atol + rtol * |numerical|
   double rtol = 1e-3;
-  bool raise_exception = true;  // AutogradError with the first element that differs, or false
-  bool second_order = false;    // gradgradcheck() as well
+  bool raise_exception = true;  // a mismatch throws AutogradError; otherwise it returns false
+  bool second_order = false;    // calls gradgradcheck(), too
 };
 
 namespace detail {
@@ -35,7 +35,7 @@ bool gradcheck(const CheckedFunction& function, const std::vector<Variable>& inp
 bool gradgradcheck(const CheckedFunction& function, const std::vector<Variable>& inputs,
                    const GradcheckOptions& options);
 
-// A function that returns one Variable or several, as one that returns several.
+// Adapts a function that returns one Variable or several to one that returns a vector.
 template <class Function>
 CheckedFunction checked(Function& function) {
   return [&function](std::vector<Variable>& inputs) -> std::vector<Variable> {
@@ -49,19 +49,20 @@ CheckedFunction checked(Function& function) {
 
 }  // namespace detail
 
-// Whether the gradients of sum(weight * output), with fixed random weights, are what central
-// differences say. `function` takes a std::vector<Variable> and returns a Variable or a
-// std::vector<Variable>; it must give the same result every time. Its inputs are copies of
-// `inputs`: float64 ones are leaves, and checked; int64 and boolean ones are constants. DTypeError
-// for float32, in which differences are mostly rounding. Draws nothing from the default generator.
+// Whether the gradients of sum(weight * output), with fixed random weights, agree with central
+// differences. `function` takes a std::vector<Variable> and returns a Variable or a
+// std::vector<Variable>; it must return the same result every time. It is called with copies of
+// `inputs`: float64 inputs become leaves and are checked; int64 and boolean inputs are constants.
+// DTypeError for float32, where differences consist mostly of rounding errors. Does not use the
+// default generator.
 template <class Function>
 bool gradcheck(Function&& function, const std::vector<Variable>& inputs,
                const GradcheckOptions& options = {}) {
   return detail::gradcheck(detail::checked(function), inputs, options);
 }
 
-// The same for the gradients themselves, as functions of the inputs and of the outputs' gradients:
-// whether rules can be differentiated again.
+// The same for the gradients, as functions of the inputs and of the outputs' gradients: checks that
+// rules can be differentiated again.
 template <class Function>
 bool gradgradcheck(Function&& function, const std::vector<Variable>& inputs,
                    const GradcheckOptions& options = {}) {

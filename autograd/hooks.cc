@@ -1,5 +1,5 @@
-// Hooks: functions that see a gradient, and may replace it, before it is used. Read next:
-// autograd/backward_hook.h.
+// Hooks: functions that are called with a gradient before it is used, and may replace it. Read
+// next: autograd/backward_hook.h.
 #include <algorithm>
 #include <atomic>
 
@@ -15,7 +15,9 @@ Hooks& Entry::hooks() {
 std::size_t Variable::add_hook(Hook hook) const {
   static std::atomic<std::size_t> count = 0;
   if (!requires_grad()) {
-    throw AutogradError("register_hook: this variable does not want a gradient");
+    throw AutogradError(
+        "register_hook: this variable does not require a gradient, needed one that does; make it "
+        "with parameter(), or call set_requires_grad(true)");
   }
   const std::size_t number = ++count;
   Hooks& hooks = is_leaf() ? leaf().hooks : node_->as_entry().hooks();
@@ -29,7 +31,7 @@ void Variable::remove_hook(std::size_t hook) const {
   std::erase_if(hooks, [hook](const auto& each) { return each.first == hook; });
 }
 
-// A hook may add and remove hooks: those that the list has now are called.
+// Iterates over a copy of the list, because a hook may add and remove hooks.
 void BackwardPass::call_hooks(const Hooks& hooks, const Node& node, Variable& gradient) const {
   for (const auto& [number, hook] : Hooks(hooks)) {
     if (Variable changed = (*hook)(gradient); changed.defined()) {

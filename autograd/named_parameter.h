@@ -1,5 +1,5 @@
-// NamedParameter: a leaf with its name, as modules list them and optimizers take them. Read next:
-// autograd/gradcheck.h.
+// NamedParameter: a leaf with its name. Modules return lists of them, and optimizers take such
+// lists. Read next: autograd/gradcheck.h.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace tapegrad {
 
-// Optimizers know parameters by identity, not by name: the name may be empty.
+// Optimizers identify parameters by their node, not by name: the name may be empty.
 struct NamedParameter {
   NamedParameter(std::string its_name, Variable its_variable)
       : name(std::move(its_name)), variable(std::move(its_variable)) {}

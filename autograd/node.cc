@@ -1,4 +1,4 @@
-// Counting, and the leaf's value, which others may hold too. Read next: autograd/row_sparse.cc.
+// Reference counts of nodes, and changes of a leaf's value. Read next: autograd/row_sparse.cc.
 #include <tapegrad/autograd/node.h>
 
 #include <tapegrad/autograd/variable.h>
@@ -24,7 +24,7 @@ Leaf::Leaf(Tensor value, bool wants_grad)
     : Node(true),
       requires_grad(wants_grad),
       value_(std::move(value)),
-      changes_(0 - value_.version()) {}  // version() is 0, as that of the first handle
+      changes_(0 - value_.version()) {}  // version() starts at 0, as in the first handle
 
 Leaf::~Leaf() = default;
 

@@ -1,10 +1,11 @@
-// Node: what a gradient flows to. There are two kinds: an Entry is the result of an operation
-// (autograd/tape.h), a Leaf is a parameter. This file holds what both share, and the leaf.
+// Node: a value that can receive a gradient. There are two kinds: an Entry is the result of an
+// operation (autograd/tape.h), a Leaf is a parameter. This file holds the common base class Node,
+// and Leaf.
 //
 // Invariants of a leaf (each has a test of its number in tests/autograd/node_test.cc):
 //   1. A Tensor taken from value() is a snapshot: later changes of the leaf do not reach it.
-//   2. version() grows with every change of the value, and with nothing else. Flushing pending rows
-//      is no change: the step that they were pending for was counted when it was recorded.
+//   2. version() grows with every change of the value, and with nothing else. A flush of pending
+//      rows is not a change: each pending step was counted when it was recorded.
 //   3. value() has no pending rows; stored() may have.
 //   4. The gradient has the value's shape and type, and no history.
 //   5. Only a backward pass that succeeded, clipping, set_grad() and zero_grad() change it.
@@ -25,7 +26,7 @@ class Entry;
 class Leaf;
 class Variable;
 
-// Counted by the handles that refer to it. Leaves may be shared by threads, entries may not.
+// Reference-counted. Threads may share leaves, but not entries.
 class Node {
  public:
   bool is_leaf() const { return is_leaf_; }
@@ -47,7 +48,7 @@ class Node {
     if (is_leaf_) return release_leaf();
     if (--references_ == 0) destroy(this);
   }
-  void retain_leaf() noexcept;  // atomic once there is a second thread
+  void retain_leaf() noexcept;  // atomic if there is more than one thread
   void release_leaf() noexcept;
   static void destroy(Node* node) noexcept;
 
@@ -82,8 +83,8 @@ class NodePtr {
   Node* node_ = nullptr;
 };
 
-// Functions that see a gradient before it is used, each with its number; shared, so that a hook can
-// remove itself while it runs.
+// Functions that are called with a gradient before it is used, each with its number. They are held
+// by shared_ptr, so that a hook can remove itself while it runs.
 using Hook = std::function<Variable(const Variable& gradient)>;
 using Hooks = std::vector<std::pair<std::size_t, std::shared_ptr<const Hook>>>;
 
@@ -95,37 +96,38 @@ class Leaf : public Node {
   bool requires_grad;
   Hooks hooks;
 
-  // The value, and as it lies in memory: for its sizes and type, and for rows that were flushed.
+  // value() flushes all pending rows first. stored() does not: use it for the sizes and the type,
+  // and for rows that were flushed.
   const Tensor& value() {
     flush();
     return value_;
   }
   const Tensor& stored() const { return value_; }
-  // To write to. If somebody else holds the memory, the leaf moves to a copy first.
+  // The value, to be written to. If another Tensor shares the memory, the leaf copies it first.
   Tensor& writable_value();
-  Tensor& writable_stored();  // for those who know which rows are pending
+  Tensor& writable_stored();  // without a flush; for callers that know which rows are pending
   void set_value(Tensor value);
   std::uint32_t version() const { return changes_ + value_.version(); }  // wraps around
 
-  // Rows: what optimizers must honor, and the steps that rows have pending (row_policy.h).
+  // Rows: what optimizers must honor, and the pending steps of rows (row_policy.h).
   void flush() {
     if (policy_ != nullptr && policy_->has_pending_rows()) flush_pending_rows(nullptr);
   }
   void flush_rows(const Tensor& ids) {  // int64, contiguous, in range
     if (policy_ != nullptr && policy_->has_pending_rows()) flush_pending_rows(&ids);
   }
-  RowPolicy& row_policy();  // makes one if there is none
+  RowPolicy& row_policy();  // creates it on first use
   const RowPolicy& row_policy() const;
-  void copy_policy_from(const Leaf& other);  // and requires_grad
+  void copy_policy_from(const Leaf& other);  // copies requires_grad, too
 
   GradientSum grad;
-  std::atomic<std::uint64_t> slot = 0;  // where the gradient is in the running BackwardPass
+  std::atomic<std::uint64_t> slot = 0;  // position in the list of a BackwardPass (find() there)
 
  private:
-  void flush_pending_rows(const Tensor* ids);  // null: all
+  void flush_pending_rows(const Tensor* ids);  // null: all rows
 
   Tensor value_;
-  std::uint32_t changes_;
+  std::uint32_t changes_;  // version() minus value_.version()
   std::unique_ptr<RowPolicy> policy_;
 };
 

@@ -1,12 +1,13 @@
-// Operations that the tape remembers: the functions of tensor/ops.h, with the same names, shapes
-// and errors, on Variables. A Tensor converts to a constant Variable, so both mix. Each heading
-// names the file of autograd/ops/ that holds its functions, each with its formula, forward and
-// rule; tensor/ops.h has the same headings in the same order. Read next:
-// autograd/ops/elementwise.cc.
+// Operations that are recorded on the tape: the functions of tensor/ops.h, with the same names,
+// shapes and errors, on Variables. A Tensor converts to a constant Variable, so a call may mix
+// both. Each heading names the file in autograd/ops/ that holds the formula, the forward
+// computation and the rule of each function; tensor/ops.h has the same headings in the same order.
+// Read next: autograd/ops/elementwise.cc.
 //
-// Gradients at kinks are PyTorch's: relu'(0) = abs'(0) = 0; clamp passes its whole closed interval;
-// maximum and minimum of two share equally on ties; max(x, dim) gives all to the index it returned,
-// max(x) shares equally among ties.
+// Gradients where a function has no derivative are PyTorch's: relu'(0) = abs'(0) = 0; clamp passes
+// the gradient on in its whole closed interval; maximum(a, b) and minimum(a, b) give each half on
+// ties; max(x, dim) gives all to the index that it returns; max(x) shares the gradient equally
+// among ties.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +65,7 @@ Variable silu(const Variable& x);
 Variable softplus(const Variable& x);
 Variable softsign(const Variable& x);
 Variable erf(const Variable& x);
-Variable floor(const Variable& x);  // gradient 0, as ceil and round
+Variable floor(const Variable& x);  // gradient 0; so have ceil and round
 Variable ceil(const Variable& x);
 Variable round(const Variable& x);
 Variable clamp(const Variable& x, std::optional<Scalar> min,
@@ -123,13 +124,13 @@ Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Vari
                     const Variable& bias = {}, double eps = 1e-5);
 
 // x / sqrt(mean of x^2 + eps) * weight over the last dimensions, which have the sizes
-// normalized_shape. Without an eps, the distance from 1 to the next number of x's type.
+// normalized_shape. The default eps is the machine epsilon of x's type.
 Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight = {},
                   std::optional<double> eps = std::nullopt);
 
-// Each channel of (batch, channels) or (batch, channels, length) made of mean 0 and variance 1 over
-// all the rest: (x - mean) / sqrt(var + eps) * weight + bias, where var divides by n. ValueError
-// for a single number for each channel.
+// Normalizes each channel of (batch, channels) or (batch, channels, length) over all other
+// dimensions: (x - mean) / sqrt(var + eps) * weight + bias, where var divides by n. ValueError if a
+// channel has a single element.
 Variable batch_norm(const Variable& x, const Variable& weight = {}, const Variable& bias = {},
                     double eps = 1e-5);
 
@@ -150,45 +151,46 @@ Variable bilinear(const Variable& a, const Variable& b, const Variable& weight,
 // Convolution and pooling (convolution.cc) --------------------------------------------------------
 // x is (batch, channels, length) or (channels, length), as in PyTorch; the result has the same
 // number of dimensions and (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1 steps,
-// rounded down; up with ceil_mode, but for a window that would begin after the sequence.
-// ShapeError where not even one window fits.
+// rounded down; with ceil_mode rounded up, except that no window may begin after the sequence.
+// ShapeError if no window fits.
 
-// As much padding as keeps the length, one more after than before where it is odd; for stride 1.
+// Padding that keeps the length; if its total is odd, the end gets one step more than the start.
+// For stride 1.
 inline constexpr std::int64_t same_padding = -1;
 
-// What stands there: zeros; the sequence mirrored at its ends, which are not repeated; its ends
-// repeated; or the sequence once more, as on a ring.
+// The content of the padding: zeros; the sequence mirrored at its ends, without repeating the end
+// elements; the end elements repeated; or the sequence continued from its other end.
 enum class PadMode { zeros, reflect, replicate, circular };
 
 struct ConvOptions {
   std::int64_t stride = 1;    // steps from one window to the next
   std::int64_t padding = 0;   // steps before and after the sequence; or same_padding
-  std::int64_t dilation = 1;  // steps from one number of a window to the next
-  std::int64_t groups = 1;    // of channels, in and out, that are convolved apart
+  std::int64_t dilation = 1;  // steps from one element of a window to the next
+  std::int64_t groups = 1;    // groups of channels, in and out, that are convolved separately
   PadMode padding_mode = PadMode::zeros;
 };
 
 // y[o][t] = bias[o] + sum over c, k of weight[o][c][k] * x[c][t stride + k dilation - padding];
 // weight is (out_channels, channels / groups, kernel), bias (out_channels) or undefined. ShapeError
-// where the padding is longer than the sequence has steps to fill it with.
+// if the sequence is too short to fill the padding (all modes but zeros).
 Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias = {},
                 const ConvOptions& options = {});
 
 struct MaxPoolOptions {
-  std::optional<std::int64_t> stride = std::nullopt;  // else the kernel's size
-  std::int64_t padding = 0;                           // of -inf, at most half the kernel
+  std::optional<std::int64_t> stride = std::nullopt;  // default: the kernel's size
+  std::int64_t padding = 0;                           // with -inf, at most half the kernel
   std::int64_t dilation = 1;
-  bool ceil_mode = false;  // whether a last window may hang over the end
+  bool ceil_mode = false;  // whether the last window may extend beyond the end
 };
-// The largest of each window; the first of equals gets the gradient.
+// The largest element of each window; among equal elements, the first gets the gradient.
 Variable max_pool1d(const Variable& x, std::int64_t kernel_size,
                     const MaxPoolOptions& options = {});
 
 struct AvgPoolOptions {
-  std::optional<std::int64_t> stride = std::nullopt;  // else the kernel's size
-  std::int64_t padding = 0;                           // of zeros, at most half the kernel
-  bool count_include_pad = true;  // whether padding counts among the numbers divided by
-  bool ceil_mode = false;         // whether a last window may hang over the end
+  std::optional<std::int64_t> stride = std::nullopt;  // default: the kernel's size
+  std::int64_t padding = 0;                           // with zeros, at most half the kernel
+  bool count_include_pad = true;                      // whether the divisor counts the padding
+  bool ceil_mode = false;  // whether the last window may extend beyond the end
 };
 Variable avg_pool1d(const Variable& x, std::int64_t kernel_size,
                     const AvgPoolOptions& options = {});
@@ -241,8 +243,9 @@ Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int
                std::int64_t step = 1);
 Variable index(const Variable& x, std::initializer_list<Index> indices);
 
-// Zeros of `shape`, but for `piece` at positions start, start + step, ... of dimension dim, or, if
-// piece has one dimension fewer, at position start: the gradient of slice() and select().
+// A result of `shape` that is 0 outside `piece`, which stands at positions start, start + step, ...
+// of dimension dim or, if it has one dimension fewer, at position start: the gradient of slice()
+// and select().
 Variable place(const Variable& piece, const Shape& shape, std::int64_t dim, std::int64_t start,
                std::int64_t step = 1);
 
@@ -259,18 +262,19 @@ Variable masked_select(const Variable& x, const Tensor& mask);
 Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value);
 
 // Embedding (embedding_bag.cc) --------------------------------------------------------------------
-// The gradient of a table is row-sparse: it costs what was looked up, not what the table holds.
+// The gradient of a table is row-sparse: its cost grows with the number of lookups, not with the
+// size of the table.
 
-// What the gradient of a row is multiplied with, by how often the row was looked up in this call:
-// 1, 1 / count (PyTorch's scale_grad_by_freq) or 1 / sqrt(count).
+// The factor for the gradient of a row, where count is how often this call looks the row up: 1, 1 /
+// count (PyTorch's scale_grad_by_freq) or 1 / sqrt(count).
 enum class FrequencyScale { none, inverse, inverse_sqrt };
 
 struct EmbeddingLookup {
   std::optional<std::int64_t> padding_idx = std::nullopt;  // negative counts from the end
-  std::optional<double> max_norm = std::nullopt;           // embedding_renorm_() first
+  std::optional<double> max_norm = std::nullopt;           // calls embedding_renorm_() first
   double norm_type = 2;
   FrequencyScale frequency_scale = FrequencyScale::none;
-  bool zero_padding = false;  // the result is 0 for padding_idx, whatever its row holds
+  bool zero_padding = false;  // the result is 0 for padding_idx, whatever the table holds there
 };
 
 // Rows of a (rows, width) table: (...) ids -> (..., width). The row padding_idx gets no gradient.
@@ -282,25 +286,25 @@ enum class BagMode { sum, mean, max };
 
 struct EmbeddingBagLookup {
   BagMode mode = BagMode::mean;
-  bool include_last_offset = false;  // the last offset is not a bag: it is where the last bag ends
-  Variable per_sample_weights{};     // of ids' shape: factors of the rows; for sum only
-  std::optional<std::int64_t> padding_idx = std::nullopt;  // such ids are left out of the bags
-  std::optional<double> max_norm = std::nullopt;           // embedding_renorm_() first
+  bool include_last_offset = false;  // the last offset is the end of the last bag, not a new bag
+  Variable per_sample_weights{};     // factors of the rows, of ids' shape; for sum only
+  std::optional<std::int64_t> padding_idx = std::nullopt;  // bags ignore such ids
+  std::optional<double> max_norm = std::nullopt;           // calls embedding_renorm_() first
   double norm_type = 2;
   FrequencyScale frequency_scale = FrequencyScale::none;  // not for max
 };
 
 // For every bag of ids, the sum, mean or largest (column by column) of its rows: (bags, width).
 // Bags are the rows of 2-d ids (offsets undefined), or parts of 1-d ids that begin at the 1-d
-// offsets, the first of them 0. A bag without ids gives zeros. One pass over the rows; there is
-// never a row for each id.
+// offsets, where the first offset is 0. The result for an empty bag is zeros. It takes one pass
+// over the rows and never allocates a row for each id.
 Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& offsets = {},
                        const EmbeddingBagLookup& options = {});
 
-// In place, without history: the rows of the leaf `table` that ids mention and whose p-norm (p =
-// norm_type > 0, perhaps infinity) is above max_norm are multiplied by max_norm / (norm + 1e-7).
-// Frozen rows and columns stay as they are. If a row changes, what was recorded before and needs
-// the old value throws in backward().
+// In place, without history: multiplies the rows of the leaf `table` that occur in ids and whose
+// p-norm (p = norm_type > 0, infinity included) is above max_norm by max_norm / (norm + 1e-7).
+// Frozen rows and columns do not change. If a row changes, operations recorded earlier that need
+// the old value throw in backward().
 void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm,
                        double norm_type = 2);
 
@@ -314,21 +318,21 @@ Variable normalize(const Variable& x, double p = 2.0, std::int64_t dim = 1, doub
 
 // Attention (attention.cc) ------------------------------------------------------------------------
 struct AttentionOptions {
-  // (..., queries, keys) or what broadcasts to it. Boolean: true where the query sees the key, as
-  // PyTorch has it here (its MultiheadAttention means the opposite). Floating: is added to the
-  // scores.
+  // (..., queries, keys), or a shape that can be broadcast to it. Boolean: true where the query
+  // sees the key, as in PyTorch's function of this name (in PyTorch's MultiheadAttention true means
+  // the opposite). Floating-point: added to the scores.
   Tensor mask{};
   bool is_causal = false;                      // query i sees the keys 0 ... i
-  std::optional<double> scale = std::nullopt;  // of the scores; else 1 / sqrt(width)
+  std::optional<double> scale = std::nullopt;  // of the scores; default: 1 / sqrt(width)
 };
 
 // softmax(scale * query key^T + mask) value, (..., queries, width), (..., keys, width), (..., keys,
-// n) -> (..., queries, n): each query's mean of the values, weighted by how well the keys fit it
-// (Vaswani et al. 2017). A query that sees no key gets zeros, with gradient 0, as in PyTorch since
-// 2.5; before, it was nan.
+// n) -> (..., queries, n): for each query a mean of the values, weighted by how well their keys
+// match the query (Vaswani et al. 2017). The result for a query that sees no key is 0, with
+// gradient 0, as in PyTorch since 2.5 (earlier versions return nan).
 Variable scaled_dot_product_attention(const Variable& query, const Variable& key,
                                       const Variable& value, const AttentionOptions& options = {});
-// The weights alone, (..., queries, keys): their rows sum to 1, or to 0 where no key is seen.
+// Only the weights, (..., queries, keys). Each row sums to 1, or to 0 if the query sees no key.
 Variable attention_weights(const Variable& query, const Variable& key,
                            const AttentionOptions& options = {});
 

@@ -1,4 +1,4 @@
-// How the tape and Variables print. Read next: autograd/gradcheck.h.
+// How the tape and Variables are printed. Read next: autograd/gradcheck.h.
 #include <ostream>
 
 #include <tapegrad/autograd/tape.h>

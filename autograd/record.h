@@ -1,4 +1,4 @@
-// How an operation writes itself onto the tape:
+// record() and from(): how an operation is recorded on the tape.
 //
 //   Variable mul(const Variable& a, const Variable& b) {   // da = dy * b,  db = dy * a
 //     return record("mul", mul(a.value(), b.value()),
@@ -6,16 +6,19 @@
 //                   from(b, [a](const Variable& dy) { return dy * a; }));
 //   }
 //
-// There is one rule per input, and it is kept only if that input wants a gradient: otherwise what
-// it captured is released at once, and it is never called. What a rule captures is what the tape
-// keeps; it captures Variables rather than Tensors, because they notice when their value was
-// overwritten since. A rule takes (dy), or (dy, y) where it needs the result: it must not capture
-// the result itself, which would refer to its own entry. It returns a Variable of its input's shape
-// or of any shape that this was broadcast to (the pass sums it down; no rule mentions
-// broadcasting), a SliceGradient (autograd/backward.h), or an undefined Variable for no gradient.
+// There is one rule per input. The entry keeps it only if that input requires a gradient; otherwise
+// the rule is never called, and its captures are released at once. The tape keeps in memory what
+// the rules capture. A rule captures Variables rather than Tensors, because a Variable detects that
+// its value was overwritten. A rule takes (dy), or (dy, y) where it needs the result; it must not
+// capture the result itself, because the entry would then refer to itself. A rule returns
+//   - a Variable of its input's shape, or of a shape that this can be broadcast to: the pass sums
+//   it
+//     down to the input's shape, so no rule mentions broadcasting;
+//   - a SliceGradient (autograd/slice_gradient.h); or
+//   - an undefined Variable, for no gradient.
 //
-// Read next: autograd/backward.h. Rules that also have a faster form, and rules that give several
-// gradients at once, are in autograd/record_fused.h.
+// Read next: autograd/backward.h. autograd/record_fused.h holds rules that also have a faster form,
+// and rules that return several gradients at once.
 #pragma once
 
 #include <array>
@@ -26,9 +29,9 @@
 
 namespace tapegrad {
 
-// from(x, rule): an input and how its gradient follows from the result's. It refers to both, so it
-// stands where record() is called. The rule may also be given by a function without arguments that
-// makes it, called only if the input wants a gradient: then nothing is captured in vain.
+// from(x, rule): an input and its rule. The result only refers to both, so write it directly in the
+// call of record(). Instead of the rule one may pass a function without arguments that returns the
+// rule; it is called only if the input requires a gradient, so that nothing is captured needlessly.
 template <class Given>
 struct From {
   const Variable& input;
@@ -44,7 +47,8 @@ namespace detail {
 
 [[noreturn]] void throw_other_thread(const char* operation);
 
-// The type of the rule that is kept for what from() was given, and whether it takes (dy, y).
+// RuleOf: the type of the rule that the entry keeps; `Given` is the type that from() received.
+// kNeedsOutput: whether the rule takes (dy, y).
 template <class Given>
 auto rule_of(Given& given) {
   if constexpr (std::is_invocable_v<Given&>) return given();
@@ -56,8 +60,8 @@ template <class Rule, class... More>
 inline constexpr bool kNeedsOutput =
     std::is_invocable_v<const Rule&, const Variable&, const Variable&, More...>;
 
-// Hands rule(dy, y, more...) to `use`, or without y if the rule takes none. Other kinds of rules
-// have overloads of their own.
+// Calls use(rule(dy, y, more...)), without y if the rule does not take it. Other kinds of rules
+// have their own overloads.
 template <class Rule, class Use, class... More>
 void apply_rule(const BackwardPass& /*pass*/, const Rule& rule, const Variable& dy,
                 const Variable& y, const Use& use, const More&... more) {
@@ -68,15 +72,15 @@ void apply_rule(const BackwardPass& /*pass*/, const Rule& rule, const Variable& 
   }
 }
 
-// An input that wants a gradient, and its rule; or nothing.
+// An input that requires a gradient, and its rule. Both are empty for other inputs.
 template <class Rule>
 struct Edge {
   NodePtr input;
   std::optional<Rule> rule;
 };
 
-// The entry of an operation: edges, and the result where a rule asks for it. The result is kept
-// without its history, which would be a cycle.
+// The entry of an operation: its edges, and its result if a rule takes it. The result is kept
+// without its history, because a handle to the entry itself would be a cycle.
 template <class... Rules>
 class Record final : public Entry {
  public:
@@ -149,9 +153,9 @@ class Record final : public Entry {
 
 }  // namespace detail
 
-// The result of an operation: `value`, and an entry on the tape if recording is on and an input
-// wants a gradient. `name` must outlive the program's history (a string literal). AutogradError if
-// an input's history belongs to another thread.
+// Returns the result of an operation: `value`, with an entry on the tape if recording is on and an
+// input requires a gradient. `name` is not copied: pass a string literal. AutogradError if an
+// input's history belongs to another thread.
 template <class... Given>
 Variable record(const char* name, Tensor value, const From<Given>&... inputs) {
   if (!tape().recording() || !(inputs.input.requires_grad() || ...)) {

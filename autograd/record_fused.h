@@ -1,5 +1,5 @@
-// Rules of two more kinds than autograd/record.h has: those with a faster form, a kernel that works
-// on Tensors, and those that give the gradients of several inputs at once.
+// Two more kinds of rules than autograd/record.h has: rules that also have a faster form, a kernel
+// on Tensors, and rules that return the gradients of several inputs at once.
 //
 //   return record_fused("tanh", tanh(x.value()), x, tanh_backward,
 //                       [](const Variable& dy, const Variable& y) { return dy * (1.0 - square(y));
@@ -18,9 +18,9 @@
 
 namespace tapegrad {
 
-// The two forms of one rule, for from(). fused(dy, y) works on Tensors and returns a Tensor or a
-// RowSparse. composed(dy, y) is its plain reference, made of Variable operations; it is used when
-// gradients are recorded (create_graph). Each may take (dy) only.
+// The two forms of one rule, for from(). fused(dy, y) takes Tensors and returns a Tensor or a
+// RowSparse. composed(dy, y) is the plain reference, written with Variable operations; it is used
+// when gradients are recorded (create_graph). Each may also take (dy) alone.
 template <class Fused, class Composed>
 struct FusedRule {
   Fused fused;
@@ -49,7 +49,7 @@ inline constexpr bool kNeedsOutput<FusedRule<Fused, Composed>, More...> =
     kNeedsOutput<Composed, More...> ||
     std::is_invocable_v<const Fused&, const Tensor&, const Tensor&, More...>;
 
-// The entry of an operation whose rule gives all gradients at once.
+// The entry of an operation whose rule returns all gradients at once.
 template <std::size_t N, class Rule>
 class JointRecord final : public Entry {
  public:
@@ -100,11 +100,12 @@ class JointRecord final : public Entry {
 
 }  // namespace detail
 
-// The same for a rule that gives the gradients of several inputs at once, as those of a whole
-// sequence: rule(dy, y, wanted), or rule(dy, wanted), returns them in the order of `inputs` as a
-// std::array<Variable, N>; those whose wanted[i] is false are ignored. An input may be undefined.
-// The rule may also be given by a function of std::array<bool, N> that makes it: it is told which
-// inputs want a gradient, so that it captures only what their gradients need.
+// record() for a rule that computes the gradients of several inputs together, as the operation on a
+// whole sequence does. rule(dy, y, wanted), or rule(dy, wanted), returns them as a
+// std::array<Variable, N> in the order of `inputs`; elements whose wanted[i] is false are ignored.
+// An input may be undefined. Instead of the rule one may pass a function that takes a
+// std::array<bool, N>, which says which inputs require a gradient, and returns the rule: so the
+// rule captures only what these gradients need.
 template <std::size_t N, class Rule>
 Variable record_joint(const char* name, Tensor value, const std::array<Variable, N>& inputs,
                       Rule rule) {
@@ -128,8 +129,8 @@ Variable record_fused(const char* name, Tensor value, const Variable& input, Fus
                 from(input, FusedRule{std::move(fused), std::move(composed)}));
 }
 
-// The same for all gradients at once, as with record_joint(): fused(dy, y, wanted) returns a
-// std::array<Tensor, N>, composed(dy, y, wanted) a std::array<Variable, N>.
+// The same for a rule that returns all gradients at once, as in record_joint(): fused(dy, y,
+// wanted) returns a std::array<Tensor, N>, composed(dy, y, wanted) a std::array<Variable, N>.
 template <std::size_t N, class Fused, class Composed>
 Variable record_fused(const char* name, Tensor value, const std::array<Variable, N>& inputs,
                       Fused fused, Composed composed) {

@@ -1,4 +1,4 @@
-// What optimizers must honor about rows: checks, and the table that changes while it is trained.
+// The functions of RowPolicy: checks, flushes, and a table that is resized while it is trained.
 // Read next: autograd/gradcheck.h.
 #include <tapegrad/autograd/row_policy.h>
 
@@ -91,7 +91,7 @@ void RowPolicy::copy_policy_from(const RowPolicy& other) {
   sparse_ = other.sparse_;
 }
 
-// The leaf's way here -----------------------------------------------------------------------------
+// The leaf's policy -------------------------------------------------------------------------------
 
 void Leaf::flush_pending_rows(const Tensor* ids) {
   const std::uint32_t before = version();
@@ -147,7 +147,7 @@ void RowPolicy::remap_rows(std::span<const std::int64_t> sources, const Tensor& 
   shape[0] = static_cast<std::int64_t>(sources.size());
   Tensor table = empty(shape, old.dtype());
   Positions frozen;
-  Positions now(static_cast<std::size_t>(old.size(0)), -1);  // where each old row is now
+  Positions now(static_cast<std::size_t>(old.size(0)), -1);  // the new position of each old row
   std::int64_t next_fresh = 0;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);

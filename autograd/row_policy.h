@@ -1,6 +1,6 @@
 // RowPolicy: what optimizers must honor about the rows of a parameter. A leaf points to one if it
-// has any; so nn can ask (an Embedding freezes rows) and optim can obey, without knowing each
-// other. Read next: autograd/tape.h.
+// needs one. Through it nn can make requests (an Embedding freezes rows) that optim honors, and
+// neither includes the other. Read next: autograd/tape.h.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace tapegrad {
 
 class Leaf;
 
-// What an optimizer does to every row of a table after each step: Keras' constraints, with its
-// epsilon of 1e-7.
+// A constraint that an optimizer applies to every row of a table after each step: one of Keras',
+// with its epsilon of 1e-7.
 struct RowConstraint {
   enum class Kind {
     none,
@@ -25,25 +25,24 @@ struct RowConstraint {
     unit_norm      // row / (norm + 1e-7)
   };
   Kind kind = Kind::none;
-  double limit = 0;  // of max_norm
+  double limit = 0;  // for max_norm
 };
 
-// State that somebody keeps beside each row of a table, as an optimizer keeps its moments. Rows may
-// have pending steps, which are taken only when somebody reads the row; the leaf calls flush()
-// then.
+// State for each row of a table, such as the moments of an optimizer. Rows may have pending steps:
+// steps that are recorded, but applied only when the row is read. The leaf then calls flush().
 class RowState {
  public:
-  virtual void flush() = 0;                                        // of all rows
+  virtual void flush() = 0;  // applies the pending steps of all rows
   virtual void flush_rows(std::span<const std::int64_t> ids) = 0;  // of these rows
-  // The table has changed: its row i was row sources[i] before, or is new where that is -1.
+  // The table has changed: row i is the earlier row sources[i], or a new row where that is -1.
   virtual void remap_rows(std::span<const std::int64_t> sources) = 0;
 
  protected:
   ~RowState() = default;
 };
 
-// Rows are dimension 0 of the value, columns dimension 1. A change counts from the next step on:
-// pending steps are taken first, under the rules that they were recorded with.
+// Rows are dimension 0 of the value, columns dimension 1. A change takes effect with the next step:
+// pending steps are flushed first, under the settings that they were recorded with.
 //
 //   Variable w = parameter(randn({1000, 64}));
 //   w.row_policy().freeze_rows(std::vector<std::int64_t>{0, 7});   // no optimizer moves these
@@ -53,8 +52,8 @@ class RowPolicy {
   RowPolicy(const RowPolicy&) = delete;
   RowPolicy& operator=(const RowPolicy&) = delete;
 
-  // Rows and columns that stay as they are, to the bit. IndexError for one that does not exist.
-  // The lists are sorted.
+  // Rows and columns that optimizers do not change, not by one bit. IndexError for a position out
+  // of range. The lists are sorted.
   void freeze_rows(std::span<const std::int64_t> rows);
   void freeze_columns(std::span<const std::int64_t> columns);
   void unfreeze_rows();
@@ -63,7 +62,7 @@ class RowPolicy {
   const std::vector<std::int64_t>& frozen_rows() const { return frozen_rows_; }
   const std::vector<std::int64_t>& frozen_columns() const { return frozen_columns_; }
 
-  // The row of padding, which optimizers do not move either.
+  // The row of padding, which optimizers do not change either.
   void set_padding_row(std::optional<std::int64_t> row);
   std::optional<std::int64_t> padding_row() const { return padding_row_; }
   bool is_held(std::int64_t row) const;  // frozen, or padding
@@ -76,27 +75,28 @@ class RowPolicy {
   void set_constraint(RowConstraint constraint);
   const RowConstraint& constraint() const { return constraint_; }
 
-  // Steps move only the rows that have a gradient, as torch.optim.SparseAdam does.
+  // If true, a step changes only the rows that have a gradient, as torch.optim.SparseAdam does.
   void set_sparse(bool sparse);
   bool sparse() const { return sparse_; }
 
-  // Takes over everything above.
+  // Copies all of the above.
   void copy_policy_from(const RowPolicy& other);
 
   // Row states --------------------------------------------------------------------------------
-  // At most one state has pending rows; a second one makes the first take its steps.
+  // At most one state has pending rows: when a second one reports pending rows, the first is
+  // flushed.
   void add_state(RowState& state);
   void remove_state(RowState& state);
   void set_pending_rows(RowState& state, bool pending);
   bool has_pending_rows() const { return pending_ != nullptr; }
 
-  // A new table: its row i is row sources[i] of the old one, or the next row of `fresh` where that
-  // is -1. What policy and states know of a row goes along; the gradient is dropped.
+  // Builds a new table: row i is row sources[i] of the old table, or the next row of `fresh` where
+  // that is -1. Policy and states of a row move with it; the gradient is cleared.
   void remap_rows(std::span<const std::int64_t> sources, const Tensor& fresh);
 
-  // Rows that lookups have scaled (max_norm) since the last step, each with its factor; optimizers
-  // take the list, to explain a step.
-  void note_renormalized(std::int64_t row, double factor) {
+  // The rows that lookups have scaled (max_norm) since the last step, each with its factor;
+  // optimizers take the list to explain a step.
+  void add_renormalized(std::int64_t row, double factor) {
     renormalized_.emplace_back(row, factor);
   }
   std::vector<std::pair<std::int64_t, double>> take_renormalized() {

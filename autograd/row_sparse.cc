@@ -1,5 +1,4 @@
-// Row-sparse gradients: many contributions to few rows are added up to one row each.
-// Read next: autograd/row_policy.cc.
+// Row-sparse gradients: all contributions to one row are summed. Read next: autograd/row_policy.cc.
 #include <tapegrad/autograd/row_sparse.h>
 
 #include <tapegrad/tensor/kernels/kernels.h>
@@ -65,7 +64,7 @@ void add_rows(Tensor& table, const RowSparse& gradient) {
 
 void GradientSum::add(Tensor gradient, const Tensor& like) {
   ++version_;
-  if (!dense_.defined()) {  // a rule may have handed the same gradient to several inputs
+  if (!dense_.defined()) {  // a rule may have returned the same Tensor for several inputs
     const bool own = gradient.is_exclusive() && gradient.is_contiguous();
     dense_ = own ? std::move(gradient) : gradient.clone();
   } else if (dense_.is_exclusive() && dense_.is_contiguous()) {

@@ -1,6 +1,6 @@
-// RowSparse: the gradient of a table of which some rows were looked up, as ids and rows. Its cost
-// grows with the lookups, not with the table. GradientSum: a leaf's gradient, which adds up what
-// arrives, dense or row-sparse. Read next: autograd/row_policy.h.
+// RowSparse: the gradient of a lookup in a table, as ids and rows. Its cost grows with the number
+// of lookups, not with the size of the table. GradientSum: a leaf's gradient, the sum of dense and
+// row-sparse gradients. Read next: autograd/row_policy.h.
 #pragma once
 
 #include <cstdint>
@@ -21,22 +21,23 @@ struct RowSparse {
   bool coalesced = false;  // ids are distinct, and none is `skip`
 };
 
-// The same gradient with each id once, in the order of first occurrence. Where no id repeats, the
-// rows are those given, not copies.
+// The same gradient with each id once, in the order of first occurrence. If no id repeats, the
+// result shares the given rows instead of copying them.
 RowSparse coalesce(const RowSparse& gradient);
 // The sum of several gradients of one table.
 RowSparse coalesce(std::span<const RowSparse> gradients);
 
-// Coalesced: row ids[i] of the table gets scale[i] * rows[pick[i]]. Here several ids may share one
-// row, as those of a bag do, and no row is made for each id. `pick` (int64) and `scale` (of rows'
-// type) may be undefined: then id i takes row i, and the factor is 1.
+// Coalesces the gradient that adds scale[i] * rows[pick[i]] to row ids[i] of the table. Several ids
+// may share one row, as the ids of a bag do; no row is allocated for each id. `pick` (int64) and
+// `scale` (of the rows' type) may be undefined: then id i uses row i, and the factor is 1.
 RowSparse coalesce(const RowSparse& gradient, const Tensor& pick, const Tensor& scale);
 
 // table += gradient; the table is contiguous, (table rows, width), of the rows' type.
 void add_rows(Tensor& table, const RowSparse& gradient);
 
-// The sum of all gradients that were added: none yet, dense, or rows as long as only rows came. It
-// writes only to memory that nobody else holds, so that a Tensor taken from it is a snapshot.
+// The sum of all gradients that were added. It is empty, dense, or row-sparse as long as only
+// row-sparse gradients were added. It writes only to memory that nothing else shares, so that a
+// Tensor taken from it is a snapshot.
 class GradientSum {
  public:
   bool empty() const { return !dense_.defined() && rows_.empty(); }
@@ -50,8 +51,8 @@ class GradientSum {
   std::uint64_t version() const { return version_; }  // grows with every change
 
   Tensor dense(const Tensor& like) const;  // not empty
-  const RowSparse& rows();                 // is_row_sparse(): coalesced from now on
-  // All elements, or those of the coalesced rows, to be written to; not empty.
+  const RowSparse& rows();                 // requires is_row_sparse(); coalesces first
+  // The dense elements, or those of the coalesced rows, to be written to; not empty.
   Tensor& writable();
 
  private:

@@ -1,4 +1,5 @@
-// The list: entries join it, leave it, and are dropped in a loop. Read next: autograd/backward.cc.
+// The tape's list: entries are appended, unlinked, and dropped in a loop. Read next:
+// autograd/backward.cc.
 #include <tapegrad/autograd/tape.h>
 
 namespace tapegrad {
@@ -6,7 +7,8 @@ namespace tapegrad {
 thread_local constinit Tape* Tape::current_ = nullptr;
 
 Tape& Tape::make() {
-  // Lets the tape go at thread exit, or with its last entry if Variables outlive the thread.
+  // Deletes the tape at thread exit. If Variables outlive the thread, drop() deletes it with its
+  // last entry.
   struct Owner {
     Tape* tape = nullptr;
     ~Owner() {
@@ -38,8 +40,9 @@ void Tape::unlink(Entry* entry) noexcept {
   --size_;
 }
 
-// Nothing refers to the entry any more. What it refers to may die with it: those entries come back
-// here and are queued, so that a chain of any length is dropped in a loop.
+// Called when nothing refers to the entry any more. Deleting it may release the last handle to an
+// older entry, which calls this function again; that call only adds the older entry to the list, so
+// that a chain of any length is dropped in a loop.
 void Tape::drop(Entry* entry) noexcept {
   unlink(entry);
   entry->older_ = dropped_;

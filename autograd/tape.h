@@ -1,6 +1,6 @@
-// The tape: how the library remembers where values came from, and walks back to find gradients.
+// The tape: the record of operations from which the library computes gradients.
 //
-// The idea. Every operation on Variables computes its result and, if an input wants a gradient,
+// The idea. Every operation on Variables computes its result and, if an input requires a gradient,
 // appends an Entry to the thread's Tape:
 //
 //     Variable y = tanh(matmul(a, w));          std::cout << tape();
@@ -10,35 +10,34 @@
 //                                               #2 square (2, 3) <- #1
 //                                               #3 mean () <- #2
 //
-// An entry holds, for each input that wants a gradient, a counted handle to that input (its entry,
-// or its leaf) and a rule: given dy, the gradient of the entry's result, what is the input's
-// gradient? For tanh it is dy * (1 - y * y). Rules are written with Variable operations, next to
-// the operation itself (autograd/ops/elementwise.cc and its neighbors), so that gradients can be
-// recorded and differentiated again.
+// An entry holds, for each input that requires a gradient, a counted handle to that input (its
+// entry or its leaf) and a rule. The rule takes dy, the gradient of the entry's result, and returns
+// the gradient of the input. For tanh it returns dy * (1 - y * y). Rules are written with Variable
+// operations, beside the operation itself (autograd/ops/elementwise.cc and the other files there),
+// so that gradients can be recorded and differentiated again.
 //
 // loss.backward() gives the loss's entry the pending gradient 1 and walks along the tape, from the
-// newest entry to the oldest: an entry with a pending gradient fires, that is, it calls its rules
-// and adds what they return to the pending gradients of its inputs. Leaves collect theirs in
-// grad(). Since an entry comes after all its inputs, every gradient is complete when its entry's
-// turn comes: there is no sorting, no visited set, no recursion. The walk ends when nothing is
-// pending.
+// newest entry to the oldest. An entry with a pending gradient fires: it calls its rules and adds
+// the results to the pending gradients of its inputs. Gradients of leaves are added to their
+// grad(). Since an entry comes after all its inputs, its gradient is complete when the walk reaches
+// it: there is no sorting, no visited set, no recursion. The walk ends when no gradient is pending.
 //
-// Who owns what: a Variable holds a counted handle to its entry, an entry holds counted handles to
-// its inputs' entries, and the tape owns nothing: it is a list that entries join when they are made
-// and leave when nobody refers to them any more. History lives exactly as long as somebody could
-// ask for it.
+// Ownership: a Variable holds a counted handle to its entry, and an entry holds counted handles to
+// its inputs' nodes. The tape owns nothing: it is a list. An entry joins it when it is made and
+// leaves it when the last handle is gone, so history lives exactly as long as a Variable can reach
+// it.
 //
 // Invariants (each has a test of its number in tests/autograd/tape_test.cc):
 //   1. An entry comes after the entries of all its inputs.
 //   2. An entry is on the tape exactly as long as something refers to it.
 //   3. An entry never refers to a newer one.
 //   4. A pending gradient is a reference.
-//   5. Nothing walks the history recursively: building, playing back and dropping 1,000,000 entries
-//      works in a small stack.
+//   5. Nothing walks the history recursively: 1,000,000 entries can be recorded, differentiated and
+//      dropped with a small stack.
 //   6. After a training step, after an exception, and after a forgotten NoGrad, tape().size() is
 //      what it was before.
 //
-// Threads: each has its own tape; an operation on another thread's history throws.
+// Threads: each thread has its own tape; an operation on another thread's history throws.
 // Read next: autograd/record.h.
 #pragma once
 
@@ -52,16 +51,16 @@ namespace tapegrad {
 class BackwardPass;
 class Tape;
 
-// One recorded operation. What differs between operations, the inputs and the rules, is in the
-// template Record (autograd/record.h).
+// One recorded operation. Its inputs and rules are in the derived template Record
+// (autograd/record.h).
 class Entry : public Node {
  public:
   const char* name() const { return name_; }
   std::uint64_t number() const { return number_; }  // position in the order of recording
-  const Tape& owner() const { return *tape_; }      // of the thread that recorded it
+  const Tape& owner() const { return *tape_; }      // the tape of the thread that recorded it
   std::span<const std::int64_t> sizes() const { return shape_; }  // of the result
   DType dtype() const { return dtype_; }
-  Hooks& hooks();  // makes a list if there is none
+  Hooks& hooks();  // creates the list on first use
 
   static void* operator new(std::size_t bytes) { return memory::allocate(bytes); }
   static void operator delete(void* entry, std::size_t bytes) noexcept {
@@ -69,7 +68,7 @@ class Entry : public Node {
   }
 
   virtual std::size_t input_count() const = 0;
-  virtual Node* input(std::size_t i) const = 0;  // null for one that wanted no gradient
+  virtual Node* input(std::size_t i) const = 0;  // null for one that required no gradient
 
  protected:
   Entry(const char* name, const Tensor& value);
@@ -80,7 +79,7 @@ class Entry : public Node {
   }
 
   virtual void fire(BackwardPass& pass, const Variable& dy) = 0;
-  virtual void forget() = 0;  // drops inputs, rules and what they captured
+  virtual void forget() = 0;  // releases inputs, rules and everything that rules captured
 
  private:
   friend class BackwardPass;
@@ -92,10 +91,10 @@ class Entry : public Node {
   Entry* older_ = nullptr;
   Entry* newer_ = nullptr;
   std::uint64_t number_;
-  Variable pending_;  // the gradient so far; while it is defined, the pass refers to this entry
+  Variable pending_;  // the gradient so far; while it is defined, the pass holds a reference
   std::unique_ptr<Hooks> hooks_;
   DType dtype_;
-  bool consumed_ = false;  // a pass has fired and forgotten it
+  bool consumed_ = false;  // a pass has called fire() and forget()
   bool wanted_ = false;    // a pass of grad() needs its gradient
   Shape shape_;
 };
@@ -131,13 +130,13 @@ class Tape {
 
   Entry* oldest_ = nullptr;
   Entry* newest_ = nullptr;
-  Entry* dropped_ = nullptr;  // entries that the running drop() has still to destroy
+  Entry* dropped_ = nullptr;  // list of the entries that the running drop() must still destroy
   std::size_t size_ = 0;
   bool recording_ = true;
   bool dropping_ = false;
-  bool orphaned_ = false;          // its thread has ended; goes with its last entry
-  const Entry* firing_ = nullptr;  // whose rules are running
-  BackwardPass* pass_ = nullptr;   // the running one
+  bool orphaned_ = false;          // its thread has ended: deleted with its last entry
+  const Entry* firing_ = nullptr;  // the entry whose rules are running
+  BackwardPass* pass_ = nullptr;   // the running pass
 
   static thread_local constinit Tape* current_;
 };
@@ -145,7 +144,7 @@ class Tape {
 // This thread's tape.
 inline Tape& tape() { return Tape::current_ != nullptr ? *Tape::current_ : Tape::make(); }
 
-// One line an entry, newest last: `#3 mean () <- #2`.
+// Prints one line for each entry, newest last: `#3 mean () <- #2`.
 std::ostream& operator<<(std::ostream& out, const Tape& tape);
 
 }  // namespace tapegrad

@@ -1,4 +1,4 @@
-// Handles: what can be asked of them, and when a value that a rule captured is stale. Read next:
+// The functions of Variable, and the check that a value captured by a rule is not stale. Read next:
 // autograd/tape.cc.
 #include <tapegrad/autograd/variable.h>
 
@@ -27,14 +27,14 @@ Leaf& Variable::leaf() const {
   return node_->as_leaf();
 }
 
-// The value has changed since this handle was made. For a user that is fine: the value is what it
-// is now. For a rule that captured the handle, the gradient would be wrong.
+// The value has changed since this handle was made. Outside a rule that is fine: value() returns
+// the present value. In a rule that captured the handle, the gradient would be wrong.
 void Variable::check_stale() const {
   if (const Entry* const firing = tape().firing_) detail::throw_stale(*firing);
 }
 
-// A copy sees the value as it is now, but not a copy that a rule makes of what it captured: that is
-// as stale as the original.
+// A copy takes the present version. The exception is a copy made while a rule runs: a copy of a
+// captured handle must stay as stale as the original.
 void Variable::renew_version() noexcept {
   if (Tape::current_ != nullptr && Tape::current_->firing_ != nullptr) return;
   version_ = holds_leaf() ? node_->as_leaf().version() : value_.version();
@@ -58,13 +58,13 @@ void Variable::set_grad(Tensor gradient) {
 void Variable::set_value(Tensor value) {
   Leaf& target = leaf();
   detail::check_same("set_value", value, target.stored());
-  // The leaf's memory is its own, so that optimizers may write to it.
+  // Optimizers write to the leaf's memory, so nothing else may share it.
   const bool own = value.is_exclusive() && value.is_contiguous();
   target.set_value(own ? std::move(value) : value.clone());
   version_ = target.version();
 }
 
-NoGrad::NoGrad() : before_(std::exchange(tape().recording_, false)) {}
-NoGrad::~NoGrad() { tape().recording_ = before_; }
+NoGrad::NoGrad() : recording_before_(std::exchange(tape().recording_, false)) {}
+NoGrad::~NoGrad() { tape().recording_ = recording_before_; }
 
 }  // namespace tapegrad

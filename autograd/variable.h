@@ -1,5 +1,5 @@
-// Variable: a Tensor, and where it came from. What can be done with Variables is declared in
-// autograd/ops.h. Read next: autograd/node.h.
+// Variable: a Tensor with its history. The operations on Variables are declared in autograd/ops.h.
+// Read next: autograd/node.h.
 #pragma once
 
 #include <iosfwd>
@@ -11,13 +11,13 @@
 namespace tapegrad {
 
 struct BackwardOptions {
-  bool retain_graph = false;  // keep the history, to go back through it again
+  bool retain_graph = false;  // keep the history for another backward pass
 };
 
 // A handle to a value with its history, if it has any:
 //   - a constant: made from a Tensor, no history;
-//   - a leaf: made by parameter(); gradients arrive in grad();
-//   - a result: made by an operation that was recorded; its entry on the tape knows its inputs.
+//   - a leaf: made by parameter(); backward() adds its gradient to grad();
+//   - a result: made by a recorded operation; its entry on the tape refers to its inputs.
 // Copies refer to the same leaf or entry. A Variable with history belongs to the thread that
 // recorded it; leaves may be shared by threads that only read them.
 //
@@ -51,8 +51,8 @@ class Variable {
   bool defined() const { return value_.defined() || node_; }
 
   // The elements. A Tensor taken from a leaf is a snapshot: set_value() and optimizers do not
-  // change it. Inside a rule, an AutogradError if the value was overwritten since the rule captured
-  // it.
+  // change it. Inside a rule, throws AutogradError if the value was overwritten after the rule
+  // captured it.
   [[gnu::always_inline]] const Tensor& value() const& {
     if (!is_current()) [[unlikely]]
       check_stale();
@@ -66,7 +66,8 @@ class Variable {
   Shape shape() const { return stored().shape(); }
   std::int64_t numel() const { return stored().numel(); }
   DType dtype() const { return stored().dtype(); }
-  // Recorded, and the gradient comes back in this type; int64 and boolean are constants.
+  // Recorded; the gradient is converted back to this variable's type. An int64 or boolean result is
+  // a constant.
   Variable to(DType dtype) const;
   template <class T>
   T item() const {
@@ -82,22 +83,24 @@ class Variable {
   bool requires_grad() const {
     return node_ && (!node_->is_leaf() || node_->as_leaf().requires_grad);
   }
-  // On a leaf: false freezes it, for operations recorded from now on and for optimizers. On a
-  // constant, true makes this handle a leaf. DTypeError unless floating-point; AutogradError for
-  // a result, whose history cannot be taken away (detach() gives one without).
+  // On a leaf, false freezes it: later operations treat it as a constant, and optimizers skip it.
+  // On a constant, true turns this handle into a leaf; DTypeError unless floating-point. On a
+  // result, false throws AutogradError, because its history cannot be removed; detach() returns a
+  // Variable without it.
   void set_requires_grad(bool requires_grad);
   Variable detach() const { return Variable(value()); }  // the same value, a constant
 
-  // Adds the gradients of this 1-element value (or of sum(this * gradient)) with respect to every
-  // leaf that it was computed from to the leaves' grad(). Consumes the history unless told to
-  // retain it. AutogradError if there is no history or it was consumed; ShapeError for `gradient`.
+  // Computes the gradient of this 1-element value (or of sum(this * gradient)) with respect to
+  // every leaf that it was computed from, and adds it to the leaf's grad(). Consumes the history
+  // unless retain_graph is set. AutogradError if there is no history or it was consumed; ShapeError
+  // if `gradient` does not have this variable's shape.
   void backward(BackwardOptions options = {}) const;
   void backward(const Tensor& gradient, BackwardOptions options = {}) const;
 
-  // Calls `hook` with the complete gradient of this variable when backward() or grad() has it,
-  // before it is used; what the hook returns (of the same shape), if anything, takes its place.
-  // Hooks that a hook adds or removes count from the next pass on. Returns a number for
-  // remove_hook(). AutogradError unless this wants a gradient.
+  // backward() and grad() call `function` with the complete gradient of this variable before they
+  // use it. If the function returns a defined Variable (of the same shape), this replaces the
+  // gradient. Hooks that a hook adds or removes take effect in the next pass. Returns a number for
+  // remove_hook(). AutogradError unless requires_grad().
   template <class Function>
   std::size_t register_hook(Function function) const {
     if constexpr (std::is_void_v<std::invoke_result_t<Function&, const Variable&>>) {
@@ -116,15 +119,15 @@ class Variable {
   bool has_grad() const { return !leaf().grad.empty(); }
   Tensor grad() const;  // dense; AutogradError if there is none
   bool has_row_grad() const { return leaf().grad.is_row_sparse(); }  // from lookups only
-  RowSparse row_grad() const;                // coalesced, without ever making the table
+  RowSparse row_grad() const;                // coalesced; never allocates a dense table
   void set_grad(Tensor gradient);            // ShapeError unless of the value's shape and type
   void zero_grad() { leaf().grad.clear(); }  // has_grad() is false afterwards
   void set_value(Tensor value);  // ShapeError unless of the same shape and type; stays this leaf
-  // What optimizers must honor about the rows, as frozen ones (autograd/row_policy.h).
+  // What optimizers must honor about the rows, such as frozen rows (autograd/row_policy.h).
   RowPolicy& row_policy() const { return leaf().row_policy(); }
 
-  // For the machinery: the node, the leaf (AutogradError if this is none), and the value as it lies
-  // in memory, where rows of a leaf may have pending steps.
+  // For the library itself: the node; the leaf (AutogradError if this is not one); the value in
+  // memory as it is, where rows of a leaf may have pending steps.
   Node* node() const { return node_.get(); }
   Leaf& leaf() const;
   const Tensor& stored() const { return holds_leaf() ? node_->as_leaf().stored() : value_; }
@@ -132,29 +135,29 @@ class Variable {
  private:
   friend class BackwardPass;
   bool holds_leaf() const { return node_ && node_->is_leaf(); }
-  // Whether the value is what it was when this handle was made.
+  // Whether the value is unchanged since this handle was made.
   [[gnu::always_inline]] bool is_current() const {
     if (holds_leaf()) return version_ == node_->as_leaf().version();
     return !value_.defined() || version_ == value_.version();
   }
-  void note_write() { version_ = value_.version(); }
+  void mark_current() { version_ = value_.version(); }  // after a write of the library's own
   void check_stale() const;
   void renew_version() noexcept;
   std::size_t add_hook(Hook hook) const;
 
-  Tensor value_;               // not for a leaf, which has its own
+  Tensor value_;               // undefined for a leaf, which holds its own value
   NodePtr node_;               // null for a constant
   std::uint32_t version_ = 0;  // of the value when this handle was made; a rule's copies keep it
 };
 
-// A leaf that wants a gradient. DTypeError unless floating-point.
+// A leaf that requires a gradient. DTypeError unless floating-point.
 Variable parameter(Tensor value, bool requires_grad = true);
 
-// Prints the value as a Tensor prints, and whether it wants a gradient.
+// Prints the value as a Tensor is printed, and whether it requires a gradient.
 std::ostream& operator<<(std::ostream& out, const Variable& variable);
 
-// While one exists, nothing is recorded on this thread. An optimization: what is recorded and not
-// kept is dropped by itself.
+// While one exists, nothing is recorded on this thread. It is only an optimization: recorded
+// history that no Variable refers to is dropped anyway.
 class NoGrad {
  public:
   NoGrad();
@@ -163,7 +166,7 @@ class NoGrad {
   NoGrad& operator=(const NoGrad&) = delete;
 
  private:
-  bool before_;
+  bool recording_before_;
 };
 
 struct GradOptions {

@@ -1,7 +1,8 @@
-// Lesson 7: what happens to a word between two sentences that hold it. Momentum goes on without a
-// gradient; an optimiser that walks over the whole table moves every word at every step. tapegrad
-// gives the same numbers for the price of the words in the batch: a row waits until it is read.
-// docs/waiting_rows.md shows the picture that `07_rare_words --svg` prints.
+// Lesson 7: what happens to a word between two sentences that hold it. Momentum still moves it,
+// without a gradient; an optimizer that walks over the whole table moves every word at every step.
+// tapegrad gives the same values at the cost of the words in the batch: the steps of other rows
+// stay pending until somebody reads them. docs/lazy_rows.md shows the picture that `07_rare_words
+// --svg` draws.
 #include <tapegrad/tapegrad.h>
 
 #include <algorithm>
@@ -94,10 +95,10 @@ void draw(const std::vector<double>& dense, const std::vector<double>& ours,
                "<line x1=\"86\" y1=\"46\" x2=\"116\" y2=\"46\" stroke=\"#a6c8ff\" "
                "stroke-width=\"8\"/><text x=\"124\" y=\"50\">Adam with dense gradients</text>\n"
                "<line x1=\"86\" y1=\"64\" x2=\"116\" y2=\"64\" stroke=\"#0b3d91\" "
-               "stroke-width=\"2\"/><text x=\"124\" y=\"68\">Adam with row-sparse gradients, rows "
-               "wait</text>\n"
+               "stroke-width=\"2\"/><text x=\"124\" y=\"68\">Adam with row-sparse gradients, lazy "
+               "rows</text>\n"
                "<line x1=\"86\" y1=\"82\" x2=\"116\" y2=\"82\" stroke=\"#c1440e\" "
-               "stroke-width=\"2\"/><text x=\"124\" y=\"86\">SparseAdam, rows rest</text></g>\n"
+               "stroke-width=\"2\"/><text x=\"124\" y=\"86\">SparseAdam</text></g>\n"
                "</svg>\n";
 }
 
@@ -111,7 +112,7 @@ int main(int argc, char** argv) {
     draw(dense, ours, sparse);
     return 0;
   }
-  std::cout << "after step  dense Adam  Adam, waiting  SparseAdam\n" << std::fixed;
+  std::cout << "after step  dense Adam     Adam, lazy  SparseAdam\n" << std::fixed;
   double apart = 0;
   for (std::size_t i = 0; i < dense.size(); ++i) {
     apart = std::max(apart, std::abs(dense[i] - ours[i]));

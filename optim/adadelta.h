@@ -1,7 +1,8 @@
 // Adadelta: steps in the units of the parameter, from running means of squared gradients and of
-// squared steps. Read next: optim/sparse_adam.h.
+// squared steps. Read next: optim/adadelta.cc.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include <tapegrad/optim/optimizer.h>
@@ -22,21 +23,20 @@ struct AdadeltaOptions {
 //   d = sqrt(u + eps) / sqrt(v + eps) * g
 //   u = rho * u + (1 - rho) * d^2
 //   p = p - lr * d
-class Adadelta final : public Optimizer {
+class Adadelta final : public OptimizerWith<AdadeltaOptions> {
  public:
   // ValueError for options out of range and for lists as add_group().
-  explicit Adadelta(std::vector<NamedParameter> parameters, AdadeltaOptions options = {});
-  // ValueError if the list is empty, holds what is not a leaf, or what is in a group already.
-  void add_group(std::vector<NamedParameter> parameters, AdadeltaOptions options);
-  const AdadeltaOptions& options(std::size_t group = 0) const;
+  explicit Adadelta(std::vector<NamedParameter> parameters, AdadeltaOptions options = {})
+      : OptimizerWith("Adadelta") {
+    add_group(std::move(parameters), options);
+  }
 
  private:
-  double rate(std::size_t group) const override { return options_[group].lr; }
-  void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
-  std::span<const char* const> moments(std::size_t group) const override;
-  void update(Leaf& leaf, State& state, std::size_t group) override;
-
-  std::vector<AdadeltaOptions> options_;
+  void check_options(const AdadeltaOptions& options) const override;
+  std::vector<Moment> moments(std::size_t group) const override;
+  void update(Update& x, std::size_t group) override;
+  bool fused_update(State& state, std::size_t group) override;
+  bool honors_sparse() const override { return false; }  // torch.optim.Adadelta has no such option
 };
 
 }  // namespace tapegrad::optim

@@ -1,50 +1,47 @@
-// Adagrad's options, and its step through the fused kernel. Read next: optim/rmsprop.cc.
+// Adagrad: the step in Tensor operations, and the same step through a fused kernel. Read next:
+// optim/rmsprop.h.
 #include <tapegrad/optim/adagrad.h>
 
-#include <array>
 #include <cmath>
-#include <utility>
 
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
 
-Adagrad::Adagrad(std::vector<NamedParameter> parameters, AdagradOptions options)
-    : Optimizer("Adagrad") {
-  add_group(std::move(parameters), options);
+// The plain step.
+void Adagrad::update(Update& x, std::size_t group) {
+  const AdagradOptions& o = options(group);
+  const double rate = x.lr / (1 + static_cast<double>(x.step - 1) * o.lr_decay);
+  Tensor g = o.maximize ? -x.g : x.g;
+  if (o.weight_decay != 0) g = g + o.weight_decay * x.p;
+  Tensor& sum = x.moments[0];
+  sum = sum + square(g);
+  x.p = x.p - rate * g / (sqrt(sum) + o.eps);
 }
 
-void Adagrad::add_group(std::vector<NamedParameter> parameters, AdagradOptions options) {
-  check_rate(options.lr);
-  check(options.lr_decay >= 0, "lr_decay", options.lr_decay, "a number >= 0");
-  check(options.weight_decay >= 0, "weight_decay", options.weight_decay, "a number >= 0");
-  check(options.initial_accumulator_value >= 0, "initial_accumulator_value",
-        options.initial_accumulator_value, "a number >= 0");
-  check(options.eps >= 0, "eps", options.eps, "a number >= 0");
-  options_.reserve(options_.size() + 1);
-  add_parameters(std::move(parameters));
-  options_.push_back(options);
+std::vector<Moment> Adagrad::moments(std::size_t group) const {
+  return {{"sum", options(group).initial_accumulator_value}};
 }
 
-const AdagradOptions& Adagrad::options(std::size_t group) const {
-  check_group(group);
-  return options_[group];
+bool Adagrad::moves_rows_without_gradient(std::size_t group) const {
+  return options(group).weight_decay != 0;
 }
 
-std::span<const char* const> Adagrad::moments(std::size_t) const {
-  static constexpr std::array<const char*, 1> kNames = {"sum"};
-  return kNames;
+void Adagrad::check_options(const AdagradOptions& o) const {
+  check(o.lr_decay >= 0, "lr_decay", o.lr_decay, "a number >= 0");
+  check(o.weight_decay >= 0, "weight_decay", o.weight_decay, "a number >= 0");
+  check(o.initial_accumulator_value >= 0, "initial_accumulator_value", o.initial_accumulator_value,
+        "a number >= 0");
+  check(o.eps >= 0, "eps", o.eps, "a number >= 0");
 }
 
-double Adagrad::initial(std::size_t group, std::size_t) const {
-  return options_[group].initial_accumulator_value;
-}
-
+// The fused step ----------------------------------------------------------------------------------
 namespace {
 
 struct AdagradRule {
-  static constexpr bool kSparseRowsRest = true;  // they would move by decay only
+  using ClosedForm = NoClosedForm;  // decay feeds back into the sum
   double step;
   kernel::AdagradArguments a;
 
@@ -53,21 +50,7 @@ struct AdagradRule {
     kernel::kernels<T>().adagrad(x.p, x.moments[0], g, n, a);
   }
 
-  bool acts_without_gradient() const { return a.weight_decay != 0; }
-
-  // Decay feeds back into the sum: all steps are replayed.
-  class Jump {
-   public:
-    Jump(double, const AdagradRule&) {}
-    void append(const AdagradRule&) {}
-    template <class T>
-    bool apply(std::size_t, std::span<const AdagradRule>, const ParameterSlice<T>&,
-               std::size_t) const {
-      return false;
-    }
-  };
-
-  MovedBy explain(double p, const double* moments, double gradient) const {
+  ElementUpdate explain(double p, const double* moments, double gradient) const {
     const double scale = a.rate / (std::sqrt(moments[0]) + a.eps);
     const double g = a.sign * gradient;
     const double before = (p + scale * g) / (1 - scale * a.weight_decay);
@@ -77,15 +60,16 @@ struct AdagradRule {
 
 }  // namespace
 
-void Adagrad::update(Leaf& leaf, State& state, std::size_t group) {
-  const AdagradOptions& o = options_[group];
-  const double t = static_cast<double>(state.steps);
-  take_step(state,
-            AdagradRule{.step = t,
-                        .a = {.rate = o.lr * leaf.row_policy().rate_multiplier() / (1 + (t - 1) * o.lr_decay),
-                              .weight_decay = o.weight_decay,
-                              .eps = o.eps,
-                              .sign = o.maximize ? -1.0 : 1.0}});
+bool Adagrad::fused_update(State& state, std::size_t group) {
+  const AdagradOptions& o = options(group);
+  const double t = static_cast<double>(state.step);
+  const double lr = o.lr * state.leaf.row_policy().rate_multiplier();
+  fused_step(state, AdagradRule{.step = t,
+                                .a = {.rate = lr / (1 + (t - 1) * o.lr_decay),
+                                      .weight_decay = o.weight_decay,
+                                      .eps = o.eps,
+                                      .sign = o.maximize ? -1.0 : 1.0}});
+  return true;
 }
 
 }  // namespace tapegrad::optim

@@ -1,7 +1,8 @@
 // Adagrad: steps that shrink with the sum of all squared gradients so far. Read next:
-// optim/rmsprop.h.
+// optim/adagrad.cc.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include <tapegrad/optim/optimizer.h>
@@ -22,22 +23,20 @@ struct AdagradOptions {
 //   sum = sum + g^2, from initial_accumulator_value on
 //   p = p - lr / (1 + (t - 1) * lr_decay) * g / (sqrt(sum) + eps)
 // Words that are rare keep a high rate, whatever the frequent ones have been through.
-class Adagrad final : public Optimizer {
+class Adagrad final : public OptimizerWith<AdagradOptions> {
  public:
   // ValueError for options out of range and for lists as add_group().
-  explicit Adagrad(std::vector<NamedParameter> parameters, AdagradOptions options = {});
-  // ValueError if the list is empty, holds what is not a leaf, or what is in a group already.
-  void add_group(std::vector<NamedParameter> parameters, AdagradOptions options);
-  const AdagradOptions& options(std::size_t group = 0) const;
+  explicit Adagrad(std::vector<NamedParameter> parameters, AdagradOptions options = {})
+      : OptimizerWith("Adagrad") {
+    add_group(std::move(parameters), options);
+  }
 
  private:
-  double rate(std::size_t group) const override { return options_[group].lr; }
-  void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
-  std::span<const char* const> moments(std::size_t group) const override;
-  double initial(std::size_t group, std::size_t moment) const override;
-  void update(Leaf& leaf, State& state, std::size_t group) override;
-
-  std::vector<AdagradOptions> options_;
+  void check_options(const AdagradOptions& options) const override;
+  std::vector<Moment> moments(std::size_t group) const override;
+  void update(Update& x, std::size_t group) override;
+  bool fused_update(State& state, std::size_t group) override;
+  bool moves_rows_without_gradient(std::size_t group) const override;
 };
 
 }  // namespace tapegrad::optim

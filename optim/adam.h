@@ -1,5 +1,5 @@
 // Adam and AdamW: steps scaled by running means of the gradient and of its square. Read next:
-// optim/adagrad.h.
+// optim/adam.cc.
 #pragma once
 
 #include <utility>
@@ -29,22 +29,17 @@ struct AdamWOptions {
 
 // Both are this class; they differ in where the decay goes.
 template <class Options>
-class AdamWith final : public Optimizer {
+class AdamWith final : public OptimizerWith<Options> {
  public:
   // ValueError for options out of range and for lists as add_group().
   explicit AdamWith(std::vector<NamedParameter> parameters, Options options = {});
-  // ValueError if the list is empty, holds what is not a leaf, or what is in a group already.
-  void add_group(std::vector<NamedParameter> parameters, Options options);
-  const Options& options(std::size_t group = 0) const;
 
  private:
-  double rate(std::size_t group) const override { return options_[group].lr; }
-  void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
-  double* momentum_option(std::size_t group) override { return &options_[group].betas.first; }
-  std::span<const char* const> moments(std::size_t group) const override;
-  void update(Leaf& leaf, State& state, std::size_t group) override;
-
-  std::vector<Options> options_;
+  using State = Optimizer::State;
+  void check_options(const Options& options) const override;
+  std::vector<Moment> moments(std::size_t group) const override;
+  void update(Update& x, std::size_t group) override;
+  bool fused_update(State& state, std::size_t group) override;
 };
 
 // Adam (Kingma and Ba 2015), with the maximum of Reddi et al. (2018) for amsgrad, as PyTorch
@@ -52,10 +47,10 @@ class AdamWith final : public Optimizer {
 //   g = gradient (its negative to maximize) + weight_decay * p
 //   m = beta1 * m + (1 - beta1) * g,  v = beta2 * v + (1 - beta2) * g^2
 //   p = p - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
-// A row without a gradient moves on by its mean, which takes no time until it is read (Optimizer
-// tells how), nor much then: but with weight_decay every row truly moves at every step, and all
-// steps are replayed. AdamW's decay costs nothing. Rows of an Embedding with {.sparse = true} rest
-// instead, as torch.optim.SparseAdam has it; optim/sparse_adam.h is the same for all parameters.
+// Rows without a gradient still move by their means. That takes no time until they are read, and
+// little then, unless there is a weight_decay: then all pending steps are replayed. AdamW's decay
+// costs nothing. Rows of an Embedding with {.sparse = true} move only where they have a gradient,
+// as under torch.optim.SparseAdam; optim/sparse_adam.h does that for all parameters.
 using Adam = AdamWith<AdamOptions>;
 
 // Adam with the decay apart from the gradient (Loshchilov and Hutter 2019): p shrinks by

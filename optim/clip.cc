@@ -1,5 +1,5 @@
 // Norms over all gradients, and changing gradients in memory of their own. Read next:
-// autograd/node.h.
+// examples/08_write_your_own_optimizer.cc.
 #include <tapegrad/optim/clip.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Clipping: gradients are made smaller before a step, so that one unlucky batch cannot spoil what
-// was learned (Pascanu et al. 2013). Read next: optim/optimizer.cc.
+// was learned (Pascanu et al. 2013). Read next: optim/clip.cc.
 #pragma once
 
 #include <vector>

@@ -1,16 +1,14 @@
-// Groups, the walk over parameters that are due, and saving. Read next:
-// optim/lazy/trainable_ranges.h.
+// Groups, and what a step does with each parameter. How a fused step goes over rows is told in
+// optim/lazy/lazy_rows.h. Read next: optim/adam.h.
 #include <tapegrad/optim/optimizer.h>
 
 #include <algorithm>
-#include <cmath>
-#include <ostream>
 #include <sstream>
 #include <unordered_set>
 #include <utility>
 
-#include <tapegrad/autograd/node.h>
-#include <tapegrad/optim/state.h>
+#include <tapegrad/optim/lazy/lazy_rows.h>
+#include <tapegrad/optim/lazy/trainable_ranges.h>
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
@@ -28,24 +26,193 @@ bool alike(const Tensor& a, const Tensor& b) {
   return a.dtype() == b.dtype() && std::ranges::equal(a.sizes(), b.sizes());
 }
 
+// Copies to a table from another, or from one that has just the rows `ids`, what may move.
+void write_movable(const Leaf& leaf, Tensor& table, const Tensor& from, const Tensor& ids) {
+  const TrainableRanges ranges(leaf);
+  const Tensor source = from.contiguous();
+  visit_floating(table.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* in = source.data<T>();
+    T* const out = table.mutable_data<T>();
+    if (!ids.defined()) {
+      ranges.in_table([&](std::int64_t begin, std::int64_t count) {
+        std::copy_n(in + begin, count, out + begin);
+      });
+      return;
+    }
+    for (const std::int64_t id : ids.span<std::int64_t>()) {
+      T* const row = out + id * ranges.width();
+      if (!ranges.is_held(id)) {
+        ranges.in_row([&](std::int64_t begin, std::int64_t count) {
+          std::copy_n(in + begin, count, row + begin);
+        });
+      }
+      in += ranges.width();
+    }
+  });
+}
+
+// Lets the leaf's constraint, if it has one, act on the rows `ids`, or on all.
+void constrain_rows(Leaf& leaf, const Tensor& ids) {
+  const RowConstraint& constraint = leaf.row_policy().constraint();
+  if (constraint.kind == RowConstraint::Kind::none) return;
+  const TrainableRanges ranges(leaf);
+  const Tensor rows = ids.defined() ? ids : arange(ranges.rows());
+  visit_floating(leaf.stored().dtype(), [&](auto zero) {
+    auto* const p = leaf.writable_value().mutable_data<decltype(zero)>();
+    for (const std::int64_t row : rows.span<std::int64_t>()) {
+      if (!ranges.is_held(row)) constrain(constraint, ranges, p + row * ranges.width());
+    }
+  });
+}
+
 }  // namespace
 
-Optimizer::Optimizer(const char* name) : name_(name) {}
+Optimizer::Optimizer(std::string name) : name_(std::move(name)) {}
 Optimizer::~Optimizer() = default;
 Optimizer::Optimizer(Optimizer&&) noexcept = default;
 Optimizer& Optimizer::operator=(Optimizer&&) noexcept = default;
 
+// Steps -------------------------------------------------------------------------------------------
+
+// All that could go wrong is checked before anything changes.
+void Optimizer::step() {
+  for_each_due([this](const NamedParameter& parameter, State& state, std::size_t) {
+    check_step(parameter, state);
+  });
+  for_each_due(
+      [this](const NamedParameter&, State& state, std::size_t group) { take_step(state, group); });
+}
+
+template <class Function>
+void Optimizer::for_each_due(const Function& function) {
+  for (std::size_t group = 0; group < param_groups_.size(); ++group) {
+    auto& [parameters, states] = param_groups_[group];
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const Leaf& leaf = states[i]->leaf;
+      if (leaf.requires_grad && !leaf.grad.empty()) function(parameters[i], *states[i], group);
+    }
+  }
+}
+
+void Optimizer::check_step(const NamedParameter& parameter, const State& state) const {
+  Leaf& leaf = state.leaf;
+  const auto refuse = [&](const char* what, const Tensor& found, const char* fix) {
+    throw ValueError(name_ + ": " + quoted(parameter) + " is " + describe(leaf.stored()) +
+                     ", but its " + what + " is " + describe(found) + "; " + fix);
+  };
+  if (!leaf.grad.is_row_sparse()) {
+    const Tensor gradient = leaf.grad.dense(leaf.stored());
+    if (!alike(gradient, leaf.stored())) refuse("gradient", gradient, "call zero_grad()");
+  } else {
+    const Tensor& rows = leaf.grad.rows().rows;
+    if (rows.dtype() != leaf.stored().dtype() || rows.size(1) != leaf.stored().size(-1)) {
+      refuse("gradient's rows", rows, "call zero_grad()");
+    }
+  }
+  for (const Tensor& moment : state.moments) {
+    if (!alike(moment, leaf.stored())) refuse("state", moment, "make a new optimizer");
+  }
+  check_gradient(leaf);
+}
+
+void Optimizer::take_step(State& state, std::size_t group) {
+  using OtherRows = State::OtherRows;
+  const RowPolicy& policy = std::as_const(state.leaf).row_policy();
+  state.other_rows = OtherRows::move;
+  if (state.leaf.grad.is_row_sparse()) {
+    if (policy.sparse() && honors_sparse()) {
+      state.other_rows = OtherRows::stay;
+    } else if (!moves_rows_without_gradient(group)) {
+      const bool constrained = policy.constraint().kind != RowConstraint::Kind::none;
+      state.other_rows = constrained ? OtherRows::constrain : OtherRows::stay;
+    }
+  }
+  if (state.step == 0) {
+    for (const Moment& moment : moments(group)) {
+      state.moments.push_back(full_like(state.leaf.stored(), moment.initial));
+      state.initial.push_back(moment.initial);
+    }
+  }
+  ++state.step;
+  state.last_was_plain = false;
+  if (fused_ && fused_update(state, group)) return;
+  try {
+    plain_update(state, group);
+  } catch (...) {
+    if (--state.step == 0) {
+      state.moments.clear();
+      state.initial.clear();
+    }
+    throw;
+  }
+}
+
+// The step as update() has it. Where rows without a gradient do not move, it gets the others alone.
+void Optimizer::plain_update(State& state, std::size_t group) {
+  Leaf& leaf = state.leaf;
+  const RowPolicy& policy = leaf.row_policy();
+  const bool all_rows = state.other_rows == State::OtherRows::move;
+  const Tensor ids = all_rows ? Tensor() : leaf.grad.rows().ids;
+  const auto part_of = [&](const Tensor& table) {
+    return all_rows ? table.clone() : index_select(table, 0, ids);
+  };
+  Update x{.p = part_of(leaf.value()),
+           .g = (all_rows ? leaf.grad.dense(leaf.stored()) : leaf.grad.rows().rows).clone(),
+           .moments = {},
+           .step = state.step,
+           .lr = rate(group) * policy.rate_multiplier(),
+           .sparse = policy.sparse() && honors_sparse() && leaf.grad.is_row_sparse()};
+  for (const Tensor& moment : state.moments) x.moments.push_back(part_of(moment));
+
+  const Tensor before = x.p;
+  update(x, group);
+  const auto check_kept = [&](const Tensor& after, const std::string& what) {
+    if (after.defined() && alike(after, before)) return;
+    throw ValueError(name_ + ": update() made " + what + " " +
+                     (after.defined() ? describe(after) : "undefined") + ", needed " +
+                     describe(before));
+  };
+  check_kept(x.p, "p");
+  x.moments.resize(state.moments.size());
+  for (std::size_t i = 0; i < x.moments.size(); ++i) {
+    check_kept(x.moments[i], "moment " + std::to_string(i));
+  }
+
+  state.fused.reset();  // value() has flushed
+  state.last_was_plain = true;
+  leaf.row_policy().take_renormalized();  // for explain_update(), which cannot explain this step
+  write_movable(leaf, leaf.writable_value(), x.p, ids);
+  for (std::size_t i = 0; i < x.moments.size(); ++i) {
+    write_movable(leaf, state.moments[i], x.moments[i], ids);
+  }
+  const bool others_stay = state.other_rows == State::OtherRows::stay;
+  constrain_rows(leaf, others_stay ? ids : Tensor());
+}
+
+void Optimizer::zero_grad() {
+  for (ParamGroup& group : param_groups_) {
+    for (NamedParameter& parameter : group.parameters) parameter.variable.zero_grad();
+  }
+}
+
+void Optimizer::flush() {
+  for (ParamGroup& group : param_groups_) {
+    for (const auto& state : group.states) state->leaf.flush();
+  }
+}
+
 // Groups ------------------------------------------------------------------------------------------
 
 void Optimizer::add_parameters(std::vector<NamedParameter> parameters) {
-  const std::string start = std::string(name_) + ": ";
+  const std::string start = name_ + ": ";
   if (parameters.empty()) {
     throw ValueError(start +
                      "got an empty parameter list, needed at least one parameter; take "
                      "model.parameters()");
   }
   std::unordered_set<const Node*> known;
-  for (const Group& group : groups_) {
+  for (const ParamGroup& group : param_groups_) {
     for (const NamedParameter& parameter : group.parameters)
       known.insert(parameter.variable.node());
   }
@@ -65,7 +232,7 @@ void Optimizer::add_parameters(std::vector<NamedParameter> parameters) {
   for (const NamedParameter& parameter : parameters) {
     states.push_back(std::make_unique<State>(parameter.variable));
   }
-  groups_.push_back({std::move(parameters), std::move(states)});
+  param_groups_.push_back({std::move(parameters), std::move(states)});
 }
 
 void Optimizer::check(bool valid, const char* option, double value, const char* needed) const {
@@ -76,14 +243,14 @@ void Optimizer::check(bool valid, const char* option, double value, const char* 
 }
 
 void Optimizer::check_group(std::size_t group) const {
-  if (group < groups_.size()) return;
-  throw IndexError(std::string(name_) + ": group " + std::to_string(group) + " out of range for " +
-                   std::to_string(groups_.size()) + " groups");
+  if (group < param_groups_.size()) return;
+  throw IndexError(name_ + ": group " + std::to_string(group) + " out of range for " +
+                   std::to_string(param_groups_.size()) + " groups");
 }
 
 const std::vector<NamedParameter>& Optimizer::parameters(std::size_t group) const {
   check_group(group);
-  return groups_[group].parameters;
+  return param_groups_[group].parameters;
 }
 
 double Optimizer::lr(std::size_t group) const {
@@ -93,7 +260,7 @@ double Optimizer::lr(std::size_t group) const {
 
 void Optimizer::set_lr(double lr) {
   check_rate(lr);
-  for (std::size_t group = 0; group < groups_.size(); ++group) set_rate(group, lr);
+  for (std::size_t group = 0; group < param_groups_.size(); ++group) set_rate(group, lr);
 }
 
 void Optimizer::set_lr(double lr, std::size_t group) {
@@ -105,7 +272,7 @@ void Optimizer::set_lr(double lr, std::size_t group) {
 double Optimizer::momentum(std::size_t group) const {
   check_group(group);
   const double* const option = const_cast<Optimizer*>(this)->momentum_option(group);
-  if (option == nullptr) throw ValueError(std::string(name_) + ": this optimiser has no momentum");
+  if (option == nullptr) throw ValueError(name_ + ": this optimizer has no momentum");
   return *option;
 }
 
@@ -113,91 +280,50 @@ void Optimizer::set_momentum(double momentum, std::size_t group) {
   check_group(group);
   check(momentum >= 0 && momentum < 1, "momentum", momentum, "a number in [0, 1)");
   double* const option = momentum_option(group);
-  if (option == nullptr) throw ValueError(std::string(name_) + ": this optimiser has no momentum");
+  if (option == nullptr) throw ValueError(name_ + ": this optimizer has no momentum");
   if ((*option == 0) != (momentum == 0)) {
-    throw ValueError(std::string(name_) +
-                     ": momentum cannot be switched on or off later, make a new optimiser");
+    throw ValueError(name_ + ": momentum cannot be switched on or off later, make a new optimizer");
   }
   *option = momentum;
 }
 
-// Steps -------------------------------------------------------------------------------------------
+// States ------------------------------------------------------------------------------------------
 
-template <class Function>
-void Optimizer::for_each_due(const Function& function) {
-  for (std::size_t group = 0; group < groups_.size(); ++group) {
-    auto& [parameters, states] = groups_[group];
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const Leaf& leaf = parameters[i].variable.leaf();
-      if (leaf.requires_grad && !leaf.grad.empty()) function(parameters[i], *states[i], group);
+Optimizer::State& Optimizer::find_state(const Variable& parameter, const char* operation) const {
+  for (const ParamGroup& group : param_groups_) {
+    for (const auto& state : group.states) {
+      if (&state->leaf == parameter.node()) return *state;
     }
   }
+  throw ValueError(name_ + ": " + operation +
+                   ": got a parameter that this optimizer does not know, needed one of those that "
+                   "it was made with");
 }
 
-void Optimizer::step() {
-  for_each_due([this](const NamedParameter& parameter, State& state, std::size_t group) {
-    prepare(parameter, state, group);
-  });
-  for_each_due([this](const NamedParameter& parameter, State& state, std::size_t group) {
-    ++state.steps;
-    update(parameter.variable.leaf(), state, group);
-  });
+const Optimizer::State& Optimizer::state(const Variable& parameter) const {
+  State& found = find_state(parameter, "state");
+  found.leaf.flush();
+  return found;
 }
 
-// All that could go wrong in a step.
-void Optimizer::prepare(const NamedParameter& parameter, State& state, std::size_t group) const {
-  Leaf& leaf = parameter.variable.leaf();
-  const auto refuse = [&](const char* what, const Tensor& found, const char* fix) {
-    throw ValueError(std::string(name_) + ": " + quoted(parameter) + " is " +
-                     describe(leaf.stored()) + ", but its " + what + " is " + describe(found) +
-                     "; " + fix);
-  };
-  if (!leaf.grad.is_row_sparse()) {
-    const Tensor gradient = leaf.grad.dense(leaf.stored());
-    if (!alike(gradient, leaf.stored())) refuse("gradient", gradient, "call zero_grad()");
-  } else {
-    const Tensor& rows = leaf.grad.rows().rows;
-    if (rows.dtype() != leaf.stored().dtype() || rows.size(1) != leaf.stored().size(-1)) {
-      refuse("gradient's rows", rows, "call zero_grad()");
-    }
-  }
-  for (const Tensor& moment : state.moments) {
-    if (!alike(moment, leaf.stored())) refuse("state", moment, "make a new optimiser");
-  }
-  check_gradient(leaf);
-  const std::size_t needed = moments(group).size();
-  while (state.moments.size() < needed) {
-    const double first = initial(group, state.moments.size());
-    state.moments.push_back(full_like(leaf.stored(), first));
-    state.initial.push_back(first);
-  }
+Optimizer::State::State(Variable parameter)
+    : variable_(std::move(parameter)), leaf(variable_.leaf()) {
+  leaf.row_policy().add_state(*this);
 }
 
-void Optimizer::zero_grad() {
-  for (Group& group : groups_) {
-    for (NamedParameter& parameter : group.parameters) parameter.variable.zero_grad();
-  }
-}
-
-// Rows that wait ----------------------------------------------------------------------------------
-
-void Optimizer::flush() {
-  for (const Group& group : groups_) {
-    for (const auto& state : group.states) state->leaf.flush();
-  }
-}
+Optimizer::State::~State() { leaf.row_policy().remove_state(*this); }
 
 void Optimizer::State::flush() {
-  if (waiting != nullptr) waiting->flush(*this);
+  if (fused != nullptr) fused->flush();
 }
 
 void Optimizer::State::flush_rows(std::span<const std::int64_t> ids) {
-  if (waiting != nullptr) waiting->flush_rows(*this, ids);
+  if (fused != nullptr) fused->flush_rows(ids);
 }
 
-// Rows take along what is remembered of them; new ones begin as all did.
 void Optimizer::State::remap_rows(std::span<const std::int64_t> sources) {
-  waiting.reset();  // the leaf has settled
+  fused.reset();  // the leaf has flushed
+  last_was_plain = false;
   for (std::size_t i = 0; i < moments.size(); ++i) {
     Shape shape(moments[i].sizes());
     shape[0] = static_cast<std::int64_t>(sources.size());
@@ -208,134 +334,6 @@ void Optimizer::State::remap_rows(std::span<const std::int64_t> sources) {
           .copy_(select(moments[i], 0, sources[row]));
     }
     moments[i] = std::move(remapped);
-  }
-  explain = nullptr;
-}
-
-// Saving ------------------------------------------------------------------------------------------
-
-// `state.<name>.` for every parameter, groups one after the other.
-std::vector<std::string> Optimizer::labels() const {
-  std::vector<std::string> labels;
-  std::unordered_set<std::string> known;
-  for (const Group& group : groups_) {
-    for (const NamedParameter& parameter : group.parameters) {
-      const std::string name =
-          parameter.name.empty() ? std::to_string(labels.size()) : parameter.name;
-      if (!known.insert(name).second) {
-        throw ValueError(std::string(name_) + ": two parameters are called '" + name +
-                         "', needed different names to tell their states apart");
-      }
-      labels.push_back("state." + name + ".");
-    }
-  }
-  return labels;
-}
-
-namespace {
-std::string rate_label(std::size_t group) {
-  return "param_groups." + std::to_string(group) + ".lr";
-}
-
-// A whole number from 1 on; PyTorch has it as a floating-point one.
-bool is_count(const Tensor& steps) {
-  if (steps.dtype() == boolean || steps.numel() != 1) return false;
-  const auto number = steps.item<double>();
-  return number >= 1 && number < 0x1p53 && number == std::floor(number);
-}
-}  // namespace
-
-StateDict Optimizer::state_dict() const {
-  StateDict saved;
-  const std::vector<std::string> names = labels();
-  auto label = names.begin();
-  for (std::size_t group = 0; group < groups_.size(); ++group) {
-    for (const auto& remembered : groups_[group].states) {
-      State& state = *remembered;
-      state.leaf.flush();
-      if (state.steps > 0) {
-        saved.insert(*label + "step", tensor(state.steps));
-        const auto kinds = moments(group);
-        for (std::size_t i = 0; i < kinds.size(); ++i) {
-          saved.insert(*label + kinds[i], state.moments[i].clone());
-        }
-      }
-      ++label;
-    }
-    saved.insert(rate_label(group), tensor(rate(group), float64));
-  }
-  return saved;
-}
-
-void Optimizer::load_state_dict(const StateDict& saved) {
-  std::string problems;
-  const auto complain = [&](const std::string& problem) {
-    problems += (problems.empty() ? "" : ", ") + problem;
-  };
-  std::unordered_set<std::string> used;
-  const auto find = [&](const std::string& key) {
-    const Tensor* const found = saved.find(key);
-    used.insert(key);
-    if (found == nullptr) complain("missing " + key);
-    return found;
-  };
-
-  struct Loaded {
-    std::int64_t steps = 0;
-    std::vector<Tensor> moments;
-  };
-  std::vector<std::vector<Loaded>> states;
-  std::vector<double> rates;
-  const std::vector<std::string> names = labels();
-  auto label = names.begin();
-  for (std::size_t group = 0; group < groups_.size(); ++group) {
-    std::vector<Loaded>& loaded = states.emplace_back(groups_[group].states.size());
-    for (std::size_t i = 0; i < loaded.size(); ++i, ++label) {
-      if (!saved.contains(*label + "step")) continue;  // it had not taken a step
-      const Tensor& steps = *find(*label + "step");
-      if (!is_count(steps)) {
-        complain(*label + "step is not a count");
-        for (const char* kind : moments(group)) used.insert(*label + kind);
-        continue;
-      }
-      loaded[i].steps = steps.item<std::int64_t>();
-      const Tensor& value = groups_[group].parameters[i].variable.leaf().stored();
-      for (const char* kind : moments(group)) {
-        const Tensor* const moment = find(*label + kind);
-        if (moment == nullptr) continue;
-        if (!is_floating_point(moment->dtype()) || moment->shape() != value.shape()) {
-          complain(*label + kind + " is " + describe(*moment) + " for " + describe(value));
-        } else {
-          loaded[i].moments.push_back(moment->to(value.dtype()).clone());
-        }
-      }
-    }
-    if (const Tensor* const lr = find(rate_label(group)); lr != nullptr) {
-      const bool valid = lr->numel() == 1 && lr->item<double>() >= 0;
-      if (!valid) complain(rate_label(group) + " is not a learning rate");
-      rates.push_back(valid ? lr->item<double>() : 0);
-    }
-  }
-  for (const auto& [key, moment] : saved) {
-    if (!used.contains(key)) complain("unexpected " + key);
-  }
-  if (!problems.empty()) {
-    throw FormatError(std::string(name_) + ": the state does not fit this optimiser: " + problems);
-  }
-  for (std::size_t group = 0; group < groups_.size(); ++group) {
-    for (std::size_t i = 0; i < states[group].size(); ++i) {
-      State& state = *groups_[group].states[i];
-      state.leaf.flush();
-      state.waiting.reset();
-      state.explain = nullptr;
-      state.steps = states[group][i].steps;
-      state.moments = std::move(states[group][i].moments);
-      state.initial.clear();
-      for (std::size_t m = 0; m < state.moments.size(); ++m) {
-        state.initial.push_back(initial(group, m));
-      }
-    }
-    set_rate(group, rates[group]);
   }
 }
 

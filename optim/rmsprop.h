@@ -1,6 +1,7 @@
-// RMSprop: steps scaled by a running mean of the squared gradient. Read next: optim/adadelta.h.
+// RMSprop: steps scaled by a running mean of the squared gradient. Read next: optim/rmsprop.cc.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include <tapegrad/optim/optimizer.h>
@@ -24,22 +25,20 @@ struct RMSpropOptions {
 //   b = momentum * b + d
 //   p = p - lr * b
 // Where rounding turns v - m^2 negative, PyTorch's parameter becomes nan; here it counts as 0.
-class RMSprop final : public Optimizer {
+class RMSprop final : public OptimizerWith<RMSpropOptions> {
  public:
   // ValueError for options out of range and for lists as add_group().
-  explicit RMSprop(std::vector<NamedParameter> parameters, RMSpropOptions options = {});
-  // ValueError if the list is empty, holds what is not a leaf, or what is in a group already.
-  void add_group(std::vector<NamedParameter> parameters, RMSpropOptions options);
-  const RMSpropOptions& options(std::size_t group = 0) const;
+  explicit RMSprop(std::vector<NamedParameter> parameters, RMSpropOptions options = {})
+      : OptimizerWith("RMSprop") {
+    add_group(std::move(parameters), options);
+  }
 
  private:
-  double rate(std::size_t group) const override { return options_[group].lr; }
-  void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
-  double* momentum_option(std::size_t group) override { return &options_[group].momentum; }
-  std::span<const char* const> moments(std::size_t group) const override;
-  void update(Leaf& leaf, State& state, std::size_t group) override;
-
-  std::vector<RMSpropOptions> options_;
+  void check_options(const RMSpropOptions& options) const override;
+  std::vector<Moment> moments(std::size_t group) const override;
+  void update(Update& x, std::size_t group) override;
+  bool fused_update(State& state, std::size_t group) override;
+  bool honors_sparse() const override { return false; }  // torch.optim.RMSprop has no such option
 };
 
 }  // namespace tapegrad::optim

@@ -44,7 +44,7 @@ void check_size(const char* schedule, const char* option, const PerGroup<T>& val
 
 void check_groups(const char* schedule, const Optimizer& optimizer, std::size_t groups) {
   if (optimizer.group_count() == groups) return;
-  throw ValueError(std::string(schedule) + ": the optimiser has " +
+  throw ValueError(std::string(schedule) + ": the optimizer has " +
                    std::to_string(optimizer.group_count()) + " groups, but had " +
                    std::to_string(groups) +
                    " when the schedule was made; make it after the last add_group()");
@@ -333,7 +333,7 @@ void check_momentum(const Optimizer& optimizer, std::size_t group) {
                      "another, " + kFix);
   }
   throw ValueError("OneCycleLR: group " + std::to_string(group) +
-                   " has momentum 0, needed one > 0 to cycle; give the optimiser one, " + kFix);
+                   " has momentum 0, needed one > 0 to cycle; give the optimizer one, " + kFix);
 }
 
 // The length of a cycle, given in steps or in epochs.

@@ -1,5 +1,5 @@
 // Schedules: learning rates that change from step to step, or from epoch to epoch. Read next:
-// optim/clip.h.
+// optim/schedule.cc.
 //
 //   optim::SGD sgd(model.parameters(), {.lr = 0.1});
 //   optim::CosineAnnealingLR schedule(sgd, {.T_max = 20});
@@ -29,12 +29,12 @@
 
 namespace tapegrad::optim {
 
-// What all schedules share. A schedule refers to its optimiser, which must live longer, must not be
+// What all schedules share. A schedule refers to its optimizer, which must live longer, must not be
 // moved, and has all its groups when the schedule is made. Making a schedule sets the first rates.
 class Schedule {
  public:
   virtual ~Schedule() = default;
-  Schedule(Schedule&&) = default;  // not copied: both would turn the same optimiser's rates
+  Schedule(Schedule&&) = default;  // not copied: both would turn the same optimizer's rates
   Schedule& operator=(Schedule&&) = default;
 
   // Sets the next rates. ValueError, with nothing changed, where they make no sense.
@@ -42,7 +42,7 @@ class Schedule {
   // The rates that step() has set last, one for each group.
   const std::vector<double>& last_lr() const { return last_; }
 
-  // Where the schedule stands, with PyTorch's names. The rates themselves stand in the optimiser's
+  // Where the schedule stands, with PyTorch's names. The rates themselves stand in the optimizer's
   // state_dict(), so that needs saving too; load it after the schedule was made.
   StateDict state_dict() const;
   // All or nothing: a FormatError lists everything that does not fit.
@@ -89,7 +89,7 @@ class PerGroup {
 };
 
 // Options, by PyTorch's names. Where the default is 0 and the comment says so, there is none: give
-// a number. Below, t counts steps, `base` is the rate that the optimiser had when the schedule was
+// a number. Below, t counts steps, `base` is the rate that the optimizer had when the schedule was
 // made, and `lr` the rate now, whoever set it.
 
 // lr * gamma every step_size steps.
@@ -204,7 +204,7 @@ struct OneCycleLROptions {
 // div_factor to max_lr during pct_start of all steps, then falls to the first / final_div_factor;
 // in three phases it falls as long as it rose, then the rest of the way. The momentum (Adam: the
 // first beta) falls from max_momentum to base_momentum and rises again. The rates that the
-// optimiser was made with do not matter.
+// optimizer was made with do not matter.
 class OneCycleLR final : public Schedule {
  public:
   // ValueError for options out of range, and for a group without momentum if that is to cycle.
@@ -236,7 +236,7 @@ struct ReduceLROnPlateauOptions {
 
 // lr * factor, but at least min_lr, once the metric has not become better than its best by
 // `threshold` (of that, or absolutely) for more than `patience` steps; then the count rests for
-// `cooldown` steps. Changes of no more than eps are left out. What Schedule says of the optimiser
+// `cooldown` steps. Changes of no more than eps are left out. What Schedule says of the optimizer
 // and of saving holds here too.
 class ReduceLROnPlateau final {
  public:

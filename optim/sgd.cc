@@ -1,8 +1,6 @@
-// SGD's options, and its step through the fused kernel. Read next: optim/adam.cc.
+// SGD: the step in Tensor operations; the same step through a fused kernel; and many steps without
+// a gradient at once. Read next: optim/adagrad.h.
 #include <tapegrad/optim/sgd.h>
-
-#include <array>
-#include <utility>
 
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
@@ -10,39 +8,41 @@
 
 namespace tapegrad::optim {
 
-SGD::SGD(std::vector<NamedParameter> parameters, SGDOptions options) : Optimizer("SGD") {
-  add_group(std::move(parameters), options);
+// The plain step.
+void SGD::update(Update& x, std::size_t group) {
+  const SGDOptions& o = options(group);
+  Tensor g = o.maximize ? -x.g : x.g;
+  if (o.weight_decay != 0) g = g + o.weight_decay * x.p;
+  if (o.momentum != 0) {
+    Tensor& b = x.moments[0];
+    b = x.step == 1 ? g : o.momentum * b + (1 - o.dampening) * g;
+    g = o.nesterov ? g + o.momentum * b : b;
+  }
+  x.p = x.p - x.lr * g;
 }
 
-void SGD::add_group(std::vector<NamedParameter> parameters, SGDOptions options) {
-  check_rate(options.lr);
-  check(options.momentum >= 0, "momentum", options.momentum, "a number >= 0");
-  check(options.weight_decay >= 0, "weight_decay", options.weight_decay, "a number >= 0");
-  if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
+std::vector<Moment> SGD::moments(std::size_t group) const {
+  if (options(group).momentum == 0) return {};
+  return {{"momentum_buffer"}};
+}
+
+bool SGD::moves_rows_without_gradient(std::size_t group) const {
+  return options(group).momentum != 0 || options(group).weight_decay != 0;
+}
+
+void SGD::check_options(const SGDOptions& o) const {
+  check(o.momentum >= 0, "momentum", o.momentum, "a number >= 0");
+  check(o.weight_decay >= 0, "weight_decay", o.weight_decay, "a number >= 0");
+  if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) {
     throw ValueError("SGD: nesterov needs a momentum > 0 and no dampening");
   }
-  options_.reserve(options_.size() + 1);
-  add_parameters(std::move(parameters));
-  options_.push_back(options);
 }
 
-const SGDOptions& SGD::options(std::size_t group) const {
-  check_group(group);
-  return options_[group];
-}
-
-std::span<const char* const> SGD::moments(std::size_t group) const {
-  static constexpr std::array<const char*, 1> kNames = {"momentum_buffer"};
-  return std::span(kNames).first(options_[group].momentum != 0 ? 1 : 0);
-}
-
-double* SGD::momentum_option(std::size_t group) { return &options_[group].momentum; }
-
+// The fused step ----------------------------------------------------------------------------------
 namespace {
 
-// Where the gradient is zero, p and its momentum b go through a linear map in each step.
 struct SgdRule {
-  static constexpr bool kSparseRowsRest = false;  // nor do they in torch.optim.SGD
+  class ClosedForm;
   double step;
   DType dtype;
   kernel::SgdArguments a;
@@ -53,56 +53,18 @@ struct SgdRule {
   }
 
   // Without momentum and decay a step is a sum, which one kernel adds to all rows: that saves a
-  // third of the step on rows of 64 numbers. The bits are those of apply().
+  // third of the step on rows of 64 elements. The bits are those of apply().
   template <class T>
   bool apply_to_rows(const ParameterSlice<T>& x, std::span<const std::int64_t> ids, const T* g,
                      std::int64_t width) const {
-    if (acts_without_gradient()) return false;
+    if (a.momentum != 0 || a.weight_decay != 0) return false;
     const Tensor scale = full({ids.size()}, -a.lr * a.sign, dtype);
     kernel::kernels<T>().scatter_add_rows(x.p, ids.data(), g, nullptr, scale.data<T>(), ids.size(),
                                           static_cast<std::size_t>(width), -1);
     return true;
   }
 
-  bool acts_without_gradient() const { return a.momentum != 0 || a.weight_decay != 0; }
-
-  // b' = kept b + rest wd p, and the step is p' = p - lr b' or its Nesterov form. The factors are
-  // as the kernel has them, in the parameter's precision.
-  kernel::PairMap map() const {
-    const auto rounded = [this](double x) {
-      return dtype == float32 ? static_cast<double>(static_cast<float>(x)) : x;
-    };
-    const double lr = rounded(a.lr), decay = rounded(a.weight_decay);
-    const double momentum = rounded(a.momentum);
-    if (momentum == 0) return {1 - lr * decay, 0, 0, 1};
-    const double bb = momentum;  // of a b that is 0 in the first step
-    const double bp = (a.first ? 1 : rounded(1 - a.dampening)) * decay;
-    if (!a.nesterov) return {1 - lr * bp, -lr * bb, bp, bb};
-    return {1 - lr * (decay + momentum * bp), -lr * momentum * bb, bp, bb};
-  }
-
-  class Jump {
-   public:
-    Jump(double, const SgdRule&) {}
-    void append(const SgdRule& rule) { steps_.append(rule.map()); }
-    template <class T>
-    bool apply(std::size_t from, std::span<const SgdRule> rules, const ParameterSlice<T>& x,
-               std::size_t n) const {
-      if (rules.size() - from <= kReplayed) return false;
-      if (x.moments[0] == nullptr) {
-        const T factor = static_cast<T>(steps_.since(from).pp);
-        for (std::size_t i = 0; i < n; ++i) x.p[i] *= factor;
-      } else {
-        kernel::kernels<T>().map_pairs(x.p, x.moments[0], n, steps_.since(from));
-      }
-      return true;
-    }
-
-   private:
-    LinearSteps steps_;
-  };
-
-  MovedBy explain(double p, const double* moments, double gradient) const {
+  ElementUpdate explain(double p, const double* moments, double gradient) const {
     const double g = a.sign * gradient;
     const double rest = a.first ? 1 : 1 - a.dampening;
     const double b = a.momentum != 0 ? moments[0] : 0;
@@ -119,19 +81,59 @@ struct SgdRule {
   }
 };
 
+// Where the gradient is zero, p and its momentum b go through a linear map in each step.
+class SgdRule::ClosedForm {
+ public:
+  ClosedForm(double, const SgdRule&) {}
+  void append(const SgdRule& rule) { steps_.append(map_of(rule)); }
+
+  template <class T>
+  bool apply(std::size_t from, std::span<const SgdRule> rules, const ParameterSlice<T>& x,
+             std::size_t n) const {
+    if (rules.size() - from <= kReplayedSteps) return false;
+    if (x.moments[0] == nullptr) {
+      const T factor = static_cast<T>(steps_.since(from).pp);
+      for (std::size_t i = 0; i < n; ++i) x.p[i] *= factor;
+    } else {
+      kernel::kernels<T>().map_pairs(x.p, x.moments[0], n, steps_.since(from));
+    }
+    return true;
+  }
+
+ private:
+  // b' = momentum b + (1 - dampening) decay p, and p' = p - lr b' or its Nesterov form. The factors
+  // are as the kernel has them, in the parameter's precision.
+  static kernel::PairMap map_of(const SgdRule& rule) {
+    const kernel::SgdArguments& a = rule.a;
+    const auto rounded = [&](double x) {
+      return rule.dtype == float32 ? static_cast<double>(static_cast<float>(x)) : x;
+    };
+    const double lr = rounded(a.lr), decay = rounded(a.weight_decay);
+    const double momentum = rounded(a.momentum);
+    if (momentum == 0) return {1 - lr * decay, 0, 0, 1};
+    const double bb = momentum;  // of a b that is 0 in the first step
+    const double bp = (a.first ? 1 : rounded(1 - a.dampening)) * decay;
+    if (!a.nesterov) return {1 - lr * bp, -lr * bb, bp, bb};
+    return {1 - lr * (decay + momentum * bp), -lr * momentum * bb, bp, bb};
+  }
+
+  LinearSteps steps_;
+};
+
 }  // namespace
 
-void SGD::update(Leaf& leaf, State& state, std::size_t group) {
-  const SGDOptions& o = options_[group];
-  take_step(state, SgdRule{.step = static_cast<double>(state.steps),
-                           .dtype = leaf.stored().dtype(),
-                           .a = {.lr = o.lr * leaf.row_policy().rate_multiplier(),
-                                 .momentum = o.momentum,
-                                 .dampening = o.dampening,
-                                 .weight_decay = o.weight_decay,
-                                 .sign = o.maximize ? -1.0 : 1.0,
-                                 .nesterov = o.nesterov,
-                                 .first = state.steps == 1}});
+bool SGD::fused_update(State& state, std::size_t group) {
+  const SGDOptions& o = options(group);
+  fused_step(state, SgdRule{.step = static_cast<double>(state.step),
+                            .dtype = state.leaf.stored().dtype(),
+                            .a = {.lr = o.lr * state.leaf.row_policy().rate_multiplier(),
+                                  .momentum = o.momentum,
+                                  .dampening = o.dampening,
+                                  .weight_decay = o.weight_decay,
+                                  .sign = o.maximize ? -1.0 : 1.0,
+                                  .nesterov = o.nesterov,
+                                  .first = state.step == 1}});
+  return true;
 }
 
 }  // namespace tapegrad::optim

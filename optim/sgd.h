@@ -1,6 +1,7 @@
-// SGD: steps against the gradient, with momentum if wanted. Read next: optim/adam.h.
+// SGD: steps against the gradient, with momentum if wanted. Read next: optim/sgd.cc.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include <tapegrad/optim/optimizer.h>
@@ -21,22 +22,21 @@ struct SGDOptions {
 //   g = gradient (its negative to maximize) + weight_decay * p
 //   b = momentum * b + (1 - dampening) * g, g itself at the first step
 //   p = p - lr * (nesterov ? g + momentum * b : b)
-class SGD final : public Optimizer {
+class SGD final : public OptimizerWith<SGDOptions> {
  public:
   // ValueError for options out of range and for lists as add_group().
-  explicit SGD(std::vector<NamedParameter> parameters, SGDOptions options = {});
-  // ValueError if the list is empty, holds what is not a leaf, or what is in a group already.
-  void add_group(std::vector<NamedParameter> parameters, SGDOptions options);
-  const SGDOptions& options(std::size_t group = 0) const;
+  explicit SGD(std::vector<NamedParameter> parameters, SGDOptions options = {})
+      : OptimizerWith("SGD") {
+    add_group(std::move(parameters), options);
+  }
 
  private:
-  double rate(std::size_t group) const override { return options_[group].lr; }
-  void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
-  double* momentum_option(std::size_t group) override;
-  std::span<const char* const> moments(std::size_t group) const override;
-  void update(Leaf& leaf, State& state, std::size_t group) override;
-
-  std::vector<SGDOptions> options_;
+  void check_options(const SGDOptions& options) const override;
+  std::vector<Moment> moments(std::size_t group) const override;
+  void update(Update& x, std::size_t group) override;
+  bool fused_update(State& state, std::size_t group) override;
+  bool moves_rows_without_gradient(std::size_t group) const override;
+  bool honors_sparse() const override { return false; }  // nor does torch.optim.SGD
 };
 
 }  // namespace tapegrad::optim

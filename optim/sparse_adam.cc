@@ -1,58 +1,37 @@
-// SparseAdam's options, and its step, which is Adam's. Read next: optim/schedule.cc.
+// SparseAdam: the step in Tensor operations, for the rows that have a gradient, and the same step
+// through Adam's fused kernel. Read next: optim/state_dict.cc.
 #include <tapegrad/optim/sparse_adam.h>
 
-#include <array>
 #include <cmath>
 
-#include <tapegrad/optim/adam_rule.h>
+#include <tapegrad/optim/lazy/lazy_rows.h>
+#include <tapegrad/tensor/kernels/kernels.h>
+#include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
 
-SparseAdam::SparseAdam(std::vector<NamedParameter> parameters, SparseAdamOptions options)
-    : Optimizer("SparseAdam") {
-  add_group(std::move(parameters), options);
+// The plain step.
+void SparseAdam::update(Update& x, std::size_t group) {
+  const SparseAdamOptions& o = options(group);
+  const auto [beta1, beta2] = o.betas;
+  const double t = static_cast<double>(x.step);
+  const Tensor g = o.maximize ? -x.g : x.g;
+  Tensor& m = x.moments[0];
+  Tensor& v = x.moments[1];
+  m = beta1 * m + (1 - beta1) * g;
+  v = beta2 * v + (1 - beta2) * square(g);
+  const double bias1 = 1 - std::pow(beta1, t), bias2 = 1 - std::pow(beta2, t);
+  x.p = x.p - x.lr * std::sqrt(bias2) / bias1 * m / (sqrt(v) + o.eps);
 }
 
-void SparseAdam::add_group(std::vector<NamedParameter> parameters, SparseAdamOptions options) {
+std::vector<Moment> SparseAdam::moments(std::size_t) const { return {{"exp_avg"}, {"exp_avg_sq"}}; }
+
+void SparseAdam::check_options(const SparseAdamOptions& o) const {
   const auto fraction = [](double beta) { return beta >= 0 && beta < 1; };
-  check_rate(options.lr);
-  check(options.eps > 0, "eps", options.eps, "a number > 0");
-  check(fraction(options.betas.first), "beta 0", options.betas.first, "a number in [0, 1)");
-  check(fraction(options.betas.second), "beta 1", options.betas.second, "a number in [0, 1)");
-  options_.reserve(options_.size() + 1);
-  add_parameters(std::move(parameters));
-  options_.push_back(options);
+  check(o.eps > 0, "eps", o.eps, "a number > 0");
+  check(fraction(o.betas.first), "beta 0", o.betas.first, "a number in [0, 1)");
+  check(fraction(o.betas.second), "beta 1", o.betas.second, "a number in [0, 1)");
 }
-
-const SparseAdamOptions& SparseAdam::options(std::size_t group) const {
-  check_group(group);
-  return options_[group];
-}
-
-std::span<const char* const> SparseAdam::moments(std::size_t) const {
-  static constexpr std::array<const char*, 2> kNames = {"exp_avg", "exp_avg_sq"};
-  return kNames;
-}
-
-namespace {
-
-// Adam's step; rows without a gradient take none.
-struct SparseAdamRule : AdamRule {
-  bool acts_without_gradient() const { return false; }
-
-  class Jump {
-   public:
-    Jump(double, const SparseAdamRule&) {}
-    void append(const SparseAdamRule&) {}
-    template <class T>
-    bool apply(std::size_t, std::span<const SparseAdamRule>, const ParameterSlice<T>&,
-               std::size_t) const {
-      return true;
-    }
-  };
-};
-
-}  // namespace
 
 void SparseAdam::check_gradient(const Leaf& leaf) const {
   if (leaf.grad.is_row_sparse()) return;
@@ -61,23 +40,45 @@ void SparseAdam::check_gradient(const Leaf& leaf) const {
       "Adam");
 }
 
-void SparseAdam::update(Leaf& leaf, State& state, std::size_t group) {
-  const SparseAdamOptions& o = options_[group];
-  const double t = static_cast<double>(state.steps);
-  const double lr = o.lr * leaf.row_policy().rate_multiplier();
-  SparseAdamRule rule{{.step = t,
-                       .amsgrad = false,
-                       .dtype = leaf.stored().dtype(),
-                       .a = {.beta1 = o.betas.first,
-                             .beta2 = o.betas.second,
-                             .eps = o.eps,
-                             .l2 = 0,
-                             .shrink = 1,
-                             .step_size = lr / (1 - std::pow(o.betas.first, t)),
-                             .sqrt_bias2 = std::sqrt(1 - std::pow(o.betas.second, t)),
-                             .sign = o.maximize ? -1.0 : 1.0}}};
-  rule.correct_as_sparse();
-  take_step(state, rule);
+// The fused step ----------------------------------------------------------------------------------
+namespace {
+
+struct SparseAdamRule {
+  using ClosedForm = NoClosedForm;  // nothing to do: rows without a gradient do not move
+  double step;
+  kernel::AdamArguments a;
+
+  template <class T>
+  void apply(const ParameterSlice<T>& x, const T* g, std::size_t n) const {
+    kernel::kernels<T>().adam(x.p, x.moments[0], x.moments[1], nullptr, g, n, a);
+  }
+
+  ElementUpdate explain(double, const double* moments, double gradient) const {
+    const double m = moments[0], v = moments[1];
+    const double scale = a.step_size / (std::sqrt(v) + a.eps);
+    const double g = a.sign * gradient;
+    return {-scale * (1 - a.beta1) * g, -scale * (m - (1 - a.beta1) * g), 0};
+  }
+};
+
+}  // namespace
+
+bool SparseAdam::fused_update(State& state, std::size_t group) {
+  const SparseAdamOptions& o = options(group);
+  const double t = static_cast<double>(state.step);
+  const double lr = o.lr * state.leaf.row_policy().rate_multiplier();
+  const double sqrt_bias2 = std::sqrt(1 - std::pow(o.betas.second, t));
+  fused_step(state,
+             SparseAdamRule{.step = t,
+                            .a = {.beta1 = o.betas.first,
+                                  .beta2 = o.betas.second,
+                                  .eps = o.eps,
+                                  .l2 = 0,
+                                  .shrink = 1,
+                                  .step_size = lr / (1 - std::pow(o.betas.first, t)) * sqrt_bias2,
+                                  .sqrt_bias2 = 1,  // the kernel adds eps after that correction
+                                  .sign = o.maximize ? -1.0 : 1.0}});
+  return true;
 }
 
 }  // namespace tapegrad::optim

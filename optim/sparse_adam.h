@@ -1,5 +1,5 @@
 // SparseAdam: Adam for tables that moves only the rows that were looked up. Read next:
-// optim/schedule.h.
+// optim/sparse_adam.cc.
 #pragma once
 
 #include <utility>
@@ -22,24 +22,21 @@ struct SparseAdamOptions {
 //   p = p - lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps)
 // where t counts the steps of the whole table. It is another algorithm than Adam, which gives rows
 // without a gradient what it would give them with one of zeros.
-class SparseAdam final : public Optimizer {
+class SparseAdam final : public OptimizerWith<SparseAdamOptions> {
  public:
   // ValueError for options out of range and for lists as add_group().
-  explicit SparseAdam(std::vector<NamedParameter> parameters, SparseAdamOptions options = {});
-  // ValueError if the list is empty, holds what is not a leaf, or what is in a group already.
-  void add_group(std::vector<NamedParameter> parameters, SparseAdamOptions options);
-  const SparseAdamOptions& options(std::size_t group = 0) const;
+  explicit SparseAdam(std::vector<NamedParameter> parameters, SparseAdamOptions options = {})
+      : OptimizerWith("SparseAdam") {
+    add_group(std::move(parameters), options);
+  }
 
  private:
-  double rate(std::size_t group) const override { return options_[group].lr; }
-  void set_rate(std::size_t group, double lr) override { options_[group].lr = lr; }
-  double* momentum_option(std::size_t group) override { return &options_[group].betas.first; }
-  std::span<const char* const> moments(std::size_t group) const override;
-  // ValueError if the gradient is dense.
-  void check_gradient(const Leaf& leaf) const override;
-  void update(Leaf& leaf, State& state, std::size_t group) override;
-
-  std::vector<SparseAdamOptions> options_;
+  void check_options(const SparseAdamOptions& options) const override;
+  std::vector<Moment> moments(std::size_t group) const override;
+  void update(Update& x, std::size_t group) override;
+  bool fused_update(State& state, std::size_t group) override;
+  bool moves_rows_without_gradient(std::size_t) const override { return false; }
+  void check_gradient(const Leaf& leaf) const override;  // ValueError if the gradient is dense
 };
 
 }  // namespace tapegrad::optim

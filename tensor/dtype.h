@@ -1,5 +1,5 @@
-// The four element types, how they promote, and how to run a template for one known at run time.
-// Read next: tensor/shape.h.
+// The four element types, the rules of type promotion, and `visit`, which calls a template with the
+// C++ type of an element type known at run time. Read next: tensor/shape.h.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace tapegrad {
 
-// Element types, in the order of promotion: the later one wins.
+// Element types, in the order of promotion: the result of two types is the later one.
 enum class DType : std::uint8_t { boolean, int64, float32, float64 };
 
 inline constexpr DType boolean = DType::boolean;  // masks; one byte, 0 or 1
@@ -28,7 +28,7 @@ constexpr std::size_t item_size(DType dtype) {
 const char* name(DType dtype);
 std::ostream& operator<<(std::ostream& out, DType dtype);
 
-// The smallest type that holds both.
+// The element type of an operation on elements of types a and b.
 constexpr DType promote(DType a, DType b) { return a < b ? b : a; }
 
 // DType of a C++ type: bool, std::int64_t, float, double.
@@ -67,7 +67,8 @@ decltype(auto) visit(DType dtype, Function&& f) {
   return f(double{});
 }
 
-// The same for the two floating-point types; the caller has checked is_floating_point(dtype).
+// The same for the two floating-point types. Requires is_floating_point(dtype), which is not
+// checked.
 template <class Function>
 decltype(auto) visit_floating(DType dtype, Function&& f) {
   return dtype == DType::float32 ? f(float{}) : f(double{});

@@ -1,55 +1,56 @@
-// Everything that tapegrad throws. Read next: tensor/dtype.h.
+// The exceptions that tapegrad throws. Read next: tensor/dtype.h.
 #pragma once
 
 #include <stdexcept>
 
 namespace tapegrad {
 
-// The root of all errors. The text is one line that says the operation, what it got, what it
+// The base class of all errors. The text is one line with the operation, what it got, what it
 // needed, and the likely fix: `matmul: inner sizes differ: (32, 100) x (10, 100); did you mean
-// transpose(b)?`. An operation throws before it has changed anything.
+// transpose(b)?`. An operation throws before it changes anything.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// Sizes or numbers of dimensions do not fit.
+// The sizes or the numbers of dimensions do not match.
 class ShapeError : public Error {
  public:
   using Error::Error;
 };
 
-// A position lies outside of what it indexes.
+// An index, a position or a dimension is out of range.
 class IndexError : public Error {
  public:
   using Error::Error;
 };
 
-// The element type is not one that the operation works on.
+// The operation does not support this element type.
 class DTypeError : public Error {
  public:
   using Error::Error;
 };
 
-// An argument is out of its range.
+// The value of an argument is not allowed.
 class ValueError : public Error {
  public:
   using Error::Error;
 };
 
-// History is asked for something that it does not hold.
+// A gradient was asked for that the tape cannot compute, or a tensor was used in a way that the
+// tape does not allow.
 class AutogradError : public Error {
  public:
   using Error::Error;
 };
 
-// A file, or a state dict, does not hold what it should.
+// The contents of a file or of a state dict are not valid, or do not match the model.
 class FormatError : public Error {
  public:
   using Error::Error;
 };
 
-// The system refused to read or write.
+// The operating system could not open, read or write a file.
 class IoError : public Error {
  public:
   using Error::Error;

@@ -1,3 +1,4 @@
+// The slow paths of the memory pool: blocks from the system, and blocks that change threads.
 #include <tapegrad/tensor/pool.h>
 
 #if defined(__linux__)
@@ -14,7 +15,7 @@
 namespace tapegrad::memory {
 namespace {
 
-// Says how much was asked for.
+// std::bad_alloc with the requested size in its text.
 class OutOfMemory : public std::bad_alloc {
  public:
   explicit OutOfMemory(std::size_t bytes)
@@ -27,10 +28,11 @@ class OutOfMemory : public std::bad_alloc {
 
 thread_local constinit std::size_t system_calls = 0;
 
-// Large blocks lie in pages of 2 MiB, where the system grants them: rows of a large table are read
-// in no order, and looking up small pages takes as long as reading the row. Each begins elsewhere
-// in its first page: an optimiser reads several at the same place, which would all lie in the same
-// sets of the caches (a twentieth of the time of a step over 50 million numbers).
+// Large blocks use pages of 2 MiB if the system provides them: the rows of a large table are read
+// in random order, and with small pages the page lookup takes as long as reading the row. Each
+// block begins at a different offset in its first page: an optimizer reads the same position of
+// several blocks at once, and without the offset these would all map to the same cache sets (5 % of
+// the time of a step over 50 million elements).
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr bool is_huge(std::size_t bytes) { return bytes >= 4 * kHugePage; }
 
@@ -42,12 +44,12 @@ void* ask_system(std::size_t bytes) {
   void* block = std::aligned_alloc(is_huge(bytes) ? kHugePage : kAlignment, total);
   if (block == nullptr) throw OutOfMemory(bytes);
 #if defined(MADV_HUGEPAGE)
-  if (is_huge(bytes)) madvise(block, total, MADV_HUGEPAGE);  // a wish, no more
+  if (is_huge(bytes)) madvise(block, total, MADV_HUGEPAGE);  // a hint; it may fail
 #endif
   return static_cast<std::byte*>(block) + shift;
 }
 
-// `bytes` as it was asked for.
+// `bytes` is the size that was passed to ask_system.
 void give_back(void* block, std::size_t bytes) noexcept {
   const std::size_t shift = reinterpret_cast<std::uintptr_t>(block) % kHugePage;
   std::free(is_huge(bytes) ? static_cast<std::byte*>(block) - shift : block);
@@ -78,8 +80,8 @@ thread_local constinit Pool pool{};
 
 namespace {
 
-// Small blocks of threads that have ended, or had no use for them; a thread in need takes a whole
-// list.
+// Small blocks that were freed by a thread other than the one that allocated them, or by a thread
+// that is ending. A thread whose own list of a size is empty takes over the whole list.
 struct Orphans {
   std::mutex mutex;
   Block* bins[kSmallClasses] = {};
@@ -108,7 +110,7 @@ struct Closer {
   }
 };
 
-// A block of this size that no list has.
+// A block of this size class for a thread whose own list is empty.
 void* new_block(std::size_t index) {
   thread_local Closer closer;  // constructed here, so that its destructor runs at thread exit
   const std::size_t bytes = class_bytes(index);
@@ -151,7 +153,7 @@ void deallocate_slowly(void* block, std::size_t bytes) noexcept {
   Bin& bin = pool.bins[index];
   const bool own = bin.lent > 0;
   if (own) --bin.lent;
-  if (index < kSmallClasses) {  // the thread is ending, or the block is another one's
+  if (index < kSmallClasses) {  // the thread is ending, or another thread allocated the block
     Orphans& shared = orphans();
     const std::lock_guard lock(shared.mutex);
     shared.bins[index] = new (block) Block{shared.bins[index]};

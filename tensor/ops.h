@@ -1,11 +1,12 @@
-// What can be done with tensors: free functions with PyTorch's names and semantics, found by
-// argument-dependent lookup. None of them changes its arguments; the operations that do are members
-// of Tensor. Each heading names the file of tensor/ops/ that holds its functions. autograd/ops.h
-// has the same headings in the same order, and two more. Read next: autograd/tape.h.
+// The operations on tensors: free functions with PyTorch's names and semantics, found by
+// argument-dependent lookup. None of them changes its arguments; in-place operations are members of
+// Tensor. Each heading names the file of tensor/ops/ that holds its functions. autograd/ops.h has
+// the same headings in the same order, and two more. Read next: autograd/tape.h.
 //
-// Throughout: two operands are broadcast by NumPy's rule and promoted boolean < int64 < float32 <
-// float64 (a 0-d tensor or a number promotes only across kinds, as in PyTorch); `dim` may be
-// negative; ShapeError, IndexError, DTypeError and ValueError say operation, shapes and fix.
+// For all operations: two operands are broadcast by NumPy's rule, and their element types are
+// promoted, boolean < int64 < float32 < float64 (a 0-d tensor or a scalar promotes the other
+// operand only if it is of a higher kind, as in PyTorch). `dim` may be negative. ShapeError,
+// IndexError, DTypeError and ValueError name the operation, the shapes and a fix.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +32,12 @@ Tensor full_like(const Tensor& x, Scalar value);
 Tensor empty_like(const Tensor& x);
 Tensor eye(std::int64_t n, DType dtype = float32);                  // (n, n)
 Tensor eye(std::int64_t n, std::int64_t m, DType dtype = float32);  // (n, m)
-// start, start + step, ... below end: ceil((end - start) / step) elements; int64 for integers.
+// start, start + step, ... up to but without end: ceil((end - start) / step) elements; int64 if all
+// arguments are integers.
 Tensor arange(Scalar end);
 Tensor arange(Scalar start, Scalar end, Scalar step = 1);
 Tensor arange(Scalar start, Scalar end, Scalar step, DType dtype);
-// steps numbers from start to end, both included.
+// `steps` evenly spaced values from start to end, both included.
 Tensor linspace(double start, double end, std::int64_t steps, DType dtype = float32);
 template <class T>
 std::vector<T> to_vector(const Tensor& x);  // all elements in row-major order, converted to T
@@ -46,7 +48,7 @@ DType result_type(const Tensor& a, const Tensor& b);
 
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor add(const Tensor& a, Scalar b);
-Tensor sub(const Tensor& a, const Tensor& b);  // not for boolean
+Tensor sub(const Tensor& a, const Tensor& b);  // DTypeError for boolean
 Tensor sub(const Tensor& a, Scalar b);
 Tensor sub(Scalar a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
@@ -75,12 +77,14 @@ Tensor logical_and(const Tensor& a, const Tensor& b);  // nonzero counts as true
 Tensor logical_or(const Tensor& a, const Tensor& b);
 Tensor logical_xor(const Tensor& a, const Tensor& b);
 Tensor logical_not(const Tensor& x);
-// a where condition (boolean), else b; all three broadcast. What is not chosen does not leak.
+// a where condition (boolean) is true, else b; all three are broadcast. A NaN or an infinity in the
+// operand that is not chosen has no effect.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
 
-// Integers and booleans become float32 where the result is not a whole number.
+// Integers and booleans are converted to float32 first if the function's results are not whole
+// numbers.
 Tensor neg(const Tensor& x);
 Tensor abs(const Tensor& x);
 Tensor sign(const Tensor& x);
@@ -104,7 +108,7 @@ Tensor elu(const Tensor& x, double alpha = 1.0);
 enum class GeluApproximation { none, tanh };
 Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);
 Tensor silu(const Tensor& x);
-Tensor softplus(const Tensor& x);  // beta 1, the identity above 20
+Tensor softplus(const Tensor& x);  // beta = 1; returns x above 20
 Tensor softsign(const Tensor& x);
 Tensor erf(const Tensor& x);
 Tensor floor(const Tensor& x);
@@ -151,13 +155,14 @@ inline Tensor operator||(const Tensor& a, const Tensor& b) { return logical_or(a
 inline Tensor operator!(const Tensor& x) { return logical_not(x); }
 
 // Reductions (reductions.cc) ----------------------------------------------------------------------
-// Over all elements, or over the listed dimensions, which disappear or stay as size 1 (keepdim).
-// Integers and booleans are summed as int64; mean, var, std and norm need floating-point numbers.
+// Over all elements, or over the listed dimensions, which are removed or kept with size 1
+// (keepdim). Integers and booleans are summed as int64; mean, var, std and norm need a
+// floating-point type.
 Tensor sum(const Tensor& x);
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim = false);
-Tensor mean(const Tensor& x);  // NaN for no elements
+Tensor mean(const Tensor& x);  // NaN if x has no elements
 Tensor mean(const Tensor& x, const Dims& dims, bool keepdim = false);
-// var and std divide by n - 1, or by n where not unbiased; no dims stand for all of them.
+// var and std divide by n - 1 if unbiased, else by n; an empty list of dims means all of them.
 Tensor var(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Tensor std(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Tensor prod(const Tensor& x);
@@ -166,27 +171,29 @@ Tensor any(const Tensor& x);
 Tensor any(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor all(const Tensor& x);
 Tensor all(const Tensor& x, std::int64_t dim, bool keepdim = false);
-// (sum |x|^p)^(1/p); p = infinity gives the largest |x|, p = 0 counts the nonzero.
+// (sum |x|^p)^(1/p); p = infinity gives the largest |x|, p = 0 the number of nonzero elements.
 Tensor norm(const Tensor& x, double p = 2.0);
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim = false);
 Tensor cumsum(const Tensor& x, std::int64_t dim);
 
-// x summed down to `shape`, which broadcasts to x's: the inverse of broadcasting.
+// Sums x over its broadcast dimensions to `shape`, which must broadcast to x's shape: the gradient
+// of broadcasting.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
-bool equal(const Tensor& a, const Tensor& b);  // same shape and all elements
-// |a - b| <= atol + rtol * |b| everywhere; infinities equal themselves; NaN only with equal_nan.
+bool equal(const Tensor& a, const Tensor& b);  // same shape and equal elements
+// |a - b| <= atol + rtol * |b| for all elements. Infinities of the same sign are close; two NaN are
+// close only with equal_nan.
 bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
               bool equal_nan = false);
 
 // Minimum and maximum (minmax.cc) -----------------------------------------------------------------
-// A reduction that also says where: int64 positions along the dimension, the first on ties; NaN
-// counts as the largest (max) and the smallest (min).
+// With a dim they also return indices: int64 positions along the dimension, the first one on ties.
+// If there is a NaN, the result is NaN.
 struct ValuesAndIndices {
   Tensor values;
   Tensor indices;
 };
-Tensor max(const Tensor& x);  // ValueError for no elements
+Tensor max(const Tensor& x);  // ValueError if x has no elements
 Tensor min(const Tensor& x);
 ValuesAndIndices max(const Tensor& x, std::int64_t dim, bool keepdim = false);
 ValuesAndIndices min(const Tensor& x, std::int64_t dim, bool keepdim = false);
@@ -201,21 +208,22 @@ Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
 
 // Sorting (sorting.cc) ----------------------------------------------------------------------------
-// Stable; NaN counts as the largest.
+// Stable; NaN is sorted as the largest value.
 ValuesAndIndices sort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
 Tensor argsort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
 ValuesAndIndices topk(const Tensor& x, std::int64_t k, std::int64_t dim = -1, bool largest = true);
 
 // Normalization (normalization.cc) ----------------------------------------------------------------
-// The last dimensions of x, which have the sizes normalized_shape, made of mean 0 and variance 1:
-// (x - mean) / sqrt(var + eps) * weight + bias, where var divides by n; weight and bias are of
-// normalized_shape or undefined.
+// Normalizes over the last dimensions of x, whose sizes must be normalized_shape: (x - mean) /
+// sqrt(var + eps) * weight + bias, where var divides by n. weight and bias have the shape
+// normalized_shape, or are undefined.
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
                   const Tensor& bias = {}, double eps = 1e-5);
 
 // Matrix products (matmul.cc) ---------------------------------------------------------------------
-// (m, k) x (k, n); a 1-d operand is a row on the left and a column on the right, and that
-// dimension disappears again; dimensions before the last two are batches and broadcast.
+// (m, k) x (k, n) -> (m, n). A 1-d operand is treated as a row on the left and as a column on the
+// right, and its added dimension is removed from the result. Dimensions before the last two are
+// batch dimensions and are broadcast.
 Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor mm(const Tensor& a, const Tensor& b);     // 2-d only
 Tensor bmm(const Tensor& a, const Tensor& b);    // 3-d only, equal batches
@@ -229,11 +237,11 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 // Views (views.cc) --------------------------------------------------------------------------------
 // A result shares x's memory where no copy is needed.
-Tensor reshape(const Tensor& x, const Shape& shape);  // one size may be -1; copies if it must
-Tensor view(const Tensor& x, const Shape& shape);     // never copies: ShapeError where it must
+Tensor reshape(const Tensor& x, const Shape& shape);  // one size may be -1; copies if needed
+Tensor view(const Tensor& x, const Shape& shape);     // never copies: ShapeError instead
 Tensor flatten(const Tensor& x, std::int64_t start_dim = 0, std::int64_t end_dim = -1);
 Tensor unflatten(const Tensor& x, std::int64_t dim, const Shape& sizes);
-Tensor squeeze(const Tensor& x);  // drops every size 1
+Tensor squeeze(const Tensor& x);  // removes all sizes of 1
 Tensor squeeze(const Tensor& x, std::int64_t dim);
 Tensor unsqueeze(const Tensor& x, std::int64_t dim);
 Tensor permute(const Tensor& x, const Dims& dims);
@@ -270,16 +278,18 @@ Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
 Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
 
 // Indexing (indexing.cc) --------------------------------------------------------------------------
-// Views of parts:
-Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index);  // dim disappears
+// These return views:
+Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index);  // removes dim
 Tensor narrow(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t length);
-// x[start:end:step] along dim with Python's clamping; step > 0.
+// x[start:end:step] along dim, clamped to the size as in Python; step > 0.
 Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t end,
              std::int64_t step = 1);
 Tensor as_strided(const Tensor& x, const Shape& sizes, const Strides& strides,
                   std::int64_t offset = 0);  // relative to x's first element; bounds checked
 
-// NumPy's indexing: `index(x, {0, Slice{1, 5}, newaxis, ellipsis, Slice{.step = 2}})`; a view.
+// NumPy's basic indexing; returns a view.
+//
+//   index(x, {0, Slice{1, 5}, newaxis, ellipsis, Slice{.step = 2}});
 struct Slice {
   std::optional<std::int64_t> start{};
   std::optional<std::int64_t> end{};
@@ -306,8 +316,8 @@ Tensor index(const Tensor& x, std::initializer_list<Index> indices);
 Tensor index(const Tensor& x, std::span<const Index> indices);
 
 // Gathering and scattering (gather_scatter.cc) ----------------------------------------------------
-// Copies, by int64 indices that are checked first: an IndexError names the operation, the flat
-// position, the value and the range.
+// These copy. The int64 indices are checked first: an IndexError names the operation, the position
+// in the flattened index, the value and the range.
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index);  // index is 1-d
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index);
 Tensor take_along_dim(const Tensor& x, const Tensor& index, std::int64_t dim);  // broadcasts
@@ -320,7 +330,7 @@ Tensor nonzero(const Tensor& x);                          // (count, dim) int64
 Tensor one_hot(const Tensor& ids, std::int64_t classes);  // int64, (..., classes)
 
 // Embedding (embedding_bag.cc) --------------------------------------------------------------------
-// Rows of a (rows, width) table: (...) ids -> (..., width).
+// Looks up rows of a (rows, width) table: ids (...) -> (..., width).
 Tensor embedding(const Tensor& weight, const Tensor& ids);
 
 // Similarity (similarity.cc) ----------------------------------------------------------------------

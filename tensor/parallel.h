@@ -16,12 +16,12 @@ void run_parts(std::int64_t count, std::int64_t parts, std::int64_t multiple,
                void (*call)(const void*, std::int64_t, std::int64_t), const void* context);
 }  // namespace detail
 
-// Calls f(begin, end) for parts that make up [0, count), each of at least `least` numbers (one or
-// more, a multiple of `multiple`, as all bounds but the last are), and returns when all are done.
-// The caller's thread takes one of them; where it is a part itself, or another thread is using the
-// workers, it takes all. The first exception comes out when all have ended. Parts run without the
-// tape, and must not touch handles to Tensors of the caller but through the raw pointers of their
-// elements.
+// Splits [0, count) into parts, calls f(begin, end) for each, and returns when all are done. A part
+// has at least `least` items; `least` is 1 or more and a multiple of `multiple`, and so are all
+// bounds but the last. The calling thread runs one part itself. It runs everything itself if it is
+// already inside a part, or if another thread is using the workers. If parts throw, the first
+// exception is rethrown after all parts have ended. Parts run without the tape. They must not copy
+// or destroy Tensor handles of the caller; they may only use raw pointers to the elements.
 template <class Function>
 void parallel_for(std::int64_t count, std::int64_t least, std::int64_t multiple,
                   const Function& f) {
@@ -36,7 +36,8 @@ void parallel_for(std::int64_t count, std::int64_t least, std::int64_t multiple,
       &f);
 }
 
-// Of numbers that are read and written once: below this, waking a thread costs more than it saves.
-inline constexpr std::int64_t kNumbersToShare = 1 << 16;
+// The least number of elements in a part for operations that read and write each element once: with
+// fewer, waking a thread costs more than it saves.
+inline constexpr std::int64_t kElementsPerPart = 1 << 16;
 
 }  // namespace tapegrad

@@ -1,5 +1,6 @@
-// Internal. The pool behind tensor/memory.h, with its usual way inline for those who ask in every
-// operation: a block from the list of its size, or back onto it. Read next: tensor/memory.cc.
+// Internal. The pool that implements tensor/memory.h. The common case is inline, because every
+// operation allocates: take a block from the free list of its size, or put it back there. Read
+// next: tensor/memory.cc.
 #pragma once
 
 #include <bit>
@@ -26,16 +27,18 @@ inline void pool_deallocate(void* block, std::size_t bytes) noexcept { deallocat
 
 #else
 
-// Size classes: every multiple of 64 up to 1 KiB, then four steps to each power of two, with room
-// for the header of a tensor behind: those whose elements fill a power of two are many.
+// Size classes: every multiple of 64 up to 1 KiB, then four classes between one power of two and
+// the next. The larger classes have extra room for the header of a tensor, because tensors whose
+// elements take exactly a power of two are common.
 constexpr std::size_t kSmall = 1024;
 constexpr std::size_t kSmallClasses = kSmall / kAlignment;
 constexpr std::size_t kClasses = kSmallClasses + 4 * 40;
 constexpr std::size_t kHeader = 128;
 
-// Small blocks are cut from slabs that are never returned; blocks up to kLarge are kept, and larger
-// ones while no more than kLargeKept bytes of them lie idle. A thread keeps no more blocks than it
-// has asked for: if another one makes batches, and this one lets them go, they do not pile up here.
+// Small blocks are cut from slabs that are never returned to the system. Freed blocks up to kLarge
+// bytes are always kept; larger ones are kept as long as the idle ones add up to at most kLargeKept
+// bytes. A thread keeps no more blocks than it has allocated: if one thread builds batches and
+// another frees them, the blocks do not pile up in the second.
 constexpr std::size_t kSlab = 256 * 1024;
 constexpr std::size_t kLarge = 1024 * 1024;
 constexpr std::size_t kLargeKept = 512 * 1024 * 1024;
@@ -67,7 +70,7 @@ struct Block {
 
 struct Bin {
   Block* idle;
-  std::size_t lent;  // blocks that this thread has asked for, less those it has let go
+  std::size_t lent;  // blocks that this thread has allocated, minus those it has freed
 };
 
 struct Pool {
@@ -75,12 +78,13 @@ struct Pool {
   std::byte* slab;
   std::size_t slab_left;
   std::size_t large_kept;
-  bool closed;  // the thread is ending: blocks go to the orphans or to the system
+  bool closed;  // the thread is ending: freed blocks go to the orphans or to the system
 };
 
 extern thread_local constinit Pool pool;
 
-// Where the usual way ends: no idle block of this size; a large one, or one of another thread.
+// The slow paths: no idle block of this size, a large block, or a block that another thread
+// allocated.
 void* allocate_slowly(std::size_t bytes);
 void deallocate_slowly(void* block, std::size_t bytes) noexcept;
 

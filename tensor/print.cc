@@ -1,5 +1,5 @@
-// Tensors as text, character for character what PyTorch's print(tensor) shows with its default
-// options: the width of an element is common to all, long tensors show their edges only. Read next:
+// Prints tensors exactly as PyTorch's print(tensor) does with its default options: all elements are
+// padded to one width, and of a long tensor only the edges are shown. Read next:
 // tensor/io/state_dict.h.
 #include <algorithm>
 #include <charconv>
@@ -17,16 +17,17 @@ namespace {
 
 // torch.set_printoptions, profile "default".
 constexpr int kPrecision = 4;
-constexpr std::int64_t kThreshold = 1000;  // more elements are summarized
-constexpr std::int64_t kEdgeItems = 3;     // and show so many at both ends of each dimension
+constexpr std::int64_t kThreshold = 1000;  // a tensor with more elements is summarized
+constexpr std::int64_t kEdgeItems = 3;     // shown at both ends of each dimension of a summary
 constexpr std::size_t kLineWidth = 80;
 
 constexpr std::string_view kPrefix = "tensor(";
-// PyTorch says dtype=torch.float64; the lines break where its own do.
-constexpr std::string_view kUnsaid = "torch.";
+// PyTorch prints dtype=torch.float64, we print dtype=float64. The length of the prefix still counts
+// when lines are broken, so that they break where PyTorch's do.
+constexpr std::string_view kOmitted = "torch.";
 
-// The elements that are shown, and the width to which they are padded. Zeros, infinities and NaN do
-// not count for the width, and may be longer.
+// The texts of the elements that are shown, and the width to which they are padded. Zeros,
+// infinities and NaN are ignored when the width is computed, so their texts may be longer.
 struct Texts {
   std::vector<std::string> elements;
   std::size_t width = 1;
@@ -50,7 +51,7 @@ void for_each_shown(const Tensor& x, bool summarize, const Function& f, const T*
 }
 
 std::string number(double value, std::chars_format format, int precision) {
-  if (std::isnan(value)) return "nan";  // whatever its sign
+  if (std::isnan(value)) return "nan";  // without a sign
   char buffer[std::numeric_limits<double>::max_exponent10 + 16];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value, format, precision).ptr};
 }
@@ -108,7 +109,7 @@ Texts texts_of(const Tensor& x, bool summarize) {
   return texts;
 }
 
-// Appends dimension `dim` in brackets; `next` walks through the elements. Rows are broken at the
+// Appends dimension `dim` in brackets; `next` is the next element to print. Rows are broken at the
 // line width, and n - 1 line ends separate blocks of n dimensions.
 void append_block(std::string& out, const Tensor& x, bool summarize, const Texts& texts,
                   std::vector<std::string>::const_iterator& next, std::size_t dim) {
@@ -140,7 +141,7 @@ void append_block(std::string& out, const Tensor& x, bool summarize, const Texts
   out += ']';
 }
 
-// The shape as Python writes a tuple: (3,) has its comma.
+// The shape as Python writes a tuple: (3,) ends with a comma.
 std::string tuple(std::span<const std::int64_t> sizes) {
   std::string text = to_string(sizes);
   if (sizes.size() == 1) text.insert(text.size() - 1, 1, ',');
@@ -162,13 +163,13 @@ std::ostream& operator<<(std::ostream& out, const Tensor& x) {
     const Texts texts = texts_of(x, summarize);
     auto next = texts.elements.begin();
     append_block(text, x, summarize, texts, next, 0);
-    // The other types are told apart by their digits.
+    // The other types can be recognized by how their elements are written.
     if (x.dtype() == float64) suffixes.push_back(std::string("dtype=") + name(x.dtype()));
   }
-  // PyTorch counts two characters more than the last line has.
+  // PyTorch counts two characters more than the last line has; so do we.
   std::size_t line = text.size() - text.rfind('\n') + 1;  // npos counts as -1
   for (const std::string& suffix : suffixes) {
-    const std::size_t length = suffix.size() + (suffix.starts_with("dtype") ? kUnsaid.size() : 0);
+    const std::size_t length = suffix.size() + (suffix.starts_with("dtype") ? kOmitted.size() : 0);
     if (line + length + 2 > kLineWidth) {
       text.append(",\n").append(kPrefix.size(), ' ');
       line = kPrefix.size() + length;

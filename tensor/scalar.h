@@ -1,5 +1,5 @@
-// A number given by the caller, which remembers whether it was written as a bool, an integer or a
-// floating-point number: `ids + 1` stays int64, `ids + 1.0` becomes float32, as in PyTorch.
+// A single number passed to an operation. It remembers whether it was written as a bool, an integer
+// or a floating-point number: `ids + 1` stays int64, `ids + 1.0` becomes float32, as in PyTorch.
 #pragma once
 
 #include <concepts>
@@ -12,7 +12,7 @@ namespace tapegrad {
 class Scalar {
  public:
   template <std::integral T>
-  constexpr Scalar(T value)  // NOLINT: `x + 1` is the purpose
+  constexpr Scalar(T value)  // NOLINT: implicit, for `x + 1`
       : integer_(static_cast<std::int64_t>(value)),
         floating_(static_cast<double>(value)),
         dtype_(std::same_as<T, bool> ? DType::boolean : DType::int64) {}
@@ -35,8 +35,8 @@ class Scalar {
     }
   }
 
-  // The element type of `tensor op scalar`: the tensor's own, unless the number is of a higher
-  // kind.
+  // The element type of `tensor op scalar`: the tensor's own, unless the scalar is of a higher kind
+  // (boolean < integer < floating-point).
   constexpr DType promote_with(DType tensor) const { return promote(tensor, dtype_); }
 
  private:

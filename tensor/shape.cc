@@ -1,3 +1,4 @@
+// Shapes: counting elements, broadcasting and wrapping dimensions; and the names of element types.
 #include <tapegrad/tensor/shape.h>
 
 #include <algorithm>
@@ -78,7 +79,7 @@ std::int64_t checked_numel(std::span<const std::int64_t> sizes, const char* oper
 
 Strides contiguous_strides(std::span<const std::int64_t> sizes) {
   Strides strides(sizes);
-  std::uint64_t step = 1;  // wraps only where another size is 0, so that no stride is ever used
+  std::uint64_t step = 1;  // can overflow only if another size is 0; then no stride is ever used
   for (std::int64_t i = strides.dim() - 1; i >= 0; --i) {
     strides[i] = static_cast<std::int64_t>(step);
     step *=

@@ -13,8 +13,8 @@
 
 namespace tapegrad {
 
-// A short list of integers, kept inline: the sizes of a tensor, its strides, or a list of
-// dimensions. `Shape{2, 3}`, also from one integer, a vector or a span.
+// A short list of integers, stored inline: the sizes of a tensor, its strides, or a list of
+// dimensions. Written `Shape{2, 3}`, or made from one integer, a vector or a span.
 class Shape {
  public:
   static constexpr std::int64_t kMaxDims = 8;
@@ -27,7 +27,7 @@ class Shape {
   };
 
   constexpr Shape() = default;
-  Shape(std::initializer_list<Size> sizes);  // NOLINT: `zeros({2, 3})` is the purpose
+  Shape(std::initializer_list<Size> sizes);  // NOLINT: implicit, for `zeros({2, 3})`
   template <std::integral T>
   constexpr Shape(T size) : values_{static_cast<std::int64_t>(size)}, dim_(1) {}  // NOLINT
   Shape(std::span<const std::int64_t> sizes)                                      // NOLINT
@@ -35,7 +35,7 @@ class Shape {
     if (dim_ > kMaxDims) throw_too_many();
     for (std::size_t i = 0; i < sizes.size(); ++i) values_[i] = sizes[i];
   }
-  Shape(const std::vector<std::int64_t>& sizes)                                   // NOLINT
+  Shape(const std::vector<std::int64_t>& sizes)  // NOLINT
       : Shape(std::span<const std::int64_t>(sizes)) {}
 
   std::int64_t dim() const { return dim_; }
@@ -45,7 +45,7 @@ class Shape {
   std::int64_t back() const { return (*this)[dim_ - 1]; }
   const std::int64_t* begin() const { return values_.data(); }
   const std::int64_t* end() const { return values_.data() + dim_; }
-  std::size_t size() const { return static_cast<std::size_t>(dim_); }  // as std::span asks
+  std::size_t size() const { return static_cast<std::size_t>(dim_); }  // for std::span
 
   void push_back(std::int64_t size);                      // ShapeError beyond kMaxDims
   void insert(std::int64_t position, std::int64_t size);  // 0 <= position <= dim()
@@ -76,7 +76,7 @@ inline std::string to_string(const Shape& shape) {
 }
 std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
-// a * b for sizes; ShapeError naming the operation where the product overflows.
+// a * b for sizes; throws a ShapeError that names the operation if the product overflows.
 std::int64_t checked_multiply(std::int64_t a, std::int64_t b, const char* operation);
 
 // Number of elements; ShapeError for a negative size or an overflow.
@@ -85,18 +85,20 @@ std::int64_t checked_numel(std::span<const std::int64_t> sizes, const char* oper
 // Row-major strides for these sizes.
 Strides contiguous_strides(std::span<const std::int64_t> sizes);
 
-// The common shape of two operands by NumPy's rule: aligned at the right, size 1 stretches.
-// ShapeError naming the operation and both shapes where they differ.
+// The common shape of two operands by NumPy's rule: dimensions are aligned at the right, and a size
+// of 1 is stretched to the other size. If the shapes do not fit, throws a ShapeError that names the
+// operation and both shapes.
 Shape broadcast_shapes(std::span<const std::int64_t> a, std::span<const std::int64_t> b,
                        const char* operation);
 
-// Whether `from` can be stretched to `to`.
+// Whether a tensor of sizes `from` can be broadcast to the sizes `to`.
 bool broadcastable_to(std::span<const std::int64_t> from, std::span<const std::int64_t> to);
 
-// dim in [-dims, dims) as one in [0, dims); a 0-d tensor accepts -1 and 0. IndexError otherwise.
+// Converts dim in [-dims, dims) to one in [0, dims); a 0-d tensor accepts -1 and 0. IndexError
+// otherwise.
 std::int64_t wrap_dim(std::int64_t dim, std::int64_t dims, const char* operation);
 
-// index in [-size, size) as one in [0, size); IndexError otherwise.
+// Converts index in [-size, size) to one in [0, size); IndexError otherwise.
 std::int64_t wrap_index(std::int64_t index, std::int64_t size, const char* operation);
 
 }  // namespace tapegrad

@@ -1,3 +1,4 @@
+// Tensor's memory: creation, views, element access, and literals.
 #include <tapegrad/tensor/tensor.h>
 
 #include <algorithm>
@@ -16,7 +17,7 @@ constexpr std::size_t header_bytes(std::size_t dim) {
   return sizeof(TensorBody) + 2 * dim * sizeof(std::int64_t);
 }
 
-// Where an owner's elements begin.
+// The offset in the block at which an owner's elements begin.
 constexpr std::size_t data_offset(std::size_t dim) {
   return (header_bytes(dim) + memory::kAlignment - 1) / memory::kAlignment * memory::kAlignment;
 }
@@ -48,7 +49,7 @@ void destroy(TensorBody* body) noexcept {
   const std::size_t bytes = block_bytes(*body);
   delete body->keep_alive;
   memory::pool_deallocate(body, bytes);
-  if (owner != nullptr) release(owner);  // owners own themselves: this goes one level deep
+  if (owner != nullptr) release(owner);  // recurses once: an owner's owner is itself
 }
 
 Tensor tensor_of_bools(const std::vector<bool>& values) {
@@ -61,7 +62,7 @@ Tensor tensor_of_bools(const std::vector<bool>& values) {
 
 using detail::TensorBody;
 
-// Making ------------------------------------------------------------------------------------------
+// Creation ----------------------------------------------------------------------------------------
 
 Tensor Tensor::uninitialized(std::span<const std::int64_t> sizes, DType dtype) {
   const std::int64_t numel = checked_numel(sizes, "empty");
@@ -90,7 +91,8 @@ Tensor Tensor::uninitialized_like(const Tensor& x, DType dtype) {
   const std::size_t offset = detail::data_offset(from.dim);
   auto* body = static_cast<TensorBody*>(
       memory::pool_allocate(offset + static_cast<std::size_t>(from.numel) * item_size(dtype)));
-  // Sizes and strides come along: headers fill whole lines of memory::kAlignment bytes.
+  // Copies the whole header, with sizes and strides: headers fill whole lines of memory::kAlignment
+  // bytes.
   for (std::size_t line = 0; line < offset; line += memory::kAlignment) {
     std::memcpy(reinterpret_cast<std::byte*>(body) + line,
                 reinterpret_cast<const std::byte*>(&from) + line, memory::kAlignment);
@@ -111,7 +113,7 @@ Tensor Tensor::view(const Tensor& base, std::span<const std::int64_t> sizes,
   TensorBody* body = detail::new_body(detail::header_bytes(sizes.size()), sizes, from.dtype);
   body->owner = from.owner;
   detail::retain(from.owner);
-  std::uint64_t numel = 1;  // wraps only where another size is 0
+  std::uint64_t numel = 1;  // can overflow only if another size is 0
   std::uint64_t expected = 1;
   bool empty = false;
   for (std::size_t i = sizes.size(); i-- > 0;) {
@@ -236,7 +238,7 @@ std::int64_t Tensor::offset_of(const Shape& index) const {
   const TensorBody& b = body();
   if (index.dim() != b.dim) {
     throw IndexError("item: index " + to_string(index) + " for shape " + to_string(sizes()) +
-                     ", needed one number per dimension");
+                     ", needed one index per dimension");
   }
   std::int64_t offset = 0;
   for (std::int64_t i = 0; i < index.dim(); ++i) {

@@ -1,5 +1,5 @@
-// Tensor: numbers in memory, with a shape. A tensor knows nothing of gradients; autograd/variable.h
-// adds history. Read next: tensor/ops.h (what can be done with tensors).
+// Tensor: an array of elements with a shape and an element type. A tensor has no gradient;
+// autograd/variable.h adds that. Read next: tensor/ops.h (the operations on tensors).
 #pragma once
 
 #include <cstddef>
@@ -30,21 +30,21 @@ class Tensor;
 
 namespace detail {
 
-// What a Tensor points to: how to walk over the elements, and who owns their memory. One block of
-// memory holds it, then sizes[dim] and strides[dim], and behind them, for an owner of memory that
-// is its own, the elements at the next multiple of 64 bytes.
+// What a Tensor points to: the layout of the elements, and the owner of their memory. It is the
+// start of one block of memory. After it come sizes[dim] and strides[dim]; if the body owns its
+// elements, they follow at the next multiple of 64 bytes.
 struct TensorBody {
   std::uint32_t references;
   DType dtype;
   std::uint8_t dim;
   bool contiguous;        // elements lie in row-major order without gaps
-  bool overlapping;       // expanded: several positions share an element; never written to
-  std::uint32_t version;  // counts writes to the memory; the owner's is the one that counts
+  bool overlapping;       // expanded: several positions share one element; must not be written to
+  std::uint32_t version;  // counts writes to the memory; only the owner's count is used
   std::uint32_t unused;
-  TensorBody* owner;  // whose memory this looks at: itself, or the owner (counted)
+  TensorBody* owner;  // owns the memory: itself, or another body (a counted reference)
   std::byte* data;    // the first element
   std::int64_t numel;
-  std::shared_ptr<void>* keep_alive;  // memory that came from outside, or null
+  std::shared_ptr<void>* keep_alive;  // keeps external memory alive, or null
 
   std::int64_t* sizes() { return reinterpret_cast<std::int64_t*>(this + 1); }
   std::int64_t* strides() { return sizes() + dim; }
@@ -55,7 +55,7 @@ struct TensorBody {
 void destroy(TensorBody* body) noexcept;
 Tensor tensor_of_bools(const std::vector<bool>& values);
 
-// Counts are atomic from the moment a second thread was started.
+// Reference counts are atomic once the process has started a second thread.
 inline void retain(TensorBody* body) noexcept {
   if (TAPEGRAD_SINGLE_THREADED) {
     ++body->references;
@@ -80,8 +80,8 @@ inline void release(TensorBody* body) noexcept {
 //   Tensor b = tanh(a) + 1.0;                      // a new tensor
 //   float x = b.item<float>({0, 1});
 //
-// Threads: tensors may be read from several threads at once; a tensor that is written to, also
-// through a view, belongs to one thread at that time.
+// Threads: several threads may read a tensor at once. While one thread writes to a tensor, also
+// through a view, no other thread may use it.
 class Tensor {
  public:
   Tensor() = default;  // undefined: every use but defined() throws ValueError
@@ -106,9 +106,9 @@ class Tensor {
 
   bool defined() const { return body_ != nullptr; }
 
-  // What it looks like ------------------------------------------------------------------------
+  // Layout ------------------------------------------------------------------------------------
   std::int64_t dim() const { return body().dim; }
-  // Of one dimension; a negative one counts from the end. IndexError.
+  // The size of one dimension; a negative dim counts from the end. IndexError.
   std::int64_t size(std::int64_t dim) const { return body().sizes()[position_of(dim, "size")]; }
   std::int64_t stride(std::int64_t dim) const {  // in elements
     return body().strides()[position_of(dim, "stride")];
@@ -128,18 +128,19 @@ class Tensor {
   T item(const Shape& index) const;
 
   // All elements in row-major order, to read. T must be the element type (DTypeError), and the
-  // tensor contiguous (ValueError; contiguous() helps). Not for temporaries: their memory is gone
-  // before a range-for over the span begins.
+  // tensor must be contiguous (ValueError; call contiguous() first). Deleted for temporaries: their
+  // memory would be freed before a range-for over the span begins.
   template <class T>
   std::span<const T> span() const&;
   template <class T>
   std::span<const T> span() const&& = delete;
 
-  // The same as a copy, converted, from any layout: `to_vector<float>(x)` in tensor/ops.h.
+  // `to_vector<float>(x)` in tensor/ops.h returns a converted copy, for any layout.
 
   // Writing -----------------------------------------------------------------------------------
-  // In place: every tensor that shares the memory sees it, and what the tape has noted of it
-  // becomes stale (autograd throws if it needs it). Never recorded.
+  // These change the elements in place: every tensor that shares the memory sees the new values.
+  // The tape never records this. If a backward pass needs the old values, it throws an
+  // AutogradError.
   template <class T>
   std::span<T> mutable_span() &;
 
@@ -155,13 +156,14 @@ class Tensor {
   Tensor& div_(Scalar other);
   Tensor& clamp_(Scalar low, Scalar high);
 
-  // How often the shared memory has been written to.
+  // Counts the writes to the shared memory.
   std::uint32_t version() const { return body().owner->version; }
 
   // Copies ------------------------------------------------------------------------------------
-  Tensor clone() const;          // own memory, contiguous
-  Tensor contiguous() const;     // itself if it is contiguous already
-  Tensor to(DType dtype) const;  // itself if it has that type; floating to int64 truncates
+  Tensor clone() const;       // own memory, contiguous
+  Tensor contiguous() const;  // the tensor itself if it is contiguous already
+  // The tensor itself if it has that type already; floating-point to int64 truncates.
+  Tensor to(DType dtype) const;
 
   // x[i] is the view select(x, 0, i).
   Tensor operator[](std::int64_t index) const;
@@ -170,21 +172,22 @@ class Tensor {
     const detail::TensorBody& a = body();
     const detail::TensorBody& b = other.body();
     if (a.dim != b.dim) return false;
-    for (int i = 0; i < a.dim; ++i) {  // short: a loop is quicker than memcmp
+    for (int i = 0; i < a.dim; ++i) {  // few sizes: a loop is faster than memcmp
       if (a.sizes()[i] != b.sizes()[i]) return false;
     }
     return true;
   }
-  // Whether both look at the same memory.
+  // Whether both use the same memory.
   bool shares_memory_with(const Tensor& other) const { return body().owner == other.body().owner; }
-  // Whether the memory is our own, and no other handle and no view refers to it: it may be written
-  // to unnoticed.
+  // Whether this is the only handle to memory of its own, without views: then nothing else can see
+  // a write.
   bool is_exclusive() const {
     const detail::TensorBody& b = body();
     return b.references == 1 && b.owner == body_ && !b.overlapping && b.keep_alive == nullptr;
   }
 
-  // Raw access for kernels: the first element, not checked against T. mutable_data counts a write.
+  // Raw access for kernels: a pointer to the first element; T is not checked. mutable_data counts
+  // one write.
   template <class T>
   const T* data() const {
     return reinterpret_cast<const T*>(body().data);
@@ -194,13 +197,14 @@ class Tensor {
     return reinterpret_cast<T*>(writable("mutable_data").data);
   }
 
-  // A new tensor whose elements are not set, and one that looks at `base`'s memory with other sizes
-  // and strides, `offset` elements behind its first one; bounds are the caller's to check.
+  // `uninitialized` allocates a tensor whose elements are not set. `view` shares `base`'s memory
+  // with other sizes and strides, starting `offset` elements after `base`'s first one; the caller
+  // must check the bounds.
   static Tensor uninitialized(std::span<const std::int64_t> sizes, DType dtype);
   static Tensor uninitialized_like(const Tensor& x, DType dtype);  // x's sizes, contiguous
   static Tensor view(const Tensor& base, std::span<const std::int64_t> sizes,
                      std::span<const std::int64_t> strides, std::int64_t offset);
-  // Memory from outside, kept alive by `owner`.
+  // Uses external memory, which `owner` keeps alive.
   static Tensor external(void* data, std::span<const std::int64_t> sizes, DType dtype,
                          std::shared_ptr<void> owner);
 
@@ -232,7 +236,7 @@ class Tensor {
   detail::TensorBody* body_ = nullptr;
 };
 
-// Written as a nested list: how `tensor({{1, 2}, {3, 4}})` gets its shape and element type.
+// A nested list of numbers, from which `tensor({{1, 2}, {3, 4}})` gets its shape and element type.
 class Literal {
  public:
   template <class T>
@@ -249,11 +253,12 @@ class Literal {
   bool is_list_ = false;
 };
 
-// From numbers, as torch.tensor reads them: integers give int64, any floating-point number gives
-// float32, only bools give boolean; dtype overrides. ShapeError where the lists are ragged.
+// A tensor of the given values, with the element type that torch.tensor chooses: float32 if any is
+// a floating-point number, else int64 if any is an integer, else boolean; `dtype` overrides this.
+// ShapeError if the lists are ragged.
 Tensor tensor(const Literal& values, std::optional<DType> dtype = std::nullopt);
 
-// From a span or a vector, copied, with the element type of T (other integers become int64).
+// Copies a span or a vector. The element type is that of T; all integer types become int64.
 template <class T>
 Tensor tensor(std::span<const T> values);
 template <class T>
@@ -265,8 +270,8 @@ Tensor tensor(const std::vector<T>& values) {
   }
 }
 
-// The memory at `data` (contiguous, row-major) without a copy; `owner` is held as long as any
-// tensor looks at it. Writing to the tensor writes there.
+// A tensor that uses the memory at `data` (contiguous, row-major) without a copy. `owner` is kept
+// alive as long as any tensor uses the memory. Writing to the tensor writes to that memory.
 template <class T>
 Tensor from_data(T* data, const Shape& shape, std::shared_ptr<void> owner) {
   return Tensor::external(data, shape, dtype_of<T>::value, std::move(owner));

@@ -1,3 +1,5 @@
+// The worker threads: they run the parts of one operation, then spin a moment and sleep until the
+// next.
 #include <tapegrad/tensor/threads.h>
 
 #include <pthread.h>
@@ -19,8 +21,8 @@ namespace tapegrad {
 namespace {
 
 constexpr int kMostThreads = 256;
-constexpr std::chrono::microseconds kTogether(10'000);  // until the others are done
-constexpr std::chrono::microseconds kBetween(1'000);    // until the next split
+constexpr std::chrono::microseconds kTogether(10'000);  // spinning until the other parts are done
+constexpr std::chrono::microseconds kBetween(1'000);    // spinning until the next job
 
 bool is_count(long count) { return count >= 1 && count <= kMostThreads; }
 
@@ -41,9 +43,9 @@ std::atomic<int>& wanted_threads() {
   return count;
 }
 
-// Looks for a while whether `ready` holds, because waking a thread that sleeps takes tens of
-// microseconds. It yields now and then: the other thread may be on the same processor, and the
-// system moves apart what runs, not what sleeps.
+// Spins until ready() is true or the time is over, because waking a sleeping thread takes tens of
+// microseconds. It yields now and then: the other thread may share its processor, and the system
+// moves only running threads to a free one.
 template <class Ready>
 bool spin_until(std::chrono::microseconds longest, const Ready& ready) {
   const auto end = std::chrono::steady_clock::now() + longest;
@@ -56,7 +58,7 @@ bool spin_until(std::chrono::microseconds longest, const Ready& ready) {
   return ready();
 }
 
-// What all workers do together.
+// One operation, split into parts: worker i runs part i.
 struct Job {
   std::int64_t count, parts, multiple;
   void (*call)(const void*, std::int64_t, std::int64_t);
@@ -68,8 +70,8 @@ struct Job {
   void run(std::int64_t part) const { call(context, bound(part), bound(part + 1)); }
 };
 
-// The workers, and the job that is theirs. Whoever holds `use` may give them one: it writes `job`,
-// then counts `round` up, and waits until nobody is `busy`.
+// The workers and their current job. The thread that holds `use` may start a job: it writes `job_`,
+// increments `round_`, and waits until `busy_` is 0.
 class Team {
  public:
   std::mutex use;
@@ -101,7 +103,7 @@ class Team {
         if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
       }
     });
-    workers_.back().detach();  // they wait until the process ends
+    workers_.back().detach();  // workers never end before the process does
   }
 
   void run_part(std::int64_t part) {
@@ -116,7 +118,7 @@ class Team {
   }
 
  public:
-  static thread_local bool is_worker_;  // inside a part: what it splits, it does itself
+  static thread_local bool is_worker_;  // this thread is running a part, so it does not split again
 
  private:
   Job job_{};
@@ -128,8 +130,8 @@ class Team {
 };
 thread_local bool Team::is_worker_ = false;
 
-// Never destroyed: workers may wait when statics go. A forked process has no workers and begins
-// with a team of its own.
+// Never destroyed: workers may still be waiting when static objects are destroyed. A forked process
+// has no workers, so it starts with a new team.
 Team*& team() {
   static Team* current = [] {
     pthread_atfork(nullptr, nullptr, [] { team() = new Team; });

@@ -1,5 +1,5 @@
-// The version of tapegrad. It is written here and nowhere else: CMake and pkg-config read it from
-// these three lines. Read next: tensor/error.h.
+// The version of tapegrad. This is the only place where it is written: CMake and pkg-config read it
+// from these three lines. Read next: tensor/error.h.
 #pragma once
 
 #define TAPEGRAD_VERSION_MAJOR 0

@@ -1,8 +1,8 @@
-// The bridge to xtensor, for those who opt in (it takes xtensor's headers to compile): a Tensor as
-// an xtensor expression and an xtensor container as a Tensor, both without a copy. Read next:
-// tensor/ops.h.
+// The bridge to xtensor: views a Tensor as an xtensor expression, and turns an xtensor container
+// into a Tensor, both without a copy. This header is optional (tapegrad.h does not include it)
+// because it needs xtensor's headers. Read next: tensor/ops.h.
 //
-//   auto view = mutable_xtensor_view<float>(x);   // x's memory; x must outlive the view
+//   auto view = mutable_xtensor_view<float>(x);   // shares x's memory; x must outlive the view
 //   view *= 2;
 //   Tensor y = from_xtensor(xt::xarray<float>(xt::sin(view)));
 #pragma once
@@ -26,9 +26,9 @@
 
 #include <tapegrad/tensor/tensor.h>
 
-// Before 0.26, xtensor under g++ and C++20 takes the shape of an xarray, svector<size_t, 4>, for
-// the shape of an xtensor<T, 4>: xt::eval returns the wrong type and immediate reductions crash.
-// (The guard of the overload that prevents it says __cplusplus == 201703L; xtensor issue 1970.)
+// With g++ and C++20, xtensor before 0.26 mistakes the shape of an xarray, svector<size_t, 4>, for
+// the shape of an xtensor<T, 4>: xt::eval returns the wrong type, and immediate reductions crash.
+// (The overload that prevents this is only compiled if __cplusplus == 201703L; xtensor issue 1970.)
 #if XTENSOR_VERSION_MAJOR == 0 && XTENSOR_VERSION_MINOR < 26 && defined(__GNUC__) && \
     !defined(__clang__) && __cplusplus > 201703L
 template <>
@@ -46,13 +46,13 @@ namespace tapegrad {
 
 namespace detail {
 
-// Numbers at `data` with these sizes and strides as an xtensor expression.
+// The elements at `data`, with these sizes and strides, as an xtensor expression.
 template <class T>
 auto adapt(T* data, std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides,
            std::int64_t numel) {
   xt::dynamic_shape<std::size_t> shape(sizes.begin(), sizes.end());
   xt::dynamic_shape<std::ptrdiff_t> steps(strides.begin(), strides.end());
-  // The pointer is moved, or the adaptor would hold a reference to it.
+  // The pointer is moved; otherwise the adaptor would hold a reference to it.
   return xt::adapt(std::move(data), static_cast<std::size_t>(numel), xt::no_ownership(), shape,
                    steps);
 }
@@ -68,8 +68,8 @@ void check_element_type(const Tensor& x, const char* operation) {
 
 }  // namespace detail
 
-// x's elements to read, whatever its strides. T must be the element type (DTypeError). The view
-// does not keep the memory alive: x must outlive it.
+// A read-only view of x's elements, for any strides. T must be the element type (DTypeError). The
+// view does not keep the memory alive: x must outlive it.
 template <class T>
 auto xtensor_view(const Tensor& x) {
   detail::check_element_type<T>(x, "xtensor_view");
@@ -78,19 +78,21 @@ auto xtensor_view(const Tensor& x) {
 template <class T>
 void xtensor_view(const Tensor&& x) = delete;
 
-// The same to write; counts as one write to the memory. ValueError for an expanded tensor.
+// A view to write to. Calling this counts as one write to the memory. ValueError for an expanded
+// tensor.
 template <class T>
 auto mutable_xtensor_view(Tensor& x) {
   detail::check_element_type<T>(x, "mutable_xtensor_view");
   return detail::adapt<T>(x.mutable_data<T>(), x.sizes(), x.strides(), x.numel());
 }
 
-// A container (xarray, xtensor, row- or column-major) as a Tensor that owns it from now on; give it
-// away with std::move.
+// Turns a container (xarray or xtensor, row- or column-major) into a Tensor that owns it. Pass the
+// container with std::move.
 template <class Container>
 Tensor from_xtensor(Container&& container) {
-  static_assert(!std::is_lvalue_reference_v<Container>,
-                "from_xtensor takes the container over: std::move it, or pass a copy");
+  static_assert(
+      !std::is_lvalue_reference_v<Container>,
+      "from_xtensor takes ownership of the container: pass it with std::move, or pass a copy");
   auto owner = std::make_shared<std::remove_cvref_t<Container>>(std::move(container));
   Shape sizes;
   Strides strides;

@@ -1,5 +1,5 @@
-// Catch2, version 2 or 3: their common subset. Every test includes this header and no other of
-// Catch2's. Read next: test_main.cc.
+// Includes Catch2, version 2 or 3. Tests include this header instead of Catch2's own and use only
+// what both versions have. Read next: test_main.cc.
 #pragma once
 
 #if __has_include(<catch2/catch_test_macros.hpp>)

@@ -1,5 +1,5 @@
-// Reads tests/golden/*.safetensors, whose names tests/golden/README.md explains: PyTorch's answers,
-// case by case.
+// Reads tests/golden/*.safetensors, the results that PyTorch gave, case by case.
+// tests/golden/README.md explains the names in them.
 #pragma once
 
 #include <algorithm>
@@ -17,13 +17,13 @@ class GoldenFile {
   explicit GoldenFile(const std::string& name)
       : tensors_(tapegrad::load(TAPEGRAD_SOURCE_DIR "/tests/golden/" + name)) {}
 
-  // Every op that the file has cases of.
+  // All operations that have cases in the file.
   std::set<std::string> operations() const {
     std::set<std::string> found;
     for (const auto& [name, tensor] : tensors_) found.insert(name.substr(0, name.find('.')));
     return found;
   }
-  // `<op>.<variant>` for all variants of op, sorted.
+  // The cases of one operation, as `<op>.<variant>`, sorted.
   std::vector<std::string> cases(const std::string& op) const {
     std::set<std::string> found;
     for (const auto& [name, tensor] : tensors_) {
@@ -31,7 +31,8 @@ class GoldenFile {
     }
     return {found.begin(), found.end()};
   }
-  // What follows `start` in the roles of a case that begin with it, as in param.<name>; sorted.
+  // For the roles of a case that begin with `start`, the rest of the role, sorted: `start` =
+  // "param." gives the names of the parameters.
   std::vector<std::string> roles(const std::string& which, const std::string& start) const {
     const std::string prefix = which + "." + start;
     std::set<std::string> found;
@@ -52,8 +53,9 @@ class GoldenFile {
   tapegrad::StateDict tensors_;
 };
 
-// The largest difference between two tensors relative to the largest number expected (absolute if
-// that is 0); infinite if the shapes or types differ or where only one is finite or nan.
+// The largest difference between two tensors relative to the largest expected magnitude (absolute
+// if that is 0). Infinite if the shapes or types differ, or if only one of two elements is finite
+// or NaN.
 inline double error_of(const tapegrad::Tensor& got, const tapegrad::Tensor& expected) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (got.shape() != expected.shape() || got.dtype() != expected.dtype()) return kInfinity;

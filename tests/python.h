@@ -1,5 +1,5 @@
-// Asks others: programs in Debian's Python, whose packages (numpy, torch, onnx, opencv) need not be
-// installed. A test that finds one missing says so and passes.
+// Runs the programs of tests/golden/ in Debian's Python. Its packages (numpy, torch, onnx, opencv)
+// need not be installed: a test that needs a missing one says so and passes.
 #pragma once
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
 namespace tapegrad::test {
 
 struct Answer {
-  int status = -1;   // 0 if all went well
+  int status = -1;   // 0 on success
   std::string text;  // standard output and standard error
 };
 
@@ -31,7 +31,7 @@ inline Answer shell(const std::string& command) {
   return answer;
 }
 
-// The arguments must need no quoting but that of spaces.
+// Arguments may contain spaces, but no other characters that need quoting.
 inline Answer python(const std::string& script, const std::vector<std::string>& arguments) {
   std::string command =
       "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 "
@@ -41,10 +41,11 @@ inline Answer python(const std::string& script, const std::vector<std::string>& 
   return shell(command);
 }
 
-// Whether Python knows these modules ("numpy, torch"); says on standard error if not.
+// Whether Python has all of these modules ("numpy, torch"). If not, prints that the test is
+// skipped.
 inline bool python_has(const std::string& modules) {
   if (shell("/usr/bin/python3 -c 'import " + modules + "'").status == 0) return true;
-  std::cerr << "skipped: /usr/bin/python3 has not all of " << modules << '\n';
+  std::cerr << "skipped: /usr/bin/python3 does not have all of " << modules << '\n';
   return false;
 }
 

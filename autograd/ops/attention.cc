@@ -1,5 +1,5 @@
-// Attention: a weighted mean of values, whose weights say how well keys fit a query (Vaswani and
-// others, "Attention is all you need", 2017). A composition. Read next: autograd/gradcheck.h.
+// Attention: a mean of values, weighted by how well their keys match a query (Vaswani et al.,
+// "Attention Is All You Need", 2017). It is a composition. Read next: autograd/gradcheck.h.
 #include <cmath>
 #include <limits>
 #include <string>
@@ -36,7 +36,7 @@ Variable attention_weights(const Variable& query, const Variable& key,
   const double lowest = -std::numeric_limits<double>::infinity();
   if (seen.defined()) scores = masked_fill(scores, !seen, lowest);
   if (!mask.defined() && !options.is_causal) return softmax(scores, -1);
-  // A row of nothing but -inf would be 0 / 0.
+  // The softmax of a row that holds only -inf would be 0 / 0.
   const Tensor none = all(scores.value() == lowest, -1, true);
   if (!any(none).item<bool>()) return softmax(scores, -1);
   return masked_fill(softmax(masked_fill(scores, none, 0), -1), none, 0);

@@ -1,4 +1,4 @@
-// Convolution and pooling of sequences. Both look at a sequence through windows
+// Convolution and pooling of sequences. Both copy the windows of a sequence into a matrix
 // (tensor/ops/convolution.h), so that a convolution is one matrix product. Read next:
 // autograd/ops/views.cc.
 #include <algorithm>
@@ -13,8 +13,8 @@
 namespace tapegrad {
 namespace {
 
-// y = the windows of x      dx = dy, summed where windows overlap; and that rule's own rule is to
-// look through the windows again
+// y = the windows of x      dx = dy, summed where windows overlap
+// Each of the two is the rule of the other.
 Variable fold(const Variable& y, const Windows& windows);
 Variable unfold(const Variable& x, const Windows& windows, double padding = 0) {
   return record("unfold", windows_of(x.value(), windows, padding),
@@ -41,7 +41,7 @@ void check_sequence(const char* operation, const Variable& x) {
 
 namespace {
 
-// What stands at each place of a sequence with padding: the number of one of its steps.
+// For each position of the padded sequence, the index of the step that is copied there.
 Tensor padded_steps(const Windows& windows, PadMode mode) {
   const std::int64_t length = windows.length;
   const std::int64_t more = std::max(windows.before, windows.after);
@@ -67,7 +67,7 @@ Tensor padded_steps(const Windows& windows, PadMode mode) {
   return tensor(steps);
 }
 
-// Each group of channels by itself, side by side in the end.
+// Convolves each group of channels separately and joins the results.
 Variable grouped_conv1d(const Variable& x, const Variable& weight, const Variable& bias,
                         const ConvOptions& options) {
   ConvOptions alone = options;
@@ -84,7 +84,7 @@ Variable grouped_conv1d(const Variable& x, const Variable& weight, const Variabl
 
 }  // namespace
 
-// y = windows of x, each as one row, times the weight as a matrix
+// y = a matrix with one row for each window of x, times the weight as a matrix
 Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias,
                 const ConvOptions& options) {
   check_sequence("conv1d", x);
@@ -135,13 +135,13 @@ Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias,
 
 namespace {
 
-// (..., length) -> (..., windows, kernel): each channel by itself.
+// (..., length) -> (..., windows, kernel), each channel separately.
 Variable windows_for_pooling(const char* operation, const Variable& x, const Windows& windows,
                              double padding) {
   if (windows.before > windows.kernel / 2) {
-    throw ValueError(std::string(operation) + ": padding " + std::to_string(windows.before) +
-                     " is more than half the kernel of " + std::to_string(windows.kernel) +
-                     ": some windows would hold nothing else");
+    throw ValueError(std::string(operation) + ": got padding " + std::to_string(windows.before) +
+                     " for a kernel of size " + std::to_string(windows.kernel) +
+                     ", needed at most half of it: otherwise some windows would hold only padding");
   }
   windows.check(operation);
   Shape shape(x.sizes().first(x.sizes().size() - 1));
@@ -168,7 +168,7 @@ Variable avg_pool1d(const Variable& x, std::int64_t kernel_size, const AvgPoolOp
                   options.padding};
   if (options.ceil_mode) windows.round_up();
   const Variable seen = windows_for_pooling("avg_pool1d", x, windows, 0);
-  // What hangs over the end never counts among the numbers divided by.
+  // The divisor never counts positions beyond the padded end.
   Windows counted = windows;
   if (options.count_include_pad) {
     counted.length += 2 * options.padding;

@@ -1,6 +1,6 @@
-// Elementwise operations. For each: the formula, its gradient, and both in code. No rule mentions
-// broadcasting or types: the engine brings a gradient into its input's shape and type. Read next:
-// autograd/ops/reductions.cc.
+// Elementwise operations. Each has its formula, its gradient, and both in code. No rule mentions
+// broadcasting or types: the backward pass converts a gradient to its input's shape and type. Read
+// next: autograd/ops/reductions.cc.
 #include <cmath>
 #include <numbers>
 
@@ -41,7 +41,7 @@ Variable sub(Scalar a, const Variable& b) {
 
 // y = a * b        da = dy * b,  db = dy * a
 Variable mul(const Variable& a, const Variable& b) {
-  // Often only one of the two wants a gradient: its rule alone is made.
+  // Often only one input requires a gradient. Then only its rule is made, and captures the other.
   return record("mul", mul(a.value(), b.value()),
                 from(a, [&] { return [b = Variable(b)](const Variable& dy) { return dy * b; }; }),
                 from(b, [&] { return [a = Variable(a)](const Variable& dy) { return dy * a; }; }));
@@ -69,7 +69,7 @@ Variable div(Scalar a, const Variable& b) {
 Variable pow(const Variable& a, const Variable& b) {
   return record("pow", pow(a.value(), b.value()),
                 from(a,
-                     [a, b](const Variable& dy) {  // b + -1: a boolean b has no b - 1
+                     [a, b](const Variable& dy) {  // b + -1, because b - 1 throws for a boolean b
                        return where(b.value() == 0, 0, dy * b * pow(a, b + -1));
                      }),
                 from(b, [a, b](const Variable& dy, const Variable& y) {
@@ -93,7 +93,7 @@ Variable pow(Scalar a, const Variable& b) {
 
 namespace {
 
-// 0 where x is not chosen, 1/2 where both are equal, else 1, also where either is NaN.
+// 0 where x is not chosen, 1/2 where both are equal, otherwise 1, also if one of them is NaN.
 Tensor share(const Tensor& not_chosen, const Tensor& x, const Tensor& other) {
   const Tensor shares = where(x == other, 0.5, ones_like(x + other));
   return where(not_chosen, 0, shares);
@@ -143,7 +143,7 @@ Variable where(const Tensor& condition, Scalar a, const Variable& b) {
       from(b, [c = Variable(condition)](const Variable& dy) { return where(c.value(), 0, dy); }));
 }
 
-// The input in another type: the engine converts the gradient back. Integers have none.
+// The backward pass converts the gradient back to the input's type. Integers have no gradient.
 Variable Variable::to(DType dtype) const {
   if (!is_floating_point(dtype)) return Variable(value().to(dtype));
   return record("to", value().to(dtype), from(*this, [](const Variable& dy) { return dy; }));
@@ -161,7 +161,7 @@ Variable abs(const Variable& x) {
   return record("abs", abs(x.value()), from(x, [x](const Variable& dy) { return dy * sign(x); }));
 }
 
-// Steps: flat wherever they have a derivative.
+// Step functions: their derivative is 0 wherever it exists.
 Variable sign(const Variable& x) { return record("sign", sign(x.value()), from(x, no_gradient)); }
 Variable floor(const Variable& x) {
   return record("floor", floor(x.value()), from(x, no_gradient));

@@ -1,5 +1,5 @@
-// Lookups in tables: single rows, and bags of them. What reaches a table is a RowSparse gradient,
-// or a dense one where gradients are recorded. Read next: autograd/ops/similarity.cc.
+// Lookups in tables: single rows, and bags of rows. The gradient of a table is RowSparse, or dense
+// if gradients are recorded. Read next: autograd/ops/similarity.cc.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -13,7 +13,7 @@
 namespace tapegrad {
 namespace {
 
-// The table, with the rows of these ids up to date: others may go on waiting for their optimiser.
+// The table, after a flush of the rows of these ids. Other rows may keep their pending steps.
 const Tensor& table_for(const Variable& weight, const Tensor& ids) {
   if (weight.node() == nullptr || !weight.node()->is_leaf()) return weight.value();
   weight.leaf().flush_rows(ids);
@@ -25,7 +25,8 @@ std::uint32_t version_of(const Variable& table) {
   return node != nullptr && node->is_leaf() ? table.leaf().version() : table.stored().version();
 }
 
-// For each id, 1 / count or 1 / sqrt(count) of it among all; undefined for none.
+// For each id 1 / count or 1 / sqrt(count), where count is how often it occurs in ids; undefined if
+// kind is none.
 Tensor frequency_factors(const Tensor& ids, FrequencyScale kind, DType dtype) {
   if (kind == FrequencyScale::none) return {};
   const auto n = static_cast<std::size_t>(ids.numel());
@@ -81,12 +82,12 @@ void renormalize(const char* operation, const Variable& table, const Tensor& ids
                  double norm_type) {
   if (!(max_norm > 0) || !(norm_type > 0)) {
     throw ValueError(std::string(operation) + ": max_norm is " + std::to_string(max_norm) +
-                     " and norm_type " + std::to_string(norm_type) + ", needed numbers > 0");
+                     " and norm_type " + std::to_string(norm_type) + ", needed values > 0");
   }
   if (table.node() == nullptr || !table.node()->is_leaf()) {
     throw AutogradError(
         std::string(operation) +
-        ": max_norm writes to its table, which is not a leaf here; use parameter(), "
+        ": max_norm writes to the table, but this table is not a leaf; make it with parameter(), "
         "or normalize the table that it was computed from");
   }
   Leaf& leaf = table.leaf();
@@ -111,8 +112,8 @@ void renormalize(const char* operation, const Variable& table, const Tensor& ids
         if (!(norm > max_norm) || std::ranges::binary_search(frozen, row)) continue;
         large.emplace_back(row, max_norm / (norm + 1e-7));
       }
-    }                           // so that nobody but the leaf looks at the memory
-    if (large.empty()) return;  // nothing becomes stale
+    }  // ends the sharing of the memory, which writable_stored() would otherwise copy
+    if (large.empty()) return;  // without a write nothing becomes stale
     if (!leaf.stored().is_contiguous()) leaf.set_value(leaf.value().clone());
     T* const to = leaf.writable_stored().mutable_data<T>();
     for (const auto& [row, factor] : large) {
@@ -120,7 +121,7 @@ void renormalize(const char* operation, const Variable& table, const Tensor& ids
         if (std::ranges::binary_search(columns, j)) continue;
         to[row * width + j] *= static_cast<T>(factor);
       }
-      policy.note_renormalized(row, factor);
+      policy.add_renormalized(row, factor);
     }
   });
 }
@@ -138,7 +139,7 @@ void embedding_renorm_(const Variable& table, const Tensor& ids, double max_norm
 
 namespace {
 
-// A rule is right only for the table that was looked up.
+// A rule is valid only as long as the table has the same number of rows.
 void check_rows(const char* operation, const Variable& weight, std::int64_t rows) {
   if (weight.size(0) == rows) return;
   throw AutogradError("backward: the table of '" + std::string(operation) +
@@ -173,7 +174,7 @@ Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup op
     const Tensor dy_rows = reshape(dy, {at.numel(), weight.size(1)}).contiguous();
     const Tensor scale = frequency_factors(all, kind, dy.dtype());
     if (scale.defined()) return coalesce({all, dy_rows, skip}, {}, scale);
-    return RowSparse{all.clone(), dy_rows, skip};  // the caller may put the next batch there
+    return RowSparse{all.clone(), dy_rows, skip};  // the caller may overwrite the ids
   };
   const auto composed = [weight, at = Variable(checked), skip, rows,
                          kind = options.frequency_scale](const Variable& dy) {
@@ -195,10 +196,10 @@ Variable embedding(const Variable& weight, const Tensor& ids,
 
 namespace {
 
-// Bags as rules capture them: through Variables, which notice an overwritten batch.
+// Bags as rules capture them: the ids as a Variable, which detects that they were overwritten.
 struct KeptBags {
   Variable ids;
-  Tensor bounds;  // made by us
+  Tensor bounds;  // made by checked_bags(), so nothing else writes to it
   std::int64_t skip;
 
   explicit KeptBags(const Bags& bags) : ids(bags.ids), bounds(bags.bounds), skip(bags.skip) {}
@@ -209,8 +210,8 @@ void check_options(const EmbeddingBagLookup& options, const Variable& weight, co
   const Variable& factors = options.per_sample_weights;
   if (options.mode == BagMode::max && options.frequency_scale != FrequencyScale::none) {
     throw ValueError(
-        "embedding_bag: max takes no frequency_scale, its gradient goes to single columns; use sum "
-        "or mean");
+        "embedding_bag: got a frequency_scale with mode max, whose gradient belongs to single "
+        "elements; use sum or mean");
   }
   if (!factors.defined()) return;
   if (options.mode != BagMode::sum) {
@@ -235,7 +236,7 @@ Variable max_of_bags(const Variable& weight, const Tensor& table, const Bags& ba
   const std::int64_t rows = table.size(0);
   const auto fused = [weight, winners = result.winners, rows](const Tensor& dy) {
     check_rows("embedding_bag", weight, rows);
-    // Rows of the distinct winners, and a last one that takes what empty bags got.
+    // One row for each distinct winner, and a last row that receives the gradients of empty bags.
     UniqueIds unique(static_cast<std::size_t>(winners.numel()));
     Tensor positions = Tensor::uninitialized(winners.sizes(), int64);
     auto* const position = positions.mutable_data<std::int64_t>();
@@ -255,8 +256,8 @@ Variable max_of_bags(const Variable& weight, const Tensor& table, const Bags& ba
   return record_fused("embedding_bag", std::move(result.values), weight, fused, composed);
 }
 
-// What each id's row counts for in its bag: a share of the mean, or its factor, times what its
-// frequency asks for; undefined for 1.
+// The factor of each id's row in the gradient: its share of the mean, or its per-sample weight,
+// times its frequency factor; undefined if all factors are 1.
 Variable scale_of_each(const Bags& bags, bool mean, const Variable& factors, FrequencyScale kind,
                        DType dtype) {
   const Variable of_each = mean ? Variable(share_of_each(bags, dtype)) : factors;
@@ -267,7 +268,7 @@ Variable scale_of_each(const Bags& bags, bool mean, const Variable& factors, Fre
 
 }  // namespace
 
-// y[b] = sum over the bag of w[i] weight[ids[i]], over the number of ids for mean
+// y[b] = sum over the bag of w[i] weight[ids[i]], divided by the number of ids for mean
 //        dweight[id] = sum of scale[i] dy[bag of i] where ids[i] = id
 //        dw[i] = dy[bag of i] . weight[ids[i]]
 Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& offsets,
@@ -307,7 +308,7 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
 
   const FusedRule dfactors{
       [kept = KeptBags(bags), weight, version = version_of(weight)](const Tensor& dy) {
-        if (version_of(weight) != version) weight.value();  // overwritten since: throws
+        if (version_of(weight) != version) weight.value();  // throws: it was overwritten
         const Bags all = kept.get();
         return bag_dots(dy, table_for(weight, all.ids), all);
       },

@@ -1,5 +1,5 @@
-// Copies by index or by mask, whose gradients are added where the elements came from. Read next:
-// autograd/ops/embedding_bag.cc.
+// Copies by index or by mask. Their gradients are added at the positions that the elements came
+// from. Read next: autograd/ops/embedding_bag.cc.
 #include <utility>
 
 #include <tapegrad/autograd/ops.h>
@@ -14,7 +14,7 @@ namespace {
 
 Variable zeros_for(const Shape& shape, DType dtype) { return Variable(zeros(shape, dtype)); }
 
-// The part of source that index covers, of index's shape: dimensions may be larger in the source.
+// The part of source that index covers: the result has index's shape. The source may be larger.
 Variable covered(const Variable& source, const Tensor& index) {
   if (index.numel() == 0) return reshape(narrow(flatten(source), 0, 0, 0), index.shape());
   Variable part = source;
@@ -26,7 +26,7 @@ Variable covered(const Variable& source, const Tensor& index) {
 
 }  // namespace
 
-// y = x at index along dim, repetitions allowed          dx = dy added there
+// y = x at index along dim; an index may repeat          dx = dy added there
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
   return record("index_select", index_select(x.value(), dim, index),
                 from(x, [dim, at = Variable(index), shape = x.shape(),
@@ -86,7 +86,7 @@ Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
 
 // By mask -----------------------------------------------------------------------------------------
 
-// y = the x where mask, as a list              dx = dy at those places
+// y = elements of x where mask, as a vector    dx = dy at those positions
 Variable masked_select(const Variable& x, const Tensor& mask) {
   Tensor value = masked_select(x.value(), mask);
   const Shape shape = broadcast_shapes(x.sizes(), mask.sizes(), "masked_select");

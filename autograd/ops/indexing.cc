@@ -1,6 +1,6 @@
-// Parts of a variable, by position. Gradients of parts are put back in their place: by addition
-// into the input's gradient (SliceGradient), never by a full-size gradient for each part. Read
-// next: autograd/ops/gather_scatter.cc.
+// Parts of a variable, by position. The gradient of a part is added in place to the input's
+// gradient (SliceGradient); there is never a full-size gradient for each part. Read next:
+// autograd/ops/gather_scatter.cc.
 #include <algorithm>
 
 #include <tapegrad/autograd/ops.h>

@@ -13,8 +13,8 @@ Variable times_transposed(const Variable& dy, const Variable& b) {
   return matmul(dy, transpose(b));
 }
 
-// The gradient of b in a (..., m, k) x b (..., k, n): a^T dy, summed over the batches of a that b
-// does not have. Without batches in b this is one product over all rows of a.
+// The gradient of b in a (..., m, k) x b (..., k, n): a^T dy. If b is a single matrix, it is summed
+// over the batches of a, as one product over all rows of a.
 Variable transposed_times(const Variable& a, const Variable& dy, bool b_is_matrix) {
   if (b_is_matrix && a.dim() > 2) {
     return matmul(transpose(flatten(a, 0, -2)), flatten(dy, 0, -2));
@@ -98,7 +98,7 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
                 from(weight, dweight), from(bias, [](const Variable& dy) { return dy; }));
 }
 
-// The matrix a b^T, flattened, through a linear layer: every product of two numbers has its weight.
+// A linear layer of the flattened matrix a b^T: each product of two elements has its own weight.
 Variable bilinear(const Variable& a, const Variable& b, const Variable& weight,
                   const Variable& bias) {
   const bool fits = weight.dim() == 3 && a.dim() >= 1 && b.dim() == a.dim() &&

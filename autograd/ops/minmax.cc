@@ -1,4 +1,5 @@
-// The largest and the smallest: max, min and where they stand. Read next: autograd/ops/softmax.cc.
+// max and min, of all elements or along a dimension with their positions. Read next:
+// autograd/ops/softmax.cc.
 #include <tapegrad/autograd/ops/minmax.h>
 
 #include <utility>
@@ -19,7 +20,7 @@ Variable extreme(const char* name, const Variable& x, Tensor value) {
 
 }  // namespace
 
-// y = elements of x at indices along dim       dx = dy at those places
+// y = elements of x at indices along dim       dx = dy at those positions
 VariableAndIndices picked(const char* name, const Variable& x, ValuesAndIndices result,
                           std::int64_t dim, bool keepdim) {
   Variable values = record(name, std::move(result.values),

@@ -1,4 +1,4 @@
-// Elements picked along a dimension, with their positions: what max, min, sort and topk return.
+// picked(): records elements picked along a dimension, the result of max, min, sort and topk.
 //
 // Internal. Read next: autograd/ops/minmax.cc.
 #pragma once
@@ -9,8 +9,8 @@
 
 namespace tapegrad {
 
-// `result` as Tensors gave it, with the rule that returns each gradient to the position it came
-// from.
+// Records `result`, the values and indices that the operation on Tensors returned. The rule adds
+// each gradient at the position that its element came from.
 VariableAndIndices picked(const char* name, const Variable& x, ValuesAndIndices result,
                           std::int64_t dim, bool keepdim);
 

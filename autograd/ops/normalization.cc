@@ -1,5 +1,5 @@
-// Numbers brought to mean 0 and variance 1: over a row (layer_norm), over the batch (batch_norm),
-// or divided by their size only (rms_norm). Read next: autograd/ops/matmul.cc.
+// Normalization to mean 0 and variance 1 over a row (layer_norm) or over the batch (batch_norm),
+// and division by the root of the mean square (rms_norm). Read next: autograd/ops/matmul.cc.
 #include <limits>
 #include <string>
 
@@ -21,9 +21,9 @@ struct Standard {
   Variable n;
   Variable scale;
   Standard(const Variable& x, const Dims& dims, double eps) {
-    const Variable centred = x - mean(x, dims, true);
-    scale = rsqrt(mean(square(centred), dims, true) + eps);
-    n = centred * scale;
+    const Variable centered = x - mean(x, dims, true);
+    scale = rsqrt(mean(square(centered), dims, true) + eps);
+    n = centered * scale;
   }
 };
 
@@ -96,8 +96,8 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
   others.erase(1);
   if (checked_numel(others, "batch_norm") == 1) {
     throw ValueError("batch_norm: x is " + to_string(x.sizes()) +
-                     ": one number for each channel has no variance; needed a larger batch, or "
-                     "eval()");
+                     ", needed more than one element for each channel to compute a variance; use a "
+                     "larger batch, or eval()");
   }
   const Variable rows = transpose(x, 0, 1);  // (channels, batch) or (channels, batch, length)
   const Variable y = transpose(layer_norm(rows, others, {}, {}, eps), 0, 1);

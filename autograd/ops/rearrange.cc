@@ -1,5 +1,5 @@
-// Elements in another order or number: repeat, tile, flip, roll, tril, triu. Read next:
-// autograd/ops/indexing.cc.
+// Operations that repeat elements, change their order, or set some to 0: repeat, tile, flip, roll,
+// tril, triu. Read next: autograd/ops/indexing.cc.
 #include <cstdint>
 #include <utility>
 
@@ -9,7 +9,7 @@
 
 namespace tapegrad {
 
-// y = x over and over        dx = dy summed over the repetitions
+// y = x repeated             dx = dy summed over the repetitions
 Variable repeat(const Variable& x, const Shape& repeats) {
   Tensor value = repeat(x.value(), repeats);
   Shape sizes = x.shape();
@@ -19,7 +19,7 @@ Variable repeat(const Variable& x, const Shape& repeats) {
                   Variable dx = dy;
                   std::int64_t outer = 1;
                   for (std::int64_t d = 0; d < sizes.dim(); ++d) {
-                    // Dimension d as (repetition, position in x and in all dimensions after it).
+                    // Splits dimension d into (repetition, position in x and later dimensions).
                     if (repeats[d] != 1) dx = sum(reshape(dx, {outer, repeats[d], -1}), 1);
                     outer *= sizes[d];
                   }

@@ -1,6 +1,5 @@
-// Recurrent networks: what one step computes, the same over whole sequences in one entry, and the
-// way back through time, from primitives and fused (tensor/ops/recurrent.cc). Read next:
-// autograd/ops/attention.cc.
+// Recurrent networks: one step, a whole sequence as one entry, and backpropagation through time,
+// both from primitives and fused (tensor/ops/recurrent.cc). Read next: autograd/ops/attention.cc.
 #include <tapegrad/autograd/ops/recurrent.h>
 
 #include <array>
@@ -15,7 +14,7 @@ namespace {
 
 struct State {
   Variable h;
-  Variable c;  // of lstm
+  Variable c;  // for lstm only
 };
 
 Variable part(const Variable& x, std::int64_t which, std::int64_t hidden) {
@@ -27,8 +26,8 @@ Variable part(const Variable& x, std::int64_t which, std::int64_t hidden) {
 // tanh   h' = tanh(a + b)                                                  (Elman 1990)
 // relu   h' = relu(a + b)
 // lstm   i, f, o = sigmoid(a + b),  g = tanh(a + b)        (Hochreiter and Schmidhuber 1997,
-//        c' = f c + i g,  h' = o tanh(c')                   Gers and others 2000)
-// gru    r, z = sigmoid(a + b),  n = tanh(a + r b)         (Cho and others 2014)
+//        c' = f c + i g,  h' = o tanh(c')                   Gers et al. 2000)
+// gru    r, z = sigmoid(a + b),  n = tanh(a + r b)         (Cho et al. 2014)
 //        h' = n + z (h - n)
 State step(Recurrence kind, const Variable& a, const Variable& b, const State& before) {
   const std::int64_t hidden = before.h.size(-1);
@@ -55,8 +54,8 @@ State step(Recurrence kind, const Variable& a, const Variable& b, const State& b
   }
 }
 
-// x, with zeros where it does not count.
-Variable counted(const RecurrentInputs& in) {
+// x, with zeros where the mask is false.
+Variable masked_input(const RecurrentInputs& in) {
   return in.mask.defined() ? where(unsqueeze(in.mask, 2), in.x, 0) : in.x;
 }
 
@@ -68,7 +67,7 @@ State initial(Recurrence kind, const RecurrentInputs& in) {
   return {or_zeros(in.h), kind == Recurrence::lstm ? or_zeros(in.c) : Variable()};
 }
 
-// Steps in the order in which they come.
+// The steps in the order in which they are computed.
 std::vector<std::int64_t> order(std::int64_t steps, bool reverse) {
   std::vector<std::int64_t> all;
   for (std::int64_t turn = 0; turn < steps; ++turn) {
@@ -77,8 +76,8 @@ std::vector<std::int64_t> order(std::int64_t steps, bool reverse) {
   return all;
 }
 
-// Where a step counts, as a column (batch, 1).
-Tensor counts_at(const RecurrentInputs& in, std::int64_t t) {
+// The mask of one step, as a column (batch, 1).
+Tensor mask_at(const RecurrentInputs& in, std::int64_t t) {
   return unsqueeze(select(in.mask, 0, t), 1);
 }
 
@@ -86,7 +85,7 @@ Tensor counts_at(const RecurrentInputs& in, std::int64_t t) {
 
 Variable recurrence_from_primitives(Recurrence kind, const RecurrentInputs& in) {
   const std::int64_t steps = in.x.size(0);
-  const Variable x = counted(in);
+  const Variable x = masked_input(in);
   State state = initial(kind, in);
   std::vector<Variable> states(static_cast<std::size_t>(steps));
   for (const std::int64_t t : order(steps, in.reverse)) {
@@ -94,8 +93,8 @@ Variable recurrence_from_primitives(Recurrence kind, const RecurrentInputs& in) 
     const Variable b = linear(state.h, in.weight_hh, in.bias_hh);
     State next = step(kind, a, b, state);
     if (in.mask.defined()) {
-      next.h = where(counts_at(in, t), next.h, state.h);
-      if (next.c.defined()) next.c = where(counts_at(in, t), next.c, state.c);
+      next.h = where(mask_at(in, t), next.h, state.h);
+      if (next.c.defined()) next.c = where(mask_at(in, t), next.c, state.c);
     }
     state = next;
     states[static_cast<std::size_t>(t)] = state.h;
@@ -106,15 +105,15 @@ Variable recurrence_from_primitives(Recurrence kind, const RecurrentInputs& in) 
 
 namespace {
 
-// The way back through time (Werbos 1990), from primitives
-// -----------------------------------------
+// Backpropagation through time (Werbos 1990), from primitives -------------------------------------
 
 // The inputs in the order of SequenceWanted.
 std::array<Variable, 7> listed(const RecurrentInputs& in) {
   return {in.x, in.weight_ih, in.weight_hh, in.bias_ih, in.bias_hh, in.h, in.c};
 }
 
-// What one step hands back: the gradients of a and b above, and of the state before, past b.
+// The gradients of one step: of a and b (see step()), and of the state before it. `before` holds
+// only the part of the state's gradient that does not flow through b.
 struct StepBack {
   Variable da;
   Variable db;
@@ -124,12 +123,12 @@ struct StepBack {
 // From dh and dc, the gradients of the state after a step:
 // tanh   da = db = dh (1 - h'^2)
 // relu   da = db = dh where h' > 0
-// lstm   dc += dh o (1 - tanh(c')^2);  of i, f, g, o before their nonlinearities:
+// lstm   dc += dh o (1 - tanh(c')^2);  da and db hold the gates i, f, g, o, in this order:
 //        da = db = dc g i (1 - i),  dc c f (1 - f),  dc i (1 - g^2),  dh tanh(c') o (1 - o);
-//        c gets dc f
-// gru    dn = dh (1 - z) (1 - n^2);  of r, z, n likewise, with m = W_hn h + b_hn:
-//        da = dn m r (1 - r),  dh (h - n) z (1 - z),  dn;  db the same, but dn r for n;
-//        h gets dh z
+//        the gradient of c is dc f
+// gru    dn = dh (1 - z) (1 - n^2);  da and db hold r, z, n; with m = W_hn h + b_hn:
+//        da = dn m r (1 - r),  dh (h - n) z (1 - z),  dn;  db is the same, but dn r for n;
+//        the gradient of h, besides that through b, is dh z
 StepBack step_back(Recurrence kind, const State& after, const State& before, const Variable& a,
                    const Variable& b, const State& d) {
   const std::int64_t hidden = before.h.size(-1);
@@ -168,28 +167,28 @@ StepBack step_back(Recurrence kind, const State& after, const State& before, con
   }
 }
 
-// All gradients, in the order of listed(), for dy, the gradient of recurrence()'s result y.
-std::array<Variable, 7> back_from_primitives(Recurrence kind, const RecurrentInputs& in,
-                                             const Variable& y, const Variable& dy) {
+// All gradients in the order of listed(); dy is the gradient of recurrence()'s result y.
+std::array<Variable, 7> backward_from_primitives(Recurrence kind, const RecurrentInputs& in,
+                                                 const Variable& y, const Variable& dy) {
   const std::int64_t steps = in.x.size(0);
   const bool lstm = kind == Recurrence::lstm;
   const auto at = [](std::int64_t t) { return static_cast<std::size_t>(t); };
-  const std::vector<std::int64_t> forth = order(steps, in.reverse);
-  const Variable x = counted(in);
+  const std::vector<std::int64_t> forward = order(steps, in.reverse);
+  const Variable x = masked_input(in);
 
-  // The states before and after each step, h from y and c once more.
+  // The states before and after each step. h comes from y; c is computed again.
   std::vector<State> before(at(steps));
   std::vector<State> after(at(steps));
   std::vector<Variable> a(at(steps));
   std::vector<Variable> b(at(steps));
   State state = initial(kind, in);
-  for (const std::int64_t t : forth) {
+  for (const std::int64_t t : forward) {
     before[at(t)] = state;
     a[at(t)] = linear(select(x, 0, t), in.weight_ih, in.bias_ih);
     b[at(t)] = linear(state.h, in.weight_hh, in.bias_hh);
     if (lstm) {
       const Variable c = step(kind, a[at(t)], b[at(t)], state).c;
-      state.c = in.mask.defined() ? where(counts_at(in, t), c, state.c) : c;
+      state.c = in.mask.defined() ? where(mask_at(in, t), c, state.c) : c;
     }
     state.h = select(y, 0, t);
     after[at(t)] = state;
@@ -198,12 +197,12 @@ std::array<Variable, 7> back_from_primitives(Recurrence kind, const RecurrentInp
   State d{zeros_like(initial(kind, in).h.value()), lstm ? select(dy, 0, steps) : Variable()};
   std::vector<Variable> da(at(steps));
   std::vector<Variable> db(at(steps));
-  for (std::size_t turn = forth.size(); turn-- > 0;) {
-    const std::int64_t t = forth[turn];
+  for (std::size_t turn = forward.size(); turn-- > 0;) {
+    const std::int64_t t = forward[turn];
     d.h = d.h + select(dy, 0, t);
     StepBack back = step_back(kind, after[at(t)], before[at(t)], a[at(t)], b[at(t)], d);
-    const auto choose = [&](const Variable& counts, const Variable& else_) {
-      return in.mask.defined() ? where(counts_at(in, t), counts, else_) : counts;
+    const auto choose = [&](const Variable& unmasked, const Variable& masked) {
+      return in.mask.defined() ? where(mask_at(in, t), unmasked, masked) : unmasked;
     };
     const Variable nothing = zeros_like(back.da.value());
     da[at(t)] = choose(back.da, nothing);
@@ -243,7 +242,8 @@ SequenceInputs values_of(const RecurrentInputs& in) {
           in.reverse};
 }
 
-// What recurrent_step() takes as a sequence of one step; Inputs are of either level.
+// The inputs of recurrent_step() as a sequence of one step. Inputs is RecurrentInputs or
+// SequenceInputs.
 template <class Inputs>
 Inputs as_sequence(Inputs in) {
   std::int64_t batch = 1;
@@ -256,7 +256,7 @@ Inputs as_sequence(Inputs in) {
   return in;
 }
 
-// What both forms of the rule need. If kStep, the inputs are those of recurrent_step().
+// The captures of both forms of the rule. If kStep, the inputs are those of recurrent_step().
 template <bool kStep>
 struct Kept {
   Recurrence kind;
@@ -277,8 +277,8 @@ struct Kept {
   }
   std::array<Variable, 7> composed(const Variable& dy, const Variable& y,
                                    const std::array<bool, 7>& wanted) const {
-    return in_shape(back_from_primitives(kind, kStep ? as_sequence(in) : in, reshape(y, sizes),
-                                         reshape(dy, sizes)),
+    return in_shape(backward_from_primitives(kind, kStep ? as_sequence(in) : in, reshape(y, sizes),
+                                             reshape(dy, sizes)),
                     wanted);
   }
 
@@ -294,7 +294,7 @@ struct Kept {
   }
 };
 
-// Forward and backward take one pass each; `shape` is the result's.
+// Records the result, in the given shape.
 template <bool kStep>
 Variable record_recurrence(Recurrence kind, const RecurrentInputs& in, SequenceResult result,
                            const Shape& shape) {

@@ -1,4 +1,5 @@
-// What a reduction did to a shape. Its rule needs this to bring a gradient back to that shape.
+// Reduced: the shape of a reduction's input, with which its rule expands the gradient to that
+// shape.
 //
 // Internal. Read next: autograd/ops/reductions.cc.
 #pragma once
@@ -9,7 +10,7 @@
 
 namespace tapegrad {
 
-// A reduction of x over dims; no dims stand for all of them.
+// A reduction of x over dims; empty dims mean all dimensions.
 struct Reduced {
   Shape full;  // x's shape
   Shape kept;  // the same with size 1 where x was reduced
@@ -20,15 +21,15 @@ struct Reduced {
     }
     for (const std::int64_t d : dims) {
       const std::int64_t wrapped = d < 0 ? d + kept.dim() : d;
-      // Compilers differ in whether this or the reduction, which refuses the others, comes first.
+      // The reduction itself refuses other dims; but the compiler may evaluate this earlier.
       if (wrapped >= 0 && wrapped < kept.dim()) kept[wrapped] = 1;
     }
   }
-  // A gradient (or result) of the reduction, with the reduced dimensions as size 1.
+  // A gradient (or result) of the reduction, with size 1 in the reduced dimensions.
   Variable keep(const Variable& dy) const { return reshape(dy, kept); }
-  // The same, stretched over what was reduced.
-  Variable stretch(const Variable& dy) const { return expand(keep(dy), full); }
-  // How many elements each result came from.
+  // The same, expanded to x's shape.
+  Variable expand_to_full(const Variable& dy) const { return expand(keep(dy), full); }
+  // How many elements of x are reduced to one element of the result.
   double count() const {
     double product = 1;
     for (std::int64_t d = 0; d < full.dim(); ++d) {

@@ -1,5 +1,4 @@
-// Many elements to one: sums and what is made of them, products, norms, cumsum. Read next:
-// autograd/ops/minmax.cc.
+// Reductions: sum, mean, variance, product, norm; and cumsum. Read next: autograd/ops/minmax.cc.
 #include <cmath>
 
 #include <tapegrad/autograd/ops.h>
@@ -8,34 +7,36 @@
 
 namespace tapegrad {
 
-// y = sum of x     dx = dy, stretched
+// y = sum of x     dx = dy, expanded
 Variable sum(const Variable& x) {
   return record("sum", sum(x.value()),
                 from(x, [shape = x.shape()](const Variable& dy) { return expand(dy, shape); }));
 }
 Variable sum(const Variable& x, const Dims& dims, bool keepdim) {
-  return record("sum", sum(x.value(), dims, keepdim),
-                from(x, [to = Reduced(x, dims)](const Variable& dy) { return to.stretch(dy); }));
+  return record(
+      "sum", sum(x.value(), dims, keepdim),
+      from(x, [to = Reduced(x, dims)](const Variable& dy) { return to.expand_to_full(dy); }));
 }
 
-// y = sum of x / n         dx = dy / n, stretched
+// y = sum of x / n         dx = dy / n, expanded
 Variable mean(const Variable& x) {
   return record("mean", mean(x.value()), from(x, [shape = x.shape()](const Variable& dy) {
                   return expand(dy / static_cast<double>(checked_numel(shape, "mean")), shape);
                 }));
 }
 Variable mean(const Variable& x, const Dims& dims, bool keepdim) {
-  return record(
-      "mean", mean(x.value(), dims, keepdim),
-      from(x, [to = Reduced(x, dims)](const Variable& dy) { return to.stretch(dy / to.count()); }));
+  return record("mean", mean(x.value(), dims, keepdim),
+                from(x, [to = Reduced(x, dims)](const Variable& dy) {
+                  return to.expand_to_full(dy / to.count());
+                }));
 }
 
 // y = sum of (x - mean)^2 / (n - 1)        dx = dy * 2 (x - mean) / (n - 1)
 Variable var(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
   return record("var", var(x.value(), dims, unbiased, keepdim),
                 from(x, [x, dims, unbiased, to = Reduced(x, dims)](const Variable& dy) {
-                  const Variable centred = x - to.keep(mean(x, dims));
-                  return to.keep(dy) * centred * (2.0 / (to.count() - (unbiased ? 1 : 0)));
+                  const Variable centered = x - to.keep(mean(x, dims));
+                  return to.keep(dy) * centered * (2.0 / (to.count() - (unbiased ? 1 : 0)));
                 }));
 }
 
@@ -44,13 +45,13 @@ Variable std(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
   return record(
       "std", std(x.value(), dims, unbiased, keepdim),
       from(x, [x, dims, unbiased, to = Reduced(x, dims)](const Variable& dy, const Variable& y) {
-        const Variable centred = x - to.keep(mean(x, dims));
+        const Variable centered = x - to.keep(mean(x, dims));
         const Variable scale = where(y.value() == 0, 0, dy / y);
-        return to.keep(scale) * centred * (1.0 / (to.count() - (unbiased ? 1 : 0)));
+        return to.keep(scale) * centered * (1.0 / (to.count() - (unbiased ? 1 : 0)));
       }));
 }
 
-// A tree of products, which is right for zeros too, where y / x would not be.
+// A tree of products. Its gradient is correct for zeros, too, where y / x would be NaN.
 Variable prod(const Variable& x, std::int64_t dim, bool keepdim) {
   if (!x.requires_grad()) return Variable(prod(x.value(), dim, keepdim));
   dim = wrap_dim(dim, x.dim(), "prod");
@@ -104,7 +105,7 @@ Variable cumsum(const Variable& x, std::int64_t dim) {
                 }));
 }
 
-// y = x summed down to shape        dx = dy stretched again
+// y = x summed to shape             dx = dy expanded
 Variable sum_to(const Variable& x, const Shape& shape) {
   return record("sum_to", sum_to(x.value(), shape),
                 from(x, [full = x.shape()](const Variable& dy) { return expand(dy, full); }));

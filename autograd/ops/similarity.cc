@@ -1,5 +1,5 @@
-// How alike vectors are: the compositions of tensor/ops/compositions.h. Read next:
-// autograd/ops/recurrent.cc.
+// Similarity of vectors, and distances between them: compositions (tensor/ops/compositions.h). Read
+// next: autograd/ops/recurrent.cc.
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/tensor/ops/compositions.h>
@@ -20,10 +20,10 @@ Variable pairwise_distance(const Variable& a, const Variable& b, double p, doubl
 // (..., m, d) and (..., n, d) -> all differences (..., m, n, d) -> (..., m, n)
 Variable cdist(const Variable& a, const Variable& b, double p) {
   const bool tracked = tape().recording() && (a.requires_grad() || b.requires_grad());
-  if (!tracked) return Variable(cdist(a.value(), b.value(), p));  // in less memory
+  if (!tracked) return Variable(cdist(a.value(), b.value(), p));  // needs less memory
   Shape shape = composition::cdist_batch(a, b, p);
   if (shape.dim() + 3 <= Shape::kMaxDims) return norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1);
-  // There is no room for the differences' dimension beside all those of the batch.
+  // With all dimensions of the batch, the differences would have more than kMaxDims dimensions.
   const Variable left = composition::flat_batches(a, shape);
   const Variable right = composition::flat_batches(b, shape);
   shape.push_back(a.size(-2));

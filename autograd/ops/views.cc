@@ -1,5 +1,5 @@
-// Other shapes for the same elements, joining and splitting: every gradient goes back the same way.
-// Read next: autograd/ops/rearrange.cc.
+// Operations that change the shape, join or split. Their rules apply the inverse operation to the
+// gradient. Read next: autograd/ops/rearrange.cc.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -11,7 +11,7 @@
 namespace tapegrad {
 namespace {
 
-// A result that holds x's elements in x's order: the gradient is dy in x's shape.
+// Records a result that holds x's elements in x's order: the gradient is dy in x's shape.
 Variable same_order(const char* name, const Variable& x, Tensor value) {
   return record(name, std::move(value),
                 from(x, [shape = x.shape()](const Variable& dy) { return reshape(dy, shape); }));
@@ -62,7 +62,7 @@ Variable transpose(const Variable& x) {
                 from(x, [](const Variable& dy) { return transpose(dy); }));
 }
 
-// Broadcasting, made visible: the engine sums the gradient back.
+// The backward pass sums the gradient to x's shape.
 Variable expand(const Variable& x, const Shape& shape) {
   return record("expand", expand(x.value(), shape), from(x, [](const Variable& dy) { return dy; }));
 }
@@ -73,8 +73,8 @@ Variable broadcast_to(const Variable& x, const Shape& shape) {
 
 namespace {
 
-// Two at a time: an entry's number of inputs is fixed when it is compiled. The tree keeps the
-// copying at n log(count) elements.
+// Joins two at a time, because an entry's number of inputs is fixed at compile time. As a balanced
+// tree this copies n log(count) elements.
 Variable cat_range(std::span<const Variable> variables, std::int64_t dim) {
   if (variables.size() == 1) return variables.front();
   const std::size_t half = variables.size() / 2;
@@ -90,7 +90,7 @@ Variable cat_range(std::span<const Variable> variables, std::int64_t dim) {
 
 }  // namespace
 
-// y = the parts, one after the other        each part gets its slice of dy
+// y = the parts, one after the other        the gradient of a part is its slice of dy
 Variable cat(std::span<const Variable> variables, std::int64_t dim) {
   const bool tracked =
       tape().recording() && std::any_of(variables.begin(), variables.end(),
@@ -104,11 +104,11 @@ Variable cat(std::span<const Variable> variables, std::int64_t dim) {
   if (std::none_of(variables.begin(), variables.end(), composition::is_empty_vector<Variable>)) {
     return cat_range(variables, to.dim);
   }
-  Shape nothing = to.shape;  // an empty vector gets as many dimensions as the other parts have
-  nothing[to.dim] = 0;
+  Shape empty_part = to.shape;  // an empty vector gets as many dimensions as the other parts
+  empty_part[to.dim] = 0;
   std::vector<Variable> parts;
   for (const Variable& x : variables) {
-    parts.push_back(composition::is_empty_vector(x) ? reshape(x, nothing) : x);
+    parts.push_back(composition::is_empty_vector(x) ? reshape(x, empty_part) : x);
   }
   return cat_range(parts, to.dim);
 }

@@ -1,4 +1,4 @@
-// Rows of tensors, and sequences padded to the longest. Read next: nn/data/splits.h.
+// Batches: rows of tensors, and sequences padded to the longest. Read next: nn/data/splits.h.
 #include <tapegrad/nn/data/dataset.h>
 
 #include <algorithm>
@@ -39,7 +39,7 @@ void check_sequence(const Tensor& sequence, const Tensor& first) {
                     std::ranges::equal(sequence.sizes().subspan(1), first.sizes().subspan(1));
   if (!fits) {
     throw ShapeError("pad_sequence: got " + to_string(first.sizes()) + " and " +
-                     to_string(sequence.sizes()) + ", needed sizes that differ in the first only");
+                     to_string(sequence.sizes()) + ", needed sizes that differ only in the first");
   }
   if (sequence.dtype() != first.dtype()) {
     throw DTypeError(std::string("pad_sequence: got ") + name(first.dtype()) + " and " +
@@ -47,7 +47,7 @@ void check_sequence(const Tensor& sequence, const Tensor& first) {
   }
 }
 
-// pad_sequence() of sequence_at(0), sequence_at(1), ..., `count` of them.
+// pad_sequence() for sequence_at(0) to sequence_at(count - 1).
 template <class SequenceAt>
 Tensor pad(std::size_t count, const SequenceAt& sequence_at, const PadSequenceOptions& options) {
   if (count == 0) throw ValueError("pad_sequence: got no sequences, needed at least one");
@@ -63,7 +63,7 @@ Tensor pad(std::size_t count, const SequenceAt& sequence_at, const PadSequenceOp
   Tensor padded = full(shape, options.padding_value, first.dtype());
   if (padded.numel() == 0) return padded;
 
-  // Steps are copied as bytes: operations on views would cost more than the copies of short texts.
+  // Copies steps as bytes, because for short texts operations on views cost more than the copy.
   auto* const to = padded.mutable_data<std::byte>();
   const std::size_t step = static_cast<std::size_t>(padded.numel()) * item_size(first.dtype()) /
                            (count * static_cast<std::size_t>(longest));  // bytes
@@ -101,7 +101,7 @@ SequenceDataset::SequenceDataset(std::vector<Tensor> sequences, Tensor labels, S
   if (labels_.dim() == 0 || labels_.size(0) != size()) {
     throw ShapeError("SequenceDataset: got " + std::to_string(size()) +
                      " sequences and labels of " + to_string(labels_.sizes()) +
-                     ", needed a label for each");
+                     ", needed one label for each sequence");
   }
 }
 

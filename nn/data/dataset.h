@@ -1,7 +1,7 @@
-// Sets of examples: tensors of equal length, sequences of different lengths, and parts of another
+// Data sets: tensors of equal length, sequences of different lengths, and subsets of another data
 // set. Read next: nn/data/splits.h.
 //
-// A data set is any class with `size()` and `batch(indices)`. One that also has `length(i)` can be
+// A data set is any class with `size()` and `batch(indices)`. If it also has `length(i)`, it can be
 // batched by length. If the DataLoader has a worker, batch() is called from another thread.
 #pragma once
 
@@ -37,7 +37,7 @@ void check_dataset(std::span<const Tensor> tensors);
 Tensor rows_of(const Tensor& tensor, std::span<const std::int64_t> indices);
 }  // namespace detail
 
-// Tensors of equal size(0): example i is row i of each, a batch has some rows of each.
+// Tensors of equal size(0). Example i is row i of each tensor, and a batch holds some rows of each.
 template <std::size_t N>
 class TensorDataset {
  public:
@@ -65,13 +65,14 @@ struct PadSequenceOptions {
   Scalar padding_value = 0;
 };
 
-// Sequences (steps, ...) of different lengths as one tensor (longest, batch, ...), or (batch,
-// longest, ...), padded at their ends. ValueError if there are none; ShapeError if they differ in
-// more than their lengths; DTypeError if they differ in their element types.
+// Returns sequences (steps, ...) of different lengths as one tensor (longest, batch, ...), or
+// (batch, longest, ...) with batch_first, padded at their ends. ValueError if there are no
+// sequences; ShapeError if other sizes than the lengths differ; DTypeError if the element types
+// differ.
 Tensor pad_sequence(std::span<const Tensor> sequences, PadSequenceOptions options = {});
 Tensor pad_sequence(std::initializer_list<Tensor> sequences, PadSequenceOptions options = {});
 
-// Sequences of different lengths, with a label for each; a batch is padded to its longest.
+// Sequences of different lengths, with a label for each. A batch is padded to its longest sequence.
 class SequenceDataset {
  public:
   struct Batch {
@@ -79,8 +80,8 @@ class SequenceDataset {
     Tensor lengths;    // (batch) int64
     Tensor labels;     // (batch, ...)
   };
-  // ShapeError unless there are as many labels as sequences. What pad_sequence() refuses, batch()
-  // refuses too.
+  // ShapeError unless there are as many labels as sequences. batch() throws the errors of
+  // pad_sequence().
   SequenceDataset(std::vector<Tensor> sequences, Tensor labels, Scalar padding_value = 0);
 
   std::int64_t size() const { return static_cast<std::int64_t>(sequences_->size()); }
@@ -95,7 +96,7 @@ class SequenceDataset {
   Scalar padding_value_;
 };
 
-// Some examples of another set, by their positions there.
+// Some examples of another data set, given by their positions in it.
 template <Dataset Data>
 class Subset {
  public:

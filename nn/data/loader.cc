@@ -1,4 +1,4 @@
-// The order of one pass, and the thread that prepares batches. Read next: nn/text/utf8.h.
+// The order of the batches in one pass, and the worker thread. Read next: nn/text/utf8.h.
 #include <tapegrad/nn/data/loader.h>
 
 #include <algorithm>
@@ -14,15 +14,16 @@ namespace {
 
 using detail::BatchOrder;
 
-// What torch.empty((), dtype=torch.int64).random_() draws: 63 bits.
+// Draws 63 bits, as torch.empty((), dtype=torch.int64).random_() does.
 std::uint64_t draw_seed(Generator& generator) {
   const tapegrad::detail::GeneratorLock lock(generator);
   return generator.random64() & (~std::uint64_t{0} >> 1);
 }
 
-// Sorts positions by the lengths of their examples, within windows of so many.
+// Sorts positions by the lengths of their examples, separately in each window of `window`
+// positions.
 void sort_windows(Indices& order, std::int64_t window, const BatchOrder::Length& length) {
-  Indices lengths(order.size());  // asked for once: sorting compares each a dozen times
+  Indices lengths(order.size());  // computed once, because the sort compares each many times
   for (const std::int64_t i : order) lengths[static_cast<std::size_t>(i)] = length(i);
   const auto by_length = [&](std::int64_t a, std::int64_t b) {
     return lengths[static_cast<std::size_t>(a)] < lengths[static_cast<std::size_t>(b)];
@@ -52,7 +53,7 @@ void check_loader(const DataLoaderOptions& options, bool has_lengths) {
   if (options.bucket_batches > 0 && !has_lengths) {
     throw ValueError(
         "DataLoader: bucket_batches sorts by length, needed a data set with length(i), "
-        "as SequenceDataset");
+        "such as SequenceDataset");
   }
 }
 
@@ -74,7 +75,7 @@ BatchOrder::BatchOrder(std::int64_t size, const DataLoaderOptions& options, Gene
   const std::int64_t count = count_batches(size, options);
   for (std::int64_t i = 0; i < count; ++i) batches_.push_back(i * options.batch_size);
   if (options.bucket_batches == 0) return;
-  // Division, as the product may overflow.
+  // Divides, because the product may overflow.
   const std::int64_t window = options.bucket_batches > size / options.batch_size
                                   ? std::max<std::int64_t>(size, 1)
                                   : options.bucket_batches * options.batch_size;
@@ -88,15 +89,16 @@ BatchOrder::BatchOrder(std::int64_t size, const DataLoaderOptions& options, Gene
 }
 
 std::span<const std::int64_t> BatchOrder::next() {
-  const bool ended = given_ == batches_.size();
-  // PyTorch looks for the end when it fills the last batch, or finds it after that.
+  const bool ended = returned_ == batches_.size();
+  // PyTorch draws the unused order when it reaches the end of the examples: while it fills the last
+  // batch or, if that is full, after it.
   const bool last_is_full = size_ % options_.batch_size == 0 || options_.drop_last;
   if (options_.shuffle && generator_ != nullptr &&
-      given_ + (last_is_full ? 0 : 1) == batches_.size()) {
+      returned_ + (last_is_full ? 0 : 1) == batches_.size()) {
     randperm(size_, *std::exchange(generator_, nullptr));
   }
   if (ended) return {};
-  const std::int64_t begin = batches_[given_++];
+  const std::int64_t begin = batches_[returned_++];
   return std::span(order_).subspan(
       static_cast<std::size_t>(begin),
       static_cast<std::size_t>(std::min(options_.batch_size, size_ - begin)));
@@ -105,7 +107,7 @@ std::span<const std::int64_t> BatchOrder::next() {
 // The worker --------------------------------------------------------------------------------------
 
 struct BackgroundWork::State {
-  std::future<void> done;  // waits for its thread when it is dropped
+  std::future<void> done;  // its destructor waits for the thread
 };
 
 BackgroundWork::BackgroundWork() = default;

@@ -1,11 +1,11 @@
-// DataLoader: the batches of a data set, in the order in which PyTorch would take the examples.
+// DataLoader: the batches of a data set, in PyTorch's order of the examples.
 // Read next: nn/text/utf8.h.
 //
 //   TensorDataset data(tokens, labels);
 //   const auto [train, test] = random_split(data, {0.9, 0.1});    // an array of two
 //   DataLoader loader(train, {.batch_size = 32, .shuffle = true});
 //   for (int epoch = 0; epoch < 10; ++epoch) {
-//     for (const auto& [x, y] : loader) step(x, y);               // another order each time
+//     for (const auto& [x, y] : loader) step(x, y);               // a new order in each epoch
 //   }
 #pragma once
 
@@ -26,43 +26,44 @@ namespace tapegrad::nn {
 
 struct DataLoaderOptions {
   std::int64_t batch_size = 1;
-  bool shuffle = false;    // another order in every pass
-  bool drop_last = false;  // leave out a last batch that is not full
-  // Above 0: batches of similar length, so that little is padded. Examples are sorted by length
-  // within windows of so many batches (all examples, if that is more than there are); if shuffled,
-  // the batches of all windows are shuffled again. The data set needs length(i).
+  bool shuffle = false;    // a new random order in every pass
+  bool drop_last = false;  // leaves out the last batch if it is not full
+  // If above 0, a batch holds examples of similar length, which saves padding. Examples are sorted
+  // by length within windows of bucket_batches batches (at most all examples). With shuffle, the
+  // order is random before the sort, and the batches are shuffled after it. The data set needs
+  // length(i).
   std::int64_t bucket_batches = 0;
-  bool worker = false;  // another thread prepares the next batch meanwhile
+  bool worker = false;  // another thread prepares the next batch in advance
 };
 
 namespace detail {
 
-// The batches of one pass, as positions. It draws what PyTorch draws, also what nobody needs here.
-// From the default generator: the seed of PyTorch's workers (not needed), and the seed of another
-// generator, which draws the order. From a generator that was given: the seed of the workers, the
-// order, and at the end of the pass one more order (not needed).
+// The batches of one pass, as positions. It draws the same random numbers as PyTorch, including
+// some that it does not use, so that generators stay in the same state. From the default generator
+// it draws the seed of PyTorch's workers (unused), and the seed of a second generator, which draws
+// the order. From a given generator it draws the seed of the workers (unused), the order and, at
+// the end of the pass, one more order (unused).
 class BatchOrder {
  public:
   using Length = std::function<std::int64_t(std::int64_t)>;
   BatchOrder(std::int64_t size, const DataLoaderOptions& options, Generator* generator,
              const Length& length);
-  // Empty at the end.
-  std::span<const std::int64_t> next();
+  std::span<const std::int64_t> next();  // the next batch; empty at the end
 
  private:
   std::int64_t size_;
   DataLoaderOptions options_;
-  Generator* generator_;  // null: the default one
+  Generator* generator_;  // null: the default generator
   Indices order_;
-  std::vector<std::int64_t> batches_;  // where they begin
-  std::size_t given_ = 0;
+  std::vector<std::int64_t> batches_;  // their first positions in order_
+  std::size_t returned_ = 0;           // how many batches next() has returned
 };
 
 void check_loader(const DataLoaderOptions& options, bool has_lengths);
 std::int64_t count_batches(std::int64_t size, const DataLoaderOptions& options);
 
-// Work on another thread; its destructor waits for the thread. <future> stays in loader.cc: it
-// would take longer to compile than all of tapegrad's headers.
+// Runs a function on another thread; the destructor waits for the thread. <future> is included only
+// in loader.cc, because it takes longer to compile than all of tapegrad's headers.
 class BackgroundWork {
  public:
   BackgroundWork();
@@ -72,7 +73,7 @@ class BackgroundWork {
 
   void start(std::function<void()> work);
   bool started() const { return state_ != nullptr; }
-  void finish();  // waits, and throws what the work has thrown
+  void finish();  // waits, and throws the exception of the function, if any
 
  private:
   struct State;
@@ -87,19 +88,20 @@ class DataLoader {
  public:
   using Batch = decltype(std::declval<const Data&>().batch(std::span<const std::int64_t>()));
 
-  // Holds a copy of the data set (those of nn/data/dataset.h are handles). ValueError for options
-  // out of range. A given generator must outlive the loader and its passes; orders are drawn from
-  // it, and the default generator is left alone. Both orders are PyTorch's.
+  // Holds a copy of the data set (the data sets of nn/data/dataset.h are cheap to copy: they share
+  // their tensors). ValueError for options out of range. If a generator is given, orders are drawn
+  // from it instead of the default generator; it must outlive the loader and its passes. In both
+  // cases the orders are PyTorch's.
   explicit DataLoader(Data data, DataLoaderOptions options = {})
       : DataLoader(std::move(data), options, nullptr) {}
   DataLoader(Data data, DataLoaderOptions options, Generator& generator)
       : DataLoader(std::move(data), options, &generator) {}
 
-  // Batches in a pass.
+  // The number of batches in a pass.
   std::int64_t size() const { return detail::count_batches(data_->size(), options_); }
   const Data& data() const { return *data_; }
 
-  // One pass. What a worker throws is thrown here, by begin() or ++, at the place of its batch.
+  // One pass. An exception of the worker is thrown again by begin() or ++, when its batch is due.
   class Iterator {
    public:
     using value_type = Batch;
@@ -126,7 +128,7 @@ class DataLoader {
     void prepare() {
       const std::span<const std::int64_t> indices = order_.next();
       if (indices.empty()) return;
-      // Waits for the thread when it is dropped, so that leaving a loop early is fine.
+      // The destructor of work_ waits for the thread, so a loop may be left early.
       next_ = std::make_shared<std::optional<Batch>>();
       work_.start([data = data_, own = Indices(indices.begin(), indices.end()), next = next_] {
         next->emplace(data->batch(own));

@@ -1,4 +1,4 @@
-// The order that is cut into parts. Read next: nn/data/loader.h.
+// The sizes of the parts, and a random order that is cut into them. Read next: nn/data/loader.h.
 #include <tapegrad/nn/data/splits.h>
 
 #include <algorithm>
@@ -22,7 +22,7 @@ std::string joined(std::span<const Scalar> lengths) {
   return "{" + text + "}";
 }
 
-// How many examples each part gets; the counts may sum up to more or less than the size.
+// The number of examples in each part. The counts may sum up to more or less than the size.
 Indices counts_of(std::int64_t size, std::span<const Scalar> lengths, bool fractions) {
   Indices counts;
   std::int64_t sum = 0;
@@ -60,7 +60,7 @@ std::vector<Indices> split(std::int64_t size, std::span<const Scalar> lengths,
   for (const Scalar length : lengths) {
     total += length.to<double>();
     if (!(length.to<double>() >= 0)) {
-      throw ValueError("random_split: got lengths " + joined(lengths) + ", needed none below 0");
+      throw ValueError("random_split: got lengths " + joined(lengths) + ", needed 0 or more");
     }
   }
   const bool fractions = std::abs(total - 1) <= 1e-9 && total <= 1;
@@ -72,7 +72,7 @@ std::vector<Indices> split(std::int64_t size, std::span<const Scalar> lengths,
   if (sum != size || !whole) {
     throw ValueError("random_split: got lengths " + joined(lengths) + " for " +
                      std::to_string(size) +
-                     " examples, needed whole numbers that sum up to that, "
+                     " examples, needed whole numbers that sum up to the number of examples, "
                      "or fractions that sum up to 1");
   }
   return cut(size, counts, generator);
@@ -81,7 +81,7 @@ std::vector<Indices> split(std::int64_t size, std::span<const Scalar> lengths,
 std::vector<Indices> folds(std::int64_t size, std::int64_t k, Generator& generator) {
   if (k < 2 || k > size) {
     throw ValueError("k_folds: k is " + std::to_string(k) + " for " + std::to_string(size) +
-                     " examples, needed at least 2 and an example for each");
+                     " examples, needed at least 2, and at most the number of examples");
   }
   Indices counts;
   for (std::int64_t fold = 0; fold < k; ++fold) counts.push_back(size / k + (fold < size % k));

@@ -1,4 +1,4 @@
-// Parts of a data set without common examples: to train on and to test on. Read next:
+// Splits of a data set into disjoint parts, for training and for tests. Read next:
 // nn/data/loader.h.
 #pragma once
 
@@ -22,9 +22,9 @@ std::vector<Indices> split(std::int64_t size, std::span<const Scalar> lengths,
 std::vector<Indices> folds(std::int64_t size, std::int64_t k, Generator& generator);
 }  // namespace detail
 
-// Parts without common examples, drawn as PyTorch draws them: parts of these lengths, or, if the
-// lengths sum up to 1, of these fractions (what rounding leaves over goes to the first parts).
-// ValueError for a negative length, and unless the lengths sum up to the size.
+// Disjoint random parts of these lengths, drawn as in PyTorch. If the lengths sum up to 1, they are
+// fractions; the examples that rounding leaves over go to the first parts. ValueError for a
+// negative length, and unless the lengths sum up to the size.
 template <Dataset Data, std::size_t N>
 std::array<Subset<Data>, N> random_split(const Data& data, const Scalar (&lengths)[N],
                                          Generator& generator = default_generator()) {
@@ -42,9 +42,9 @@ struct Fold {
   Subset<Data> test;
 };
 
-// For cross-validation: the examples in a random order are cut into k parts, and each fold tests on
-// one part and trains on the others, in that order too. Parts differ by at most one example; the
-// larger parts come first. ValueError unless 2 <= k <= size.
+// Folds for cross-validation: cuts the examples, in a random order, into k parts. Each fold tests
+// on one part and trains on the others, in the same order. The sizes of the parts differ by at most
+// one example; the larger parts come first. ValueError unless 2 <= k <= size.
 template <Dataset Data>
 std::vector<Fold<Data>> k_folds(const Data& data, std::int64_t k,
                                 Generator& generator = default_generator()) {

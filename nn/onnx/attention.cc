@@ -1,4 +1,4 @@
-// MultiheadAttention and TransformerEncoder, composed of smaller operators.
+// MultiheadAttention and TransformerEncoder, composed of ONNX operators.
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -16,8 +16,8 @@ void check(const MultiheadAttention& layer, const OnnxValue& query, const OnnxVa
            const OnnxValue& value, const OnnxAttentionCall& call) {
   const DType dtype = layer.out_proj.weight.dtype();
   if (layer.bias_k.defined() || layer.options().add_zero_attn) {
-    refuse(layer,
-           "keys that are added to those of the call cannot be described; needed a layer "
+    reject(layer,
+           "additional keys cannot be exported; needed a layer "
            "without add_bias_kv and add_zero_attn");
   }
   check_dim(layer, query, 2, 3, "query");
@@ -36,19 +36,19 @@ void check(const MultiheadAttention& layer, const OnnxValue& query, const OnnxVa
   }
 }
 
-// x (batch, steps, embed_dim) through the projection of queries, keys or values (0, 1, 2), as
-// (batch, heads, steps, embed_dim / heads).
+// Applies the projection of queries, keys or values (which = 0, 1, 2) to x (batch, steps,
+// embed_dim) and splits it into heads: (batch, heads, steps, embed_dim / heads).
 OnnxValue heads(OnnxGraph& graph, const MultiheadAttention& layer, const OnnxValue& x,
                 std::int64_t which) {
   const std::int64_t size = layer.embed_dim();
   const auto rows = [&](const Parameter& all) {
     return all.defined() ? tapegrad::narrow(all.value(), 0, which * size, size) : Tensor();
   };
-  const Parameter* const apart[] = {&layer.q_proj_weight, &layer.k_proj_weight,
-                                    &layer.v_proj_weight};
+  const Parameter* const separate[] = {&layer.q_proj_weight, &layer.k_proj_weight,
+                                       &layer.v_proj_weight};
   const Tensor weight = layer.in_proj_weight.defined()
                             ? rows(layer.in_proj_weight)
-                            : apart[static_cast<std::size_t>(which)]->value();
+                            : separate[static_cast<std::size_t>(which)]->value();
   const OnnxValue y = affine(graph, x, weight, rows(layer.in_proj_bias));
   const std::int64_t count = layer.num_heads();
   return graph.transpose(graph.reshape(y, {0, 0, count, size / count}), 1, 2);
@@ -94,17 +94,17 @@ OnnxAttentionResult attention(OnnxGraph& graph, const MultiheadAttention& layer,
     if (call.need_weights) result.weights = graph.squeeze(result.weights, 0);
     return result;
   }
-  const auto turned = [&](const OnnxValue& x) {  // to (batch, steps, ...) and back
+  const auto transposed = [&](const OnnxValue& x) {  // to (batch, steps, ...), and back
     return layer.options().batch_first ? x : graph.transpose(x, 0, 1);
   };
   const double scale = 1 / std::sqrt(static_cast<double>(layer.embed_dim() / layer.num_heads()));
-  const OnnxValue q = graph.mul(heads(graph, layer, turned(query), 0), scale);
-  const OnnxValue k = graph.transpose(heads(graph, layer, turned(key), 1), 2, 3);
-  const OnnxValue v = heads(graph, layer, turned(value), 2);
+  const OnnxValue q = graph.mul(heads(graph, layer, transposed(query), 0), scale);
+  const OnnxValue k = graph.transpose(heads(graph, layer, transposed(key), 1), 2, 3);
+  const OnnxValue v = heads(graph, layer, transposed(value), 2);
   const OnnxValue weights = weights_of(graph, graph.node("MatMul", {q, k}), call);
   const OnnxValue values = graph.transpose(graph.node("MatMul", {weights, v}), 1, 2);
   const OnnxValue joined = graph.reshape(values, {0, 0, layer.embed_dim()});
-  OnnxAttentionResult result{turned(onnx::layer(graph, layer.out_proj, joined))};
+  OnnxAttentionResult result{transposed(onnx::layer(graph, layer.out_proj, joined))};
   if (call.need_weights) {
     const OnnxAttributes over_heads = {{"axes", std::vector<std::int64_t>{1}},
                                        {"keepdims", std::int64_t{0}}};

@@ -1,4 +1,5 @@
-// A graph, and the operations that describe layers. Read next: nn/onnx/messages.h.
+// Building and writing a graph, and the operations from which layers are composed. Read next:
+// nn/onnx/messages.h.
 #include <tapegrad/nn/onnx/graph.h>
 
 #include <limits>
@@ -18,14 +19,14 @@ using onnx::put;
 
 OnnxGraph::OnnxGraph(std::string name) : name_(std::move(name)) {}
 
-std::string OnnxGraph::fresh(const std::string& base) {
+std::string OnnxGraph::unique_name(const std::string& base) {
   std::string name = base;
   while (taken_.contains(name)) name = base + "_" + std::to_string(++taken_[base]);
   taken_[name] = 0;
   return name;
 }
 
-// Returns function(). If it throws, everything that it has written is removed.
+// Returns function(). If it throws, everything that it has appended is removed.
 template <class Function>
 auto OnnxGraph::all_or_nothing(const Function& function) {
   const std::size_t nodes = nodes_.size();
@@ -43,12 +44,12 @@ auto OnnxGraph::all_or_nothing(const Function& function) {
 
 OnnxValue OnnxGraph::input(const std::string& name, DType dtype, const OnnxSizes& sizes) {
   if (taken_.contains(name)) throw ValueError("OnnxGraph: name '" + name + "' is taken already");
-  put(inputs_, 11, onnx::value_message(fresh(name), dtype, sizes));
+  put(inputs_, 11, onnx::value_message(unique_name(name), dtype, sizes));
   return {name, dtype, static_cast<std::int64_t>(sizes.size())};
 }
 
 OnnxValue OnnxGraph::constant(const Tensor& value) {
-  const std::string name = fresh("constant");
+  const std::string name = unique_name("constant");
   put(constants_, 5, onnx::tensor_message(name, value));
   return {name, value.dtype(), value.dim()};
 }
@@ -57,15 +58,15 @@ void OnnxGraph::output(const std::string& name, const OnnxValue& value, const On
   if (taken_.contains(name)) throw ValueError("OnnxGraph: name '" + name + "' is taken already");
   if (value.dim != static_cast<std::int64_t>(sizes.size())) {
     throw ValueError("OnnxGraph: output '" + name + "' has " + std::to_string(value.dim) +
-                     " dimensions, got sizes for " + std::to_string(sizes.size()));
+                     " dimensions, but got sizes for " + std::to_string(sizes.size()));
   }
-  put(nodes_, 1, onnx::node_message("Identity", {value}, {fresh(name)}, {}));
+  put(nodes_, 1, onnx::node_message("Identity", {value}, {unique_name(name)}, {}));
   put(outputs_, 12, onnx::value_message(name, value.dtype, sizes));
 }
 
 OnnxValue OnnxGraph::node(const std::string& op, const std::vector<OnnxValue>& inputs, DType dtype,
                           std::int64_t dim, const OnnxAttributes& attributes) {
-  const std::string name = fresh(op);
+  const std::string name = unique_name(op);
   put(nodes_, 1, onnx::node_message(op, inputs, {name}, attributes));
   return {name, dtype, dim};
 }
@@ -73,7 +74,7 @@ OnnxValue OnnxGraph::node(const std::string& op, const std::vector<OnnxValue>& i
 namespace {
 
 const OnnxValue& first_of(const std::string& op, const std::vector<OnnxValue>& inputs) {
-  if (inputs.empty()) throw ValueError("OnnxGraph: " + op + " of nothing, needed an input");
+  if (inputs.empty()) throw ValueError("OnnxGraph: " + op + ": got no inputs, needed at least one");
   return inputs[0];
 }
 
@@ -93,7 +94,7 @@ std::vector<OnnxValue> OnnxGraph::node_of_several(const std::string& op,
   std::vector<OnnxValue> results;
   std::vector<std::string> names;
   for (const std::int64_t dim : dims) {
-    names.push_back(fresh(op));
+    names.push_back(unique_name(op));
     results.push_back({names.back(), dtype, dim});
   }
   put(nodes_, 1, onnx::node_message(op, inputs, names, attributes));
@@ -131,7 +132,7 @@ OnnxValue OnnxGraph::append(const TransformerEncoder& encoder, const OnnxValue& 
 
 namespace {
 
-const OnnxAttributes kDrop = {{"keepdims", std::int64_t{0}}};
+const OnnxAttributes kDropDim = {{"keepdims", std::int64_t{0}}};
 const OnnxAttributes kDropSteps = {{"axes", std::vector<std::int64_t>{1}},
                                    {"keepdims", std::int64_t{0}}};
 
@@ -147,21 +148,21 @@ void check_pooling(const char* operation, const OnnxValue& x, const OnnxValue& m
 
 OnnxValue OnnxGraph::masked_mean(const OnnxValue& x, const OnnxValue& mask) {
   check_pooling("masked_mean", x, mask);
-  const OnnxValue counted = unsqueeze(mask, 2);  // (batch, steps, 1)
+  const OnnxValue wide_mask = unsqueeze(mask, 2);  // (batch, steps, 1)
   const OnnxValue one = constant(tensor({1}));
   const OnnxValue total =
-      node("ReduceSum", {masked_fill(x, logical_not(counted), 0), one}, x.dtype, 2, kDrop);
-  const OnnxValue count = node("ReduceSum", {to(counted, x.dtype), one}, x.dtype, 2, kDrop);
+      node("ReduceSum", {masked_fill(x, logical_not(wide_mask), 0), one}, x.dtype, 2, kDropDim);
+  const OnnxValue count = node("ReduceSum", {to(wide_mask, x.dtype), one}, x.dtype, 2, kDropDim);
   return node("Div", {total, node("Clip", {count, constant(full({}, 1, x.dtype))})});
 }
 
 OnnxValue OnnxGraph::masked_max(const OnnxValue& x, const OnnxValue& mask) {
   check_pooling("masked_max", x, mask);
-  const OnnxValue counted = unsqueeze(mask, 2);  // (batch, steps, 1)
+  const OnnxValue wide_mask = unsqueeze(mask, 2);  // (batch, steps, 1)
   const double lowest = -std::numeric_limits<double>::infinity();
   const OnnxValue largest =
-      node("ReduceMax", {masked_fill(x, logical_not(counted), lowest)}, x.dtype, 2, kDropSteps);
-  const OnnxValue any = node("ReduceMax", {to(counted, x.dtype)}, x.dtype, 2, kDropSteps);
+      node("ReduceMax", {masked_fill(x, logical_not(wide_mask), lowest)}, x.dtype, 2, kDropSteps);
+  const OnnxValue any = node("ReduceMax", {to(wide_mask, x.dtype)}, x.dtype, 2, kDropSteps);
   return masked_fill(largest, equal(any, 0), 0);
 }
 
@@ -170,7 +171,7 @@ OnnxValue OnnxGraph::take_step(const OnnxValue& x, const OnnxValue& step) {
 }
 
 OnnxValue OnnxGraph::lengths(const OnnxValue& mask) {
-  return node("ReduceSum", {to(mask, int64), constant(tensor({1}))}, int64, 1, kDrop);
+  return node("ReduceSum", {to(mask, int64), constant(tensor({1}))}, int64, 1, kDropDim);
 }
 
 // Operations --------------------------------------------------------------------------------------
@@ -238,7 +239,8 @@ OnnxValue OnnxGraph::cat(const std::vector<OnnxValue>& values, std::int64_t dim)
 // Writing -----------------------------------------------------------------------------------------
 
 std::string OnnxGraph::bytes() const {
-  if (outputs_.empty()) throw ValueError("OnnxGraph: the graph has no output; name one");
+  if (outputs_.empty())
+    throw ValueError("OnnxGraph: the graph has no output; add one with output()");
   std::string graph = nodes_;
   put(graph, 2, name_);
   graph += constants_ + inputs_ + outputs_;
@@ -251,7 +253,7 @@ std::string OnnxGraph::bytes() const {
   put(model, 8, opset);
   if (model.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
     throw ValueError("OnnxGraph: the model takes " + std::to_string(model.size()) +
-                     " bytes, the format allows 2147483647");
+                     " bytes, needed at most 2147483647, the limit of the format");
   }
   return model;
 }

@@ -1,8 +1,7 @@
-// Models in the ONNX format (https://onnx.ai), which other runtimes read: opset 13, IR 7. Read
-// next: nn/onnx/graph.cc.
+// OnnxGraph: export of models to the ONNX format (https://onnx.ai), which other runtimes read:
+// opset 13, IR version 7. Read next: nn/onnx/graph.cc.
 //
-// A module does not know what its operator() does, so a model is described once more, with the
-// same words:
+// The library cannot look inside a module's operator(), so an export repeats its steps on a graph:
 //
 //   OnnxGraph graph("classifier");
 //   OnnxValue ids = graph.input("ids", int64, {"batch", "steps"});
@@ -30,36 +29,36 @@ class TransformerEncoderLayer;
 
 // A tensor in the graph: a node's result, an input, or a constant.
 struct OnnxValue {
-  std::string name{};  // empty: there is none
+  std::string name{};  // empty: undefined
   DType dtype = float32;
   std::int64_t dim = 0;  // number of dimensions
 
   bool defined() const { return !name.empty(); }
 };
 
-// A size that is known, or one that has a name.
+// A known size, or the name of a size that is known only when the model runs.
 using OnnxSize = std::variant<std::int64_t, std::string>;
 using OnnxSizes = std::vector<OnnxSize>;
 using OnnxAttribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>,
                                    std::vector<std::string>>;
 using OnnxAttributes = std::map<std::string, OnnxAttribute>;
 
-// What a recurrent layer may be given besides x, and what it gives: as RNNArguments, LSTMArguments,
-// RNNResult and LSTMResult (nn/rnn.h). There is no mask, since ONNX knows lengths only:
-// OnnxGraph::lengths() makes them of a mask whose sequences end early.
+// The arguments of a recurrent layer besides x, and its result, as in RNNArguments, LSTMArguments,
+// RNNResult and LSTMResult (nn/rnn.h). There is no mask, because ONNX supports only lengths;
+// OnnxGraph::lengths() computes them from a mask that is true up to the end of each sequence.
 struct OnnxRecurrentArguments {
   OnnxValue h{};
-  OnnxValue c{};  // of an LSTM
+  OnnxValue c{};  // for LSTM only
   OnnxValue lengths{};
 };
 struct OnnxRecurrentResult {
   OnnxValue output;
   OnnxValue h;
-  OnnxValue c{};  // of an LSTM
+  OnnxValue c{};  // for LSTM only
 };
 
-// As AttentionCall, AttentionResult (nn/attention.h) and EncoderCall (nn/transformer.h), but that
-// attn_mask and mask are (queries, keys).
+// As AttentionCall, AttentionResult (nn/attention.h) and EncoderCall (nn/transformer.h), except
+// that attn_mask and mask must be (queries, keys).
 struct OnnxAttentionCall {
   OnnxValue key_padding_mask{};
   bool need_weights = true;
@@ -75,8 +74,8 @@ struct OnnxEncoderCall {
   OnnxValue key_padding_mask{};
 };
 
-// A list of nodes in the order of computation. Modules are described as eval() lets them run;
-// their parameters are copied when they are appended. What throws leaves the graph as it was.
+// A list of nodes in the order of computation. Modules are exported as they run in eval mode;
+// append() copies their parameters. A call that throws leaves the graph unchanged.
 class OnnxGraph {
  public:
   explicit OnnxGraph(std::string name);
@@ -84,25 +83,26 @@ class OnnxGraph {
   // ValueError if the name is taken.
   OnnxValue input(const std::string& name, DType dtype, const OnnxSizes& sizes);
   OnnxValue constant(const Tensor& value);
-  // ValueError if the name is taken, or if the value has not as many dimensions.
+  // ValueError if the name is taken, or if the value does not have as many dimensions as `sizes`.
   void output(const std::string& name, const OnnxValue& value, const OnnxSizes& sizes);
 
-  // One operator of ONNX by its name there, with one result. An input that is left out has no name.
+  // Appends an ONNX operator with one result. An omitted input is an undefined OnnxValue.
   OnnxValue node(const std::string& op, const std::vector<OnnxValue>& inputs, DType dtype,
                  std::int64_t dim, const OnnxAttributes& attributes = {});
-  // The same, of the first input's type and number of dimensions.
+  // The same, for a result of the first input's type and number of dimensions.
   OnnxValue node(const std::string& op, const std::vector<OnnxValue>& inputs,
                  const OnnxAttributes& attributes = {});
-  // With several results of the first input's type; `dims` has their numbers of dimensions.
+  // The same, for several results of the first input's type; `dims` holds their numbers of
+  // dimensions.
   std::vector<OnnxValue> node_of_several(const std::string& op,
                                          const std::vector<OnnxValue>& inputs,
                                          const std::vector<std::int64_t>& dims,
                                          const OnnxAttributes& attributes = {});
 
-  // A layer of nn, or a Sequential of such: what its operator() gives for x alone, and of a
-  // recurrent layer or attention the output. ValueError for one that is not known here, which says
-  // so, for what has no operator in ONNX, and for an x that has not the dimensions; DTypeError
-  // unless x is of the type of the parameters, or int64 ids for a table.
+  // Appends a layer of nn, or a Sequential of layers, and returns the result of its operator()(x);
+  // for recurrent layers and attention, its output. ValueError for a class that this function does
+  // not know, for options that ONNX cannot express, and for a wrong number of dimensions of x;
+  // DTypeError unless x has the parameters' type, or is int64 ids for an embedding.
   OnnxValue append(const Module& module, const OnnxValue& x);
   // RNN, LSTM, GRU. Lengths are int64 (batch).
   OnnxRecurrentResult append(const RNNBase& layer, const OnnxValue& x,
@@ -119,12 +119,13 @@ class OnnxGraph {
   // ValueError otherwise.
   OnnxValue masked_mean(const OnnxValue& x, const OnnxValue& mask);
   OnnxValue masked_max(const OnnxValue& x, const OnnxValue& mask);
-  // (batch, steps, dim) and int64 (batch) of 0 to steps - 1 -> (batch, dim): one step of each.
+  // (batch, steps, dim) and int64 (batch) from 0 to steps - 1 -> (batch, dim): one step of each
+  // sequence.
   OnnxValue take_step(const OnnxValue& x, const OnnxValue& step);
   OnnxValue lengths(const OnnxValue& mask);  // boolean (batch, steps) -> int64 (batch)
 
-  // The operations of autograd/ops.h. They check less: only the program that reads the file finds
-  // an error in the graph.
+  // The operations of autograd/ops.h, with fewer checks: other errors in the graph appear only in
+  // the program that reads the file.
   OnnxValue equal(const OnnxValue& x, Scalar value);      // boolean
   OnnxValue not_equal(const OnnxValue& x, Scalar value);  // boolean
   OnnxValue logical_not(const OnnxValue& x);
@@ -136,20 +137,19 @@ class OnnxGraph {
   OnnxValue arange(const OnnxValue& count);              // int64 () -> (count)
   OnnxValue permute(const OnnxValue& x, const std::vector<std::int64_t>& dims);
   OnnxValue transpose(const OnnxValue& x, std::int64_t first, std::int64_t second);
-  OnnxValue reshape(const OnnxValue& x, const Shape& sizes);  // 0: as x has it there
+  OnnxValue reshape(const OnnxValue& x, const Shape& sizes);  // 0: the same size as in x
   OnnxValue unsqueeze(const OnnxValue& x, std::int64_t dim);
   OnnxValue squeeze(const OnnxValue& x, std::int64_t dim);
   OnnxValue select(const OnnxValue& x, std::int64_t dim, std::int64_t index);
   OnnxValue cat(const std::vector<OnnxValue>& values, std::int64_t dim);
 
-  // The file's bytes. ValueError without an output, and beyond 2 GiB, which the format's encoding
-  // does not allow.
+  // The file's bytes. ValueError if there is no output, and above 2 GiB, the limit of the encoding.
   std::string bytes() const;
   // Replaces the file at `path` atomically. IoError.
   void save(const std::string& path) const;
 
  private:
-  std::string fresh(const std::string& base);
+  std::string unique_name(const std::string& base);
   template <class Function>
   auto all_or_nothing(const Function& function);
 

@@ -1,5 +1,5 @@
-// Layers without a state in ONNX's operators, and the table of all layers. A new layer needs a
-// function here and a row in layers(). Read next: nn/onnx/recurrent.cc.
+// Layers without recurrence or attention as ONNX operators, and the table of all layers. To add a
+// layer, write a function here and add a row to layers(). Read next: nn/onnx/recurrent.cc.
 #include <tapegrad/nn/onnx/layers.h>
 
 #include <cmath>
@@ -26,7 +26,7 @@ namespace tapegrad::nn::onnx {
 
 // Errors ------------------------------------------------------------------------------------------
 
-void refuse(const Module& module, const std::string& why) {
+void reject(const Module& module, const std::string& why) {
   throw ValueError("OnnxGraph: " + module.description() + ": " + why);
 }
 
@@ -37,7 +37,7 @@ void check_dim(const Module& module, const OnnxValue& x, std::int64_t least, std
                              : most == Shape::kMaxDims
                                  ? std::to_string(least) + " or more"
                                  : std::to_string(least) + " to " + std::to_string(most);
-  refuse(module,
+  reject(module,
          what + std::string(" has ") + std::to_string(x.dim) + " dimensions, needed " + needed);
 }
 
@@ -86,7 +86,7 @@ OnnxValue lookup(OnnxGraph& graph, Tensor table, const EmbeddingOptions& options
 
 OnnxValue embedding(OnnxGraph& graph, const Embedding& layer, const OnnxValue& ids) {
   if (layer.options().max_norm && layer.options().norm_mode == NormMode::in_forward) {
-    refuse(layer, "max_norm writes to the table at each lookup, which ONNX cannot say");
+    reject(layer, "max_norm writes to the table at each lookup, which ONNX cannot express");
   }
   return lookup(graph, layer.weight.value().clone(), layer.options(), ids);
 }
@@ -97,17 +97,17 @@ OnnxValue lora_embedding(OnnxGraph& graph, const LoraEmbedding& layer, const Onn
 
 OnnxValue embedding_bag(OnnxGraph& graph, const EmbeddingBag& layer, const OnnxValue& ids) {
   if (layer.options().max_norm) {
-    refuse(layer, "max_norm writes to the table at each lookup, which ONNX cannot say");
+    reject(layer, "max_norm writes to the table at each lookup, which ONNX cannot express");
   }
   check_dim(layer, ids, 2, 2, "ids");
   const OnnxValue x = lookup(graph, layer.weight.value(), ids);  // (batch, steps, dim)
-  // Without padding, every id counts.
+  // Without padding, the mask is true everywhere.
   const OnnxValue mask = layer.padding_idx() ? graph.not_equal(ids, *layer.padding_idx())
                                              : graph.node("Equal", {ids, ids}, boolean, ids.dim);
   if (layer.options().mode == BagMode::max) return graph.masked_max(x, mask);
   if (layer.options().mode == BagMode::mean) return graph.masked_mean(x, mask);
-  const OnnxValue counted = graph.to(graph.unsqueeze(mask, 2), x.dtype);
-  return graph.node("ReduceSum", {graph.node("Mul", {x, counted}), graph.constant(tensor({1}))},
+  const OnnxValue factors = graph.to(graph.unsqueeze(mask, 2), x.dtype);
+  return graph.node("ReduceSum", {graph.node("Mul", {x, factors}), graph.constant(tensor({1}))},
                     x.dtype, 2, {{"keepdims", std::int64_t{0}}});
 }
 
@@ -116,7 +116,7 @@ OnnxValue embedding_bag(OnnxGraph& graph, const EmbeddingBag& layer, const OnnxV
 OnnxValue sequential(OnnxGraph& graph, const Sequential& chain, const OnnxValue& x) {
   const auto parts = chain.named_children();
   if (parts.size() != chain.size()) {
-    refuse(chain, "a part of it is a function, which cannot be described; needed modules only");
+    reject(chain, "a part of it is a function, which cannot be exported; needed modules only");
   }
   OnnxValue y = x;
   for (const auto& [name, part] : parts) y = layer(graph, *part, y);
@@ -131,11 +131,11 @@ OnnxValue gelu(OnnxGraph& graph, const GELU&, const OnnxValue& x) {
   return graph.node("Mul", {x, graph.mul(graph.add(error, 1), 0.5)});
 }
 
-// Convolution and windows -------------------------------------------------------------------------
+// Convolution and pooling -------------------------------------------------------------------------
 
 using Integers = std::vector<std::int64_t>;
 
-// function(x) for x (batch, channels, length). x may lack the batch.
+// Returns function(x) for x (batch, channels, length); adds a batch dimension if x has none.
 template <class Function>
 OnnxValue in_batches(OnnxGraph& graph, const Module& module, const OnnxValue& x,
                      const Function& function) {
@@ -146,7 +146,8 @@ OnnxValue in_batches(OnnxGraph& graph, const Module& module, const OnnxValue& x,
 OnnxValue convolution(OnnxGraph& graph, const Conv1d& layer, const OnnxValue& x) {
   const Conv1dOptions& options = layer.options();
   if (options.padding_mode != PadMode::zeros) {
-    refuse(layer, "only padding with zeros can be described; pad the input with an op of its own");
+    reject(layer,
+           "only padding with zeros can be exported; pad the input with a separate operation");
   }
   const std::int64_t kernel = layer.weight.size(2);
   Integers pads = {options.padding, options.padding};
@@ -166,9 +167,10 @@ OnnxValue convolution(OnnxGraph& graph, const Conv1d& layer, const OnnxValue& x)
   });
 }
 
-// With ceil_mode, ONNX and PyTorch differ in the windows that begin in the padding.
+// With ceil_mode, ONNX and PyTorch differ for windows that begin in the padding.
 void check_windows(const Module& layer, bool ceil_mode) {
-  if (ceil_mode) refuse(layer, "ceil_mode counts windows as ONNX does not; needed one without");
+  if (ceil_mode)
+    reject(layer, "ceil_mode counts windows differently from ONNX; needed ceil_mode = false");
 }
 
 OnnxValue max_pool(OnnxGraph& graph, const MaxPool1d& layer, const OnnxValue& x) {
@@ -199,7 +201,8 @@ template <class M>
 OnnxValue adaptive_pool(OnnxGraph& graph, const M& layer, const OnnxValue& x, const char* op) {
   check_dim(layer, x, 2, 3);
   if (layer.output_size() != 1) {
-    refuse(layer, "ONNX has no windows that depend on the length; needed an output_size of 1");
+    reject(layer,
+           "ONNX has no pooling windows that depend on the length; needed an output_size of 1");
   }
   return graph.node(op, {x}, {{"axes", Integers{x.dim - 1}}});
 }
@@ -241,8 +244,8 @@ OnnxValue rms_norm(OnnxGraph& graph, const RMSNorm& layer, const OnnxValue& x) {
 OnnxValue batch_norm(OnnxGraph& graph, const BatchNorm1d& layer, const OnnxValue& x) {
   check_dim(layer, x, 2, 3);
   if (!layer.running_mean->defined()) {
-    refuse(layer,
-           "without running statistics it takes those of each batch; needed "
+    reject(layer,
+           "without running statistics it uses the statistics of each batch; needed "
            "track_running_stats = true");
   }
   const Tensor mean = *layer.running_mean;
@@ -256,7 +259,7 @@ OnnxValue batch_norm(OnnxGraph& graph, const BatchNorm1d& layer, const OnnxValue
 
 // Positions ---------------------------------------------------------------------------------------
 
-// x plus the first rows of a table, one for each of its steps.
+// Adds the first rows of a table to x, one row to each step.
 OnnxValue with_rows(OnnxGraph& graph, const Module& module, const OnnxValue& x, const Tensor& table,
                     bool batch_first) {
   check_dim(module, x, 3, 3);
@@ -271,13 +274,13 @@ OnnxValue with_rows(OnnxGraph& graph, const Module& module, const OnnxValue& x, 
 
 using Writer = std::function<OnnxValue(OnnxGraph&, const Module&, const OnnxValue&)>;
 
-// The type that x must have: int64 ids for an embedding, else the parameters' type; if there are no
-// parameters, either floating-point type.
+// DTypeError unless x is int64 for an embedding; for other layers, of the parameters' type or,
+// without parameters, of either floating-point type.
 template <class M>
 void check_type_for(const M& module, const OnnxValue& x) {
   if constexpr (std::is_same_v<M, Embedding> || std::is_same_v<M, EmbeddingBag>) {
     check_type(module, x, int64, "ids");
-  } else if constexpr (!std::is_same_v<M, Sequential>) {  // its parts are checked
+  } else if constexpr (!std::is_same_v<M, Sequential>) {  // whose parts are checked instead
     const auto parameters = module.parameters();
     if (!parameters.empty()) {
       check_type(module, x, parameters[0].variable.dtype());
@@ -287,7 +290,7 @@ void check_type_for(const M& module, const OnnxValue& x) {
   }
 }
 
-// A row of the table, made of a function that takes an M.
+// A row of the table, from a function that takes an M.
 template <class M, class Function>
 std::pair<const std::type_index, Writer> row(Function function) {
   return {typeid(M), [function](OnnxGraph& graph, const Module& module, const OnnxValue& x) {
@@ -374,7 +377,7 @@ const std::map<std::type_index, Writer>& layers() {
 OnnxValue layer(OnnxGraph& graph, const Module& module, const OnnxValue& x) {
   const auto found = layers().find(typeid(module));
   if (found == layers().end()) {
-    refuse(module, "there is no description of this class; append its layers one by one");
+    reject(module, "this class cannot be exported; append its layers one by one");
   }
   return found->second(graph, module, x);
 }

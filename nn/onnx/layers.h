@@ -1,5 +1,5 @@
-// Internal. These functions write layers in ONNX's operators; OnnxGraph::append() calls them. Read
-// next: nn/onnx/messages.cc.
+// Internal. Functions that write layers as ONNX operators, for OnnxGraph::append(). Read next:
+// nn/onnx/messages.cc.
 #pragma once
 
 #include <cstdint>
@@ -9,21 +9,21 @@
 
 namespace tapegrad::nn::onnx {
 
-// Throws the ValueError about a module that cannot be written.
-[[noreturn]] void refuse(const Module& module, const std::string& why);
+// Throws ValueError for a module that cannot be exported.
+[[noreturn]] void reject(const Module& module, const std::string& why);
 
 // ValueError unless x has from `least` to `most` dimensions; DTypeError unless it has the type.
 void check_dim(const Module& module, const OnnxValue& x, std::int64_t least, std::int64_t most,
                const char* what = "x");
 void check_type(const Module& module, const OnnxValue& x, DType needed, const char* what = "x");
 
-// Chooses by the module's exact class, because a derived class may do something else.
+// Writes a module by its exact class, because a derived class may compute something else.
 OnnxValue layer(OnnxGraph& graph, const Module& module, const OnnxValue& x);
 
-// x W^T + b; no bias: undefined.
+// x W^T + b; the bias may be undefined.
 OnnxValue affine(OnnxGraph& graph, const OnnxValue& x, const Tensor& weight, const Tensor& bias);
 
-// RNN, LSTM or GRU. The states at the end are left out where `with` is null.
+// RNN, LSTM or GRU. If `with` is null, the result has no last states.
 OnnxRecurrentResult recurrent(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& x,
                               const OnnxRecurrentArguments* with);
 

@@ -1,4 +1,4 @@
-// The field numbers are those of onnx.proto3. Read next: nn/onnx/layers.cc.
+// Encoding of messages. The field numbers are those of onnx.proto3. Read next: nn/onnx/layers.cc.
 #include <tapegrad/nn/onnx/messages.h>
 
 #include <tapegrad/tensor/ops.h>
@@ -80,7 +80,7 @@ std::string value_message(const std::string& name, DType dtype, const OnnxSizes&
 
 namespace {
 
-// The value is in a field of its type, and field 20 says which type.
+// Each type of value has a field of its own; field 20 holds the type.
 std::string attribute_message(const std::string& name, const OnnxAttribute& attribute) {
   std::string message;
   const auto kind = [&](std::int64_t number) { put(message, 20, number); };
@@ -108,7 +108,7 @@ std::string attribute_message(const std::string& name, const OnnxAttribute& attr
 
 }  // namespace
 
-// An input that is left out has no name. The node has the name of its first output.
+// An omitted input has an empty name. The node has the name of its first output.
 std::string node_message(const std::string& op, const std::vector<OnnxValue>& inputs,
                          const std::vector<std::string>& outputs,
                          const OnnxAttributes& attributes) {

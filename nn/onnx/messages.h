@@ -1,5 +1,5 @@
-// Internal. The messages of an ONNX file, encoded as protocol buffers by hand. Read next:
-// nn/onnx/layers.h.
+// Internal. Encodes the messages of an ONNX file as protocol buffers, without a library for them.
+// Read next: nn/onnx/layers.h.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace tapegrad::nn::onnx {
 
-// Adds a field to the message `to`: its number and kind, then a varint, four bytes, or a length and
-// as many bytes, which may be a message.
+// Appends a field to the message `to`: the field's number and wire type, then a varint, four bytes,
+// or a length and as many bytes (a string or an encoded message).
 void put(std::string& to, unsigned field, std::int64_t value);
 void put(std::string& to, unsigned field, float value);
 void put(std::string& to, unsigned field, std::string_view bytes);
 
-constexpr std::int64_t kInt32 = 6;  // ONNX's number of a type that no Tensor has
+constexpr std::int64_t kInt32 = 6;  // ONNX's number of int32, a type that no Tensor has
 std::int64_t type_number(DType dtype);
 
 std::string tensor_message(const std::string& name, const Tensor& tensor);

@@ -1,4 +1,4 @@
-// RNN, LSTM and GRU: a node for each layer, with both directions in it. Read next:
+// RNN, LSTM and GRU as ONNX operators: one node for each layer, with both directions. Read next:
 // nn/onnx/attention.cc.
 #include <algorithm>
 #include <typeinfo>
@@ -13,8 +13,9 @@
 namespace tapegrad::nn::onnx {
 namespace {
 
-// An operator, and which of our gates its gates are: an LSTM's are i, o, f, c there and i, f, g, o
-// here, a GRU's z, r, h there and r, z, n here.
+// An ONNX operator, and the position of each of its gates among the gates of this library. ONNX
+// orders the gates of an LSTM as i, o, f, c and of a GRU as z, r, h; this library as i, f, g, o and
+// r, z, n.
 struct Operator {
   const char* name;
   std::vector<std::size_t> gates;
@@ -24,18 +25,18 @@ Operator operator_for(const RNNBase& layer) {
   if (typeid(layer) == typeid(RNN)) return {"RNN", {0}};
   if (typeid(layer) == typeid(LSTM)) return {"LSTM", {0, 3, 1, 2}};
   if (typeid(layer) == typeid(GRU)) return {"GRU", {1, 0, 2}};
-  refuse(layer, "there is no description of this class; needed an RNN, LSTM or GRU itself");
+  reject(layer, "this class cannot be exported; needed RNN, LSTM or GRU, not a derived class");
 }
 
 Tensor reordered(const Parameter& parameter, const std::vector<std::size_t>& gates) {
-  const std::vector<Tensor> ours =
+  const std::vector<Tensor> chunks =
       tapegrad::chunk(parameter.value(), static_cast<std::int64_t>(gates.size()));
-  std::vector<Tensor> theirs;
-  for (const std::size_t gate : gates) theirs.push_back(ours[gate]);
-  return tapegrad::cat(theirs);
+  std::vector<Tensor> result;
+  for (const std::size_t gate : gates) result.push_back(chunks[gate]);
+  return tapegrad::cat(result);
 }
 
-// The weights of a layer, with its directions side by side: (directions, ...).
+// The weights of a layer, stacked over its directions: (directions, ...).
 struct Weights {
   OnnxValue w, r, b;
 };
@@ -48,7 +49,7 @@ Weights weights_of(OnnxGraph& graph, const RNNBase& layer, std::int64_t which,
     w.push_back(reordered(layer.weight_ih(which, reverse), gates));
     r.push_back(reordered(layer.weight_hh(which, reverse), gates));
     const Parameter& bias_ih = layer.bias_ih(which, reverse);
-    // A layer without bias gets zeros, because OpenCV asks for a bias.
+    // Without a bias it writes zeros, because OpenCV requires a bias.
     b.push_back(bias_ih.defined() ? tapegrad::cat({reordered(bias_ih, gates),
                                                    reordered(layer.bias_hh(which, reverse), gates)})
                                   : zeros({2 * w.back().size(0)}, w.back().dtype()));
@@ -60,7 +61,7 @@ OnnxAttributes attributes_of(const RNNBase& layer) {
   OnnxAttributes attributes = {
       {"hidden_size", layer.hidden_size()},
       {"direction", std::string(layer.is_bidirectional() ? "bidirectional" : "forward")}};
-  // n = tanh(W_in x + b_in + r (W_hn h + b_hn)): r multiplies what is linear in h.
+  // n = tanh(W_in x + b_in + r (W_hn h + b_hn)): r multiplies the whole linear term of h.
   if (typeid(layer) == typeid(GRU)) attributes["linear_before_reset"] = std::int64_t{1};
   if (layer.nonlinearity() == Nonlinearity::relu) {
     attributes["activations"] =
@@ -69,7 +70,8 @@ OnnxAttributes attributes_of(const RNNBase& layer) {
   return attributes;
 }
 
-// The states of one layer's directions, out of (layers * directions, batch, hidden_size).
+// The states of one layer, (directions, batch, hidden_size), from (layers * directions, batch,
+// hidden_size).
 OnnxValue states_of(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& all,
                     std::int64_t which) {
   if (!all.defined() || layer.num_layers() == 1) return all;
@@ -83,7 +85,8 @@ void check(const RNNBase& layer, const OnnxValue& x, const OnnxRecurrentArgument
   const DType dtype = layer.weight_ih().dtype();
   check_type(layer, x, dtype);
   check_dim(layer, x, 2, 3);
-  if (with.c.defined() && typeid(layer) != typeid(LSTM)) refuse(layer, "got a c, which it has not");
+  if (with.c.defined() && typeid(layer) != typeid(LSTM))
+    reject(layer, "got an initial c, which only LSTM has");
   for (const auto& [state, what] : {std::pair(with.h, "h"), std::pair(with.c, "c")}) {
     if (!state.defined()) continue;
     check_type(layer, state, dtype, what);
@@ -94,14 +97,14 @@ void check(const RNNBase& layer, const OnnxValue& x, const OnnxRecurrentArgument
   check_dim(layer, with.lengths, x.dim - 2, x.dim - 2, "lengths");
 }
 
-// All layers, for x (steps, batch, input_size), states (layers * directions, batch, hidden_size)
-// and lengths (batch). `states` says whether the caller asks for the last states.
+// Writes all layers, for x (steps, batch, input_size), states (layers * directions, batch,
+// hidden_size) and lengths (batch). `states` says whether the caller needs the last states.
 OnnxRecurrentResult run(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& x,
                         const OnnxRecurrentArguments& with, bool states) {
   const Operator op = operator_for(layer);
   const bool lstm = typeid(layer) == typeid(LSTM);
   const std::int64_t directions = layer.is_bidirectional() ? 2 : 1;
-  OnnxValue lengths;  // as int32, which ONNX wants
+  OnnxValue lengths;  // int32, as ONNX requires
   if (with.lengths.defined()) lengths = graph.node("Cast", {with.lengths}, {{"to", kInt32}});
 
   OnnxValue y = x;
@@ -133,14 +136,13 @@ OnnxRecurrentResult run(OnnxGraph& graph, const RNNBase& layer, const OnnxValue&
   return result;
 }
 
-// Fixes what ONNX leaves open: the output is 0 at the steps that do not count, and an empty
-// sequence keeps its initial state. (onnxruntime gives 0.)
-void mind_ends(OnnxGraph& graph, const OnnxValue& x, const OnnxRecurrentArguments& with,
-               OnnxRecurrentResult& result) {
-  const OnnxValue steps = graph.unsqueeze(graph.arange(graph.size(x, 0)), 1);      // (steps, 1)
-  const OnnxValue counts = graph.node("Less", {steps, with.lengths}, boolean, 2);  // (steps, batch)
-  result.output =
-      graph.masked_fill(result.output, graph.logical_not(graph.unsqueeze(counts, 2)), 0);
+// Defines two cases that ONNX leaves open: the output is 0 at the steps after the end of a
+// sequence, and an empty sequence keeps its initial state (onnxruntime returns 0).
+void fix_ends(OnnxGraph& graph, const OnnxValue& x, const OnnxRecurrentArguments& with,
+              OnnxRecurrentResult& result) {
+  const OnnxValue steps = graph.unsqueeze(graph.arange(graph.size(x, 0)), 1);    // (steps, 1)
+  const OnnxValue mask = graph.node("Less", {steps, with.lengths}, boolean, 2);  // (steps, batch)
+  result.output = graph.masked_fill(result.output, graph.logical_not(graph.unsqueeze(mask, 2)), 0);
   const OnnxValue empty = graph.unsqueeze(graph.equal(with.lengths, 0), 1);  // (batch, 1)
   const auto keep = [&](OnnxValue& last, const OnnxValue& first) {
     if (!last.defined()) return;
@@ -158,18 +160,18 @@ OnnxRecurrentResult recurrent(OnnxGraph& graph, const RNNBase& layer, const Onnx
   OnnxRecurrentArguments arguments = with == nullptr ? OnnxRecurrentArguments() : *with;
   check(layer, x, arguments);
   const bool has_batch = x.dim == 3;
-  const bool turned = has_batch && layer.is_batch_first();
+  const bool transposed = has_batch && layer.is_batch_first();
   if (!has_batch) {
     if (arguments.h.defined()) arguments.h = graph.unsqueeze(arguments.h, 1);
     if (arguments.c.defined()) arguments.c = graph.unsqueeze(arguments.c, 1);
     if (arguments.lengths.defined()) arguments.lengths = graph.unsqueeze(arguments.lengths, 0);
   }
-  const OnnxValue steps_first = !has_batch ? graph.unsqueeze(x, 1)
-                                : turned   ? graph.transpose(x, 0, 1)
-                                           : x;
+  const OnnxValue steps_first = !has_batch   ? graph.unsqueeze(x, 1)
+                                : transposed ? graph.transpose(x, 0, 1)
+                                             : x;
   OnnxRecurrentResult result = run(graph, layer, steps_first, arguments, with != nullptr);
-  if (arguments.lengths.defined()) mind_ends(graph, steps_first, arguments, result);
-  if (turned) result.output = graph.transpose(result.output, 0, 1);
+  if (arguments.lengths.defined()) fix_ends(graph, steps_first, arguments, result);
+  if (transposed) result.output = graph.transpose(result.output, 0, 1);
   if (!has_batch) {
     for (OnnxValue* each : {&result.output, &result.h, &result.c}) {
       if (each->defined()) *each = graph.squeeze(*each, 1);

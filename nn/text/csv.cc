@@ -1,4 +1,4 @@
-// One pass over the text, a field at a time. Read next: nn/text/tokenizer.h.
+// The CSV parser: one pass over the text, field by field. Read next: nn/text/tokenizer.h.
 #include <tapegrad/nn/text/csv.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Comma-separated values as RFC 4180 describes them. Read next: nn/text/tokenizer.h.
+// A parser for comma-separated values (RFC 4180). Read next: nn/text/tokenizer.h.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@ namespace tapegrad::nn {
 
 struct CsvRow {
   std::vector<std::string> fields;
-  std::int64_t line = 0;  // where the row begins, counted from 1
+  std::int64_t line = 0;  // the line in which the row begins, counted from 1
 };
 
-// The rows of a text. They end with LF or CRLF; a field in quotes may hold commas, line ends and
-// doubled quotes; a byte order mark and blank lines are skipped. A quote inside a field that does
-// not begin with one is an ordinary character. Rows may differ in their numbers of fields.
+// Returns the rows of a text. Rows end with LF or CRLF. A quoted field may hold commas, line ends
+// and doubled quotes. A byte order mark and blank lines are skipped. In a field that does not begin
+// with a quote, quotes are ordinary characters. Rows may have different numbers of fields.
 // FormatError with `file` and the line for a quote that is never closed, and for text between a
 // closing quote and the next comma.
 std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file);

@@ -1,5 +1,5 @@
-// Nearest vectors, by matrix products with all vectors, and the two tests of word vectors. Read
-// next: nn/sequential.h.
+// The search for nearest vectors, by matrix products with all vectors, and the two evaluations of
+// word vectors. Read next: nn/sequential.h.
 #include <tapegrad/nn/text/similarity.h>
 
 #include <algorithm>
@@ -27,11 +27,11 @@ std::int64_t row_of(const WordVectors& vectors, std::string_view word, const cha
                    " words is `" + std::string(word) + "`; is its case the same?");
 }
 
-// The k rows with the best scores, without those left out. A larger score is better, so the
-// distance enters with the sign -.
-std::vector<Neighbour> nearest(const WordVectors& vectors, const Tensor& query, std::int64_t k,
-                               WordMetric metric, std::span<const std::int64_t> left_out,
-                               const char* operation) {
+// The k rows with the best scores, except `left_out`. A larger score is better, so distances are
+// negated.
+std::vector<Neighbor> nearest(const WordVectors& vectors, const Tensor& query, std::int64_t k,
+                              WordMetric metric, std::span<const std::int64_t> left_out,
+                              const char* operation) {
   if (k < 1) {
     throw ValueError(std::string(operation) + ": k is " + std::to_string(k) + ", needed 1 or more");
   }
@@ -47,7 +47,7 @@ std::vector<Neighbour> nearest(const WordVectors& vectors, const Tensor& query, 
   const std::span<const float> values = std::as_const(scores).span<float>();
   const auto taken = static_cast<std::int64_t>(left_out.size());
   const std::int64_t candidates = std::min(vectors.size(), k + std::min(taken, vectors.size()));
-  std::vector<Neighbour> result;
+  std::vector<Neighbor> result;
   for (const std::int64_t row : to_vector<std::int64_t>(topk(scores, candidates).indices)) {
     if (static_cast<std::int64_t>(result.size()) == k) break;
     if (std::ranges::find(left_out, row) != left_out.end()) continue;
@@ -59,15 +59,15 @@ std::vector<Neighbour> nearest(const WordVectors& vectors, const Tensor& query, 
 
 }  // namespace
 
-std::vector<Neighbour> most_similar(const WordVectors& vectors, std::string_view word,
-                                    std::int64_t k, WordMetric metric) {
+std::vector<Neighbor> most_similar(const WordVectors& vectors, std::string_view word,
+                                   std::int64_t k, WordMetric metric) {
   const std::int64_t row = row_of(vectors, word, "most_similar");
   const std::array<std::int64_t, 1> itself{row};
   return nearest(vectors, select(vectors.vectors(), 0, row), k, metric, itself, "most_similar");
 }
 
-std::vector<Neighbour> most_similar(const WordVectors& vectors, const Tensor& vector,
-                                    std::int64_t k, WordMetric metric) {
+std::vector<Neighbor> most_similar(const WordVectors& vectors, const Tensor& vector, std::int64_t k,
+                                   WordMetric metric) {
   if (!is_floating_point(vector.dtype())) {
     throw DTypeError("most_similar: got an " + std::string(tapegrad::name(vector.dtype())) +
                      " vector, needed a floating-point one");
@@ -79,15 +79,15 @@ std::vector<Neighbour> most_similar(const WordVectors& vectors, const Tensor& ve
   return nearest(vectors, vector.to(float32), k, metric, {}, "most_similar");
 }
 
-std::vector<Neighbour> analogy(const WordVectors& vectors, std::string_view a, std::string_view b,
-                               std::string_view c, std::int64_t k) {
+std::vector<Neighbor> analogy(const WordVectors& vectors, std::string_view a, std::string_view b,
+                              std::string_view c, std::int64_t k) {
   const std::array<std::int64_t, 3> rows = {
       row_of(vectors, a, "analogy"), row_of(vectors, b, "analogy"), row_of(vectors, c, "analogy")};
   const auto unit = [&](std::size_t i) { return select(vectors.unit_vectors(), 0, rows[i]); };
   return nearest(vectors, unit(1) - unit(0) + unit(2), k, WordMetric::cosine, rows, "analogy");
 }
 
-// Tests -------------------------------------------------------------------------------------------
+// Evaluation --------------------------------------------------------------------------------------
 
 namespace {
 
@@ -99,7 +99,8 @@ std::string folded(std::string_view word) {
   return result;
 }
 
-// The rows that a test may use, by word. With fold_case, words that differ only in case are one.
+// The rows that an evaluation may use, by word. With fold_case, words that differ only in case
+// share a row.
 class KnownRows {
  public:
   KnownRows(const WordVectors& vectors, const WordTestOptions& options, const char* operation)
@@ -130,7 +131,7 @@ class KnownRows {
     return found->second;
   }
 
-  // The row that stands for this one.
+  // The row that is used for this row.
   std::int64_t first(std::int64_t row) const {
     return fold_case_ ? first_[static_cast<std::size_t>(row)] : row;
   }
@@ -174,7 +175,7 @@ struct LinePlace {
   throw_format_error(std::string(place.operation) + ": " + place.path, place.line, text);
 }
 
-// The smallest value has rank 1; equal values share the mean of the ranks that they take together.
+// The smallest value has rank 1; equal values have the mean of their ranks.
 std::vector<double> ranks(std::span<const double> values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -220,7 +221,7 @@ struct RatedPair {
   double score;
 };
 
-// Parses `word TAB word TAB score`; FormatError if the line is something else.
+// Parses `word TAB word TAB score`; FormatError for any other line.
 RatedPair parse_rated_pair(std::string_view line, const LinePlace& place) {
   const std::vector<std::string_view> fields = split(line, "\t");
   if (fields.size() != 3) {
@@ -244,7 +245,7 @@ SimilarityScore evaluate_similarity(const WordVectors& vectors, const std::strin
   const KnownRows known(vectors, options, kOperation);
   const std::string text = read_file(path, kOperation);
   SimilarityScore result;
-  std::vector<double> people;  // their scores of the pairs whose words are both known
+  std::vector<double> human;  // human scores of the pairs whose words are both known
   std::vector<std::int64_t> left;
   std::vector<std::int64_t> right;
   for_each_line(text, [&](std::string_view line, std::int64_t number) {
@@ -254,16 +255,16 @@ SimilarityScore evaluate_similarity(const WordVectors& vectors, const std::strin
     const std::optional<std::int64_t> first = known.find(pair.first);
     const std::optional<std::int64_t> second = known.find(pair.second);
     if (!first || !second) return;
-    people.push_back(pair.score);
+    human.push_back(pair.score);
     left.push_back(*first);
     right.push_back(*second);
   });
   if (result.pairs == 0) fail_at({kOperation, path, 1}, "no pairs of words in this file");
-  result.covered = static_cast<std::int64_t>(people.size());
+  result.covered = static_cast<std::int64_t>(human.size());
   const Tensor& unit = vectors.unit_vectors();
   const Tensor cosines = sum(  // (covered)
       index_select(unit, 0, tensor(left)) * index_select(unit, 0, tensor(right)), {1});
-  result.spearman = spearman(people, to_vector<double>(cosines));
+  result.spearman = spearman(human, to_vector<double>(cosines));
   return result;
 }
 
@@ -276,10 +277,10 @@ struct Question {
   std::size_t section;
 };
 
-// Elements in a block of scores, so that it takes 16 MB for every vocabulary.
+// The number of elements in a block of scores: 16 MB, whatever the size of the vocabulary.
 constexpr std::int64_t kScoresAtOnce = std::int64_t{1} << 22;
 
-// The row with the largest score among those that are none of a, b and c.
+// The row with the largest score, except a, b and c.
 std::int64_t best_answer(std::span<const float> scores, const Question& question,
                          const KnownRows& known) {
   std::int64_t best = -1;
@@ -321,7 +322,8 @@ void answer(const WordVectors& vectors, const KnownRows& known, std::span<const 
   }
 }
 
-// The questions whose four words are all known. Counts all of them, by section, in `scores`.
+// Returns the questions whose four words are all known, and counts all questions by section in
+// `scores`.
 std::vector<Question> read_questions(std::string_view text, const KnownRows& known,
                                      const char* operation, const std::string& path,
                                      AnalogyScores& scores) {

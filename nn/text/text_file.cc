@@ -1,4 +1,4 @@
-// Judging the encoding. Read next: nn/text/csv.h.
+// Detection of the encoding, and splitting into lines. Read next: nn/text/csv.h.
 #include <tapegrad/nn/text/text_file.h>
 
 #include <algorithm>

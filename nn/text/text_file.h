@@ -1,4 +1,4 @@
-// Text files: their encoding, their lines, and errors that name the file and the line.
+// Reading text files: encoding, lines, and errors with the file and the line.
 // Read next: nn/text/csv.h.
 #pragma once
 
@@ -12,18 +12,20 @@ namespace tapegrad::nn {
 [[noreturn]] void throw_format_error(const std::string& file, std::int64_t line,
                                      const std::string& message);
 
-// The bytes as UTF-8, without a byte order mark. Latin-1 is recognized and converted. It is taken
-// for Latin-1 if there is no NUL, no control byte 0x80-0x9F, not one valid sequence of UTF-8 (else
-// it is UTF-8 with damage), and if accented letters are a minority (else it is some other
-// alphabet). FormatError with the line number for anything else; `name` is what the error calls the
-// bytes, and `line` is the line in which they begin.
+// Returns the bytes as UTF-8, without a byte order mark. Latin-1 is recognized and converted. Bytes
+// that are not UTF-8 count as Latin-1 if they hold no NUL, no control byte 0x80-0x9F and no valid
+// multi-byte sequence of UTF-8 (which would mean damaged UTF-8), and if at most a third of the
+// letters are accented (more would mean another alphabet). FormatError with the line number for
+// anything else. The error uses `name` as the file name, and `line` as the number of the first
+// line.
 std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line = 1);
 
-// A whole file, converted by to_utf8(). IoError if it cannot be read, FormatError as there.
+// Reads a whole file and converts it with to_utf8(). IoError if it cannot be read; FormatError as
+// to_utf8().
 std::string read_text(const std::string& path);
 
-// The lines of a text one after the other, without their ends, LF or CRLF; the last one may have no
-// end. The text must outlive the reader and the lines.
+// Returns the lines of a text one after the other, without their line ends, LF or CRLF. The last
+// line may have no line end. The text must outlive the reader and the lines.
 //
 //   LineReader lines(text);
 //   for (std::string_view line; lines.next(line);) std::cout << lines.number() << ' ' << line;
@@ -31,15 +33,15 @@ class LineReader {
  public:
   explicit LineReader(std::string_view text) : rest_(text) {}
 
-  bool next(std::string_view& line);               // false at the end; `line` is then unchanged
-  std::int64_t number() const { return number_; }  // of the last line, counted from 1
+  bool next(std::string_view& line);               // false at the end, and then `line` is unchanged
+  std::int64_t number() const { return number_; }  // of the line last returned, counted from 1
 
  private:
   std::string_view rest_;
   std::int64_t number_ = 0;
 };
 
-// Without the spaces, tabs and carriage returns at both ends.
+// Removes spaces, tabs and carriage returns at both ends.
 std::string_view trim(std::string_view text);
 
 }  // namespace tapegrad::nn

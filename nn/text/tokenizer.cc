@@ -1,4 +1,4 @@
-// One pass over the code points. Read next: nn/text/vocabulary.h.
+// The tokenizer: one pass over the code points. Read next: nn/text/vocabulary.h.
 #include <tapegrad/nn/text/tokenizer.h>
 
 #include <algorithm>
@@ -22,7 +22,8 @@ bool in_any(const std::pair<char32_t, char32_t> (&ranges)[N], char32_t c) {
                      [c](const auto& range) { return range.first <= c && c <= range.second; });
 }
 
-// Spaces and controls; beyond ASCII also what joins, directs or varies other characters.
+// Spaces and control characters; outside ASCII also joiners, direction marks and variation
+// selectors.
 bool is_blank(char32_t c) {
   if (c < 0x7F) return c <= ' ';
   constexpr std::pair<char32_t, char32_t> kBlank[] = {
@@ -31,8 +32,8 @@ bool is_blank(char32_t c) {
   return in_any(kBlank, c);
 }
 
-// Punctuation and symbols: of Latin-1 (but ª, µ and º are letters), the blocks from dashes to
-// arrows and mathematics, those of Chinese and Japanese, half-width ones, emoji.
+// Punctuation and symbols: those of Latin-1 (where ª, µ and º are letters), the blocks from dashes
+// to arrows and mathematics, Chinese and Japanese punctuation, half-width forms, emoji.
 bool is_mark(char32_t c) {
   if (c < 0x7F) {
     return c > ' ' && !(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z');
@@ -44,7 +45,7 @@ bool is_mark(char32_t c) {
   return in_any(kMarks, c);
 }
 
-// The small letters and digits of ASCII as they stand in a word, 0 for all other bytes.
+// For each ASCII letter or digit its lowercase form, and 0 for all other bytes.
 constexpr std::array<char, 256> kAsciiWord = [] {
   std::array<char, 256> table{};
   for (std::size_t c = '0'; c <= '9'; ++c) table[c] = static_cast<char>(c);
@@ -68,7 +69,7 @@ std::vector<std::string> tokenize(std::string_view text) {
   };
   for (std::size_t position = 0; position < text.size();) {
     if (const char c = kAsciiWord[static_cast<unsigned char>(text[position])]; c != 0) {
-      word += c;  // most of most texts
+      word += c;  // the fast path for most bytes
       ++position;
       continue;
     }

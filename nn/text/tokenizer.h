@@ -1,4 +1,5 @@
-// From a text to its tokens: words, marks, and runs of them. Read next: nn/text/vocabulary.h.
+// Splits a text into tokens: words, punctuation marks, and n-grams. Read next:
+// nn/text/vocabulary.h.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +11,20 @@
 
 namespace tapegrad::nn {
 
-// The words of a text in lower case, and its punctuation marks, each a token of its own:
-// `What's 3.5?` gives what ' s 3 . 5 ?. A word is a run of letters of any alphabet, and digits.
-// Each Chinese or Japanese character is a token too, and so is each emoji. Full-width forms
-// (`２Ｄ`) count as their ASCII equals. Bytes that are not UTF-8 separate words.
+// Returns the words of a text in lowercase, and each punctuation mark as a token: `What's 3.5?`
+// gives what ' s 3 . 5 ?. A word is a sequence of letters of any alphabet, and digits. Each Chinese
+// or Japanese character is a token, and so is each emoji. Full-width forms (`２Ｄ`) become their
+// ASCII equivalents. Bytes that are not UTF-8 separate words.
 std::vector<std::string> tokenize(std::string_view text);
 
-// The tokens, then all runs of 2 tokens, and so on up to `longest`, joined by a space: with
-// longest = 2, `who wrote it` also gives `who wrote` and `wrote it`. They carry word order into a
-// model that only adds its tokens up (Wang and Manning, 2012; Joulin et al., 2016).
+// Returns the tokens, then all n-grams of 2 tokens, and so on up to `longest`, joined by a space:
+// with longest = 2, `who wrote it` also gives `who wrote` and `wrote it`. They let a model that
+// only sums its tokens use word order (Wang and Manning, 2012; Joulin et al., 2016).
 std::vector<std::string> ngrams(std::vector<std::string> tokens, std::int64_t longest);
 
-// Calls visit(token, n) for each token that ngrams() gives, in its order, with the number of words
-// in it, without making a string of each. The token is a std::string_view that is valid during the
-// call.
+// Calls visit(token, n) for each token that ngrams() returns, in the same order; n is the number of
+// words in it. It allocates no string for each token: the token is a std::string_view that is valid
+// during the call.
 template <class Visit>
 void for_each_ngram(std::span<const std::string> tokens, std::int64_t longest, const Visit& visit) {
   for (const std::string& token : tokens) visit(std::string_view(token), 1);
@@ -37,8 +38,8 @@ void for_each_ngram(std::span<const std::string> tokens, std::int64_t longest, c
   }
 }
 
-// tokenize() and ngrams() with their one setting. A model works only with the tokens that it was
-// trained on, so a vocabulary file holds the description, and is read with the same tokenizer.
+// tokenize() and ngrams() with their setting. A model works only with the tokenizer that it was
+// trained with, so a vocabulary file holds the tokenizer's description.
 struct Tokenizer {
   static constexpr std::int64_t kLongestNgram = 9;
   std::int64_t longest_ngram = 1;  // 1 to kLongestNgram
@@ -47,7 +48,8 @@ struct Tokenizer {
     return ngrams(tokenize(text), longest_ngram);
   }
 
-  // `words-1 ngrams=2`; the first number rises whenever tokenize() gives other tokens.
+  // `words-1 ngrams=2`. The first number is a version: it grows when tokenize() changes its
+  // results.
   std::string description() const;
   // ValueError for a description that this version does not know.
   static Tokenizer from_description(std::string_view description);

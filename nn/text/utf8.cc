@@ -1,5 +1,5 @@
-// Decoding follows the table of well-formed byte sequences in the Unicode standard (section 3.9).
-// Read next: nn/text/text_file.h.
+// Decoding and encoding, by the table of well-formed byte sequences in section 3.9 of the Unicode
+// standard. Read next: nn/text/text_file.h.
 #include <tapegrad/nn/text/utf8.h>
 
 #include <cstdint>
@@ -23,7 +23,7 @@ CodePoint decode_utf8(std::string_view text, std::size_t position) {
 
   std::size_t length = 0;
   char32_t value = 0;
-  char32_t smallest = 0;  // a smaller value should have taken fewer bytes
+  char32_t smallest = 0;  // a smaller value has a shorter encoding
   if (between(lead, 0xC0, 0xDF)) {
     length = 2, value = lead & 0x1F, smallest = 0x80;
   } else if (between(lead, 0xE0, 0xEF)) {
@@ -45,7 +45,7 @@ CodePoint decode_utf8(std::string_view text, std::size_t position) {
 
 std::size_t first_invalid_utf8(std::string_view text) {
   for (std::size_t position = 0; position < text.size();) {
-    std::uint64_t bytes = 0;  // eight at once, where they are ASCII
+    std::uint64_t bytes = 0;  // checks eight bytes at once for ASCII
     if (text.size() - position >= sizeof bytes) {
       std::memcpy(&bytes, text.data() + position, sizeof bytes);
       if ((bytes & 0x8080808080808080U) == 0) {

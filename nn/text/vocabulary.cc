@@ -1,4 +1,5 @@
-// Counting, and a strict reader of the file. Read next: nn/text/word_vectors.h.
+// Building a vocabulary by counting tokens, and its file, which is read strictly. Read next:
+// nn/text/word_vectors.h.
 #include <tapegrad/nn/text/vocabulary.h>
 
 #include <algorithm>
@@ -20,50 +21,50 @@ using detail::WordIndex;
 constexpr std::string_view kPaddingWord = "<pad>";
 constexpr std::string_view kUnknownWord = "<unk>";
 constexpr std::string_view kMagic = "tapegrad vocabulary 1; ";
-constexpr std::string_view kHeadEnd = " tokens";
+constexpr std::string_view kHeaderEnd = " tokens";
 
-struct Head {
+struct Header {
   Tokenizer tokenizer;
   std::int64_t tokens = 0;
 };
 
-Head parse_head(std::string_view line, const std::string& path) {
+Header parse_header(std::string_view line, const std::string& path) {
   if (!line.starts_with("tapegrad vocabulary "))
     throw_format_error(path, 1, "not a vocabulary file");
   if (!line.starts_with(kMagic))
     throw_format_error(path, 1, "vocabulary of a version other than 1");
   line.remove_prefix(kMagic.size());
   const std::size_t semicolon = line.find("; ");
-  Head head;
-  if (semicolon == std::string_view::npos || !line.ends_with(kHeadEnd)) {
-    throw_format_error(path, 1, "the head must end with `; N tokens`");
+  Header header;
+  if (semicolon == std::string_view::npos || !line.ends_with(kHeaderEnd)) {
+    throw_format_error(path, 1, "the header must end with `; N tokens`");
   }
   const char* begin = line.data() + semicolon + 2;
-  const char* end = line.data() + line.size() - kHeadEnd.size();
-  const auto [stop, error] = std::from_chars(begin, std::max(begin, end), head.tokens);
-  if (error != std::errc() || stop != end || head.tokens < 2) {
-    throw_format_error(path, 1, "the head must end with `; N tokens`");
+  const char* end = line.data() + line.size() - kHeaderEnd.size();
+  const auto [stop, error] = std::from_chars(begin, std::max(begin, end), header.tokens);
+  if (error != std::errc() || stop != end || header.tokens < 2) {
+    throw_format_error(path, 1, "the header must end with `; N tokens`");
   }
   try {
-    head.tokenizer = Tokenizer::from_description(line.substr(0, semicolon));
+    header.tokenizer = Tokenizer::from_description(line.substr(0, semicolon));
   } catch (const ValueError& error_in_description) {
     throw_format_error(path, 1, error_in_description.what());
   }
-  return head;
+  return header;
 }
 
-// Tokens in the order in which they were met, and how often.
+// The tokens in the order of their first occurrence, and their counts.
 class Counts {
  public:
   struct Entry {
-    std::int64_t number;  // by first occurrence
+    std::int64_t number;  // in the order of first occurrence
     std::int64_t count = 0;
-    bool is_kept = false;  // however rare it is
+    bool is_kept = false;  // independent of its count
     bool is_word = false;  // not only an n-gram
   };
 
   Entry& operator[](std::string_view token) {
-    const auto [number, is_new] = met_.insert(token);
+    const auto [number, is_new] = tokens_.insert(token);
     if (is_new) {
       check_token(token);
       entries_.push_back({number});
@@ -71,11 +72,11 @@ class Counts {
     return entries_[static_cast<std::size_t>(number)];
   }
 
-  std::string_view token(const Entry& entry) const { return met_.word(entry.number); }
+  std::string_view token(const Entry& entry) const { return tokens_.word(entry.number); }
   std::size_t size() const { return entries_.size(); }
 
-  // Takes the entries out. Of equal counts, the one that was met first comes first.
-  std::vector<Entry> take_by_falling_count() {
+  // Moves the entries out, by decreasing count; equal counts stay in the order of first occurrence.
+  std::vector<Entry> take_by_decreasing_count() {
     std::ranges::stable_sort(entries_, std::ranges::greater(), &Entry::count);
     return std::move(entries_);
   }
@@ -88,7 +89,7 @@ class Counts {
     if (!is_utf8(token)) throw ValueError("vocabulary: a token must be UTF-8");
   }
 
-  WordIndex met_;
+  WordIndex tokens_;
   std::vector<Entry> entries_;
 };
 
@@ -110,7 +111,7 @@ Vocabulary::Encoded Vocabulary::build_and_encode(std::span<const std::vector<std
                      ", needed 1 to " + std::to_string(Tokenizer::kLongestNgram));
   }
   Counts counts;
-  std::vector<std::vector<std::int64_t>> ids;  // at first by first occurrence
+  std::vector<std::vector<std::int64_t>> ids;  // until the end, numbers of Counts instead of ids
   for (const std::vector<std::string>& words : texts) {
     std::vector<std::int64_t>& own = ids.emplace_back();
     for_each_ngram(words, tokenizer.longest_ngram, [&](std::string_view token, int n) {
@@ -127,7 +128,7 @@ Vocabulary::Encoded Vocabulary::build_and_encode(std::span<const std::vector<std
   kept->insert(kUnknownWord);
   constexpr std::int64_t kLeftOut = -1;
   std::vector<std::int64_t> id_of(counts.size());
-  for (const Counts::Entry& entry : counts.take_by_falling_count()) {
+  for (const Counts::Entry& entry : counts.take_by_decreasing_count()) {
     const std::string_view token = counts.token(entry);
     std::int64_t& id = id_of[static_cast<std::size_t>(entry.number)];
     if (entry.count >= min_count || entry.is_kept) {
@@ -176,25 +177,25 @@ std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> words)
 
 void Vocabulary::save(const std::string& path) const {
   std::string file(kMagic);
-  file += tokenizer_.description() + "; " + std::to_string(size()) + std::string(kHeadEnd) + "\n";
+  file += tokenizer_.description() + "; " + std::to_string(size()) + std::string(kHeaderEnd) + "\n";
   for (std::int64_t id = 0; id < size(); ++id) file.append(words_->word(id)).append("\n");
   write_file_atomically(path, file, "vocabulary");
 }
 
 Vocabulary Vocabulary::load(const std::string& path) {
   const std::string text = read_file(path, "vocabulary");
-  if (text.empty()) throw_format_error(path, 1, "empty file; expected a vocabulary");
-  const Head head = parse_head(std::string_view(text).substr(0, text.find('\n')), path);
+  if (text.empty()) throw_format_error(path, 1, "empty file; needed a vocabulary");
+  const Header header = parse_header(std::string_view(text).substr(0, text.find('\n')), path);
   const auto lines = std::count(text.begin(), text.end(), '\n') - 1;
-  if (lines < head.tokens || !text.ends_with('\n')) {
+  if (lines < header.tokens || !text.ends_with('\n')) {
     throw_format_error(path, std::max<std::int64_t>(lines, 0) + 1,
-                       "the file ends here, but its head promises " + std::to_string(head.tokens) +
-                           " tokens; was it cut short?");
+                       "the file ends here, but its header announces " +
+                           std::to_string(header.tokens) + " tokens; was it cut off?");
   }
-  if (lines > head.tokens) {
+  if (lines > header.tokens) {
     throw_format_error(
-        path, head.tokens + 2,
-        "more tokens than the " + std::to_string(head.tokens) + " that the head promises");
+        path, header.tokens + 2,
+        "more tokens than the " + std::to_string(header.tokens) + " that the header announces");
   }
   if (const std::size_t bad = first_invalid_utf8(text); bad != std::string::npos) {
     const auto before = text.begin() + static_cast<std::ptrdiff_t>(bad);
@@ -214,7 +215,7 @@ Vocabulary Vocabulary::load(const std::string& path) {
   if (words->word(kPadding) != kPaddingWord || words->word(kUnknown) != kUnknownWord) {
     throw_format_error(path, 2, "the first tokens must be <pad> and <unk>");
   }
-  return Vocabulary(head.tokenizer, words);
+  return Vocabulary(header.tokenizer, words);
 }
 
 }  // namespace tapegrad::nn

@@ -1,4 +1,4 @@
-// The hash, and a larger table. Read next: nn/text/vocabulary.cc.
+// The hash function, and the growth of the table. Read next: nn/text/vocabulary.cc.
 #include <tapegrad/nn/text/word_index.h>
 
 #include <cstring>

@@ -1,5 +1,6 @@
-// Internal. Words and their ids in the order in which they came: how a Vocabulary finds words, and
-// the innermost loop of reading texts. Read next: nn/text/vocabulary.cc.
+// Internal. WordIndex: a hash table of words, whose ids count in the order of insertion. A
+// Vocabulary uses it; a lookup is the innermost loop of encoding texts. Read next:
+// nn/text/vocabulary.cc.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +13,9 @@
 
 namespace tapegrad::nn::detail {
 
-// One string holds all words, one after the other. A table of slots, at most half of them taken and
-// probed in order, holds the ids and the hashes of the words. A lookup that succeeds touches about
-// two cache lines and compares one word.
+// One string holds all words, one after the other. An open-addressing table with linear probing, at
+// most half full, holds the ids and the hashes. A successful lookup reads about two cache lines and
+// compares one word.
 class WordIndex {
  public:
   std::int64_t size() const { return static_cast<std::int64_t>(ends_.size()) - 1; }
@@ -23,7 +24,7 @@ class WordIndex {
     return std::string_view(text_).substr(begin, ends_[static_cast<std::size_t>(id) + 1] - begin);
   }
 
-  // The word's id, and whether it is new.
+  // Returns the word's id, and whether the word is new.
   std::pair<std::int64_t, bool> insert(std::string_view word) {
     if (2 * ends_.size() > slots_.size()) grow();
     const std::uint64_t hash = hash_of(word);
@@ -47,11 +48,11 @@ class WordIndex {
     std::uint64_t hash = 0;
   };
 
-  // Takes eight bytes at a time and multiplies; upper bits are folded onto the lower ones.
+  // Multiplies eight bytes at a time and xors the upper bits into the lower bits.
   static std::uint64_t hash_of(std::string_view word);
   void grow();
 
-  // The slot of the word, or the free one that it would take.
+  // The index of the word's slot, or of the free slot for it.
   std::size_t find_slot(std::string_view wanted, std::uint64_t hash) const {
     const std::size_t mask = slots_.size() - 1;
     std::size_t i = hash & mask;
@@ -63,7 +64,7 @@ class WordIndex {
 
   std::string text_;
   std::vector<std::size_t> ends_ = {0};
-  std::vector<Slot> slots_;  // a power of two
+  std::vector<Slot> slots_;  // their number is a power of two
 };
 
 }  // namespace tapegrad::nn::detail

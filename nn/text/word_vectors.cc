@@ -1,4 +1,4 @@
-// The words beside their vectors, and the way into an Embedding. Read next:
+// WordVectors, and the initialization of an Embedding from them. Read next:
 // nn/text/word_vectors_file.cc.
 #include <tapegrad/nn/text/word_vectors.h>
 
@@ -29,7 +29,7 @@ struct WordVectors::Contents {
   std::vector<std::string> words;
   Tensor vectors;
   WordVectorsReport report;
-  std::unordered_map<std::string_view, std::int64_t> rows;  // the keys point into words
+  std::unordered_map<std::string_view, std::int64_t> rows;  // the keys refer to words
 
   mutable std::once_flag normalized;
   mutable Tensor unit_vectors;
@@ -62,7 +62,7 @@ WordVectors::WordVectors(std::vector<std::string> words, const Tensor& vectors,
     const std::int64_t row = argmax(wrong.to(int64)).item<std::int64_t>() / vectors.size(1);
     throw ValueError("WordVectors: the vector of `" +
                      contents->words[static_cast<std::size_t>(row)] +
-                     "` holds a number that is not finite");
+                     "` has an element that is not finite");
   }
   contents_ = contents;
 }
@@ -92,7 +92,7 @@ Tensor WordVectors::vector(std::string_view word) const {
   return select(vectors(), 0, *row);
 }
 
-// Into an Embedding -------------------------------------------------------------------------------
+// Initializing an Embedding -----------------------------------------------------------------------
 
 namespace {
 
@@ -121,7 +121,7 @@ void copy_rows(const KnownWords& known, const WordVectors& vectors, Tensor& tabl
   }
 }
 
-// All rows as if they were unknown.
+// A table whose rows are all initialized as unknown words.
 Tensor unknown_table(const Shape& shape, const KnownWords& known, const WordVectors& vectors,
                      UnknownWords unknown) {
   if (unknown == UnknownWords::zeros) return zeros(shape);
@@ -162,8 +162,9 @@ PretrainedEmbedding from_pretrained(const WordVectors& vectors,
   EmbeddingOptions layer = options.others;
   if (layer.padding_idx || layer.freeze) {
     throw ValueError(
-        "from_pretrained: others.padding_idx and others.freeze are not read; needed them beside "
-        "others");
+        "from_pretrained: others.padding_idx or others.freeze is set, but it is not read; set "
+        "padding_idx and freeze "
+        "of FromWordVectorsOptions instead");
   }
   const Shape shape{vocabulary.size(), vectors.dim()};
   layer.freeze = options.freeze;

@@ -1,6 +1,6 @@
-// The files of word vectors, read and written. A line of text is split from the right: `dim`
-// numbers, and the rest of the line is the word. Declared in nn/text/word_vectors.h.
-// Read next: nn/text/similarity.h.
+// Reads and writes files of word vectors. A line of text is split from the right: the last `dim`
+// fields are the elements, and the rest is the word. Declared in nn/text/word_vectors.h. Read next:
+// nn/text/similarity.h.
 #include <fcntl.h>
 
 #include <algorithm>
@@ -22,19 +22,19 @@
 namespace tapegrad::nn {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "floats are copied as they are");
+static_assert(std::endian::native == std::endian::little, "floats are copied as bytes");
 
 using Format = WordVectorsFormat;
 
 constexpr std::size_t kReadAtOnce = std::size_t{1} << 18;
 constexpr std::size_t kLongestWord = std::size_t{1} << 16;  // in a binary file
-constexpr std::size_t kLongestLine = std::size_t{1} << 24;  // of a million numbers and more
+constexpr std::size_t kLongestLine = std::size_t{1} << 24;  // enough for a million elements
 constexpr std::size_t kLinesToJudge = 64;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // Text --------------------------------------------------------------------------------------------
 
-// A piece of a file for an error text: on one line, and not too long.
+// A part of a file for an error text: on one line, and not too long.
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kLongest = 40;
   const bool cut = text.size() > kLongest;
@@ -63,7 +63,7 @@ std::string_view trimmed(std::string_view line) {
   return line;
 }
 
-// Removes the last field from a trimmed line; the rest is trimmed too.
+// Removes the last field from a trimmed line and returns it; the rest stays trimmed.
 std::string_view take_last_field(std::string_view& line) {
   const std::size_t begin = line.find_last_of(" \t") + 1;  // npos + 1 is 0
   const std::string_view field = line.substr(begin);
@@ -71,7 +71,7 @@ std::string_view take_last_field(std::string_view& line) {
   return field;
 }
 
-// Rounds once, to float32, and takes 1e-46 as 0. Refuses nan, infinity and 1e39, because they would
+// Rounds once, to float32; 1e-46 becomes 0. Rejects nan, infinity and 1e39, because they would
 // spread through a whole model.
 std::optional<float> parse_number(std::string_view field) {
   if (field.starts_with('+') && !field.starts_with("+-")) field.remove_prefix(1);
@@ -107,7 +107,7 @@ std::optional<Header> parse_header(std::string_view line) {
   return line.empty() ? std::optional(header) : std::nullopt;
 }
 
-// How many numbers end a line. The first field never counts: it is the word.
+// How many numbers a line ends with. The first field is the word and does not count.
 std::size_t count_numbers(std::string_view line) {
   line = trimmed(line);
   std::size_t numbers = 0;
@@ -115,7 +115,7 @@ std::size_t count_numbers(std::string_view line) {
   return numbers;
 }
 
-// The first lines that are whole and not blank.
+// The first lines that are complete and not blank.
 std::vector<std::string_view> first_lines(std::string_view text, bool ends_file) {
   std::vector<std::string_view> lines;
   while (!text.empty() && lines.size() < kLinesToJudge) {
@@ -128,9 +128,8 @@ std::vector<std::string_view> first_lines(std::string_view text, bool ends_file)
   return lines;
 }
 
-// The dim of text without a header: the most frequent count of numbers in a line, and the earliest
-// one of those that are equally frequent. (The word of a line may itself end in a number.) 0 if no
-// line has numbers.
+// The dim of text without a header: the most frequent count of numbers in a line; among equally
+// frequent counts, the earliest. (A word may itself end in a number.) 0 if no line has numbers.
 std::size_t judge_dim(const std::vector<std::string_view>& lines) {
   std::vector<std::pair<std::size_t, int>> votes;
   for (const std::string_view line : lines) {
@@ -153,7 +152,7 @@ bool most_have(const std::vector<std::string_view>& lines, std::uint64_t dim) {
   return 2 * static_cast<std::size_t>(agreeing) >= lines.size();
 }
 
-// Whether `data` is what follows the header of a binary file, to the last byte.
+// Whether `data` is exactly the content of a binary file after its header.
 bool is_exactly_binary(std::string_view data, const Header& header) {
   for (std::uint64_t row = 0; row < header.rows; ++row) {
     while (data.starts_with('\n')) data.remove_prefix(1);
@@ -164,10 +163,10 @@ bool is_exactly_binary(std::string_view data, const Header& header) {
   return data.find_first_not_of('\n') == std::string_view::npos;
 }
 
-// Whether float32 elements follow the header, rather than text; `data` is the beginning of what
-// follows. It is text if most lines have as many numbers as the header says. Otherwise it is binary
-// if it has bytes that text cannot have, or if it has no numbers and exactly the size of a binary
-// file.
+// Whether float32 elements follow the header rather than text. `data` is the start of the content
+// after the header. It is text if most lines have as many numbers as the header announces.
+// Otherwise it is binary if it has bytes that text cannot have, or if it has no numbers and exactly
+// the size of a binary file.
 bool is_binary(std::string_view data, bool ends_file, const Header& header) {
   const std::vector<std::string_view> lines = first_lines(data, ends_file);
   if (!lines.empty() && most_have(lines, header.dim)) return false;
@@ -181,8 +180,8 @@ bool is_binary(std::string_view data, bool ends_file, const Header& header) {
 
 // Reading -----------------------------------------------------------------------------------------
 
-// Reads a file through a buffer, which grows to what a call asks for. A view is valid until the
-// next call.
+// Reads a file through a buffer, which grows as far as a call needs. A view is valid until the next
+// call.
 class BlockReader {
  public:
   explicit BlockReader(const std::string& path)
@@ -217,7 +216,7 @@ class BlockReader {
       searched = text.size();
       if (searched > kLongestLine) {
         fail(line_, "a line of more than " + std::to_string(kLongestLine) +
-                        " bytes: this is no text of word vectors");
+                        " bytes: this is not a text file of word vectors");
       }
       if (peek(searched + 1).size() == searched) break;
     }
@@ -252,7 +251,7 @@ class BlockReader {
   std::uint64_t line_ = 0;
 };
 
-// Collects the vectors that are wanted, and counts the others in a report.
+// Collects the selected vectors, and counts the others in a report.
 class VectorsBuilder {
  public:
   VectorsBuilder(const BlockReader& reader, const WordVectorsOptions& options) : reader_(reader) {
@@ -270,16 +269,15 @@ class VectorsBuilder {
 
   void expect(std::uint64_t rows, std::uint64_t dim) {
     if (filtered_) rows = std::min<std::uint64_t>(rows, wanted_.size());
-    numbers_.reserve(std::min(rows, most_) * dim);
+    elements_.reserve(std::min(rows, most_) * dim);
   }
 
-  // Whether keep() shall be called for this word, which is in `line`. If not, the word is counted
-  // in the report.
+  // Whether to call keep() for this word, which is in `line`. If not, the report counts the word.
   bool wants(std::string_view word, std::uint64_t line) {
     ++report.entries;
     if (!is_utf8(word)) {
       ++report.not_utf8;
-      note(line, "the word " + in_quotes(word) + " is not UTF-8");
+      add_fault(line, "the word " + in_quotes(word) + " is not UTF-8");
       return false;
     }
     if (filtered_ && !wanted_.contains(word)) {
@@ -295,16 +293,16 @@ class VectorsBuilder {
 
   void keep(std::string_view word, std::span<const float> row) {
     rows_.insert(words_.emplace_back(word));
-    numbers_.insert(numbers_.end(), row.begin(), row.end());
+    elements_.insert(elements_.end(), row.begin(), row.end());
   }
 
   void malformed(std::uint64_t line, const std::string& reason) {
     if (strict_) reader_.fail(line, reason);
     ++report.malformed;
-    note(line, reason);
+    add_fault(line, reason);
   }
 
-  // FormatError if nothing could be used; `line` is the last one.
+  // FormatError if no line was usable; `line` is the last line.
   WordVectors finish(std::uint64_t line, std::uint64_t dim) {
     const std::int64_t faults = report.malformed + report.not_utf8;
     if (report.entries == 0 && !full()) reader_.fail(line, "no word vectors in this file");
@@ -314,17 +312,17 @@ class VectorsBuilder {
                        " lines holds a word and " + std::to_string(dim) + " numbers");
     }
     rows_.clear();
-    numbers_.shrink_to_fit();
-    const auto numbers = std::make_shared<std::vector<float>>(std::move(numbers_));
+    elements_.shrink_to_fit();
+    const auto elements = std::make_shared<std::vector<float>>(std::move(elements_));
     std::vector<std::string> words(std::make_move_iterator(words_.begin()),
                                    std::make_move_iterator(words_.end()));
     const Shape shape{words.size(), dim};
-    return WordVectors(std::move(words), from_data(numbers->data(), shape, numbers),
+    return WordVectors(std::move(words), from_data(elements->data(), shape, elements),
                        std::move(report));
   }
 
  private:
-  void note(std::uint64_t line, const std::string& reason) {
+  void add_fault(std::uint64_t line, const std::string& reason) {
     if (report.faults.size() >= WordVectorsReport::kMostFaults) return;
     report.faults.push_back({static_cast<std::int64_t>(line), reason});
   }
@@ -333,14 +331,14 @@ class VectorsBuilder {
   bool strict_ = false;
   bool filtered_ = false;
   std::uint64_t most_ = UINT64_MAX;
-  std::unordered_set<std::string_view> wanted_;  // into options.vocabulary
-  std::deque<std::string> words_;                // a deque, so that its elements never move
-  std::unordered_set<std::string_view> rows_;    // into words_
-  std::vector<float> numbers_;
+  std::unordered_set<std::string_view> wanted_;  // views of options.vocabulary
+  std::deque<std::string> words_;                // a deque, because its elements never move
+  std::unordered_set<std::string_view> rows_;    // views of words_
+  std::vector<float> elements_;
 };
 
-// Removes as many fields from the end of a line as `fields` has room for. The rest is the word; it
-// is empty if there are too few fields.
+// Removes fields.size() fields from the end of a line and stores them. Returns the rest, which is
+// the word; it is empty if there are too few fields.
 std::string_view split_from_right(std::string_view line, std::span<std::string_view> fields) {
   std::string_view word = trimmed(line);
   std::size_t left = fields.size();
@@ -348,7 +346,8 @@ std::string_view split_from_right(std::string_view line, std::span<std::string_v
   return word;
 }
 
-// Position of the first field that is not a number; fields.size() if all are.
+// Parses the fields. Returns the position of the first field that is not a number, or
+// fields.size().
 std::size_t parse_numbers(std::span<const std::string_view> fields, std::span<float> row) {
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const std::optional<float> number = parse_number(fields[i]);
@@ -396,7 +395,7 @@ WordVectors read_text(BlockReader& reader, const std::optional<Header>& header, 
   return builder.finish(reader.line(), dim);
 }
 
-void skip_newlines(BlockReader& reader) {  // gensim writes none, word2vec one
+void skip_newlines(BlockReader& reader) {  // after a vector, word2vec writes one, gensim none
   while (reader.peek(1) == "\n") reader.skip(1);
 }
 
@@ -406,7 +405,8 @@ struct BinaryRow {
   std::string_view elements;
 };
 
-// The next row, which is the one with this number, counted from 1. It is valid until the next call.
+// Reads the next row; `number` is its number, counted from 1. The result is valid until the next
+// call.
 BinaryRow take_binary_row(BlockReader& reader, const Header& header, std::uint64_t number) {
   skip_newlines(reader);
   const std::size_t length = reader.peek(kLongestWord).find(' ');
@@ -436,9 +436,9 @@ WordVectors read_binary(BlockReader& reader, const Header& header, VectorsBuilde
     std::memcpy(row.data(), elements.data(), elements.size());
     const auto wrong = std::ranges::find_if_not(row, [](float x) { return std::isfinite(x); });
     if (word.empty()) {
-      builder.malformed(number, "no word before the numbers");
+      builder.malformed(number, "no word before the elements");
     } else if (wrong != row.end()) {
-      builder.malformed(number, "number " + std::to_string(wrong - row.begin() + 1) + " is " +
+      builder.malformed(number, "element " + std::to_string(wrong - row.begin() + 1) + " is " +
                                     (std::isnan(*wrong) ? "not a number" : "infinite"));
     } else {
       builder.keep(word, row);
@@ -454,15 +454,16 @@ WordVectors read_binary(BlockReader& reader, const Header& header, VectorsBuilde
   return builder.finish(number, dim);
 }
 
-// Which format a file has -------------------------------------------------------------------------
+// Detection of the format -------------------------------------------------------------------------
 
-// Refuses files that are often mistaken for word vectors.
-void refuse_others(BlockReader& reader) {
+// Throws for kinds of files that are often mistaken for word vectors.
+void reject_others(BlockReader& reader) {
   static constexpr std::pair<std::string_view, const char*> kOthers[] = {
       {"\xBA\x16\x4F\x2F",  // 793712314
-       "this is a whole fastText model, which has other parts beside the vectors; read the .vec "
-       "file that fastText wrote beside it, or what `fasttext print-word-vectors model.bin < "
-       "words.txt` prints"},
+       "this is a whole fastText model, which has other parts besides the vectors; read the .vec "
+       "file that fastText wrote beside it, or the output of `fasttext print-word-vectors "
+       "model.bin < "
+       "words.txt`"},
       {"\x1F\x8B", "this is compressed by gzip; unpack it with gunzip"},
       {"PK\x03\x04", "this is a zip archive; unpack it with unzip"},
   };
@@ -472,9 +473,9 @@ void refuse_others(BlockReader& reader) {
   }
 }
 
-// The beginning of a file.
+// The start of a file.
 struct Start {
-  std::string_view text;  // the first lines, of which the first is whole
+  std::string_view text;  // the first lines; the first one is complete
   bool ends_file;         // whether this is all of the file
 
   std::string_view first_line() const { return text.substr(0, text.find('\n')); }
@@ -493,8 +494,8 @@ Start peek_start(BlockReader& reader) {
   }
 }
 
-// The header, if the format has one. Where the format is not given, a first line of two integers is
-// a header.
+// The header, if the format has one. If the format is not given, a first line of two integers is a
+// header.
 std::optional<Header> find_header(const BlockReader& reader, const Start& start,
                                   std::optional<Format> format) {
   if (format == Format::glove_text) return std::nullopt;
@@ -508,13 +509,13 @@ std::optional<Header> find_header(const BlockReader& reader, const Start& start,
 
 void check_header(const BlockReader& reader, const Header& header, std::uint64_t rows_to_read,
                   std::uint64_t smallest_number) {
-  if (header.dim == 0) reader.fail(1, "the header announces vectors of 0 numbers");
-  if (header.rows == 0) reader.fail(1, "no word vectors in this file, says its header");
-  // Nothing is allocated until the file is known to be that large.
+  if (header.dim == 0) reader.fail(1, "the header announces vectors of 0 elements");
+  if (header.rows == 0) reader.fail(1, "the header announces 0 vectors");
+  // Checked before memory is allocated for the announced size.
   const bool long_row = header.dim > reader.size() / smallest_number;
   if (long_row || rows_to_read > reader.size() / (header.dim * smallest_number + 1)) {
     reader.fail(1, "the header announces " + std::to_string(header.rows) + " vectors of " +
-                       std::to_string(header.dim) + " numbers, more than the file's " +
+                       std::to_string(header.dim) + " elements, more than the file's " +
                        std::to_string(reader.size()) + " bytes can hold; was it cut off?");
   }
 }
@@ -523,7 +524,7 @@ void check_header(const BlockReader& reader, const Header& header, std::uint64_t
 std::size_t find_text_dim(const BlockReader& reader, const Start& start,
                           const std::optional<Header>& header) {
   if (!header && start.text.find('\0') != std::string_view::npos) {
-    reader.fail(1, "this is binary, and has no header of word2vec; is it another kind of file?");
+    reader.fail(1, "this is binary, but has no word2vec header; is it another kind of file?");
   }
   const std::vector<std::string_view> lines =
       first_lines(header ? start.other_lines() : start.text, start.ends_file);
@@ -534,7 +535,7 @@ std::size_t find_text_dim(const BlockReader& reader, const Start& start,
   }
   if (header && !lines.empty() && !most_have(lines, header->dim)) {
     reader.fail(1, "the header announces " + std::to_string(header->dim) +
-                       " numbers for a word, but the lines have " + std::to_string(dim));
+                       " elements for a vector, but the lines have " + std::to_string(dim));
   }
   return header ? static_cast<std::size_t>(header->dim) : dim;
 }
@@ -547,7 +548,7 @@ WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions&
                      ", needed 0 or more");
   }
   BlockReader reader(path);
-  refuse_others(reader);
+  reject_others(reader);
   if (reader.peek(kByteOrderMark.size()) == kByteOrderMark) reader.skip(kByteOrderMark.size());
 
   const Start start = peek_start(reader);
@@ -571,26 +572,26 @@ WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions&
 
 namespace {
 
-[[noreturn]] void refuse_word(std::string_view word, std::size_t row, const std::string& reason) {
+[[noreturn]] void reject_word(std::string_view word, std::size_t row, const std::string& reason) {
   throw ValueError("save_word_vectors: word " + std::to_string(row) + " " + in_quotes(word) +
-                   " would not read back: " + reason);
+                   " could not be read back: " + reason);
 }
 
 void check_word(std::string_view word, std::size_t row, Format format) {
   using namespace std::string_view_literals;
-  if (word.empty()) refuse_word(word, row, "it is empty");
-  if (!is_utf8(word)) refuse_word(word, row, "it is not UTF-8");
+  if (word.empty()) reject_word(word, row, "it is empty");
+  if (!is_utf8(word)) reject_word(word, row, "it is not UTF-8");
   if (word.find_first_of("\n\r\0"sv) != std::string_view::npos) {
-    refuse_word(word, row, "it holds a line end or NUL");
+    reject_word(word, row, "it holds a line end or NUL");
   }
   if (format == Format::glove_text) {
-    if (trimmed(word) != word) refuse_word(word, row, "it begins or ends with a space");
+    if (trimmed(word) != word) reject_word(word, row, "it begins or ends with a space");
   } else if (word.find_first_of(" \t") != std::string_view::npos) {
-    refuse_word(word, row, "it holds a space; GloVe text may");
+    reject_word(word, row, "it holds a space; GloVe text allows that");
   }
 }
 
-// Appends the shortest digits that read back as the same number.
+// Appends the shortest decimal form that is read back as the same float.
 void append_number(std::string& text, float number) {
   std::array<char, 32> digits;
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
@@ -603,9 +604,9 @@ std::string file_text(const WordVectors& vectors, Format format) {
     text = std::to_string(vectors.size()) + ' ' + std::to_string(vectors.dim()) + '\n';
   }
   const auto dim = static_cast<std::size_t>(vectors.dim());
-  const std::span<const float> numbers = vectors.vectors().span<float>();
+  const std::span<const float> elements = vectors.vectors().span<float>();
   for (std::size_t row = 0; row < vectors.words().size(); ++row) {
-    const std::span<const float> vector = numbers.subspan(row * dim, dim);
+    const std::span<const float> vector = elements.subspan(row * dim, dim);
     text += vectors.words()[row];
     if (format == Format::word2vec_binary) {
       text += ' ';
@@ -626,7 +627,7 @@ std::string file_text(const WordVectors& vectors, Format format) {
 void save_word_vectors(const std::string& path, const WordVectors& vectors, Format format) {
   if (vectors.size() == 0 || vectors.dim() == 0) {
     throw ValueError("save_word_vectors: got vectors " + to_string(vectors.vectors().sizes()) +
-                     ", needed one word and one number at least");
+                     ", needed at least one word and one element");
   }
   for (std::size_t row = 0; row < vectors.words().size(); ++row) {
     check_word(vectors.words()[row], row, format);
@@ -637,7 +638,7 @@ void save_word_vectors(const std::string& path, const WordVectors& vectors, Form
     if (parse_header(lines[0]) || text.starts_with(kByteOrderMark) ||
         judge_dim(lines) != static_cast<std::size_t>(vectors.dim())) {
       throw ValueError("save_word_vectors: without a header, the first lines, such as " +
-                       in_quotes(lines[0]) + ", would be mistaken for something else, needed " +
+                       in_quotes(lines[0]) + ", would be read as another format; use " +
                        "word2vec text or binary");
     }
   }

@@ -1,4 +1,4 @@
-// Read next: optim/lazy/lazy_rows.h.
+// The sums of Adam's steps, which grow by one term a step. Read next: optim/sgd.h.
 #include <tapegrad/optim/lazy/closed_form_steps.h>
 
 #include <algorithm>
@@ -12,17 +12,9 @@ double root_of_decay(const AdamSteps::Step& step) {
 
 }  // namespace
 
-void AdamSteps::restart(double step, const Step& like) {
-  sums_.clear();
-  logs_ = {};
-  horizon_ = 0;
-  covered_ = true;
-  wait_from(step, like);
-}
-
-// From here on rows wait since this step. The expansion is around the y of the step at the mean of
-// n under the weights ratio^n.
-void AdamSteps::wait_from(double step, const Step& like) {
+// From here on steps are pending since this one. The expansion is around the y of the step at the
+// mean of n under the weights ratio^n.
+void AdamSteps::start_from(double step, const Step& like) {
   const double root = root_of_decay(like);
   const double ratio = like.beta1 / root / like.shrink;
   // ratio^needed is 1e-17
@@ -61,12 +53,12 @@ void AdamSteps::append(const Step& step) {
   logs_.shrink += std::log(step.shrink);
   logs_.m += std::log(std::max(step.beta1, 1e-300));
   logs_.v += std::log(std::max(step.beta2, 1e-300));
-  wait_from(step.step, step);
+  start_from(step.step, step);
 }
 
 kernel::AdamJumpArguments AdamSteps::rest(std::size_t from) const {
   const Logs& before = sums_[from].before;
-  // Factors that leave nothing are 0: processors are slow with the tiniest numbers.
+  // Factors that leave nothing are 0: arithmetic with denormal numbers is slow.
   const auto factor = [](double log) { return log == 0 ? 1 : log < -60 ? 0 : std::exp(log); };
   return {.shrink = factor(logs_.shrink - before.shrink),
           .m_factor = factor(logs_.m - before.m),
@@ -76,15 +68,15 @@ kernel::AdamJumpArguments AdamSteps::rest(std::size_t from) const {
 }
 
 bool AdamSteps::since(std::size_t from, double smallest_root, double tolerance,
-                      kernel::AdamJumpArguments& jump) const {
+                      kernel::AdamJumpArguments& steps) const {
   if (!covered_) return false;
-  jump = rest(from);
+  steps = rest(from);
   const Sums& sums = sums_[from];
   if (sums.bound > tolerance * sums.s[0]) {
-    const double u = jump.eps_center / (smallest_root + jump.eps_center);
+    const double u = steps.eps_center / (smallest_root + steps.eps_center);
     if (!(sums.bound * std::pow(u, double{kTerms}) <= tolerance * sums.s[0])) return false;
   }
-  std::ranges::copy(sums.s, jump.s);
+  std::ranges::copy(sums.s, steps.s);
   return true;
 }
 

@@ -1,12 +1,12 @@
-// Many steps without a gradient at once. A row that was not looked up still moves, by momentum, by
-// weight decay, by Adam's mean; where it arrives after n such steps can be told without taking
-// them. The work that all rows share is done once a step, what is left is a few operations a
-// number.
+// Many steps without a gradient at once, in closed form. A row that was not looked up still moves,
+// by momentum, by weight decay, by Adam's mean; where it is after n such steps can be computed
+// without taking them. The work that all rows share is done once a step; what is left is a few
+// operations for each element.
 //
-// A jump is told every step of a parameter in order (append), and then takes numbers from the state
-// after step `from` to that after the last one. Steps are counted from 0 at forget().
+// Each class here is told every step of a parameter in order (append), and then takes elements from
+// the state after step `from` to that after the last one. Steps are counted from 0.
 //
-// Internal. Read next: optim/lazy/lazy_rows.h.
+// Internal. Read next: optim/lazy/closed_form_steps.cc.
 #pragma once
 
 #include <array>
@@ -20,12 +20,12 @@
 namespace tapegrad::optim {
 
 // Lists that grow with every step have room for so many from the start, so that a short run, or one
-// that often reads whole tables, does not ask for memory again and again.
+// that often reads whole tables, does not allocate memory again and again.
 inline constexpr std::size_t kStepsAtFirst = 256;
 
-// Steps that map (p, b) linearly, the same for all numbers, as SGD's do: p a number, b its
-// momentum. Products of 2, 4, 8, ... consecutive maps are kept, so that any stretch is a product of
-// few.
+// Steps that map (p, b) linearly, the same for all elements, as SGD's do: p an element, b its
+// momentum. Products of 2, 4, 8, ... consecutive maps are kept, so that any range of steps is a
+// product of few.
 class LinearSteps {
  public:
   void append(const kernel::PairMap& step) {
@@ -40,7 +40,6 @@ class LinearSteps {
       ++level;
     }
   }
-  void forget() { levels_.clear(); }
 
   // The map over the steps after `from`.
   kernel::PairMap since(std::size_t from) const {
@@ -52,11 +51,8 @@ class LinearSteps {
       map = after(levels_[level][from >> level], map);
       from += std::size_t{1} << level;
     }
-    // What is left of a momentum after so long: processors are slow with the tiniest numbers.
-    const auto flush = [](double& x) { x = std::abs(x) < 1e-26 ? 0 : x; };
-    flush(map.pb);
-    flush(map.bp);
-    flush(map.bb);
+    // What is left of a momentum after so long becomes 0: arithmetic with denormal numbers is slow.
+    for (double* x : {&map.pb, &map.bp, &map.bb}) *x = std::abs(*x) < 1e-26 ? 0 : *x;
     return map;
   }
 
@@ -68,15 +64,16 @@ class LinearSteps {
   std::vector<std::vector<kernel::PairMap>> levels_;  // [i][j]: steps j * 2^i + 1 to (j + 1) * 2^i
 };
 
-// Adam's and AdamW's steps. With m and v as they were after step `from`, step k = from + n moves a
-// number by c_k m / (sqrt(v) + eps y_k), where
+// Adam's and AdamW's steps. With m and v as they were after step `from`, step k = from + n moves an
+// element by c_k m / (sqrt(v) + eps y_k), where
 //   c_k = lr / (1 - beta1^k) * sqrt(1 - beta2^k) * (beta1 / sqrt(beta2))^n / (decay since `from`),
 //   y_k = sqrt(1 - beta2^k) / sqrt(beta2)^n.
 // c_k fades with n, so only the nearest steps count, and while it does y_k hardly changes: 1 /
 // (sqrt(v) + eps y) is expanded around a fixed y, and the sums over k of c_k times the powers of
-// y_k's deviation are the same for all rows that wait since `from`. They grow by one term a step
-// until c_k has faded. The series converges whatever v is, unless y_k does change: in the first few
-// hundred steps, for a small beta2. Then a bound says so, and the steps are to be replayed.
+// y_k's deviation are the same for all rows whose steps are pending since `from`. They grow by one
+// term a step until c_k has faded. The series converges whatever v is, unless y_k does change: in
+// the first few hundred steps, for a small beta2. Then a bound says so, and the steps are to be
+// replayed.
 class AdamSteps {
  public:
   struct Step {
@@ -88,16 +85,15 @@ class AdamSteps {
   // `step` is the number of the last step that everybody has taken.
   AdamSteps(double step, const Step& like) {
     sums_.reserve(kStepsAtFirst);
-    restart(step, like);
+    start_from(step, like);
   }
-  void restart(double step, const Step& like);
   void append(const Step& step);
 
-  // The jump over the steps after `from`. False if it must be replayed: the ratio is too near to 1,
-  // or the series does not converge within `tolerance` (of the move) for a number whose sqrt(v) is
+  // The steps after `from`. False if they must be replayed: the ratio is too near to 1, or the
+  // series does not converge within `tolerance` (of the move) for an element whose sqrt(v) is
   // `smallest_root`.
   bool since(std::size_t from, double smallest_root, double tolerance,
-             kernel::AdamJumpArguments& jump) const;
+             kernel::AdamJumpArguments& steps) const;
   // Whether since() does so for any root.
   bool converges(std::size_t from, double tolerance) const {
     return sums_[from].bound <= tolerance * sums_[from].s[0];
@@ -114,7 +110,7 @@ class AdamSteps {
   struct Logs {  // of the products of all factors so far
     double shrink = 0, m = 0, v = 0;
   };
-  struct Sums {         // of the rows that wait since one step
+  struct Sums {         // of the rows whose steps are pending since one step
     double weight = 1;  // (beta1 / sqrt(beta2))^n / decay
     double root = 1;    // 1 / sqrt(beta2)^n
     double center;      // the y that is expanded around
@@ -122,7 +118,7 @@ class AdamSteps {
     double bound = 0;  // as s, for the first term that is left out
     Logs before;
   };
-  void wait_from(double step, const Step& like);
+  void start_from(double step, const Step& like);
 
   std::vector<Sums> sums_;
   Logs logs_;  // until now

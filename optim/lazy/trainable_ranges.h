@@ -1,9 +1,11 @@
-// Which numbers of a parameter an optimiser may move: consecutive stretches between frozen rows and
-// columns.
+// Which elements of a parameter an optimizer may move: the ranges between frozen rows and columns;
+// and what a constraint makes of a row after a step.
 //
-// Internal. Read next: optim/state.h.
+// Internal. Read next: optim/lazy/closed_form_steps.h.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -35,7 +37,7 @@ class TrainableRanges {
   std::int64_t width() const { return width_; }
   bool is_held(std::int64_t row) const { return policy_.has_held_rows() && policy_.is_held(row); }
 
-  // Calls visit(begin, count), counted from the row's first number, for the stretches of a row that
+  // Calls visit(begin, count), counted from the row's first element, for the ranges of a row that
   // is not held.
   template <class Visit>
   void in_row(const Visit& visit) const {
@@ -46,7 +48,7 @@ class TrainableRanges {
     }
   }
 
-  // Calls visit(begin, count) for the stretches of the whole table, in ascending order.
+  // Calls visit(begin, count) for the ranges of the whole table, in ascending order.
   template <class Visit>
   void in_table(const Visit& visit) const {
     std::int64_t first = 0;
@@ -78,14 +80,36 @@ class TrainableRanges {
   std::vector<Part> parts_;  // of a row, between frozen columns
 };
 
-// Calls visit(gradient, count) for the stretches of a leaf's gradient that an optimiser may use;
-// the leaf has one. Rows of a row-sparse gradient come in the order of their first lookup.
+// Applies the constraint to a row, but for its frozen columns.
+template <class T>
+void constrain(const RowConstraint& constraint, const TrainableRanges& table, T* row) {
+  using Kind = RowConstraint::Kind;
+  if (constraint.kind == Kind::non_negative) {
+    table.in_row([row](std::int64_t begin, std::int64_t count) {
+      for (T* x = row + begin; x != row + begin + count; ++x) *x = *x >= 0 ? *x : T(0);
+    });
+    return;
+  }
+  double squares = 0;
+  for (std::int64_t i = 0; i < table.width(); ++i) {
+    squares += static_cast<double>(row[i]) * static_cast<double>(row[i]);
+  }
+  const double norm = std::sqrt(squares);
+  const double target = constraint.kind == Kind::unit_norm ? 1 : std::min(norm, constraint.limit);
+  const T factor = static_cast<T>(target / (norm + 1e-7));
+  table.in_row([row, factor](std::int64_t begin, std::int64_t count) {
+    for (T* x = row + begin; x != row + begin + count; ++x) *x *= factor;
+  });
+}
+
+// Calls visit(gradient, count) for the ranges of a leaf's gradient that an optimizer may use; the
+// leaf has one. Rows of a row-sparse gradient come in the order of their first lookup.
 template <class T, class Visit>
 void for_each_gradient(Leaf& leaf, const Visit& visit) {
-  const TrainableRanges numbers(leaf);
+  const TrainableRanges ranges(leaf);
   if (!leaf.grad.is_row_sparse()) {
     const Tensor gradient = leaf.grad.dense(leaf.stored()).contiguous();
-    numbers.in_table([&](std::int64_t begin, std::int64_t count) {
+    ranges.in_table([&](std::int64_t begin, std::int64_t count) {
       visit(gradient.data<T>() + begin, static_cast<std::size_t>(count));
     });
     return;
@@ -93,9 +117,9 @@ void for_each_gradient(Leaf& leaf, const Visit& visit) {
   const RowSparse& gradient = leaf.grad.rows();
   const std::int64_t* const ids = gradient.ids.data<std::int64_t>();
   const T* rows = gradient.rows.data<T>();
-  for (std::int64_t i = 0; i < gradient.ids.numel(); ++i, rows += numbers.width()) {
-    if (numbers.is_held(ids[i])) continue;
-    numbers.in_row([&](std::int64_t begin, std::int64_t count) {
+  for (std::int64_t i = 0; i < gradient.ids.numel(); ++i, rows += ranges.width()) {
+    if (ranges.is_held(ids[i])) continue;
+    ranges.in_row([&](std::int64_t begin, std::int64_t count) {
       visit(rows + begin, static_cast<std::size_t>(count));
     });
   }

@@ -1,4 +1,4 @@
-// Read next: tensor/io/safetensors.cc.
+// The element types of tensor files, with their conversions. Read next: tensor/io/safetensors.cc.
 #include <tapegrad/tensor/io/file_format.h>
 
 #include <algorithm>
@@ -71,7 +71,7 @@ std::span<const ElementType> element_types() { return kTypes; }
 
 const ElementType& written_type(DType dtype) {
   return *std::find_if(std::begin(kTypes), std::end(kTypes), [dtype](const ElementType& type) {
-    return type.dtype == dtype;  // the converted ones come later
+    return type.dtype == dtype;  // the types that need a conversion come later
   });
 }
 

@@ -35,7 +35,7 @@ auto retry(const Call& call) {
   }
 }
 
-// A name that is most likely free. If it is taken, O_EXCL makes the save fail.
+// A random file name. In the unlikely case that it exists, O_EXCL makes the save fail.
 std::string random_name() {
   std::random_device random;
   char name[40];
@@ -94,7 +94,7 @@ void OpenFile::read_exactly(void* to, std::size_t bytes) {
     const std::size_t count = read_some(position, bytes);
     if (count == 0) {
       throw IoError(std::string(operation_) + ": cannot read " + shown_path_ + ": it ends " +
-                    std::to_string(bytes) + " bytes early; did it change meanwhile?");
+                    std::to_string(bytes) + " bytes early; did it change while it was read?");
     }
     position += count;
     bytes -= count;
@@ -127,13 +127,13 @@ void OpenFile::set_mode(mode_t mode) {
 }
 
 void OpenFile::sync() {
-  // EINVAL: this file system cannot sync it, which is so for the folders of some.
+  // EINVAL: this file system cannot sync it; some cannot sync folders.
   if (retry([&] { return ops_.fsync(file_); }) != 0 && errno != EINVAL) fail("sync", errno);
 }
 
 void OpenFile::close() {
   const int file = file_;
-  file_ = -1;  // it is closed even after an error, also after EINTR: no second try
+  file_ = -1;  // closed even after an error, also EINTR: never close it twice
   if (ops_.close(file) != 0 && errno != EINTR) fail("close", errno);
 }
 
@@ -149,7 +149,7 @@ std::string read_file(FileOps& ops, const std::string& path, const char* operati
 
 namespace {
 
-// What write_file_atomically() was called with.
+// The arguments of write_file_atomically().
 struct Request {
   FileOps& ops;
   const std::string& path;
@@ -163,15 +163,15 @@ struct Request {
   }
 };
 
-// A device or a pipe cannot be replaced.
+// For a device or a pipe, which cannot be replaced.
 void write_in_place(const Request& request) {
   OpenFile file(request.ops, request.path, O_WRONLY, 0, request.operation, "write", request.path);
   request.write_to(file);
   file.close();
 }
 
-// Writes the new file beside `target`, with the permissions of an old one, and renames it. If that
-// fails, the new file is removed.
+// Writes a new file in `folder`, with the permissions of the old one if there is one, and renames
+// it to `target`. If that fails, removes the new file.
 void write_and_rename(const Request& request, const std::filesystem::path& folder,
                       const std::filesystem::path& target, std::optional<mode_t> permissions) {
   const std::string partial = (folder / random_name()).string();
@@ -187,7 +187,7 @@ void write_and_rename(const Request& request, const std::filesystem::path& folde
     }
   } catch (const IoError& failure) {
     if (retry([&] { return request.ops.unlink(partial.c_str()); }) == 0) throw;
-    throw IoError(std::string(failure.what()) + "; " + partial + " is left behind");
+    throw IoError(std::string(failure.what()) + "; " + partial + " could not be removed");
   }
 }
 

@@ -1,5 +1,5 @@
-// Whole files: read, and replaced so that a crash leaves the old one or the new one. Read next:
-// tensor/io/file_ops.h (how the tests make the system fail).
+// Reads whole files, and replaces them so that a crash leaves either the old file or the new one.
+// Read next: tensor/io/file_ops.h (how the tests simulate failures of the system).
 #pragma once
 
 #include <cstddef>
@@ -9,17 +9,18 @@
 
 namespace tapegrad {
 
-// The bytes of a file. IoError, which says the path and why, if it cannot be read.
+// Returns the bytes of a file. IoError with the path and the reason if it cannot be read.
 std::string read_file(const std::string& path, const char* operation = "read_file");
 
-// Puts the chunks, one after the other, into the file at `path`, new or not. Whoever opens the path
-// meanwhile or after a failure finds the old bytes, all of them, or the new ones: they are written
-// to another file in the same folder, synced to the disk, and renamed. IoError, which says the path
-// and why; then nothing has changed, and no other file is left. One exception is said in the text:
-// the file has been replaced, but the folder could not be synced.
+// Writes the chunks, one after the other, to the file at `path`, which is created or replaced. A
+// reader that opens the path during the write or after a failure sees either all of the old bytes
+// or all of the new ones: the new bytes are written to another file in the same folder, synced to
+// the disk, and that file is renamed. On failure throws an IoError with the path and the reason,
+// and the old file is unchanged. If the temporary file could not be removed, or if the file was
+// replaced but the folder could not be synced, the text says so.
 //
-// Follows a symbolic link and keeps an old file's permissions. A device or a pipe is written to as
-// it is. `operation` opens the error texts.
+// Follows a symbolic link and keeps the permissions of the old file. A device or a pipe is written
+// to directly. Error texts start with `operation`.
 void write_file_atomically(const std::string& path,
                            std::span<const std::span<const std::byte>> chunks,
                            const char* operation = "write_file_atomically");

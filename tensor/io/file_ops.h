@@ -1,4 +1,5 @@
-// The system calls of file_io.cc as virtual functions, so that a test can let the k-th one fail.
+// The system calls of file_io.cc as virtual functions, so that a test can make any one of them
+// fail.
 //
 // Internal. Read next: tensor/io/file_io.cc.
 #pragma once
@@ -31,7 +32,7 @@ class FileOps {
 
 FileOps& system_file_ops();
 
-// An open file, closed at the end.
+// An open file, which the destructor closes.
 class OpenFile {
  public:
   // Errors are IoErrors `<operation>: cannot <purpose> <shown path>: <why>`.
@@ -43,8 +44,8 @@ class OpenFile {
 
   std::size_t read_some(void* to, std::size_t bytes);   // 0 at the end of the file
   void read_exactly(void* to, std::size_t bytes);       // IoError if the file ends too early
-  void write_all(const void* from, std::size_t bytes);  // in as many calls as it takes
-  std::uint64_t regular_size();                         // IoError if it is no regular file
+  void write_all(const void* from, std::size_t bytes);  // repeats the call until all is written
+  std::uint64_t regular_size();                         // IoError if it is not a regular file
   void set_mode(mode_t mode);
   void sync();
   void close();  // unlike the destructor, reports an error

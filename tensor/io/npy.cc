@@ -1,5 +1,5 @@
-// The format of NumPy's arrays: a magic, a version, the length of a header, and the header, which
-// is text as Python prints a dict,
+// The format of NumPy's arrays. A file starts with a magic string, a version, the length of the
+// header, and the header, which is a dict as Python prints it,
 //
 //   {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 //
@@ -30,7 +30,7 @@ using detail::in_quotes;
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kVersionEnd = 8;          // magic, major, minor
-constexpr std::size_t kAlignment = 64;          // of the elements, within the file
+constexpr std::size_t kAlignment = 64;          // of the elements in the file
 constexpr std::size_t kLongestHeader = 10'000;  // NumPy's own limit
 constexpr std::string_view kExtension = ".npy";
 
@@ -40,7 +40,7 @@ std::string_view text_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Reads a header from left to right and accepts only what NumPy writes.
+// Parses a header and accepts only what NumPy writes.
 class NpyHeaderReader {
  public:
   NpyHeaderReader(std::string_view text, const std::string& context)
@@ -118,7 +118,7 @@ class NpyHeaderReader {
     std::string supported;
     for (const ElementType& known : detail::element_types()) {
       if (known.npy.empty()) continue;
-      // '|' says that the order of bytes does not matter.
+      // '|' means that the byte order does not matter.
       if (descr.size() == 3 && std::string_view(descr).substr(1) == known.npy &&
           std::string_view("<>|").find(descr[0]) != std::string_view::npos &&
           (descr[0] != '|' || known.bytes == 1)) {
@@ -128,7 +128,7 @@ class NpyHeaderReader {
       }
       supported.append(supported.empty() ? "" : ", ").append(known.npy);
     }
-    fail("type " + in_quotes(descr) + " is not supported, only < or > and " + supported);
+    fail("type " + in_quotes(descr) + " is not supported, needed < or > and one of " + supported);
   }
 
   void read_order() {
@@ -147,14 +147,14 @@ class NpyHeaderReader {
     expect('(');
     bool comma = true;
     while (!accept(')')) {
-      if (!comma) fail("shape is no tuple of sizes");
+      if (!comma) fail("shape is not a tuple of sizes");
       skip_spaces();
       std::int64_t size = 0;
       const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), size);
-      if (error == std::errc::result_out_of_range) fail("shape holds a size that is too large");
-      if (error != std::errc() || size < 0) fail("shape holds something that is no size");
+      if (error == std::errc::result_out_of_range) fail("shape contains a size that is too large");
+      if (error != std::errc() || size < 0) fail("shape contains something that is not a size");
       rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
-      if (rest_.starts_with('L')) rest_.remove_prefix(1);  // as Python 2 wrote long ones
+      if (rest_.starts_with('L')) rest_.remove_prefix(1);  // Python 2 wrote long integers so
       if (shape.dim() == Shape::kMaxDims) {
         fail("shape has more than " + std::to_string(Shape::kMaxDims) +
              " dimensions, which is the most that is supported");
@@ -162,7 +162,7 @@ class NpyHeaderReader {
       shape.push_back(size);
       comma = accept(',');
     }
-    if (shape.dim() == 1 && !comma) fail("shape is no tuple of sizes");  // (3) is a number
+    if (shape.dim() == 1 && !comma) fail("shape is not a tuple of sizes");  // (3) is a number
   }
 
   std::string_view text_;
@@ -170,17 +170,17 @@ class NpyHeaderReader {
   const std::string& context_;
 };
 
-// Takes the header off `bytes` and returns its text.
+// Removes the header from `bytes` and returns its text.
 std::string_view take_header(Bytes& bytes, const std::string& context) {
   const auto fail = [&](const std::string& text) { throw FormatError(context + text); };
   const std::string_view all = text_of(bytes);
   if (!all.starts_with(kMagic) || all.size() < kVersionEnd) {
-    fail(all.starts_with("PK") ? "this is a zip file; load_npz() reads those of NumPy"
-                               : "it does not begin as NumPy's arrays do; is it an .npy file?");
+    fail(all.starts_with("PK") ? "this is a zip file; use load_npz() for .npz files"
+                               : "it does not begin like a NumPy array; is it an .npy file?");
   }
   const int major = static_cast<unsigned char>(all[kMagic.size()]);
   if (major < 1 || major > 3) {
-    fail("version " + std::to_string(major) + " of the format, read are 1 to 3");
+    fail("version " + std::to_string(major) + " of the format is not supported, needed 1 to 3");
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   std::uint32_t length = 0;
@@ -188,7 +188,7 @@ std::string_view take_header(Bytes& bytes, const std::string& context) {
   std::memcpy(&length, all.data() + kVersionEnd, length_bytes);
   const std::size_t begin = kVersionEnd + length_bytes;
   if (length > kLongestHeader) {
-    fail("a header of " + std::to_string(length) + " bytes is announced, allowed are " +
+    fail("the header has " + std::to_string(length) + " bytes, allowed are at most " +
          std::to_string(kLongestHeader));
   }
   if (length > all.size() - begin) fail("the header is cut off");
@@ -196,7 +196,7 @@ std::string_view take_header(Bytes& bytes, const std::string& context) {
   return all.substr(begin, length);
 }
 
-// FormatError unless the array takes exactly these bytes.
+// FormatError unless the array needs exactly this number of bytes.
 void check_size(const NpyHeaderReader& header, std::size_t bytes, const std::string& context) {
   const ElementType& type = *header.type;
   const std::string shape = "shape " + to_string(header.shape) + " of " + std::string(type.npy);
@@ -204,11 +204,11 @@ void check_size(const NpyHeaderReader& header, std::size_t bytes, const std::str
   if (!needed) throw FormatError(context + shape + " overflows");
   if (*needed != bytes) {
     throw FormatError(context + shape + " takes " + std::to_string(*needed) + " bytes, there are " +
-                      std::to_string(bytes) + "; was the file cut off or added to?");
+                      std::to_string(bytes) + "; was the file truncated or appended to?");
   }
 }
 
-// The elements with their bytes in the other order.
+// The bytes with the byte order of each element reversed.
 std::vector<std::byte> swapped_bytes(Bytes bytes, std::size_t item_bytes) {
   std::vector<std::byte> swapped(bytes.begin(), bytes.end());
   const auto step = static_cast<std::ptrdiff_t>(item_bytes);
@@ -218,7 +218,7 @@ std::vector<std::byte> swapped_bytes(Bytes bytes, std::size_t item_bytes) {
   return swapped;
 }
 
-// A tensor of the bytes, which are little-endian, in row-major order.
+// A tensor of these bytes, which are little-endian elements in row-major order.
 Tensor tensor_of(Bytes bytes, const Shape& shape, const ElementType& type,
                  const std::string& context) {
   Tensor tensor = Tensor::uninitialized(shape, type.dtype);
@@ -237,8 +237,8 @@ Tensor tensor_of(Bytes bytes, const Shape& shape, const ElementType& type,
   return tensor;
 }
 
-// A file's order is Fortran's if the first dimension runs fastest. Then the bytes are those of the
-// transposed array in C's order.
+// In Fortran order the first dimension has stride 1: the bytes are those of the transposed array in
+// C order.
 Tensor read_array(Bytes bytes, const std::string& context) {
   const std::string_view text = take_header(bytes, context);
   const NpyHeaderReader header(text, context);
@@ -281,7 +281,7 @@ std::string array_header(const Tensor& tensor) {
   text += "), }";
   const std::size_t begin = kVersionEnd + 2;
   const std::size_t end =
-      (begin + text.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;  // 1: the new line
+      (begin + text.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;  // 1: the line end
   text.resize(end - begin - 1, ' ');
   text += '\n';
   std::string header(kMagic);
@@ -334,7 +334,7 @@ void save_npy(const std::string& path, const Tensor& tensor) {
 
 void save_npz(const std::string& path, const StateDict& state) {
   constexpr std::size_t kLongestName = 0xFFFF - kExtension.size();
-  std::deque<std::string> headers;  // what the archive refers to
+  std::deque<std::string> headers;  // the archive refers to them
   std::vector<Tensor> data;
   detail::ZipWriter archive;
   for (const auto& [name, tensor] : state) {

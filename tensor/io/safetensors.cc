@@ -1,5 +1,5 @@
-// The safetensors format. A file holds the header's length (8 bytes, little-endian), the header
-// (JSON, padded with spaces), and the data of the tensors without gaps:
+// The safetensors format. A file consists of the header's length (8 bytes, little-endian), the
+// header (JSON, padded with spaces), and the data of the tensors without gaps:
 //
 //   {"__metadata__":{"note":"text"},
 //    "head.bias":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}
@@ -42,7 +42,7 @@ struct Entry {
   std::uint64_t bytes() const { return end - begin; }
 };
 
-// Follows the JSON of a header and accepts only what the format defines.
+// Parses the JSON of a header and accepts only what the format defines.
 class JsonHeaderReader : public nlohmann::json_sax<json> {
  public:
   explicit JsonHeaderReader(std::string file) : file_(std::move(file)) {}
@@ -108,7 +108,7 @@ class JsonHeaderReader : public nlohmann::json_sax<json> {
 
   bool number_unsigned(std::uint64_t value) override {
     if (place_ != Place::kShape && place_ != Place::kOffsets) unexpected("a number");
-    // A list that is longer than any valid one is not stored, or a file could make it huge.
+    // Only as much of a list is stored as a valid one can have, so that a file cannot make it huge.
     if (numbers_.size() <= static_cast<std::size_t>(Shape::kMaxDims)) numbers_.push_back(value);
     return true;
   }
@@ -148,7 +148,7 @@ class JsonHeaderReader : public nlohmann::json_sax<json> {
   bool boolean(bool) override { unexpected("a boolean"); }
   bool number_integer(std::int64_t) override { unexpected("a negative number"); }
   bool number_float(double, const std::string&) override {
-    unexpected("a number that is no 64-bit unsigned integer");
+    unexpected("a number that is not a 64-bit unsigned integer");
   }
   bool binary(json::binary_t&) override { unexpected("binary data"); }
 
@@ -213,7 +213,7 @@ std::vector<const Entry*> check_layout(const JsonHeaderReader& header, std::uint
     if (entry->end < entry->begin) header.fail(tensor + ": " + offsets + " end before they begin");
     if (entry->begin != position) {
       header.fail(tensor + ": " + offsets + " leave " +
-                  (entry->begin < position ? "an overlap" : "a hole") + ", needed to begin at " +
+                  (entry->begin < position ? "an overlap" : "a gap") + ", needed to begin at " +
                   std::to_string(position));
     }
     const std::optional<std::uint64_t> needed =
@@ -229,12 +229,12 @@ std::vector<const Entry*> check_layout(const JsonHeaderReader& header, std::uint
   }
   if (position != data_bytes) {
     header.fail("the tensors take " + std::to_string(position) + " bytes, the file has " +
-                std::to_string(data_bytes) + " behind the header; was it cut off or added to?");
+                std::to_string(data_bytes) + " after the header; was it truncated or appended to?");
   }
   return order;
 }
 
-// Reads the header as text; what follows in the file is the data.
+// Reads the header as text. The file is then at the start of the data.
 std::string read_header(detail::OpenFile& file, const JsonHeaderReader& header,
                         std::uint64_t size) {
   if (size < kLengthBytes) {
@@ -246,20 +246,20 @@ std::string read_header(detail::OpenFile& file, const JsonHeaderReader& header,
   if (length > kMaxHeaderBytes) {
     const bool zip = (length & 0xFFFF) == 0x4B50;  // "PK"
     header.fail(
-        "a header of " + std::to_string(length) + " bytes is announced, allowed are " +
+        "the header has " + std::to_string(length) + " bytes, allowed are at most " +
         std::to_string(kMaxHeaderBytes) +
-        (zip ? "; this is a zip file: load_npz() reads NumPy's; what torch.save wrote, save with "
+        (zip ? "; this is a zip file: use load_npz() for .npz files; save PyTorch's models with "
                "safetensors.torch"
              : "; is this a safetensors file?"));
   }
   if (length > size - kLengthBytes) {
-    header.fail("a header of " + std::to_string(length) + " bytes is announced, " +
-                std::to_string(size - kLengthBytes) + " follow; was the file cut off?");
+    header.fail("the header has " + std::to_string(length) + " bytes, but only " +
+                std::to_string(size - kLengthBytes) + " follow; was the file truncated?");
   }
   std::string text(length, '\0');
   file.read_exactly(text.data(), text.size());
   if (!text.starts_with('{')) header.fail("the header does not start with {");
-  // The JSON library would take a NUL for the end.
+  // The JSON library would treat a NUL as the end of the text.
   if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
     header.fail("the header is not JSON at its byte " + std::to_string(nul + 1));
   }
@@ -328,7 +328,7 @@ std::string header_text(const std::vector<const StateDict::value_type*>& order,
   text += '}';
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data are aligned
   if (text.size() > kMaxHeaderBytes) {
-    throw ValueError("save: a header of " + std::to_string(text.size()) +
+    throw ValueError("save: the header has " + std::to_string(text.size()) +
                      " bytes, the format allows " + std::to_string(kMaxHeaderBytes));
   }
   return text;
@@ -364,7 +364,8 @@ void save(const std::string& path, const StateDict& state, const Metadata& metad
   std::vector<const StateDict::value_type*> order;
   for (const auto& entry : state) {
     if (entry.first == kMetadataKey) {
-      throw ValueError("save: a tensor cannot be called __metadata__, the format keeps that name");
+      throw ValueError(
+          "save: a tensor cannot be named __metadata__, the format reserves that name");
     }
     order.push_back(&entry);
   }
@@ -378,7 +379,7 @@ void save(const std::string& path, const StateDict& state, const Metadata& metad
   const std::uint64_t length = header.size();
   std::vector<std::span<const std::byte>> chunks = {std::as_bytes(std::span(&length, 1)),
                                                     std::as_bytes(std::span(header))};
-  std::vector<Tensor> data;  // keeps the copies of strided tensors
+  std::vector<Tensor> data;  // keeps copies of strided tensors alive
   for (const auto* entry : order) {
     data.push_back(entry->second.contiguous());
     chunks.emplace_back(

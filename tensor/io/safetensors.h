@@ -1,4 +1,4 @@
-// Files of tensors in the safetensors format, readable from Python and by other frameworks:
+// Saves and loads tensors in the safetensors format, which Python and other frameworks can read:
 // https://github.com/huggingface/safetensors. Read next: tensor/io/npy.h.
 #pragma once
 
@@ -9,21 +9,24 @@
 
 namespace tapegrad {
 
-// What else a file says, as text: the names of the classes, say, or the version of a tokenizer.
+// Other information in a file, as text: for example the names of the classes, or the version of a
+// tokenizer.
 using Metadata = std::map<std::string, std::string>;
 
 // Replaces the file at `path` atomically: an interrupted save leaves the old file as it was. The
-// order of the entries is not kept: they are sorted by element type, then by name, so that equal
-// contents give equal bytes. ValueError for names and texts that are not UTF-8; IoError.
+// entries are sorted by element type and then by name, so that equal contents give equal bytes; the
+// order of the state dict is not kept. ValueError for names and texts that are not UTF-8; IoError
+// if the file cannot be written.
 void save(const std::string& path, const StateDict& state, const Metadata& metadata = {});
 
-// The tensors in the order of the file's header. Reads BOOL, I64, F32 and F64 as they are, and
-// converts F16 and BF16 to float32, I8 to I32 and U8 to U32 to int64. Believes nothing: any file
-// that breaks a rule of the format gives a FormatError with the file, the tensor and the rule, and
-// nothing is allocated that the file's size does not warrant. IoError if it cannot be read.
+// Returns the tensors in the order of the file's header. BOOL, I64, F32 and F64 keep their type;
+// F16 and BF16 are converted to float32, and I8, I16, I32, U8, U16 and U32 to int64. The file is
+// not trusted: if it breaks any rule of the format, a FormatError names the file, the tensor and
+// the rule, and no more memory is allocated than the size of the file justifies. IoError if the
+// file cannot be read.
 StateDict load(const std::string& path);
 
-// The same, and the metadata.
+// The same, with the metadata.
 struct Checkpoint {
   StateDict state;
   Metadata metadata;

@@ -1,4 +1,4 @@
-// Read next: tensor/io/safetensors.cc.
+// Lookup and insertion by name. Read next: tensor/io/safetensors.cc.
 #include <tapegrad/tensor/io/state_dict.h>
 
 namespace tapegrad {
@@ -9,7 +9,7 @@ StateDict::StateDict(std::initializer_list<value_type> entries) {
 
 void StateDict::insert(std::string name, Tensor tensor) {
   if (!tensor.defined()) throw ValueError("StateDict: tensor \"" + name + "\" is undefined");
-  if (contains(name)) throw ValueError("StateDict: name \"" + name + "\" is taken");
+  if (contains(name)) throw ValueError("StateDict: name \"" + name + "\" is taken already");
   positions_.emplace(name, entries_.size());
   entries_.emplace_back(std::move(name), std::move(tensor));
 }

@@ -1,4 +1,4 @@
-// StateDict: tensors by name, what a model is saved as. Read next: tensor/io/safetensors.h.
+// StateDict: named tensors, the form in which a model is saved. Read next: tensor/io/safetensors.h.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@
 
 namespace tapegrad {
 
-// Pairs of name and tensor in the order they were inserted, found by name in constant time. The
-// tensors are handles: they share memory with whatever they came from.
+// Pairs of name and tensor in the order of insertion, found by name in constant time. The tensors
+// are handles: they share memory with the tensors that were inserted.
 //
 //   StateDict state;
 //   state.insert("embedding.weight", weight);
@@ -29,10 +29,10 @@ class StateDict {
   StateDict() = default;
   StateDict(std::initializer_list<value_type> entries);
 
-  // ValueError if the name is taken or the tensor undefined.
+  // ValueError if the name exists already or the tensor is undefined.
   void insert(std::string name, Tensor tensor);
 
-  const Tensor& at(std::string_view name) const;    // FormatError, which lists the names there are
+  const Tensor& at(std::string_view name) const;    // FormatError lists the existing names
   const Tensor* find(std::string_view name) const;  // null if there is none
   bool contains(std::string_view name) const { return find(name) != nullptr; }
 

@@ -1,5 +1,6 @@
-// A zip archive is read from its end: the end record says where the directory is, and an entry of
-// the directory says where its member is, which has a header of its own.
+// Zip archives. An archive is read from its end: the end record contains the position of the
+// directory, and each entry of the directory the position of its member, which starts with a
+// header.
 //
 //   member header | name | bytes    member header | name | bytes    entry  entry    end record
 //   ^------------------- offset in the entry ---------------------- ^ offset in the end record
@@ -31,7 +32,7 @@ constexpr std::size_t kEndBytes = 22;
 constexpr std::size_t kEnd64Bytes = 56;
 constexpr std::size_t kLocatorBytes = 20;
 constexpr std::size_t kLongestComment = 0xFFFF;
-constexpr std::uint16_t kExtra64 = 1;        // the kind of extra field that holds 64-bit integers
+constexpr std::uint16_t kExtra64 = 1;        // the kind of the extra field for 64-bit integers
 constexpr std::uint32_t kIn64 = 0xFFFFFFFF;  // the value is in that field
 constexpr std::uint16_t kEncrypted = 1 << 0;
 constexpr std::uint16_t kUtf8Name = 1 << 11;
@@ -39,7 +40,7 @@ constexpr std::uint16_t kUtf8Name = 1 << 11;
 }  // namespace
 
 std::uint32_t crc32(Bytes bytes, std::uint32_t crc) {
-  // table[b] is what the byte b does to the eight bits that it pushes out.
+  // table[b] is the remainder that the byte b contributes when it is shifted out.
   static const std::array<std::uint32_t, 256> table = [] {
     std::array<std::uint32_t, 256> entries{};
     for (std::uint32_t b = 0; b < 256; ++b) {
@@ -92,16 +93,17 @@ class Reader {
   const char* what_;
 };
 
-// Where the directory is, as an end record says.
+// The position of the directory, from an end record.
 struct Directory {
   std::uint64_t members = 0;
   std::uint64_t bytes = 0;
   std::uint64_t offset = 0;
-  std::uint64_t limit = 0;  // where the end record begins
+  std::uint64_t limit = 0;  // the position of the end record
   bool one_disk = false;
 };
 
-// Where the end record begins: the last place where a record and its comment end with the archive.
+// The position of the end record: the last position at which a record, with its comment, ends
+// exactly at the end of the archive.
 std::size_t find_end(Bytes archive, const std::string& context) {
   if (archive.size() >= kEndBytes) {
     const std::size_t last = archive.size() - kEndBytes;
@@ -112,10 +114,10 @@ std::size_t find_end(Bytes archive, const std::string& context) {
       if (reader.number<std::uint16_t>() == back) return last - back;
     }
   }
-  throw FormatError(context + "no zip archive ends here; is it an .npz file, and all of it?");
+  throw FormatError(context + "no zip archive ends here; is it an .npz file, and is it complete?");
 }
 
-// Both kinds of end record hold the same fields, in integers of different sizes.
+// Both kinds of end record have the same fields, with integers of different sizes.
 template <class Disk, class Count, class Size>
 Directory read_directory_place(Reader& reader, std::uint64_t limit) {
   Directory directory;
@@ -130,7 +132,7 @@ Directory read_directory_place(Reader& reader, std::uint64_t limit) {
   return directory;
 }
 
-// What the ZIP64 end record says, if a locator right before the end record points to one.
+// Reads the ZIP64 end record if a locator right before the end record points to one.
 std::optional<Directory> read_end64(Bytes archive, std::size_t end, const std::string& context) {
   if (end < kLocatorBytes) return std::nullopt;
   Reader locator(archive.subspan(end - kLocatorBytes), context, "the ZIP64 locator");
@@ -153,7 +155,7 @@ Directory read_end(Bytes archive, const std::string& context) {
       read_end64(archive, end, context)
           .value_or(read_directory_place<std::uint16_t, std::uint16_t, std::uint32_t>(reader, end));
   if (!directory.one_disk) {
-    throw FormatError(context + "the archive is one of several, needed all in one");
+    throw FormatError(context + "the archive is split over several files, needed one file");
   }
   const std::uint64_t limit = directory.limit;
   if (directory.offset > limit || directory.bytes != limit - directory.offset) {
@@ -172,7 +174,7 @@ struct Entry {
   std::uint64_t offset = 0;
 };
 
-// Reads the 64-bit integers that stand in the extra fields for those that do not fit into the
+// Reads the 64-bit integers in the extra fields, which replace those that do not fit into the
 // entry.
 void read_extra_fields(Reader extra, Entry& entry, const std::string& context) {
   while (!extra.empty()) {
@@ -188,7 +190,7 @@ void read_extra_fields(Reader extra, Entry& entry, const std::string& context) {
 
 Entry read_entry(Reader& reader, const std::string& context) {
   if (reader.number<std::uint32_t>() != kEntry) {
-    throw FormatError(context + "the directory holds something that is no entry");
+    throw FormatError(context + "the directory contains something that is not an entry");
   }
   Entry entry;
   reader.take(2 + 2);  // versions
@@ -215,8 +217,8 @@ Entry read_entry(Reader& reader, const std::string& context) {
                       "), needed a stored one; save with numpy.savez, not savez_compressed");
   }
   if (entry.packed != entry.bytes) {
-    throw FormatError(member + "takes " + std::to_string(entry.packed) + " bytes, but has " +
-                      std::to_string(entry.bytes));
+    throw FormatError(member + "is stored in " + std::to_string(entry.packed) +
+                      " bytes, but its size is " + std::to_string(entry.bytes));
   }
   return entry;
 }
@@ -241,7 +243,7 @@ std::vector<Entry> read_directory(Bytes archive, const Directory& directory,
   return entries;
 }
 
-// A member's bytes, and all bytes that it takes with its own header.
+// A member's bytes without and with its header.
 struct MemberPlace {
   Bytes bytes;
   Bytes with_header;
@@ -250,7 +252,7 @@ struct MemberPlace {
 // `members` is the archive up to its directory.
 MemberPlace read_member(Bytes members, const Entry& entry, const std::string& context) {
   const std::string member = context + "member " + in_quotes(entry.name) + " ";
-  if (entry.offset > members.size()) throw FormatError(member + "lies behind the directory");
+  if (entry.offset > members.size()) throw FormatError(member + "lies beyond the directory");
   const Bytes rest = members.subspan(static_cast<std::size_t>(entry.offset));
   Reader reader(rest, context, "a member");
   if (reader.number<std::uint32_t>() != kMemberHeader) {
@@ -265,13 +267,13 @@ MemberPlace read_member(Bytes members, const Entry& entry, const std::string& co
   reader.take(extra_bytes);
   const Bytes bytes = reader.take(entry.bytes);
   if (crc32(bytes) != entry.crc) {
-    throw FormatError(member + "is damaged: its check sum differs");
+    throw FormatError(member + "is damaged: its checksum differs");
   }
   const std::byte* const end = bytes.data() + bytes.size();
   return {bytes, rest.first(static_cast<std::size_t>(end - rest.data()))};
 }
 
-// If members could overlap, a small file could ask for much memory.
+// Overlapping members are rejected, because with them a small file could claim much memory.
 void check_no_overlap(std::vector<Bytes> places, const std::string& context) {
   std::ranges::sort(
       places, {}, [](Bytes place) { return std::pair(place.data(), place.data() + place.size()); });
@@ -316,9 +318,9 @@ std::uint32_t u32(std::uint64_t value) { return static_cast<std::uint32_t>(value
 
 constexpr std::uint16_t kVersion = 20;
 constexpr std::uint16_t kVersion64 = 45;
-constexpr std::uint16_t kUnix = 3 << 8;              // who made the attributes
+constexpr std::uint16_t kUnix = 3 << 8;              // the attributes are Unix's
 constexpr std::uint32_t kReadable = 0100644U << 16;  // rw-r--r--
-constexpr std::uint32_t kFirstDay = 0x0021U << 16;  // 1980-01-01 00:00: files do not depend on time
+constexpr std::uint32_t kFirstDay = 0x0021U << 16;   // 1980-01-01 00:00 for every member
 constexpr std::size_t kNotOwn = std::numeric_limits<std::size_t>::max();
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Zip archives whose members are stored, not compressed: what an .npz file is. The format is that
-// of APPNOTE.TXT (PKWARE), ZIP64 included.
+// Reads and writes zip archives whose members are stored without compression; an .npz file is one.
+// The format is described in APPNOTE.TXT (PKWARE); ZIP64 is supported.
 //
 // Internal. Read next: tensor/io/zip.cc.
 #pragma once
@@ -14,7 +14,7 @@ namespace tapegrad::detail {
 
 using Bytes = std::span<const std::byte>;
 
-// CRC-32 of zip and gzip; `crc` is the result for the bytes that come earlier.
+// The CRC-32 of zip and gzip; `crc` is the result for the preceding bytes.
 std::uint32_t crc32(Bytes bytes, std::uint32_t crc = 0);
 
 struct ZipMember {
@@ -22,32 +22,33 @@ struct ZipMember {
   Bytes bytes;
 };
 
-// The members of an archive in the order of its directory, each a part of `archive`. FormatError
-// `<context><rule>` for an archive that is damaged, overlaps itself or uses more than is read here.
+// Returns the members of an archive in the order of its directory; their bytes are parts of
+// `archive`. FormatError `<context><rule>` if the archive is damaged, if members overlap, or if it
+// uses features that are not supported here.
 std::vector<ZipMember> read_zip(Bytes archive, const std::string& context);
 
-// The limits of the 32-bit fields; a test makes them small.
+// The limits of the 32-bit fields; tests use smaller ones.
 struct ZipLimits {
   std::uint64_t bytes = 0xFFFFFFFF;
   std::uint64_t members = 0xFFFF;
 };
 
-// Builds an archive as pieces to be written one after the other. It refers to the members' bytes,
-// and owns the rest.
+// Builds an archive as a list of pieces to be written one after the other. It owns the headers and
+// only refers to the members' bytes, which must outlive it.
 class ZipWriter {
  public:
   explicit ZipWriter(ZipLimits limits = {}) : limits_(limits) {}
 
-  // A member whose bytes are those of all pieces. The name is UTF-8 of at most 65,535 bytes.
+  // Adds a member, the concatenation of all pieces. The name is UTF-8 of at most 65,535 bytes.
   void add(const std::string& name, std::vector<Bytes> pieces);
-  // Ends the archive with its directory.
+  // Appends the directory and returns all pieces of the archive.
   std::vector<Bytes> finish();
 
  private:
   void append(std::string bytes);
 
   ZipLimits limits_;
-  std::vector<std::string> own_;  // pieces that are not the members': headers
+  std::vector<std::string> own_;  // the headers
   struct Piece {
     std::size_t own;  // position in own_, or none
     Bytes bytes;

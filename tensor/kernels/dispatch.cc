@@ -1,4 +1,4 @@
-// Chooses one set of kernels when the first is asked for. Read next: isa.inl.
+// Chooses one set of kernels at the first use. Read next: isa.inl.
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/kernels/isa.h>
 
@@ -17,8 +17,8 @@ struct Level {
   const Kernels<double>* double_kernels;
 };
 
-// From the plainest to the best. __builtin_cpu_supports asks the operating system too, which must
-// save the wide registers.
+// From the oldest to the newest. __builtin_cpu_supports also checks that the operating system saves
+// the wide registers.
 const auto& levels() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -46,19 +46,19 @@ const Level& best() {
   return *best;
 }
 
-// `source` says where the name comes from, as it stands in the error text.
+// `source` is the start of the error text and says where the name comes from.
 const Level& find(std::string_view name, const std::string& source) {
   const std::string got = source + std::string(name);
   for (const Level& level : levels()) {
     if (name != level.name) continue;
     if (level.supported) return level;
-    throw ValueError(got + ": this processor does not have it; the best that it has is " +
+    throw ValueError(got + ": this processor does not support it; the best supported level is " +
                      best().name);
   }
   if (name == "avx2" || name == "avx512") {
-    throw ValueError(got + ": only x86-64 has it; the best here is " + best().name);
+    throw ValueError(got + ": only x86-64 supports it; the best supported level is " + best().name);
   }
-  throw ValueError(got + ": no such instruction set; it must be base, avx2 or avx512");
+  throw ValueError(got + ": unknown instruction set, needed base, avx2 or avx512");
 }
 
 const Level& chosen() {
@@ -87,7 +87,8 @@ namespace detail {
 template <>
 const Kernels<float>& choose_kernels<float>() {
   const Kernels<float>& kernels = *chosen().float_kernels;
-  __atomic_store_n(&chosen_kernels<float>, &kernels, __ATOMIC_RELAXED);  // always the same
+  // Relaxed order is enough, because every thread stores the same value.
+  __atomic_store_n(&chosen_kernels<float>, &kernels, __ATOMIC_RELAXED);
   return kernels;
 }
 

@@ -1,7 +1,7 @@
 // Kernels in which each output element depends on one element of each operand. First the formulas,
-// one line each, on whole vectors; then the loops, which cut memory into vectors. The rest of a
-// length goes through the same formula as one partial vector, so that an element's result does not
-// depend on where it lies. Read next: reductions.inl.
+// one line each, on whole vectors; then the loops over memory. The last elements, fewer than a
+// vector, go through the same formula as a partial vector, so that the result of an element does
+// not depend on its position. Read next: reductions.inl.
 
 template <Unary kOp, class T>
 Batch<T> apply(Batch<T> x) {
@@ -25,14 +25,15 @@ Batch<T> apply(Batch<T> x) {
   if constexpr (kOp == Unary::kTan) return math::trigonometric<math::Trigonometric::kTan>(x);
   if constexpr (kOp == Unary::kTanh) return math::tanh(x);
   if constexpr (kOp == Unary::kSigmoid) return math::sigmoid(x);
-  if constexpr (kOp == Unary::kRelu) return xsimd::max(zero, x);  // NaN stays: see lanes::clamp
+  if constexpr (kOp == Unary::kRelu) return xsimd::max(zero, x);  // keeps NaN: see lanes::clamp
   if constexpr (kOp == Unary::kErf) return math::erf(x);
   if constexpr (kOp == Unary::kSoftplus) return math::softplus(x);
   if constexpr (kOp == Unary::kSilu) return x * math::sigmoid(x);
   if constexpr (kOp == Unary::kGelu) {
     return x * half * (one + math::erf(x * Batch<T>(T(0.70710678118654752))));
   }
-  // Below from the nearest integer: xsimd's own floor and ceil lose the sign of zero on SSE2.
+  // floor and ceil are computed from the nearest integer, because xsimd's own lose the sign of zero
+  // on SSE2.
   if constexpr (kOp == Unary::kFloor) {
     const Batch<T> nearest = xsimd::nearbyint(x);
     return lanes::copy_sign(xsimd::select(nearest > x, nearest - one, nearest), x);
@@ -61,7 +62,7 @@ Batch<T> apply(Batch<T> a, Batch<T> b) {
 
 // Loops --------------------------------------------------------------------------------------
 
-// Calls step(i) for each whole vector, from i on, and step(i, count) for a last partial one.
+// Calls step(i) for each whole vector at i, and step(i, count) for a last partial one.
 template <class T, class Step>
 void for_each_vector(std::size_t n, const Step& step) {
   std::size_t i = 0;
@@ -76,8 +77,9 @@ void fill_with(T* y, std::size_t n, const F& f) {
       n, [&](std::size_t i, auto... count) { lanes::store(y + i, f(i, count...), count...); });
 }
 
-// What f is given, at each place, of a vector in memory and of a number for all places.
-// Lanes past the end hold kRest: all functions here are quick and quiet at 1, and sums want 0.
+// Operands of f: Vector loads the elements at a position in memory, Scalar returns the same value
+// at every position. Lanes after the end are set to kRest: 1 by default, where no function is slow
+// or raises a floating-point exception, and 0 for sums.
 template <class T, int kRest = 1>
 struct Vector {
   const T* p;
@@ -104,7 +106,7 @@ void combine(T* y, const A& a, const B& b, std::size_t n) {
   fill_with(y, n, [&](auto... place) { return apply<kOp>(a(place...), b(place...)); });
 }
 
-// Powers with one of the usual exponents, without logarithms.
+// Computes powers with a common exponent without logarithms; returns false for other exponents.
 template <class T>
 bool simple_power(T* y, const T* x, T exponent, std::size_t n) {
   const Vector<T> v{x};
@@ -140,7 +142,7 @@ TAPEGRAD_FLATTEN void binary(T* y, const T* a, const T* b, std::size_t n) {
   }
 }
 
-// For one number or, with V a vector, for each of its lanes.
+// Compares two elements or, if V is a vector, each of its lanes.
 template <Compare kOp, class V>
 auto holds(V a, V b) {
   if constexpr (kOp == Compare::kEq) return a == b;
@@ -153,7 +155,7 @@ auto holds(V a, V b) {
 
 template <Compare kOp, Operands kOperands, class T>
 void compare(bool* y, const T* a, const T* b, std::size_t n) {
-  if (n == 0) return;  // then even a scalar may be missing
+  if (n == 0) return;  // a and b may be null then
   constexpr std::size_t kStepA = kOperands == Operands::kScalarVector ? 0 : 1;
   constexpr std::size_t kStepB = kOperands == Operands::kVectorScalar ? 0 : 1;
 #if defined(__AVX512F__)
@@ -181,7 +183,8 @@ void where(T* y, const bool* condition, const T* a, const T* b, std::size_t n) {
                          v(i, count...));
   });
 #else
-  const auto* bytes = reinterpret_cast<const unsigned char*>(condition);  // g++ 12 wants bytes
+  // As bytes, because g++ 12 does not vectorize the loop over bools.
+  const auto* bytes = reinterpret_cast<const unsigned char*>(condition);
   for (std::size_t i = 0; i < n; ++i) {
     const T yes = a[i], no = b[i];
     y[i] = bytes[i] != 0 ? yes : no;

@@ -1,4 +1,5 @@
-// The tables that the isa_*.cc files define, for dispatch.cc alone. Read next: isa.inl.
+// The tables of kernels that the isa_*.cc files define; only dispatch.cc uses them. Read next:
+// isa.inl.
 #pragma once
 
 #include <tapegrad/tensor/kernels/kernels.h>

@@ -1,8 +1,9 @@
-// All kernels, gathered into tables. Each isa_*.cc includes this file and is compiled for its own
+// The tables of all kernels. Each isa_*.cc includes this file and is compiled for its own
 // instruction set. Everything here is in an anonymous namespace, and no header with shared inline
-// functions (no <vector>, no <algorithm>) is used: the linker merges copies of such functions, and
-// would let a processor run the copy that was compiled for a better one. `nm -C` on the objects
-// must show no weak symbol without the instruction set in its name. Read next: lanes.inl.
+// functions (<vector>, <algorithm>) is included: the linker keeps only one copy of such a function,
+// which could be the one that was compiled for a newer instruction set than the processor's. `nm
+// -C` on the objects must show no weak symbol without the instruction set in its name. Read next:
+// lanes.inl.
 
 #include <cmath>
 #include <cstddef>
@@ -14,8 +15,8 @@
 
 #include <tapegrad/tensor/kernels/isa.h>
 
-// Marks loops whose body must be inlined to the last call, so that its constants stay in registers
-// and its lambdas leave no trace. Sanitizers would take minutes over that.
+// Marks loops in which every call must be inlined, so that constants stay in registers and lambdas
+// cost nothing. Sanitizer builds leave this out, because it would take minutes to compile.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define TAPEGRAD_FLATTEN

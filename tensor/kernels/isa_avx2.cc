@@ -1,7 +1,6 @@
-// The kernels for AVX2 with multiply-add. Flags: -mavx2 -mfma.
-// All three files are compiled with -ffp-contract=off, so that a vector and the partial vector at
-// the end of an array give the same bits; where one rounding is wanted, lanes::fma says so.
-// Read next: isa.inl.
+// The kernels for AVX2 with multiply-add. Flags: -mavx2 -mfma. All three files are compiled with
+// -ffp-contract=off, so that a vector and the partial vector at the end of an array give the same
+// bits; code that needs a single rounding calls lanes::fma. Read next: isa.inl.
 #include "isa.inl"
 
 namespace tapegrad::kernel {

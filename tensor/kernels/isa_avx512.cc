@@ -1,10 +1,10 @@
 // The kernels for AVX-512. Flags: -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl -mfma
 //   -mprefer-vector-width=512.
 // All three files are compiled with -ffp-contract=off, so that a vector and the partial vector at
-// the end of an array give the same bits; where one rounding is wanted, lanes::fma says so.
-// Read next: isa.inl.
+// the end of an array give the same bits; code that needs a single rounding calls lanes::fma. Read
+// next: isa.inl.
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"  // in g++'s own header: its bug 105593
+#pragma GCC diagnostic ignored "-Wuninitialized"  // in g++'s own header: g++ bug 105593
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 

@@ -1,7 +1,7 @@
-// The kernels for whatever the compiler's own flags allow: on x86-64 that is SSE2. Flags: none of
-// its own. All three files are compiled with -ffp-contract=off, so that a vector and the partial
-// vector at the end of an array give the same bits; where one rounding is wanted, lanes::fma says
-// so. Read next: isa.inl.
+// The kernels for the compiler's default instruction set, which is SSE2 on x86-64. It has no extra
+// flags. All three files are compiled with -ffp-contract=off, so that a vector and the partial
+// vector at the end of an array give the same bits; code that needs a single rounding calls
+// lanes::fma. Read next: isa.inl.
 #include "isa.inl"
 
 namespace tapegrad::kernel {

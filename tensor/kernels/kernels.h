@@ -1,6 +1,6 @@
-// The inner loops: everything that runs once per element rather than once per operation, as
-// functions on raw contiguous memory. Each is compiled three times (baseline x86-64, AVX2+FMA,
-// AVX-512; see isa_*.cc) and one set is chosen at start. Read next: kernels/elementwise.inl.
+// The kernels: the loops over elements, as functions on raw contiguous memory. Each is compiled
+// three times (baseline x86-64, AVX2+FMA, AVX-512; see isa_*.cc), and one set is chosen at the
+// first use. Read next: kernels/elementwise.inl.
 //
 // Internal: nothing here is part of the public interface.
 #pragma once
@@ -31,7 +31,7 @@ enum class Unary : std::uint8_t {
   kSigmoid,
   kRelu,
   kErf,
-  kSoftplus,  // log(1 + exp(x)), x itself above 20
+  kSoftplus,  // log(1 + exp(x)); x above 20
   kSilu,      // x * sigmoid(x)
   kGelu,      // x * (1 + erf(x / sqrt(2))) / 2
   kFloor,
@@ -57,13 +57,14 @@ enum class Binary : std::uint8_t {
 
 enum class Compare : std::uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kCount };
 
-// Whether an operand of a binary kernel advances with the output or is one number for all of it.
+// Whether an operand of a binary kernel has one element for each output element (vector) or a
+// single one for all of them (scalar).
 enum class Operands : std::uint8_t { kVectorVector, kVectorScalar, kScalarVector, kCount };
 
-// One step of Adam or AdamW over n consecutive numbers (Kingma and Ba 2015; Loshchilov and Hutter
+// One step of Adam or AdamW over n consecutive elements (Kingma and Ba 2015; Loshchilov and Hutter
 // 2019), in PyTorch's order of operations:
 //   g += l2 * p;  p *= 1 - lr * decay;  m = beta1 * m + (1 - beta1) * g;
-//   v = beta2 * v + (1 - beta2) * g * g;  vmax = max(vmax, v) where amsgrad;
+//   v = beta2 * v + (1 - beta2) * g * g;  vmax = max(vmax, v) if amsgrad;
 //   p -= step_size * m / (sqrt(v or vmax) / sqrt_bias2 + eps)
 struct AdamArguments {
   double beta1, beta2, eps;
@@ -71,65 +72,66 @@ struct AdamArguments {
   double shrink;      // 1 - lr * weight_decay for AdamW; 1 for Adam
   double step_size;   // lr / (1 - beta1^t)
   double sqrt_bias2;  // sqrt(1 - beta2^t)
-  double sign;        // -1 to maximize, else 1; multiplies g first
+  double sign;        // -1 to maximize, else 1; g is multiplied by it first
 };
 
-// One step of SGD over n consecutive numbers, in PyTorch's order:
+// One step of SGD over n consecutive elements, in PyTorch's order:
 //   g = sign * g + weight_decay * p;
-//   buf = first ? g : momentum * buf + (1 - dampening) * g;  g = nesterov ? g + momentum * buf :
-//   buf; p -= lr * g
+//   buf = first ? g : momentum * buf + (1 - dampening) * g;
+//   g = nesterov ? g + momentum * buf : buf;  p -= lr * g
 struct SgdArguments {
   double lr, momentum, dampening, weight_decay, sign;
   bool nesterov, first;
 };
 
-// Several steps of Adam or AdamW without a gradient at once, over n consecutive numbers. In step k
-// after the last gradient a number moves by
-//   c_k m / (sqrt(v) + eps y_k),   m and v as they were, c_k and y_k the same for all numbers,
+// Applies several steps of Adam or AdamW with gradient 0 at once, over n consecutive elements. Step
+// k after the last gradient changes an element by
+//   c_k m / (sqrt(v) + eps y_k)   with m and v at the last gradient, c_k and y_k equal for all,
 // and 1 / (sqrt(v) + eps y) is expanded around y = center:
 //   h = 1 / (sqrt(v or vmax) + eps_center),  u = eps_center * h  (in [0, 1]),
 //   p = shrink * (p - m h (s[0] - u (s[1] - u (s[2] - ...)))),  m *= m_factor,  v *= v_factor
-// where s[j] = sum over k of c_k (y_k / center - 1)^j. (optim/lazy/closed_form_steps.h finds them.)
+// where s[j] = sum over k of c_k (y_k / center - 1)^j. (optim/lazy/closed_form_steps.h computes
+// them.)
 struct AdamJumpArguments {
   double shrink, m_factor, v_factor;
   double eps_center;  // eps * center
   double s[6];
 };
 
-// A pair of numbers through a linear map: (p, b) = (pp p + pb b, bp p + bb b).
+// A linear map of pairs: (p, b) = (pp p + pb b, bp p + bb b).
 struct PairMap {
   double pp, pb, bp, bb;
 };
 
-// One step of Adagrad over n consecutive numbers (Duchi et al. 2011), in PyTorch's order:
+// One step of Adagrad over n consecutive elements (Duchi et al. 2011), in PyTorch's order:
 //   g = sign * g + weight_decay * p;  sum += g * g;  p -= rate * g / (sqrt(sum) + eps)
 struct AdagradArguments {
   double rate;  // lr / (1 + (t - 1) * lr_decay)
   double weight_decay, eps, sign;
 };
 
-// One step of RMSprop over n consecutive numbers (Hinton 2012; centered, Graves 2013), in PyTorch's
-// order:
+// One step of RMSprop over n consecutive elements (Hinton 2012; centered, Graves 2013), in
+// PyTorch's order:
 //   g = sign * g + weight_decay * p;  v = alpha * v + (1 - alpha) * g * g;
 //   centered:  mean = alpha * mean + (1 - alpha) * g;  scale = sqrt(v - mean * mean) + eps;
 //   else:  scale = sqrt(v) + eps;
 //   with momentum:  buf = momentum * buf + g / scale;  p -= lr * buf;  else:  p -= lr * g / scale
-// v - mean * mean is a variance. Where rounding leaves less than 0 of it, 0 is taken instead, and
-// the step is a number; PyTorch's is nan.
+// v - mean * mean is a variance. If rounding makes it negative, 0 is used instead; PyTorch's step
+// is NaN then.
 struct RmspropArguments {
   double lr, alpha, eps, weight_decay, momentum, sign;
 };
 
-// One step of Adadelta over n consecutive numbers (Zeiler 2012), in PyTorch's order:
+// One step of Adadelta over n consecutive elements (Zeiler 2012), in PyTorch's order:
 //   g = sign * g + weight_decay * p;  v = rho * v + (1 - rho) * g * g;
 //   d = sqrt(u + eps) / sqrt(v + eps) * g;  u = rho * u + (1 - rho) * d * d;  p -= lr * d
 struct AdadeltaArguments {
   double lr, rho, eps, weight_decay, sign;
 };
 
-// All kernels for one element type T (float or double). Pointers need no alignment beyond T's own,
-// though tensors are aligned to 64 bytes. Outputs may be the same memory as an input of the same
-// type (exactly, not shifted); otherwise they do not overlap. n may be 0.
+// All kernels for one element type T (float or double). Pointers need only the alignment of T. An
+// output may be the same memory as an input of the same type, starting at the same element; any
+// other overlap is not allowed. n may be 0.
 template <class T>
 struct Kernels {
   using UnaryFunction = void (*)(T* y, const T* x, std::size_t n);
@@ -150,7 +152,7 @@ struct Kernels {
 
   // reductions.inl ---------------------------------------------------------------------------
   // Sums are pairwise over blocks, so that the error grows with log n; the order of additions
-  // depends on n only. max and min give NaN if any element is NaN, and -inf / inf for n == 0.
+  // depends only on n. max and min return NaN if any element is NaN, and -inf / inf for n == 0.
   T (*sum)(const T* x, std::size_t n);
   T (*sum_of_squares)(const T* x, std::size_t n);
   T (*dot)(const T* a, const T* b, std::size_t n);
@@ -170,107 +172,111 @@ struct Kernels {
                                std::size_t columns);
 
   // normalization.inl: over the last dimension of (rows, columns), columns > 0 ----------------
-  // y = (x - mean) * scale * weight + bias with scale = 1 / sqrt(variance + eps), the variance that
-  // divides by columns; mean and scale are (rows), weight and bias (columns). bias may be null, and
-  // then weight too.
+  // y = (x - mean) * scale * weight + bias with scale = 1 / sqrt(variance + eps), where the
+  // variance divides by `columns`; mean and scale are (rows), weight and bias (columns). bias may
+  // be null; if it is, weight may be null, too.
   void (*layer_norm)(T* y, T* mean, T* scale, const T* x, const T* weight, const T* bias,
                      std::size_t rows, std::size_t columns, T eps);
-  // With g = dy * weight (dy where weight is null) and n = (x - mean) * scale, for each row:
-  // dx = scale * (g - mean of g - n * mean of (g * n)); dx may not be dy or x
+  // With g = dy * weight (or dy if weight is null) and n = (x - mean) * scale, for each row:
+  // dx = scale * (g - mean of g - n * mean of (g * n)); dx must not be dy or x
   void (*layer_norm_backward)(T* dx, const T* dy, const T* x, const T* mean, const T* scale,
                               const T* weight, std::size_t rows, std::size_t columns);
   // dweight += sum over rows of dy * (x - mean) * scale, in the order of rows
   void (*layer_norm_weight_backward)(T* dweight, const T* dy, const T* x, const T* mean,
                                      const T* scale, std::size_t rows, std::size_t columns);
 
-  // rows.inl: tables of rows, with indices already checked -----------------------------------
+  // rows.inl: tables of rows; the indices must be valid ------------------------------------------
   // y[i] = table[ids[i]]
   void (*gather_rows)(T* y, const T* table, const std::int64_t* ids, std::size_t n,
                       std::size_t columns);
-  // table[ids[i]] += scale[i] * rows[pick[i]], in the order of i, where ids[i] is not `skip`; pick
-  // (i-th) and scale (1) may be null
+  // table[ids[i]] += scale[i] * rows[pick[i]], in the order of i, for all ids[i] other than `skip`.
+  // A null pick means rows[i], a null scale means 1.
   void (*scatter_add_rows)(T* table, const std::int64_t* ids, const T* rows,
                            const std::int64_t* pick, const T* scale, std::size_t n,
                            std::size_t columns, std::int64_t skip);
 
-  // Bags: bag b holds the ids from bounds[b] up to bounds[b + 1], and its result is row b of y.
-  // Those of value `skip` do not count; a bag of which nothing counts gives zeros. In the order of
-  // ids:
-  // y[b] = sum of scale[i] * table[ids[i]], over their number if `mean`; scale may be null (all 1)
+  // Bags: bag b consists of the ids at positions bounds[b] ... bounds[b + 1] - 1, and its result is
+  // row b of y. Ids equal to `skip` are ignored; a bag without other ids gives zeros.
+  //
+  // y[b] = sum of scale[i] * table[ids[i]], in the order of i, divided by the number of ids if
+  // `mean`; a null scale means 1
   void (*bag_sum)(T* y, const T* table, const std::int64_t* ids, const T* scale,
                   const std::int64_t* bounds, std::size_t bags, std::size_t columns,
                   std::int64_t skip, bool mean);
-  // y[b][j] = max of table[ids[i]][j], NaN if there is one, and winners[b][j] = the first such
-  // ids[i], -1 where there is none; winners may be null. No bag has 2^32 ids.
+  // y[b][j] = max of table[ids[i]][j], NaN if any is NaN; winners[b][j] = the first ids[i] with
+  // this value, or -1 if there is none. winners may be null. A bag must have fewer than 2^32 ids.
   void (*bag_max)(T* y, std::int64_t* winners, const T* table, const std::int64_t* ids,
                   const std::int64_t* bounds, std::size_t bags, std::size_t columns,
                   std::int64_t skip);
-  // y[i] = dot(x[b], table[ids[i]]) for the bag b that i is in, 0 where ids[i] is skip
+  // y[i] = dot(x[b], table[ids[i]]) where i is in bag b; 0 if ids[i] is `skip`
   void (*bag_dots)(T* y, const T* x, const T* table, const std::int64_t* ids,
                    const std::int64_t* bounds, std::size_t bags, std::size_t columns,
                    std::int64_t skip);
 
   // matmul.inl ---------------------------------------------------------------------------------
-  // C (m, n), rows ldc apart, = or += A (m, k) B (k, n). Element (i, j) of A is
-  // a[i * a_row + j * a_column], likewise B: any strides, transposes included, are read in place
-  // where that is fast and packed into `workspace` where it is not.
+  // C = A B, or C += A B if `accumulate`: A (m, k), B (k, n), C (m, n) with rows ldc elements
+  // apart. Element (i, j) of A is a[i * a_row + j * a_column], and B likewise, so A and B may be
+  // transposed. They are read in place if that is fast, otherwise packed into `workspace`.
   void (*matmul)(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t a_row,
                  std::ptrdiff_t a_column, const T* b, std::ptrdiff_t b_row, std::ptrdiff_t b_column,
                  std::size_t m, std::size_t n, std::size_t k, bool accumulate, T* workspace);
-  // Numbers of type T that matmul may use at `workspace` (64-byte aligned) for these sizes.
+  // The size of the workspace that matmul needs for these sizes, in elements. It must be
+  // 64-byte aligned.
   std::size_t (*matmul_workspace)(std::size_t m, std::size_t n, std::size_t k);
 
-  // recurrent.inl: one step of a recurrent layer, for `rows` sequences with states of `hidden`
-  // numbers, after the products: `gates`, `a` and `b` hold products of inputs and states without
-  // bias, row by row, one gate behind the other. What a step leaves in `gates` is for its backward.
-  // Backward, dh comes in as the gradient of the new state and goes out as what reaches the old one
-  // past the products; `da` is the gradient of what was summed up for the gates.
+  // recurrent.inl: one step of a recurrent layer, after the matrix products, for `rows` sequences
+  // with states of `hidden` elements. `gates`, `a` and `b` contain the products of inputs and
+  // states without bias; a row contains one gate after the other. A step replaces `gates` by the
+  // values that its backward step needs. In a backward step, dh is at first the gradient of the new
+  // state; it is replaced by the part of the old state's gradient that does not go through the
+  // products. `da` is the gradient of the gates' sums.
   //
   // h = tanh(a + bias) or relu;  da = dh * (1 - h * h) or where(h <= 0, 0, dh)
   void (*rnn_step)(T* h, const T* a, const T* bias, std::size_t rows, std::size_t hidden,
                    bool relu);
   void (*rnn_step_backward)(T* da, T* dh, const T* h, std::size_t rows, std::size_t hidden,
                             bool relu);
-  // i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of gates + bias (4 hidden numbers a row);
+  // i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of gates + bias (4 hidden elements per row);
   // c = f * c_before + i * g;  h = o * tanh(c)
   void (*lstm_step)(T* h, T* c, T* gates, const T* bias, const T* c_before, std::size_t rows,
                     std::size_t hidden);
-  // dc likewise comes in for c and goes out for c_before.
+  // dc is treated like dh: at first the gradient of c, at the end that of c_before.
   void (*lstm_step_backward)(T* da, T* dh, T* dc, const T* gates, const T* c, const T* c_before,
                              std::size_t rows, std::size_t hidden);
-  // gates: of inputs, b: of states (3 hidden numbers a row), bias: for r, z, n and m (4 hidden);
+  // gates: products of inputs, b: of states (3 hidden elements per row), bias: for r, z, n and m
+  // (4 hidden);
   // r, z = sigmoid(gates + b + bias);  m = b + bias;  n = tanh(gates + bias + r * m);
   // h = n + z * (h_before - n)
   void (*gru_step)(T* h, T* gates, T* m, const T* b, const T* bias, const T* h_before,
                    std::size_t rows, std::size_t hidden);
-  // da: of r, z, n and m (4 hidden numbers a row)
+  // da: the gradients of r, z, n and m (4 hidden elements per row)
   void (*gru_step_backward)(T* da, T* dh, const T* gates, const T* m, const T* h_before,
                             std::size_t rows, std::size_t hidden);
 
   // optimizers.inl: each one pass over memory ------------------------------------------------
-  // vmax may be null (no amsgrad); g may be null, which stands for zeros.
+  // vmax may be null (no amsgrad); a null g means zeros.
   void (*adam)(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n, const AdamArguments&);
   void (*adam_jump)(T* p, T* m, T* v, const T* vmax, std::size_t n, const AdamJumpArguments&);
   void (*map_pairs)(T* p, T* b, std::size_t n, const PairMap&);
-  // buf may be null (no momentum); g may be null, which stands for zeros.
+  // buf may be null (no momentum); a null g means zeros.
   void (*sgd)(T* p, T* buf, const T* g, std::size_t n, const SgdArguments&);
-  // g may be null, which stands for zeros.
+  // A null g means zeros.
   void (*adagrad)(T* p, T* sum, const T* g, std::size_t n, const AdagradArguments&);
-  // buf may be null (no momentum), mean too (not centered); g may be null, which stands for zeros.
+  // buf may be null (no momentum), mean may be null (not centered); a null g means zeros.
   void (*rmsprop)(T* p, T* v, T* buf, T* mean, const T* g, std::size_t n, const RmspropArguments&);
-  // g may be null, which stands for zeros.
+  // A null g means zeros.
   void (*adadelta)(T* p, T* v, T* u, const T* g, std::size_t n, const AdadeltaArguments&);
 };
 
-// The kernels that suit this machine, chosen once: the best level that the processor and the
-// operating system support, or the one that the environment variable TAPEGRAD_SIMD names (base,
-// avx2, avx512). A level that the machine lacks is refused with a ValueError at first use.
+// The kernels for this machine, chosen once: the best level that the processor and the operating
+// system support, or the level in the environment variable TAPEGRAD_SIMD (base, avx2 or avx512). If
+// the machine does not support that level, the first use throws a ValueError.
 template <class T>
 const Kernels<T>& kernels();
 
 namespace detail {
 template <class T>
-inline constinit const Kernels<T>* chosen_kernels = nullptr;  // until first use
+inline constinit const Kernels<T>* chosen_kernels = nullptr;  // null until the first use
 template <class T>
 const Kernels<T>& choose_kernels();
 }  // namespace detail
@@ -284,8 +290,8 @@ const Kernels<T>& kernels() {
 // The name of the chosen level: "base", "avx2" or "avx512".
 const char* level();
 
-// The kernels of one level by name. ValueError for a name that is none of the three and for a level
-// that the machine lacks.
+// The kernels of one level by name. ValueError for an unknown name and for a level that the machine
+// does not support.
 template <class T>
 const Kernels<T>& kernels_for(const char* level);
 

@@ -1,7 +1,7 @@
-// One vector of the file's instruction set, and the few things that xsimd has no portable word for:
-// the first `count` lanes of a vector, sums and maxima across lanes, multiply-add in one rounding
-// (xsimd 8 rounds twice on AVX-512), bits, and halves in double precision. Everything above this
-// file is written once for all instruction sets. Read next: math.inl.
+// Operations on one vector of the instruction set that xsimd does not offer portably: partial
+// vectors of `count` lanes, sums and maxima across lanes, multiply-add with one rounding (xsimd 8
+// rounds twice on AVX-512), bits, and conversion to double precision in halves. All code that uses
+// this file is written once for all instruction sets. Read next: math.inl.
 
 template <class T>
 using Batch = xsimd::batch<T>;
@@ -24,9 +24,10 @@ void store(T* p, Batch<T> v) {
   v.store_unaligned(p);
 }
 
-// load(p, count, rest): lanes below `count` from memory, `rest` in the others, whose memory is not
-// touched. store(p, v, count) likewise. 0 < count < kLanes. Where possible there is no detour
-// through a buffer: a wide load waits long for the narrow stores that filled it.
+// load(p, count, rest) loads the lanes below `count` from memory and sets the others to `rest`; it
+// does not read their memory. store(p, v, count) stores only the lanes below `count`. 0 < count <
+// kLanes. A buffer is avoided if possible, because a wide load must wait long for the narrow stores
+// that filled it.
 #if defined(__AVX512F__)
 
 inline Batch<float> load(const float* p, std::size_t count, float rest = 0) {
@@ -75,9 +76,9 @@ Batch<T> load(const T* p, std::size_t count, T rest = 0) {
 
 #endif
 
-// Stores go in halves, quarters and so on rather than under a mask: AMD's AVX2 spends tens of
-// micro-operations on a mask, and a load of the next row waits for a masked store of the last,
-// though they do not overlap.
+// Partial vectors are stored in halves, quarters and so on instead of with a mask: on AMD's AVX2 a
+// masked store takes tens of micro-operations, and a load of the next row waits for a masked store
+// of the previous one although they do not overlap.
 #if defined(__SSE2__)
 
 inline void store_pieces(float* p, __m128 v, std::size_t count) {
@@ -151,8 +152,8 @@ void store(T* p, Batch<T> v, std::size_t count) {
 #endif
 
 #if defined(__AVX512F__)
-// Bytes that are 0 or 1, to and from a condition. The compiler vectorises loops between bytes and
-// numbers well for other instruction sets, but not for the masks of this one.
+// Converts bytes that are 0 or 1 to a condition and back. For other instruction sets the compiler
+// vectorizes such loops well, but not for the masks of AVX-512.
 template <class T>
 using Truth = typename Batch<T>::batch_bool_type;
 
@@ -168,7 +169,7 @@ void store_truth(bool* p, Truth<T> v, std::size_t count = kLanes<T>) {
 }
 #endif
 
-// a * b + c, rounded once where the instruction set can.
+// a * b + c, rounded once if the instruction set has such an instruction.
 template <class T>
 Batch<T> fma(Batch<T> a, Batch<T> b, Batch<T> c) {
 #if defined(__AVX512F__)
@@ -197,7 +198,7 @@ Batch<T> sign_bit(Batch<T> x) {
   return x & Batch<T>(T(-0.0));
 }
 
-// Negation flips the sign of zero and NaN too; xsimd 8 subtracts from 0 on AVX-512.
+// Flips the sign bit, also of zero and NaN; xsimd 8 subtracts from 0 on AVX-512.
 template <class T>
 Batch<T> negate(Batch<T> x) {
   return x ^ Batch<T>(T(-0.0));
@@ -208,7 +209,8 @@ Batch<T> copy_sign(Batch<T> magnitude, Batch<T> sign) {
   return (magnitude & ~Batch<T>(T(-0.0))) | sign_bit(sign);
 }
 
-// x limited to [low, high]; NaN stays NaN, since min and max return their second operand then.
+// x limited to [low, high]. NaN stays NaN, because min and max return their second operand if
+// either is NaN.
 template <class T>
 Batch<T> clamp(Batch<T> x, Batch<T> low, Batch<T> high) {
   return xsimd::min(high, xsimd::max(low, x));
@@ -226,7 +228,8 @@ Batch<T> minimum(Batch<T> a, Batch<T> b) {
 
 // Across lanes -------------------------------------------------------------------------------
 
-// f of all lanes, in every lane: first of the two halves, then of their halves, and so on.
+// Reduces all lanes with f and returns the result in every lane: combines the two halves, then
+// their halves, and so on.
 template <class T, class F>
 Batch<T> fold(Batch<T> v, F f) {
 #if defined(__AVX512F__)
@@ -284,7 +287,7 @@ T first(Batch<T> v) {
 #endif
 }
 
-// f of each lane by itself, for functions that only the standard library has.
+// Applies f to each lane separately, for functions that only the standard library has.
 template <class T, class F>
 Batch<T> each(Batch<T> v, const F& f) {
   T buffer[kLanes<T>];
@@ -293,7 +296,7 @@ Batch<T> each(Batch<T> v, const F& f) {
   return load(buffer);
 }
 
-// Double precision: the low and the high half of the lanes, and both as floats again -------------
+// Double precision: converts the low or high half of the lanes, and both halves back -------------
 
 #if defined(__AVX512F__)
 inline Batch<double> low_half(Batch<float> x) { return _mm512_cvtps_pd(_mm512_castps512_ps256(x)); }

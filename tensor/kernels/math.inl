@@ -1,12 +1,12 @@
-// The functions of analysis on whole vectors: exp, log and their kin, sine, error function, power.
+// Mathematical functions on whole vectors: exp, log and related ones, sine, error function, power.
 //
-// Each is a reduction to a short interval and a polynomial there, minimax in relative error, by the
-// exchange algorithm of Remez (1934); the figure beside the coefficients is that error. Results
-// lie within 2 units in the last place of the exact value (tanh, tan, and what is composed of
-// several functions: 4), at every argument: NaN, infinities, denormals and signed zeros come out
-// as from the standard library. What is rarely needed in double precision calls the library per
-// lane. Calls are qualified, because xsimd has functions of the same names. Read next:
-// elementwise.inl.
+// Each function reduces its argument to a short interval and evaluates a polynomial there. The
+// polynomials minimize the largest relative error (Remez's exchange algorithm, 1934), which is
+// stated with the coefficients. For every argument, results are within 2 units in the last place of
+// the exact value (tanh, tan, and functions composed of several others: 4); NaN, infinities,
+// denormals and signed zeros give the same results as the standard library. Functions that are
+// rarely needed in double precision call the standard library for each lane. Calls are qualified,
+// because xsimd has functions of the same names. Read next: elementwise.inl.
 
 namespace math {
 
@@ -15,7 +15,7 @@ constexpr T kInfinity = std::numeric_limits<T>::infinity();
 template <class T>
 constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
 
-// c[0] + c[1] x + c[2] x^2 + ... after Horner.
+// c[0] + c[1] x + c[2] x^2 + ... by Horner's scheme.
 template <class T, std::size_t kTerms>
 Batch<T> polynomial(Batch<T> x, const T (&c)[kTerms]) {
   Batch<T> y(c[kTerms - 1]);
@@ -29,8 +29,8 @@ struct Constants;
 
 template <>
 struct Constants<float> {
-  static constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer,
-                                                // which then is in the lowest bits
+  static constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+                                                // and moves it to the lowest bits
   static constexpr int kMantissaBits = 23;
   static constexpr std::uint32_t kOneBits = 0x3F800000u;
   static constexpr float kSmallestNormal = 0x1p-126f;
@@ -41,10 +41,10 @@ struct Constants<float> {
   static constexpr float kExpLowest = -104.0f, kExpHighest = 89.0f;  // beyond: 0 and infinity
   static constexpr float kExpNormal = 87.0f;  // up to here, exp(x) and exp(-x) are normal numbers
   static constexpr float kTanhOne = 10.0f;    // beyond, tanh is 1
-  // (exp(x) - 1 - x) / x^2 for |x| <= ln(2) / 2, 2^-26.2 of exp(x) - 1
+  // (exp(x) - 1 - x) / x^2 for |x| <= ln(2) / 2; error 2^-26.2 of exp(x) - 1
   static constexpr float kExp[] = {0.49999997f, 0.166665435f, 0.0416672006f, 0.00836652052f,
                                    0.00138825167f};
-  // (log(1 + x) - x) / x^2 for -1/4 <= x <= 1/2, 2^-27.6 of log(1 + x)
+  // (log(1 + x) - x) / x^2 for -1/4 <= x <= 1/2; error 2^-27.6 of log(1 + x)
   static constexpr float kLog[] = {-0.5f,         0.333334506f, -0.250000954f,
                                    0.199908614f,  -0.16647315f, 0.144784003f,
                                    -0.131611735f, 0.104629405f, -0.045074068f};
@@ -63,7 +63,7 @@ struct Constants<double> {
   static constexpr double kExpLowest = -746.0, kExpHighest = 710.0;
   static constexpr double kExpNormal = 708.0;
   static constexpr double kTanhOne = 20.0;
-  // 2^-61.7
+  // error 2^-61.7
   static constexpr double kExp[] = {0.5,
                                     0.16666666666666677,
                                     0.041666666666666512,
@@ -75,7 +75,7 @@ struct Constants<double> {
                                     2.755740255352828e-07,
                                     2.5108980206886362e-08,
                                     2.0875361417224313e-09};
-  // 2^-56.6
+  // error 2^-56.6
   static constexpr double kLog[] = {-0.5,
                                     0.33333333333333748,
                                     -0.25000000000010575,
@@ -98,10 +98,10 @@ struct Constants<double> {
                                     0.0080910904183578054};
 };
 
-// The exponential and its kin ------------------------------------------------------------------
+// Exponential functions -----------------------------------------------------------------------
 
-// x = k ln(2) + r with integral k and |r| <= ln(2) / 2. (One function for k and one for r: g++ 12
-// would write a struct of both to memory.)
+// x = k ln(2) + r with integral k and |r| <= ln(2) / 2. (k and r have separate functions, because
+// g++ 12 would write a struct of both to memory.)
 template <class T>
 Batch<T> whole_ln2(Batch<T> x) {
   using C = Constants<T>;
@@ -114,7 +114,7 @@ Batch<T> without_ln2(Batch<T> x, Batch<T> k) {
   return lanes::fma(k, Batch<T>(-C::kLn2Low), lanes::fma(k, Batch<T>(-C::kLn2High), x));
 }
 
-// 2^k for integral k within the exponents of normal numbers.
+// 2^k for an integral k for which 2^k is a normal number.
 template <class T>
 Batch<T> power_of_two(Batch<T> k) {
   using C = Constants<T>;
@@ -122,14 +122,14 @@ Batch<T> power_of_two(Batch<T> k) {
   return lanes::from_bits<T>(shifted + Bits<T>(C::kOneBits));
 }
 
-// exp(r) for the r above.
+// exp(r) for |r| <= ln(2) / 2.
 template <class T>
 Batch<T> exp_polynomial(Batch<T> r) {
   const Batch<T> one(T(1));
   return lanes::fma(lanes::fma(polynomial(r, Constants<T>::kExp), r, one), r, one);
 }
 
-// exp(x) where that is a normal number.
+// exp(x) for x for which exp(x) is a normal number.
 template <class T>
 Batch<T> exp_in_range(Batch<T> x) {
   const Batch<T> k = whole_ln2(x);
@@ -151,8 +151,9 @@ Batch<T> exp_below(Batch<T> x) {
   }
 #else
   if (xsimd::all(xsimd::abs(x) <= Batch<T>(C::kExpNormal))) return exp_in_range(x);
-  // 2^k in two factors, of which each is a normal number; the same bits as above where both work.
-  const auto none = x <= lowest;  // set to 0 before the product underflows, which is slow
+  // 2^k is the product of two factors, each a normal number. Gives the same bits as exp_in_range
+  // for its arguments.
+  const auto none = x <= lowest;  // set to 0 first, because an underflow in the product is slow
   x = xsimd::max(lowest, x);
   const Batch<T> k = whole_ln2(x), y = exp_polynomial(without_ln2(x, k));
   const Batch<T> magic(C::kMagic), half = lanes::fma(k, Batch<T>(T(0.5)), magic) - magic;
@@ -165,7 +166,7 @@ Batch<T> exp(Batch<T> x) {
   return exp_below(xsimd::min(Batch<T>(Constants<T>::kExpHighest), x));
 }
 
-// exp(x) - 1 = 2^k (exp(r) - 1) + (2^k - 1), for x that keeps 2^k a normal number.
+// exp(x) - 1 = 2^k (exp(r) - 1) + (2^k - 1), for x for which 2^k is a normal number.
 template <class T>
 Batch<T> expm1_in_range(Batch<T> x) {
   const Batch<T> k = whole_ln2(x), r = without_ln2(x, k), power = power_of_two(k);
@@ -173,7 +174,8 @@ Batch<T> expm1_in_range(Batch<T> x) {
   return lanes::fma(power, y, power - Batch<T>(T(1)));
 }
 
-// In halves, since 2^k itself overflows just below the largest argument.
+// Computes half of the result and doubles it, because 2^k itself overflows just below the largest
+// argument.
 template <class T>
 Batch<T> expm1(Batch<T> x) {
   using C = Constants<T>;
@@ -185,8 +187,8 @@ Batch<T> expm1(Batch<T> x) {
   return lanes::copy_sign(half + half, x);
 }
 
-// a / b for 1 <= b < 2^100, within one unit in the last place. Division is so slow on AVX-512 that
-// a reciprocal of 14 bits and one step of Newton's method take half the time.
+// a / b for 1 <= b < 2^100, within one unit in the last place. Division is slow on AVX-512: a
+// reciprocal of 14 bits and one step of Newton's method take half the time.
 template <class T>
 Batch<T> quotient(Batch<T> a, Batch<T> b) {
 #if defined(__AVX512F__)
@@ -213,15 +215,15 @@ Batch<T> sigmoid(Batch<T> x) {
   return quotient(xsimd::select(x < Batch<T>(T(0)), e, one), e + one);
 }
 
-// The logarithm and its kin --------------------------------------------------------------------
+// Logarithms -----------------------------------------------------------------------------------
 
 template <class T>
 Batch<T> log1p_polynomial(Batch<T> f) {
   return lanes::fma(f * f, polynomial(f, Constants<T>::kLog), f);
 }
 
-// x = (1 + f) 2^e with -1/4 <= f < 1/2, for positive normal x. On AVX-512 denormal x will do, too,
-// and other x give such e and f that log(x) comes out as it must.
+// x = (1 + f) 2^e with -1/4 <= f < 1/2, for positive normal x. On AVX-512 x may be denormal, and
+// other x give values e and f for which the formula for log(x) returns the right result.
 #if defined(__AVX512F__)
 
 inline Batch<float> fraction(Batch<float> x) {
@@ -233,7 +235,7 @@ inline Batch<double> fraction(Batch<double> x) {
          Batch<double>(1.0);
 }
 inline Batch<float> exponent(Batch<float> x, Batch<float> f) {
-  const __m512 e = _mm512_getexp_ps(x);  // of the greatest power of two up to x
+  const __m512 e = _mm512_getexp_ps(x);  // the exponent of the largest power of two <= x
   return _mm512_mask_add_ps(e, _mm512_cmp_ps_mask(f, _mm512_setzero_ps(), _CMP_LT_OQ), e,
                             _mm512_set1_ps(1.0f));
 }
@@ -245,7 +247,8 @@ inline Batch<double> exponent(Batch<double> x, Batch<double> f) {
 
 #else
 
-// Adding what lies between the bits of 0.75 and of 1 makes the exponent that of x / 0.75.
+// Adding the difference between the bits of 1 and of 0.75 gives a number with the exponent of x /
+// 0.75.
 template <class T>
 constexpr auto kQuarterBits = typename Bits<T>::value_type{1} << (Constants<T>::kMantissaBits - 1);
 
@@ -259,7 +262,8 @@ Batch<T> fraction(Batch<T> x) {
 
 template <class T>
 Batch<T> exponent(Batch<T> x, Batch<T>) {
-  // As the lowest bits of 2^23 (2^52 in double) the exponent becomes a number by subtraction.
+  // The exponent is inserted into the lowest bits of 2^23 (2^52 in double); subtracting 2^23
+  // converts it to floating point.
   constexpr T kHidden = T(1) / std::numeric_limits<T>::epsilon();
   constexpr T kBias = std::numeric_limits<T>::max_exponent - 1;
   const Bits<T> raw = (lanes::bits(x) + Bits<T>(kQuarterBits<T>)) >> Constants<T>::kMantissaBits;
@@ -268,7 +272,8 @@ Batch<T> exponent(Batch<T> x, Batch<T>) {
 
 #endif
 
-// finish(f, e) where that is a logarithm of x, and what one gives for all other x.
+// finish(f, e) computes the logarithm of positive, finite x; the results for all other x are added
+// here.
 template <class T, class Finish>
 Batch<T> logarithm(Batch<T> x, const Finish& finish) {
 #if defined(__AVX512F__)
@@ -282,7 +287,7 @@ Batch<T> logarithm(Batch<T> x, const Finish& finish) {
     const Batch<T> f = fraction(x);
     return finish(f, exponent(x, f));
   }
-  constexpr T kUp = sizeof(T) == 4 ? T(0x1p24) : T(0x1p53);  // makes denormals normal
+  constexpr T kUp = sizeof(T) == 4 ? T(0x1p24) : T(0x1p53);  // scales denormals to normal numbers
   const Batch<T> normal = xsimd::select(tiny, x * Batch<T>(kUp), x), f = fraction(normal);
   const Batch<T> e = exponent(normal, f), up(T(C::kMantissaBits + 1));
   const Batch<T> y = xsimd::select(below_infinity, finish(f, xsimd::select(tiny, e - up, e)), x);
@@ -321,14 +326,14 @@ Batch<T> log1p(Batch<T> x) {
   return lanes::copy_sign(y, x);
 }
 
-// log(1 + exp(x)), and x itself above 20, as PyTorch has it.
+// log(1 + exp(x)), or x if it is above 20, as in PyTorch.
 template <class T>
 Batch<T> softplus(Batch<T> x) {
   const Batch<T> threshold(T(20));
   return xsimd::select(x > threshold, x, math::log1p_in_range(math::exp(x)));
 }
 
-// Trigonometry -----------------------------------------------------------------------------
+// Trigonometry -----------------------------------------------------------------------------------
 
 enum class Trigonometric { kSin, kCos, kTan };
 
@@ -371,7 +376,7 @@ Batch<float> trigonometric(Batch<float> x) {
   const Batch<float> r =
       lanes::narrow(without_turns(low, low_turns), without_turns(high, high_turns));
   const Batch<float> turns = lanes::narrow(low_turns, high_turns);
-  Bits<float> q = lanes::bits(turns + Batch<float>(Constants<float>::kMagic));  // in its low bits
+  Bits<float> q = lanes::bits(turns + Batch<float>(Constants<float>::kMagic));  // in the low bits
   if constexpr (kF == Trigonometric::kCos) q = q + Bits<float>(1u);
   const Batch<float> s = sin_polynomial(r), c = cos_polynomial(r);
   const auto odd = lanes::from_bits<float>((q << 31) | lanes::bits(Batch<float>(1.0f))) < zero;
@@ -382,7 +387,7 @@ Batch<float> trigonometric(Batch<float> x) {
     y = xsimd::select(odd, c, s) ^ lanes::from_bits<float>((q & Bits<float>(2u)) << 30);
   }
   if constexpr (kF != Trigonometric::kCos) y = y ^ lanes::sign_bit(x);
-  if (xsimd::any(size > limit)) {  // the reduction above loses digits; lanes stay independent
+  if (xsimd::any(size > limit)) {  // the reduction above is not exact enough there
     y = xsimd::select(size > limit, lanes::each(x, library<kF, float>), y);
   }
   return y;
@@ -395,7 +400,7 @@ Batch<double> trigonometric(Batch<double> x) {
 
 // The error function -------------------------------------------------------------------------
 
-// x + x P(x^2) below 1, and above 1 - exp(Q(x)), where Q approximates log(1 - erf(x)).
+// x + x P(x^2) for |x| < 1, else 1 - exp(Q(|x|)), where Q approximates log(1 - erf(|x|)).
 inline Batch<float> erf(Batch<float> x) {
   static constexpr float kSmall[] = {0.128379166f,   -0.37612626f,   0.112835854f,
                                      -0.0268538129f, 0.00518832821f, -0.000801019836f,
@@ -415,17 +420,18 @@ inline Batch<double> erf(Batch<double> x) {
 
 // Powers -------------------------------------------------------------------------------------
 
-// In double precision |a|^b = exp(b log|a|) has digits to spare for a float.
+// |a|^b = exp(b log|a|) in double precision, which is exact enough for a float.
 inline Batch<float> pow(Batch<float> a, Batch<float> b) {
   const Batch<float> zero(0.0f), one(1.0f), half(0.5f), infinity(kInfinity<float>);
   const Batch<float> base = xsimd::abs(a);
   Batch<float> power =
       lanes::narrow(math::exp(lanes::low_half(b) * math::log(lanes::low_half(base))),
                     math::exp(lanes::high_half(b) * math::log(lanes::high_half(base))));
-  // 1^b, a^0 and (-1)^(+-inf) are 1, NaN or not.
+  // 1^b, a^0 and (-1)^(+-inf) are 1, even if the other operand is NaN.
   power = xsimd::select((b == zero) | (a == one) | ((base == one) & (xsimd::abs(b) == infinity)),
                         one, power);
-  // A negative base needs an integer for an exponent; an odd one keeps the sign.
+  // A negative base with an exponent that is not an integer gives NaN; with an odd exponent the
+  // result is negative.
   const auto integral = xsimd::nearbyint(b) == b;
   const auto even = xsimd::nearbyint(b * half) == b * half;
   power = xsimd::select((a < zero) & (base < infinity) & (xsimd::nearbyint(b) != b),

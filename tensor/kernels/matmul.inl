@@ -1,25 +1,27 @@
 // The matrix product C (m, n) = A (m, k) B (k, n), register-tiled after Goto and van de Geijn,
-// "Anatomy of high-performance matrix multiplication" (2008). One inner loop, `tile`, keeps a
-// block of C in registers while it walks along k: a row of B comes in as vectors, an element of A
-// is broadcast and multiplied with them. So A may have any strides; rows of B must be contiguous.
+// "Anatomy of high-performance matrix multiplication" (2008). One inner loop, `tile`, keeps a block
+// of C in registers while it loops over k: it loads a row of B as vectors and multiplies it by
+// elements of A, which are broadcast. So A may have any strides, but rows of B must be contiguous.
 //
-//   in place  A and B are read where they lie as long as the caches can take it. Only a B whose
-//             rows are not contiguous (a transposed weight) is copied, a panel at a time, into L1.
-//   packed    Larger operands are copied piece by piece into `workspace`, so that the inner loop
-//             reads memory in order: B by panels, A by blocks.
-//   narrow    With few rows or columns in C there are better ways: matmul_narrow.inl.
+//   in place  A and B are read without a copy while they fit into the caches. Only if the rows of
+//             B are not contiguous (a transposed weight), it is copied, one panel at a time, into
+//             L1.
+//   packed    Larger operands are copied piece by piece into `workspace`, B in panels and A in
+//             blocks, so that the inner loop reads memory in order.
+//   narrow    If C has few rows or columns, matmul_narrow.inl is faster.
 //
-// An element of C is summed in an order that depends on k, on how A and B lie and, as narrow
-// products differ, on the shorter side of C: threads that split the longer side get equal bits.
-// Read next: matmul_copy.inl.
+// The order in which an element of C is summed depends on k, on the strides of A and B, and on the
+// shorter side of C (narrow products use another order). It does not depend on the longer side, so
+// threads that split that side get the same bits. Read next: matmul_copy.inl.
 
 #include "matmul_copy.inl"
 
 namespace product {
 
-// A tile is kTileRows x 2 vectors of sums: with one row of B and a broadcast they fill the
-// registers, 32 with AVX-512, else 16. One to three rows take more vectors, because a multiply-add
-// lasts four cycles and two begin in each: eight sums must be in flight.
+// A tile has kTileRows x 2 vectors of sums: with one row of B and a broadcast element they fill the
+// registers, 32 with AVX-512, else 16. Tiles of one to three rows have more vectors, because a
+// multiply-add takes four cycles and two start in each cycle: at least eight independent sums are
+// needed.
 #if defined(__AVX512F__)
 constexpr int kWideRows = 3, kWideVectors = 8;
 template <class T>  // fewer for float64, which checks gradients: each number of rows takes its time
@@ -38,20 +40,21 @@ constexpr size_t kPanel = size_t{kTileVectors} * kLanes<T>;  // columns of a til
 template <class T>
 constexpr size_t kWide = size_t{kWideVectors} * kLanes<T>;
 
-// k goes in steps of kBlockDepth, for which a panel of B takes at most 48 KiB; deeper steps save
-// passes over C, shallower ones stay in L1. A block of A streams from L2 or L3 once per panel,
-// which costs little: it may be large, so that B is packed few times.
+// k is split into parts of kBlockDepth, for which a panel of B takes at most 48 KiB: larger parts
+// need fewer passes over C, smaller ones fit better into L1. A block of A is read from L2 or L3
+// once per panel, which costs little, so it may be large; then B is packed fewer times.
 constexpr size_t kBlockDepth = 384;
 template <class T>
 constexpr size_t kBlockRows = 4096 / sizeof(T);
 
-// Packing pays for operands of half an L2 that are read as many times as this.
+// Packing is worth its cost for operands of at least half an L2 cache that are read at least
+// kPackReads times.
 template <class T>
 constexpr size_t kPackSize = (size_t{1} << 19) / sizeof(T);
 constexpr size_t kPackReads = 64;
 
-// C (kRows, kVectors vectors) = or += A (kRows, k) B. Where kPartial, the last vector of B and C
-// has only `last` lanes.
+// C (kRows, kVectors vectors) = or += A (kRows, k) B. If kPartial, the last vector of B and C has
+// only `last` lanes.
 template <class T, int kRows, int kVectors, bool kPartial>
 void tile(T* c, ptrdiff_t ldc, const T* a, ptrdiff_t a_row, ptrdiff_t a_column, const T* b,
           ptrdiff_t b_row, size_t k, bool accumulate, size_t last) {
@@ -100,7 +103,8 @@ inline TileFunction<T> pick(size_t rows, std::integer_sequence<int, kRow...>) {
   return kTiles[rows - 1];
 }
 
-// The tile for so many rows and columns; more than kPanel columns only as `tiled` asks for them.
+// The tile function for this number of rows and columns. Only `tiled` uses more than kPanel
+// columns.
 template <class T>
 inline TileFunction<T> pick(size_t rows, size_t columns) {
   constexpr auto kFew = std::make_integer_sequence<int, kWideRows>();
@@ -115,7 +119,7 @@ inline TileFunction<T> pick(size_t rows, size_t columns) {
   return pick<T, 1, true>(rows, kAll);
 }
 
-// A block of A as tiles read it: tile t begins `step` * t numbers later.
+// A block of A in the layout that tiles read: tile t begins at element `step` * t.
 template <class T>
 struct Left {
   Matrix<T> matrix;
@@ -130,7 +134,7 @@ Left<T> pack_left(T* y, Matrix<T> a, size_t m, size_t k, size_t tile_rows) {
     copy(y, y_row, a, m, k);
     return {{y, y_row, 1}, rows * y_row};
   }
-  const ptrdiff_t step = static_cast<ptrdiff_t>(k) * rows;  // columns of a tile side by side
+  const ptrdiff_t step = static_cast<ptrdiff_t>(k) * rows;  // the columns of a tile are adjacent
   T* out = y;
   for (size_t i = 0; i < m; i += tile_rows, out += step) {
     copy(out, rows, Matrix<T>{a.at(i, 0), a.column, 1}, k, least(tile_rows, m - i));
@@ -197,7 +201,7 @@ void matmul(T* c, std::ptrdiff_t ldc, const T* a_data, std::ptrdiff_t a_row,
     for (std::size_t i = 0; i < m && !accumulate; ++i, c += ldc) fill(c, T(0), n);
     return;
   }
-  // The stride of a dimension of one element may be anything: call it contiguous.
+  // The stride of a dimension of size 1 has no meaning: treat it as contiguous.
   const Matrix<T> a = {a_data, m == 1 ? 1 : a_row, k == 1 ? 1 : a_column};
   const Matrix<T> b = {b_data, k == 1 ? 1 : b_row, n == 1 ? 1 : b_column};
   if (n < kLanes<T> && m >= kLanes<T> && a.row == 1 && a.column != 1) {

@@ -1,8 +1,9 @@
-// Matrices of any strides, and copies of them with contiguous rows: transposes go through
-// registers. Part of matmul.inl. Read next: matmul.inl.
+// Matrices of any strides, and copies of them with contiguous rows; transposed matrices are copied
+// through registers. Part of matmul.inl. Read next: matmul.inl.
 //
-// The vectors here are the compilers' own, because xsimd 8 has no shuffle that means the same on
-// all instruction sets: its zip works on whole vectors, or on each 16 bytes of them.
+// This file uses the compilers' own vector types, because xsimd 8 has no shuffle that does the same
+// on all instruction sets: its zip works on the whole vector on some and on each 16 bytes on
+// others.
 
 namespace product {
 
@@ -23,19 +24,20 @@ struct Matrix {
 
 inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-// `size` cut into the fewest equal parts of at most `limit`: their length.
+// The length of the parts if `size` is split into as few equal parts of at most `limit` as
+// possible.
 inline size_t part(size_t size, size_t limit) {
   if (size <= limit) return size;
   const size_t parts = (size + limit - 1) / limit;
   return (size + parts - 1) / parts;
 }
 
-// A few numbers between packed rows keep them off each other's cache sets.
+// Packed rows are this many elements farther apart, so that they do not map to the same cache sets.
 template <class T>
 constexpr size_t kPad = 64 / sizeof(T);
 
-// Sixteen bytes hold kQuarter numbers (four floats). For each sixteen bytes, a and b become
-// a0 b0 a1 b1 .. of their lower halves and of their upper halves.
+// kQuarter elements take 16 bytes (four floats). `interleave` works on each 16 bytes separately: a
+// becomes a0 b0 a1 b1 ... of the lower halves, b the same of the upper halves.
 template <class T>
 constexpr int kQuarter = 16 / static_cast<int>(sizeof(T));
 
@@ -50,8 +52,8 @@ inline void interleave(V& a, V& b, std::integer_sequence<int, kElement...>) {
   b = high;
 }
 
-// Transposes the kQuarter x kQuarter squares that v holds side by side, one row of each in a
-// vector.
+// Transposes kQuarter x kQuarter squares that lie side by side in the vectors v[0], v[1], ...: each
+// vector contains one row of every square.
 template <class T, class V>
 inline void transpose_quarters(V* v) {
   constexpr auto kElements = std::make_integer_sequence<int, sizeof(V) / sizeof(T)>();
@@ -75,8 +77,9 @@ inline typename QuarterOf<T>::Type load_quarter(const T* p) {
   return v;
 }
 
-// Squares of twice that size are transposed in vectors of two quarters, the second from half a
-// square below, which leaves half of the shuffling to the loads. (64-byte shuffles are no faster.)
+// Squares of twice that size use vectors of two quarters, the second of which is loaded from the
+// lower half of the square; this way the loads do half of the shuffling. (64-byte shuffles are not
+// faster.)
 #if defined(__AVX2__)
 inline __m256 load_pair(const float* low, const float* high) {
   return _mm256_loadu2_m128(high, low);
@@ -95,7 +98,7 @@ template <class T>
 constexpr int kSquare = kQuarter<T>;
 #endif
 
-// y (kSide, kSide), rows y_row apart = the transpose of x, rows x_row apart.
+// y = the transpose of x, both (kSide, kSide), with rows y_row and x_row elements apart.
 template <int kSide, class T>
 inline void transpose_square(T* y, ptrdiff_t y_row, const T* x, ptrdiff_t x_row) {
   constexpr int kQ = kQuarter<T>;
@@ -117,7 +120,7 @@ inline void transpose_square(T* y, ptrdiff_t y_row, const T* x, ptrdiff_t x_row)
   }
 }
 
-// copy() row by row.
+// Copies row by row.
 template <class T>
 void copy_rows(T* y, ptrdiff_t y_row, Matrix<T> x, size_t rows, size_t columns) {
   for (size_t i = 0; i < rows; ++i, y += y_row, x.data += x.row) {
@@ -131,7 +134,8 @@ void copy_rows(T* y, ptrdiff_t y_row, Matrix<T> x, size_t rows, size_t columns) 
   }
 }
 
-// copy() for x with contiguous columns, in squares, and its rest; returns how many rows it did.
+// For x with contiguous columns: copies squares, and the remaining columns of their rows. Returns
+// the number of rows copied.
 template <int kSide, class T>
 inline size_t copy_squares(T* y, ptrdiff_t y_row, Matrix<T> x, size_t rows, size_t columns) {
   const size_t square_rows = rows / kSide * kSide;
@@ -146,7 +150,7 @@ inline size_t copy_squares(T* y, ptrdiff_t y_row, Matrix<T> x, size_t rows, size
   return square_rows;
 }
 
-// y (rows, columns), its rows contiguous and y_row apart = x with any strides.
+// y = x, both (rows, columns); y has contiguous rows y_row elements apart, x has any strides.
 template <class T>
 void copy(T* y, ptrdiff_t y_row, Matrix<T> x, size_t rows, size_t columns) {
   size_t i = 0;
@@ -158,7 +162,7 @@ void copy(T* y, ptrdiff_t y_row, Matrix<T> x, size_t rows, size_t columns) {
   copy_rows(y + static_cast<ptrdiff_t>(i) * y_row, y_row, x.from(i, 0), rows - i, columns);
 }
 
-// x, or a copy of it at y, with contiguous rows.
+// Returns x if its rows are contiguous, else a copy at y.
 template <class T>
 Matrix<T> with_rows(T* y, size_t y_row, Matrix<T> x, size_t rows, size_t columns) {
   if (x.column == 1) return x;

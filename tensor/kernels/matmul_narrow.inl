@@ -1,18 +1,19 @@
-// Products with few rows or columns, where tiles would be mostly empty. `dots` runs vectors along k
-// and adds their lanes at the end; `flipped` lets tiles compute the transpose. Part of matmul.inl.
-// Read next: matmul.inl.
+// Products with few rows or columns, for which tiles would be mostly empty. `dots` uses vectors
+// along k and adds their lanes at the end; `flipped` computes the transpose with tiles. Part of
+// matmul.inl. Read next: matmul.inl.
 
 namespace product {
 
 #if defined(__AVX512F__)
-constexpr int kDots = 16;  // sums in registers, beside the vectors that they are made of
+constexpr int kDots = 16;  // sums in registers, besides the operands
 #else
 constexpr int kDots = 8;
 #endif
-constexpr size_t kDotDepth = 4096, kDotRows = 64;  // what is packed at a time
+constexpr size_t kDotDepth = 4096, kDotRows = 64;  // the sizes of packed blocks
 constexpr size_t kFlipRows = 512;
 
-// C (m, n) = or += A B for few columns and A with contiguous columns: the transpose by tiles.
+// C (m, n) = or += A B for few columns, where A has contiguous columns: computes the transpose with
+// tiles.
 template <class T>
 void flipped(T* c, ptrdiff_t ldc, Matrix<T> a, Matrix<T> b, size_t m, size_t n, size_t k,
              bool accumulate, T* workspace) {
@@ -62,7 +63,7 @@ template <class T, int kRows, int kColumns>
   }
   if (k > 0) step([k](const T* p) { return lanes::load(p, k); });
 
-  // kQ sums at a time: transposed and added up, then their quarters.
+  // Transposes kQ sums at a time and adds them up, then adds up their quarters.
   T out[kSums];
 #pragma GCC unroll 16
   for (int s = 0; s < kSums; s += kQ) {
@@ -103,7 +104,7 @@ size_t narrow_workspace(size_t m, size_t n, size_t k) {
   return (n + least(m, kDotRows)) * (least(k, kDotDepth) + kPad<T>);
 }
 
-// C (m, n) of any strides = or += A B^T, few rows in B (n, k).
+// C (m, n) of any strides = or += A B^T, where B (n, k) has few rows.
 template <class T>
 void narrow(T* c, ptrdiff_t c_row, ptrdiff_t c_column, Matrix<T> a, Matrix<T> b, size_t m, size_t n,
             size_t k, bool accumulate, T* workspace) {
@@ -127,9 +128,9 @@ void narrow(T* c, ptrdiff_t c_row, ptrdiff_t c_column, Matrix<T> a, Matrix<T> b,
   }
 }
 
-// Whether dots beat tiles where C has `few` rows or columns. For each row or column of the longer
-// side, a tile takes about k / `share` multiply-adds; dots take few * k / lanes, and about four
-// more each to add the lanes.
+// Whether dots are faster than tiles if C has `few` rows or columns. For each row or column of the
+// longer side, a tile takes about k / `share` multiply-adds; dots take few * k / lanes, and about
+// four more for each sum to add its lanes.
 template <class T>
 inline bool dots_win(size_t few, size_t k, size_t share) {
   return few < kLanes<T> && few * (k / kLanes<T> + 4) < k / share;

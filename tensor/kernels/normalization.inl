@@ -1,5 +1,6 @@
-// Rows made of mean 0 and variance 1 (Ba, Kiros and Hinton, "Layer normalization", 2016). A row is
-// read from memory once and then, unless it is very long, from cache. Read next: rows.inl.
+// Normalizes rows to mean 0 and variance 1 (Ba, Kiros and Hinton, "Layer normalization", 2016). A
+// row is read several times; unless it is very long, only the first time from memory and then from
+// the cache. Read next: rows.inl.
 
 template <class T>
 T sum_of_squared_deviations(const T* x, T mean, std::size_t n) {
@@ -45,7 +46,7 @@ TAPEGRAD_FLATTEN void layer_norm_backward(T* dx, const T* dy, const T* x, const 
   for (std::size_t i = 0; i < rows; ++i, dx += columns, dy += columns, x += columns) {
     const Batch<T> middle(mean[i]), factor(scale[i]);
     const Vector<T> in{x}, from{dy}, w{weight};
-    // dx holds g first.
+    // dx first stores g.
     if (weight == nullptr) {
       fill_with(dx, columns, from);
     } else {

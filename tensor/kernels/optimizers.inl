@@ -1,7 +1,8 @@
-// One step of an optimiser over consecutive numbers, each a single pass over memory, which is what
-// it costs: 28 bytes a number for Adam in single precision. The formulas stand in kernels.h; what
-// an option leaves out is decided outside of the loop. Products that are added are fused by hand,
-// so that a number's bits do not depend on whether it comes in a whole vector. Read next: isa.inl.
+// One step of an optimizer over consecutive elements, in a single pass over memory. Memory traffic
+// is the whole cost: 28 bytes per element for Adam in single precision. The formulas are in
+// kernels.h; the branches on options are outside of the loop. Multiplications and additions are
+// fused explicitly, so that the bits of an element do not depend on whether it is in a whole or in
+// a partial vector. Read next: isa.inl.
 
 template <bool kHasMax, class T>
 TAPEGRAD_FLATTEN void adam_loop(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n,
@@ -10,7 +11,8 @@ TAPEGRAD_FLATTEN void adam_loop(T* p, T* m, T* v, T* vmax, const T* g, std::size
   const Batch<T> beta1 = constant(a.beta1), rest1 = constant(1 - a.beta1);
   const Batch<T> beta2 = constant(a.beta2), rest2 = constant(1 - a.beta2);
   const Batch<T> eps = constant(a.eps), l2 = constant(a.l2), shrink = constant(a.shrink);
-  // PyTorch divides by sqrt_bias2; this is an ulp away, and a division less.
+  // PyTorch divides by sqrt_bias2. Multiplying saves a division and differs by one unit in the last
+  // place.
   const Batch<T> minus_step = constant(-a.step_size), unbias2 = constant(1 / a.sqrt_bias2);
   const Batch<T> sign = constant(a.sign), zero(T(0));
   const bool decays = a.l2 != 0;

@@ -1,11 +1,11 @@
-// Many numbers to one. Sums are pairwise (Higham, "The accuracy of floating point summation",
-// 1993): blocks of kBlock terms are summed in four vectors, and the sums of blocks in a balanced
-// tree, so that rounding errors grow with the logarithm of n. Read next: softmax.inl.
+// Reductions. Sums are pairwise (Higham, "The accuracy of floating point summation", 1993): blocks
+// of kBlock terms are summed in four vectors, and the sums of the blocks in a balanced tree, so
+// that rounding errors grow with the logarithm of n. Read next: softmax.inl.
 
 constexpr std::size_t kBlock = 1024;
 
-// A sum of terms i in [begin, begin + n), lane by lane. term(s, i) adds a vector of terms to s, and
-// term(s, i, count) a partial one, whose other lanes must add nothing.
+// Sums the terms i ... i + n - 1, lane by lane. term(s, i) adds a vector of terms to s; term(s, i,
+// count) adds a partial vector, whose other lanes must add 0.
 template <class T, class Term>
 TAPEGRAD_FLATTEN Batch<T> sum_block(std::size_t i, std::size_t n, const Term& term) {
   constexpr std::size_t k = kLanes<T>;
@@ -26,7 +26,8 @@ template <class T, class Term>
 Batch<T> sum_tree(std::size_t begin, std::size_t n, const Term& term) {
   if (n <= kBlock) return sum_block<T>(begin, n, term);
   const std::size_t half = (n + kBlock - 1) / kBlock / 2 * kBlock;
-  const Batch<T> first = sum_tree<T>(begin, half, term);  // first, so that memory is read in order
+  // A statement of its own, so that memory is read in order.
+  const Batch<T> first = sum_tree<T>(begin, half, term);
   return first + sum_tree<T>(begin + half, n - half, term);
 }
 
@@ -56,8 +57,9 @@ T dot(const T* a, const T* b, std::size_t n) {
   return sum_terms<T>(n, [&](Batch<T> s, auto... at) { return lanes::fma(u(at...), v(at...), s); });
 }
 
-// The extreme of n > 0 numbers by `better`, in every lane; `worst` never wins. A length that is no
-// multiple of the vector ends with a vector that overlaps the one before.
+// The largest or smallest of n > 0 elements, in every lane: better(a, b) returns the one to keep,
+// and `worst` is never kept. If n is not a multiple of the vector, the last vector overlaps the
+// previous one.
 template <class T, class Better>
 Batch<T> extreme(const T* x, std::size_t n, T worst, const Better& better) {
   constexpr std::size_t k = kLanes<T>;
@@ -86,8 +88,8 @@ T min(const T* x, std::size_t n) {
   return lanes::first(extreme(x, n, math::kInfinity<T>, lanes::minimum<T>));
 }
 
-// Column sums walk down panels of up to four vectors of columns; rows, too, are summed in blocks
-// and a tree.
+// Column sums are computed for panels of up to four vectors of columns. The rows are summed in
+// blocks, and the blocks in a tree.
 constexpr std::size_t kRowBlock = 64;
 
 template <class T, std::size_t kVectors>
@@ -95,7 +97,7 @@ struct Panel {
   Batch<T> v[kVectors];
 };
 
-// `count` > 0 is the width of the last vector where it is partial, else 0.
+// `count` is the number of lanes in the last vector if it is partial, else 0.
 template <class T, std::size_t kVectors>
 Panel<T, kVectors> sum_panel(const T* x, std::size_t rows, std::size_t columns, std::size_t count) {
   Panel<T, kVectors> total;

@@ -1,15 +1,16 @@
-// Tables of rows, as embeddings are: rows by number, sums back into them, and bags of rows, summed
-// without being copied first. A table is larger than the cache and its rows are read in no order,
-// so the ones a few steps ahead are asked for early. Read next: recurrent.inl.
+// Tables of rows, such as embeddings: gathers rows, adds rows to a table, and sums bags of rows
+// without copying them first. A table is larger than the cache and its rows are read in random
+// order, so rows are prefetched a few steps ahead. Read next: recurrent.inl.
 
 constexpr std::size_t kAhead = 32;  // rows
 
 template <class T>
 void prefetch_row(const T* row, std::size_t columns) {
   constexpr std::size_t kLine = 64 / sizeof(T);
-  const std::size_t n = columns < 8 * kLine ? columns : 8 * kLine;  // the hardware follows then
+  // The hardware prefetches what follows after eight lines.
+  const std::size_t n = columns < 8 * kLine ? columns : 8 * kLine;
   for (std::size_t j = 0; j < n; j += kLine) __builtin_prefetch(row + j);
-  if (n > 1) __builtin_prefetch(row + n - 1);  // rows begin anywhere in a line
+  if (n > 1) __builtin_prefetch(row + n - 1);  // a row may begin anywhere in a cache line
 }
 
 template <class T>
@@ -56,7 +57,7 @@ TAPEGRAD_FLATTEN void scatter_add_rows(T* table, const std::int64_t* ids, const 
 
 // Bags ---------------------------------------------------------------------------------------
 
-// The row that the id a few places behind the i-th asks for, if there is one.
+// Prefetches the row of the id that is kAhead positions after i, if there is one.
 template <class T>
 void prefetch_ahead(const T* table, const std::int64_t* ids, std::int64_t i, std::int64_t end,
                     std::size_t columns) {
@@ -64,15 +65,15 @@ void prefetch_ahead(const T* table, const std::int64_t* ids, std::int64_t i, std
   if (next < end) prefetch_row(table + static_cast<std::size_t>(ids[next]) * columns, columns);
 }
 
-// A few vectors of each row of a bag, beginning at one column: they stay in registers while the
-// rows pass by, the last one perhaps a partial vector of `rest` lanes.
-// Many whole vectors are fast, and each number of them is a loop of its own to compile: only sums
-// of float32 take the most.
+// A stripe is a few vectors of columns. Its sums stay in registers while all rows of a bag are
+// read. The last vector may be partial, with `rest` lanes.
+// More whole vectors are faster, but each number of them is compiled as a loop of its own, so only
+// the sums of float32 use many.
 template <class T>
 constexpr std::size_t kStripe = sizeof(T) == 4 ? 8 : 4;
 constexpr std::size_t kMaxStripe = 4;  // for bag_max
 
-// A number as a type, of no namespace that other files share.
+// An integer as a type. (std::integral_constant would be shared with other files.)
 template <std::size_t kValue>
 struct Constant {
   constexpr operator std::size_t() const { return kValue; }
@@ -87,7 +88,7 @@ void for_each_in_stripe(std::size_t rest, const F& f) {
   if (rest > 0) f(Constant<kVectors>(), kVectors * kLanes<T>, rest);
 }
 
-// Calls step(begin, number of whole vectors as a constant, rest) until all columns had their turn.
+// Calls step(begin, number of whole vectors as a constant, rest) for each stripe of the columns.
 template <class T, std::size_t kMost, std::size_t kVectors = kMost, class Step>
 void for_each_stripe(std::size_t columns, const Step& step, std::size_t begin = 0) {
   constexpr std::size_t kWidth = kVectors * kLanes<T>;
@@ -141,7 +142,7 @@ TAPEGRAD_FLATTEN void bag_sum(T* y, const T* table, const std::int64_t* ids, con
   }
 }
 
-// Beside the largest so far, each lane keeps the bits of the position in the bag where it was seen.
+// Besides the largest element so far, each lane keeps its position in the bag, stored as bits.
 template <class T>
 TAPEGRAD_FLATTEN void bag_max(T* y, std::int64_t* winners, const T* table, const std::int64_t* ids,
                               const std::int64_t* bounds, std::size_t bags, std::size_t columns,
@@ -167,7 +168,8 @@ TAPEGRAD_FLATTEN void bag_max(T* y, std::int64_t* winners, const T* table, const
         const T* row = table + static_cast<std::size_t>(bag[i]) * columns + begin;
         for_each_in_stripe<vectors, T>(rest, [&](auto v, std::size_t at, auto... partial) {
           const Batch<T> x = Vector<T, 0>{row}(at, partial...);
-          const auto stays = (best[v] >= x) | !(best[v] == best[v]);  // first of equals, first NaN
+          // Keeps the first of equal elements, and the first NaN.
+          const auto stays = (best[v] >= x) | !(best[v] == best[v]);
           best[v] = xsimd::select(stays, best[v], x);
           where[v] = xsimd::select(stays, where[v], position(i));
         });

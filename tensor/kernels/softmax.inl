@@ -1,16 +1,16 @@
-// Softmax and its kin over rows. Subtracting the row's maximum first keeps exp from overflowing.
-// Rows of classes (2, 4, 10) fit in one vector and stay in registers from end to end; longer ones
-// are read from cache three times. Read next: normalization.inl.
+// Softmax, log_softmax and logsumexp over rows. The maximum of the row is subtracted first so that
+// exp cannot overflow. Short rows (2, 4 or 10 classes) fit in one vector and stay in registers;
+// longer ones are read from the cache three times. Read next: normalization.inl.
 
-// The largest number of a row, in every lane. A NaN may be passed over: exp(NaN - top) makes the
-// whole row NaN all the same.
+// The largest element of a row, in every lane. It may ignore a NaN: exp(NaN - top) makes the whole
+// row NaN anyway.
 template <class T>
 Batch<T> top_of(const T* x, std::size_t n) {
   return extreme(x, n, -math::kInfinity<T>,
                  [](Batch<T> a, Batch<T> b) { return xsimd::max(a, b); });
 }
 
-// A row that fits in one vector, with -inf, whose exp adds nothing, in the other lanes.
+// Loads a row that fits in one vector and sets the other lanes to -inf, whose exp is 0.
 template <class T>
 Batch<T> load_row(const T* x, std::size_t columns) {
   if (columns == kLanes<T>) return lanes::load(x);

@@ -1,8 +1,8 @@
-// Operations that are made of other operations, written once for both classes. Each is a template:
-// tensor/ops/*.cc instantiates it for Tensor and autograd/ops/*.cc for Variable, to define the
-// function of the same name that the two ops.h declare. The operations it calls are found by
-// argument-dependent lookup, so they are those of the class X, and a Variable gets its gradient
-// from them.
+// Operations that are composed of other operations, written once for Tensor and Variable. Each is a
+// template: tensor/ops/*.cc instantiates it for Tensor and autograd/ops/*.cc for Variable, to
+// define the function of the same name that the two ops.h declare. Argument-dependent lookup finds
+// the operations of class X, so the gradient of a Variable comes from the operations that the
+// template calls.
 //
 // Internal. Read next: tensor/ops/elementwise.cc.
 #pragma once
@@ -25,10 +25,10 @@ namespace tapegrad::composition {
 // The checks of matmul (matmul.cc).
 void check_matmul(const Tensor& a, const Tensor& b);
 
-// The checks of index; returns how many dimensions the indices name (indexing.cc).
+// The checks of index; returns how many dimensions of x the indices use (indexing.cc).
 std::int64_t check_indices(std::span<const std::int64_t> sizes, std::span<const Index> indices);
 
-// DTypeError where an index or a mask is not of this type (gather_scatter.cc).
+// DTypeError if an index or a mask does not have this element type (gather_scatter.cc).
 void require_dtype(const char* operation, const char* argument, const Tensor& x, DType dtype);
 
 // Elementwise -------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ X gelu_by_tanh(const X& x) {
 
 // Matrix products ---------------------------------------------------------------------------------
 
-// One of a and b is a vector: a row on the left, a column on the right.
+// For one vector and one matrix: the vector is a row on the left, a column on the right.
 template <class X>
 X matmul_of_vector(const X& a, const X& b) {
   return a.dim() == 1 ? squeeze(matmul(unsqueeze(a, 0), b), -2)
@@ -56,9 +56,11 @@ X matmul_of_vector(const X& a, const X& b) {
 
 // Joining -----------------------------------------------------------------------------------------
 //
-// Only the checks are shared: Tensors are copied in one pass, a Variable remembers its parts.
+// Only the checks are shared: for Tensors the parts are copied in one pass, while for Variables the
+// tape also records the parts.
 
-// An empty vector may be joined with parts of any shape, so that a list can be built up from it.
+// An empty vector may be joined with parts of any shape, so that a loop can start from it and
+// append.
 template <class X>
 bool is_empty_vector(const X& x) {
   return x.dim() == 1 && x.numel() == 0;
@@ -66,7 +68,7 @@ bool is_empty_vector(const X& x) {
 
 struct Joined {
   Shape shape;       // of the result
-  std::int64_t dim;  // where the parts follow one another
+  std::int64_t dim;  // the dimension along which the parts are joined
 };
 
 // The checks of cat.
@@ -75,7 +77,7 @@ Joined joined(std::span<const X> parts, std::int64_t dim) {
   if (parts.empty()) throw ValueError("cat: got no tensors to join");
   const X* first = &parts[0];
   for (const X& x : parts) {
-    if (x.dim() == 0) throw ShapeError("cat: got a 0-d tensor; stack joins those");
+    if (x.dim() == 0) throw ShapeError("cat: got a 0-d tensor; use stack to join 0-d tensors");
     if (is_empty_vector(*first)) first = &x;
   }
   const auto position = static_cast<std::int64_t>(detail::existing_dim(dim, *first, "cat"));
@@ -130,7 +132,7 @@ std::vector<X> split(const X& x, std::int64_t split_size, std::int64_t dim) {
   std::vector<X> parts;
   if (size > 0) parts.reserve(static_cast<std::size_t>((size - 1) / split_size + 1));
   std::int64_t start = 0;
-  do {  // no elements make one part, too
+  do {  // an empty dimension gives one empty part
     const std::int64_t length = std::min(split_size, size - start);
     parts.push_back(narrow(x, static_cast<std::int64_t>(position), start, length));
     start += length;
@@ -171,7 +173,7 @@ std::vector<X> chunk(const X& x, std::int64_t chunks, std::int64_t dim) {
     throw ValueError("chunk: got " + std::to_string(chunks) + " chunks, needed at least 1");
   }
   const std::int64_t size = x.sizes()[position];
-  if (size == 0) {  // as many parts as were asked for, all of them empty
+  if (size == 0) {  // the requested number of parts, all empty
     return composition::split(x, std::vector<std::int64_t>(static_cast<std::size_t>(chunks), 0),
                               dim);
   }
@@ -201,8 +203,8 @@ X tile(const X& x, const Shape& repeats) {
 
 // Indexing ----------------------------------------------------------------------------------------
 
-// Integers and slices first, then the new axes: so there are never more dimensions than in x or in
-// the result.
+// Applies integers and slices first and then adds the new axes, so that no intermediate has more
+// dimensions than x or the result.
 template <class X>
 X index(const X& x, std::span<const Index> indices) {
   const std::int64_t dims_of_ellipsis = x.dim() - check_indices(x.sizes(), indices);
@@ -228,7 +230,7 @@ X index(const X& x, std::span<const Index> indices) {
 
 // Gathering ---------------------------------------------------------------------------------------
 
-// All dimensions of x and index but `dim` are broadcast against each other.
+// All dimensions of x and index except `dim` are broadcast against each other.
 template <class X>
 X take_along_dim(const X& x, const Tensor& index, std::int64_t dim) {
   const auto position =
@@ -256,7 +258,7 @@ X normalize(const X& x, double p, std::int64_t dim, double eps) {
   return x / clamp(norm(x, p, dim, true), eps);
 }
 
-// sum (a / |a|) (b / |b|): dividing first keeps the products of small and of large vectors finite.
+// sum (a / |a|) (b / |b|): dividing first prevents overflow and underflow in the products.
 template <class X>
 X cosine_similarity(const X& a, const X& b, std::int64_t dim, double eps) {
   detail::require_floating("cosine_similarity", a.dtype());
@@ -274,7 +276,7 @@ X pairwise_distance(const X& a, const X& b, double p, double eps, bool keepdim) 
   return norm(a - b + eps, p, -1, keepdim);
 }
 
-// The checks of cdist; returns the batch dimensions that a and b have in common.
+// The checks of cdist; returns the broadcast batch dimensions of a and b.
 template <class X>
 Shape cdist_batch(const X& a, const X& b, double p) {
   detail::require_floating("cdist", a.dtype());

@@ -1,4 +1,4 @@
-// Windows over sequences, and the sums of what overlapping windows hold. Read next:
+// Sliding windows over sequences, and the sum of overlapping windows. Read next:
 // tensor/ops/views.cc.
 #include <tapegrad/tensor/ops/convolution.h>
 
@@ -9,7 +9,7 @@
 namespace tapegrad {
 
 void Windows::round_up() {
-  if (stride < 1) return;  // check() says so
+  if (stride < 1) return;  // check() reports this
   const std::int64_t left = padded() - span();
   const std::int64_t next = left < 0 ? 0 : count() * stride;
   if (left <= -stride || left % stride == 0 || next >= before + length) return;

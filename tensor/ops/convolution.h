@@ -1,6 +1,6 @@
-// Sequences seen through windows: views of the same memory that overlap, so that nothing is copied
-// where channels lie side by side, as they do after an embedding. What convolution and pooling are
-// made of.
+// Sliding windows over sequences, on which convolution and pooling are built. Windows are
+// overlapping views of the same memory, so nothing is copied if the channels of a step are adjacent
+// in memory, as they are after an embedding.
 //
 // Internal. Read next: tensor/ops/convolution.cc.
 #pragma once
@@ -11,8 +11,9 @@
 
 namespace tapegrad {
 
-// Which steps of a sequence a window sees: window t holds the steps t stride + k dilation, k = 0
-// ... kernel - 1, of the sequence with `before` and `after` steps of padding around it.
+// The geometry of the windows: window t consists of the steps t * stride + k * dilation, k = 0 ...
+// kernel - 1, of the sequence with `before` steps of padding at its start and `after` steps at its
+// end.
 struct Windows {
   std::int64_t length;
   std::int64_t kernel;
@@ -25,19 +26,19 @@ struct Windows {
   std::int64_t span() const { return dilation * (kernel - 1) + 1; }
   std::int64_t count() const { return (padded() - span()) / stride + 1; }
 
-  // Room after the sequence for one more window, the last of those that do not fit whole, if it
-  // begins before the sequence ends (PyTorch's rule for ceil_mode).
+  // Adds padding at the end so that a last, incomplete window is counted, too, if it begins before
+  // the sequence ends (PyTorch's rule for ceil_mode).
   void round_up();
 
-  // ValueError for sizes that cannot be; ShapeError where not even one window fits.
+  // ValueError for invalid sizes; ShapeError if not even one window fits.
   void check(const char* operation) const;
 };
 
-// (batch, length, width) -> (batch, windows, kernel, width), a view unless there is padding, which
-// holds the number `padding`.
+// (batch, length, width) -> (batch, windows, kernel, width). A view, unless there is padding, whose
+// elements have the value `padding`.
 Tensor windows_of(const Tensor& x, const Windows& windows, double padding);
 
-// The other way round: each step gets the sum of what its places in windows hold.
+// The gradient of windows_of: adds up, for each step, its elements in all windows.
 Tensor sum_of_windows(const Tensor& y, const Windows& windows);
 
 }  // namespace tapegrad

@@ -1,4 +1,4 @@
-// Tensors from nothing: constants, ranges, and back into a vector. Read next:
+// Creates constants and ranges; also to_vector, which copies a tensor's elements. Read next:
 // tensor/ops/elementwise.cc.
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
-// One number in, one number out: arithmetic, comparisons and functions, with broadcasting and
-// promotion. Floating-point numbers run through the SIMD kernels; integers and booleans through the
-// plain loops at the top. Read next: tensor/ops/inplace.cc.
+// Elementwise operations: arithmetic, comparisons and functions, with broadcasting and type
+// promotion. Floating-point types use the SIMD kernels; integers and booleans use the plain loops
+// at the top. Read next: tensor/ops/inplace.cc.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -27,12 +27,13 @@ constexpr std::size_t index_of(Enum value) {
   return static_cast<std::size_t>(value);
 }
 
-// Calls f(begin, count) for all of n numbers: at once, or in parts if there are many.
+// Calls f(begin, count) for n elements: once, or for parts of them on several threads if there are
+// many.
 template <class Function>
-void share_numbers(std::int64_t n, const Function& f) {
-  if (n < 2 * kNumbersToShare) [[likely]]
+void split_elements(std::int64_t n, const Function& f) {
+  if (n < 2 * kElementsPerPart) [[likely]]
     return f(std::int64_t{0}, static_cast<std::size_t>(n));
-  parallel_for(n, kNumbersToShare, 64, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, kElementsPerPart, 64, [&](std::int64_t begin, std::int64_t end) {
     f(begin, static_cast<std::size_t>(end - begin));
   });
 }
@@ -44,7 +45,7 @@ std::int64_t integer_power(std::int64_t base, std::int64_t exponent) {
     throw ValueError("pow: integer to the negative power " + std::to_string(exponent) +
                      "; convert to float32 first");
   }
-  auto factor = static_cast<std::uint64_t>(base);  // wraps around, as PyTorch's
+  auto factor = static_cast<std::uint64_t>(base);  // wraps around on overflow, as in PyTorch
   std::uint64_t result = 1;
   for (; exponent > 0; exponent >>= 1) {
     if ((exponent & 1) != 0) result *= factor;
@@ -127,8 +128,8 @@ Shape common_shape(const Tensor& a, const Tensor& b, const char* operation) {
   return a.same_sizes(b) ? a.shape() : broadcast_shapes(a.sizes(), b.sizes(), operation);
 }
 
-// Calls row(y, a, b, operands, n) for rows in which each operand is consecutive or one number.
-// An operand that is neither is copied once.
+// Calls row(y, a, b, operands, n) for each row of the result. In a row, an operand is either
+// consecutive elements or one element; any other operand is copied first.
 template <class Out, class T, class Row>
 void run_rows(const Tensor& out, Tensor a, Tensor b, const Row& row) {
   if (out.numel() == 0) return;
@@ -141,7 +142,7 @@ void run_rows(const Tensor& out, Tensor a, Tensor b, const Row& row) {
   const Operands operands = loop.row_stride(0) == 0   ? Operands::kScalarVector
                             : loop.row_stride(1) == 0 ? Operands::kVectorScalar
                                                       : Operands::kVectorVector;
-  // Where both are one number, so is the result: computed once, then repeated.
+  // If both operands are one element, it is computed once and the result repeated.
   const bool constant = loop.row_stride(0) == 0 && loop.row_stride(1) == 0;
   const auto n = static_cast<std::size_t>(loop.row_size());
   Out* y = const_cast<Out*>(out.data<Out>());
@@ -162,7 +163,7 @@ void plain_row(Out* y, const T* a, const T* b, Operands operands, std::size_t n,
   for (std::size_t i = 0; i < n; ++i) y[i] = function(a[i * a_step], b[i * b_step]);
 }
 
-// A number as a 0-d tensor of the type in which `tensor op number` is computed.
+// The scalar as a 0-d tensor of element type `dtype`.
 Tensor number(Scalar value, DType dtype) {
   Tensor result = Tensor::uninitialized({}, dtype);
   visit(dtype, [&](auto zero) {
@@ -212,14 +213,14 @@ Tensor binary(Binary op, const char* operation, const Tensor& a, const Tensor& b
     using T = decltype(zero);
     const auto run = kernel::kernels<T>().binary[index_of(op)][index_of(Operands::kVectorVector)];
     T* const y = out.mutable_data<T>();
-    share_numbers(a.numel(), [run, y, x = a.data<T>(), z = b.data<T>()](auto begin, auto count) {
+    split_elements(a.numel(), [run, y, x = a.data<T>(), z = b.data<T>()](auto begin, auto count) {
       run(y + begin, x + begin, z + begin, count);
     });
   });
   return out;
 }
 
-// The commonest mix: a contiguous floating-point tensor and a number.
+// `x op value`, or `value op x` if number_first; fast for contiguous floating-point tensors.
 Tensor binary_number(Binary op, const char* operation, const Tensor& x, Scalar value,
                      bool number_first) {
   const DType dtype = value.promote_with(x.dtype());
@@ -288,7 +289,7 @@ void refuse_boolean(const char* operation, const Tensor& x) {
   }
 }
 
-// Floating-point functions; integers become float32 first.
+// Functions with floating-point results; integers are converted to float32 first.
 Tensor unary(Unary op, const Tensor& x);
 
 [[gnu::noinline]] Tensor unary_converted(Unary op, const Tensor& x) {
@@ -303,14 +304,14 @@ Tensor unary(Unary op, const Tensor& x) {
     using T = decltype(zero);
     const auto run = kernel::kernels<T>().unary[index_of(op)];
     T* const y = out.mutable_data<T>();
-    share_numbers(x.numel(), [run, y, from = x.data<T>()](auto begin, auto count) {
+    split_elements(x.numel(), [run, y, from = x.data<T>()](auto begin, auto count) {
       run(y + begin, from + begin, count);
     });
   });
   return out;
 }
 
-// Functions that keep integers integers.
+// Functions whose result for an integer is an integer.
 Tensor unary_any(Unary op, const char* operation, const Tensor& x) {
   if (is_floating_point(x.dtype())) return unary(op, x);
   refuse_boolean(operation, x);
@@ -345,7 +346,8 @@ Tensor test_each(const Tensor& x, bool for_integers, const Predicate& predicate)
 
 DType result_type(const Tensor& a, const Tensor& b) {
   if (a.dtype() == b.dtype()) return a.dtype();
-  // A 0-d operand counts only if it is of a higher kind: boolean < integer < floating-point.
+  // A 0-d operand promotes the other one only if it is of a higher kind: boolean < integer <
+  // floating-point.
   const auto kind = [](DType dtype) { return std::min(dtype, DType::float32); };
   if (a.dim() == 0 && b.dim() > 0 && kind(a.dtype()) <= kind(b.dtype())) return b.dtype();
   if (b.dim() == 0 && a.dim() > 0 && kind(b.dtype()) <= kind(a.dtype())) return a.dtype();
@@ -375,7 +377,7 @@ Tensor mul(const Tensor& a, const Tensor& b) { return binary(Binary::kMul, "mul"
 Tensor mul(const Tensor& a, Scalar b) { return binary_number(Binary::kMul, "mul", a, b, false); }
 
 namespace {
-// What true division works on.
+// Integers and booleans are divided as float32.
 Tensor as_dividend(const Tensor& x) { return is_floating_point(x.dtype()) ? x : x.to(float32); }
 }  // namespace
 
@@ -394,7 +396,7 @@ Tensor div(Scalar a, const Tensor& b) {
 
 Tensor pow(const Tensor& a, const Tensor& b) { return binary(Binary::kPow, "pow", a, b); }
 Tensor pow(const Tensor& a, Scalar b) {
-  if (is_floating_point(a.dtype())) {  // the two that are everywhere
+  if (is_floating_point(a.dtype())) {  // the most common exponents
     if (b.to<double>() == 2) return square(a);
     if (b.to<double>() == 0.5) return sqrt(a);
   }
@@ -435,7 +437,7 @@ Tensor logical_xor(const Tensor& a, const Tensor& b) {
 }
 Tensor logical_not(const Tensor& x) { return eq(x.to(boolean), false); }
 
-// Choosing ----------------------------------------------------------------------------------------
+// Selection ---------------------------------------------------------------------------------------
 
 Tensor where(const Tensor& condition, const Tensor& left, const Tensor& right) {
   if (condition.dtype() != boolean) {
@@ -548,8 +550,7 @@ Tensor isfinite(const Tensor& x) {
   return test_each(x, true, [](auto value) { return std::isfinite(value); });
 }
 
-// Parts of rules, each one pass (tensor/ops/fused.h)
-// --------------------------------------------------
+// Fused backward operations (tensor/ops/fused.h) -------------------------------------------------
 
 Tensor tanh_backward(const Tensor& dy, const Tensor& y) {
   return binary(Binary::kTanhBackward, "tanh_backward", dy, y);

@@ -1,4 +1,4 @@
-// Single rows of a table, bags of rows, and distinct ids. Read next: tensor/ops/similarity.cc.
+// Embedding lookups, bags of rows, and distinct ids. Read next: tensor/ops/similarity.cc.
 #include <tapegrad/tensor/ops/embedding_bag.h>
 
 #include <algorithm>
@@ -31,7 +31,7 @@ std::int64_t checked_padding(const char* operation, std::optional<std::int64_t> 
 
 namespace {
 
-// Where bags of 1-d ids begin, and behind them where the last one ends.
+// The positions where bags of 1-d ids begin, followed by the end of the last bag.
 Tensor checked_bounds(const char* operation, const Tensor& offsets, std::int64_t ids,
                       bool include_last_offset) {
   const auto fail = [&](const std::string& what) {
@@ -46,7 +46,7 @@ Tensor checked_bounds(const char* operation, const Tensor& offsets, std::int64_t
     fail("include_last_offset needs at least one offset, the number of ids");
   }
   if (given == 0 && ids > 0) {
-    fail("no offsets for " + std::to_string(ids) + " ids; one bag of all is offsets {0}");
+    fail("no offsets for " + std::to_string(ids) + " ids; use offsets {0} for one bag of all ids");
   }
   Tensor bounds = Tensor::uninitialized(Shape(include_last_offset ? given : given + 1), int64);
   const Tensor source = offsets.contiguous();
@@ -62,7 +62,7 @@ Tensor checked_bounds(const char* operation, const Tensor& offsets, std::int64_t
     }
     if (to[i] > ids) {
       fail("offset " + std::to_string(to[i]) + " at position " + std::to_string(i) +
-           " lies beyond the " + std::to_string(ids) + " ids");
+           " is larger than the number of ids, " + std::to_string(ids));
     }
   }
   if (include_last_offset && to[given - 1] != ids) {
@@ -82,7 +82,9 @@ Bags checked_bags(const char* operation, const Tensor& table, const Tensor& ids,
                      needed);
   };
   if (ids.dim() != 1 && ids.dim() != 2) refuse("(bags, ids of each), or 1-d ids with offsets");
-  if (ids.dim() == 2 && offsets.defined()) refuse("1-d ids with them; rows of 2-d ids are bags");
+  if (ids.dim() == 2 && offsets.defined()) {
+    refuse("1-d ids with offsets; without offsets, each row of 2-d ids is a bag");
+  }
   if (ids.dim() == 1 && !offsets.defined()) refuse("offsets, the positions where bags begin");
   Bags bags;
   const Tensor checked = checked_ids(operation, table, ids);
@@ -100,7 +102,7 @@ Bags checked_bags(const char* operation, const Tensor& table, const Tensor& ids,
 
 namespace {
 
-// Calls f(kernels, the table's numbers, number of bags, width) for the table's type.
+// Calls f(kernels, elements of the table, number of bags, width) for the table's element type.
 template <class Function>
 void on_table(const Tensor& table, const Bags& bags, const Function& f) {
   const Tensor rows = table.contiguous();
@@ -213,7 +215,7 @@ UniqueIds::UniqueIds(std::size_t most)
       seen_(Tensor::uninitialized(Shape(static_cast<std::int64_t>(most)), int64)) {
   const std::size_t capacity = std::size_t{1} << (64 - shift_);
   if (slots_.slots.size() < capacity) slots_.slots.resize(capacity);
-  if (++slots_.stamp == 0) {  // all stamps were used
+  if (++slots_.stamp == 0) {  // the stamp overflowed: old stamps could look current
     std::fill(slots_.slots.begin(), slots_.slots.end(), Slot{});
     slots_.stamp = 1;
   }
@@ -241,7 +243,7 @@ void UniqueIds::add(const std::int64_t* ids, std::size_t n, std::int64_t skip,
     }
     std::size_t at = place(id);
     while (slots[at].stamp == stamp && slots[at].id != id) at = (at + 1) & mask;
-    // No branch on whether the id is new: nobody could predict that.
+    // No branch on whether the id is new: the processor could not predict it.
     const bool is_new = slots[at].stamp != stamp;
     const std::int64_t number = is_new ? count : slots[at].number;
     slots[at] = {id, stamp, static_cast<std::uint32_t>(number)};

@@ -1,5 +1,6 @@
-// Tables of rows, as embeddings are: ids that are checked once and then trusted, lookups, bags of
-// rows, and the distinct ones of many ids. What autograd/ops/embedding_bag.cc is made of.
+// Embedding tables: checks of ids, lookups of rows, bags of rows, and the distinct ids in a list.
+// autograd/ops/embedding_bag.cc builds on these functions. Ids are checked once; the functions that
+// take `Bags` or checked ids do not check them again.
 //
 // Internal. Read next: tensor/ops/embedding_bag.cc.
 #pragma once
@@ -12,22 +13,23 @@
 
 namespace tapegrad {
 
-// Lookups (gather_scatter.cc)
-// ----------------------------------------------------------------------
+// Lookups (gather_scatter.cc) --------------------------------------------------------------------
 
-// The ids, contiguous, each known to be a row of the table. ShapeError unless the table is (rows,
-// width); DTypeError unless ids are int64; IndexError naming position, id and number of rows.
+// Returns the ids as a contiguous tensor after checking that each is a row of the table. ShapeError
+// unless the table is (rows, width); DTypeError unless ids are int64; an IndexError names the
+// position, the id and the number of rows.
 Tensor checked_ids(const char* operation, const Tensor& table, const Tensor& ids);
 // (...) checked ids -> (..., width)
 Tensor rows_at(const Tensor& table, const Tensor& ids);
 
-// padding_idx counted from the front, -1 if there is none; ValueError if there is no such row.
+// padding_idx as a row index of 0 or more, or -1 if there is none. ValueError if it is out of
+// range.
 std::int64_t checked_padding(const char* operation, std::optional<std::int64_t> padding_idx,
                              std::int64_t rows);
 
 // Bags --------------------------------------------------------------------------------------------
 
-// Bag b holds ids[bounds[b]], ..., ids[bounds[b + 1] - 1]; those of value `skip` do not count.
+// Bag b consists of ids[bounds[b]], ..., ids[bounds[b + 1] - 1]; ids equal to `skip` are ignored.
 struct Bags {
   Tensor ids;     // checked, flat
   Tensor bounds;  // (count + 1) int64
@@ -36,37 +38,40 @@ struct Bags {
   std::int64_t count() const { return bounds.numel() - 1; }
 };
 
-// Of 2-d ids (offsets undefined), whose rows are the bags, or of 1-d ids and the 1-d positions
-// where bags begin; with include_last_offset, the last offset is where the last bag ends.
+// Makes bags from 2-d ids, whose rows are the bags (offsets undefined), or from 1-d ids and 1-d
+// offsets, the positions at which bags begin. With include_last_offset, the last offset is the end
+// of the last bag.
 Bags checked_bags(const char* operation, const Tensor& table, const Tensor& ids,
                   const Tensor& offsets, bool include_last_offset);
 
-// (bags, width), 0 where nothing counts. Sums of scale[i] * table[ids[i]]; scale may be undefined.
+// (bags, width); 0 for a bag without ids. Sums of scale[i] * table[ids[i]]; an undefined scale is
+// 1.
 Tensor bag_sum(const Tensor& table, const Bags& bags, const Tensor& scale);
 Tensor bag_mean(const Tensor& table, const Bags& bags);
 struct BagMax {
   Tensor values;
-  Tensor
-      winners;  // (bags, width): the id whose row had the largest number, -1 where nothing counts
+  // (bags, width): the id of the row with the largest element, -1 for a bag without ids.
+  Tensor winners;
 };
 BagMax bag_max(const Tensor& table, const Bags& bags, bool with_winners);
-// (ids): the dot product of each id's row with the row x[b] of its bag, 0 where it does not count.
+// (ids): the dot product of each id's row with the row x[b] of its bag, 0 for ignored ids.
 Tensor bag_dots(const Tensor& x, const Tensor& table, const Bags& bags);
 
-// The bag that each id lies in, and 1 / the number of ids that count in it.
+// For each id, its bag; and 1 / the number of ids in its bag that are not ignored.
 Tensor bag_of_each(const Bags& bags);
 Tensor share_of_each(const Bags& bags, DType dtype);
 
 // Distinct ids ------------------------------------------------------------------------------------
 
-// Numbers ids in the order of their first occurrence: an open-addressed table, at most half full,
-// that the thread keeps. What an earlier use left in it is told by a stamp, not cleared. One at a
-// time on a thread.
+// Numbers distinct ids in the order of their first occurrence, with a hash table (open addressing,
+// at most half full). The thread keeps the table for the next use. It is not cleared: a stamp in
+// each slot tells whether the slot belongs to the current use. Only one UniqueIds may exist on a
+// thread at a time.
 class UniqueIds {
  public:
-  explicit UniqueIds(std::size_t most);  // ids that will come
+  explicit UniqueIds(std::size_t most);  // `most` ids will be added at most
 
-  // numbers[i] = the number of ids[i]; -1 for `skip`, which is not counted.
+  // Sets numbers[i] to the number of ids[i], or to -1 if ids[i] is `skip`, which is ignored.
   void add(const std::int64_t* ids, std::size_t n, std::int64_t skip, std::int64_t* numbers);
 
   std::int64_t count() const { return count_; }

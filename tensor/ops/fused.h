@@ -1,6 +1,7 @@
-// Several operations in one pass over memory, for rules that run in every training step. Each is
-// used where nothing is recorded; under create_graph its rule uses the composition that its comment
-// states, and tests hold both to the same numbers.
+// Fused backward operations: several operations in one pass over memory, for gradients that every
+// training step computes. They are used if the backward pass is not recorded; under create_graph
+// the rule uses the composition in the comment instead, and tests check that both give the same
+// values.
 //
 // Internal. Read next: autograd/ops/elementwise.cc.
 #pragma once
@@ -25,12 +26,13 @@ Tensor tanh_backward(const Tensor& dy, const Tensor& y);     // dy * (1 - y * y)
 Tensor sigmoid_backward(const Tensor& dy, const Tensor& y);  // dy * y * (1 - y)
 Tensor relu_backward(const Tensor& dy, const Tensor& y);     // where(y <= 0, 0, dy)
 
-// Over `dim`, which softmax / log_softmax worked on (tensor/ops/softmax.cc).
+// The gradients of softmax and log_softmax over `dim` (tensor/ops/softmax.cc); y is their result.
 Tensor softmax_backward(const Tensor& dy, const Tensor& y, std::int64_t dim);
 Tensor log_softmax_backward(const Tensor& dy, const Tensor& y, std::int64_t dim);
 
-// Layer normalisation (tensor/ops/normalization.cc): y of x's shape, and what its gradients need
-// again, the mean and 1 / sqrt(variance + eps) of each row, which has the shape `shape`.
+// Layer normalization (tensor/ops/normalization.cc): y has x's shape; the mean and 1 /
+// sqrt(variance + eps) of each row are kept for the backward pass. A row is a part of x of the
+// normalized shape `shape`.
 struct Normalized {
   Tensor y;
   Tensor mean;   // (rows)
@@ -40,12 +42,12 @@ Normalized layer_norm_forward(const Tensor& x, const Shape& shape, const Tensor&
                               const Tensor& bias, double eps);
 Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Normalized& forward,
                            const Tensor& weight);
-// Of weight's shape.
+// The gradient of weight, of the normalized shape `shape`.
 Tensor layer_norm_weight_backward(const Tensor& dy, const Tensor& x, const Normalized& forward,
                                   const Shape& shape);
 
-// The view of `whole` where `piece` belongs: positions start, start + step, ... of dimension dim,
-// or position start if piece has one dimension fewer (tensor/ops/indexing.cc).
+// The view of `whole` that has the shape of `piece`: positions start, start + step, ... of
+// dimension dim, or position start alone if piece has one dimension fewer (tensor/ops/indexing.cc).
 Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,
                std::int64_t step);
 

@@ -1,5 +1,5 @@
-// Copies by index or by mask: table lookups, gathering, scattering. Indices are checked before
-// anything is written. Read next: tensor/ops/embedding_bag.cc.
+// Operations that copy elements by index or by mask: table lookups, gather, scatter. All indices
+// are checked before anything is written. Read next: tensor/ops/embedding_bag.cc.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -40,7 +40,7 @@ namespace {
                    std::to_string(bad - ids.begin()) + ")");
 }
 
-// Indices as consecutive numbers, each known to lie in [0, limit).
+// Checks that all indices lie in [0, limit) and returns them as a contiguous tensor.
 Tensor checked_indices(const char* operation, const Tensor& index, std::int64_t limit,
                        const char* what = "positions") {
   require_dtype(operation, "index", index, int64);
@@ -96,13 +96,14 @@ void scatter_add_rows(T* table, const std::int64_t* ids, const T* rows, std::int
   }
 }
 
-// A contiguous tensor as (outer, size, inner) around one of its dimensions. A 0-d one is (1, 1, 1).
-struct Around {
+// The shape of a contiguous tensor as (outer, size, inner) around one of its dimensions; (1, 1, 1)
+// for a 0-d tensor.
+struct AroundDim {
   std::int64_t outer = 1;
   std::int64_t size = 1;
   std::int64_t inner = 1;
 
-  Around(std::span<const std::int64_t> sizes, std::size_t dim) {
+  AroundDim(std::span<const std::int64_t> sizes, std::size_t dim) {
     for (std::size_t i = 0; i < sizes.size(); ++i) {
       (i < dim ? outer : i == dim ? size : inner) *= sizes[i];
     }
@@ -111,8 +112,9 @@ struct Around {
 
 // Elements at (..., index, ...) -------------------------------------------------------------------
 
-// Calls f(position in a, position in b, index) for every element of `index`, in row-major order.
-// a and b are seen at index's positions; a's dimension `dim` is walked by the caller.
+// Calls f(offset in a, offset in b, index) for every element of `index`, in row-major order. The
+// offsets are those of the same position in a and b, except that position 0 is used in dimension
+// `dim` of a: the caller adds the index.
 template <class Function>
 void for_each_index(const Tensor& index, const Tensor& a, std::size_t dim, const Tensor& b,
                     const Function& function) {
@@ -142,7 +144,7 @@ std::int64_t stride_along(const Tensor& x, std::size_t dim) {
   return x.dim() == 0 ? 1 : x.strides()[dim];
 }
 
-// index has x's number of dimensions and is nowhere larger, but along dim.
+// Checks that index has as many dimensions as x, and that none is larger than x's except dim.
 void check_index_shape(const char* operation, const char* argument, const Tensor& x,
                        const Tensor& index, std::size_t dim) {
   bool fits = index.dim() == x.dim();
@@ -153,12 +155,13 @@ void check_index_shape(const char* operation, const char* argument, const Tensor
     throw ShapeError(std::string(operation) + ": index of shape " + to_string(index.sizes()) +
                      " does not fit into " + argument + " of shape " + to_string(x.sizes()) +
                      (dim < x.sizes().size()
-                          ? ", needed no size larger but that of dimension " + std::to_string(dim)
-                          : std::string(", needed no size larger")));
+                          ? ", needed no larger size except in dimension " + std::to_string(dim)
+                          : std::string(", needed no larger size")));
   }
 }
 
-// What scatter and scatter_add share: x copied, then f(element of the copy, element of source).
+// Shared by scatter and scatter_add: copies x, then replaces each indexed element by
+// function(element, element of source).
 template <class Function>
 Tensor scattered(const char* operation, const Tensor& x, std::int64_t dim, const Tensor& index,
                  const Tensor& source, const Function& function) {
@@ -212,9 +215,9 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "index_select");
   if (index.dim() > 1) {
     throw ShapeError("index_select: index has shape " + to_string(index.sizes()) +
-                     ", needed one dimension; gather takes more");
+                     ", needed one dimension; use gather for more");
   }
-  const Around around(x.sizes(), position);
+  const AroundDim around(x.sizes(), position);
   const Tensor ids = checked_indices("index_select", index, around.size);
   const Tensor in = x.contiguous();
   Shape shape = x.shape();
@@ -243,7 +246,7 @@ Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const T
                      to_string(source.sizes()) + " for x " + to_string(x.sizes()) +
                      ", needed a 1-d index and a source " + to_string(expected));
   }
-  const Around around(x.sizes(), position);
+  const AroundDim around(x.sizes(), position);
   const Tensor ids = checked_indices("index_add", index, around.size);
   const Tensor rows = source.contiguous();
   Tensor out = x.clone();

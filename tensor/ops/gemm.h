@@ -1,5 +1,5 @@
-// Internal. The matrix product on raw memory, split among threads where that pays.
-// Read next: tensor/ops/matmul.cc.
+// Internal. The matrix product on raw memory, split among threads if it is large enough. Read next:
+// tensor/ops/matmul.cc.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct Matrix {
   std::int64_t column;
 };
 
-// Memory that a product may use while it runs.
+// Temporary memory for one product, freed at the end of the scope.
 template <class T>
 class Workspace {
  public:
@@ -50,12 +50,13 @@ void gemm_on_one_thread(T* c, std::int64_t c_row, const Matrix<T>& a, const Matr
                  accumulate, workspace.data());
 }
 
-// C (m, n), whose rows are c_row apart, = or += A (m, k) B (k, n). The longer side of C is split:
-// then no element is summed in another order (kernels/matmul.inl), and the bits are the same.
+// C = A B, or C += A B if accumulate: A (m, k), B (k, n), C (m, n), whose rows are c_row elements
+// apart. Threads split the longer side of C. This does not change the order of the sums
+// (kernels/matmul.inl), so the result is the same to the bit for any number of threads.
 template <class T>
 void gemm(T* c, std::int64_t c_row, const Matrix<T>& a, const Matrix<T>& b, std::int64_t m,
           std::int64_t n, std::int64_t k, bool accumulate = false) {
-  constexpr std::int64_t kToShare = 1 << 20;  // multiply-adds, some 10 us
+  constexpr std::int64_t kToShare = 1 << 20;  // multiply-adds, about 10 us
   const std::int64_t longer = m >= n ? m : n;
   const std::int64_t shorter = m >= n ? n : m;
   if (num_threads() == 1 || longer < 2 * 32 || longer * shorter < 2 * kToShare / (k + 1)) {

@@ -1,4 +1,4 @@
-// Parts of a tensor as views, and NumPy's indexing put together from them. Read next:
+// Views of parts of a tensor, and NumPy's basic indexing, which is composed of them. Read next:
 // tensor/ops/gather_scatter.cc.
 #include <algorithm>
 #include <string>
@@ -81,7 +81,8 @@ Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t
 Tensor part_at(const Tensor& whole, const Tensor& piece, std::int64_t dim, std::int64_t start,
                std::int64_t step) {
   if (piece.dim() < whole.dim()) return select(whole, dim, start);
-  // Nothing of an empty piece: its end would lie before its start, or count from the back.
+  // max, because the end of an empty piece would lie before its start, or be negative and count
+  // from the end.
   const std::int64_t end = start + (piece.size(dim) - 1) * step + 1;
   return slice(whole, dim, start, std::max(start, end), step);
 }
@@ -90,9 +91,9 @@ Tensor as_strided(const Tensor& x, const Shape& sizes, const Strides& strides,
                   std::int64_t offset) {
   if (sizes.dim() != strides.dim()) {
     throw ShapeError("as_strided: got sizes " + to_string(sizes) + " and strides " +
-                     to_string(strides) + ", needed as many of one as of the other");
+                     to_string(strides) + ", needed the same number of both");
   }
-  // How far behind its first element a tensor reaches; -1 where that overflows.
+  // The offset of the last element from the first; -1 if it overflows.
   const auto reach = [](std::span<const std::int64_t> size, std::span<const std::int64_t> stride) {
     std::int64_t last = 0;
     for (std::size_t i = 0; i < size.size(); ++i) {

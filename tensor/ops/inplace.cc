@@ -1,4 +1,4 @@
-// Copying, converting and changing in place. Read next: tensor/ops/reductions.cc.
+// Copies, conversions and in-place operations. Read next: tensor/ops/reductions.cc.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -15,7 +15,8 @@ To convert(From value) {
   if constexpr (std::is_same_v<To, bool>) {
     return value != From{};
   } else if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
-    // Out of range and NaN are undefined in C++; the smallest integer is what x86 gives.
+    // Converting NaN or a value out of range is undefined in C++; this returns what x86 does, the
+    // smallest integer.
     constexpr From kLimit = 9223372036854775808.0;
     return value >= -kLimit && value < kLimit ? static_cast<To>(value) : INT64_MIN;
   } else {
@@ -35,7 +36,7 @@ void copy_row(To* to, std::int64_t to_stride, const From* from, std::int64_t fro
   for (std::int64_t i = 0; i < n; ++i) to[i * to_stride] = convert<To>(from[i * from_stride]);
 }
 
-// The result of `to op= from` must fit into `to`'s type.
+// DTypeError if `result`, the type of `to op from`, is of a higher kind than `to`'s type.
 void check_in_place(const char* operation, const Tensor& to, DType result) {
   const auto kind = [](DType dtype) { return std::min(dtype, DType::float32); };
   if (kind(result) > kind(to.dtype())) {

@@ -1,4 +1,4 @@
-// Matrix products of every rank, on top of one kernel that reads any strides in place
+// Matrix products of vectors, matrices and batches, built on one kernel that accepts any strides
 // (tensor/kernels/matmul.inl). Read next: tensor/ops/convolution.cc.
 #include <algorithm>
 #include <string>
@@ -54,7 +54,7 @@ void check_dtypes(const char* operation, const Tensor& a, const Tensor& b) {
   }
 }
 
-// Both operands have at least two dimensions and fit.
+// Requires that both operands have at least two dimensions and that their inner sizes are equal.
 Tensor product_of_batches(const Tensor& a, const Tensor& b) {
   const std::int64_t m = a.size(-2);
   const std::int64_t k = a.size(-1);
@@ -111,7 +111,7 @@ void need_dims(const char* operation, const Tensor& a, std::int64_t a_dims, cons
   if (a.dim() != a_dims || b.dim() != b_dims) {
     throw ShapeError(std::string(operation) + ": got " + to_string(a.sizes()) + " and " +
                      to_string(b.sizes()) + ", needed " + std::to_string(a_dims) + "-d and " +
-                     std::to_string(b_dims) + "-d; matmul takes any");
+                     std::to_string(b_dims) + "-d; use matmul for other shapes");
   }
 }
 
@@ -119,7 +119,7 @@ void need_dims(const char* operation, const Tensor& a, std::int64_t a_dims, cons
   check_dtypes("matmul", a, b);
   if (a.dim() == 0 || b.dim() == 0) {
     throw ShapeError("matmul: got " + to_string(a.sizes()) + " x " + to_string(b.sizes()) +
-                     ", needed at least 1-d; multiply a number with *");
+                     ", needed at least 1-d; use * to multiply by a number");
   }
   if (a.size(-1) != b.size(b.dim() == 1 ? 0 : -2)) throw_inner_sizes("matmul", a, b);
 }

@@ -1,5 +1,5 @@
-// The largest and the smallest: max, min and where they stand. NaN counts as both, and among equals
-// the first one is taken. Read next: tensor/ops/softmax.cc.
+// max, min, argmax and argmin. If there is a NaN, it is the result; among equal elements the first
+// one is chosen. Read next: tensor/ops/softmax.cc.
 #include <algorithm>
 #include <string>
 
@@ -12,7 +12,7 @@ namespace {
 
 enum class Which { kMax, kMin };
 
-// Whether a is preferred to b, which stands before it.
+// Whether a replaces b, an earlier element, as the largest or smallest.
 template <Which kWhich, class T>
 bool beats(T a, T b) {
   const bool more = kWhich == Which::kMax ? a > b : a < b;
@@ -23,7 +23,7 @@ bool beats(T a, T b) {
   }
 }
 
-// Where the extreme of size > 0 consecutive numbers stands.
+// The position of the largest or smallest of size > 0 consecutive elements.
 template <Which kWhich, class T>
 std::int64_t position_in_row(const T* row, std::int64_t size) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -43,8 +43,8 @@ std::int64_t position_in_row(const T* row, std::int64_t size) {
   }
 }
 
-// The extremes of the columns of (rows, columns), and the rows where they stand. Position is as
-// wide as T, so that both fit the same vectors.
+// The largest or smallest element of each column of (rows, columns), and its row. Position is as
+// wide as T, so that values and positions use vectors of the same length.
 template <Which kWhich, class Position, class T>
 void extremes_of_columns(const T* x, std::int64_t rows, std::int64_t columns, T* value,
                          std::int64_t* position) {
@@ -71,7 +71,7 @@ void extremes_of_columns(const T* x, std::int64_t rows, std::int64_t columns, T*
 void require_elements(const char* operation, const Tensor& x) {
   if (x.numel() > 0) return;
   throw ValueError(std::string(operation) + ": tensor of shape " + to_string(x.sizes()) +
-                   " has no elements to choose from");
+                   " has no elements, needed at least one");
 }
 
 template <Which kWhich>
@@ -100,32 +100,32 @@ Tensor value_of_all(const char* operation, const Tensor& x) {
 template <Which kWhich>
 ValuesAndIndices along(const char* operation, const Tensor& x, std::int64_t dim, bool keepdim) {
   const detail::DimSet set = detail::dim_set(dim, x.dim(), operation);
-  const detail::ReduceShape bands(x, set);
-  if (bands.reduced == 0) {
+  const detail::ReduceShape in(x, set);
+  if (in.reduced == 0) {
     throw IndexError(std::string(operation) + ": dimension " + std::to_string(dim) + " of shape " +
-                     to_string(x.sizes()) + " has no elements to choose from");
+                     to_string(x.sizes()) + " has no elements, needed at least one");
   }
   const Shape shape = detail::reduced_shape(x, set, keepdim);
   Tensor values = Tensor::uninitialized(shape, x.dtype());
   Tensor indices = Tensor::uninitialized(shape, int64);
   visit(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T* from = bands.x.data<T>();
+    const T* from = in.x.data<T>();
     T* value = values.mutable_data<T>();
     auto* position = indices.mutable_data<std::int64_t>();
     using Narrow = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    const auto columns = bands.reduced <= INT32_MAX ? extremes_of_columns<kWhich, Narrow, T>
-                                                    : extremes_of_columns<kWhich, std::int64_t, T>;
-    for (std::int64_t i = 0; i < bands.outer; ++i) {
-      if (bands.inner == 1) {
-        *position = position_in_row<kWhich>(from, bands.reduced);
+    const auto columns = in.reduced <= INT32_MAX ? extremes_of_columns<kWhich, Narrow, T>
+                                                 : extremes_of_columns<kWhich, std::int64_t, T>;
+    for (std::int64_t i = 0; i < in.outer; ++i) {
+      if (in.inner == 1) {
+        *position = position_in_row<kWhich>(from, in.reduced);
         *value = from[*position];
       } else {
-        columns(from, bands.reduced, bands.inner, value, position);
+        columns(from, in.reduced, in.inner, value, position);
       }
-      from += bands.reduced * bands.inner;
-      value += bands.inner;
-      position += bands.inner;
+      from += in.reduced * in.inner;
+      value += in.inner;
+      position += in.inner;
     }
   });
   return {values, indices};

@@ -1,5 +1,5 @@
-// Layer normalisation through its kernels: forward, and the two gradients that are fused. Read
-// next: tensor/ops/matmul.cc.
+// Layer normalization: the forward pass and the two fused gradients. Read next:
+// tensor/ops/matmul.cc.
 #include <algorithm>
 #include <string>
 
@@ -79,7 +79,7 @@ Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Normalized& 
   return dx;
 }
 
-// Rows are summed in blocks and these as columns are, so that rounding errors stay small.
+// Sums the rows of each block first and then the blocks, which keeps rounding errors small.
 Tensor layer_norm_weight_backward(const Tensor& dy, const Tensor& x, const Normalized& forward,
                                   const Shape& shape) {
   constexpr std::size_t kBlock = 64;  // rows

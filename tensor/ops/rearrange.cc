@@ -1,5 +1,5 @@
-// Elements in another order or number: repeat, tile, flip, roll, tril, triu. Read next:
-// tensor/ops/indexing.cc.
+// Operations that copy elements into another order or number: repeat, tile, flip, roll, tril, triu.
+// Read next: tensor/ops/indexing.cc.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -12,7 +12,7 @@
 namespace tapegrad {
 namespace {
 
-// (outer, size, ...) -> (outer, count * size, ...): each of the outer parts `count` times.
+// (outer, size, ...) -> (outer, count * size, ...): copies each of the outer parts `count` times.
 Tensor repeat_along(const Tensor& x, std::int64_t dim, std::int64_t count) {
   if (count == 1) return x;
   const Tensor in = x.contiguous();
@@ -31,7 +31,8 @@ Tensor repeat_along(const Tensor& x, std::int64_t dim, std::int64_t count) {
   return out;
 }
 
-// Zeros in the columns [first(row), last(row)) of every row, both clamped to the matrix.
+// Copies x and sets zeros in each row of its matrices: columns(row) returns the first and the end
+// column, which are clamped to the width.
 template <class Columns>
 Tensor with_zeros(const char* operation, const Tensor& x, const Columns& columns) {
   if (x.dim() < 2) {
@@ -88,12 +89,12 @@ Tensor flip(const Tensor& x, const Dims& dims) {
 }
 
 Tensor roll(const Tensor& x, const Shape& shifts, const Dims& dims) {
-  if (dims.empty() && shifts.dim() == 1) {  // as one long row
+  if (dims.empty() && shifts.dim() == 1) {  // rolls the flattened tensor
     return reshape(roll(reshape(x, x.numel()), shifts, 0), x.shape());
   }
   if (shifts.dim() != dims.dim() || dims.empty()) {
     throw ValueError("roll: got shifts " + to_string(shifts) + " and dimensions " +
-                     to_string(dims) + ", needed as many of one as of the other");
+                     to_string(dims) + ", needed the same number of both");
   }
   Tensor out = x;
   for (std::int64_t i = 0; i < dims.dim(); ++i) {
@@ -108,7 +109,8 @@ Tensor roll(const Tensor& x, const Shape& shifts, const Dims& dims) {
 }
 
 namespace {
-// Far outside of any matrix all diagonals are alike.
+// Clamps a diagonal so that adding a row index cannot overflow; all diagonals outside of the matrix
+// give the same result.
 std::int64_t near(std::int64_t diagonal) {
   constexpr std::int64_t kFar = std::int64_t{1} << 60;
   return std::clamp(diagonal, -kFar, kFar);

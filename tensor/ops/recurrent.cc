@@ -1,5 +1,5 @@
-// Recurrent networks over whole sequences. The kernels (tensor/kernels/recurrent.inl) compute a
-// step after its products; this file holds the products, and the order in which the steps run. Read
+// Recurrent networks over whole sequences. This file computes the matrix products and runs the
+// steps in order; the kernels (tensor/kernels/recurrent.inl) compute the rest of each step. Read
 // next: autograd/tape.h.
 #include <tapegrad/tensor/ops/fused.h>
 #include <tapegrad/tensor/ops/recurrent.h>
@@ -21,7 +21,7 @@ using detail::Matrix;
 // The sizes, and the order of the steps.
 struct Frame {
   Recurrence kind;
-  std::int64_t steps, batch, input, hidden, gates;  // gates: elements of a row, all gates together
+  std::int64_t steps, batch, input, hidden, gates;  // gates: gate_count * hidden
   bool reverse;
 
   Frame(Recurrence its_kind, const SequenceInputs& in)
@@ -37,7 +37,7 @@ struct Frame {
   bool gru() const { return kind == Recurrence::gru; }
   std::int64_t rows() const { return steps * batch; }
   std::int64_t state_size() const { return batch * hidden; }
-  // Index in x of the step that is taken after `taken` others.
+  // The index in x of the step that runs after `taken` other steps.
   std::int64_t index(std::int64_t taken) const { return reverse ? steps - 1 - taken : taken; }
 };
 
@@ -45,9 +45,9 @@ template <class T>
 T* mutable_data_or_null(Tensor& x) {
   return x.defined() ? x.mutable_data<T>() : nullptr;
 }
-// Calls function(first, end) for parts of the batch. The parts are independent: each one runs
-// through all steps by itself. Products of 16 rows and more sum in one order, however many rows
-// there are, so a part has at least 16.
+// Calls function(first, end) for parts of the batch, on several threads. The parts are independent:
+// each runs through all steps by itself. A part has at least 16 rows, because the order of the sums
+// in a matrix product depends on the number of rows only below 16.
 template <class Function>
 void for_parts_of_batch(const Frame& f, const Function& function) {
   constexpr std::int64_t kToShare = 1 << 21;  // multiply-adds of all steps
@@ -55,8 +55,8 @@ void for_parts_of_batch(const Frame& f, const Function& function) {
   parallel_for(f.batch, work < kToShare ? f.batch : 16, 1, function);
 }
 
-// For the rows from `row` to `last` of one step: calls f(first, count) for every run of sequences
-// that the mask counts, and g(row) for each of the others.
+// For the rows in [row, last) of one step: calls f(first, count) for every run of consecutive rows
+// where the mask is true, and g(row) for each row where it is false.
 template <class F, class G>
 void for_each_run(const bool* mask, std::int64_t row, std::int64_t last, const F& f, const G& g) {
   if (mask == nullptr) return f(row, last - row);
@@ -72,8 +72,9 @@ void for_each_run(const bool* mask, std::int64_t row, std::int64_t last, const F
   }
 }
 
-// x with zeros where the mask is false, so that nothing there, not even a nan, enters a product.
-Tensor counted(const SequenceInputs& in) {
+// x with zeros where the mask is false, so that no value from there, not even a NaN, enters a
+// product.
+Tensor masked_x(const SequenceInputs& in) {
   return in.mask.defined() ? where(unsqueeze(in.mask, 2), in.x, 0) : in.x.contiguous();
 }
 
@@ -81,8 +82,8 @@ Tensor state_or_zeros(const Tensor& state, const Frame& f, DType dtype) {
   return state.defined() ? state.contiguous() : zeros({f.batch, f.hidden}, dtype);
 }
 
-// What the kernels add: the sum of both biases. A GRU's has four parts instead: the sums for r and
-// z, then n's bias of the inputs and n's bias of the states, because r multiplies only the latter.
+// The bias that the kernels add: bias_ih + bias_hh. For a GRU it has four parts: the sums for r and
+// z, then bias_ih of n and bias_hh of n, because r multiplies only the second.
 Tensor joint_bias(const Frame& f, const SequenceInputs& in) {
   const DType dtype = in.x.dtype();
   const Tensor ih = in.bias_ih.defined() ? in.bias_ih : zeros({f.gates}, dtype);
@@ -93,26 +94,27 @@ Tensor joint_bias(const Frame& f, const SequenceInputs& in) {
               narrow(hh, 0, two, f.hidden)});
 }
 
-// Where the parts of one step lie. Data is T in the forward pass, const T in the backward pass.
+// Pointers to the data of one step. Data is T in the forward pass and const T in the backward pass.
 template <class Data>
 struct Step {
   using T = std::remove_const_t<Data>;
   std::int64_t index;   // in x
   Data* gates;          // (batch, gates)
   Data* h;              // (batch, hidden)
-  Data* inner;          // (batch, hidden), as in SequenceResult; null for Elman's network
-  const T* previous_h;  // (batch, hidden), the state that the step starts from
-  const T* previous_c;  // likewise, for lstm only
+  Data* inner;          // (batch, hidden), as in SequenceResult; null for the Elman network
+  const T* previous_h;  // (batch, hidden), the state before this step
+  const T* previous_c;  // the same for c, for lstm only
   const bool* mask;     // (batch); null: all true
 };
 
-// The steps of a sequence, in the order in which they are taken.
+// The steps of a sequence, in the order in which they run.
 template <class Data>
 class Steps {
  public:
   using T = std::remove_const_t<Data>;
 
-  // Elman's states are made in place, where the sums for them were: `gates` is null.
+  // `gates` is null for the Elman network: its sums are written to `states` and become the states
+  // in place.
   Steps(const Frame& f, const SequenceInputs& in, Data* states, Data* gates, Data* inner)
       : f_(f),
         states_(states),
@@ -135,7 +137,7 @@ class Steps {
             mask_ == nullptr ? nullptr : mask_ + t * f_.batch};
   }
 
-  // The states after so many steps; after none, the initial ones.
+  // The states after `taken` steps; the initial states for 0.
   const T* h_after(std::int64_t taken) const {
     return taken == 0 ? initial_h_data_ : states_ + f_.index(taken - 1) * f_.state_size();
   }
@@ -184,7 +186,8 @@ class SequenceForward {
         bias_(joint_bias(f_, in)),
         state_sums_(f_.gru() ? zeros({f_.batch, f_.gates}, in.x.dtype()) : Tensor()),
         state_sums_data_(mutable_data_or_null<T>(state_sums_)) {
-    // Every step reads the weight, so a copy in this order pays, unless there is only one step.
+    // Every step reads the weight, so a contiguous copy of the transpose is faster if there is more
+    // than one step.
     if (f_.steps > 1) weight_hh_ = weight_hh_.contiguous();
     weight_hh_matrix_ = {weight_hh_.data<T>(), weight_hh_.stride(0), weight_hh_.stride(1)};
   }
@@ -208,20 +211,20 @@ class SequenceForward {
  private:
   // gates = x W_ih^T, for all steps at once.
   void multiply_inputs() {
-    const Tensor x = counted(in_);
+    const Tensor x = masked_x(in_);
     gemm<T>(steps_.gates(), f_.gates, {x.data<T>(), f_.input, 1},
             {in_.weight_ih.data<T>(), in_.weight_ih.stride(1), in_.weight_ih.stride(0)}, f_.rows(),
             f_.gates, f_.input, false);
   }
 
-  // gates += h W_hh^T. A GRU needs the product by itself, since r multiplies a part of it.
+  // gates += h W_hh^T. A GRU keeps the product separate, because r multiplies a part of it.
   void multiply_states(const Step<T>& step, std::int64_t begin, std::int64_t end) {
     T* const sums = f_.gru() ? state_sums_data_ : step.gates;
     gemm<T>(sums + begin * f_.gates, f_.gates, {step.previous_h + begin * f_.hidden, f_.hidden, 1},
             weight_hh_matrix_, end - begin, f_.gates, f_.hidden, !f_.gru());
   }
 
-  // The step itself, for `count` rows.
+  // The elementwise part of the step, for `count` rows.
   void take(const Step<T>& step, std::int64_t first, std::int64_t count) {
     const std::int64_t at = first * f_.hidden;
     const auto rows = static_cast<std::size_t>(count);
@@ -239,7 +242,7 @@ class SequenceForward {
     }
   }
 
-  // A step that the mask leaves out.
+  // A step where the mask is false: the state is copied.
   void keep_state(const Step<T>& step, std::int64_t row) {
     const std::int64_t at = row * f_.hidden;
     std::copy_n(step.previous_h + at, f_.hidden, step.h + at);
@@ -318,8 +321,9 @@ class SequenceBackward {
                   static_cast<std::size_t>((end - begin) * f_.hidden));
   }
 
-  // The step itself, for `count` rows: da from dh and dc, which become the parts of the previous
-  // state's gradients that reach it past the products.
+  // The elementwise part of the step, for `count` rows: computes da from dh and dc, and replaces dh
+  // and dc by the part of the previous state's gradients that does not go through the matrix
+  // products.
   void take_backward(const Step<const T>& step, T* da, std::int64_t first, std::int64_t count) {
     const std::int64_t at = first * f_.hidden;
     const auto rows = static_cast<std::size_t>(count);
@@ -338,8 +342,8 @@ class SequenceBackward {
     }
   }
 
-  // Calls function(column, row, count): the gradients as the states see them are `count` columns of
-  // da from `column` on, and `count` rows of W_hh from `row` on belong to them.
+  // Calls function(column, row, count) for each part of the gradient of h W_hh^T: it is the `count`
+  // columns of da from `column` on, and belongs to the `count` rows of W_hh from `row` on.
   template <class Function>
   void for_gates_of_states(const Function& function) const {
     function(0, 0, shared_);
@@ -367,15 +371,15 @@ class SequenceBackward {
 
   // dW_ih = da^T x
   Tensor gradient_of_weight_ih() const {
-    const Tensor x = counted(in_);
+    const Tensor x = masked_x(in_);
     Tensor dw = Tensor::uninitialized(in_.weight_ih.sizes(), in_.x.dtype());
     gemm<T>(dw.mutable_data<T>(), f_.input, {da_, 1, width_}, {x.data<T>(), f_.input, 1}, f_.gates,
             f_.input, f_.rows(), false);
     return dw;
   }
 
-  // dW_hh = da^T h, where h is the state that each step starts from. Those of all steps but the
-  // first are one block of result.states; the first starts from the initial state.
+  // dW_hh = da^T h, where h is the state before each step. For all steps but the first, these
+  // states are one block of result.states; for the first it is the initial state.
   Tensor gradient_of_weight_hh() const {
     Tensor gradient = zeros(in_.weight_hh.sizes(), in_.x.dtype());
     T* const dw = gradient.mutable_data<T>();
@@ -394,7 +398,7 @@ class SequenceBackward {
     return gradient;
   }
 
-  // da, summed over steps and batch. The two differ in a GRU's n only.
+  // da, summed over steps and batch. The two gradients differ only for n of a GRU.
   void find_gradients_of_biases(SequenceGradients& gradients) const {
     Tensor total = Tensor::uninitialized(Shape(width_), in_.x.dtype());
     kernels_.sum_columns(total.mutable_data<T>(), da_, static_cast<std::size_t>(f_.rows()),
@@ -411,14 +415,15 @@ class SequenceBackward {
   const Frame f_;
   const kernel::Kernels<T>& kernels_ = kernel::kernels<T>();
   const Steps<const T> steps_;
-  // The columns of da are the gradients of what was summed for the gates. A GRU's are those of r, z
-  // and n as the inputs see them, and once more that of n as the states see it, through r.
+  // da holds the gradients of the gates' sums, before their nonlinearities. For a GRU its columns
+  // are r, z and n with respect to the inputs, and then n with respect to the states, which is
+  // multiplied by r.
   const std::int64_t width_;   // columns of da
-  const std::int64_t shared_;  // the first of them, which inputs and states see alike
+  const std::int64_t shared_;  // the first columns, equal for inputs and states
   Tensor dgates_;              // (steps, batch, width)
   const Tensor dstates_;
-  Tensor dh_;  // (batch, hidden), at the end that of the initial state
-  Tensor dc_;  // likewise, for lstm only
+  Tensor dh_;  // (batch, hidden), at the end the gradient of the initial state
+  Tensor dc_;  // the same for c, for lstm only
   const Tensor weight_hh_;
   T* const da_;
   T* const dh_data_;

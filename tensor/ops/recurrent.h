@@ -1,7 +1,6 @@
-// Recurrent networks over whole sequences, forward and backward: one product for the inputs of all
-// steps, one in each step for the recurrence, one for each weight's gradient. The operations that
-// the tape remembers call these functions; the formulas stand with them in
-// autograd/ops/recurrent.cc.
+// Recurrent networks over whole sequences, forward and backward: one matrix product for the inputs
+// of all steps, one per step for the recurrence, one for the gradient of each weight. The recorded
+// operations in autograd/ops/recurrent.cc call these functions; the formulas are there.
 //
 // Internal. Read next: tensor/ops/recurrent.cc.
 #pragma once
@@ -12,7 +11,7 @@
 
 namespace tapegrad {
 
-// Elman's network with tanh or relu, the LSTM and the GRU.
+// The Elman network with tanh or relu, the LSTM and the GRU.
 enum class Recurrence { tanh, relu, lstm, gru };
 
 // A weight has gate_count * hidden rows.
@@ -20,7 +19,7 @@ constexpr std::int64_t gate_count(Recurrence kind) {
   return kind == Recurrence::lstm ? 4 : kind == Recurrence::gru ? 3 : 1;
 }
 
-// All tensors have one floating-point type and sizes that fit.
+// Requires that all tensors but the mask have the same floating-point type and matching sizes.
 struct SequenceInputs {
   Tensor x;          // (steps, batch, input)
   Tensor weight_ih;  // (gates * hidden, input)
@@ -28,15 +27,15 @@ struct SequenceInputs {
   Tensor bias_ih;    // (gates * hidden); an undefined bias is 0
   Tensor bias_hh;
   Tensor h;     // (batch, hidden), the initial state; undefined: 0
-  Tensor c;     // likewise, for lstm only
-  Tensor mask;  // boolean (steps, batch): where it is false, x is ignored and the state stays;
+  Tensor c;     // the same for c, for lstm only
+  Tensor mask;  // boolean (steps, batch): where it is false, x is ignored and the state is kept;
                 // undefined: all true
   bool reverse = false;  // from the last step to the first
 };
 
 struct SequenceResult {
-  // h after each step, (steps, batch, hidden), at the step's index in x in either direction. An
-  // lstm adds one slice: c after all steps.
+  // h after each step, (steps, batch, hidden); index t belongs to x[t] in both directions. For lstm
+  // there is one more slice: c after all steps.
   Tensor states;
   // What the backward pass needs of lstm and gru:
   Tensor gates;  // (steps, batch, gates * hidden) after their nonlinearities
@@ -44,8 +43,8 @@ struct SequenceResult {
 };
 SequenceResult run_sequence(Recurrence kind, const SequenceInputs& in);
 
-// Which gradients are asked for, and the gradients; those that nobody asked for may stay undefined.
-// bias_hh has the gradient of bias_ih, except for gru.
+// Which gradients are needed, and the gradients. Those that are not needed may stay undefined.
+// Except for gru, bias_hh has the same gradient as bias_ih.
 struct SequenceWanted {
   bool x, weight_ih, weight_hh, bias_ih, bias_hh, h, c;
 };

@@ -1,6 +1,6 @@
-// What a reduction sees: (outer, reduced, inner), three contiguous dimensions of which the middle
-// one disappears. Every list of dimensions that lie side by side has this form as it stands; others
-// are moved to the end first.
+// The shape that reductions work on: (outer, reduced, inner), three contiguous dimensions of which
+// the middle one is reduced. If the reduced dimensions are adjacent, the tensor already has this
+// form; otherwise they are moved to the end first.
 //
 // Internal. Read next: tensor/ops/reductions.cc.
 #pragma once
@@ -21,7 +21,7 @@ struct ReduceShape {
   ReduceShape(const Tensor& x, DimSet dims);
 };
 
-// The same with inner == 1: rows, each of which is reduced to one number.
+// The same with inner == 1: rows, each of which is reduced to one element.
 struct Rows {
   Tensor x;  // contiguous
   std::int64_t count = 1;
@@ -30,7 +30,7 @@ struct Rows {
   Rows(const Tensor& x, DimSet dims);
 };
 
-// The sizes that are left, with 1 in place of what was reduced where keepdim is set.
+// The shape of the result: the reduced dimensions are removed, or have size 1 if keepdim.
 Shape reduced_shape(const Tensor& x, DimSet dims, bool keepdim);
 
 // DTypeError for integers and booleans.

@@ -1,10 +1,10 @@
-// Many numbers to one: sums and what is made of them, products, any, all, cumsum. Read next:
+// Reductions: sum, mean, var, norm and others that are sums, prod, any, all, and cumsum. Read next:
 // tensor/ops/minmax.cc.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -25,7 +25,7 @@ using detail::ViewLayout;
 namespace detail {
 namespace {
 
-// The reduced dimensions behind all others, in memory, too.
+// Moves the reduced dimensions after all others, also in memory.
 Tensor moved_to_end(const Tensor& x, DimSet dims) {
   ViewLayout layout;
   for (const bool reduced : {false, true}) {
@@ -40,15 +40,15 @@ Tensor moved_to_end(const Tensor& x, DimSet dims) {
 
 ReduceShape::ReduceShape(const Tensor& from, DimSet dims) {
   bool adjacent = true;
-  bool behind = false;  // whether a kept dimension has followed a reduced one
+  bool after = false;  // whether a kept dimension has come after a reduced one
   const auto sizes = from.sizes();
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] == 1) continue;
     if (contains(dims, i)) {
-      adjacent = adjacent && !behind;
+      adjacent = adjacent && !after;
       reduced *= sizes[i];
     } else if (reduced != 1) {
-      behind = true;
+      after = true;
       inner *= sizes[i];
     } else {
       outer *= sizes[i];
@@ -61,7 +61,7 @@ ReduceShape::ReduceShape(const Tensor& from, DimSet dims) {
     outer *= inner;
     inner = 1;
   }
-  if (reduced == 1) std::swap(outer, inner);  // one long row instead of many of one number
+  if (reduced == 1) std::swap(outer, inner);  // one long row instead of many rows of one element
 }
 
 Rows::Rows(const Tensor& from, DimSet dims) {
@@ -119,7 +119,7 @@ Tensor reduce_rows(const Rows& rows, const Shape& shape, const Function& functio
 Tensor sum_of_integers(const Tensor& x, DimSet dims, const Shape& shape) {
   return reduce_rows<std::int64_t, std::int64_t>(
       Rows(x.to(int64), dims), shape, [](const std::int64_t* row, std::int64_t n) {
-        std::uint64_t total = 0;  // wraps around, as PyTorch's
+        std::uint64_t total = 0;  // wraps around on overflow, as in PyTorch
         for (std::int64_t i = 0; i < n; ++i) total += static_cast<std::uint64_t>(row[i]);
         return static_cast<std::int64_t>(total);
       });
@@ -127,16 +127,16 @@ Tensor sum_of_integers(const Tensor& x, DimSet dims, const Shape& shape) {
 
 Tensor sum_over(const Tensor& x, DimSet dims, const Shape& shape) {
   if (!is_floating_point(x.dtype())) return sum_of_integers(x, dims, shape);
-  const ReduceShape bands(x, dims);
+  const ReduceShape in(x, dims);
   Tensor out = Tensor::uninitialized(shape, x.dtype());
   visit_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const kernel::Kernels<T>& kernels = kernel::kernels<T>();
     T* y = out.mutable_data<T>();
-    const T* from = bands.x.data<T>();
-    const std::size_t reduced = unsigned_size(bands.reduced);
-    const std::size_t inner = unsigned_size(bands.inner);
-    for (std::int64_t i = 0; i < bands.outer; ++i, y += inner, from += reduced * inner) {
+    const T* from = in.x.data<T>();
+    const std::size_t reduced = unsigned_size(in.reduced);
+    const std::size_t inner = unsigned_size(in.inner);
+    for (std::int64_t i = 0; i < in.outer; ++i, y += inner, from += reduced * inner) {
       if (inner == 1) {
         *y = kernels.sum(from, reduced);
       } else {
@@ -160,13 +160,13 @@ Tensor mean_over(const Tensor& x, DimSet dims, bool keepdim) {
     using T = decltype(zero);
     const T count = static_cast<T>(count_of(x, dims));
     T* y = out.mutable_data<T>();
-    for (std::int64_t i = 0; i < out.numel(); ++i) y[i] /= count;  // 0 / 0 for no elements
+    for (std::int64_t i = 0; i < out.numel(); ++i) y[i] /= count;  // 0 / 0 if there are no elements
   });
   return out;
 }
 
-// The mean first, then the squares of the distances from it: stable where sum(x^2) - n mean^2 would
-// cancel.
+// Computes the mean first and then the sum of (x - mean)^2, because sum(x^2) - n mean^2 loses
+// precision by cancellation.
 Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool unbiased,
                 bool keepdim, bool root) {
   require_floating(operation, x.dtype());
@@ -190,24 +190,26 @@ Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool u
   });
 }
 
-// Through xtensor, which walks over any strides, so that nothing is moved first.
+// Through xtensor. Since the number of dimensions and their order are known at compile time, it
+// reduces in plain loops.
 Tensor prod_over(const Tensor& x, DimSet dims, const Shape& shape) {
   const Tensor in = is_floating_point(x.dtype()) ? x : x.to(int64);
   if (x.numel() == 0) return ones(shape, in.dtype());
   if (x.dim() == 0) return in.clone();
-  std::vector<std::size_t> axes;
-  for (std::size_t i = 0; i < x.sizes().size(); ++i) {
-    if (contains(dims, i)) axes.push_back(i);
-  }
-  Tensor out = Tensor::uninitialized(reduced_shape(x, dims, false), in.dtype());
+  const ReduceShape bands(in, dims);
+  const std::size_t outer = unsigned_size(bands.outer);
+  const std::size_t reduced = unsigned_size(bands.reduced);
+  const std::size_t inner = unsigned_size(bands.inner);
+  Tensor out = Tensor::uninitialized(shape, in.dtype());
   visit(in.dtype(), [&](auto zero) {
     using T = decltype(zero);
     // Unsigned, so that integers wrap around as PyTorch's do.
     using Factor = std::conditional_t<std::is_floating_point_v<T>, T, std::uint64_t>;
-    auto y = mutable_xtensor_view<T>(out);
-    xt::noalias(y) = xt::cast<T>(xt::prod<Factor>(xtensor_view<T>(in), axes));
+    const auto from = detail::xtensor_of(bands.x.data<T>(), std::array{outer, reduced, inner});
+    auto to = detail::xtensor_of(out.mutable_data<T>(), std::array{outer, inner});
+    xt::noalias(to) = xt::cast<T>(xt::prod<Factor>(from, {1}, xt::evaluation_strategy::immediate));
   });
-  return reshape(out, shape);
+  return out;
 }
 
 Tensor any_over(const Tensor& x, DimSet dims, const Shape& shape) {
@@ -250,7 +252,12 @@ Tensor std(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
   return var_over("std", x, dims, unbiased, keepdim, true);
 }
 
-Tensor prod(const Tensor& x) { return prod_over(x, kAll, {}); }
+Tensor prod(const Tensor& x) {
+  if (x.dim() == 0) return prod_over(x, kAll, {});
+  Tensor out = x;  // one dimension after another, from the last one: this order gives the rounding
+  while (out.dim() > 0) out = prod(out, -1);
+  return out;
+}
 Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
   return over_one(prod_over, "prod", x, dim, keepdim);
 }
@@ -314,7 +321,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (std::ranges::equal(sizes, shape)) return x;
   if (!broadcastable_to(shape, sizes)) {
     throw ShapeError("sum_to: shape " + to_string(shape) + " does not broadcast to " +
-                     to_string(sizes) + ", so there is no sum down to it");
+                     to_string(sizes) + ", so x cannot be summed to it");
   }
   const std::size_t added = sizes.size() - static_cast<std::size_t>(shape.dim());
   DimSet dims = 0;

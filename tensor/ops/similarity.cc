@@ -1,4 +1,5 @@
-// How alike vectors are, with PyTorch's formulas. Read next: tensor/ops/recurrent.cc.
+// Similarities and distances between vectors, with PyTorch's formulas. Read next:
+// tensor/ops/recurrent.cc.
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/compositions.h>
 
@@ -14,7 +15,7 @@ Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps,
   return composition::pairwise_distance(a, b, p, eps, keepdim);
 }
 
-// A row of a at a time, so that the differences take the memory of b and not of a times b.
+// One row of a at a time, so that the differences need n * d elements of memory and not m * n * d.
 Tensor cdist(const Tensor& a, const Tensor& b, double p) {
   Shape shape = composition::cdist_batch(a, b, p);
   const Tensor left = composition::flat_batches(a, shape);   // (batches, m, d)

@@ -1,5 +1,5 @@
-// softmax, log_softmax and logsumexp, over the last dimension through the kernels; any other
-// dimension is moved there first. Read next: tensor/ops/sorting.cc.
+// softmax, log_softmax and logsumexp. The kernels work on the last dimension; any other dimension
+// is moved there first. Read next: tensor/ops/sorting.cc.
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/fused.h>
@@ -8,7 +8,7 @@
 namespace tapegrad {
 namespace {
 
-// Calls f(kernels, y, x, rows, columns) with `dim` as the columns.
+// Calls function(kernels, y, x, rows, columns), where the columns are dimension `dim`.
 template <class Function>
 Tensor by_rows(const char* operation, const Tensor& x, std::int64_t dim, const Function& function) {
   detail::require_floating(operation, x.dtype());
@@ -27,7 +27,7 @@ Tensor by_rows(const char* operation, const Tensor& x, std::int64_t dim, const F
   return last ? out : transpose(out, swapped, -1).contiguous();
 }
 
-// The same for f(kernels, dx, dy, y, rows, columns).
+// The same for function(kernels, dx, dy, y, rows, columns).
 template <class Function>
 Tensor backward_by_rows(const Tensor& dy, const Tensor& y, std::int64_t dim,
                         const Function& function) {

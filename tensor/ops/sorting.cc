@@ -1,4 +1,4 @@
-// Sorting along a dimension: stable, and with NaN as the largest number. Read next:
+// Sorting along a dimension. The order is stable, and NaN is the largest value. Read next:
 // tensor/ops/normalization.cc.
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 namespace tapegrad {
 namespace {
 
-// Whether a comes before b. NaN is the largest, so that this is an order for all numbers.
+// Whether a comes before b. NaN is the largest value, which makes this an order for all values.
 template <class T>
 bool before(T a, T b, bool descending) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -22,8 +22,9 @@ bool before(T a, T b, bool descending) {
   }
 }
 
-// The first `count` along dim in order; among equals the one that stands first. All of them are
-// merge-sorted; a few are found with a heap that most elements never enter.
+// The first `count` elements along dim in sorted order; equal elements keep their order. Uses a
+// merge sort for all elements; for fewer, a heap of `count` elements, which is faster because most
+// elements never enter it.
 ValuesAndIndices ordered(const Tensor& x, std::size_t dim, std::int64_t count, bool descending) {
   if (x.dim() == 0) {
     const ValuesAndIndices row = ordered(reshape(x, 1), 0, count, descending);

@@ -1,5 +1,5 @@
-// How several operands of different strides are walked over together: the shape is collapsed into
-// as few dimensions as the strides allow, and the innermost one is handed out as rows.
+// A loop over several operands with different strides: the shape is collapsed into as few
+// dimensions as the strides allow, and the loop calls a function for each row of the innermost one.
 //
 // Internal. Read next: tensor/ops/elementwise.cc.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace tapegrad::detail {
 
-// The operands are broadcast to `shape` (the caller has checked that they can be).
+// The operands are broadcast to `shape`. Requires that they can be, which is not checked.
 //
 //   StridedLoop<2> loop(out.sizes(), {&a, &b});
 //   loop.for_each_row([&](const auto& offset) {   // where operand i's row begins, in elements
@@ -27,7 +27,7 @@ class StridedLoop {
               const std::array<const Tensor*, kOperands>& operands) {
     for (const std::int64_t size : shape) {
       if (size != 0) continue;
-      dims_ = 1;  // no rows; sizes beside the 0 may be too large to calculate with
+      dims_ = 1;  // no rows; products of the other sizes might overflow
       return;
     }
     for (std::size_t d = 0; d < shape.size(); ++d) {
@@ -75,7 +75,8 @@ class StridedLoop {
   }
 
  private:
-  // Merges the dimension into the one before where every operand walks on evenly.
+  // Appends a dimension, or merges it into the previous one if the strides of all operands allow
+  // it.
   void append(std::int64_t size, const Offsets& strides) {
     if (dims_ > 0) {
       bool even = true;

@@ -1,5 +1,5 @@
-// Sizes and strides of a view while it is put together, and the checks that every view makes: kept
-// on the stack, since views are taken in the innermost loops of a training step.
+// The sizes and strides of a view that is being built, and the checks that views share. They are
+// kept on the stack, because views are created in the innermost loops of a training step.
 //
 // Internal. Read next: tensor/ops/views.cc.
 #pragma once
@@ -18,7 +18,7 @@ struct ViewLayout {
   std::array<std::int64_t, Shape::kMaxDims> strides;  // only the first dim are set
   std::size_t dim;
 
-  ViewLayout() : dim(0) {}  // NOLINT: the arrays are filled as far as they are used
+  ViewLayout() : dim(0) {}  // NOLINT: only the used elements are set
   explicit ViewLayout(const Tensor& x) : dim(x.sizes().size()) {  // NOLINT
     const auto from_sizes = x.sizes();
     const auto from_strides = x.strides();
@@ -28,7 +28,7 @@ struct ViewLayout {
     }
   }
 
-  // The caller has made sure that there is room.
+  // Requires dim < Shape::kMaxDims, which is not checked.
   void append(std::int64_t size, std::int64_t stride) {
     sizes[dim] = size;
     strides[dim] = stride;
@@ -43,13 +43,13 @@ struct ViewLayout {
   }
 
   std::span<const std::int64_t> shape() const { return {sizes.data(), dim}; }
-  // x's memory seen through this layout, `offset` elements behind x's first one.
+  // A view of x's memory with this layout, starting `offset` elements after x's first one.
   Tensor of(const Tensor& x, std::int64_t offset = 0) const {
     return Tensor::view(x, {sizes.data(), dim}, {strides.data(), dim}, offset);
   }
 };
 
-// wrap_dim, whose usual case needs no call.
+// wrap_dim with the usual case inline.
 inline std::size_t fast_wrap_dim(std::int64_t dim, std::size_t dims, const char* operation) {
   const auto count = static_cast<std::int64_t>(dims);
   const std::int64_t wrapped = dim < 0 ? dim + count : dim;
@@ -58,18 +58,18 @@ inline std::size_t fast_wrap_dim(std::int64_t dim, std::size_t dims, const char*
   return static_cast<std::size_t>(wrap_dim(dim, count, operation));
 }
 
-// The same for an operation that a 0-d tensor has no use for: IndexError.
+// The same for an operation that is not defined for a 0-d tensor: IndexError.
 std::size_t existing_dim(std::int64_t dim, std::size_t dims, const char* operation);
 template <class X>
 std::size_t existing_dim(std::int64_t dim, const X& x, const char* operation) {
   return existing_dim(dim, x.sizes().size(), operation);
 }
 
-// ShapeError where a tensor of these sizes has as many dimensions as a tensor can have.
+// ShapeError if a tensor of these sizes already has the largest possible number of dimensions.
 void check_room(const char* operation, std::span<const std::int64_t> sizes);
 
-// A set of dimensions, one bit each; no dims stand for all of them. IndexError, and ValueError for
-// a dimension that is listed twice.
+// A set of dimensions, one bit each. An empty list of dims means all of them. IndexError;
+// ValueError if a dimension is listed twice.
 using DimSet = std::uint32_t;
 DimSet dim_set(const Dims& dims, std::int64_t count, const char* operation);
 constexpr bool contains(DimSet set, std::size_t dim) { return (set >> dim & 1U) != 0; }

@@ -1,5 +1,5 @@
-// Other shapes for the same elements: views where the strides allow it, and joining and splitting.
-// Read next: tensor/ops/rearrange.cc.
+// Operations that change the shape: reshape and others, which return views if the strides allow it,
+// and joining and splitting. Read next: tensor/ops/rearrange.cc.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -65,7 +65,7 @@ using Sizes = std::span<const std::int64_t>;
                    reason);
 }
 
-// Writes `shape` to `sizes`, with -1 replaced by what is left of numel.
+// Writes `shape` to `sizes` and replaces -1 by numel / (product of the other sizes).
 void infer_sizes(const char* operation, const Tensor& x, Sizes shape, std::int64_t* sizes) {
   std::int64_t product = 1;
   std::size_t unknown = shape.size();
@@ -96,24 +96,25 @@ void infer_sizes(const char* operation, const Tensor& x, Sizes shape, std::int64
     return;
   }
   if (product == 0) {
-    throw_bad_reshape(operation, x, shape, "with a size 0 beside it, -1 could be anything");
+    throw_bad_reshape(operation, x, shape, "-1 is ambiguous if another size is 0");
   }
   if (numel % product != 0) {
-    throw_bad_reshape(operation, x, shape, "the other sizes do not divide it");
+    throw_bad_reshape(operation, x, shape, "the other sizes do not divide the number of elements");
   }
   sizes[unknown] = numel / product;
 }
 
 void set_contiguous_strides(ViewLayout& layout) {
-  std::uint64_t step = 1;  // wraps only where another size is 0, so that no stride is ever used
+  std::uint64_t step = 1;  // can overflow only if another size is 0; then no stride is ever used
   for (std::size_t i = layout.dim; i-- > 0;) {
     layout.strides[i] = static_cast<std::int64_t>(step);
     step *= static_cast<std::uint64_t>(std::max<std::int64_t>(layout.sizes[i], 1));
   }
 }
 
-// Finds strides with which x's memory has the given sizes, if there are any. Runs of x's dimensions
-// that one walks through evenly are blocks; the new sizes must cut every block exactly.
+// Sets strides that give x's memory the sizes in `layout`; returns false if there are none. A block
+// is a run of x's dimensions that could be merged into one dimension; the new sizes must divide
+// every block exactly.
 bool find_strides(const Tensor& x, ViewLayout& layout) {
   if (x.is_contiguous()) {
     set_contiguous_strides(layout);
@@ -197,8 +198,8 @@ Tensor view(const Tensor& x, const Shape& shape) {
   ViewLayout layout = reshaped("view", x, shape);
   if (!find_strides(x, layout)) {
     throw ShapeError("view: shape " + to_string(x.sizes()) + " with strides " +
-                     to_string(x.strides()) + " cannot be seen as " + to_string(shape) +
-                     " without a copy; reshape copies where it must");
+                     to_string(x.strides()) + " cannot be viewed as " + to_string(shape) +
+                     " without a copy; use reshape, which copies if needed");
   }
   return layout.of(x);
 }
@@ -247,7 +248,7 @@ Tensor unflatten(const Tensor& x, std::int64_t dim, const Shape& sizes) {
   for (std::int64_t i = 0; i < sizes.dim(); ++i) {
     shape.insert(position + i, i == unknown ? size / product : sizes[i]);
   }
-  return view(x, shape);  // cutting one dimension never needs a copy
+  return view(x, shape);  // splitting one dimension never needs a copy
 }
 
 Tensor squeeze(const Tensor& x) {
@@ -310,7 +311,7 @@ Tensor transpose(const Tensor& x, std::int64_t dim0, std::int64_t dim1) {
 Tensor transpose(const Tensor& x) {
   if (x.dim() < 2) {
     throw ShapeError("transpose: got shape " + to_string(x.sizes()) +
-                     ", needed at least 2 dimensions; unsqueeze(x, 0) makes a row of a vector");
+                     ", needed at least 2 dimensions; unsqueeze(x, 0) turns a vector into a row");
   }
   return transpose(x, -2, -1);
 }
@@ -326,8 +327,8 @@ Tensor contiguous(const Tensor& x) { return x.contiguous(); }
 
 namespace {
 
-// The result is `count` rows, in each of which the rows of the pieces follow one another. Each
-// piece has `count` rows, too.
+// Copies the pieces into the result. The result and each piece consist of `count` rows; a row of
+// the result is the concatenation of the pieces' rows.
 Tensor join(const composition::Joined& to, std::span<const Tensor> pieces) {
   DType dtype = pieces[0].dtype();
   for (const Tensor& piece : pieces) dtype = promote(dtype, piece.dtype());

@@ -1,8 +1,13 @@
-// xtensor for our own sources: the one header through which they see it. What an operation's long
-// tail needs of its algorithms is included here, behind the bridge and its repair.
+// xtensor for the library's own sources, which include it only through this header. It includes the
+// bridge, with its workaround, and then those of xtensor's algorithms that rarely used operations
+// need.
 //
 // Internal. Read next: tensor/ops/reductions.cc.
 #pragma once
+
+#include <array>
+#include <cstddef>
+#include <utility>
 
 #include <tapegrad/tensor/xtensor.h>
 
@@ -13,3 +18,17 @@
 #include <xtensor/xmath.hpp>
 #include <xtensor/xnoalias.hpp>
 #endif
+
+namespace tapegrad::detail {
+
+// Contiguous memory as an xtensor expression. Unlike those of the bridge, its layout is known at
+// compile time: xtensor runs through it in plain loops, instead of stepping from element to
+// element.
+template <class T, std::size_t kDims>
+auto xtensor_of(T* data, const std::array<std::size_t, kDims>& shape) {
+  std::size_t count = 1;
+  for (const std::size_t size : shape) count *= size;
+  return xt::adapt(std::move(data), count, xt::no_ownership(), shape);
+}
+
+}  // namespace tapegrad::detail

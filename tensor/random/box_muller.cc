@@ -1,7 +1,7 @@
-// Box and Muller's transform (1958), eight points at a time, rounding where PyTorch's AVX2 kernel
-// rounds: logarithm, sine and cosine are the polynomials of Moshier's Cephes library (logf, sinf,
-// cosf), where each multiplication and the addition after it round once. So initial weights equal
-// PyTorch's to the last bit. Read next: tensor/random/distributions.cc.
+// Box and Muller's transform (1958), eight points at a time, with the same rounding as PyTorch's
+// AVX2 kernel: logarithm, sine and cosine are the polynomials of Moshier's Cephes library (logf,
+// sinf, cosf), where each multiplication and the addition after it are rounded once. This makes
+// initial weights equal to PyTorch's to the last bit. Read next: tensor/random/distributions.cc.
 #include <tapegrad/tensor/random/box_muller.h>
 
 #include <array>
@@ -24,13 +24,13 @@ namespace {
 constexpr std::size_t kLanes = 8;
 constexpr std::size_t kBlock = 2 * kLanes;
 
-// a * b + c with one rounding: by the processor's instruction, ...
+// a * b + c with one rounding, by the processor's instruction.
 struct HardwareFma {
   static TAPEGRAD_INLINE float apply(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 };
 
-// ... or in double, where the product is exact and the sum is rounded once more; about one result
-// in 2^29 differs from the former, by one unit in the last place.
+// The same in double, where the product is exact and the sum is rounded once more: about one result
+// in 2^29 differs from HardwareFma by one unit in the last place.
 struct DoubleFma {
   static TAPEGRAD_INLINE float apply(float a, float b, float c) {
     return static_cast<float>(static_cast<double>(a) * static_cast<double>(b) +
@@ -49,7 +49,7 @@ TAPEGRAD_INLINE float log(float u) {
   const float half = std::bit_cast<float>((bits & 0x807fffffU) | 0x3f000000U);  // in [1/2, 1)
   const std::uint32_t small = half < kSqrtHalf ? ~0U : 0U;
   const float doubled = std::bit_cast<float>(std::bit_cast<std::uint32_t>(half) & small);
-  // small is -1 where the mantissa is doubled, and then the exponent is one less.
+  // small is -1 if the mantissa is doubled; then the exponent is one less.
   const float e = static_cast<float>(static_cast<std::int32_t>((bits >> 23) - 126U + small));
   const float x = (half - 1.0F) + doubled;
   const float z = x * x;
@@ -69,7 +69,7 @@ TAPEGRAD_INLINE float log(float u) {
 }
 
 // sin a and cos a for a in [0, 2 pi]: x = a - j pi/4 (j even), with pi/4 in three parts; then one
-// polynomial gives sin x and another one cos x. j says which of them is sin a, and gives the signs.
+// polynomial gives sin x and another one cos x. j decides which of them is sin a, and the signs.
 template <class Fma>
 TAPEGRAD_INLINE void sine_and_cosine(float a, float& sine, float& cosine) {
   constexpr float kFourOverPi = 1.27323954473516F;

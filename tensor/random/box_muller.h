@@ -1,5 +1,4 @@
-// The transform that makes normal elements out of uniform ones. Internal. Read next:
-// tensor/random/box_muller.cc.
+// The transform from uniform to normal elements. Internal. Read next: tensor/random/box_muller.cc.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +6,8 @@
 namespace tapegrad::detail {
 
 // Turns blocks of 16 uniform elements in [0, 1) into normal ones, in place; n is a multiple of 16.
-// In each block, 0 to 7 give the radius and 8 to 15 the angle of eight points, whose coordinates
-// take their places:
+// In each block, elements 0 to 7 give the radius and 8 to 15 the angle of eight points; the
+// coordinates of the points replace them:
 //   r = sqrt(-2 log(1 - x[j])), a = 2 pi x[j + 8]:   x[j] = mean + std r cos(a),
 //                                                     x[j + 8] = mean + std r sin(a)
 void box_muller(float* x, std::size_t n, float mean, float std);

@@ -1,5 +1,6 @@
-// The distributions, each with PyTorch's formula, precision and use of the stream. The transform of
-// normal elements is in tensor/random/box_muller.cc. Read next: tensor/random/random.cc.
+// The distributions: each uses PyTorch's formula and precision, and the same words of the
+// generator. The transform to normal elements is in tensor/random/box_muller.cc. Read next:
+// tensor/random/random.cc.
 #include <tapegrad/tensor/random/distributions.h>
 
 #include <algorithm>
@@ -57,7 +58,7 @@ void for_each_pair(Generator& generator, std::size_t n, Write write) {
   }
 }
 
-// Uniform in [0, 1), with as many bits as the type holds. (Conversions from signed integers are
+// Uniform in [0, 1), with as many bits as the type's mantissa. (Converting from signed integers is
 // faster, and the bits fit.)
 float unit(std::uint32_t word) {
   return static_cast<float>(static_cast<std::int32_t>(word & 0xffffffU)) * 0x1p-24F;
@@ -83,8 +84,8 @@ void fill_unit(Generator& generator, std::span<T> y) {
   for_each_unit<T>(generator, y.size(), [out](std::size_t i, T u) { out[i] = u; });
 }
 
-// a * b + c rounded once. For float, the product is exact in double, and fused all but for one
-// result in about 2^29.
+// a * b + c rounded once. For float it is computed in double, where the product is exact; about one
+// result in 2^29 is rounded differently from a true fused multiply-add.
 float fused(float a, float b, float c) {
   return static_cast<float>(static_cast<double>(a) * static_cast<double>(b) +
                             static_cast<double>(c));
@@ -157,7 +158,7 @@ void randint(Generator& generator, std::span<std::int64_t> y, std::int64_t low, 
   if (low >= high) fail("randint: low is ", low, " and high is ", high, ", must be low < high");
   const GeneratorLock lock(generator);
   std::int64_t* const out = y.data();
-  // Unsigned integers wrap around, and high - low may exceed the signed ones.
+  // Unsigned, because high - low may not fit into a signed integer; the additions wrap around.
   const std::uint64_t base = static_cast<std::uint64_t>(low);
   const std::uint64_t range = static_cast<std::uint64_t>(high) - base;
   if (range <= 0xffffffffU) {
@@ -194,8 +195,8 @@ void bernoulli(Generator& generator, std::span<T> y, double p) {
   check_probability(p);
   const GeneratorLock lock(generator);
   T* const out = y.data();
-  // u < p, on the integer that u is made of, as the sign of a difference: a branch on a random
-  // condition would be slow.
+  // Tests u < p on the integer from which u is computed, by the sign of a difference, because a
+  // branch on a random condition would be slow.
   const auto threshold = static_cast<std::uint64_t>(std::ceil(p * 0x1p53));
   for_each_pair(generator, y.size(), [=](std::size_t i, std::uint64_t pair) {
     out[i] = static_cast<T>(static_cast<int>(((pair & kBits53) - threshold) >> 63));
@@ -235,8 +236,7 @@ void exponential(Generator& generator, std::span<T> y, double rate) {
   fill_exponential(generator, y, rate);
 }
 
-// Multinomial
-// --------------------------------------------------------------------------------------
+// Multinomial ------------------------------------------------------------------------------------
 namespace {
 
 template <class T>
@@ -278,7 +278,7 @@ void sample_with_replacement(Generator& generator, std::span<std::int64_t> y,
 
 // An exponential variable divided by a weight is the time at which that position arrives, so the
 // first n arrivals are a sample without replacement (Efraimidis and Spirakis 2006). They are
-// selected as PyTorch's topk does, so that equal keys come in the same order.
+// selected with the algorithm of PyTorch's topk, so that equal keys come in the same order.
 template <class T>
 void sample_without_replacement(Generator& generator, std::span<std::int64_t> y,
                                 std::span<const T> weights) {

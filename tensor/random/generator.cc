@@ -62,8 +62,8 @@ std::optional<double> Generator::take_spare_normal() {
   return std::exchange(spare_normal_, std::nullopt);
 }
 
-// Makes the next 624 words out of the last ones, in place. There are two loops, so that the
-// compiler sees that a step reads nothing that the steps right before it wrote.
+// Computes the next 624 words from the last ones, in place. It is split into two loops so that the
+// compiler can vectorize them: no step reads a word that the loop has just written.
 void Generator::refill() {
   std::uint32_t* p = words_.data();
   for (std::size_t i = 0; i < kWords - kShift; ++i) p[i] = p[i + kShift] ^ twist(p[i], p[i + 1]);
@@ -89,14 +89,15 @@ Generator::State Generator::state() const {
 
 void Generator::set_state(const State& state) {
   constexpr auto kMost = static_cast<std::int32_t>(kWords);
-  // A generator that was seeded but not yet used has left 1 and next 0 in PyTorch.
+  // In PyTorch, a generator that was seeded but not yet used has left == 1 and next == 0.
   const bool consistent =
       state.seeded == 1 && state.left >= 1 && state.left <= kMost &&
       (state.left == 1 || state.next + static_cast<std::uint64_t>(state.left) == kWords + 1) &&
       std::all_of(state.words.begin(), state.words.end(),
                   [](std::uint64_t word) { return word <= 0xffffffffU; });
   if (!consistent) {
-    throw ValueError("set_state: these bytes are not the state of a generator; state() gives one");
+    throw ValueError(
+        "set_state: these bytes are not the state of a generator; pass one that state() returned");
   }
   std::transform(state.words.begin(), state.words.end(), words_.begin(),
                  [](std::uint64_t word) { return static_cast<std::uint32_t>(word); });

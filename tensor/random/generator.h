@@ -1,5 +1,5 @@
-// Where random numbers come from: PyTorch's CPU generator, word for word, so that the same seed
-// gives the same initial weights, permutations and masks as there. Read next:
+// The random number generator. It produces the same words as PyTorch's CPU generator, so that the
+// same seed gives the same initial weights, permutations and masks as in PyTorch. Read next:
 // tensor/random/distributions.h.
 #pragma once
 
@@ -10,21 +10,21 @@
 
 namespace tapegrad {
 
-// A stream of 32-bit words out of a Mersenne Twister (MT19937; Matsumoto and Nishimura 1998).
-// Normal numbers are made in pairs, so it also keeps the second one until somebody asks for it.
-// A Generator is a value: a copy continues from the same point, independently.
+// A stream of 32-bit words from a Mersenne Twister (MT19937; Matsumoto and Nishimura 1998). Normal
+// numbers are drawn in pairs, so it also stores the second one until it is needed. A Generator is a
+// value: a copy continues from the same point, independently.
 //
-// Threads: a generator belongs to one thread at a time. The default generator may be used by
-// several through the draws of tensor/random/distributions.h and tensor/random/random.h, which take
-// turns. Which thread gets which numbers is then a matter of chance, so give each thread a
-// generator of its own.
+// Threads: a generator belongs to one thread at a time. Several threads may use the default
+// generator through the functions of tensor/random/distributions.h and tensor/random/random.h,
+// which lock it. Which thread gets which numbers then depends on timing; for reproducible results,
+// give each thread its own generator.
 class Generator {
  public:
   static constexpr std::uint64_t kDefaultSeed = 67280421310721;  // PyTorch's
   static constexpr std::size_t kWords = 624;
 
-  // Everything that a generator remembers, laid out as the bytes that torch.get_rng_state() returns
-  // and torch.set_rng_state() accepts: a run can be saved and resumed, also by PyTorch.
+  // The whole state of a generator, in the layout that torch.get_rng_state() returns and
+  // torch.set_rng_state() accepts: a run can be saved and resumed, also in PyTorch.
   struct State {
     std::uint64_t seed;
     std::int32_t left;    // words not yet read, plus 1
@@ -42,14 +42,15 @@ class Generator {
 
   explicit Generator(std::uint64_t seed = kDefaultSeed) { manual_seed(seed); }
 
-  // Starts the stream that belongs to a seed. Only its low 32 bits matter; a negative number
-  // stands for the same 64 bits, as in PyTorch.
+  // Starts the stream of this seed. Only the low 32 bits of the seed are used; a negative seed is
+  // converted to unsigned, as in PyTorch.
   Generator& manual_seed(std::uint64_t seed);
-  // Starts an unpredictable stream and returns its seed.
+  // Starts a stream with a random seed and returns the seed.
   std::uint64_t seed();
   std::uint64_t initial_seed() const { return seed_; }
 
-  // The next word; the next two, the high one first; and as many as `words` has room for.
+  // random() returns the next word, random64() the next two, the high one first; random(words)
+  // fills `words`.
   std::uint32_t random() {
     if (left_ == 0) refill();
     return temper(words_[kWords - left_--]);
@@ -60,12 +61,12 @@ class Generator {
   }
   void random(std::span<std::uint32_t> words);
 
-  // The second number of a pair of standard normal ones.
+  // The second one of a pair of standard normal numbers, if one is stored.
   std::optional<double> take_spare_normal();
   void keep_spare_normal(double value) { spare_normal_ = value; }
 
   State state() const;
-  void set_state(const State& state);  // ValueError if it is not the state of a generator
+  void set_state(const State& state);  // ValueError if it is not a valid state
 
  private:
   static std::uint32_t temper(std::uint32_t word) {
@@ -82,7 +83,7 @@ class Generator {
   std::optional<double> spare_normal_;
 };
 
-// The generator that every draw uses unless it is given another one.
+// The generator that all functions use unless another one is passed.
 Generator& default_generator();
 
 // Seeds the default generator.
@@ -90,7 +91,7 @@ Generator& manual_seed(std::uint64_t seed);
 
 namespace detail {
 
-// Keeps other threads out of the default generator; does nothing for any other.
+// Locks the default generator while in scope; does nothing for other generators.
 class GeneratorLock {
  public:
   explicit GeneratorLock(const Generator& generator);

@@ -1,5 +1,6 @@
-// The draws of tensor/random/distributions.h on tensors: element types, shapes, and elements that
-// are not in row-major order. Read next: tensor/random/distributions.cc.
+// The functions of tensor/random/distributions.h for tensors: checks element types and shapes, and
+// fills tensors that are not contiguous in their order in memory. Read next:
+// tensor/random/distributions.cc.
 #include <tapegrad/tensor/random/random.h>
 
 #include <cstddef>
@@ -19,14 +20,15 @@ void check_floating(DType dtype, const char* operation) {
   }
 }
 
-// The dimensions from the widest stride to the narrowest, as PyTorch sorts them: insertion from
-// the right, with dimensions of stride 0 staying where they are.
+// The dimensions from the largest stride to the smallest, in the order that PyTorch's sort gives:
+// insertion sort from the right, where dimensions of stride 0 keep their place.
 Dims memory_order(const Tensor& x) {
   const std::span<const std::int64_t> sizes = x.sizes();
   const std::span<const std::int64_t> strides = x.strides();
   Dims order(x.sizes());
   for (std::int64_t i = 0; i < order.dim(); ++i) order[i] = i;
-  // Whether dimension a, now to the left of b, belongs to its right: 1 yes, -1 no, 0 undecided.
+  // Whether dimension a, which is now to the left of b, must move to its right: 1 yes, -1 no, 0
+  // undecided.
   const auto misplaced = [&](std::int64_t a, std::int64_t b) {
     const auto i = static_cast<std::size_t>(a);
     const auto j = static_cast<std::size_t>(b);
@@ -82,7 +84,7 @@ void fill_elements(Tensor& x, const char* operation, Fill&& fill) {
   ordered.copy_(packed);
 }
 
-// A tensor of x's shape, type and order of dimensions, without gaps.
+// A new tensor with x's shape, type and order of dimensions in memory, without gaps.
 Tensor laid_out_like(const Tensor& x) {
   const Dims order = memory_order(x);
   const Tensor packed = Tensor::uninitialized(in_order(x, order).sizes(), x.dtype());

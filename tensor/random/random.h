@@ -1,12 +1,12 @@
-// Random tensors, with PyTorch's names and values: after the same manual_seed, the same
-// calls give the same elements as PyTorch 1.13 on a CPU (what may differ elsewhere is written in
-// tensor/random/distributions.h). Read next: tensor/io/safetensors.h.
+// Random tensors, with PyTorch's names and values: after the same manual_seed, the same calls give
+// the same elements as PyTorch 1.13 on a CPU (tensor/random/distributions.h says what may differ in
+// other builds). Read next: tensor/io/safetensors.h.
 //
 //   manual_seed(0);
 //   Tensor x = randn({2, 3});           // standard normal
 //   normal_(select(x, 0, 1), 5.0, 2.0);  // in place, also through a view
 //   Generator own(7);
-//   Tensor order = randperm(10, own);   // leaves the default generator alone
+//   Tensor order = randperm(10, own);   // does not use the default generator
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ Tensor rand(const Shape& shape, DType dtype = float32,  // uniform in [0, 1)
 Tensor randn(const Shape& shape, DType dtype = float32,  // mean 0, standard deviation 1
              Generator& generator = default_generator());
 
-// With x's shape, element type, and order of the dimensions in memory.
+// A tensor with x's shape, element type, and order of the dimensions in memory.
 Tensor rand_like(const Tensor& x, Generator& generator = default_generator());
 Tensor randn_like(const Tensor& x, Generator& generator = default_generator());
 
@@ -36,12 +36,13 @@ Tensor randperm(std::int64_t n, Generator& generator = default_generator());
 // 1 with the probability given by p, else 0; the element type is p's.
 Tensor bernoulli(const Tensor& p, Generator& generator = default_generator());
 
-// Positions in proportion to weights (categories) or (rows, categories): int64, (num_samples) or
-// (rows, num_samples). Weights need not sum to 1. Without replacement, no position comes twice.
+// Draws positions with probabilities proportional to weights: (categories) or (rows, categories) ->
+// (num_samples) or (rows, num_samples), int64. Weights need not sum to 1. Without replacement, no
+// position is drawn twice.
 Tensor multinomial(const Tensor& weights, std::int64_t num_samples, bool replacement = false,
                    Generator& generator = default_generator());
 
-// In place, in the order of the elements in memory. Each returns x.
+// These fill x in place, in the order of the elements in memory, and return x.
 Tensor uniform_(Tensor x, double from = 0, double to = 1,
                 Generator& generator = default_generator());
 Tensor normal_(Tensor x, double mean = 0, double std = 1,

@@ -1,4 +1,4 @@
-// The invariants of a BackwardPass, in the words of autograd/backward.h. Read next:
+// Tests of the invariants of a BackwardPass, which autograd/backward.h lists. Read next:
 // tests/autograd/backward_test.cc.
 #include <atomic>
 #include <cstddef>
@@ -17,9 +17,9 @@
 namespace tapegrad {
 namespace {
 
-// The same value; notes the gradient that it was fired with.
-Variable noting(const Variable& x, std::vector<double>& fired) {
-  return record("noting", x.value().clone(), from(x, [&fired](const Variable& dy) {
+// Returns the same value. Its rule appends the sum of its gradient to `fired`.
+Variable watched(const Variable& x, std::vector<double>& fired) {
+  return record("watched", x.value().clone(), from(x, [&fired](const Variable& dy) {
                   fired.push_back(sum(dy).item<double>());
                   return dy;
                 }));
@@ -36,9 +36,9 @@ Variable broken(const Variable& x) {
 TEST_CASE("pass 1. An entry fires once, when its gradient is complete", "[autograd]") {
   const Variable x = parameter(tensor({1.0, 2.0}));
   std::vector<double> fired;
-  const Variable shared = noting(x * 1.0, fired);
-  // Three ways lead from the loss to it, of different lengths.
-  const Variable loss = sum(shared) + sum(exp(shared * 0.0)) + sum(noting(shared * 3.0, fired));
+  const Variable shared = watched(x * 1.0, fired);
+  // Three paths of different lengths lead from the loss to `shared`.
+  const Variable loss = sum(shared) + sum(exp(shared * 0.0)) + sum(watched(shared * 3.0, fired));
   loss.backward();
   CHECK(fired == std::vector<double>{2.0, 2 * (1 + 3.0)});
   CHECK(equal(x.grad(), tensor({4.0, 4.0})));
@@ -47,23 +47,24 @@ TEST_CASE("pass 1. An entry fires once, when its gradient is complete", "[autogr
 TEST_CASE("pass 2. A pending entry stays, and the walk ends when none is left", "[autograd]") {
   const Variable x = parameter(tensor(1.0));
   std::vector<double> fired;
-  // `far` waits for its turn while the entries that referred to it are consumed and gone.
-  Variable far = noting(x * 2.0, fired);
+  // `far` has a pending gradient until the walk reaches it; by then the entries that referred to it
+  // are consumed and dropped.
+  Variable far = watched(x * 2.0, fired);
   Variable near = exp(far);
   for (int i = 0; i < 5; ++i) near = near * 1.0;
   Variable loss = near + far;
   far = near = Variable();
   loss.backward();
   CHECK(fired.size() == 1);
-  // What is older than everything that the output needs is never reached.
-  const Variable unrelated = noting(parameter(tensor(1.0)) * 1.0, fired);
+  // The walk never reaches entries that are older than all entries that the output depends on.
+  const Variable unrelated = watched(parameter(tensor(1.0)) * 1.0, fired);
   const Variable y = parameter(tensor(3.0));
   square(y).backward();
   CHECK(fired.size() == 1);
   CHECK(unrelated.defined());
 }
 
-TEST_CASE("pass 3. Leaves change last: after an exception every grad() is what it was",
+TEST_CASE("pass 3. Leaves change last: after an exception every grad() is unchanged",
           "[autograd]") {
   Variable a = parameter(ones({2}));
   const Variable table = parameter(ones({3, 2}));
@@ -71,7 +72,7 @@ TEST_CASE("pass 3. Leaves change last: after an exception every grad() is what i
   const auto unchanged = [&] {
     return equal(a.grad(), tensor({7.0, 7.0})) && !table.has_grad() && tape().size() == 0;
   };
-  SECTION("a rule throws after other leaves were reached") {
+  SECTION("a rule throws after other leaves have received gradients") {
     Variable loss = sum(broken(a)) + sum(embedding(table, tensor({1}))) + sum(a);
     CHECK_THROWS_AS(loss.backward(), std::runtime_error);
     loss = Variable();
@@ -84,7 +85,7 @@ TEST_CASE("pass 3. Leaves change last: after an exception every grad() is what i
     table.remove_hook(hook);
     CHECK(unchanged());
   }
-  SECTION("a rule returns a gradient that fits nowhere") {
+  SECTION("a rule returns a gradient of the wrong shape") {
     const Variable bad = record("bad", a.value().clone(),
                                 from(a, [](const Variable&) { return Variable(ones({5})); }));
     CHECK_THROWS_AS((sum(bad) + sum(a)).backward(), ShapeError);
@@ -92,35 +93,37 @@ TEST_CASE("pass 3. Leaves change last: after an exception every grad() is what i
   }
 }
 
-TEST_CASE("pass 4. Afterwards nothing is pending, firing or marked, also after an exception",
-          "[autograd]") {
+TEST_CASE(
+    "pass 4. After a pass, even one ended by an exception, nothing is pending, firing or marked",
+    "[autograd]") {
   const Variable x = parameter(tensor(2.0));
   Variable shared = square(x);
   Variable failing = broken(shared) + shared;
   CHECK_THROWS(failing.backward({.retain_graph = true}));
   CHECK_THROWS(grad(failing, {x}, {.retain_graph = true}));
   failing = Variable();
-  // The next passes see none of what the failed ones had begun.
+  // The failed passes leave no gradients for the next passes.
   CHECK(grad(shared * 3.0, {x}, {.retain_graph = true})[0].item<float>() == 12);
   (shared * 1.0).backward();
   CHECK(x.grad().item<float>() == 4);
-  // Nor do captured values count as stale outside of a rule.
+  // Outside a rule, no value is stale.
   x.leaf().writable_value().add_(1);
   CHECK(x.value().item<float>() == 3);
   shared = Variable();
   CHECK(tape().size() == 0);
 }
 
-TEST_CASE("pass 5. A sum is added to in place only if nobody else holds its memory", "[autograd]") {
+TEST_CASE("pass 5. A pass adds to a sum in place only if nothing else shares its memory",
+          "[autograd]") {
   const Variable x = parameter(ones({3}));
   const Variable y = parameter(ones({3}));
   const Tensor dy = ones({3});
-  const Variable both = x * 1.0 + y * 1.0;  // hands dy itself to both
+  const Variable both = x * 1.0 + y * 1.0;  // its rules return dy itself to both
   (both + select(reshape(x, {1, 3}), 0, 0)).backward(dy);
   CHECK(equal(dy, ones({3})));
   CHECK(equal(x.grad(), full({3}, 2.0)));
   CHECK(equal(y.grad(), ones({3})));
-  // A hook that keeps a gradient keeps its elements, although more arrives at the leaf later.
+  // A gradient that a hook has kept does not change when the leaf receives another one.
   Variable kept;
   const Variable z = parameter(ones({3}));
   const Variable part = z * 2.0;
@@ -130,9 +133,9 @@ TEST_CASE("pass 5. A sum is added to in place only if nobody else holds its memo
   CHECK(equal(z.grad(), full({3}, 3.0)));
 }
 
-TEST_CASE("pass 6. One pass at a time on a thread, and passes on other threads share no state",
+TEST_CASE("pass 6. A thread runs one pass at a time, and passes on other threads share no state",
           "[autograd][threads]") {
-  // Every thread differentiates its own history of the same leaves, some with many of them.
+  // Every thread differentiates its own history of the same leaves; some use many leaves.
   std::vector<Variable> leaves;
   for (int i = 0; i < 40; ++i) leaves.push_back(parameter(full({4, 2}, i + 1.0)));
   std::atomic<int> wrong = 0;
@@ -157,26 +160,29 @@ TEST_CASE("pass 6. One pass at a time on a thread, and passes on other threads s
   for (const Variable& leaf : leaves) CHECK_FALSE(leaf.has_grad());
 }
 
-TEST_CASE("an undefined gradient counts as none", "[autograd]") {
+TEST_CASE("an undefined gradient adds nothing", "[autograd]") {
   const Variable x = parameter(ones({2}));
   const auto silent = [&] {
     return record("silent", x.value().clone(), from(x, [](const Variable&) { return Variable(); }));
   };
   (sum(silent()) + sum(x)).backward();
   CHECK(equal(x.grad(), ones({2})));
-  CHECK_THROWS_WITH(grad(sum(silent()), {x}),
-                    "grad: the output does not depend on input 0; allow it with {.allow_unused = "
-                    "true}");
+  CHECK_THROWS_WITH(
+      grad(sum(silent()), {x}),
+      "grad: the output does not depend on input 0; to allow this, pass {.allow_unused = "
+      "true}");
 }
 
-TEST_CASE("rows that fit no table are refused, and the operation is named", "[autograd]") {
+TEST_CASE("row-sparse gradients of the wrong shape throw, and the error names the operation",
+          "[autograd]") {
   const Variable table = parameter(ones({3, 2}));
   const Variable y = record("lookup", ones({1, 2}), from(table, [](const Variable&) {
                               return RowSparse{tensor({1}), ones({1, 5})};
                             }));
-  CHECK_THROWS_WITH(sum(y).backward(),
-                    "backward: a rule of 'lookup' gave ids (1) and rows (1, 5), needed (count) and "
-                    "(count, width) for a table (3, 2)");
+  CHECK_THROWS_WITH(
+      sum(y).backward(),
+      "backward: a rule of 'lookup' returned ids (1) and rows (1, 5), needed (count) and "
+      "(count, width) for a table of shape (3, 2)");
 }
 
 }  // namespace tapegrad

@@ -1,5 +1,5 @@
-// What backward() and grad() promise: sums over all ways, accumulation, consumption, hooks, higher
-// derivatives, stale values, and what they say when they cannot. Read next: row_sparse_test.cc.
+// Tests of backward() and grad(): sums over all paths, accumulation, consumption, hooks, higher
+// derivatives, stale values, errors. Read next: row_sparse_test.cc.
 #include <algorithm>
 #include <ctime>
 #include <limits>
@@ -18,7 +18,7 @@
 namespace tapegrad {
 namespace {
 
-// The text of the error that `function` throws; empty if it throws none.
+// The text of the error that `function` throws, or an empty string.
 template <class Exception = AutogradError, class Function>
 std::string error_of(const Function& function) {
   try {
@@ -33,7 +33,7 @@ bool starts_with(const std::string& text, const std::string& start) {
   return text.rfind(start, 0) == 0;
 }
 
-// y = x * factor, whose rule works on a copy of what it captured.
+// y = x * factor, with a rule that copies the Variable that it captured.
 Variable times_copied(const Variable& x, const Variable& factor) {
   return record("times_copied", x.value() * factor.value(), from(x, [factor](const Variable& dy) {
                   const Variable copy = factor;  // NOLINT: the copy is the point
@@ -45,7 +45,7 @@ Variable times_copied(const Variable& x, const Variable& factor) {
 
 // Sums --------------------------------------------------------------------------------------------
 
-TEST_CASE("gradients of all ways from the loss to a leaf are added", "[autograd]") {
+TEST_CASE("gradients of all paths from the loss to a leaf are added", "[autograd]") {
   Variable x = parameter(tensor({2.0, -3.0}, float64));
   const Variable a = x * x;
   const Variable b = a * 2.0;
@@ -58,7 +58,7 @@ TEST_CASE("gradients of all ways from the loss to a leaf are added", "[autograd]
     sum(x + x).backward();
     CHECK(equal(x.grad(), tensor({2.0, 2.0}, float64)));
   }
-  SECTION("a tower of diamonds costs one firing each") {
+  SECTION("each entry of a chain of diamonds fires once") {
     x.zero_grad();
     int fired = 0;
     Variable y = x;
@@ -72,7 +72,7 @@ TEST_CASE("gradients of all ways from the loss to a leaf are added", "[autograd]
   }
 }
 
-TEST_CASE("backward() adds to the gradient that is there", "[autograd]") {
+TEST_CASE("backward() adds to an existing gradient", "[autograd]") {
   Variable w = parameter(tensor({1.0, 2.0}));
   CHECK_FALSE(w.has_grad());
   sum(w * 3.0).backward();
@@ -101,7 +101,7 @@ TEST_CASE("two leaves never share the memory of a gradient", "[autograd]") {
   CHECK(equal(seed, full({3}, 2.0)));
 }
 
-TEST_CASE("a leaf can be its own loss", "[autograd]") {
+TEST_CASE("backward() works on a leaf itself", "[autograd]") {
   const Variable w = parameter(tensor(2.0));
   w.backward();
   w.backward();
@@ -109,7 +109,7 @@ TEST_CASE("a leaf can be its own loss", "[autograd]") {
   CHECK(grad(w, {w})[0].item<float>() == 1.0F);
 }
 
-TEST_CASE("a gradient passed to backward() weighs the output", "[autograd]") {
+TEST_CASE("a gradient passed to backward() weights the output", "[autograd]") {
   Variable w = parameter(tensor({{1.0, 2.0}, {3.0, 4.0}}));
   const Variable y = w * w;
   y.backward(tensor({{1.0, 0.0}, {0.0, 10.0}}));
@@ -119,7 +119,7 @@ TEST_CASE("a gradient passed to backward() weighs the output", "[autograd]") {
   CHECK(equal(w.grad(), tensor({{2.0, 12.0}, {12.0, 32.0}})));
 }
 
-TEST_CASE("gradients come in the type and shape of their input", "[autograd]") {
+TEST_CASE("gradients have the type and shape of their input", "[autograd]") {
   const Variable single = parameter(ones({3, 1}));
   const Variable twice = parameter(ones({2}, float64));
   const Variable y = single * twice + single.to(float64);  // (3, 2) float64
@@ -140,12 +140,13 @@ TEST_CASE("outer products of mixed types have gradients", "[autograd]") {
   CHECK(equal(b.grad(), tensor({3.0, 3.0, 3.0}, float64)));
 }
 
-TEST_CASE("gradients carry no history, whatever a rule or a hook returns", "[autograd]") {
+TEST_CASE("gradients have no history, even if a rule or a hook returns one with history",
+          "[autograd]") {
   const Variable w = parameter(tensor(3.0));
   const Variable other = parameter(tensor(5.0));
   {
     const Variable doubled = other * 2.0;
-    // d(w * other) / dw, correct for the seed 1 only, straight from history
+    // d(w * other) / dw, which is correct only if dy is 1; it has history
     const Variable y = record("shortcut", w.value() * doubled.value(),
                               from(w, [doubled](const Variable&) { return doubled; }));
     y.backward();
@@ -170,7 +171,7 @@ TEST_CASE("backward twice throws and names the operation", "[autograd]") {
   loss.backward();
   const Tensor gradient = w.grad().clone();
   CHECK(error_of([&] { loss.backward(); }) ==
-        "backward: an earlier pass has consumed the history of 'mean' (#1); to go back through it "
+        "backward: an earlier pass has consumed the history of 'mean' (#1); to use it "
         "twice, call backward({.retain_graph = true}) the first time");
   CHECK(equal(w.grad(), gradient));
 }
@@ -185,7 +186,7 @@ TEST_CASE("retain_graph keeps the history for another backward", "[autograd]") {
   CHECK_THROWS_AS(loss.backward(), AutogradError);
 }
 
-TEST_CASE("what two losses share is consumed by the first", "[autograd]") {
+TEST_CASE("the first of two losses consumes the history that they share", "[autograd]") {
   Variable w = parameter(tensor({1.0, 2.0}));
   const Variable v = parameter(tensor({1.0, 2.0}));
   const Variable shared = exp(w);
@@ -196,13 +197,13 @@ TEST_CASE("what two losses share is consumed by the first", "[autograd]") {
   CHECK(starts_with(error_of([&] { second.backward(); }),
                     "backward: an earlier pass has consumed the history of 'exp' (#0)"));
   CHECK(equal(w.grad(), gradient));
-  CHECK_FALSE(v.has_grad());  // nothing is added unless everything is
+  CHECK_FALSE(v.has_grad());  // a failed pass adds no gradients at all
 
-  SECTION("also by what is computed from it afterwards") {
+  SECTION("a value computed from it afterwards throws, too") {
     CHECK_THROWS_AS(sum(shared * 3.0).backward(), AutogradError);
   }
-  SECTION("grad() does not mistake it for something unrelated") {
-    const Variable half = sum(shared) + sum(w);  // one way is played back already, one is not
+  SECTION("grad() does not treat it as unrelated to its inputs") {
+    const Variable half = sum(shared) + sum(w);  // one path is consumed, one is not
     CHECK_THROWS_AS(grad(half, {w}), AutogradError);
     CHECK_THROWS_AS(grad(first, {w}, {.allow_unused = true}), AutogradError);
   }
@@ -249,62 +250,64 @@ TEST_CASE("an exception in a rule leaves gradients and tape as they were", "[aut
     CHECK(tape().size() == recorded);
     CHECK_THROWS_AS(grad(loss, {w}, {.retain_graph = true}), std::runtime_error);
     CHECK(tape().recording());
-    CHECK(grad(loss, {v}, {.retain_graph = true}).size() == 1);  // around the rule that throws
+    CHECK(grad(loss, {v}, {.retain_graph = true}).size() == 1);  // does not need the failing rule
   }
   CHECK(equal(w.grad(), dw));
   CHECK(equal(v.grad(), dv));
   CHECK_FALSE(table.has_grad());
   CHECK(tape().size() == before);
   w.zero_grad();
-  sum(exp(w)).backward();  // nothing is left pending
+  sum(exp(w)).backward();  // no gradient is still pending
   CHECK(equal(w.grad(), exp(w.value())));
 }
 
-TEST_CASE("a rule that returns the wrong shape is named", "[autograd]") {
+TEST_CASE("the error for a gradient of the wrong shape names the operation", "[autograd]") {
   const Variable w = parameter(ones({2, 3}));
   const Variable y = record("skewed", w.value().clone(), from(w, [](const Variable&) {
                               return Variable(ones({3, 2}));
                             }));
   CHECK(error_of<ShapeError>([&] { sum(y).backward(); }) ==
-        "backward: a rule of 'skewed' gave a gradient of shape (3, 2), needed the input's shape "
+        "backward: the gradient from a rule of 'skewed' has shape (3, 2), needed the input's shape "
         "(2, 3)");
   CHECK_FALSE(w.has_grad());
 }
 
-TEST_CASE("backward() says why it cannot", "[autograd]") {
+TEST_CASE("errors of backward() and of leaves say what is wrong", "[autograd]") {
   Variable w = parameter(ones({2, 3}));
   CHECK(
       error_of([&] { (w * 2.0).backward(); }) ==
       "backward: the output has shape (2, 3), needed one element; reduce it with sum() or mean(), "
       "or pass a gradient of its shape");
   CHECK(error_of([&] { Variable(ones({})).backward(); }) ==
-        "backward: this value does not depend on anything that wants a gradient, or was computed "
+        "backward: this value does not depend on anything that requires a gradient, or it was "
+        "computed "
         "while recording was off (NoGrad)");
   CHECK(error_of<ShapeError>([&] { (w * 2.0).backward(ones({3})); }) ==
-        "backward: gradient of shape (3) for an output of shape (2, 3)");
+        "backward: got a gradient of shape (3), needed the output's shape (2, 3)");
   CHECK(error_of<DTypeError>([&] {
           parameter(tensor({1, 2}));
         }) ==
-        "parameter: int64 cannot want a gradient, needed float32 or float64; convert with "
+        "parameter: int64 cannot require a gradient, needed float32 or float64; convert with "
         "to(float32)");
   CHECK(error_of<DTypeError>([&] {
           Variable ids = tensor({1, 2});
           ids.set_requires_grad(true);
         }) ==
-        "set_requires_grad: int64 cannot want a gradient, needed float32 or float64; convert "
+        "set_requires_grad: int64 cannot require a gradient, needed float32 or float64; convert "
         "with to(float32)");
   CHECK(error_of([&] { Variable(ones({2})).grad(); }) ==
-        "leaf: this is a constant; parameter(tensor) makes a leaf");
-  CHECK(error_of([&] { exp(w).grad(); }) ==
-        "leaf: this is the result of an operation, only leaves have a gradient; ask grad(output, "
-        "{this}) for it");
-  CHECK(error_of([&] { w.grad(); }) ==
-        "grad: there is no gradient; call backward() on something computed from this, or ask "
-        "has_grad() first");
+        "leaf: this is a constant, needed a leaf; make one with parameter(tensor)");
   CHECK(
-      error_of([&] { exp(w).set_requires_grad(false); }) ==
-      "set_requires_grad: this is the result of an operation, only leaves can be frozen; detach() "
-      "gives it without history");
+      error_of([&] { exp(w).grad(); }) ==
+      "leaf: this is the result of an operation, and only leaves store a gradient; compute it with "
+      "grad(output, {this})");
+  CHECK(error_of([&] { w.grad(); }) ==
+        "grad: there is no gradient; call backward() on a value computed from this, or check "
+        "has_grad() first");
+  CHECK(error_of([&] { exp(w).set_requires_grad(false); }) ==
+        "set_requires_grad: this is the result of an operation, and only leaves can be frozen; "
+        "detach() "
+        "returns the value without history");
   CHECK(error_of<ShapeError>([&] {
           w.set_grad(ones({3, 2}));
         }) == "set_grad: got float32 (3, 2), needed float32 (2, 3)");
@@ -323,16 +326,17 @@ TEST_CASE("a parameter made inside a rule can be read there", "[autograd]") {
   CHECK(equal(x.grad(), tensor({2.0, 2.0})));
 }
 
-TEST_CASE("backward() inside a rule or a hook is refused", "[autograd]") {
+TEST_CASE("backward() inside a rule or a hook throws", "[autograd]") {
   const Variable w = parameter(tensor(2.0));
   const std::string refusal =
-      "backward: called by a rule or a hook of a pass that is running; rules return their gradient "
-      "as an expression";
+      "backward: called by a rule or a hook while a pass is running; a rule must return its "
+      "gradient "
+      "as an expression instead";
   const Variable y = record("nested", w.value().clone(), from(w, [w](const Variable& dy) {
                               square(w).backward();
                               return dy;
                             }));
-  // In a rule recording is off, so that there is nothing to play back.
+  // Recording is off inside a rule, so there is no history.
   CHECK(starts_with(error_of([&] { y.backward(); }), "backward: this value does not depend"));
   const Variable before = square(w);
   const Variable z = w * 1.0;
@@ -345,7 +349,7 @@ TEST_CASE("backward() inside a rule or a hook is refused", "[autograd]") {
 
 // Hooks -------------------------------------------------------------------------------------------
 
-TEST_CASE("hooks see, replace, and can be removed", "[autograd]") {
+TEST_CASE("hooks receive gradients, can replace them, and can be removed", "[autograd]") {
   Variable w = parameter(tensor({1.0, 2.0}));
   std::vector<Tensor> seen;
 
@@ -356,7 +360,7 @@ TEST_CASE("hooks see, replace, and can be removed", "[autograd]") {
     y.register_hook([&](const Variable& dy) { seen.push_back(dy.value()); });
     (sum(y) + sum(y * 4.0)).backward({.retain_graph = true});
     REQUIRE(seen.size() == 2);
-    CHECK(equal(seen[0], tensor({5.0, 5.0})));  // complete: both ways added up
+    CHECK(equal(seen[0], tensor({5.0, 5.0})));  // complete: the sum over both paths
     CHECK(equal(seen[1], tensor({10.0, 10.0})));
     CHECK(equal(w.grad(), tensor({30.0, 30.0})));
     y.remove_hook(doubling);
@@ -369,7 +373,7 @@ TEST_CASE("hooks see, replace, and can be removed", "[autograd]") {
     const std::size_t negating = w.register_hook([](const Variable& dw) { return -dw; });
     sum(w * 2.0 + w).backward();
     sum(w).backward();
-    REQUIRE(seen.size() == 2);  // once for each backward, with what that one added
+    REQUIRE(seen.size() == 2);  // once for each backward, with the gradient that this one added
     CHECK(equal(seen[0], tensor({3.0, 3.0})));
     CHECK(equal(seen[1], tensor({1.0, 1.0})));
     CHECK(equal(w.grad(), tensor({-4.0, -4.0})));
@@ -381,15 +385,16 @@ TEST_CASE("hooks see, replace, and can be removed", "[autograd]") {
     const Variable y = w * 3.0;
     y.register_hook([](const Variable&) { return Variable(ones({3})); });
     CHECK(error_of<ShapeError>([&] { sum(y).backward(); }) ==
-          "backward: the given gradient or a hook gave a gradient of shape (3), needed the input's "
+          "backward: the gradient given or returned by a hook has shape (3), needed the input's "
           "shape (2)");
     CHECK_FALSE(w.has_grad());
   }
-  SECTION("not where there is no gradient") {
+  SECTION("not on a constant") {
     CHECK(error_of([&] { Variable(ones({2})).register_hook([](const Variable&) {}); }) ==
-          "register_hook: this variable does not want a gradient");
+          "register_hook: this variable does not require a gradient, needed one that does; make it "
+          "with parameter(), or call set_requires_grad(true)");
   }
-  SECTION("on a result whose gradient grad() was asked for") {
+  SECTION("on a result that is an input of grad()") {
     const Variable y = w * 3.0;
     y.register_hook([](const Variable& dy) { return dy * 2.0; });
     CHECK(equal(grad(sum(y), {y})[0].value(), tensor({2.0, 2.0})));
@@ -426,7 +431,8 @@ TEST_CASE("a hook can remove itself and add others while it runs", "[autograd]")
 
 // grad() ------------------------------------------------------------------------------------------
 
-TEST_CASE("grad() gives gradients in the order of its inputs and touches no grad()", "[autograd]") {
+TEST_CASE("grad() returns gradients in the order of its inputs and changes no leaf's grad()",
+          "[autograd]") {
   const Variable a = parameter(tensor({1.0, 2.0}, float64));
   const Variable b = parameter(tensor({3.0, 5.0}, float64));
   const Variable y = a * b;
@@ -441,7 +447,7 @@ TEST_CASE("grad() gives gradients in the order of its inputs and touches no grad
   CHECK_FALSE(a.has_grad());
   CHECK_FALSE(b.has_grad());
 
-  SECTION("beside what backward() has added") {
+  SECTION("independent of the gradients that backward() has added") {
     loss.backward({.retain_graph = true});
     const Tensor before = a.grad().clone();
     grad(loss, {a});
@@ -454,7 +460,7 @@ TEST_CASE("grad() gives gradients in the order of its inputs and touches no grad
           "grad: the output has shape (2), needed one element; reduce it with sum() or mean(), or "
           "pass a gradient of its shape");
     CHECK(error_of<ShapeError>([&] { grad(y, {a}, {.grad_output = ones({3})}); }) ==
-          "grad: gradient of shape (3) for an output of shape (2)");
+          "grad: got a gradient of shape (3), needed the output's shape (2)");
   }
 }
 
@@ -465,20 +471,21 @@ TEST_CASE("grad() says which input is not used", "[autograd]") {
   const Variable loss = sum(exp(a));
   CHECK(error_of([&] {
           grad(loss, {a, unused}, {.retain_graph = true});
-        }) == "grad: the output does not depend on input 1; allow it with {.allow_unused = true}");
+        }) ==
+        "grad: the output does not depend on input 1; to allow this, pass {.allow_unused = true}");
   CHECK(error_of([&] {
           grad(loss, {a, Variable(ones({2}))});
-        }) == "grad: input 1 does not want a gradient; make it with parameter()");
+        }) == "grad: input 1 does not require a gradient; make it with parameter()");
   const auto gradients =
       grad(loss, {unused, a, aside}, {.retain_graph = true, .allow_unused = true});
   CHECK_FALSE(gradients[0].defined());
   CHECK(equal(gradients[1].value(), exp(a.value())));
   CHECK_FALSE(gradients[2].defined());
   CHECK(grad(loss, {unused}, {.allow_unused = true}).size() == 1);
-  CHECK(grad(loss, {a}).size() == 1);  // that consumed nothing
+  CHECK(grad(loss, {a}).size() == 1);  // the call for `unused` consumed nothing
 }
 
-TEST_CASE("grad() works only for its inputs, and consumes only what it played", "[autograd]") {
+TEST_CASE("grad() fires and consumes only entries that its inputs need", "[autograd]") {
   const Variable a = parameter(tensor(2.0));
   const Variable b = parameter(tensor(3.0));
   const Variable left = square(a);
@@ -488,7 +495,7 @@ TEST_CASE("grad() works only for its inputs, and consumes only what it played", 
   const Variable loss = square(middle);
   CHECK(grad(loss, {middle}, {.retain_graph = true})[0].item<float>() == 24.0F);
   CHECK(fired == 0);
-  CHECK(grad(loss, {b})[0].item<float>() == 96.0F);  // plays square and mul, not the left square
+  CHECK(grad(loss, {b})[0].item<float>() == 96.0F);  // fires square and mul, not the left square
   CHECK(fired == 0);
   CHECK_THROWS_AS(loss.backward(), AutogradError);
   left.backward();
@@ -530,7 +537,7 @@ TEST_CASE("a penalty on the gradient trains through backward()", "[autograd]") {
   CHECK(allclose(w.grad(), 3.0 * v * v + 36.0 * v * v * v));
 }
 
-TEST_CASE("what does not depend on the inputs has no second derivative", "[autograd]") {
+TEST_CASE("a gradient that does not depend on the inputs has no second derivative", "[autograd]") {
   const Variable x = parameter(tensor(3.0));
   const Variable first = grad(x * 2.0, {x}, {.create_graph = true})[0];
   CHECK_FALSE(first.requires_grad());
@@ -572,12 +579,12 @@ TEST_CASE("a captured value that was overwritten since is caught", "[autograd]")
     loss.backward();  // needs a, not w
     CHECK(equal(w.grad(), a));
   }
-  SECTION("through an optimiser's step") {
+  SECTION("through an optimizer's step") {
     const Variable product = sum(square(w));
     w.leaf().writable_value().add_(1);
     CHECK(starts_with(error_of([&] { product.backward(); }), "backward: a value that 'square'"));
   }
-  SECTION("a result that the rule asks for") {
+  SECTION("a result that the rule takes as y") {
     Variable y = exp(w);
     const Variable total = sum(y);
     Tensor value = y.value();
@@ -614,7 +621,7 @@ TEST_CASE("a rule's copy of a stale value is stale", "[autograd]") {
   }
 }
 
-TEST_CASE("captured masks, indices and ids are watched too", "[autograd]") {
+TEST_CASE("overwritten masks, indices and ids are caught, too", "[autograd]") {
   const Variable w = parameter(tensor({{1.0, 2.0}, {3.0, 4.0}}));
   Tensor rows = tensor({0, 1});
   Tensor grid = tensor({{0, 1}, {1, 0}});
@@ -641,7 +648,7 @@ TEST_CASE("captured masks, indices and ids are watched too", "[autograd]") {
 TEST_CASE("a value that no rule needs may be overwritten", "[autograd]") {
   Tensor a = tensor({1.0, 2.0});
   Variable w = parameter(ones({2}));
-  const Variable y = exp(w + a);  // needs its result, neither of its inputs
+  const Variable y = exp(w + a);  // the rule of exp needs its result; the rules of add need nothing
   const Variable loss = sum(y - a);
   a.fill_(0);
   w.set_value(zeros({2}));
@@ -662,7 +669,7 @@ TEST_CASE("a Tensor taken from a parameter is a snapshot", "[autograd]") {
   CHECK(equal(again, tensor({5.0, 6.0})));
   CHECK(equal(alias.value(), zeros({2})));
 
-  SECTION("and set_value() takes a copy of what others hold") {
+  SECTION("and set_value() copies memory that something else shares") {
     Tensor mine = tensor({7.0, 8.0});
     w.set_value(mine);
     mine.fill_(0);
@@ -683,7 +690,7 @@ TEST_CASE("a Tensor taken from a parameter is a snapshot", "[autograd]") {
 // Cost --------------------------------------------------------------------------------------------
 
 TEST_CASE("the backward of T slices of one sequence costs O(T)", "[autograd]") {
-  // Time of the processor, not of the clock on the wall: other programs may be running.
+  // CPU time, not wall-clock time, because other programs may be running.
   const auto ticks = [](std::int64_t steps, bool along_rows) {
     const Variable x = parameter(ones(along_rows ? Shape{steps, 512} : Shape{8, steps, 64}));
     std::clock_t best = std::numeric_limits<std::clock_t>::max();

@@ -1,4 +1,4 @@
-// The operations that an ops.h declares, and under which heading. Read next: ops_test.cc.
+// Reads the operations that an ops.h declares, and the heading of each. Read next: ops_test.cc.
 #pragma once
 
 #include <fstream>
@@ -21,7 +21,7 @@ struct Declarations {
   std::map<std::string, Declared> operations;
 };
 
-// layer: "tensor" or "autograd". Declarations begin their lines with one of these types.
+// `layer` is "tensor" or "autograd". The lines of declarations begin with one of these types.
 inline Declarations declarations_of(const std::string& layer,
                                     const std::vector<std::string>& types) {
   std::ifstream header(TAPEGRAD_SOURCE_DIR "/" + layer + "/ops.h");

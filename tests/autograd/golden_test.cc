@@ -1,5 +1,5 @@
-// Values, gradients and element types beside PyTorch's: every case of ops, values and promotion in
-// tests/golden, whose README.md says how they are named and called. Losses are in
+// Compares values, gradients and element types with PyTorch's: all cases of ops, values and
+// promotion in tests/golden, whose README.md explains their names. Losses are compared in
 // tests/nn/losses_test.cc.
 #include <algorithm>
 #include <cmath>
@@ -30,7 +30,7 @@ class Call {
   const Variable& operator[](std::size_t i) const { return inputs_.at(i); }
   const Tensor& value(std::size_t i) const { return inputs_.at(i).value(); }
   const Variables& inputs() const { return inputs_; }
-  // The part behind the dot.
+  // The part after the dot.
   std::string variant() const { return name_.substr(name_.find('.') + 1); }
 
   bool has(const std::string& option) const { return file_.has(name_ + ".arg." + option); }
@@ -46,7 +46,7 @@ class Call {
   Shape list(const std::string& option) const {
     return has(option) ? Shape(to_vector<std::int64_t>(argument(option))) : Shape();
   }
-  // A number of the type it was written in.
+  // An option as a Scalar of the type that it was saved with.
   std::optional<Scalar> scalar(const std::string& option) const {
     if (!has(option)) return std::nullopt;
     const Tensor& x = argument(option);
@@ -70,7 +70,7 @@ class Call {
   Variables inputs_;
 };
 
-// What to do for one op: a function of a Call that returns one or several results.
+// How to call one op: a function of a Call that returns one or several results.
 struct Operation {
   template <class Function>
   Operation(Function /*function*/)  // NOLINT: the table below reads better
@@ -101,7 +101,7 @@ Tensor compare(const Call& c, const Function& function) {
   return function(c.value(0), c.value(1));
 }
 
-// Over `dim` if it is given, else over everything.
+// Reduces over `dim` if it is given, otherwise over all dimensions.
 template <class Over, class Everything>
 auto reduce(const Call& c, const Over& over, const Everything& everything) {
   using Result = std::common_type_t<decltype(everything(c[0]))>;
@@ -372,7 +372,8 @@ const Operation* find(const std::string& op) {
   return nullptr;
 }
 
-// The losses, which belong to nn, and what this library does not offer.
+// Cases that are not run here: losses, which belong to nn, and operations that this library does
+// not have.
 const std::set<std::string> kNotHere = {"cross_entropy", "nll_loss",        "mse_loss",
                                         "l1_loss",       "bce_with_logits", "cosine_embedding_loss",
                                         "atan2"};
@@ -380,12 +381,13 @@ const std::set<std::string> kNotHere = {"cross_entropy", "nll_loss",        "mse
 // PyTorch 1.13 has no kernel for these boolean calls; here they work.
 const std::set<std::string> kNotRefused = {"argmax.bool", "pow.bool_bool", "pow.bool_scalar_bool"};
 
-// PyTorch divides the product by each factor, which makes the gradient of a nan itself nan; here it
-// is the product of the others.
+// PyTorch divides the product by each factor, so that the gradient of a nan element is nan; here it
+// is the product of the other elements.
 const std::set<std::string> kOtherGradient = {"prod.nan"};
 
-// README.md's tolerances, relative to the largest finite number expected; relative to each for
-// elementwise operations, of which the special numbers from 1e-30 to 1e30 ask more.
+// The tolerances of README.md, relative to the largest finite expected element. Elementwise
+// operations are compared relative to each element, because their special inputs range from 1e-30
+// to 1e30.
 bool agrees(const Tensor& got, const Tensor& expected, bool each) {
   if (got.dtype() != expected.dtype() || got.shape() != expected.shape()) return false;
   if (!is_floating_point(got.dtype())) return equal(got, expected);
@@ -405,7 +407,7 @@ void check_case(const GoldenFile& file, const Operation& operation, const std::s
                 const std::string& prefix) {
   INFO(name << ' ' << prefix);
   const std::string op = name.substr(0, name.find('.'));
-  // PyTorch's own gelu in float32 is inexact where it is small.
+  // PyTorch's gelu in float32 is inexact for small results.
   const bool each = elementwise().contains(op) && op != "gelu";
   const auto cast = [&](const Tensor& x) {
     return prefix.empty() || !is_floating_point(x.dtype()) ? x : x.to(float32);
@@ -489,15 +491,16 @@ void check_file(const std::string& file_name) {
 
 }  // namespace
 
-TEST_CASE("values and gradients of every operation are PyTorch's", "[autograd][golden]") {
+TEST_CASE("values and gradients of every operation equal PyTorch's", "[autograd][golden]") {
   check_file("ops.safetensors");
 }
 
-TEST_CASE("special values, kinks, ties and empty tensors are PyTorch's", "[autograd][golden]") {
+TEST_CASE("results for special values, kinks, ties and empty tensors equal PyTorch's",
+          "[autograd][golden]") {
   check_file("values.safetensors");
 }
 
-TEST_CASE("element types and refusals are PyTorch's", "[autograd][golden]") {
+TEST_CASE("element types of results, and rejected types, equal PyTorch's", "[autograd][golden]") {
   check_file("promotion.safetensors");
 }
 

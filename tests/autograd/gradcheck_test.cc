@@ -1,4 +1,5 @@
-// gradcheck() itself: what it accepts, what it finds, what it says. Read next: op_cases.cc.
+// Tests of gradcheck() itself: its arguments, the mistakes that it finds, its messages. Read next:
+// op_cases.cc.
 #include <sstream>
 #include <string>
 #include <vector>
@@ -18,25 +19,25 @@ Variable cube(const Variable& x) {
                 from(x, [x](const Variable& dy) { return dy * 3.0 * x * x; }));
 }
 
-// x^3 with a factor wrong in the derivative.
+// x^3 with a wrong factor in its derivative.
 Variable wrong_cube(const Variable& x) {
   return record("wrong_cube", x.value() * x.value() * x.value(),
                 from(x, [x](const Variable& dy) { return dy * 2.0 * x * x; }));
 }
 
-// The right derivative, but not one that can be differentiated: x is taken as a constant.
+// The right derivative, but it cannot be differentiated again: its rule uses x as a constant.
 Variable cut_cube(const Variable& x) {
   return record("cut_cube", x.value() * x.value() * x.value(),
                 from(x, [x = x.detach()](const Variable& dy) { return dy * 3.0 * x * x; }));
 }
 
-// Gradients in the wrong places, which a sum of outputs would not notice.
+// Gradients at the wrong elements, which a plain sum of the outputs would not detect.
 Variable flipped(const Variable& x) {
   return record("flipped", x.value().clone(),
                 from(x, [](const Variable& dy) { return flip(dy, 0); }));
 }
 
-// A rule that reads dy as if its elements were next to each other.
+// A rule that reads dy as if it were contiguous.
 Variable assumes_contiguous(const Variable& x) {
   return record("assumes_contiguous", x.value().clone(), from(x, [](const Variable& dy) {
                   const double* first = dy.value().data<double>();
@@ -69,18 +70,18 @@ TEST_CASE("gradcheck finds a wrong gradient and says where", "[autograd]") {
   CAPTURE(text);
   CHECK(text.rfind("gradcheck: input 0, element 1 of (2, 2): numerical ", 0) == 0);
   CHECK(text.find(", analytical ") != std::string::npos);
-  CHECK(text.ends_with("; look at the rule of this input"));
+  CHECK(text.ends_with("; check the rule of this input"));
   CHECK_FALSE(gradcheck(wrong, {ones({2, 2}, float64), x}, {.raise_exception = false}));
   CHECK(tape().size() == 0);
 }
 
-TEST_CASE("gradcheck finds gradients in the wrong places", "[autograd]") {
+TEST_CASE("gradcheck finds gradients at the wrong elements", "[autograd]") {
   CHECK(error_of([] {
           gradcheck([](auto& v) { return flipped(v[0]); }, {ones({4}, float64)});
         }).rfind("gradcheck: input 0, element 0", 0) == 0);
 }
 
-TEST_CASE("gradcheck hands rules gradients with gaps", "[autograd]") {
+TEST_CASE("gradcheck passes non-contiguous gradients to rules", "[autograd]") {
   const std::string text = error_of(
       [] { gradcheck([](auto& v) { return assumes_contiguous(v[0]); }, {ones({4}, float64)}); });
   CHECK(text.find(" (of a strided output gradient)") != std::string::npos);
@@ -110,26 +111,26 @@ TEST_CASE("gradcheck takes several inputs and outputs", "[autograd]") {
                   {b, tensor({2, 0, 2})}, {.second_order = true}));
 }
 
-TEST_CASE("gradcheck notices a gradient that is missing", "[autograd]") {
+TEST_CASE("gradcheck finds a missing gradient", "[autograd]") {
   CHECK(error_of([] {
           gradcheck([](auto& v) { return v[0].detach() * 2.0; }, {ones({2}, float64)});
         }).rfind("gradcheck: input 0, element 0 of (2): numerical ", 0) == 0);
 }
 
-TEST_CASE("gradcheck refuses what it cannot check", "[autograd]") {
+TEST_CASE("gradcheck throws for inputs that it cannot check", "[autograd]") {
   const auto function = [](auto& v) { return v[0] * 2.0; };
-  CHECK(
-      error_of<DTypeError>([&] { gradcheck(function, {ones({2})}); }) ==
-      "gradcheck: input 0 is float32, needed float64: in float32 differences are mostly rounding; "
-      "convert with to(float64)");
+  CHECK(error_of<DTypeError>([&] { gradcheck(function, {ones({2})}); }) ==
+        "gradcheck: input 0 is float32, needed float64, because float32 differences are mostly "
+        "rounding errors; "
+        "convert with to(float64)");
   CHECK(error_of<DTypeError>([&] { gradgradcheck(function, {ones({2})}); }) ==
-        "gradgradcheck: input 0 is float32, needed float64: in float32 differences are mostly "
-        "rounding; convert with to(float64)");
+        "gradgradcheck: input 0 is float32, needed float64, because float32 differences are mostly "
+        "rounding errors; convert with to(float64)");
   CHECK(error_of<ValueError>([&] { gradcheck(function, {ones({2}, int64)}); }) ==
-        "gradcheck: no input is float64, there is nothing to check");
+        "gradcheck: got no float64 input, needed at least one; convert with to(float64)");
 }
 
-TEST_CASE("gradcheck leaves its inputs, the tape and the generator alone", "[autograd]") {
+TEST_CASE("gradcheck does not change its inputs, the tape or the generator", "[autograd]") {
   const Variable w = parameter(tensor({1.0, 2.0}, float64));
   const Tensor before = w.value();
   manual_seed(7);

@@ -1,4 +1,5 @@
-// The leaf's invariants, in the words of autograd/node.h. Read next: tests/autograd/tape_test.cc.
+// Tests of the invariants of a leaf, which autograd/node.h lists. Read next:
+// tests/autograd/tape_test.cc.
 #include <cstdint>
 #include <span>
 #include <stdexcept>
@@ -14,7 +15,7 @@
 namespace tapegrad {
 namespace {
 
-// Adds 1 to each row of a table when that row is flushed, once.
+// A row state whose pending step adds 1 to each row.
 class PendingOnes : public RowState {
  public:
   explicit PendingOnes(Leaf& leaf)
@@ -113,7 +114,7 @@ TEST_CASE("leaf 4. The gradient has the value's shape and type, and no history",
     CHECK(leaf.grad().dtype() == leaf.dtype());
   }
   CHECK(tape().size() == 0);
-  // A rule may hand one gradient to several inputs: each leaf has its own.
+  // A rule may return one Tensor for several inputs; each leaf still has its own gradient.
   const Variable a = parameter(ones({2}));
   const Variable b = parameter(ones({2}));
   (a + b).backward(ones({2}));

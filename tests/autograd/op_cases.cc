@@ -1,5 +1,5 @@
-// All rows. A new operation gets one in the file of its family (op_inputs.h lists them); a test
-// reads ops.h and complains if it has none. Read next: op_inputs.h.
+// The list of all rows. Add the row of a new operation to the file of its family (op_inputs.h lists
+// the families); a test reads ops.h and fails if an operation has no row. Read next: op_inputs.h.
 #include "autograd/op_cases.h"
 
 #include "autograd/op_inputs.h"

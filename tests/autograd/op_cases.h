@@ -1,5 +1,5 @@
-// One row for each operation of autograd/ops.h: how to call it, and with what. Read next:
-// op_cases.cc, then ops_test.cc, which says what every row must pass.
+// OpCase: a row of the table of operations of autograd/ops.h, with a call and its inputs. Read
+// next: op_cases.cc, then ops_test.cc, which holds the tests that run on every row.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace tapegrad {
 
 namespace detail {
 
-// What a row's function returned, as a list.
+// The result of a row's function as a list.
 template <class Result, class T>
 std::vector<T> listed(Result&& result) {
   if constexpr (std::is_convertible_v<Result, std::vector<T>>) {
@@ -33,19 +33,19 @@ std::vector<T> call(std::vector<T>& inputs) {
 }  // namespace detail
 
 struct OpTraits {
-  // Element by element: inputs may have any shape, and several broadcast.
+  // Elementwise: inputs may have any shape, and are broadcast.
   bool elementwise = false;
 };
 
 struct OpCase {
-  // `function` takes a vector of Variables or of Tensors; what it looks up by name is the operation
-  // at either level.
+  // `function` takes a vector of Variables or of Tensors; overload resolution selects the operation
+  // of either class.
   template <class Function>
   OpCase(std::string its_name, Function /*function*/, std::vector<Tensor> its_inputs,
          OpTraits its_traits = {})
       : OpCase(std::move(its_name), Function(), Function(), std::move(its_inputs), its_traits) {}
 
-  // Where the two levels are not called alike.
+  // For an operation whose calls differ for Variables and Tensors.
   template <class OnVariables, class OnTensors>
   OpCase(std::string its_name, OnVariables /*function*/, OnTensors /*function*/,
          std::vector<Tensor> its_inputs, OpTraits its_traits = {})
@@ -55,10 +55,10 @@ struct OpCase {
         on_variables(detail::call<OnVariables, Variable>),
         on_tensors(detail::call<OnTensors, Tensor>) {}
 
-  // The operation's, as ops.h declares it.
+  // The name of the operation in ops.h.
   std::string operation() const { return name.substr(0, name.find(' ')); }
 
-  std::string name;            // the operation and, behind a space, what is particular here
+  std::string name;            // the operation and, after a space, what is special in this row
   std::vector<Tensor> inputs;  // float64 ones are differentiated; integers and masks are constants
   OpTraits traits;
   std::vector<Variable> (*on_variables)(std::vector<Variable>& inputs);

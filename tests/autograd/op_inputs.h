@@ -1,5 +1,5 @@
-// What the rows of op_cases.h are made of: inputs that stay away from kinks, ties and poles, where
-// differences say nothing. Read next: ops/op_cases_elementwise.cc.
+// Inputs for the rows of op_cases.h. They avoid kinks, ties and poles, where numerical differences
+// are useless. Read next: ops/op_cases_elementwise.cc.
 #pragma once
 
 #include <cmath>
@@ -37,26 +37,26 @@ inline Generator& generator() {
   return own;
 }
 
-// A float64 that float32 holds too, so that both types start from the same number.
+// Elements that float32 can represent exactly, so that both types start from the same values.
 inline Tensor exact(const Tensor& x) { return x.to(float32).to(float64); }
 
 inline Tensor uniform(const Shape& shape, double low = -2, double high = 2) {
   return exact(rand(shape, float64, generator()) * (high - low) + low);
 }
 inline Tensor positive(const Shape& shape) { return uniform(shape, 0.3, 3); }
-// Either sign, nowhere near zero.
+// Elements of both signs, not close to zero.
 inline Tensor away(const Shape& shape) {
   const Tensor sign = randint(0, 2, shape, generator()) * 2 - 1;
   return exact(uniform(shape, 0.3, 2) * sign);
 }
-// No two alike, at least 0.2 apart.
+// Distinct elements, at least 0.2 apart.
 inline Tensor distinct(const Shape& shape) {
   const std::int64_t count = checked_numel(shape, "distinct");
   const Tensor order = randperm(count, generator()).to(float64);
   return reshape(exact((order - static_cast<double>(count) / 2 + 0.25) * 0.2), shape);
 }
 
-// A mask or index among the inputs, at either level.
+// A mask or index among the inputs, as a Tensor.
 inline const Tensor& plain(const Tensor& x) { return x; }
 inline const Tensor& plain(const Variable& x) { return x.value(); }
 

@@ -1,5 +1,5 @@
-// What every row of op_cases() must pass, and that every operation of autograd/ops.h has a row.
-// Read next: golden_test.cc.
+// Tests that run on every row of op_cases(), and a test that every operation of autograd/ops.h has
+// a row. Read next: golden_test.cc.
 #include <functional>
 #include <map>
 #include <string>
@@ -20,8 +20,8 @@ namespace {
 using Variables = std::vector<Variable>;
 using Tensors = std::vector<Tensor>;
 
-// The same numbers in another layout: `prepare` makes a leaf's value, `look` what the operation
-// sees.
+// The same elements in another memory layout: `prepare` makes the leaf's value, and `look` makes
+// the operation's input from the leaf.
 struct ViewLayout {
   const char* name;
   std::function<Tensor(const Tensor&)> prepare;
@@ -37,7 +37,7 @@ const std::vector<ViewLayout>& layouts() {
          return stack({x, x}, -1);
        },
        [](const Variable& x) { return select(x, -1, 1); }},
-      {"behind an offset",
+      {"with an offset",
        [](const Tensor& x) {
          return stack({x, x, x});
        },
@@ -103,7 +103,7 @@ bool same(const Tensors& a, const Tensors& b, double tolerance) {
   return true;
 }
 
-// Calls `check` for every row, so that a failure says which one it was. An exception is one too.
+// Calls `check` for every row, so that a failure names the row. An exception counts as a failure.
 template <class Check>
 void for_each_row(const Check& check) {
   for (const OpCase& row : op_cases()) {
@@ -129,7 +129,7 @@ Tensors map(const Tensors& inputs, const std::function<Tensor(const Tensor&)>& f
 
 // Values ------------------------------------------------------------------------------------------
 
-TEST_CASE("operations on variables give what they give on tensors", "[autograd]") {
+TEST_CASE("operations on Variables return the same values as on Tensors", "[autograd]") {
   for_each_row([](const OpCase& row) {
     Tensors inputs = row.inputs;
     const Tensors expected = row.on_tensors(inputs);
@@ -146,7 +146,7 @@ TEST_CASE("operations on variables give what they give on tensors", "[autograd]"
   });
 }
 
-TEST_CASE("operations give the same on inputs in any layout", "[autograd]") {
+TEST_CASE("operations return the same for inputs in any layout", "[autograd]") {
   for_each_row([](const OpCase& row) {
     Tensors inputs = row.inputs;
     const Tensors expected = row.on_tensors(inputs);
@@ -164,12 +164,12 @@ TEST_CASE("operations give the same on inputs in any layout", "[autograd]") {
 
 // Gradients ---------------------------------------------------------------------------------------
 
-TEST_CASE("gradients are what differences say", "[autograd]") {
+TEST_CASE("gradients agree with numerical differences", "[autograd]") {
   for_each_row(
       [](const OpCase& row) { CHECK(gradcheck(row.on_variables, constants_of(row.inputs))); });
 }
 
-TEST_CASE("gradients of gradients are what differences say", "[autograd]") {
+TEST_CASE("gradients of gradients agree with numerical differences", "[autograd]") {
   for_each_row(
       [](const OpCase& row) { CHECK(gradgradcheck(row.on_variables, constants_of(row.inputs))); });
 }
@@ -219,7 +219,7 @@ TEST_CASE("gradients of broadcast inputs are summed", "[autograd]") {
   CHECK(rows > 10);
 }
 
-TEST_CASE("elementwise operations take expanded, single and no elements", "[autograd]") {
+TEST_CASE("elementwise operations accept expanded, one-element and empty inputs", "[autograd]") {
   for_each_row([](const OpCase& row) {
     if (!row.traits.elementwise) return;
     const auto expanded = [&](Variables& inputs) {
@@ -243,8 +243,8 @@ TEST_CASE("elementwise operations take expanded, single and no elements", "[auto
   });
 }
 
-TEST_CASE("every output gradient that looks alike gives the same", "[autograd]") {
-  // Of a sum, the gradient comes expanded: one number in all places.
+TEST_CASE("output gradients with equal elements give equal gradients in any layout", "[autograd]") {
+  // The gradient of a sum is expanded: one element in memory for all positions.
   for_each_row([](const OpCase& row) {
     Variables leaves = leaves_of(row.inputs);
     const Variables outputs = row.on_variables(leaves);
@@ -274,7 +274,7 @@ TEST_CASE("fused rules agree with the compositions that create_graph uses", "[au
   });
 }
 
-TEST_CASE("backward() adds what grad() gives", "[autograd]") {
+TEST_CASE("backward() adds the gradients that grad() returns", "[autograd]") {
   for_each_row([](const OpCase& row) {
     Variables leaves = leaves_of(row.inputs);
     const Tensors expected = gradients_of(row, leaves);
@@ -289,7 +289,8 @@ TEST_CASE("backward() adds what grad() gives", "[autograd]") {
   });
 }
 
-TEST_CASE("an input that wants no gradient has no edge, and the others are right", "[autograd]") {
+TEST_CASE("an input that requires no gradient has no edge, and the other gradients are right",
+          "[autograd]") {
   for_each_row([](const OpCase& row) {
     const Tensors expected = gradients_of(row, leaves_of(row.inputs));
     const std::size_t count = expected.size();
@@ -321,7 +322,7 @@ TEST_CASE("an input that wants no gradient has no edge, and the others are right
   });
 }
 
-TEST_CASE("float32 gives float64's values and gradients, rounded", "[autograd]") {
+TEST_CASE("values and gradients in float32 are those of float64, rounded", "[autograd]") {
   for_each_row([](const OpCase& row) {
     Tensors inputs = row.inputs;
     Tensors rounded = map(row.inputs, [](const Tensor& x) {

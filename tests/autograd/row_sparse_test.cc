@@ -1,5 +1,5 @@
-// Lookups in a table: their gradient is row-sparse as long as nobody asks for more. Read next:
-// gradcheck_test.cc.
+// Tests of row-sparse gradients: lookups in a table, and when their gradient becomes dense. Read
+// next: gradcheck_test.cc.
 #include <sys/mman.h>
 
 #include <cstddef>
@@ -18,7 +18,7 @@
 namespace tapegrad {
 namespace {
 
-// What the gradient of sum(embedding(table, ids) * weight) must be, row by row.
+// The expected gradient of sum(embedding(table, ids) * weight), computed row by row.
 Tensor by_hand(const Tensor& table, const std::vector<std::int64_t>& ids, const Tensor& weight,
                std::int64_t padding = -1) {
   Tensor gradient = zeros_like(table);
@@ -30,7 +30,7 @@ Tensor by_hand(const Tensor& table, const std::vector<std::int64_t>& ids, const 
   return gradient;
 }
 
-// The same from the row-sparse gradient, after checking that its ids are distinct.
+// The row-sparse gradient as a dense table, after a check that its ids are distinct.
 Tensor made_dense(const Variable& table) {
   const RowSparse gradient = table.row_grad();
   const std::vector<std::int64_t> ids = to_vector<std::int64_t>(gradient.ids);
@@ -46,7 +46,7 @@ struct Table {
 
 }  // namespace
 
-TEST_CASE("a lookup gives a row-sparse gradient with distinct ids", "[autograd]") {
+TEST_CASE("the gradient of a lookup is row-sparse with distinct ids", "[autograd]") {
   Table table;
   const std::vector<std::int64_t> ids{4, 1, 4, 6, 4};
   const Tensor g = randn({5, 3}, float64, table.generator);
@@ -55,7 +55,7 @@ TEST_CASE("a lookup gives a row-sparse gradient with distinct ids", "[autograd]"
   CHECK(to_vector<std::int64_t>(table.weight.row_grad().ids) ==
         std::vector<std::int64_t>{4, 1, 6});  // in the order of first occurrence
   CHECK(allclose(made_dense(table.weight), by_hand(table.weight.value(), ids, g)));
-  // The dense view says the same and leaves it sparse.
+  // grad() returns the same as a dense Tensor, and the stored gradient stays sparse.
   CHECK(allclose(table.weight.grad(), by_hand(table.weight.value(), ids, g)));
   CHECK(table.weight.has_row_grad());
   table.weight.zero_grad();
@@ -92,7 +92,7 @@ TEST_CASE("T lookups in one table keep one row-sparse gradient", "[autograd]") {
   CHECK(table.weight.has_row_grad());
   CHECK(allclose(made_dense(table.weight), by_hand(table.weight.value(), ids, g)));
 
-  SECTION("over several backward calls too") {
+  SECTION("also over several backward calls") {
     sum(embedding(table.weight, tensor({6, 6}))).backward();
     CHECK(table.weight.has_row_grad());
     const Tensor more = by_hand(table.weight.value(), {6, 6}, ones({2, 3}, float64));
@@ -101,8 +101,8 @@ TEST_CASE("T lookups in one table keep one row-sparse gradient", "[autograd]") {
 }
 
 TEST_CASE("the cost of a lookup's gradient does not grow with the table", "[autograd]") {
-  // 8 GB of address space, of which only the pages that are read come to exist. A dense gradient
-  // would write them all.
+  // 8 GB of address space; the system allocates only the pages that are read. A dense gradient
+  // would write to all pages.
   constexpr std::size_t kBytes = std::size_t{8} << 30;
   void* const memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -129,12 +129,12 @@ TEST_CASE("rows of padding_idx get no gradient", "[autograd]") {
   CHECK(allclose(grad(lookup(), {table.weight})[0].value(), expected));
   CHECK(allclose(grad(lookup(), {table.weight}, {.create_graph = true})[0].value(), expected));
 
-  SECTION("each lookup has its own") {
+  SECTION("each lookup has its own padding_idx") {
     sum(embedding(table.weight, tensor({0, 2}))).backward();
     const Tensor more = by_hand(table.weight.value(), {0, 2}, ones({2, 3}, float64));
     CHECK(allclose(made_dense(table.weight), expected + more));
   }
-  SECTION("nothing but padding is nothing") {
+  SECTION("a lookup of padding only adds no rows") {
     table.weight.zero_grad();
     sum(embedding(table.weight, tensor({0, 0}), 0)).backward();
     CHECK(equal(table.weight.grad(), zeros({7, 3}, float64)));
@@ -158,18 +158,18 @@ TEST_CASE("rows of another type are converted to the table's", "[autograd]") {
   CHECK(equal(table.grad(), tensor({{2.0, 2.0}, {0.0, 0.0}, {2.0, 2.0}})));
 }
 
-TEST_CASE("a table that is used otherwise too gets a dense gradient", "[autograd]") {
+TEST_CASE("the gradient is dense if the table is also used without a lookup", "[autograd]") {
   Table table;
   const Tensor rows = by_hand(table.weight.value(), {3, 3}, ones({2, 3}, float64));
   const Tensor expected = rows + 2.0 * table.weight.value();
   SECTION("in one backward") {
     (sum(embedding(table.weight, tensor({3, 3}))) + sum(square(table.weight))).backward();
   }
-  SECTION("first lookups, then all") {
+  SECTION("first lookups, then the whole table") {
     sum(embedding(table.weight, tensor({3, 3}))).backward();
     sum(square(table.weight)).backward();
   }
-  SECTION("first all, then lookups") {
+  SECTION("first the whole table, then lookups") {
     sum(square(table.weight)).backward();
     const Tensor taken = table.weight.grad();
     const Tensor copy = taken.clone();
@@ -191,10 +191,11 @@ TEST_CASE("a table that is used otherwise too gets a dense gradient", "[autograd
   } catch (const AutogradError& error) {
     text = error.what();
   }
-  CHECK(text == "row_grad: the gradient is dense; take grad()");
+  CHECK(text == "row_grad: the gradient is dense; use grad()");
 }
 
-TEST_CASE("lookups in a computed table flow on to what it was computed from", "[autograd]") {
+TEST_CASE("the gradient of a lookup in a computed table reaches the inputs of that table",
+          "[autograd]") {
   Table table;
   const Variable scaled = table.weight * 2.0;
   (sum(embedding(scaled, tensor({1, 1, 4}), 4)) + sum(embedding(scaled, tensor({6})))).backward();
@@ -202,7 +203,7 @@ TEST_CASE("lookups in a computed table flow on to what it was computed from", "[
                  2.0 * by_hand(table.weight.value(), {1, 1, 6}, ones({3, 3}, float64))));
 }
 
-TEST_CASE("a hook on a table sees its dense gradient", "[autograd]") {
+TEST_CASE("a hook on a table receives its dense gradient", "[autograd]") {
   Table table;
   Tensor seen;
   table.weight.register_hook([&](const Variable& dw) { seen = dw.value(); });
@@ -213,7 +214,7 @@ TEST_CASE("a hook on a table sees its dense gradient", "[autograd]") {
   CHECK(allclose(table.weight.grad(), 10.0 * plain));
 }
 
-TEST_CASE("row_grad() says why there is none", "[autograd]") {
+TEST_CASE("row_grad() says why there is no row-sparse gradient", "[autograd]") {
   const Table table;
   std::string text;
   try {
@@ -221,7 +222,7 @@ TEST_CASE("row_grad() says why there is none", "[autograd]") {
   } catch (const AutogradError& error) {
     text = error.what();
   }
-  CHECK(text == "row_grad: there is no gradient; ask has_row_grad() first");
+  CHECK(text == "row_grad: there is no gradient; check has_row_grad() first");
 }
 
 }  // namespace tapegrad

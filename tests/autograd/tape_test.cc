@@ -1,5 +1,5 @@
-// The tape's six invariants, in the words of autograd/tape.h, what it prints, and whose it is. Read
-// next: backward_test.cc.
+// Tests of the tape: its six invariants, which autograd/tape.h lists, how it is printed, what is
+// recorded, and threads. Read next: backward_test.cc.
 #include <cstdint>
 #include <sstream>
 #include <stdexcept>
@@ -17,7 +17,7 @@
 namespace tapegrad {
 namespace {
 
-// A bit of everything: a lookup, broadcasting, a diamond, slices, an input used twice.
+// A small network with a lookup, broadcasting, a diamond, slices, and an input used twice.
 Variable network(const Variable& table, const Variable& w) {
   const Variable x = embedding(table, tensor({1, 3, 1}));   // (3, 4)
   const Variable h = tanh(matmul(x, w)) + select(w, 0, 0);  // (3, 4)
@@ -33,12 +33,13 @@ struct Leaves {
 
 std::uint64_t number(const Variable& result) { return result.node()->as_entry().number(); }
 
-// Every entry stands behind the entries before it and behind those of its inputs.
+// Whether the numbers of the entries increase, and every entry has a greater number than its
+// inputs.
 bool in_order() {
-  const Entry* before = nullptr;
+  const Entry* previous = nullptr;
   for (const Entry* entry = tape().oldest(); entry != nullptr; entry = Tape::next(entry)) {
-    if (before != nullptr && before->number() >= entry->number()) return false;
-    before = entry;
+    if (previous != nullptr && previous->number() >= entry->number()) return false;
+    previous = entry;
     for (std::size_t i = 0; i < entry->input_count(); ++i) {
       Node* input = entry->input(i);
       if (input == nullptr || input->is_leaf()) continue;
@@ -77,7 +78,7 @@ TEST_CASE("1. An entry comes after the entries of all its inputs", "[autograd]")
   CHECK(tape().size() > 10);
   CHECK(in_order());
 
-  // Also where older entries have gone, and where a playback writes entries of its own.
+  // Also after older entries are gone, and when a backward pass records entries.
   Variable a = leaves.w * 2.0;
   const Variable b = leaves.w * 3.0;
   a = Variable();
@@ -103,15 +104,15 @@ TEST_CASE("2. An entry is on the tape exactly as long as something refers to it"
     CHECK(tape().size() == 3);
     copy = Variable();
     CHECK(tape().size() == 3);  // z refers to it
-    const Tensor numbers = z.value();
+    const Tensor elements = z.value();
     z = Variable();
-    CHECK(tape().size() == 1);  // a Tensor does not
+    CHECK(tape().size() == 1);  // a Tensor does not refer to it
     exp(kept);
     CHECK(tape().size() == 1);
   }
   CHECK(tape().size() == 0);
 
-  SECTION("an entry in the middle stays for those that were computed from it") {
+  SECTION("an entry in the middle stays as long as entries computed from it") {
     Variable y = chain(w, 5);
     Variable z = exp(y);
     y = Variable();
@@ -119,7 +120,7 @@ TEST_CASE("2. An entry is on the tape exactly as long as something refers to it"
     z = Variable();
     CHECK(tape().size() == 0);
   }
-  SECTION("a detached value, a hook and a gradient keep nothing") {
+  SECTION("a detached value, a hook and a gradient keep no entries") {
     Variable y = w * 2.0;
     const Variable cut = y.detach();
     y.register_hook([](const Variable&) {});
@@ -129,7 +130,7 @@ TEST_CASE("2. An entry is on the tape exactly as long as something refers to it"
     CHECK(cut.item<float>({0}) == 2.0F);
     CHECK(w.has_grad());
   }
-  SECTION("what playback consumed lets go of its inputs") {
+  SECTION("a consumed entry releases its inputs") {
     const Variable loss = sum(chain(w, 7));
     CHECK(tape().size() == 8);
     loss.backward();
@@ -138,7 +139,7 @@ TEST_CASE("2. An entry is on the tape exactly as long as something refers to it"
 }
 
 TEST_CASE("3. An entry never refers to a newer one", "[autograd]") {
-  // Rules that ask for their result get it without capturing it: a cycle would never be dropped.
+  // A rule that takes y does not capture it: a cycle would never be dropped.
   const Variable w = parameter(full({3}, 0.5));
   {
     const Variable y = tanh(w);
@@ -153,7 +154,7 @@ TEST_CASE("3. An entry never refers to a newer one", "[autograd]") {
 }
 
 TEST_CASE("4. A pending gradient is a reference", "[autograd]") {
-  // The entries' only other references are dropped while the playback is on its way to them.
+  // Drops the only other references to the entries before the backward pass reaches them.
   Variable w = parameter(tensor({1.0, 2.0}));
   Variable first = w * 2.0;
   Variable second = first * 3.0;
@@ -164,7 +165,7 @@ TEST_CASE("4. A pending gradient is a reference", "[autograd]") {
   loss.backward();
   CHECK(equal(w.grad(), tensor({24.0, 24.0})));
 
-  SECTION("even the loss itself may go") {
+  SECTION("even the loss itself may be dropped") {
     Variable vanishing = sum(w * 5.0);
     vanishing.register_hook([&](const Variable&) { vanishing = Variable(); });
     w.zero_grad();
@@ -175,30 +176,30 @@ TEST_CASE("4. A pending gradient is a reference", "[autograd]") {
 }
 
 TEST_CASE(
-    "5. Nothing walks the history recursively: building, playing back and dropping 1,000,000 "
-    "entries works in a small stack",
+    "5. Nothing walks the history recursively: 1,000,000 entries can be recorded, differentiated "
+    "and dropped with a small stack",
     "[autograd][deep]") {
   constexpr int kLength = 1'000'000;
   const Variable w = parameter(tensor(2.0));
-  SECTION("played back") {
+  SECTION("differentiated") {
     Variable end = chain(w, kLength);
     CHECK(tape().size() == kLength);
     end.backward();
     CHECK(w.grad().item<float>() == 1.0F);
     end = Variable();
   }
-  SECTION("dropped without playback") {
+  SECTION("dropped without a backward pass") {
     Variable end = chain(w, kLength);
     CHECK(tape().size() == kLength);
     end = Variable();
   }
-  SECTION("played back and kept") {
+  SECTION("differentiated and retained") {
     Variable end = chain(w, kLength);
     end.backward({.retain_graph = true});
     CHECK(tape().size() == kLength);
     end = Variable();
   }
-  SECTION("given up in the middle") {
+  SECTION("ended by an exception in the middle") {
     Variable end = chain(broken(chain(w, kLength / 2)), kLength / 2);
     CHECK_THROWS_AS(end.backward(), std::runtime_error);
     end = Variable();
@@ -217,7 +218,7 @@ TEST_CASE(
     "what it was before",
     "[autograd]") {
   Leaves leaves;
-  const Variable other = leaves.w * 2.0;  // something that stays
+  const Variable other = leaves.w * 2.0;  // an entry that stays
   const std::size_t before = tape().size();
 
   SECTION("a training step") {
@@ -289,7 +290,7 @@ TEST_CASE("a tape prints one line for each entry, newest last", "[autograd]") {
         "#4 mul (2, 3) <- #1, leaf (2, 3)\n");
 }
 
-TEST_CASE("a variable prints as its value and where it came from", "[autograd]") {
+TEST_CASE("a variable is printed as its value and its entry", "[autograd]") {
   const auto printed = [](const Variable& x) {
     std::ostringstream out;
     out << x;
@@ -327,7 +328,7 @@ TEST_CASE("nothing is recorded while a NoGrad exists", "[autograd]") {
   CHECK(exp(w).requires_grad());
 }
 
-TEST_CASE("constants and frozen leaves leave no trace", "[autograd]") {
+TEST_CASE("operations on constants and frozen leaves are not recorded", "[autograd]") {
   const Variable a = ones({2});
   Variable frozen = parameter(ones({2}));
   const Variable w = parameter(ones({2}));
@@ -346,7 +347,7 @@ TEST_CASE("constants and frozen leaves leave no trace", "[autograd]") {
   CHECK((a * frozen).requires_grad());
 }
 
-TEST_CASE("integers carry no gradient", "[autograd]") {
+TEST_CASE("integers have no gradient", "[autograd]") {
   const Variable x = parameter(tensor({1.5, 2.5}));
   CHECK_FALSE(x.to(int64).requires_grad());
   CHECK_FALSE(x.to(boolean).requires_grad());
@@ -354,8 +355,8 @@ TEST_CASE("integers carry no gradient", "[autograd]") {
   CHECK(tape().size() == 0);
 }
 
-TEST_CASE("an input that wants no gradient keeps nothing alive", "[autograd]") {
-  // y = x w: with a constant x, the rule that would need w for dx is not kept.
+TEST_CASE("the rule of an input that requires no gradient is not kept", "[autograd]") {
+  // y = x w: if x is a constant, the rule for dx, which captures w, is not kept.
   const auto data = std::make_shared<int>();
   std::vector<float> memory(4, 1.0F);
   Tensor w_value = from_data(memory.data(), {2, 2}, data);
@@ -363,9 +364,9 @@ TEST_CASE("an input that wants no gradient keeps nothing alive", "[autograd]") {
   Variable y;
   {
     const Variable constant = std::move(w_value);
-    y = matmul(constant, x);  // dx needs the constant
+    y = matmul(constant, x);  // the rule for dx captures the constant
     CHECK(data.use_count() == 2);
-    y = add(constant, x);  // nothing needs it
+    y = add(constant, x);  // no rule captures it
   }
   CHECK(data.use_count() == 1);
   sum(y).backward();
@@ -385,41 +386,42 @@ TEST_CASE("a detached variable is a constant with the same value", "[autograd]")
 
 // Threads -----------------------------------------------------------------------------------------
 
-TEST_CASE("history that another thread recorded is refused", "[autograd][threads]") {
+TEST_CASE("using history of another thread throws", "[autograd][threads]") {
   const Variable w = parameter(tensor({1.0, 2.0}));
   const Variable y = sum(exp(w));
-  std::string recording;
-  std::string playing;
-  std::string asking;
+  std::string from_record;
+  std::string from_backward;
+  std::string from_grad;
   std::size_t left = 1;
   std::thread([&] {
     try {
       y* w;
     } catch (const AutogradError& error) {
-      recording = error.what();
+      from_record = error.what();
     }
     try {
       y.backward();
     } catch (const AutogradError& error) {
-      playing = error.what();
+      from_backward = error.what();
     }
     try {
       grad(y, {w});
     } catch (const AutogradError& error) {
-      asking = error.what();
+      from_grad = error.what();
     }
     left = tape().size();
   }).join();
-  CHECK(recording ==
-        "mul: an input was recorded on another thread; history stays on its thread, pass detach() "
-        "or value() across");
-  CHECK(
-      playing ==
-      "backward: this was recorded on another thread; history stays on its thread, call it there");
-  CHECK(asking ==
-        "grad: this was recorded on another thread; history stays on its thread, call it there");
+  CHECK(from_record ==
+        "mul: an input was recorded on another thread, and history cannot leave its thread; "
+        "pass its detach() or value() instead");
+  CHECK(from_backward ==
+        "backward: this was recorded on another thread, and history cannot leave its thread; call "
+        "it there");
+  CHECK(from_grad ==
+        "grad: this was recorded on another thread, and history cannot leave its thread; call it "
+        "there");
   CHECK(left == 0);
-  y.backward();  // unharmed
+  y.backward();  // its own thread can still use it
   CHECK(allclose(w.grad(), exp(w.value())));
 }
 
@@ -456,7 +458,7 @@ TEST_CASE("each thread has a tape of its own", "[autograd][threads]") {
   CHECK(tape().recording());
   CHECK(tape().size() == 1);
   std::thread([&] { survivor = exp(parameter(zeros({2}))); }).join();
-  CHECK(equal(survivor.value(), ones({2})));  // outlives its thread, and its tape waits for it
+  CHECK(equal(survivor.value(), ones({2})));  // outlives its thread, whose tape stays until then
   survivor = Variable();
   CHECK(tape().size() == 1);
 }

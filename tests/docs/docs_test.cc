@@ -108,6 +108,6 @@ TEST_CASE("output in documents is what the programs print", "[docs]") {
 }
 
 TEST_CASE("pictures in documents are what the programs draw", "[docs]") {
-  CHECK(read(kRoot / "docs/waiting_rows.svg") ==
+  CHECK(read(kRoot / "docs/lazy_rows.svg") ==
         output_of(program_of("examples/07_rare_words.cc") + " --svg"));
 }

@@ -1,4 +1,4 @@
-"""Reads an .npy or .npz file of ours with NumPy; or, with --write, makes some for our reader to try.
+"""Reads an .npy or .npz file of this library with NumPy; with --write, writes files for this library to read.
 
     /usr/bin/python3 check_npy.py FILE             name, type, shape, sum of every array
     /usr/bin/python3 check_npy.py --write FOLDER   writes the files that tests/tensor/io/npy_test.cc reads
@@ -51,7 +51,7 @@ def main(arguments):
         write(arguments[1])
     elif len(arguments) == 1 and arguments[0].endswith(".npz"):
         if zipfile.ZipFile(arguments[0]).testzip() is not None:
-            sys.exit("a check sum differs")
+            sys.exit("a checksum differs")
         with np.load(arguments[0], allow_pickle=False) as arrays:
             for name in arrays.files:
                 describe(name, arrays[name])

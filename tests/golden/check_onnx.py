@@ -1,4 +1,4 @@
-"""Checks ONNX files of ours and computes what they describe.
+"""Checks this library's ONNX files and computes their results.
 
     /usr/bin/python3 check_onnx.py FOLDER
     /usr/bin/python3 check_onnx.py operators
@@ -7,16 +7,16 @@ For every <name>.onnx in FOLDER: onnx.checker with full shape inference; then th
 inputs in <name>.npz and compared with out.<output> there, or, where it has softmax.<output>, the softmax over the
 last dimension is. Debian's onnx has no evaluator, so the operators are computed below, in NumPy, by the text of
 ONNX's specification: written for this test, not an independent runtime. The second form compares them with the
-examples of each operator that come with ONNX.
+examples that come with ONNX for each operator.
 
-Independent are these, where they are installed; what they say to each file is printed:
-- OpenCV's dnn module (python3-opencv). It takes inputs of float32 and of known sizes, and nothing that has to do
-  with ids, lengths or masks (Gather, Equal, Where, Range). What version 4.6 refuses moreover: an RNN; a GRU unless
-  it has a bias and constant initial states and only its output is asked for; Squeeze by axes, which opset 13 has;
-  layer norms, and other sums and products whose broadcasting it does not know. What it computes otherwise than the
-  specification says is in by_opencv().
-- onnxruntime (the package onnxruntime-node of Node.js, found through NODE_PATH). It takes all our files, but for
-  recurrent networks of float64.
+These independent implementations are used if they are installed; what they find for each file is printed:
+- OpenCV's dnn module (python3-opencv). It supports only float32 inputs of known sizes, and no
+  operators for ids, lengths or masks (Gather, Equal, Where, Range). Version 4.6 does not support either: RNN; GRU,
+  unless it has a bias and constant initial states and only its output is used; Squeeze with axes as an input, as in
+  opset 13; layer norms, and other sums and products with some kinds of broadcasting. by_opencv() lists where its
+  results differ from the specification.
+- onnxruntime (the package onnxruntime-node of Node.js, found through NODE_PATH). It supports all our files except
+  recurrent networks in float64.
 """
 
 import glob
@@ -35,7 +35,7 @@ from onnx import helper, numpy_helper
 
 
 class Unsupported(Exception):
-    """What our files do not use."""
+    """For features that our files do not use."""
 
 
 def need(condition, what):
@@ -254,10 +254,10 @@ def evaluate(model, inputs):
 
 
 def check_operators():
-    """Our operators on the examples that come with ONNX."""
+    """Runs our operators on the examples that come with ONNX."""
     for name, type in (("float", float), ("int", int), ("object", object), ("bool", bool)):
         if name not in np.__dict__:
-            setattr(np, name, type)  # which the examples of onnx 1.12 name, and NumPy 1.24 no longer has
+            setattr(np, name, type)  # used by the examples of onnx 1.12, removed in NumPy 1.24
     warnings.simplefilter("ignore")
     from onnx.backend.test.case.node import collect_testcases
     agreed, left_out = {}, []
@@ -303,7 +303,7 @@ def compare_all(name, who, results, arrays):
 
 
 def with_flat_inputs(model):
-    """With inputs of two dimensions. OpenCV takes an array of three for a picture with channels."""
+    """Reshapes inputs to two dimensions, because OpenCV treats a 3-d array as an image with channels."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     front = []
     for value in model.graph.input:
@@ -320,7 +320,7 @@ def with_flat_inputs(model):
 
 
 def by_opencv(path, model, inputs):
-    """What OpenCV computes, or why it does not."""
+    """OpenCV's results, or the reason why there are none."""
     if any(value.dtype != np.float32 for value in inputs.values()):
         return "takes float32 only"
     if any(size.dim_param for value in model.graph.input for size in value.type.tensor_type.shape.dim):
@@ -343,7 +343,7 @@ def by_opencv(path, model, inputs):
     onnx.save(with_flat_inputs(model), flat)
     try:
         net = cv2.dnn.readNetFromONNX(flat)
-        net.enableFusion(False)  # which in 4.6 fuses a Conv with the Identity that names its output, to nonsense
+        net.enableFusion(False)  # in 4.6, fusing a Conv with the Identity that names its output gives wrong results
         for name, value in inputs.items():
             net.setInput(value.reshape(len(value), -1), name + "_flat")
         names = [value.name for value in model.graph.output]
@@ -353,7 +353,7 @@ def by_opencv(path, model, inputs):
 
 
 def by_onnxruntime(folder, inputs_of):
-    """What onnxruntime computes of every file, or an empty dictionary."""
+    """onnxruntime's results for every file, or an empty dictionary."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run_onnx.js")
     try:
         if subprocess.run(["node", script], capture_output=True).returncode != 0:

@@ -1,6 +1,6 @@
-"""A model of PyTorch's CPU generator in plain Python, compared with random.safetensors: the algorithm, executable.
+"""PyTorch's CPU generator in plain Python, compared with random.safetensors.
 
-Needs numpy (for the words of MT19937), not PyTorch. README.md says the same in words.
+Needs numpy (for the words of MT19937), not PyTorch. README.md describes the same algorithm.
 """
 
 import math
@@ -14,7 +14,7 @@ F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def fma(a, b, c, dtype=F32):
-    """Rounded once: long double holds the product of two float32, and nearly that of two float64."""
+    """a * b + c rounded once: long double holds the product of two float32 exactly, and of two float64 nearly."""
     wide = np.longdouble
     return (np.asarray(a, dtype).astype(wide) * np.asarray(b, dtype).astype(wide)
             + np.asarray(c, dtype).astype(wide)).astype(dtype)
@@ -28,7 +28,7 @@ def polynomial(x, coefficients):
 
 
 def log32(x):
-    """Cephes' logf, every product that feeds a sum fused, except where written apart."""
+    """Cephes' logf; products in sums are fused, except where they are written separately."""
     bits = x.view(np.int32)
     e = ((bits >> 23) - 126).astype(np.float32)
     x = ((bits & 0x007FFFFF) | 0x3F000000).view(np.float32)  # mantissa in [0.5, 1)
@@ -149,7 +149,7 @@ CALLS = [
 
 
 def answers(op, variant, g, arg, inputs, out):
-    """What the model draws for a case whose PyTorch result looks like `out`."""
+    """Draws a case again; `out` is PyTorch's result, which gives the shape and dtype."""
     n, dtype = out.size, out.dtype
     if op == "rand":
         return g.uniform(n, dtype)
@@ -205,7 +205,7 @@ def main():
                 raise SystemExit(f"{op}.{variant}: {mine} is not {theirs}")
         exact += same
         if not same:
-            print(f"{op}.{variant}: equal but for the last bit of float64")
+            print(f"{op}.{variant}: equal except for the last bit of float64")
     print(f"{exact} of {len(cases)} cases are equal to the last bit")
 
 

@@ -1,4 +1,4 @@
-"""Prints what a safetensors file holds; or, with --write, makes one for our reader to try.
+"""Prints the contents of a safetensors file; with --write, writes one for this library to read.
 
     /usr/bin/python3 check_safetensors.py FILE            name, dtype, shape, sum of every tensor
     /usr/bin/python3 check_safetensors.py --write FILE    writes the example that README.md describes

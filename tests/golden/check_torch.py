@@ -1,17 +1,17 @@
-"""Loads what our tests saved into PyTorch, and goes on there.
+"""Loads files that our tests saved into PyTorch, and continues there.
 
     /usr/bin/python3 check_torch.py training|modules|optimizers FOLDER
 
 training (tests/nn/interchange_test.cc): model.safetensors and model.npz are loaded with strict=True and must give our
-outputs; with optimizer.npz, Adam goes on for three steps and must arrive at after.npz. What PyTorch then has is
-written to torch.npz and torch.safetensors.
+outputs; with optimizer.npz, Adam continues for three steps and must give the weights in after.npz. PyTorch's state
+at the end is written to torch.npz and torch.safetensors.
 
-modules (the same test): of every module below, our state has PyTorch's names in PyTorch's order, loads with
-strict=True and gives our outputs. Then all get other numbers, which go to torch.safetensors and torch.npz, and
-what the modules make of them to torch_outputs.npz.
+modules (the same test): for every module below, our state must have PyTorch's names in PyTorch's order, load with
+strict=True and give our outputs. Then the weights are changed and written to torch.safetensors and torch.npz, and
+the outputs of the modules with the new weights to torch_outputs.npz.
 
-optimizers (tests/optim/resume_test.cc): every optimiser of make_resume.py goes on from our state, and must arrive
-where ours did.
+optimizers (tests/optim/resume_test.cc): every optimizer of make_resume.py continues from our state and must
+reach our parameters.
 """
 
 import sys
@@ -29,7 +29,7 @@ def tensors(arrays):
 
 
 def under(prefix, arrays):
-    """The entries whose names begin with the prefix, without it."""
+    """The entries whose names begin with the prefix, which is removed."""
     return {name[len(prefix):]: value for name, value in arrays.items() if name.startswith(prefix)}
 
 
@@ -55,7 +55,7 @@ class Net(nn.Module):
 
 
 def adam_of(net, arrays):
-    """Ours calls state `state.<name>.<what>`; PyTorch counts the parameters."""
+    """Our names of state are `state.<name>.<what>`; PyTorch numbers the parameters."""
     adam = torch.optim.Adam(net.parameters(), lr=0.01)
     state = {}
     for i, (name, _) in enumerate(net.named_parameters()):
@@ -144,7 +144,7 @@ MODULES = {
 
 
 def run(name, module, inputs):
-    """What the module gives, flat."""
+    """The outputs of the module as a flat list."""
     if name.endswith("_cell"):
         result = cells(module, inputs[0])
     elif name == "module_list":
@@ -192,7 +192,7 @@ def modules(folder):
     np.savez(f"{folder}/torch_outputs.npz", **outputs)
 
 
-# Optimisers --------------------------------------------------------------------------------------
+# Optimizers --------------------------------------------------------------------------------------
 
 
 def optimizers(folder):

@@ -1,4 +1,4 @@
-"""Collects the cases of one golden file under the names that README.md fixes.
+"""Collects the cases of one golden file under the names that README.md defines.
 
 Read README.md first; make_random.py is the shortest script that uses this.
 """
@@ -46,28 +46,28 @@ def argument_array(name, value):
 
 
 def seed_for(name):
-    """A case keeps its inputs when others are added before it."""
+    """The seed of a case depends on its name only, so that adding other cases does not change its inputs."""
     torch.manual_seed(zlib.crc32(name.encode()))
 
 
 def exact(value):
-    """The nearest float64 that float32 also holds, so that both precisions start from one number."""
+    """The nearest float64 that is exact in float32, so that both precisions start from equal values."""
     return value.float().double()
 
 
 def uniform(*shape, low=-2.0, high=2.0):
-    """A recipe for an input; the case draws it once its seed is set."""
+    """A function that makes an input; it is called after the seed of the case is set."""
     return lambda: exact(torch.rand(shape, dtype=torch.float64) * (high - low) + low)
 
 
 def away(*shape, low=0.3, high=2.0):
-    """Either sign, nowhere near zero."""
+    """Both signs, not close to zero."""
     return lambda: (uniform(*shape, low=low, high=high)()
                     * (torch.randint(0, 2, shape, dtype=torch.float64) * 2 - 1))
 
 
 def distinct(*shape):
-    """No two alike, at least 0.2 apart: for max, sort and whatever else has ties."""
+    """Distinct values, at least 0.2 apart: for max, sort and other operations that have ties."""
     count = torch.Size(shape).numel()
     return lambda: exact((torch.randperm(count).double() - count / 2 + 0.25) * 0.2).reshape(shape)
 
@@ -92,7 +92,7 @@ class Golden:
         self.tensors[name] = np.array(value, order="C")
 
     def arguments(self, case, arguments, inputs=()):
-        """Stores arg.<name> for each option, and the call as text for people."""
+        """Stores arg.<name> for each option, and the call as readable text."""
         for name, value in arguments.items():
             self.put(f"{case}.arg.{name}", argument_array(name, value))
         call = [f"in{i}" for i in range(len(inputs))]
@@ -106,7 +106,7 @@ class Golden:
         return outputs
 
     def values(self, case, function, inputs, **arguments):
-        """Inputs and outputs, as they are, without gradients."""
+        """Stores inputs and outputs in their own dtype, without gradients."""
         inputs = draw(case, inputs)
         self.arguments(case, arguments, inputs)
         for i, value in enumerate(inputs):
@@ -114,7 +114,7 @@ class Golden:
         return self.outputs(case, function(*inputs))
 
     def error(self, case, function, inputs, **arguments):
-        """A call that PyTorch refuses: inputs only, and its message in the metadata."""
+        """A call that PyTorch rejects: stores the inputs, and its message in the metadata."""
         inputs = draw(case, inputs)
         self.arguments(case, arguments, inputs)
         for i, value in enumerate(inputs):
@@ -127,10 +127,10 @@ class Golden:
         raise AssertionError(f"{case} was meant to fail")
 
     def gradients(self, case, function, inputs, constant=(), ones=False, backward=True, **arguments):
-        """Float64 values and gradients of sum(out * g), then the same in float32.
+        """Stores float64 values and gradients of sum(out * g), then the same in float32.
 
-        Inputs listed in `constant`, and those that are not floating point, get no gradient;
-        g is all ones where special values are the point.
+        Inputs listed in `constant`, and those that are not floating point, have no gradient.
+        With `ones`, for cases of special values, g is all ones.
         """
         inputs = draw(case, inputs)
         self.arguments(case, arguments, inputs)

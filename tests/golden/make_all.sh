@@ -1,6 +1,6 @@
 #!/bin/sh
-# Asks PyTorch 1.13 (Debian 12's python3-torch) for every golden file again; README.md says what they hold.
-# With --check, the answers go to a temporary copy and are compared with the committed ones.
+# Makes every golden file again with PyTorch 1.13 (Debian 12's python3-torch); README.md describes them.
+# With --check, writes them to a temporary folder and compares them with the committed ones.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$here

@@ -1,4 +1,4 @@
-"""Asks PyTorch in which order its DataLoader and random_split take examples: data.safetensors."""
+"""Makes data.safetensors: the orders in which PyTorch's DataLoader and random_split return examples."""
 
 import warnings
 
@@ -12,8 +12,8 @@ golden = Golden()
 
 
 def loader(case, n, epochs=3, seed=0, own_generator=False, **options):
-    """out0 holds the examples of all epochs one after the other, out1 the sizes of all batches; next is what
-    the default generator gives afterwards, next_own the loader's own one."""
+    """out0: the examples of all epochs one after the other, out1: the sizes of all batches; next: the next number
+    of the default generator, next_own: that of the loader's own generator."""
     golden.arguments(case, {"n": n, "epochs": epochs, "seed": seed, "own_generator": own_generator, **options})
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed + 5) if own_generator else None

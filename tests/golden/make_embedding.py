@@ -1,4 +1,4 @@
-"""Asks PyTorch for every option of nn.Embedding and nn.EmbeddingBag, alone and in pairs: embedding.safetensors."""
+"""Makes embedding.safetensors: nn.Embedding and nn.EmbeddingBag with every option, alone and in pairs."""
 
 import itertools
 import math
@@ -18,8 +18,8 @@ def scaled_by_frequency(table, ids, bounds, mode, weights, padding, g, by_freque
     """The gradient of a table, bag by bag in float64, as the documentation defines it.
 
     PyTorch 1.13 divides by the count of another id where mode is sum or mean and scale_grad_by_freq is set (its
-    counts[indices_data[i]] is off, issue 190063): its answers are used to check this formula without the option,
-    and this formula is the answer with it.
+    counts[indices_data[i]] is off, issue 190063): its results check this formula without the option,
+    and the formula gives the results with it.
     """
     grad = torch.zeros(table.shape, dtype=torch.float64)
     count = torch.bincount(ids, minlength=table.shape[0])
@@ -95,7 +95,7 @@ def layer(case, make, ids, offsets=None, weights=False, **options):
 
 
 def legal(options):
-    """PyTorch's Embedding refuses row-sparse gradients with scale_grad_by_freq, EmbeddingBag both with max."""
+    """PyTorch's Embedding rejects row-sparse gradients with scale_grad_by_freq; EmbeddingBag rejects both with max."""
     by_frequency, sparse = options.get("scale_grad_by_freq"), options.get("sparse")
     if options.get("mode") == "max":
         return not by_frequency and not sparse
@@ -140,7 +140,7 @@ def bags():
     ids = torch.tensor([1, 4, 1, 0, 4, 6, 4, 2, 6])
     offsets = torch.tensor([0, 0, 4, 4, 7])  # the first and the third bag are empty
     closed = torch.tensor([0, 3, 5, 9, 9])
-    padded = torch.tensor([1, 4, 1, 4, 4, 6])  # with padding_idx 4, the second bag is nothing but padding
+    padded = torch.tensor([1, 4, 1, 4, 4, 6])  # with padding_idx 4, the second bag is only padding
     for mode in ("sum", "mean", "max"):
         singles = {"padding": {"padding_idx": 4}, "padding_last": {"padding_idx": -1}, **NORMS, **COMMON}
         for name, options in combined(singles):

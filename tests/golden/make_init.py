@@ -1,4 +1,4 @@
-"""Asks PyTorch for the initial weights of layers and for torch.nn.init: init.safetensors."""
+"""Makes init.safetensors: the initial weights of PyTorch's layers, and torch.nn.init."""
 
 import torch
 from torch import nn
@@ -23,7 +23,7 @@ def layer(case, seed, make, **arguments):
     torch.manual_seed(seed)
     for name, value in make().state_dict().items():
         golden.put(f"{case}.param.{name}", value)
-    golden.put(f"{case}.next", torch.rand(1))  # the generator must stand where PyTorch's stands
+    golden.put(f"{case}.next", torch.rand(1))  # the generator must be in the same state as PyTorch's
 
 
 def fill(case, seed, function, shape, dtype=torch.float32, **arguments):

@@ -1,4 +1,4 @@
-"""Asks PyTorch about layers beyond modules.safetensors, losses and trunc_normal_: layers.safetensors."""
+"""Makes layers.safetensors: the layers that are not in modules.safetensors, losses, and trunc_normal_."""
 
 import warnings
 
@@ -14,9 +14,9 @@ SEED = 7
 
 
 def layer(case, make, inputs, run=None, train=True, seed=None, **arguments):
-    """first.*, next: what the layer begins with after manual_seed(SEED). Then, with other weights: param.*, buffer.*,
-    in*, out*, g*, grad* (inputs), grad.* (parameters) and after.* (buffers), in float64 and float32. seed: to be set
-    before the layer runs, which draws."""
+    """first.*, next: the initial state after manual_seed(SEED). Then, with other weights: param.*, buffer.*,
+    in*, out*, g*, grad* (inputs), grad.* (parameters) and after.* (buffers), in float64 and float32. seed: set
+    before the layer runs, if it draws random numbers."""
     run = run or (lambda module, *x: module(*x))
     torch.manual_seed(SEED)
     module = make()
@@ -64,7 +64,7 @@ def layer(case, make, inputs, run=None, train=True, seed=None, **arguments):
 
 
 class RMSNorm(nn.Module):
-    """PyTorch has it since 2.4; this is its formula."""
+    """The formula of RMSNorm, which PyTorch has since 2.4."""
 
     def __init__(self, shape, eps=None, elementwise_affine=True):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Asks PyTorch what layers compute, what reaches their weights, and how a classifier trains: modules.safetensors."""
+"""Makes modules.safetensors: outputs and gradients of layers, and the training of a classifier."""
 
 import torch
 from torch import nn
@@ -98,7 +98,7 @@ def classify(model, tokens):
 
 
 def train(case, dtype, make_optimizer, steps=20, **arguments):
-    """The model is drawn in float32 from manual_seed(0), then turned into dtype; see README.md for the loop."""
+    """Draws the model in float32 after manual_seed(0) and converts it to dtype; README.md describes the loop."""
     batch, length = 4, 6
     torch.manual_seed(1000)
     tokens = torch.randint(1, 50, (steps, batch, length))

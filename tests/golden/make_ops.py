@@ -1,4 +1,4 @@
-"""Asks PyTorch for values and gradients of every differentiable operation: ops.safetensors."""
+"""Makes ops.safetensors: values and gradients of every differentiable operation."""
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +46,7 @@ def elementwise():
     for name, function in [("log", torch.log), ("sqrt", torch.sqrt), ("rsqrt", torch.rsqrt),
                            ("log1p", torch.log1p)]:
         case(f"{name}.small", function, [uniform(3, 7, low=0.1, high=3.0)])
-    # Far from zero a polynomial that is good near it goes wrong.
+    # Far from zero, a polynomial that is accurate near zero is wrong.
     ranges = {"exp": (-80, 80), "expm1": (-20, 40), "sin": (-60, 60), "cos": (-60, 60), "tanh": (-15, 15),
               "sigmoid": (-40, 40), "silu": (-40, 40), "softplus": (-40, 40), "erf": (-5, 5),
               "softsign": (-1000, 1000)}

@@ -1,4 +1,4 @@
-"""Asks PyTorch where its optimisers arrive after 1, 2, 10 and 100 steps, and how it clips: optim.safetensors."""
+"""Makes optim.safetensors: parameters after 1, 2, 10 and 100 steps of each optimizer, and gradient clipping."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from common import Golden, draw, uniform
 
 SHAPES = [(3, 4), (5,)]
-TABLE = (7, 3)  # for gradients that are row-sparse
+TABLE = (7, 3)  # for row-sparse gradients
 KEPT = (1, 2, 10, 100)
 
 golden = Golden()
@@ -49,7 +49,7 @@ def run(name, make, **options):
                     golden.put(f"{case}.step{step}.p{which}", parameter)
 
 
-def optimisers():
+def optimizers():
     for which in range(len(SHAPES)):
         golden.put(f"problem.start.p{which}", start(which))
         for step in (1, 2, 100):
@@ -116,8 +116,8 @@ def optimisers():
 
 
 def sparse_gradient(step):
-    """Five lookups in a table of 7 rows, two of them of the same row; row j, column c of what they
-    bring is cos(0.1 * step * (j + 1) + c) + 0.01 * j."""
+    """The gradient of five lookups in a table of 7 rows, two of them of the same row: lookup j adds
+    cos(0.1 * step * (j + 1) + c) + 0.01 * j to column c."""
     ids = [(3 * step + j * j) % TABLE[0] for j in range(5)]
     rows = [[math.cos(0.1 * step * (j + 1) + c) + 0.01 * j for c in range(TABLE[1])] for j in range(5)]
     return ids, torch.tensor(rows, dtype=torch.float64)
@@ -139,7 +139,7 @@ def run_sparse(name, make, **options):
                 golden.put(f"{case}.step{step}.p0", table)
 
 
-def sparse_optimisers():
+def sparse_optimizers():
     adam = torch.optim.SparseAdam
     run_sparse("sparse_adam.default", adam)
     run_sparse("sparse_adam.lr", adam, lr=0.03)
@@ -192,7 +192,7 @@ def clipping():
 
 
 if __name__ == "__main__":
-    optimisers()
-    sparse_optimisers()
+    optimizers()
+    sparse_optimizers()
     clipping()
     golden.write("optim.safetensors")

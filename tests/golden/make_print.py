@@ -1,4 +1,4 @@
-"""Asks PyTorch how tensors print: print.txt, and the tensors themselves in print.safetensors."""
+"""Makes print.txt, tensors as PyTorch prints them, and print.safetensors, the same tensors."""
 
 import os
 import sys

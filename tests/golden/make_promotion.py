@@ -1,4 +1,4 @@
-"""Asks PyTorch which dtype comes out of which: promotion.safetensors."""
+"""Makes promotion.safetensors: the dtype of every operation's result."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Asks PyTorch for the numbers its CPU generator draws: random.safetensors."""
+"""Makes random.safetensors: numbers that PyTorch's CPU generator draws."""
 
 import torch
 

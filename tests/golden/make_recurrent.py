@@ -1,4 +1,4 @@
-"""Asks PyTorch what recurrent layers and cells compute, and their initial weights: recurrent.safetensors."""
+"""Makes recurrent.safetensors: outputs, gradients and initial weights of recurrent layers and cells."""
 
 import torch
 from torch import nn
@@ -52,7 +52,7 @@ def compare(case, module, run, inputs, seed=None, **arguments):
 
 
 def layer(kind, variant, steps=4, batch=3, size=3, hidden=4, states=True, lengths=None, seed=None, **options):
-    """batch None: without that dimension. lengths: as a packed sequence, padded again afterwards."""
+    """batch None: without the batch dimension. lengths: x is packed, and the output padded again."""
     case = f"{kind}.{variant}"
     batch_first = options.get("batch_first", False)
     sequences = options.get("num_layers", 1) * (2 if options.get("bidirectional") else 1)
@@ -119,7 +119,7 @@ def layers():
 
 
 def cell(kind, variant, batch=3, size=3, hidden=4, states=True, steps=2, **options):
-    """The input is (steps, ...): the cell is called step by step; out0, ... is the last state."""
+    """The input is (steps, ...): the cell is called step by step; out0, ... are the final state."""
     lead = () if batch is None else (batch,)
     inputs = [uniform(steps, *lead, size)]
     if states:

@@ -1,4 +1,4 @@
-"""Asks PyTorch's optimisers what they remember after 5 steps, and where they arrive after 10: resume.safetensors."""
+"""Makes resume.safetensors: the state of PyTorch's optimizers after 5 steps, and the parameters after 10."""
 
 import torch
 
@@ -39,7 +39,7 @@ def parameters(name, dtype):
 
 
 def optimizer(name, leaves):
-    """Every parameter is a group; the second learns at a third of the rate."""
+    """Each parameter is a group; the second one's learning rate is a third."""
     make, options = CASES[name]
     groups = [{"params": [leaf], "lr": options["lr"] / (1 if i == 0 else 3)} for i, leaf in enumerate(leaves)]
     return make(groups, **options)
@@ -57,7 +57,7 @@ def go_on(name, made, leaves, first, last):
 
 
 def saved(made, steps):
-    """PyTorch's state under our names. Its SGD counts no steps and has no buffer without momentum."""
+    """PyTorch's state under our names. Its SGD does not count steps, and has no buffer without momentum."""
     state = {}
     for i, remembered in made.state_dict()["state"].items():
         state[f"state.p{i}.step"] = torch.tensor(int(remembered.get("step", steps)))

@@ -1,4 +1,4 @@
-"""Asks PyTorch which learning rates its schedules give, step by step: schedules.safetensors."""
+"""Makes schedules.safetensors: the learning rates of PyTorch's schedules, step by step."""
 
 import warnings
 
@@ -28,7 +28,7 @@ def momenta(optimizer):
 
 
 def run(case, make, steps=60, set_step=None, set_lr=None, optimizer="sgd", momentum=False, metrics=None, **options):
-    """Row t of `lr`: both groups' rates after t steps of the schedule. After set_step of them, the user
+    """Row t of `lr`: both groups' rates after t steps of the schedule. After step set_step, the user
     sets all rates to set_lr."""
     arguments = dict(options)
     if set_step is not None:
@@ -56,7 +56,7 @@ def run(case, make, steps=60, set_step=None, set_lr=None, optimizer="sgd", momen
 
 
 def chainable():
-    """Those that multiply whatever the rate is now, so that a rate set in between goes on from there."""
+    """Schedules that multiply the current rate, so that they continue from a rate that the user sets."""
     between = {"set_step": 17, "set_lr": 0.5}
     for suffix, extra in (("", {}), ("_set", between)):
         run(f"step_lr.default{suffix}", schedules.StepLR, step_size=10, **extra)
@@ -118,7 +118,7 @@ def one_cycle():
 
 
 def plateau():
-    """A quantity that falls, stays, trembles, rises, and falls again; its negative for mode max."""
+    """A metric that falls, stays constant, fluctuates, rises, and falls again; its negative for mode max."""
     falling = ([1.0 / (1 + 0.2 * t) for t in range(15)] + [0.25 + 0.00001 * (t % 3) for t in range(20)]
                + [0.25 + 0.002 * t for t in range(15)] + [0.24 - 0.004 * t for t in range(20)] + [0.2] * 20)
     make = schedules.ReduceLROnPlateau

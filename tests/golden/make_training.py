@@ -1,6 +1,6 @@
-"""Asks PyTorch how whole models train, loss by loss, from seeds only: training.safetensors.
+"""Makes training.safetensors: the losses of whole models in training, from seeds only.
 
-A model is a class below and a line in MODELS; README.md says what a case holds.
+A model is a class below and a line in MODELS; README.md describes the contents of a case.
 """
 
 import torch
@@ -48,7 +48,7 @@ def size_of(model):
 
 
 def losses_of(model, name, start_noise=0.0):
-    """Trains in place, perhaps from weights that are off by that much of themselves."""
+    """Trains in place, optionally after a small relative change of the weights."""
     _, optimizer_type, options = MODELS[name]
     generator = torch.Generator().manual_seed(1)
     for value in model.parameters():
@@ -80,8 +80,8 @@ def train(name, dtype, seed=3):
     losses = losses_of(model, name)
     golden.put(f"{case}.losses", losses)
     golden.put(f"{case}.last", size_of(model))
-    # Training may amplify one rounding a thousandfold (Adam with lr 0.01 on batches of 8 does). A test of float32
-    # says something only where PyTorch itself, begun one rounding away in float64, hardly notices.
+    # Training can amplify one rounding error a thousand times (Adam with lr 0.01 on batches of 8 does). A float32 test
+    # is meaningful only if PyTorch's own float64 losses hardly change when one rounding error is added at the start.
     if dtype == torch.float64:
         moved = (losses_of(start(), name, start_noise=2.0**-24) - losses).abs().max().item()
         assert moved < 1e-6, f"{case} is too sensitive to be compared: {moved}"

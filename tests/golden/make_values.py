@@ -1,4 +1,4 @@
-"""Asks PyTorch about special values, kinks, ties, empty tensors, and all that has no gradient: values.safetensors."""
+"""Makes values.safetensors: special values, kinks, ties, empty tensors, and operations without a gradient."""
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ def both(case, function, inputs, **arguments):
 
 
 def kink(case, function, inputs, **arguments):
-    """Values and gradients of the plain sum, in float64 and float32."""
+    """Values and gradients of the unweighted sum, in float64 and float32."""
     golden.gradients(case, function, inputs, ones=True, **arguments)
 
 
@@ -38,7 +38,7 @@ def unary():
             "elu": F.elu, "gelu": F.gelu, "silu": F.silu, "softplus": F.softplus, "softsign": F.softsign,
             "erf": torch.erf, "floor": torch.floor, "ceil": torch.ceil, "round": torch.round,
             "isnan": torch.isnan, "isfinite": torch.isfinite, "logical_not": torch.logical_not}.items():
-        both(f"{name}.special", function, [SPECIAL.repeat(3)])  # in vectors and in the tail
+        both(f"{name}.special", function, [SPECIAL.repeat(3)])  # in whole vectors and in the rest
     both("clamp.special", lambda x: x.clamp(-1.5, 1.5), [SPECIAL], min=-1.5, max=1.5)
     halves = numbers(-2.5, -1.5, -0.5, -0.3, 0.3, 0.5, 1.5, 2.5, 3.5, 4.49)
     for name in ("floor", "ceil", "round"):

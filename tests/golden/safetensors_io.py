@@ -1,4 +1,4 @@
-"""Reads and writes safetensors files with numpy alone, as strictly as the format asks.
+"""Reads and writes safetensors files with NumPy only; the reader checks every rule of the format.
 
 Layout: u64 little-endian header length, JSON header padded with spaces to a multiple of 8, data.
 Read common.py next: it names the tensors that go into a file.
@@ -14,7 +14,7 @@ CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 
 
 def write(path, tensors, metadata=None):
-    """Writes name -> array, the widest dtypes first (so all data stay aligned), then by name."""
+    """Writes name -> array, sorted by width of the dtype (widest first, so that all data are aligned), then by name."""
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     header = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, CODES[arrays[name].dtype], name))
@@ -38,7 +38,7 @@ def refuse_duplicates(pairs):
 
 
 def read(path):
-    """Returns (name -> array, metadata); raises ValueError for anything the format forbids."""
+    """Returns (name -> array, metadata); raises ValueError if the file breaks a rule of the format."""
     with open(path, "rb") as file:
         content = file.read()
     if len(content) < 8:

@@ -179,11 +179,12 @@ TEST_CASE("convolution and pooling say what does not fit") {
   CHECK(message_of<ValueError>([] {
           avg_pool1d(zeros({1, 1, 3}), 2, {.stride = 0, .ceil_mode = true});
         }).find("stride 0") != std::string::npos);
-  CHECK(message_of<ValueError>([] {
-          max_pool1d(zeros({1, 1, 3}), 2, {.padding = 2});
-        }) ==
-        "max_pool1d: padding 2 is more than half the kernel of 2: some windows would hold "
-        "nothing else");
+  CHECK(
+      message_of<ValueError>([] {
+        max_pool1d(zeros({1, 1, 3}), 2, {.padding = 2});
+      }) ==
+      "max_pool1d: got padding 2 for a kernel of size 2, needed at most half of it: otherwise some "
+      "windows would hold only padding");
   CHECK(message_of<ShapeError>([] {
           avg_pool1d(zeros({1, 1, 3}), 4);
         }) ==

@@ -252,8 +252,8 @@ TEST_CASE("hooks that leave another number of Variables or another shape are ref
     in[0] = Variable(zeros({4}, float64));
   });
   CHECK(message_of<ShapeError>([&] { sum(layer(x)).backward(); }) ==
-        "backward hook of Linear(3, 2): the gradient of input 0 became (4), "
-        "needed the input's (2, 3)");
+        "backward hook of Linear(3, 2): the hook changed the gradient of input 0 to shape (4), "
+        "needed the input's shape (2, 3)");
   CHECK_FALSE(x.has_grad());
 }
 

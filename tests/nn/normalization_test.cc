@@ -111,8 +111,8 @@ TEST_CASE("normalisation says what does not fit") {
   CHECK(message_of<ValueError>([] {
           nn::BatchNorm1d(3)(zeros({1, 3}));
         }) ==
-        "batch_norm: x is (1, 3): one number for each channel has no variance; needed a larger "
-        "batch, or eval()");
+        "batch_norm: x is (1, 3), needed more than one element for each channel to compute a "
+        "variance; use a larger batch, or eval()");
   CHECK(message_of<ShapeError>([] { batch_norm(zeros({3})); }) ==
         "batch_norm: x is (3), needed (batch, channels) or (batch, channels, length)");
   CHECK(message_of<ShapeError>([] {

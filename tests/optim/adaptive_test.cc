@@ -34,7 +34,7 @@ std::vector<std::string> names(const StateDict& state) {
   return found;
 }
 
-// What the optimiser remembers after a step.
+// What the optimizer remembers after a step.
 template <class Algorithm, class Options>
 std::vector<std::string> names_after_step(Options options) {
   Variable w = parameter(ones({2}));
@@ -50,7 +50,7 @@ void look_up(Variable& table, const Tensor& ids) {
 }
 
 // 20 steps with few, many and repeated ids; `pause` saves in the middle and goes on with another
-// optimiser; `as_dense` hands over each gradient in its dense form.
+// optimizer; `as_dense` hands over each gradient in its dense form.
 template <class Algorithm, class Options>
 Tensor train(Options options, bool pause, bool as_dense) {
   Generator generator(5);
@@ -123,7 +123,7 @@ TEST_CASE("what is remembered has PyTorch's names") {
         Names{p + "step", p + "square_avg", p + "acc_delta", lr});
 }
 
-TEST_CASE("a saved state of the adaptive optimisers goes on exactly") {
+TEST_CASE("a saved state of the adaptive optimizers goes on exactly") {
   check_saved_state_goes_on<Adagrad>(
       AdagradOptions{.lr = 0.1, .lr_decay = 0.1, .initial_accumulator_value = 0.3});
   check_saved_state_goes_on<RMSprop>(RMSpropOptions{.momentum = 0.9, .centered = true});
@@ -131,7 +131,7 @@ TEST_CASE("a saved state of the adaptive optimisers goes on exactly") {
   check_saved_state_goes_on<SparseAdam>(SparseAdamOptions{.lr = 0.1});
 }
 
-TEST_CASE("row-sparse gradients give the adaptive optimisers exactly what dense ones give") {
+TEST_CASE("row-sparse gradients give the adaptive optimizers exactly what dense ones give") {
   check_rows_are_like_dense<Adagrad>(AdagradOptions{.lr = 0.1, .lr_decay = 0.1});
   check_rows_are_like_dense<Adagrad>(AdagradOptions{.lr = 0.1, .weight_decay = 0.1});
   check_rows_are_like_dense<RMSprop>(RMSpropOptions{});
@@ -141,7 +141,7 @@ TEST_CASE("row-sparse gradients give the adaptive optimisers exactly what dense 
   check_rows_are_like_dense<Adadelta>(AdadeltaOptions{.weight_decay = 0.1});
 }
 
-TEST_CASE("the steps of the adaptive optimisers can be taken apart") {
+TEST_CASE("the steps of the adaptive optimizers can be taken apart") {
   check_explained<Adagrad>(AdagradOptions{.lr = 0.1}, true);
   check_explained<Adagrad>(AdagradOptions{.lr = 0.1, .weight_decay = 0.1, .maximize = true}, true);
   check_explained<RMSprop>(RMSpropOptions{}, true);
@@ -174,7 +174,7 @@ TEST_CASE("SparseAdam moves only rows that were looked up, and takes no dense gr
   CHECK(equal(table.value(), before));
 }
 
-TEST_CASE("options of the adaptive optimisers out of range are refused") {
+TEST_CASE("options of the adaptive optimizers out of range are refused") {
   Variable w = parameter(ones({2}));
   const auto adagrad = [&](AdagradOptions o) { return error_text([&] { Adagrad{{w}, o}; }); };
   const auto rmsprop = [&](RMSpropOptions o) { return error_text([&] { RMSprop{{w}, o}; }); };

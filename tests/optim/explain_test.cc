@@ -88,8 +88,8 @@ TEST_CASE("a constraint's part is told apart") {
           RowConstraint{Kind_::unit_norm}}) {
       for (const std::int64_t row : {1, 7}) {
         CAPTURE(one.name, static_cast<int>(constraint.kind), row);
-        const auto [change, parts] =
-            explain(one, row, float64, [&](Leaf& leaf) { leaf.row_policy().set_constraint(constraint); });
+        const auto [change, parts] = explain(
+            one, row, float64, [&](Leaf& leaf) { leaf.row_policy().set_constraint(constraint); });
         CHECK(max(abs(parts.total - change)).item<double>() <= 1e-14);
         CHECK_FALSE(zero(parts.renormalization));
         CHECK(parts.reason.find("renormalization") != std::string::npos);
@@ -100,12 +100,14 @@ TEST_CASE("a constraint's part is told apart") {
 
 TEST_CASE("a row that nothing may move says why") {
   const Kind adamw = kind<optim::AdamW>("AdamW", optim::AdamWOptions{});
-  const auto frozen = explain(adamw, 1, float32,
-                              [](Leaf& leaf) { leaf.row_policy().freeze_rows(std::vector<std::int64_t>{1}); });
+  const auto frozen = explain(adamw, 1, float32, [](Leaf& leaf) {
+    leaf.row_policy().freeze_rows(std::vector<std::int64_t>{1});
+  });
   CHECK(zero(frozen.change));
   CHECK(zero(frozen.parts.total));
   CHECK(frozen.parts.reason == "the row is frozen");
-  const auto padding = explain(adamw, 1, float32, [](Leaf& leaf) { leaf.row_policy().set_padding_row(1); });
+  const auto padding =
+      explain(adamw, 1, float32, [](Leaf& leaf) { leaf.row_policy().set_padding_row(1); });
   CHECK(zero(padding.change));
   CHECK(padding.parts.reason == "it is the row of padding");
   const auto columns = explain(adamw, 1, float64, [](Leaf& leaf) {
@@ -170,7 +172,7 @@ TEST_CASE("an explanation that cannot be given is refused") {
   Variable other = parameter(ones({4, 2}));
   optim::Adam adam({table}, {});
   CHECK_THROWS_WITH(adam.explain_update(other, 0),
-                    Contains("Adam: explain_update: got a parameter that this optimiser does not "
+                    Contains("Adam: explain_update: got a parameter that this optimizer does not "
                              "know, needed one of those that it was made with"));
   CHECK_THROWS_WITH(adam.explain_update(table, 0), Contains("has not taken a step"));
   sum(embedding(table, tensor({1}))).backward();

@@ -1,4 +1,4 @@
-// Where PyTorch's optimisers arrive after 1, 2, 10 and 100 steps, and how it clips.
+// Where PyTorch's optimizers arrive after 1, 2, 10 and 100 steps, and how it clips.
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -39,7 +39,7 @@ double slope(int which, double i, double t) {
   return std::cos(0.1 * t * (i + 1) + which) + 0.01 * i;
 }
 
-// The options of a case; those that it does not name are the optimiser's own.
+// The options of a case; those that it does not name are the optimizer's own.
 template <class Options>
 Options options_of(const std::string& which) {
   Options o;

@@ -1,4 +1,4 @@
-// Every optimiser with the options that tell its rules apart, and a table that is trained twice,
+// Every optimizer with the options that tell its rules apart, and a table that is trained twice,
 // with row-sparse gradients and with dense ones.
 #pragma once
 
@@ -90,7 +90,7 @@ class Zipf {
   std::vector<double> sums_;
 };
 
-// The largest difference in terms of the largest number.
+// The largest difference in terms of the largest element.
 inline double difference(const tapegrad::Tensor& a, const tapegrad::Tensor& b) {
   using namespace tapegrad;
   return max(abs(a.to(float64) - b.to(float64))).item<double>() / max(abs(b)).item<double>();
@@ -100,16 +100,16 @@ inline double difference(const tapegrad::Tensor& a, const tapegrad::Tensor& b) {
 struct Twins {
   tapegrad::Generator generator{5};
   Zipf zipf;
-  tapegrad::Variable waiting, dense;
-  std::unique_ptr<tapegrad::optim::Optimizer> waiting_optimizer, dense_optimizer;
+  tapegrad::Variable lazy, dense;
+  std::unique_ptr<tapegrad::optim::Optimizer> lazy_optimizer, dense_optimizer;
 
   Twins(const Kind& one, std::int64_t rows, std::int64_t width,
         tapegrad::DType dtype = tapegrad::float64)
       : zipf(rows) {
     const tapegrad::Tensor start = tapegrad::randn({rows, width}, dtype, generator);
-    waiting = tapegrad::parameter(start.clone());
+    lazy = tapegrad::parameter(start.clone());
     dense = tapegrad::parameter(start.clone());
-    waiting_optimizer = one.make(waiting);
+    lazy_optimizer = one.make(lazy);
     dense_optimizer = one.make(dense);
   }
 
@@ -117,20 +117,20 @@ struct Twins {
   void backward() {
     using namespace tapegrad;
     const Tensor ids = zipf.draw(8, generator);
-    const Tensor targets = randn({8, waiting.size(1)}, waiting.dtype(), generator);
-    waiting.zero_grad();
-    const Variable rows = embedding(waiting, ids);
+    const Tensor targets = randn({8, lazy.size(1)}, lazy.dtype(), generator);
+    lazy.zero_grad();
+    const Variable rows = embedding(lazy, ids);
     sum(rows * Variable(sin(rows.value() * 3.0 + targets) * 0.1)).backward();
-    dense.set_grad(waiting.grad());
+    dense.set_grad(lazy.grad());
   }
   void step() {
     backward();
-    waiting_optimizer->step();
+    lazy_optimizer->step();
     dense_optimizer->step();
   }
   void both(const std::function<void(tapegrad::Variable&, tapegrad::optim::Optimizer&)>& change) {
-    change(waiting, *waiting_optimizer);
+    change(lazy, *lazy_optimizer);
     change(dense, *dense_optimizer);
   }
-  double difference() const { return ::difference(waiting.value(), dense.value()); }
+  double difference() const { return ::difference(lazy.value(), dense.value()); }
 };

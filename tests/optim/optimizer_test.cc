@@ -1,4 +1,4 @@
-// What all optimisers share: groups, rates, what a step passes over, saving, and errors.
+// What all optimizers share: groups, rates, what a step passes over, saving, and errors.
 #include <cmath>
 #include <limits>
 #include <string>
@@ -182,7 +182,7 @@ TEST_CASE("a state that does not fit is refused whole, with everything that is w
                   {"state.other.step", tensor(3)},
                   {"param_groups.0.lr", tensor(-1.0)}};
   CHECK(error_text<FormatError>([&] { optimizer.load_state_dict(wrong); }) ==
-        "Adam: the state does not fit this optimiser: state.w.exp_avg is float32 (3, 2) for "
+        "Adam: the state does not fit this optimizer: state.w.exp_avg is float32 (3, 2) for "
         "float32 (2, 3), missing state.w.exp_avg_sq, state.b.step is not a count, "
         "param_groups.0.lr is not a learning rate, unexpected state.other.step");
   CHECK(equal(optimizer.state_dict().at("state.w.exp_avg"), before.at("state.w.exp_avg")));
@@ -200,7 +200,7 @@ TEST_CASE("a state that does not fit is refused whole, with everything that is w
                              tensor(std::numeric_limits<double>::quiet_NaN()),
                              tensor(std::numeric_limits<double>::infinity())}) {
     CHECK(error_text<FormatError>([&] { optimizer.load_state_dict(with_step(step)); }) ==
-          "Adam: the state does not fit this optimiser: state.w.step is not a count");
+          "Adam: the state does not fit this optimizer: state.w.step is not a count");
   }
   optimizer.load_state_dict(before);
 
@@ -210,7 +210,7 @@ TEST_CASE("a state that does not fit is refused whole, with everything that is w
         "apart");
 }
 
-TEST_CASE("lists of parameters that cannot be optimised are refused") {
+TEST_CASE("lists of parameters that cannot be optimized are refused") {
   Variable w = parameter(ones({2}));
   using List = std::vector<NamedParameter>;
   CHECK(error_text([] { optim::Adam{List{}}; }) ==
@@ -260,7 +260,7 @@ TEST_CASE("options out of range are refused") {
   CHECK(optimizer.lr() == 1e-3);
 }
 
-TEST_CASE("a parameter that changed its type under an optimiser is refused before anything moves") {
+TEST_CASE("a parameter that changed its type under an optimizer is refused before anything moves") {
   Variable a = parameter(ones({2}));
   Variable b = parameter(ones({2}));
   optim::Adam optimizer({{"a", a}, {"b", b}});
@@ -276,7 +276,7 @@ TEST_CASE("a parameter that changed its type under an optimiser is refused befor
         "Adam: parameter 'b' is float64 (2), but its gradient is float32 (2); call zero_grad()");
   set_gradients();
   CHECK(error_text([&] { optimizer.step(); }) ==
-        "Adam: parameter 'b' is float64 (2), but its state is float32 (2); make a new optimiser");
+        "Adam: parameter 'b' is float64 (2), but its state is float32 (2); make a new optimizer");
   CHECK(equal(a.value(), before));
 }
 

@@ -1,4 +1,4 @@
-// Training that begins with one library and goes on with another: from what PyTorch's optimisers
+// Training that begins with one library and goes on with another: from what PyTorch's optimizers
 // remember after 5 steps (golden/resume.safetensors), ours go where PyTorch's go; and PyTorch's,
 // where python3-torch is installed, go where ours go (golden/check_torch.py).
 #include <cmath>
@@ -128,7 +128,7 @@ const GoldenFile& golden() {
 
 }  // namespace
 
-TEST_CASE("a run goes on from PyTorch's optimiser state as PyTorch's goes on") {
+TEST_CASE("a run goes on from PyTorch's optimizer state as PyTorch's goes on") {
   const std::vector<Case> cases = all_cases();
   std::set<std::string> operations;
   for (const Case& each : cases) {
@@ -171,7 +171,7 @@ TEST_CASE("a run goes on from PyTorch's optimiser state as PyTorch's goes on") {
   CHECK(golden().operations() == operations);
 }
 
-TEST_CASE("PyTorch's optimisers go on from our state as ours go on") {
+TEST_CASE("PyTorch's optimizers go on from our state as ours go on") {
   if (!test::python_has("numpy, torch")) return;
   const test::TemporaryFolder folder;
   for (const Case& each : all_cases()) {

@@ -26,7 +26,7 @@ const GoldenFile& golden() {
   return file;
 }
 
-// README.md's optimisers with two groups.
+// README.md's optimizers with two groups.
 SGD sgd() {
   SGD optimizer({parameter(zeros({1}))}, {.lr = 0.1, .momentum = 0.9});
   optimizer.add_group({parameter(zeros({1}))}, {.lr = 0.02, .momentum = 0.9});
@@ -60,7 +60,7 @@ void check_rates(const std::string& which, const Optimizer& optimizer, std::int6
   }
 }
 
-// Makes the schedule twice, for two optimisers, and goes over to the second one half way.
+// Makes the schedule twice, for two optimizers, and goes over to the second one half way.
 template <class AnyOptimizer, class MakeSchedule, class After, class Step>
 void check_run(const std::string& which, AnyOptimizer (*make_optimizer)(), const MakeSchedule& make,
                const After& after, const Step& step) {
@@ -383,13 +383,13 @@ TEST_CASE("one cycle needs a momentum to cycle") {
   const std::string text =
       error_text([&] { OneCycleLR(adagrad, {.max_lr = 1, .total_steps = 5}); });
   CHECK(text ==
-        "OneCycleLR: Adagrad: this optimiser has no momentum, needed one to cycle; take another, "
+        "OneCycleLR: Adagrad: this optimizer has no momentum, needed one to cycle; take another, "
         "or set cycle_momentum to false");
   CHECK(adagrad.lr() == 0.1);
   const OneCycleLR fine(adagrad, {.max_lr = 1, .total_steps = 5, .cycle_momentum = false});
   SGD plain({parameter(zeros({1}))}, {.lr = 0.1});
   CHECK(error_text([&] { OneCycleLR(plain, {.max_lr = 1, .total_steps = 5}); }) ==
-        "OneCycleLR: group 0 has momentum 0, needed one > 0 to cycle; give the optimiser "
+        "OneCycleLR: group 0 has momentum 0, needed one > 0 to cycle; give the optimizer "
         "one, or set cycle_momentum to false");
 }
 
@@ -410,11 +410,11 @@ TEST_CASE("a step that makes no sense changes nothing") {
   const StateDict saved = early.state_dict();
   optimizer.add_group({parameter(zeros({1}))}, {});
   CHECK(error_text([&] { early.step(); }) ==
-        "StepLR: the optimiser has 3 groups, but had 2 when the schedule was made; make it after "
+        "StepLR: the optimizer has 3 groups, but had 2 when the schedule was made; make it after "
         "the last add_group()");
-  CHECK(error_text([&] { early.load_state_dict(saved); }).starts_with("StepLR: the optimiser has"));
+  CHECK(error_text([&] { early.load_state_dict(saved); }).starts_with("StepLR: the optimizer has"));
   CHECK(error_text([&] { plateau.step(1); }) ==
-        "ReduceLROnPlateau: the optimiser has 3 groups, but had 2 when the schedule was made; make "
+        "ReduceLROnPlateau: the optimizer has 3 groups, but had 2 when the schedule was made; make "
         "it after the last add_group()");
 }
 

@@ -1,4 +1,4 @@
-// What the tests of operations ask again and again. Read next: ops/elementwise_test.cc.
+// Helpers that the tests of operations share. Read next: ops/elementwise_test.cc.
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,8 @@ namespace tapegrad::test {
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// What the call throws, as text; what happened instead if it does not throw an Expected.
+// The text of the exception that the call throws. If it is not an Expected, the result says what
+// happened instead.
 template <class Expected, class Function>
 std::string message_of(const Function& function) {
   try {
@@ -28,7 +29,8 @@ std::string message_of(const Function& function) {
   return "no error";
 }
 
-// Same element type, same shape, and all elements within `tolerance`; NaN and infinities as equals.
+// Whether element types and shapes are equal and all elements are within `tolerance`. NaN equals
+// NaN, and an infinity equals itself.
 inline bool matches(const Tensor& a, const Tensor& b, double tolerance = 0) {
   if (a.dtype() != b.dtype() || a.shape() != b.shape()) return false;
   const std::vector<double> x = to_vector<double>(a);
@@ -42,7 +44,7 @@ inline bool matches(const Tensor& a, const Tensor& b, double tolerance = 0) {
   return true;
 }
 
-// Calls f(index) for every index of the shape, in row-major order: the plainest loop there is.
+// Calls function(index) for every index of the shape, in row-major order.
 inline void for_each_index(const Shape& shape, const std::function<void(const Shape&)>& function) {
   for (const std::int64_t size : shape) {
     if (size == 0) return;
@@ -56,7 +58,8 @@ inline void for_each_index(const Shape& shape, const std::function<void(const Sh
   }
 }
 
-// The same numbers in other layouts: transposed, every second element of a larger one, expanded.
+// The same elements in another layout: stored transposed, or as every second element of a larger
+// tensor.
 inline Tensor stored_transposed(const Tensor& x) {
   return transpose(transpose(x, 0, -1).clone(), 0, -1);
 }
@@ -65,7 +68,7 @@ inline Tensor stored_with_gaps(const Tensor& x) {
   return select(wide, -1, 0);
 }
 
-// Distinct, in no order: 0, 7, 14, ... modulo a prime.
+// Distinct unordered elements (for up to 1009): multiples of 37 modulo a prime.
 inline Tensor scrambled(const Shape& shape, DType dtype = float32) {
   Tensor x = zeros(shape, dtype);
   std::vector<double> values;

@@ -1,4 +1,4 @@
-// Memory that threads hand on to each other. Read next: threads_test.cc.
+// Memory that one thread allocates and another frees. Read next: threads_test.cc.
 #include <tapegrad/tensor/memory.h>
 
 #include <atomic>
@@ -12,9 +12,9 @@ using namespace tapegrad;
 
 namespace {
 
-// Asks for `count` blocks on this thread and lets them go on the other, `rounds` times; how often
-// this thread had to ask the system.
-std::size_t system_calls_of_a_maker(std::size_t bytes, std::size_t count, int rounds) {
+// Allocates `count` blocks on this thread and frees them on another, `rounds` times. Returns how
+// many blocks this thread allocated from the system.
+std::size_t system_allocations_of_producer(std::size_t bytes, std::size_t count, int rounds) {
   std::vector<void*> blocks(count);
   std::atomic<int> made = 0;
   std::atomic<int> taken = 0;
@@ -39,7 +39,7 @@ std::size_t system_calls_of_a_maker(std::size_t bytes, std::size_t count, int ro
 
 }  // namespace
 
-TEST_CASE("blocks that one thread makes and another lets go are used again", "[tensor][threads]") {
+TEST_CASE("blocks that one thread allocates and another frees are reused", "[tensor][threads]") {
   const auto has_pool = [] {
     memory::deallocate(memory::allocate(64), 64);
     const std::size_t before = memory::system_allocations();
@@ -47,6 +47,6 @@ TEST_CASE("blocks that one thread makes and another lets go are used again", "[t
     return memory::system_allocations() == before;
   };
   if (!has_pool()) return;  // sanitizers
-  // 100 rounds of 64 KiB: without a way back this would be 25 slabs of 256 KiB.
-  CHECK(system_calls_of_a_maker(64, 1024, 100) <= 2);
+  // 100 rounds of 64 KiB: if the blocks were not reused, this would need 25 slabs of 256 KiB.
+  CHECK(system_allocations_of_producer(64, 1024, 100) <= 2);
 }

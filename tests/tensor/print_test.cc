@@ -1,4 +1,4 @@
-// Printing, against what PyTorch printed (golden/print.txt).
+// Printing, compared with what PyTorch printed (golden/print.txt).
 #include "catch.h"
 
 #include <fstream>
@@ -18,7 +18,7 @@ std::string printed(const tg::Tensor& x) {
   return out.str();
 }
 
-// How we name PyTorch's element types.
+// Replaces PyTorch's names of element types by ours.
 std::string renamed(std::string text) {
   for (const auto& [theirs, ours] : {std::pair<std::string, std::string>{"torch.bool", "boolean"},
                                      {"torch.float64", "float64"},
@@ -35,7 +35,7 @@ struct Example {
   std::string text;
 };
 
-// Three hashes, the expression, a hash and the name; then the printed lines.
+// Parses print.txt: a line `### <expression>  # <name>`, then the printed lines.
 std::vector<Example> examples(const std::string& path) {
   std::ifstream file(path);
   REQUIRE(file);
@@ -55,7 +55,7 @@ std::vector<Example> examples(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("print: as PyTorch printed") {
+TEST_CASE("print: the same text as PyTorch") {
   const std::string folder = TAPEGRAD_SOURCE_DIR "/tests/golden/";
   const tg::StateDict tensors = tg::load(folder + "print.safetensors");
   const std::vector<Example> all = examples(folder + "print.txt");
@@ -80,7 +80,7 @@ TEST_CASE("print: layouts") {
   CHECK(printed(tg::Tensor::view(x, tg::Shape{}, tg::Shape{}, 5)) == "tensor(6.5000)");
 }
 
-TEST_CASE("print: the sign of a NaN and the state of the stream do not show") {
+TEST_CASE("print: the sign of NaN and the stream's format flags are ignored") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   CHECK(printed(tg::tensor({-nan, nan, 2.0})) == "tensor([nan, nan, 2.])");
   std::ostringstream out;
@@ -89,7 +89,7 @@ TEST_CASE("print: the sign of a NaN and the state of the stream do not show") {
   CHECK(out.str() == "tensor([10,  0]) tensor(0.1000)");
 }
 
-TEST_CASE("print: the element type on a line of its own where PyTorch's name would not fit") {
+TEST_CASE("print: the element type goes to the next line where PyTorch's name would not fit") {
   const auto row = [](std::int64_t n, double value) {
     const std::vector<double> values(static_cast<std::size_t>(n), value);
     return printed(tg::tensor(values));

@@ -1,4 +1,4 @@
-// A folder of its own for a test that writes files, removed at the end. Read next:
+// A temporary folder for a test that writes files; it is removed at the end. Read next:
 // file_io_test.cc.
 #pragma once
 
@@ -34,7 +34,7 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-// What the call throws, as text; empty if it throws no Expected.
+// The text of the Expected that the call throws; empty if it throws nothing.
 template <class Expected, class Function>
 std::string error_text(const Function& function) {
   try {

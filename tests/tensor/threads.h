@@ -1,4 +1,4 @@
-// What is the same with any number of threads. Read next: threads_test.cc.
+// Checks that results do not depend on the number of threads. Read next: threads_test.cc.
 #pragma once
 
 #include <vector>
@@ -10,12 +10,13 @@
 
 namespace tapegrad::test {
 
+// Sets the number of threads while in scope.
 struct Threads {
   explicit Threads(int count) { set_num_threads(count); }
   ~Threads() { set_num_threads(1); }
 };
 
-// What f() gives with one thread, and with several.
+// Checks that f() returns the same bits with one thread and with several.
 template <class Function>
 void check_same_bits(const Function& f) {
   const std::vector<Tensor> alone = f();

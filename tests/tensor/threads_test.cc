@@ -1,4 +1,5 @@
-// Splitting work among threads: the same bits, whatever the number. (tensor/parallel.h)
+// Splitting work among threads (tensor/parallel.h): the results have the same bits for any number
+// of threads.
 #include "tensor/threads.h"
 
 #include <sys/wait.h>
@@ -25,7 +26,7 @@ using namespace tapegrad::test;
 TEST_CASE("parts of a split cover everything once", "[threads]") {
   const Threads threads(3);
   std::vector<std::atomic<int>> visits(1000);
-  std::atomic<int> parts = 0;  // Catch's macros belong to one thread
+  std::atomic<int> parts = 0;  // Catch's macros may be used in one thread only
   std::atomic<bool> in_steps = true;
   parallel_for(1000, 100, 8, [&](std::int64_t begin, std::int64_t end) {
     ++parts;
@@ -41,7 +42,7 @@ TEST_CASE("parts of a split cover everything once", "[threads]") {
   parallel_for(0, 100, 8, [&](std::int64_t begin, std::int64_t end) { CHECK(begin == end); });
 }
 
-TEST_CASE("an exception in a part comes out and the next split works", "[threads]") {
+TEST_CASE("an exception in a part is rethrown and the next split works", "[threads]") {
   const Threads threads(3);
   for (const std::int64_t bad : {0, 1, 2}) {
     CHECK(message_of<std::runtime_error>([&] {
@@ -55,7 +56,7 @@ TEST_CASE("an exception in a part comes out and the next split works", "[threads
   CHECK(total == 300);
 }
 
-TEST_CASE("splits inside a part and in several threads at once run where they are", "[threads]") {
+TEST_CASE("splits inside a part and from several threads at once", "[threads]") {
   const Threads threads(2);
   std::atomic<std::int64_t> total = 0;
   const auto nested = [&] {
@@ -72,8 +73,8 @@ TEST_CASE("splits inside a part and in several threads at once run where they ar
   CHECK(total == 100 * 400);
 }
 
-#ifndef __SANITIZE_THREAD__  // which lets a forked process have no threads
-TEST_CASE("a forked process has workers of its own", "[threads]") {
+#ifndef __SANITIZE_THREAD__  // it does not support threads in a forked process
+TEST_CASE("a forked process starts its own workers", "[threads]") {
   const Threads threads(2);
   std::atomic<std::int64_t> total = 0;
   const auto work = [&] {
@@ -92,7 +93,7 @@ TEST_CASE("a forked process has workers of its own", "[threads]") {
 }
 #endif
 
-TEST_CASE("set_num_threads refuses what is no number of threads") {
+TEST_CASE("set_num_threads rejects invalid numbers") {
   CHECK(message_of<ValueError>([] { set_num_threads(0); }) ==
         "set_num_threads: got 0, needed 1 to 256");
   CHECK(message_of<ValueError>([] { set_num_threads(257); }) ==
@@ -101,11 +102,11 @@ TEST_CASE("set_num_threads refuses what is no number of threads") {
 }
 
 #ifndef __SANITIZE_THREAD__
-TEST_CASE("a number of threads in the environment that is none is refused", "[threads]") {
-  // In processes of their own: the variable is read once.
+TEST_CASE("TAPEGRAD_NUM_THREADS rejects invalid numbers", "[threads]") {
+  // Each in its own process, because the variable is read only once.
   for (const char* text : {"abc", "2x", "0", "-1", "257", "99999999999999999999"}) {
     INFO(text);
-    std::fflush(stdout);  // or the child would print it again
+    std::fflush(stdout);  // otherwise the child would print it again
     const pid_t child = fork();
     if (child == 0) {
       setenv("TAPEGRAD_NUM_THREADS", text, 1);
@@ -122,8 +123,7 @@ TEST_CASE("a number of threads in the environment that is none is refused", "[th
 }
 #endif
 
-TEST_CASE("the number of threads of the environment is refused with its text",
-          "[.][threads_environment]") {
+TEST_CASE("TAPEGRAD_NUM_THREADS: the error text", "[.][threads_environment]") {
   if (std::getenv("TAPEGRAD_TEST_REFUSAL") == nullptr) return;  // not started by the test above
   const char* const text = std::getenv("TAPEGRAD_NUM_THREADS");
   REQUIRE(text != nullptr);

@@ -7,7 +7,7 @@
 using namespace tapegrad;
 using namespace tapegrad::test;
 
-TEST_CASE("to xtensor and back without a copy") {
+TEST_CASE("conversion to xtensor and back does not copy") {
   Tensor x = scrambled({2, 3}, float64);
   auto plain = xtensor_view<double>(x);
   CHECK(plain.shape().size() == 2);

@@ -1,6 +1,6 @@
-// The operations that exist for Tensors and for Variables, side by side on odd inputs: numbers, no
-// elements, every element type, dimensions that there are not. Both must give the same values,
-// types and shapes, or the same error with the same text. Read next: ../golden_test.cc.
+// Compares the operations on Tensors with those on Variables for unusual inputs: 0-d, empty, every
+// element type, dimensions out of range. Both must return the same values, types and shapes, or
+// throw the same error with the same text. Read next: ../golden_test.cc.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -26,8 +26,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Inputs ------------------------------------------------------------------------------------------
 
-// What an input of an operation is. `values` are Tensors or Variables; masks and indices are
-// Tensors for both. `few` values stand where three inputs are combined.
+// The kind of an input. `values` are Tensors or Variables; masks and indices are Tensors for both
+// classes. `few` is a shorter list of values, for operations with three inputs.
 enum class Kind { values, few, indices, mask };
 
 const std::vector<Tensor>& inputs_of(Kind kind) {
@@ -99,7 +99,7 @@ const std::vector<Tensor>& inputs_of(Kind kind) {
   }
 }
 
-// A dimension, a position, a size: what rows that ask for an integer get.
+// The values of an integer argument: a dimension, a position or a size.
 constexpr std::int64_t kIntegers[] = {-9, -3, -2, -1, 0, 1, 2, 3, 7};
 
 // A mask or index among the inputs, for both classes.
@@ -136,8 +136,8 @@ std::vector<T> call(std::vector<T>& inputs, std::int64_t n) {
   }
 }
 
-// One way to call an operation: a function of a vector of Tensors or of Variables, and perhaps of
-// an integer, which is called with all combinations of inputs.
+// One call of an operation: a function of a vector of Tensors or of Variables, and optionally of an
+// integer. It is called with all combinations of inputs.
 struct Row {
   template <class Function>
   Row(std::string its_name, std::vector<Kind> its_kinds, Function /*function*/)
@@ -513,9 +513,9 @@ std::vector<Row> all_rows() {
   return all;
 }
 
-// Comparing ---------------------------------------------------------------------------------------
+// Comparison --------------------------------------------------------------------------------------
 
-// What a call gave: tensors, or an error.
+// The outcome of a call: tensors, or an error.
 struct Outcome {
   std::vector<Tensor> values;
   std::string error;  // its class and its text
@@ -543,7 +543,7 @@ std::string described(const Outcome& outcome) {
   return text;
 }
 
-// To the bit, and NaN where NaN is.
+// Whether both are equal to the bit, with NaN equal to NaN.
 bool same(const Outcome& a, const Outcome& b) {
   if (a.error != b.error || a.values.size() != b.values.size()) return false;
   for (std::size_t i = 0; i < a.values.size(); ++i) {
@@ -557,7 +557,8 @@ bool same(const Outcome& a, const Outcome& b) {
 
 bool is_value(Kind kind) { return kind == Kind::values || kind == Kind::few; }
 
-// What is wrong with the gradients of `results`; nothing if all have their leaf's type and shape.
+// Describes what is wrong with the gradients of `results`; empty if all have their leaf's type and
+// shape.
 std::string fault_of_gradients(const std::vector<Variable>& results,
                                const std::vector<Variable>& leaves) {
   Variable total;
@@ -631,7 +632,7 @@ void for_each_combination(const std::vector<Kind>& kinds, const Function& functi
 
 }  // namespace
 
-TEST_CASE("Tensors and Variables give the same on odd inputs", "[autograd]") {
+TEST_CASE("operations on Tensors and Variables agree on unusual inputs", "[autograd]") {
   for (const Row& row : all_rows()) {
     for_each_combination(row.kinds, [&](const std::vector<Tensor>& inputs) {
       for (const std::int64_t n : kIntegers) {

@@ -1,5 +1,5 @@
-// Lookups and bags beyond their rows in op_cases.cc: how often an id occurs, what is refused, norms
-// in place, how contributions to rows are added up. Read next: golden_test.cc.
+// Tests of lookups and bags beyond their rows in op_cases: frequencies of ids, errors, norms in
+// place, pending rows, sums of contributions to rows. Read next: golden_test.cc.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -23,7 +23,7 @@ namespace {
 
 using test::message_of;
 
-Tensor numbers(const Shape& shape) {
+Tensor normal(const Shape& shape) {
   static Generator generator(3);
   return randn(shape, float64, generator);
 }
@@ -46,9 +46,9 @@ Tensor by_frequency(const std::vector<std::int64_t>& ids, const Tensor& rows, st
 // Frequencies -------------------------------------------------------------------------------------
 
 TEST_CASE("gradients of a lookup are scaled by how often its ids occur", "[autograd]") {
-  Variable table = parameter(numbers({7, 3}));
+  Variable table = parameter(normal({7, 3}));
   const std::vector<std::int64_t> ids{4, 1, 4, 6, 4, 0, 1};
-  const Tensor g = numbers({7, 3});
+  const Tensor g = normal({7, 3});
   for (const auto& [scale, power] :
        {std::pair(FrequencyScale::inverse, -1.0), std::pair(FrequencyScale::inverse_sqrt, -0.5)}) {
     const auto loss = [&, kind = scale] {
@@ -62,7 +62,8 @@ TEST_CASE("gradients of a lookup are scaled by how often its ids occur", "[autog
     CHECK(allclose(table.grad(), expected, 1e-14, 1e-14));
     const Tensor composed = grad(loss(), {table}, {.create_graph = true})[0].value();
     CHECK(allclose(composed, expected, 1e-14, 1e-14));
-    // Counts are those of one call, and padding is left out of the gradient, not of other counts.
+    // The counts are those of one call. Padding has no gradient, but it does not change the counts
+    // of other ids.
     table.zero_grad();
     (loss() + sum(embedding(table, tensor({4}), {.frequency_scale = scale}))).backward();
     Tensor more = expected.clone();
@@ -77,10 +78,10 @@ TEST_CASE("gradients of a lookup are scaled by how often its ids occur", "[autog
 }
 
 TEST_CASE("gradients of bags are scaled by how often ids occur in all of them", "[autograd]") {
-  Variable table = parameter(numbers({7, 3}));
-  const Tensor factors = numbers({7});
+  Variable table = parameter(normal({7, 3}));
+  const Tensor factors = normal({7});
   const std::vector<std::int64_t> ids{4, 1, 4, 6, 4, 0, 1};
-  const Tensor g = numbers({2, 3});
+  const Tensor g = normal({2, 3});
   const Tensor of_each = index_select(g, 0, tensor({0, 0, 0, 1, 1, 1, 1}));
   const auto check = [&](const EmbeddingBagLookup& options, const Tensor& share) {
     const auto loss = [&] {
@@ -104,7 +105,7 @@ TEST_CASE("gradients of bags are scaled by how often ids occur in all of them", 
 
 // Bags --------------------------------------------------------------------------------------------
 
-TEST_CASE("a bag's gradient holds distinct rows, in memory of the pool", "[autograd]") {
+TEST_CASE("the gradient of bags holds distinct rows, in memory from the pool", "[autograd]") {
   memory::deallocate(memory::allocate(64), 64);
   const std::size_t asked = memory::system_allocations();
   memory::deallocate(memory::allocate(64), 64);
@@ -127,7 +128,8 @@ TEST_CASE("a bag's gradient holds distinct rows, in memory of the pool", "[autog
   }
 }
 
-TEST_CASE("a maximum gives its gradient to the first of equals, and NaN wins", "[autograd]") {
+TEST_CASE("the gradient of a maximum goes to the first of equal elements, and NaN is the maximum",
+          "[autograd]") {
   const Tensor values = tensor({{1.0, 5.0, 2.0}, {1.0, 4.0, 2.0}, {0.0, 5.0, test::kNaN}}, float64);
   const Variable table = parameter(values);
   const Variable y = embedding_bag(table, tensor({{1, 0, 2}}), {}, {.mode = BagMode::max});
@@ -136,8 +138,8 @@ TEST_CASE("a maximum gives its gradient to the first of equals, and NaN wins", "
   CHECK(equal(table.grad(), tensor({{0.0, 1.0, 0.0}, {1.0, 0.0, 0.0}, {0.0, 0.0, 1.0}}, float64)));
 }
 
-TEST_CASE("bags of nothing give zeros and no gradient", "[autograd]") {
-  Variable table = parameter(numbers({4, 2}));
+TEST_CASE("empty bags give zeros and no gradient", "[autograd]") {
+  Variable table = parameter(normal({4, 2}));
   const Tensor none = zeros({0}, int64);
   for (const BagMode mode : {BagMode::sum, BagMode::mean, BagMode::max}) {
     const auto check = [&](const Tensor& ids, const Tensor& offsets, std::int64_t bags) {
@@ -159,8 +161,8 @@ TEST_CASE("bags of nothing give zeros and no gradient", "[autograd]") {
   CHECK(embedding_bag(parameter(zeros({3, 0})), tensor({{1, 2}})).shape() == Shape{1, 0});
 }
 
-TEST_CASE("bags notice that their batch or table was overwritten before backward()", "[autograd]") {
-  const Variable table = parameter(numbers({5, 2}));
+TEST_CASE("bags detect that their batch or table was overwritten before backward()", "[autograd]") {
+  const Variable table = parameter(normal({5, 2}));
   Tensor ids = tensor({1, 2, 3});
   Tensor offsets = tensor({0, 2});
   const Variable y = sum(embedding_bag(table, ids, offsets));
@@ -169,22 +171,22 @@ TEST_CASE("bags notice that their batch or table was overwritten before backward
   const Variable z = sum(embedding_bag(table, ids, tensor({0, 2})));
   ids.fill_(0);
   CHECK_THROWS_AS(z.backward(), AutogradError);
-  Variable factors = parameter(numbers({3}));
+  Variable factors = parameter(normal({3}));
   const EmbeddingBagLookup weighted{.mode = BagMode::sum, .per_sample_weights = factors};
   const Variable w = sum(embedding_bag(table, ids, tensor({0, 2}), weighted));
   Variable same = table;
-  same.set_value(numbers({5, 2}));
+  same.set_value(normal({5, 2}));
   CHECK(message_of<AutogradError>([&] { w.backward(); }).find("'embedding_bag'") !=
         std::string::npos);
 }
 
-TEST_CASE("a table that was resized since a lookup is refused", "[autograd]") {
-  const Variable table = parameter(numbers({5, 2}));
+TEST_CASE("backward() throws if the table was resized since the lookup", "[autograd]") {
+  const Variable table = parameter(normal({5, 2}));
   for (const bool bag : {false, true}) {
     const Variable y =
         bag ? sum(embedding_bag(table, tensor({{1, 2}}))) : sum(embedding(table, tensor({1, 2})));
     const std::int64_t rows = table.size(0);
-    table.leaf().set_value(numbers({rows + 1, 2}));
+    table.leaf().set_value(normal({rows + 1, 2}));
     CHECK(message_of<AutogradError>([&] { y.backward(); }) ==
           "backward: the table of '" + std::string(bag ? "embedding_bag" : "embedding") +
               "' was resized since the lookup, from " + std::to_string(rows) + " to " +
@@ -193,18 +195,18 @@ TEST_CASE("a table that was resized since a lookup is refused", "[autograd]") {
   }
 }
 
-TEST_CASE("lookups and bags in a computed table flow on", "[autograd]") {
+TEST_CASE("gradients of lookups and bags in a computed table reach its inputs", "[autograd]") {
   const auto function = [](const std::vector<Variable>& v) {
     const Variable table = v[0] * v[0];
     const EmbeddingBagLookup weighted{.mode = BagMode::sum, .per_sample_weights = v[1] * 2.0};
     return embedding_bag(table, tensor({{3, 1, 3}, {0, 0, 0}}), {}, weighted) +
            embedding_bag(table, tensor({{1, 2}, {2, 2}}));
   };
-  CHECK(gradcheck(function, {numbers({4, 2}), numbers({2, 3})}, {.second_order = true}));
+  CHECK(gradcheck(function, {normal({4, 2}), normal({2, 3})}, {.second_order = true}));
 }
 
-TEST_CASE("what embedding and embedding_bag refuse", "[autograd]") {
-  const Variable table = parameter(numbers({5, 2}));
+TEST_CASE("errors of embedding and embedding_bag", "[autograd]") {
+  const Variable table = parameter(normal({5, 2}));
   const Tensor ids = tensor({1, 2, 4});
   const auto bag = [&](const Tensor& some, const Tensor& offsets,
                        const EmbeddingBagLookup& options = {}) {
@@ -228,10 +230,11 @@ TEST_CASE("what embedding and embedding_bag refuse", "[autograd]") {
   CHECK(bag(ids, tensor({0.0})) == "embedding_bag: offsets are float32 (1), needed 1-d int64");
   CHECK(bag(ids, tensor({1, 2})) == "embedding_bag: offsets begin at 1, needed 0");
   CHECK(bag(ids, tensor({0, 2, 1})) == "embedding_bag: offsets decrease at position 2: 1 after 2");
-  CHECK(bag(ids, tensor({0, 4})) == "embedding_bag: offset 4 at position 1 lies beyond the 3 ids");
+  CHECK(bag(ids, tensor({0, 4})) ==
+        "embedding_bag: offset 4 at position 1 is larger than the number of ids, 3");
   CHECK(bag(ids, tensor({0, -1})) == "embedding_bag: offsets decrease at position 1: -1 after 0");
   CHECK(bag(ids, zeros({0}, int64)) ==
-        "embedding_bag: no offsets for 3 ids; one bag of all is offsets {0}");
+        "embedding_bag: no offsets for 3 ids; use offsets {0} for one bag of all ids");
   CHECK(bag(ids, zeros({0}, int64), {.include_last_offset = true}) ==
         "embedding_bag: include_last_offset needs at least one offset, the number of ids");
   CHECK(bag(ids, tensor({0, 2}), {.include_last_offset = true}) ==
@@ -251,15 +254,15 @@ TEST_CASE("what embedding and embedding_bag refuse", "[autograd]") {
         "embedding_bag: per_sample_weights are float32, needed the table's float64; convert with "
         "to(float64)");
   CHECK(bag(ids, tensor({0}), {.mode = BagMode::max, .frequency_scale = FrequencyScale::inverse}) ==
-        "embedding_bag: max takes no frequency_scale, its gradient goes to single columns; use sum "
-        "or mean");
+        "embedding_bag: got a frequency_scale with mode max, whose gradient belongs to single "
+        "elements; use sum or mean");
   CHECK(message_of<ShapeError>([&] { embedding_bag(ones({3}), tensor({{0}})); }) ==
         "embedding_bag: weight has shape (3), needed (rows, width)");
 }
 
 // Norms -------------------------------------------------------------------------------------------
 
-TEST_CASE("embedding_renorm_ changes what is too long, and nothing else", "[autograd]") {
+TEST_CASE("embedding_renorm_ scales rows with too large a norm, and no others", "[autograd]") {
   const Variable table =
       parameter(tensor({{3.0, 4.0}, {0.3, 0.4}, {6.0, 8.0}, {0.0, -2.0}, {1.0, 0.0}}, float64));
   Leaf& leaf = table.leaf();
@@ -277,23 +280,22 @@ TEST_CASE("embedding_renorm_ changes what is too long, and nothing else", "[auto
   const auto renormalized = leaf.row_policy().take_renormalized();
   REQUIRE(renormalized.size() == 1);
   CHECK(renormalized[0] == std::pair(std::int64_t{0}, factor));
-  // A frozen column counts in the norm and stays.
+  // A frozen column counts in the norm, but does not change.
   leaf.row_policy().freeze_columns(std::vector<std::int64_t>{0});
   leaf.row_policy().unfreeze_rows();
   embedding_renorm_(table, tensor({2}), 2.0, std::numeric_limits<double>::infinity());
   CHECK(allclose(table.value()[2], tensor({6.0, 8 * 2 / (8 + 1e-7)}, float64), 1e-15, 0));
 
   CHECK(message_of<ValueError>([&] { embedding_renorm_(table, tensor({0}), 0); }) ==
-        "embedding_renorm_: max_norm is 0.000000 and norm_type 2.000000, needed numbers > 0");
+        "embedding_renorm_: max_norm is 0.000000 and norm_type 2.000000, needed values > 0");
   CHECK(message_of<IndexError>([&] { embedding_renorm_(table, tensor({5}), 1); }) ==
         "embedding_renorm_: index 5 out of range for 5 rows (position 0)");
   CHECK(message_of<AutogradError>([&] {
           embedding_renorm_(table * 2.0, tensor({0}), 1);
-        }).find("not a leaf here") != std::string::npos);
+        }).find("this table is not a leaf") != std::string::npos);
 }
 
-TEST_CASE("what was recorded before a norm was applied, and needs the old rows, throws",
-          "[autograd]") {
+TEST_CASE("a rule that needs rows from before embedding_renorm_ throws", "[autograd]") {
   const Variable table = parameter(tensor({{3.0, 4.0}, {0.3, 0.4}}, float64));
   const Variable used = sum(square(table));
   const Variable looked_up = sum(embedding(table, tensor({0})));  // needs no value
@@ -301,7 +303,7 @@ TEST_CASE("what was recorded before a norm was applied, and needs the old rows, 
   CHECK(message_of<AutogradError>([&] {
           y.backward();
         }).find("was overwritten in place since it") != std::string::npos);
-  // Where nothing was too long, nothing was overwritten.
+  // If no norm is too large, nothing is overwritten.
   const Variable z = sum(square(table)) + sum(embedding(table, tensor({0}), {.max_norm = 1.0}));
   z.backward();
   // A snapshot is not changed.
@@ -312,53 +314,53 @@ TEST_CASE("what was recorded before a norm was applied, and needs the old rows, 
   CHECK_FALSE(equal(other.value(), snapshot));
 }
 
-// Rows that wait ----------------------------------------------------------------------------------
+// Pending rows ------------------------------------------------------------------------------------
 
 namespace {
 
-// Adds 1 to every row that it is asked for, once.
-struct Keeper : RowState {
+// A row state whose pending step adds 1 to each row. It remembers the ids of flush_rows().
+struct AddOne : RowState {
   Leaf& leaf;
-  std::vector<bool> waits;
-  std::vector<std::int64_t> asked;
+  std::vector<bool> pending;
+  std::vector<std::int64_t> flushed;
 
-  explicit Keeper(Leaf& its_leaf)
-      : leaf(its_leaf), waits(static_cast<std::size_t>(its_leaf.stored().size(0)), true) {
+  explicit AddOne(Leaf& its_leaf)
+      : leaf(its_leaf), pending(static_cast<std::size_t>(its_leaf.stored().size(0)), true) {
     leaf.row_policy().add_state(*this);
     leaf.row_policy().set_pending_rows(*this, true);
   }
-  ~Keeper() { leaf.row_policy().remove_state(*this); }
+  ~AddOne() { leaf.row_policy().remove_state(*this); }
   void flush() override {
-    for (std::size_t i = 0; i < waits.size(); ++i) settle_row(static_cast<std::int64_t>(i));
+    for (std::size_t i = 0; i < pending.size(); ++i) flush_row(static_cast<std::int64_t>(i));
   }
   void flush_rows(std::span<const std::int64_t> ids) override {
-    asked.insert(asked.end(), ids.begin(), ids.end());
-    for (const std::int64_t id : ids) settle_row(id);
+    flushed.insert(flushed.end(), ids.begin(), ids.end());
+    for (const std::int64_t id : ids) flush_row(id);
   }
   void remap_rows(std::span<const std::int64_t>) override {}
-  void settle_row(std::int64_t row) {
-    if (!waits[static_cast<std::size_t>(row)]) return;
-    waits[static_cast<std::size_t>(row)] = false;
+  void flush_row(std::int64_t row) {
+    if (!pending[static_cast<std::size_t>(row)]) return;
+    pending[static_cast<std::size_t>(row)] = false;
     select(leaf.writable_stored(), 0, row).add_(1.0);
   }
 };
 
 }  // namespace
 
-TEST_CASE("lookups bring the rows that they read up to date, and leave the others", "[autograd]") {
+TEST_CASE("lookups flush the rows that they read, and no others", "[autograd]") {
   const Variable table = parameter(zeros({6, 2}, float64));
-  Keeper keeper(table.leaf());
+  AddOne state(table.leaf());
   const std::uint32_t version = table.leaf().version();
   CHECK(equal(embedding(table, tensor({{1, 4}, {1, 1}})).value(), ones({2, 2, 2}, float64)));
-  CHECK(keeper.asked == std::vector<std::int64_t>{1, 4, 1, 1});
+  CHECK(state.flushed == std::vector<std::int64_t>{1, 4, 1, 1});
   CHECK(sum(table.stored()).item<double>() == 4);
-  keeper.asked.clear();
+  state.flushed.clear();
   const EmbeddingBagLookup weighted{.mode = BagMode::sum,
                                     .per_sample_weights = parameter(ones({2}, float64))};
   const Variable first = embedding_bag(table, tensor({1, 2}), tensor({0}), weighted);
-  CHECK(keeper.asked == std::vector<std::int64_t>{1, 2});
+  CHECK(state.flushed == std::vector<std::int64_t>{1, 2});
   CHECK(equal(first.value(), full({1, 2}, 2.0, float64)));
-  // Other rows that come up to date are no change of what the first bag needs.
+  // A flush of other rows does not overwrite the rows that the first bag needs.
   const Variable second = embedding_bag(table, tensor({3, 0}), tensor({0}), weighted);
   embedding(table, tensor({5}), {.max_norm = 9.0});
   CHECK(table.leaf().version() == version);
@@ -369,9 +371,9 @@ TEST_CASE("lookups bring the rows that they read up to date, and leave the other
 
 // Contributions -----------------------------------------------------------------------------------
 
-TEST_CASE("row pieces are coalesced whatever they look like", "[autograd]") {
-  const Tensor rows = numbers({4, 3});
-  // Distinct ids: the rows themselves.
+TEST_CASE("row-sparse gradients of all forms are coalesced", "[autograd]") {
+  const Tensor rows = normal({4, 3});
+  // Distinct ids: the result shares the rows.
   const RowSparse alone{tensor({3, 1, 0, 2}), rows};
   const RowSparse same = coalesce(alone);
   CHECK(same.coalesced);
@@ -388,10 +390,10 @@ TEST_CASE("row pieces are coalesced whatever they look like", "[autograd]") {
   CHECK(equal(all.ids, tensor({3, 1, 0, 2, 5, 8})));
   CHECK(allclose(all.rows[0], 2.0 * rows[0] + rows[2]));
   CHECK(allclose(all.rows[2], rows[2]));
-  // Many ids, some of them alike in their lower or upper bits.
+  // Many ids; some have equal lower or upper bits.
   std::vector<std::int64_t> ids;
   for (std::int64_t i = 0; i < 3000; ++i) ids.push_back((i * i % 700) << (i % 3 * 20));
-  const Tensor values = numbers({3000, 2});
+  const Tensor values = normal({3000, 2});
   const RowSparse many = coalesce(RowSparse{tensor(ids), values});
   const std::vector<std::int64_t> found = to_vector<std::int64_t>(many.ids);
   CHECK(std::set<std::int64_t>(found.begin(), found.end()).size() == found.size());

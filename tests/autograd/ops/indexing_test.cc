@@ -1,4 +1,4 @@
-// Gradients of parts. Read next: recurrent_test.cc.
+// Tests of gradients of parts. Read next: recurrent_test.cc.
 #include <cstdint>
 
 #include <tapegrad/autograd/ops.h>

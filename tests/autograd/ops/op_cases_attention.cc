@@ -12,7 +12,7 @@ std::vector<OpCase> attention_cases() {
        [](auto& v) { return scaled_dot_product_attention(v[0], v[1], v[2]); },
        by_hand,
        {uniform({2, 4, 3}), uniform({2, 5, 3}), uniform({2, 5, 2})}},
-      {"scaled_dot_product_attention mask",  // the second query sees nothing
+      {"scaled_dot_product_attention mask",  // the second query sees no key
        [](auto& v) {
          return scaled_dot_product_attention(v[0], v[1], v[2], {.mask = plain(v[3])});
        },

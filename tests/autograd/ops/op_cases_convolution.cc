@@ -4,11 +4,11 @@
 namespace tapegrad {
 namespace {
 
-// Convolution, window by window, from primitives.
+// Convolution from primitives, one window at a time.
 Tensor conv_by_hand(const Tensor& x, const Tensor& weight, std::int64_t stride, std::int64_t before,
-                    std::int64_t behind, std::int64_t dilation) {
+                    std::int64_t after, std::int64_t dilation) {
   const Tensor padded = cat({zeros({x.size(0), x.size(1), before}, x.dtype()), x,
-                             zeros({x.size(0), x.size(1), behind}, x.dtype())},
+                             zeros({x.size(0), x.size(1), after}, x.dtype())},
                             2);
   const std::int64_t span = dilation * (weight.size(2) - 1) + 1;
   std::vector<Tensor> steps;
@@ -19,7 +19,7 @@ Tensor conv_by_hand(const Tensor& x, const Tensor& weight, std::int64_t stride, 
   return stack(steps, 2);
 }
 
-// A function of each window of `kernel` steps.
+// Applies a function to each window of `kernel` steps.
 template <class Function>
 Tensor pool_by_hand(const Tensor& x, std::int64_t kernel, std::int64_t stride,
                     const Function& function) {

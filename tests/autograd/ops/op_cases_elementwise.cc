@@ -1,4 +1,4 @@
-// Rows of arithmetic and functions of each element. Read next: op_cases_reductions.cc.
+// Rows of elementwise operations. Read next: op_cases_reductions.cc.
 #include "autograd/op_inputs.h"
 
 namespace tapegrad {

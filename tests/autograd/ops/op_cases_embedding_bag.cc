@@ -4,7 +4,7 @@
 namespace tapegrad {
 namespace {
 
-// Bags of a table's rows, one after the other: the plainest way.
+// The plain reference: computes one bag after the other.
 Tensor bags_by_hand(const Tensor& table, const Tensor& ids, const std::vector<std::int64_t>& bounds,
                     BagMode mode, std::int64_t padding = -1, const Tensor& factors = {}) {
   std::vector<Tensor> results;
@@ -34,7 +34,7 @@ std::vector<OpCase> embedding_bag_cases() {
        [](auto& v) { return embedding(v[0], plain(v[1])); },
        {uniform({5, 2}), tensor({{1, 4, 1}, {0, 4, 4}})}},
       {"embedding padding",
-       // The value with the padded row cut out, so that differences do not see it either.
+       // The row of padding is masked in the value, so that numerical differences are 0 there, too.
        [](auto& v) { return embedding(v[0], plain(v[1]), 4) * (plain(unsqueeze(v[1], -1)) != 4); },
        [](auto& v) { return embedding(v[0], v[1]) * (unsqueeze(v[1], -1) != 4); },
        {uniform({5, 2}), tensor({{1, 4, 1}, {0, 4, 4}})}},
@@ -50,7 +50,7 @@ std::vector<OpCase> embedding_bag_cases() {
          return bags_by_hand(v[0], v[1], {0, 3, 6}, BagMode::mean);
        },
        {uniform({5, 2}), tensor({{1, 4, 1}, {0, 4, 4}})}},
-      {"embedding_bag sum",  // the second bag is empty, the last one nothing but padding
+      {"embedding_bag sum",  // the second bag is empty, the last one holds only padding
        [](auto& v) {
          return embedding_bag(v[0], plain(v[1]), plain(v[2]),
                               {.mode = BagMode::sum, .padding_idx = -1});

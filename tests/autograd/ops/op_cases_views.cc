@@ -6,7 +6,7 @@
 namespace tapegrad {
 namespace {
 
-// The three ways to pass a list.
+// The three argument types of a list.
 template <class T>
 std::span<const T> spanned(const std::vector<T>& v) {
   return std::span<const T>(v);

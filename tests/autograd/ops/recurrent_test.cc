@@ -1,6 +1,6 @@
-// Recurrent networks in one entry against the same step by step from primitives: values, gradients,
-// masks, both directions, second order, and what the entry leaves behind. Read next:
-// ../nn/recurrent_test.cc.
+// Compares recurrent networks as one entry with the same computed step by step from primitives:
+// values, gradients, masks, both directions, second order; and tests the entry on the tape. Read
+// next: ../nn/recurrent_test.cc.
 #include <limits>
 #include <string>
 #include <vector>
@@ -26,7 +26,7 @@ struct Sizes {
   std::int64_t steps, batch, input, hidden;
 };
 
-// The inputs of a sequence as a list of leaves, and back.
+// Converts the inputs of a sequence to a list of leaves, and back.
 struct Problem {
   Problem(Recurrence its_kind, Sizes sizes, DType dtype, bool bias = true, bool states = true)
       : kind(its_kind), has_bias(bias), has_states(states) {
@@ -77,7 +77,7 @@ bool close(const Tensor& a, const Tensor& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() && allclose(a, b, tolerance, tolerance);
 }
 
-// Values and gradients: fused, from primitives, and the rule under create_graph.
+// Compares values and gradients: fused, from primitives, and with create_graph.
 void check(const Problem& problem) {
   const Variables fused = problem.leaves();
   const Variables plain = problem.leaves();
@@ -92,7 +92,7 @@ void check(const Problem& problem) {
     CAPTURE(i);
     CHECK(close(once[i].value(), wanted[i].value()));
     CHECK(close(recorded[i].value(), wanted[i].value()));
-    // Alone, so that the others are not computed.
+    // One input at a time, so that the other gradients are not computed.
     CHECK(close(grad(loss, {fused[i]}, {.retain_graph = true})[0].value(), wanted[i].value()));
   }
 }
@@ -107,7 +107,7 @@ Tensor some_mask(std::int64_t steps, std::int64_t batch) {
 
 }  // namespace
 
-TEST_CASE("a sequence in one entry is what its steps are", "[autograd]") {
+TEST_CASE("a sequence as one entry equals its single steps", "[autograd]") {
   for (const Recurrence kind : kKinds) {
     for (const DType dtype : {float64, float32}) {
       for (const auto& [steps, batch, input, hidden] : std::vector<Sizes>{{4, 3, 5, 7},
@@ -183,7 +183,7 @@ TEST_CASE("a sequence passes gradcheck of first and second order", "[autograd]")
   }
 }
 
-TEST_CASE("a step is a sequence of one", "[autograd]") {
+TEST_CASE("a step equals a sequence of one step", "[autograd]") {
   for (const Recurrence kind : kKinds) {
     CAPTURE(static_cast<int>(kind));
     const bool lstm = kind == Recurrence::lstm;
@@ -200,7 +200,7 @@ TEST_CASE("a step is a sequence of one", "[autograd]") {
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       CHECK(equal(got[i].value(), wanted[i].value()));
     }
-    // One sequence without batch, and a batch of two dimensions.
+    // An input without a batch dimension, and a batch of two dimensions.
     problem.values[0] = problem.values[0][0];
     const auto run = [&](const auto& look) {
       return [&](Variables& v) {
@@ -219,7 +219,7 @@ TEST_CASE("a step is a sequence of one", "[autograd]") {
   }
 }
 
-TEST_CASE("what does not count reaches nothing, not even as nan", "[autograd]") {
+TEST_CASE("masked inputs have no effect, even if they are nan", "[autograd]") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (const Recurrence kind : kKinds) {
     for (const bool reverse : {false, true}) {
@@ -248,7 +248,7 @@ TEST_CASE("what does not count reaches nothing, not even as nan", "[autograd]") 
   }
 }
 
-TEST_CASE("a sequence on the tape: one entry, consumed once, keeping watch over its inputs",
+TEST_CASE("a sequence on the tape is one entry, is consumed once, and detects overwritten inputs",
           "[autograd]") {
   const Problem problem(Recurrence::lstm, {3, 2, 4, 5}, float32);
   const Variables leaves = problem.leaves();
@@ -264,7 +264,7 @@ TEST_CASE("a sequence on the tape: one entry, consumed once, keeping watch over 
   }
   CHECK(tape().size() == 0);
   {
-    // A frozen input costs nothing and gets nothing.
+    // A frozen input has no cost and receives no gradient.
     Variables some = problem.leaves();
     some[1].set_requires_grad(false);
     sum(recurrence(Recurrence::lstm, problem.inputs(some))).backward();

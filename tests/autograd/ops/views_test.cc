@@ -1,4 +1,4 @@
-// Gradients of joined parts. Read next: indexing_test.cc.
+// Tests of gradients of joined parts. Read next: indexing_test.cc.
 #include <cstdint>
 
 #include <tapegrad/autograd/ops.h>
@@ -7,7 +7,7 @@
 
 namespace tapegrad {
 
-TEST_CASE("cat passes over empty vectors, as on tensors", "[autograd]") {
+TEST_CASE("cat ignores empty vectors, as on Tensors", "[autograd]") {
   Variable x = parameter(ones({2, 3}));
   const Variable nothing = zeros({0});
   for (const std::int64_t dim : {0, 1, -1}) {

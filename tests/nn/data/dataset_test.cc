@@ -1,4 +1,4 @@
-// Data sets and padding: PyTorch's values, views, and errors. Read next: loader_test.cc.
+// Tests of data sets and padding: PyTorch's values, views, errors. Read next: loader_test.cc.
 #include "catch.h"
 
 #include <vector>
@@ -25,7 +25,7 @@ const GoldenFile& golden() {
 
 }  // namespace
 
-TEST_CASE("pad_sequence: as PyTorch pads", "[nn]") {
+TEST_CASE("pad_sequence: pads as PyTorch does", "[nn]") {
   for (const std::string& which : golden().cases("pad_sequence")) {
     CAPTURE(which);
     std::vector<tg::Tensor> sequences;
@@ -42,13 +42,13 @@ TEST_CASE("pad_sequence: as PyTorch pads", "[nn]") {
         "pad_sequence: got no sequences, needed at least one");
   CHECK(error_text<tg::ShapeError>([] {
           nn::pad_sequence({tg::ones({2, 3}), tg::ones({2, 4})});
-        }) == "pad_sequence: got (2, 3) and (2, 4), needed sizes that differ in the first only");
+        }) == "pad_sequence: got (2, 3) and (2, 4), needed sizes that differ only in the first");
   CHECK(error_text<tg::DTypeError>([] {
           nn::pad_sequence({tg::ones({2}), tg::tensor({1})});
         }) == "pad_sequence: got float32 and int64, needed one type");
 }
 
-TEST_CASE("pad_sequence: views, steps of no size, and every element type", "[nn]") {
+TEST_CASE("pad_sequence: views, empty steps, and every element type", "[nn]") {
   const tg::Tensor steps = transpose(tg::tensor({{1, 2, 3}, {4, 5, 6}}), 0, 1);  // (3, 2), no copy
   REQUIRE_FALSE(steps.is_contiguous());
   const tg::Tensor one = tg::tensor({{7, 8}});
@@ -65,17 +65,18 @@ TEST_CASE("pad_sequence: views, steps of no size, and every element type", "[nn]
   CHECK(nn::pad_sequence({tg::ones({2, 0}), tg::ones({1, 0})}).shape() == tg::Shape{2, 2, 0});
   CHECK(nn::pad_sequence({tg::ones({0})}, {.batch_first = true}).shape() == tg::Shape{1, 0});
   CHECK(error_text<tg::ShapeError>([] { nn::pad_sequence({tg::tensor(1)}); }) ==
-        "pad_sequence: got () and (), needed sizes that differ in the first only");
+        "pad_sequence: got () and (), needed sizes that differ only in the first");
 }
 
-TEST_CASE("data sets refuse what has no examples", "[nn]") {
+TEST_CASE("data sets throw for tensors without examples", "[nn]") {
   CHECK(error_text<tg::ShapeError>([] {
           TensorDataset(tg::ones({3, 2}), tg::ones({2}));
         }) == "TensorDataset: got (3, 2), (2), needed the same first size, the number of examples");
   CHECK_FALSE(error_text<tg::ShapeError>([] { TensorDataset(tg::tensor(1)); }).empty());
   CHECK(error_text<tg::ShapeError>([] {
           nn::SequenceDataset({tg::ones({1}), tg::ones({2})}, tg::arange(3));
-        }) == "SequenceDataset: got 2 sequences and labels of (3), needed a label for each");
+        }) ==
+        "SequenceDataset: got 2 sequences and labels of (3), needed one label for each sequence");
   const SequenceDataset data({tg::ones({1}), tg::ones({2})}, tg::arange(2));
   CHECK(error_text<tg::ValueError>([&] { data.batch(Indices{}); }) ==
         "pad_sequence: got no sequences, needed at least one");

@@ -1,4 +1,4 @@
-// DataLoader: PyTorch's orders, batches by length, the worker, and errors. Read next:
+// Tests of DataLoader: PyTorch's orders, batches by length, the worker, errors. Read next:
 // splits_test.cc.
 #include "catch.h"
 
@@ -29,7 +29,7 @@ const GoldenFile& golden() {
 
 Indices numbers(const tg::Tensor& x) { return tg::to_vector<std::int64_t>(x); }
 
-// The examples in the order of the batches.
+// All examples of a pass, in the order of the batches.
 template <class Loader>
 std::pair<Indices, Indices> run(const Loader& loader, int epochs = 1) {
   Indices order, sizes;
@@ -48,7 +48,7 @@ std::vector<tg::Tensor> ragged(const Indices& lengths) {
   return sequences;
 }
 
-// Fails at one example.
+// A data set whose batch() throws for one example.
 struct Failing {
   std::int64_t at;
   std::thread::id home = std::this_thread::get_id();
@@ -123,11 +123,11 @@ TEST_CASE("DataLoader: sequences, by length", "[nn]") {
   CHECK(read({.batch_size = 2, .bucket_batches = INT64_MAX}).size() == 7);
   CHECK(read({.batch_size = INT64_MAX, .bucket_batches = 2}).size() == 7);
 
-  const auto [first, rest] = nn::random_split(data, {4, 3});  // a part knows lengths too
+  const auto [first, rest] = nn::random_split(data, {4, 3});  // a Subset has lengths, too
   CHECK(DataLoader(first, {.batch_size = 4, .bucket_batches = 1}).size() == 1);
 }
 
-TEST_CASE("DataLoader: no data, and a batch larger than all", "[nn][threads]") {
+TEST_CASE("DataLoader: an empty data set, and a batch larger than the data set", "[nn][threads]") {
   for (const bool worker : {false, true}) {
     const nn::DataLoaderOptions options{.batch_size = 4, .shuffle = true, .worker = worker};
     CHECK(run(DataLoader(TensorDataset(tg::arange(0)), options)).second.empty());
@@ -139,7 +139,7 @@ TEST_CASE("DataLoader: no data, and a batch larger than all", "[nn][threads]") {
   for (const auto& [x, y] : DataLoader(pair, {.batch_size = 2})) CHECK(x.size(0) == y.size(0));
 }
 
-TEST_CASE("DataLoader: what a worker throws is thrown at its batch", "[nn][threads]") {
+TEST_CASE("DataLoader: an exception of the worker is thrown at its batch", "[nn][threads]") {
   for (const bool worker : {false, true}) {
     const DataLoader loader(Failing{.at = 4, .elsewhere = worker},
                             {.batch_size = 2, .worker = worker});
@@ -155,13 +155,13 @@ TEST_CASE("DataLoader: what a worker throws is thrown at its batch", "[nn][threa
   }
 }
 
-TEST_CASE("DataLoader: options that are refused", "[nn]") {
+TEST_CASE("DataLoader: errors for options out of range", "[nn]") {
   const TensorDataset data(tg::arange(3));
   CHECK(error_text<tg::ValueError>([&] { DataLoader(data, {.batch_size = 0}); }) ==
         "DataLoader: batch_size is 0, needed at least 1");
   CHECK(error_text<tg::ValueError>([&] { DataLoader(data, {.bucket_batches = -1}); }) ==
         "DataLoader: bucket_batches is -1, needed at least 0");
   CHECK(error_text<tg::ValueError>([&] { DataLoader(data, {.bucket_batches = 1}); }) ==
-        "DataLoader: bucket_batches sorts by length, needed a data set with length(i), as "
+        "DataLoader: bucket_batches sorts by length, needed a data set with length(i), such as "
         "SequenceDataset");
 }

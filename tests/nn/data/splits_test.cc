@@ -1,4 +1,4 @@
-// Parts of a data set: PyTorch's, and folds. Read next: dataset_test.cc.
+// Tests of splits: PyTorch's parts, and folds. Read next: dataset_test.cc.
 #include "catch.h"
 
 #include <algorithm>
@@ -50,25 +50,25 @@ TEST_CASE("random_split: PyTorch's parts", "[nn]") {
   check_split("random_split.one", 1, {1});
 }
 
-TEST_CASE("random_split: lengths that are refused", "[nn]") {
+TEST_CASE("random_split: errors for wrong lengths", "[nn]") {
   const TensorDataset data(tg::arange(10));
   CHECK(error_text<tg::ValueError>([&] {
           nn::random_split(data, {7, 4});
         }) ==
         "random_split: got lengths {7, 4} for 10 examples, needed whole numbers that sum up to "
-        "that, or fractions that sum up to 1");
+        "the number of examples, or fractions that sum up to 1");
   CHECK(error_text<tg::ValueError>([&] {
           nn::random_split(data, {0.7, 0.4});
         }) ==
         "random_split: got lengths {0.700000, 0.400000} for 10 examples, needed whole numbers that "
-        "sum up to that, or fractions that sum up to 1");
+        "sum up to the number of examples, or fractions that sum up to 1");
   CHECK_FALSE(error_text<tg::ValueError>([&] { nn::random_split(data, {7.5, 2.5}); }).empty());
   CHECK(error_text<tg::ValueError>([&] {
           nn::random_split(data, {11, -1});
-        }) == "random_split: got lengths {11, -1}, needed none below 0");
+        }) == "random_split: got lengths {11, -1}, needed 0 or more");
 }
 
-TEST_CASE("k_folds: every example is tested on once", "[nn]") {
+TEST_CASE("k_folds: every example is in one test part", "[nn]") {
   tg::Generator generator(3);
   const auto folds = nn::k_folds(TensorDataset(tg::arange(11)), 4, generator);
   REQUIRE(folds.size() == 4);
@@ -87,6 +87,6 @@ TEST_CASE("k_folds: every example is tested on once", "[nn]") {
   const TensorDataset three(tg::arange(3));
   CHECK(nn::k_folds(three, 3).size() == 3);
   CHECK(error_text<tg::ValueError>([&] { nn::k_folds(three, 4); }) ==
-        "k_folds: k is 4 for 3 examples, needed at least 2 and an example for each");
+        "k_folds: k is 4 for 3 examples, needed at least 2, and at most the number of examples");
   CHECK_FALSE(error_text<tg::ValueError>([&] { nn::k_folds(three, 1); }).empty());
 }

@@ -1,4 +1,5 @@
-// ONNX files: what others make of them (golden/check_onnx.py), and what cannot be written.
+// Tests of ONNX files: the results of other programs that read them (golden/check_onnx.py), and
+// errors.
 #include "catch.h"
 
 #include <algorithm>
@@ -35,20 +36,20 @@ using tg::test::TemporaryFolder;
 
 namespace {
 
-// The files of a test: <name>.onnx, and in <name>.npz inputs with our answers.
+// The files of a test: <name>.onnx, and <name>.npz with inputs and the outputs of this library.
 class Files {
  public:
-  // Numbers other than the 0 and 1 that some layers begin with, for what is made meanwhile.
+  // Seeds the generator, so that every run writes the same files.
   Files() { tg::manual_seed(0); }
 
-  // The inputs by their names, the answers as out.<name>.
+  // `arrays` holds the inputs by their names, and the outputs as out.<name>.
   void write(const std::string& name, const OnnxGraph& graph, const tg::StateDict& arrays) {
     graph.save(folder_.file(name + ".onnx"));
     tg::save_npz(folder_.file(name + ".npz"), arrays);
     names_.push_back(name);
   }
 
-  // y = module(x). OpenCV reads only files that know all sizes, and takes only float32.
+  // y = module(x). OpenCV reads only files with all sizes known, and only float32.
   void write_module(const std::string& name, const nn::Module& module, const tg::Tensor& x,
                     const tg::Variable& y) {
     OnnxGraph graph(name);
@@ -66,7 +67,7 @@ class Files {
     write_module(name, module, x, module(x));
   }
 
-  // All files pass, and OpenCV, where it is installed, agrees about these.
+  // Checks that all files pass and that OpenCV, if it is installed, agrees about the given names.
   void check(std::initializer_list<const char*> known_to_opencv) const {
     const tg::test::Answer answer = tg::test::python("check_onnx.py", {folder_.path()});
     {
@@ -81,7 +82,7 @@ class Files {
       INFO(line);
       const std::string name = line.substr(0, line.find(".onnx: "));
       CHECK(line.find("opset 13, IR 7; ") != std::string::npos);
-      // Whose recurrent networks are of float32.
+      // The recurrent networks of onnxruntime support float32 only.
       if (runtime && !name.ends_with("_double")) CHECK(line.ends_with("onnxruntime agrees"));
       if (opencv && std::ranges::find(known_to_opencv, name) != known_to_opencv.end()) {
         CHECK(line.find("OpenCV agrees") != std::string::npos);
@@ -100,7 +101,7 @@ class Files {
   std::vector<std::string> names_;
 };
 
-// With other parameters than the zeros and ones that a layer begins with.
+// The module with random parameters instead of initial zeros and ones.
 template <class M>
 M drawn(const M& module) {
   for (const tg::NamedParameter& each : module.parameters()) {
@@ -196,7 +197,7 @@ TEST_CASE("onnx: the checker and evaluators agree about windows and norms", "[nn
   files.write_module("rms_norm_eps", nn::RMSNorm(7, {.eps = 0.1, .elementwise_affine = false}), x);
   for (const bool affine : {true, false}) {
     const nn::BatchNorm1d norm = drawn(nn::BatchNorm1d(3, {.eps = 0.1, .affine = affine}));
-    norm(tg::randn({9, 3}) * 2.0 + 1.0);  // which gives it statistics
+    norm(tg::randn({9, 3}) * 2.0 + 1.0);  // sets its running statistics
     const std::string name = affine ? "batch_norm" : "batch_norm_plain";
     files.write_module(name, norm, tg::randn({4, 3}));
     files.write_module(name + "_steps", norm, x);
@@ -223,8 +224,8 @@ auto arguments_for(const tg::Tensor& h, const tg::Tensor& c, const tg::Tensor& l
   }
 }
 
-// Output and final states, with these initial states and lengths if they are defined. With
-// `constant` states a GRU is one that OpenCV reads.
+// Writes output and final states, for these initial states and lengths if they are defined. OpenCV
+// reads a GRU only with `constant` states.
 template <class M>
 void write_recurrent(Files& files, const std::string& name, const M& layer, const tg::Tensor& x,
                      const tg::Tensor& h, const tg::Tensor& c, const tg::Tensor& lengths,
@@ -268,7 +269,7 @@ void write_all_recurrent(Files& files, const std::string& kind, const Options& p
   const auto states = [](std::int64_t count) { return tg::randn({count, kBatch, kHidden}); };
   const tg::Tensor lengths = tg::tensor({2, 0, 4});
 
-  // The output alone; all sizes are known.
+  // Only the output; all sizes are known.
   const M one(kIn, kHidden, plain);
   files.write_module(kind, one, x, one(x).output);
   Options options = plain;
@@ -291,7 +292,7 @@ void write_all_recurrent(Files& files, const std::string& kind, const Options& p
   const tg::Tensor x64 = x.to(tg::float64);
   files.write_module(kind + "_double", wide, x64, wide(x64).output);
 
-  // States and lengths; steps and batch are known when it runs.
+  // States and lengths; the sizes of steps and batch are known only when the model runs.
   write_recurrent(files, kind + "_states", one, x, states(1), states(1), {});
   write_recurrent(files, kind + "_ends", deep, x, {}, {}, {});
   write_recurrent(files, kind + "_lengths", one, x, {}, {}, lengths);
@@ -363,7 +364,7 @@ TEST_CASE("onnx: the checker and evaluators agree about masks of attention", "[n
   const tg::Tensor x = tg::randn({3, 4, 6});  // (batch, steps, dim)
   const nn::OnnxSizes sizes = {"batch", "steps", std::int64_t{6}};
   const nn::MultiheadAttention self = drawn(nn::MultiheadAttention(6, 2, {.batch_first = true}));
-  const tg::Tensor padding = kIds == 0;  // the third text is nothing else
+  const tg::Tensor padding = kIds == 0;  // the third text holds only padding
   const tg::Tensor added = tg::masked_fill(tg::randn({4, 4}), nn::causal_mask(4), -INFINITY);
   const tg::Tensor empty_row = tg::tensor({{0, 1, 1, 0}, {1, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 1, 0}});
   struct Masks {
@@ -474,7 +475,7 @@ TEST_CASE("onnx: the checker and evaluators agree about texts", "[nn]") {
   files.check({});
 }
 
-TEST_CASE("onnx: what cannot be written", "[nn]") {
+TEST_CASE("onnx: errors for graphs that cannot be written", "[nn]") {
   OnnxGraph graph("g");
   const auto value_error = [&](const auto& function) {
     return error_text<tg::ValueError>(function);
@@ -482,7 +483,8 @@ TEST_CASE("onnx: what cannot be written", "[nn]") {
   const auto type_error = [&](const auto& function) {
     return error_text<tg::DTypeError>(function);
   };
-  CHECK(value_error([&] { graph.bytes(); }) == "OnnxGraph: the graph has no output; name one");
+  CHECK(value_error([&] { graph.bytes(); }) ==
+        "OnnxGraph: the graph has no output; add one with output()");
   const OnnxValue ids = graph.input("ids", tg::int64, {"batch", "steps"});
   const OnnxValue x = graph.input("x", tg::float32, {"batch", std::int64_t{2}});
   const OnnxValue mask = graph.input("mask", tg::boolean, {"batch", "steps"});
@@ -492,12 +494,11 @@ TEST_CASE("onnx: what cannot be written", "[nn]") {
           graph.output("ids", ids, {"n", "m"});
         }) == "OnnxGraph: name 'ids' is taken already");
   CHECK(value_error([&] { graph.output("y", ids, {"batch"}); }) ==
-        "OnnxGraph: output 'y' has 2 dimensions, got sizes for 1");
+        "OnnxGraph: output 'y' has 2 dimensions, but got sizes for 1");
 
   // Modules
   CHECK(value_error([&] { graph.append(nn::RNNCell(2, 3), x); }) ==
-        "OnnxGraph: RNNCell(2, 3): there is no description of this class; append its layers one by "
-        "one");
+        "OnnxGraph: RNNCell(2, 3): this class cannot be exported; append its layers one by one");
   struct Own : nn::Linear {
     Own() : Linear(2, 3) {}
   };
@@ -506,21 +507,22 @@ TEST_CASE("onnx: what cannot be written", "[nn]") {
     OwnGRU() : GRU(2, 3) {}
   };
   CHECK(value_error([&] { graph.append(OwnGRU(), x, {.h = {}}); }) ==
-        "OnnxGraph: GRU(2, 3): there is no description of this class; needed an RNN, LSTM or GRU "
-        "itself");
+        "OnnxGraph: GRU(2, 3): this class cannot be exported; needed RNN, LSTM or GRU, not a "
+        "derived class");
   CHECK(value_error([&] {
           graph.append(nn::Embedding(5, 3, {.max_norm = 1.0}), ids);
-        }).ends_with("max_norm writes to the table at each lookup, which ONNX cannot say"));
+        }).ends_with("max_norm writes to the table at each lookup, which ONNX cannot express"));
   CHECK(value_error([&] {
           graph.append(nn::Sequential{nn::Tanh(), [](const tg::Variable& y) { return y; }}, x);
         }) ==
-        "OnnxGraph: Sequential: a part of it is a function, which cannot be described; needed "
+        "OnnxGraph: Sequential: a part of it is a function, which cannot be exported; needed "
         "modules only");
   CHECK(value_error([&] { graph.append(nn::AdaptiveMaxPool1d(2), x); }) ==
-        "OnnxGraph: AdaptiveMaxPool1d(2): ONNX has no windows that depend on the length; needed an "
+        "OnnxGraph: AdaptiveMaxPool1d(2): ONNX has no pooling windows that depend on the length; "
+        "needed an "
         "output_size of 1");
   CHECK(value_error([&] { graph.append(nn::BatchNorm1d(2, {.track_running_stats = false}), x); })
-            .ends_with("without running statistics it takes those of each batch; needed "
+            .ends_with("without running statistics it uses the statistics of each batch; needed "
                        "track_running_stats = true"));
 
   // Values
@@ -541,7 +543,7 @@ TEST_CASE("onnx: what cannot be written", "[nn]") {
           graph.append(nn::Conv1d(2, 3, 1), graph.unsqueeze(graph.unsqueeze(x, 0), 0));
         }).ends_with("x has 4 dimensions, needed 2 to 3"));
   CHECK(value_error([&] { graph.append(nn::GRU(2, 3), x, {.c = x}); }) ==
-        "OnnxGraph: GRU(2, 3): got a c, which it has not");
+        "OnnxGraph: GRU(2, 3): got an initial c, which only LSTM has");
   CHECK(value_error([&] {
           graph.append(nn::LSTM(2, 3), x, {.h = graph.select(x, 0, 0)});
         }).ends_with("h has 1 dimensions, needed 2"));
@@ -549,18 +551,19 @@ TEST_CASE("onnx: what cannot be written", "[nn]") {
           graph.append(nn::LSTM(2, 3), x, {.lengths = mask});
         }).ends_with("lengths is boolean, needed int64"));
   const OnnxValue signal = graph.unsqueeze(x, 0);
-  CHECK(value_error([&] {
-          graph.append(nn::Conv1d(2, 3, 3, {.padding = 1, .padding_mode = tg::PadMode::reflect}),
-                       signal);
-        })
-            .ends_with("only padding with zeros can be described; pad the input with an op of its "
-                       "own"));
+  CHECK(
+      value_error([&] {
+        graph.append(nn::Conv1d(2, 3, 3, {.padding = 1, .padding_mode = tg::PadMode::reflect}),
+                     signal);
+      })
+          .ends_with(
+              "only padding with zeros can be exported; pad the input with a separate operation"));
   CHECK(value_error([&] {
           graph.append(nn::MaxPool1d(2, {.ceil_mode = true}), signal);
-        }).ends_with("ceil_mode counts windows as ONNX does not; needed one without"));
+        }).ends_with("ceil_mode counts windows differently from ONNX; needed ceil_mode = false"));
   CHECK(value_error([&] {
           graph.append(nn::AvgPool1d(2, {.ceil_mode = true}), signal);
-        }).ends_with("ceil_mode counts windows as ONNX does not; needed one without"));
+        }).ends_with("ceil_mode counts windows differently from ONNX; needed ceil_mode = false"));
   for (const nn::MultiheadAttentionOptions& options :
        {nn::MultiheadAttentionOptions{.add_bias_kv = true},
         nn::MultiheadAttentionOptions{.add_zero_attn = true}}) {
@@ -583,12 +586,13 @@ TEST_CASE("onnx: what cannot be written", "[nn]") {
   CHECK(value_error([&] {
           graph.masked_max(graph.unsqueeze(x, 0), ids);
         }).starts_with("OnnxGraph: masked_max: x has 3 dimensions and mask is int64 with 2"));
-  CHECK(value_error([&] { graph.cat({}, 0); }) == "OnnxGraph: Concat of nothing, needed an input");
+  CHECK(value_error([&] { graph.cat({}, 0); }) ==
+        "OnnxGraph: Concat: got no inputs, needed at least one");
   CHECK(error_text<tg::IndexError>([&] { graph.transpose(x, 0, 2); }) ==
         "OnnxGraph: transpose: dimension 2 out of range for 2");
 }
 
-TEST_CASE("onnx: what throws in the middle leaves the graph as it was", "[nn]") {
+TEST_CASE("onnx: a call that throws in the middle leaves the graph unchanged", "[nn]") {
   OnnxGraph graph("g");
   const OnnxValue x = graph.input("x", tg::float32, {"batch", std::int64_t{2}});
   graph.output("y", graph.append(nn::Linear(2, 2), x), {"batch", std::int64_t{2}});
@@ -596,5 +600,5 @@ TEST_CASE("onnx: what throws in the middle leaves the graph as it was", "[nn]") 
   const nn::Sequential chain{nn::Linear(2, 2), nn::Tanh(), nn::AdaptiveAvgPool1d(2)};
   CHECK_THROWS_AS(graph.append(chain, x), tg::ValueError);
   CHECK(graph.bytes() == before);
-  CHECK(graph.append(nn::Tanh(), x).name == "Tanh");  // the name is free again
+  CHECK(graph.append(nn::Tanh(), x).name == "Tanh");  // the name is unused again
 }

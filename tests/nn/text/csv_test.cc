@@ -1,4 +1,4 @@
-// RFC 4180, rule by rule. Read next: tokenizer_test.cc.
+// Tests of the CSV parser, by the rules of RFC 4180. Read next: tokenizer_test.cc.
 #include <tapegrad/nn/text/csv.h>
 
 #include "catch.h"
@@ -43,7 +43,7 @@ TEST_CASE(
   CHECK(parse_csv("a\rb,c", "f.csv")[0].fields == Fields{"a\rb", "c"});
 }
 
-TEST_CASE("parse_csv: what RFC 4180 does not allow is refused with its line") {
+TEST_CASE("parse_csv: text that RFC 4180 does not allow throws with its line") {
   CHECK(csv_error("a,b\nc,\"d\ne\n") == "f.csv:2: quote is never closed");
   CHECK(csv_error("a,\"b\n\"\"c\nd") == "f.csv:1: quote is never closed");
   CHECK(csv_error("\"") == "f.csv:1: quote is never closed");

@@ -1,4 +1,4 @@
-// The judgement of a file's encoding, and lines. Read next: csv_test.cc.
+// Tests of the detection of a file's encoding, and of lines. Read next: csv_test.cc.
 #include <tapegrad/nn/text/text_file.h>
 
 #include "catch.h"
@@ -14,7 +14,7 @@ std::string utf8_error(const std::string& bytes) {
 
 }  // namespace
 
-TEST_CASE("to_utf8: Latin-1 is recognized, and nothing else is taken for it") {
+TEST_CASE("to_utf8: Latin-1 is recognized, and other encodings throw") {
   CHECK(to_utf8("plain", "f") == "plain");
   CHECK(to_utf8("\xEF\xBB\xBFmarked", "f") == "marked");
   CHECK(to_utf8("caf\xE9 in Z\xFCrich", "f") == "café in Zürich");
@@ -44,7 +44,7 @@ TEST_CASE("LineReader: lines end with LF or CRLF, and the last one may lack its 
   CHECK(trim(" \t ").empty());
 }
 
-TEST_CASE("read_text: a file that cannot be read is named") {
+TEST_CASE("read_text: the error names a file that cannot be read") {
   const TemporaryFile file(
       "\xEF\xBB\xBF"
       "caf\xC3\xA9");

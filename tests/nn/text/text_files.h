@@ -1,5 +1,5 @@
-// What the tests of texts share: files that go away by themselves, the text of an error, and the
-// folder of the real data. Read next: utf8_test.cc.
+// Shared by the tests of texts: temporary files, the text of an error, and the folder of the real
+// data. Read next: utf8_test.cc.
 #pragma once
 
 #include <atomic>
@@ -16,8 +16,7 @@
 
 #include "catch.h"
 
-// A path in the folder for temporary files, removed at the end. Its name says nothing of its
-// format.
+// A temporary file, which the destructor removes. Its name does not reveal a format.
 class TemporaryFile {
  public:
   TemporaryFile() {
@@ -56,7 +55,8 @@ std::string error_of(const Act& act) {
   return "no error";
 }
 
-// TAPEGRAD_DATA, or the folder that lies beside the project. Without it a test says so and ends.
+// The folder TAPEGRAD_DATA, or the default folder beside the project. Without it, a test prints a
+// warning and ends.
 inline std::optional<std::string> data_folder() {
   const char* chosen = std::getenv("TAPEGRAD_DATA");
   const std::string folder =

@@ -1,4 +1,5 @@
-// Words, marks, characters, and runs of them. Read next: vocabulary_test.cc.
+// Tests of the tokenizer: words, punctuation marks, characters, n-grams. Read next:
+// vocabulary_test.cc.
 #include <tapegrad/nn/text/tokenizer.h>
 
 #include "catch.h"
@@ -7,7 +8,7 @@
 using namespace tapegrad::nn;
 using Tokens = std::vector<std::string>;
 
-TEST_CASE("tokenize: words in lower case, marks by themselves, digits kept") {
+TEST_CASE("tokenize: words in lowercase, marks as separate tokens, digits kept") {
   CHECK(tokenize("What's 3.5 in R2D2?") ==
         Tokens{"what", "'", "s", "3", ".", "5", "in", "r2d2", "?"});
   CHECK(tokenize("  one\ttwo\r\nthree\v ") == Tokens{"one", "two", "three"});
@@ -33,7 +34,7 @@ TEST_CASE("tokenize: bytes that are not UTF-8 separate words") {
                  "cd\xE4\xB8") == Tokens{"ab", "cd"});
 }
 
-TEST_CASE("ngrams: runs of tokens") {
+TEST_CASE("ngrams: sequences of tokens") {
   CHECK(ngrams({"who", "wrote", "it"}, 1) == Tokens{"who", "wrote", "it"});
   CHECK(ngrams({"who", "wrote", "it"}, 2) == Tokens{"who", "wrote", "it", "who wrote", "wrote it"});
   CHECK(ngrams({"a", "b", "c"}, 9) == Tokens{"a", "b", "c", "a b", "b c", "a b c"});
@@ -41,7 +42,7 @@ TEST_CASE("ngrams: runs of tokens") {
   CHECK(Tokenizer{2}("Who? Me") == Tokens{"who", "?", "me", "who ?", "? me"});
 }
 
-TEST_CASE("Tokenizer: it is made from its description, and from no other") {
+TEST_CASE("Tokenizer: from_description accepts its description, and throws for others") {
   CHECK(Tokenizer{2}.description() == "words-1 ngrams=2");
   CHECK(Tokenizer::from_description("words-1 ngrams=3").longest_ngram == 3);
   for (const char* wrong : {"", "words-2 ngrams=1", "words-1 ngrams=", "words-1 ngrams=0",

@@ -1,4 +1,5 @@
-// Decoding and encoding of every code point, small letters, and CJK. Read next: text_file_test.cc.
+// Tests of UTF-8: decoding and encoding of every code point, lowercase letters, CJK. Read next:
+// text_file_test.cc.
 #include <tapegrad/nn/text/utf8.h>
 
 #include "catch.h"
@@ -57,7 +58,7 @@ TEST_CASE("UTF-8: the first byte that is not UTF-8 is found") {
   }
 }
 
-TEST_CASE("UTF-8: what it cannot hold is replaced") {
+TEST_CASE("UTF-8: values that it cannot represent are replaced") {
   for (const char32_t c : {0xD800U, 0xDFFFU, 0x110000U, 0xFFFFFFFFU}) {
     std::string text = "a";
     append_utf8(text, c);
@@ -66,7 +67,7 @@ TEST_CASE("UTF-8: what it cannot hold is replaced") {
   }
 }
 
-TEST_CASE("to_lower: small letters of ASCII, Latin-1, Greek and Cyrillic") {
+TEST_CASE("to_lower: letters of ASCII, Latin-1, Greek and Cyrillic") {
   CHECK(lower("ABCXYZ [1]") == "abcxyz [1]");
   CHECK(lower("ÀÉÑÖØÞ×ß÷ÿ") == "àéñöøþ×ß÷ÿ");
   CHECK(lower("ΑΒΓΣΩ ΆΈΉΊΌΎΏ ΪΫ") == "αβγσω άέήίόύώ ϊϋ");
@@ -74,7 +75,7 @@ TEST_CASE("to_lower: small letters of ASCII, Latin-1, Greek and Cyrillic") {
   CHECK(lower("世界ひらカタ") == "世界ひらカタ");
 }
 
-TEST_CASE("is_cjk: Chinese and Japanese characters are told from others") {
+TEST_CASE("is_cjk: true for Chinese and Japanese characters only") {
   for (const char32_t c : U"世一龥〇々ひカー㐀ｱ𠀀") {
     if (c != 0) CHECK(is_cjk(c));
   }

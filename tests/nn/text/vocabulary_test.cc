@@ -1,5 +1,4 @@
-// Order of the ids, and the file: what is written, what is read, what is refused. Read next:
-// word_index_test.cc.
+// Tests of Vocabulary: the order of the ids, encoding, and its file. Read next: word_index_test.cc.
 #include <tapegrad/nn/text/vocabulary.h>
 
 #include <chrono>
@@ -26,7 +25,7 @@ std::string load_error(std::string_view content) {
 
 }  // namespace
 
-TEST_CASE("Vocabulary: ids by falling count, then by first occurrence") {
+TEST_CASE("Vocabulary: ids by decreasing count, then by first occurrence") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
   REQUIRE(words.size() == 11);
   CHECK(words.word(0) == "<pad>");
@@ -48,25 +47,25 @@ TEST_CASE("Vocabulary: ids by falling count, then by first occurrence") {
   CHECK(Vocabulary::build({}, Tokenizer{}).size() == 2);
 }
 
-TEST_CASE("Vocabulary: words that are kept however rare they are") {
+TEST_CASE("Vocabulary: words in `also` are kept even if they are rare") {
   const std::vector<std::string> also = {"x", "d", "<unk>", "x", "a"};
   const Vocabulary all = Vocabulary::build(kTexts, Tokenizer{2}, 1, also);
   REQUIRE(all.size() == 12);
   CHECK(all.find("d") == 7);
-  CHECK(all.find("x") == 11);  // behind all that occurs
+  CHECK(all.find("x") == 11);  // after all words that occur
   const Vocabulary frequent = Vocabulary::build(kTexts, Tokenizer{2}, 2, also);
   REQUIRE(frequent.size() == 6);
   CHECK(frequent.find("d") == 4);
   CHECK_FALSE(frequent.find("b"));
 }
 
-TEST_CASE("Vocabulary: unknown words become <unk>, unknown n-grams go") {
+TEST_CASE("Vocabulary: unknown words become <unk>, unknown n-grams are left out") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{2});
   CHECK(words.encode("B a, e") == Ids{4, 2, 1, 1, 5});  // b a , e | b a | (a ,) (, e)
   CHECK(words.encode("").empty());
 }
 
-TEST_CASE("Vocabulary: build_and_encode gives the ids of each text") {
+TEST_CASE("Vocabulary: build_and_encode returns the ids of each text") {
   const std::vector<std::string> also = {"d"};
   for (const std::int64_t min_count : {1, 2, 3}) {
     const auto [words, ids] = Vocabulary::build_and_encode(kTexts, Tokenizer{3}, min_count, also);
@@ -75,7 +74,7 @@ TEST_CASE("Vocabulary: build_and_encode gives the ids of each text") {
   }
 }
 
-TEST_CASE("Vocabulary: positions and tokens that cannot be are refused") {
+TEST_CASE("Vocabulary: errors for ids out of range and invalid tokens") {
   const Vocabulary words = Vocabulary::build(kTexts, Tokenizer{});
   for (const std::int64_t id : {std::int64_t{-1}, std::int64_t{6}, INT64_MAX}) {
     CHECK(error_of<tapegrad::IndexError>([&] { words.word(id); }) ==
@@ -96,7 +95,7 @@ TEST_CASE("Vocabulary: positions and tokens that cannot be are refused") {
   }
 }
 
-TEST_CASE("Vocabulary: it survives copying, moving, saving and loading") {
+TEST_CASE("Vocabulary: copying, moving, saving and loading preserve it") {
   const TemporaryFile file;
   {
     Vocabulary first = Vocabulary::build(kTexts, Tokenizer{2});
@@ -116,10 +115,10 @@ TEST_CASE("Vocabulary: it survives copying, moving, saving and loading") {
   CHECK(loaded.tokenizer().longest_ngram == 2);
 }
 
-TEST_CASE("Vocabulary: a file that is not exactly a vocabulary is refused with its line") {
+TEST_CASE("Vocabulary: a file that is not a valid vocabulary throws with its line") {
   const std::string head = "tapegrad vocabulary 1; words-1 ngrams=1; ";
   CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\na\n") == "no error");
-  CHECK(load_error("") == "1: empty file; expected a vocabulary");
+  CHECK(load_error("") == "1: empty file; needed a vocabulary");
   CHECK(load_error("<pad>\n<unk>\n") == "1: not a vocabulary file");
   CHECK(load_error("tapegrad vocabulary 2; words-1 ngrams=1; 2 tokens\n<pad>\n<unk>\n") ==
         "1: vocabulary of a version other than 1");
@@ -127,15 +126,15 @@ TEST_CASE("Vocabulary: a file that is not exactly a vocabulary is refused with i
         "1: tokenizer: got `letters`, needed `words-1 ngrams=N` with N from 1 to 9");
   for (const char* count : {"tokens\n", " tokens\n", "x tokens\n", "1 tokens\n", "-3 tokens\n",
                             "99999999999999999999 tokens\n", "3 token\n", ""}) {
-    CHECK(load_error(head + count) == "1: the head must end with `; N tokens`");
+    CHECK(load_error(head + count) == "1: the header must end with `; N tokens`");
   }
-  const std::string promise =
-      ": the file ends here, but its head promises 3 tokens; was it cut short?";
-  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\n") == "3" + promise);
-  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\nab") == "3" + promise);
-  CHECK(load_error(head + "3 tokens") == "1" + promise);
+  const std::string cut_off =
+      ": the file ends here, but its header announces 3 tokens; was it cut off?";
+  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\n") == "3" + cut_off);
+  CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\nab") == "3" + cut_off);
+  CHECK(load_error(head + "3 tokens") == "1" + cut_off);
   CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\na\nb\n") ==
-        "5: more tokens than the 3 that the head promises");
+        "5: more tokens than the 3 that the header announces");
   CHECK(load_error(head + "4 tokens\n<pad>\n<unk>\na\na\n") == "5: token `a` occurs twice");
   CHECK(load_error(head + "4 tokens\n<pad>\n<unk>\n\na\n") == "4: empty token");
   CHECK(load_error(head + "3 tokens\n<pad>\n<unk>\n\xFF\n") == "4: token is not UTF-8");
@@ -143,7 +142,7 @@ TEST_CASE("Vocabulary: a file that is not exactly a vocabulary is refused with i
         "2: the first tokens must be <pad> and <unk>");
 }
 
-TEST_CASE("Vocabulary: a file that cannot be read or written is named") {
+TEST_CASE("Vocabulary: the error names a file that cannot be read or written") {
   CHECK(error_of<tapegrad::IoError>([] {
           Vocabulary::load("/no/such");
         }).starts_with("vocabulary: cannot open /no/such: "));
@@ -152,7 +151,7 @@ TEST_CASE("Vocabulary: a file that cannot be read or written is named") {
         }).find("/no/such") != std::string::npos);
 }
 
-TEST_CASE("Vocabulary: a million tokens load at once") {
+TEST_CASE("Vocabulary: a million tokens load quickly") {
   std::string text = "tapegrad vocabulary 1; words-1 ngrams=1; 1000000 tokens\n<pad>\n<unk>\n";
   for (int i = 2; i < 1'000'000; ++i) text += "token" + std::to_string(i) + "\n";
   const TemporaryFile file(text);

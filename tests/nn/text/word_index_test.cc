@@ -1,4 +1,4 @@
-// The index of words against a map. Read next: word_vectors_test.cc.
+// Compares WordIndex with a map. Read next: word_vectors_test.cc.
 #include <tapegrad/nn/text/word_index.h>
 
 #include <cstdint>

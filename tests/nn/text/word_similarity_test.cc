@@ -1,5 +1,5 @@
-// Neighbours, analogies and published tests of word vectors, against answers worked out by hand.
-// Read next: word_vectors_test.cc.
+// Tests of similar words, analogies and the evaluations of word vectors, against answers computed
+// by hand. Read next: word_vectors_test.cc.
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -20,9 +20,9 @@ using Words = std::vector<std::string>;
 
 namespace {
 
-Words words_of(const std::vector<Neighbour>& neighbours) {
+Words words_of(const std::vector<Neighbor>& neighbors) {
   Words words;
-  for (const Neighbour& each : neighbours) words.push_back(each.word);
+  for (const Neighbor& each : neighbors) words.push_back(each.word);
   return words;
 }
 
@@ -31,7 +31,7 @@ WordVectors four() {
   return WordVectors({"a", "b", "c", "d"}, tensor({{1, 0}, {3, 0}, {1, 1}, {8, 16}}).to(float32));
 }
 
-// A plane of royalty: first number male or female, second common or royal.
+// Words of royalty: the first element says male or female, the second common or royal.
 WordVectors royals() {
   return WordVectors({"man", "king", "woman", "queen", "child", "Man"}, tensor({{1.0, 0.0, 1.0},
                                                                                 {1.0, 1.0, 1.0},
@@ -53,22 +53,22 @@ std::string error_in(std::string_view content, const std::string& operation,
 }  // namespace
 
 TEST_CASE("most_similar by angle, product and distance, without the word itself") {
-  const std::vector<Neighbour> angle = most_similar(four(), "a");
+  const std::vector<Neighbor> angle = most_similar(four(), "a");
   CHECK(words_of(angle) == Words{"b", "c", "d"});
   CHECK(angle[0].score == Approx(1));
   CHECK(angle[1].score == Approx(std::sqrt(0.5)));
   CHECK(angle[2].score == Approx(1 / std::sqrt(5.0)));
   CHECK(angle[2].row == 3);
-  const std::vector<Neighbour> product = most_similar(four(), "a", 10, WordMetric::dot);
+  const std::vector<Neighbor> product = most_similar(four(), "a", 10, WordMetric::dot);
   CHECK(words_of(product) == Words{"d", "b", "c"});
   CHECK(product[0].score == 8);
-  const std::vector<Neighbour> distance = most_similar(four(), "a", 2, WordMetric::euclidean);
+  const std::vector<Neighbor> distance = most_similar(four(), "a", 2, WordMetric::euclidean);
   CHECK(words_of(distance) == Words{"c", "b"});
   CHECK(distance[0].score == Approx(1));
   CHECK(distance[1].score == Approx(2));
 }
 
-TEST_CASE("most_similar to a vector leaves nothing out") {
+TEST_CASE("most_similar to a vector leaves no word out") {
   CHECK(words_of(most_similar(four(), tensor({2.0, 0.0}))) == Words{"a", "b", "c", "d"});
   CHECK(words_of(most_similar(four(), tensor({1.0, 2.0}, float64), 1)) == Words{"d"});
   CHECK(words_of(most_similar(four(), tensor({3.0, 0.5}), 1, WordMetric::euclidean)) == Words{"b"});
@@ -84,7 +84,7 @@ TEST_CASE("most_similar to a vector leaves nothing out") {
 }
 
 TEST_CASE("analogy: b - a + c at length 1, without the three words") {
-  const std::vector<Neighbour> answers = analogy(royals(), "man", "king", "woman");
+  const std::vector<Neighbor> answers = analogy(royals(), "man", "king", "woman");
   CHECK(words_of(answers)[0] == "queen");
   CHECK(answers.size() == 3);
   // By hand: man (1, 0, 1) / sqrt 2, king (1, 1, 1) / sqrt 3, woman (-1, 0, 1) / sqrt 2, so the
@@ -96,11 +96,11 @@ TEST_CASE("analogy: b - a + c at length 1, without the three words") {
   CHECK(analogy(royals(), "man", "king", "woman", 1).size() == 1);
   CHECK(message_of<ValueError>([] { analogy(royals(), "man", "king", "women"); }) ==
         "analogy: none of the 6 words is `women`; is its case the same?");
-  // The nearest to a - a + c is c, which does not answer.
+  // The word nearest to a - a + c is c, which is never an answer.
   CHECK(words_of(analogy(four(), "a", "a", "c"))[0] == "d");
 }
 
-TEST_CASE("spearman: correlation of ranks, shared by equal values") {
+TEST_CASE("spearman: correlation of ranks, with mean ranks for equal values") {
   const std::vector<double> up = {1, 2, 3, 4, 5};
   CHECK(spearman(up, std::vector<double>{1, 8, 27, 64, 1e9}) == Approx(1));
   CHECK(spearman(up, std::vector<double>{5, 4, 3, 2, 1}) == Approx(-1));
@@ -120,7 +120,7 @@ TEST_CASE("spearman: correlation of ranks, shared by equal values") {
         "spearman: got 5 and 0 values, needed pairs");
 }
 
-TEST_CASE("evaluate_similarity correlates cosines with people's scores") {
+TEST_CASE("evaluate_similarity correlates cosines with human scores") {
   // Cosines: a b 1, a c 0.71, c d 0.95, b d 0.45; the third pair is out of order.
   const TemporaryFile file(
       "# word 1\tword 2\tmean\r\na\tb\t9\r\na\tc\t6.5\r\n\r\nc\td\t6\r\nb\td\t1\r\na\tx\t5\r\n"
@@ -146,7 +146,7 @@ TEST_CASE("evaluate_similarity correlates cosines with people's scores") {
         "evaluate_similarity: cannot open /no/such: No such file or directory");
 }
 
-TEST_CASE("evaluate_analogies counts by sections") {
+TEST_CASE("evaluate_analogies counts answers in each section") {
   const TemporaryFile file(
       ": royal\nman king woman queen\nwoman queen man king\nman king woman child\n"
       ": unknown\nman king woman princess\n\n: case\nMAN KING WOMAN QUEEN\nMan king woman queen\n");
@@ -166,7 +166,7 @@ TEST_CASE("evaluate_analogies counts by sections") {
   CHECK(scores.total.covered == 4);
   CHECK(scores.total.correct == 3);
 
-  // Man is man then, and no answer of its own.
+  // With fold_case, Man is the same word as man and cannot be an answer.
   const AnalogyScores folded = evaluate_analogies(royals(), file.path(), {.fold_case = true});
   CHECK(folded.total.covered == 5);
   CHECK(folded.total.correct == 4);
@@ -185,7 +185,7 @@ TEST_CASE("evaluate_analogies counts by sections") {
   CHECK(error(": a\nman king woman\n") == "2: got 3 words, needed four, or `: section`");
 }
 
-TEST_CASE("evaluate_analogies answers as analogy does, in blocks of any size") {
+TEST_CASE("evaluate_analogies gives the answers of analogy, in blocks of any size") {
   // 5,000 words and 1,200 questions take two blocks.
   manual_seed(3);
   Words words;
@@ -213,7 +213,7 @@ TEST_CASE("real GloVe vectors know capitals and similar words") {
   const SimilarityScore similarity =
       evaluate_similarity(glove, *folder + "/wordsim/EN-WS-353-ALL.txt", {.fold_case = true});
   CHECK(similarity.pairs == 353);
-  // Both answers also come from a plain program in double precision.
+  // A plain program in double precision gives the same answers.
   CHECK(similarity.covered == 259);
   CHECK(similarity.spearman == Approx(0.5174961278).epsilon(1e-5));
   const AnalogyScores analogies =

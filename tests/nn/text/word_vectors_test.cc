@@ -1,5 +1,5 @@
-// Word vectors: every format read and written, what is counted and what is refused, damaged files
-// of every length, and the Embeddings that are made of them. Read next: word_similarity_test.cc.
+// Tests of word vectors: every format read and written, counted faults, errors, damaged files of
+// every length, and initializing an Embedding. Read next: word_similarity_test.cc.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -36,7 +36,7 @@ WordVectors read(std::string_view content, const WordVectorsOptions& options = {
   return load_word_vectors(TemporaryFile(content).path(), options);
 }
 
-// What the FormatError says behind `load_word_vectors: <file>:`.
+// The text of the FormatError after `load_word_vectors: <file>:`.
 std::string read_error(std::string_view content, const WordVectorsOptions& options = {}) {
   const TemporaryFile file(content);
   const std::string text =
@@ -53,7 +53,7 @@ std::string bytes_of(const std::vector<float>& row) {
   return {reinterpret_cast<const char*>(row.data()), row.size() * sizeof(float)};
 }
 
-// As word2vec (a newline behind each vector) or gensim (none) writes it.
+// A file as word2vec (a newline after each vector) or gensim (none) writes it.
 std::string binary(const std::vector<std::pair<std::string, std::vector<float>>>& rows,
                    const std::string& newline) {
   std::string file =
@@ -96,24 +96,24 @@ TEST_CASE("GloVe text: no header, tokens may contain spaces") {
   CHECK(numbers(vectors) == std::vector<float>{0.5F, -1.25F, 0.01F, 4, 5, 6, 7, 8, 9, 1, 2, 3});
   CHECK(vectors.report().format == Format::glove_text);
   CHECK(vectors.report().duplicates == 1);
-  // A first line whose word ends in a number is outvoted.
+  // The first line's word ends in a number, but the other lines decide the dim.
   CHECK(read("at 98 1 2 3\nof 1 2 3\nthe 1 2 3\n").words() == Words{"at 98", "of", "the"});
 }
 
-TEST_CASE("only two integers are a header, and the format may be forced") {
+TEST_CASE("only two integers are a header, and the format can be given") {
   CHECK(read("42 1.5\nthe 2\n").words() == Words{"42", "the"});
   CHECK(read("42 1 2\nthe 3 4\n").dim() == 2);
   CHECK(read("-1 2\nthe 2\n").words() == Words{"-1", "the"});
   CHECK(read("1 2\nthe 3\n", {.format = Format::glove_text}).words() == Words{"1", "the"});
   CHECK(read_error("1 2\nthe 3\n") ==
-        "1: the header announces 2 numbers for a word, but the lines have 1");
+        "1: the header announces 2 elements for a vector, but the lines have 1");
   CHECK(read_error("the 1 2\n", {.format = Format::fasttext_vec}) ==
         "1: needed the header of word2vec text, two integers, got `the 1 2`; GloVe text has none");
   CHECK(read_error("the 1 2\n", {.format = Format::word2vec_binary})
             .starts_with("1: needed the header of word2vec binary"));
 }
 
-TEST_CASE("numbers have a point whatever the locale") {
+TEST_CASE("the decimal separator is a point in every locale") {
   struct Comma : std::numpunct<char> {
     char do_decimal_point() const override { return ','; }
     char do_thousands_sep() const override { return '.'; }
@@ -142,13 +142,13 @@ TEST_CASE("word2vec binary: with the newline of word2vec, and without as gensim 
   CHECK(vectors.words() == Words{"</s>", "new", "caf\xC3\xA9"});
   CHECK(numbers(vectors) == std::vector<float>{0.5F, -1.25F, odd[0], odd[1], odd[0], odd[1]});
   CHECK(vectors.report().entries == 3);
-  // Bytes that are all letters: the size tells.
+  // All bytes are letters: the size of the file decides.
   const std::string letters = binary({{"x", {12.078431F, 12.078431F}}}, newline);
   CHECK(letters.find("AAAAAAAA") != std::string::npos);
   CHECK(read(letters).report().format == Format::word2vec_binary);
 }
 
-TEST_CASE("a vocabulary keeps what it holds, max_words the first rows") {
+TEST_CASE("vocabulary keeps its words, and max_words the first rows") {
   const std::string text = "5 1\na 1\nb 2\nc 3\nb 4\nd x\n";
   const WordVectors some = read(text, {.vocabulary = Words{"c", "b", "z", "b"}});
   CHECK(some.words() == Words{"b", "c"});
@@ -156,7 +156,7 @@ TEST_CASE("a vocabulary keeps what it holds, max_words the first rows") {
   CHECK(some.report().entries == 5);
   CHECK(some.report().skipped == 2);
   CHECK(some.report().duplicates == 1);
-  CHECK(some.report().malformed == 0);  // not looked at
+  CHECK(some.report().malformed == 0);  // not parsed
   CHECK(read(text, {.vocabulary = Words{}}).size() == 0);
   CHECK(read(text, {.vocabulary = Words{}}).vectors().shape() == Shape{0, 1});
 
@@ -172,7 +172,7 @@ TEST_CASE("a vocabulary keeps what it holds, max_words the first rows") {
         "load_word_vectors: max_words is -1, needed 0 or more");
 }
 
-TEST_CASE("lines that cannot be used are counted, and the first few kept") {
+TEST_CASE("faulty lines are counted, and the first few are reported") {
   std::string content(
       "the 1 2\nof 1\na 1 2x\nb nan 1\nc 1 -inf\nd 1e39 1\ne 1,5 1\n 1 2\n"
       "caf\xE9 1 2\n\xED\xA0\x80 1 2\nf 0x1 1\ng 1 2\nh +-1 2\nj 3 4\n");
@@ -210,32 +210,32 @@ TEST_CASE("lines that cannot be used are counted, and the first few kept") {
   CHECK(some.report().malformed == 2);
   CHECK(some.report().not_utf8 == 1);
   CHECK(some.report().faults[0].line == 1);
-  CHECK(some.report().faults[0].reason == "number 2 is not a number");
-  CHECK(some.report().faults[1].reason == "number 1 is infinite");
+  CHECK(some.report().faults[0].reason == "element 2 is not a number");
+  CHECK(some.report().faults[1].reason == "element 1 is infinite");
 }
 
-TEST_CASE("what makes a whole file doubtful is refused, with its line") {
+TEST_CASE("faults that concern the whole file throw with their line") {
   CHECK(read_error("") == "1: no word vectors in this file");
   CHECK(read_error("\n\n") == "3: no word vectors in this file");
-  CHECK(read_error("0 3\n") == "1: no word vectors in this file, says its header");
+  CHECK(read_error("0 3\n") == "1: the header announces 0 vectors");
   CHECK(read_error("hello\n") == "1: needed a word and its numbers, got `hello`");
-  CHECK(read_error("2 0\n") == "1: the header announces vectors of 0 numbers");
+  CHECK(read_error("2 0\n") == "1: the header announces vectors of 0 elements");
   CHECK(read_error("the x\nof y\n") == "1: needed a word and its numbers, got `the x`");
   CHECK(read_error("the 1 2\nof 3 4\n", {.strict = true}) == "no error");
   CHECK(read_error("\xE9 1 2\n\xE8 1 2\n") ==
         "1: the word `?` is not UTF-8; none of 2 lines holds a word and 2 numbers");
   CHECK(read_error("2 3\nthe 1 2\nof 3 4\n") ==
-        "1: the header announces 3 numbers for a word, but the lines have 2");
+        "1: the header announces 3 elements for a vector, but the lines have 2");
   CHECK(read_error("2 1\nthe 1 2\nof 3 4\n") ==
-        "1: the header announces 1 numbers for a word, but the lines have 2");
+        "1: the header announces 1 elements for a vector, but the lines have 2");
   CHECK(read_error("3 2\nthe 1 2\nof 3 4\n") ==
         "4: the file has 2 vectors, but its header announces 3; was it cut off? If not, correct "
         "the first line");
   CHECK(read_error("1 2\nthe 1 2\nof 3 4\n").starts_with("4: the file has 2 vectors"));
   CHECK(read_error("the 1 2\n\0\0\0"sv) ==
-        "1: this is binary, and has no header of word2vec; is it another kind of file?");
+        "1: this is binary, but has no word2vec header; is it another kind of file?");
   CHECK(read_error("\xBA\x16\x4F\x2F\x0C\0\0\0"sv)
-            .starts_with("1: this is a whole fastText model, which has other parts beside the "
+            .starts_with("1: this is a whole fastText model, which has other parts besides the "
                          "vectors; read the .vec "
                          "file"));
   CHECK(read_error("\x1F\x8B\x08\0"sv) == "1: this is compressed by gzip; unpack it with gunzip");
@@ -252,7 +252,7 @@ TEST_CASE("what makes a whole file doubtful is refused, with its line") {
         "load_word_vectors: cannot read /tmp: it is a folder");
 }
 
-TEST_CASE("a header's promises are held against the file's size before memory is taken") {
+TEST_CASE("the header is checked against the file's size before memory is allocated") {
   const std::string rest = "\nthe 1 2\n";
   for (const char* header :
        {"9223372036854775807 2", "2 9223372036854775807", "4611686018427387904 4611686018427387904",
@@ -262,11 +262,11 @@ TEST_CASE("a header's promises are held against the file's size before memory is
     CHECK(read_error(header + rest, {.format = Format::word2vec_binary})
               .find("more than the file's") != std::string::npos);
   }
-  // Too large for an integer: a word and its number.
+  // Too large for an integer, so it is not a header but a word and a number.
   CHECK(read("99999999999999999999 2\nof 3\n").words() == Words{"99999999999999999999", "of"});
 }
 
-TEST_CASE("no truncation and no changed byte of a file does harm") {
+TEST_CASE("truncated files and changed bytes do no harm") {
   const TemporaryFolder folder;
   const std::string path = folder.file("vectors");
   const WordVectors vectors = some_vectors();
@@ -298,7 +298,7 @@ TEST_CASE("no truncation and no changed byte of a file does harm") {
       }
     }
   }
-  // A binary file that is too short is never taken for a whole one.
+  // A binary file that is too short always throws.
   for (std::size_t length = 0; length + 1 < files[2].size(); ++length) {
     CAPTURE(length);
     CHECK(read_error(files[2].substr(0, length), {.format = Format::word2vec_binary}) !=
@@ -306,8 +306,8 @@ TEST_CASE("no truncation and no changed byte of a file does harm") {
   }
 }
 
-TEST_CASE("lines and vectors across the blocks that a file is read in") {
-  // 20,000 rows of 6 numbers are some 1.3 MB, several blocks.
+TEST_CASE("lines and vectors that extend over several blocks are read") {
+  // 20,000 rows of 6 elements are about 1.3 MB, several blocks.
   manual_seed(1);
   Words words;
   for (int i = 0; i < 20'000; ++i) words.push_back("word" + std::to_string(i));
@@ -330,7 +330,7 @@ TEST_CASE("lines and vectors across the blocks that a file is read in") {
   CHECK(message_of<FormatError>([&] { load_word_vectors(folder.file("v")); }) != "no error");
 }
 
-TEST_CASE("what is saved reads back, word for word and bit for bit") {
+TEST_CASE("saved vectors are read back with the same words and bits") {
   const Format format =
       GENERATE(Format::word2vec_text, Format::word2vec_binary, Format::glove_text);
   const TemporaryFolder folder;
@@ -344,7 +344,7 @@ TEST_CASE("what is saved reads back, word for word and bit for bit") {
   CHECK(std::signbit(back.vectors().item<float>({2, 1})));
 }
 
-TEST_CASE("text is saved with the shortest digits that read back") {
+TEST_CASE("text is saved with the shortest digits that give the same float") {
   const TemporaryFolder folder;
   save_word_vectors(folder.file("v"), some_vectors());
   CHECK(read_file(folder.file("v")) ==
@@ -357,7 +357,7 @@ TEST_CASE("text is saved with the shortest digits that read back") {
   CHECK(read_file(folder.file("v")) == "1 2\na " + bytes_of({0.5F, 2}) + "\n");
 }
 
-TEST_CASE("words that would not read back are refused before anything is written") {
+TEST_CASE("words that could not be read back throw before anything is written") {
   const TemporaryFolder folder;
   const std::string path = folder.file("v");
   write_file_atomically(path, "old");
@@ -369,24 +369,26 @@ TEST_CASE("words that would not read back are refused before anything is written
     return text;
   };
   for (const Format format : {Format::word2vec_text, Format::word2vec_binary, Format::glove_text}) {
-    CHECK(refusal("", format) == "save_word_vectors: word 1 `` would not read back: it is empty");
+    CHECK(refusal("", format) ==
+          "save_word_vectors: word 1 `` could not be read back: it is empty");
     CHECK(refusal("a\nb", format) ==
-          "save_word_vectors: word 1 `a?b` would not read back: it holds a line end or NUL");
+          "save_word_vectors: word 1 `a?b` could not be read back: it holds a line end or NUL");
     CHECK(refusal("a\r", format).ends_with("it holds a line end or NUL"));
     CHECK(refusal(std::string("a\0b", 3), format).ends_with("it holds a line end or NUL"));
-    CHECK(refusal("caf\xE9", format).ends_with("`caf?` would not read back: it is not UTF-8"));
+    CHECK(refusal("caf\xE9", format).ends_with("`caf?` could not be read back: it is not UTF-8"));
   }
   CHECK(refusal("new york", Format::word2vec_text) ==
-        "save_word_vectors: word 1 `new york` would not read back: it holds a space; GloVe text "
-        "may");
-  CHECK(refusal("a\tb", Format::word2vec_binary).ends_with("it holds a space; GloVe text may"));
+        "save_word_vectors: word 1 `new york` could not be read back: it holds a space; GloVe text "
+        "allows that");
+  CHECK(refusal("a\tb", Format::word2vec_binary)
+            .ends_with("it holds a space; GloVe text allows that"));
   CHECK(refusal(" a", Format::glove_text).ends_with("it begins or ends with a space"));
-  // The first line would be a header; the first lines would have three numbers.
+  // The first line would be read as a header, or the first lines as vectors of three elements.
   CHECK(message_of<ValueError>([&] {
           save_word_vectors(path, WordVectors({"7"}, tensor({{3.0}})), Format::glove_text);
         }) ==
-        "save_word_vectors: without a header, the first lines, such as `7 3`, would be mistaken "
-        "for something else, needed word2vec text or binary");
+        "save_word_vectors: without a header, the first lines, such as `7 3`, would be read "
+        "as another format; use word2vec text or binary");
   CHECK(
       message_of<ValueError>([&] {
         save_word_vectors(path, WordVectors({"at 98", "in 99"}, ones({2, 2})), Format::glove_text);
@@ -397,10 +399,10 @@ TEST_CASE("words that would not read back are refused before anything is written
                                          "a"},
                                         ones({1, 2})),
                             Format::glove_text);
-        }).find("would be mistaken") != std::string::npos);
+        }).find("would be read as another format") != std::string::npos);
   CHECK(message_of<ValueError>([&] {
           save_word_vectors(path, WordVectors({}, zeros({0, 3})));
-        }) == "save_word_vectors: got vectors (0, 3), needed one word and one number at least");
+        }) == "save_word_vectors: got vectors (0, 3), needed at least one word and one element");
   CHECK(message_of<IoError>([&] {
           save_word_vectors(path + "/v", some_vectors());
         }).starts_with("save_word_vectors: cannot "));
@@ -416,7 +418,7 @@ TEST_CASE("GloVe text keeps words with spaces") {
   CHECK(load_word_vectors(folder.file("v")).words() == words);
 }
 
-TEST_CASE("WordVectors holds its invariants") {
+TEST_CASE("WordVectors checks its invariants") {
   CHECK(message_of<ValueError>([] {
           WordVectors({"a", "b", "a"}, zeros({3, 1}));
         }) == "WordVectors: `a` is both word 0 and word 2, needed different words");
@@ -428,16 +430,16 @@ TEST_CASE("WordVectors holds its invariants") {
         }) == "WordVectors: got int64 vectors, needed floating-point ones");
   CHECK(message_of<ValueError>([] {
           WordVectors({"a", "b"}, tensor({{1.0}, {test::kNaN}}));
-        }) == "WordVectors: the vector of `b` holds a number that is not finite");
+        }) == "WordVectors: the vector of `b` has an element that is not finite");
   CHECK(message_of<ValueError>([] { some_vectors().vector("The"); }) ==
         "WordVectors: none of the 3 words is `The`; is its case the same?");
   const WordVectors vectors({"a", "b", "c"}, tensor({{3.0, 4.0}, {0.0, 0.0}, {0.0, -2.0}}));
   CHECK(equal(vectors.unit_vectors(), tensor({{0.6, 0.8}, {0.0, 0.0}, {0.0, -1.0}})));
-  const WordVectors copy = vectors;  // shares
+  const WordVectors copy = vectors;  // shares everything
   CHECK(&copy.unit_vectors() == &vectors.unit_vectors());
 }
 
-// Into an Embedding -------------------------------------------------------------------------------
+// Initializing an Embedding -----------------------------------------------------------------------
 
 namespace {
 
@@ -450,7 +452,7 @@ WordVectors known_vectors() {
 
 }  // namespace
 
-TEST_CASE("from_pretrained gives known words their vectors, and draws the others") {
+TEST_CASE("from_pretrained copies the vectors of known words, and draws the other rows") {
   manual_seed(4);
   const Embedding drawn(5, 2);
   manual_seed(4);
@@ -464,12 +466,12 @@ TEST_CASE("from_pretrained gives known words their vectors, and draws the others
   CHECK(to_vector<float>(table[0]) == std::vector<float>{0, 0});
   CHECK(to_vector<float>(table[1]) == std::vector<float>{3, 6});
   CHECK(to_vector<float>(table[3]) == std::vector<float>{1, 2});
-  CHECK(equal(table[2], drawn.weight.value()[2]));  // the numbers of nn::Embedding
+  CHECK(equal(table[2], drawn.weight.value()[2]));  // as in nn::Embedding
   CHECK(equal(table[4], drawn.weight.value()[4]));
   CHECK(from_pretrained(known_vectors(), kVocabulary).known == Rows{0, 1, 3});
 }
 
-TEST_CASE("from_pretrained: zeros, the mean, or numbers like those of known words") {
+TEST_CASE("from_pretrained: zeros, the mean, or draws with the statistics of known words") {
   const auto table = [](UnknownWords unknown) {
     return from_pretrained(known_vectors(), kVocabulary, {.padding_idx = -5, .unknown = unknown})
         .embedding.weight.value();
@@ -479,7 +481,8 @@ TEST_CASE("from_pretrained: zeros, the mean, or numbers like those of known word
   CHECK(to_vector<float>(table(UnknownWords::mean)) ==
         std::vector<float>{0, 0, 3, 6, 2, 4, 1, 2, 2, 4});
 
-  // Columns 10 +- 1 and -3 +- 0.1, that a thousand unknown words take over.
+  // The columns of known words are 10 +- 1 and -3 +- 0.1. A thousand unknown words get the same
+  // statistics.
   Words words;
   for (int i = 0; i < 1000; ++i) words.push_back(std::to_string(i));
   manual_seed(5);
@@ -503,7 +506,7 @@ TEST_CASE("from_pretrained: zeros, the mean, or numbers like those of known word
         "from_pretrained: padding_idx 5 out of range for 5 rows");
 }
 
-TEST_CASE("freeze_known keeps known rows to the bit while the others learn") {
+TEST_CASE("freeze_known keeps known rows to the bit while the others are trained") {
   const PretrainedEmbedding start =
       from_pretrained(known_vectors(), kVocabulary, {.freeze_known = true, .padding_idx = 0});
   const Tensor before = start.embedding.weight.value().clone();
@@ -522,7 +525,7 @@ TEST_CASE("freeze_known keeps known rows to the bit while the others learn") {
   CHECK_FALSE(frozen.embedding.weight.requires_grad());
 }
 
-TEST_CASE("from_pretrained takes the other options of an Embedding") {
+TEST_CASE("from_pretrained passes the other options to the Embedding") {
   const PretrainedEmbedding start = from_pretrained(
       known_vectors(), kVocabulary,
       {.padding_idx = 0, .others = {.max_norm = 1.5, .sparse = true, .dtype = float64}});
@@ -534,11 +537,11 @@ TEST_CASE("from_pretrained takes the other options of an Embedding") {
   CHECK(message_of<ValueError>([&] {
           from_pretrained(known_vectors(), kVocabulary, {.others = {.padding_idx = 0}});
         }) ==
-        "from_pretrained: others.padding_idx and others.freeze are not read; needed them beside "
-        "others");
+        "from_pretrained: others.padding_idx or others.freeze is set, but it is not read; set "
+        "padding_idx and freeze of FromWordVectorsOptions instead");
 }
 
-TEST_CASE("copy_known_rows leaves other rows alone") {
+TEST_CASE("copy_known_rows does not change other rows") {
   Tensor table = full({5, 2}, -1.0, float64);
   CHECK(copy_known_rows(known_vectors(), kVocabulary, table) == Rows{0, 1, 3});
   CHECK(to_vector<double>(table) == std::vector<double>{7, 7, 3, 6, -1, -1, 1, 2, -1, -1});

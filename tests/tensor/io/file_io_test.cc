@@ -1,4 +1,4 @@
-// Replacing files while the system fails at every possible point.
+// Replacing files when any of the system calls fails.
 #include "catch.h"
 
 #include <fcntl.h>
@@ -27,19 +27,19 @@ using tg::test::TemporaryFolder;
 
 namespace {
 
-// The system, of which the k-th call goes wrong.
+// The system calls, of which the k-th fails.
 class FailingOps : public FileOps {
  public:
   enum class Fault {
-    kError,      // refused, with errno `error`
-    kInterrupt,  // by a signal, before anything happened
-    kShort,      // half of the bytes are moved
-    kBroken,     // refused, like every call after it
+    kError,      // fails with errno `error`
+    kInterrupt,  // fails with EINTR, before anything is done
+    kShort,      // transfers half of the bytes
+    kBroken,     // fails, as does every later call
   };
   FailingOps(Fault fault, int k, int error = EIO) : fault_(fault), k_(k), error_(error) {}
 
   int calls() const { return calls_; }
-  const std::string& failed() const { return failed_; }  // the name of the call that went wrong
+  const std::string& failed() const { return failed_; }  // the name of the call that failed
 
   int open(const char* path, int flags, mode_t mode) override {
     return faulty("open") ? -1 : FileOps::open(path, flags, mode);
@@ -69,7 +69,7 @@ class FailingOps : public FileOps {
   }
   int fsync(int file) override { return faulty("fsync") ? -1 : FileOps::fsync(file); }
   int close(int file) override {
-    const int result = FileOps::close(file);  // a failing close closes as well
+    const int result = FileOps::close(file);  // a close that fails also closes the file
     return faulty("close") ? -1 : result;
   }
   int rename(const char* from, const char* to) override {
@@ -111,7 +111,7 @@ std::size_t open_files() {
 
 }  // namespace
 
-TEST_CASE("write_file_atomically: new, replaced, empty") {
+TEST_CASE("write_file_atomically: creates and replaces files, also with no bytes") {
   const TemporaryFolder folder;
   const std::string path = folder.file("a");
   for (const std::string& bytes : {kOld, kNew, std::string(), std::string("\0\xFF\n", 3)}) {
@@ -134,7 +134,7 @@ TEST_CASE("write_file_atomically: in the current folder") {
   CHECK(folder.files() == 1);
 }
 
-TEST_CASE("write_file_atomically: permissions and links stay") {
+TEST_CASE("write_file_atomically: keeps permissions and links") {
   const TemporaryFolder folder;
   const std::string path = folder.file("a");
   const auto mode = [](const std::string& file) { return fs::status(file).permissions(); };
@@ -156,7 +156,7 @@ TEST_CASE("write_file_atomically: permissions and links stay") {
   CHECK(tg::read_file(path) == kOld);
 }
 
-TEST_CASE("write_file_atomically: whichever call fails, there is the old file and no other") {
+TEST_CASE("write_file_atomically: if any call fails, the old file is the only one") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model");
   for (const int error : {EIO, ENOSPC}) {
@@ -177,7 +177,7 @@ TEST_CASE("write_file_atomically: whichever call fails, there is the old file an
       if (text.find("is replaced, but a power failure may undo that") != std::string::npos) {
         CHECK(ops.failed() == "fsync");
         CHECK(now == kNew);
-      } else if (text.empty()) {  // closing the folder, of which nothing depends any more
+      } else if (text.empty()) {  // closing the folder, which no longer matters
         CHECK(ops.failed() == "close");
         CHECK(now == kNew);
       } else {
@@ -193,7 +193,7 @@ TEST_CASE("write_file_atomically: whichever call fails, there is the old file an
   }
 }
 
-TEST_CASE("write_file_atomically: a new file that fails leaves nothing") {
+TEST_CASE("write_file_atomically: if a new file fails, no file is left") {
   const TemporaryFolder folder;
   for (int k = 1; k <= 7; ++k) {  // up to the close
     FailingOps ops(Fault::kError, k);
@@ -203,7 +203,7 @@ TEST_CASE("write_file_atomically: a new file that fails leaves nothing") {
   }
 }
 
-TEST_CASE("write_file_atomically: interrupted and short calls are taken up again") {
+TEST_CASE("write_file_atomically: continues after interrupted and short calls") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model");
   for (const Fault fault : {Fault::kInterrupt, Fault::kShort}) {
@@ -219,18 +219,18 @@ TEST_CASE("write_file_atomically: interrupted and short calls are taken up again
   }
 }
 
-TEST_CASE("write_file_atomically: a file that cannot be removed is named") {
+TEST_CASE("write_file_atomically: reports a temporary file that cannot be removed") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model");
   tg::write_file_atomically(path, kOld);
   FailingOps ops(Fault::kBroken, 5);
   const std::string text = error_text<tg::IoError>([&] { write(ops, path, kNew); });
   CHECK(text.starts_with("save: cannot write " + path + ": Input/output error; "));
-  CHECK(text.ends_with(".tmp is left behind"));
+  CHECK(text.ends_with(".tmp could not be removed"));
   CHECK(tg::read_file(path) == kOld);
 }
 
-TEST_CASE("read_file: fails, is interrupted, gets less than it asked for") {
+TEST_CASE("read_file: failed, interrupted and short calls") {
   const TemporaryFolder folder;
   const std::string path = folder.file("a");
   tg::write_file_atomically(path, kNew);
@@ -253,7 +253,7 @@ TEST_CASE("read_file: fails, is interrupted, gets less than it asked for") {
         "read_file: cannot read " + folder.path() + ": Is a directory");
 }
 
-TEST_CASE("write_file_atomically: what the system itself refuses") {
+TEST_CASE("write_file_atomically: errors of the real system") {
   const TemporaryFolder folder;
   const std::string file = folder.file("file");
   tg::write_file_atomically(file, kOld);
@@ -269,7 +269,7 @@ TEST_CASE("write_file_atomically: what the system itself refuses") {
   CHECK(folder.files() == 1);
 }
 
-TEST_CASE("write_file_atomically: a full device is written to, not replaced") {
+TEST_CASE("write_file_atomically: writes to a full device without replacing it") {
   class NoRename : public FileOps {
     int rename(const char*, const char*) override { throw std::logic_error("renamed"); }
   } ops;
@@ -279,7 +279,7 @@ TEST_CASE("write_file_atomically: a full device is written to, not replaced") {
   CHECK(fs::is_character_file("/dev/full"));
 }
 
-TEST_CASE("write_file_atomically: a limit on the size of files") {
+TEST_CASE("write_file_atomically: a limit on the file size") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model");
   tg::write_file_atomically(path, kOld);
@@ -296,7 +296,7 @@ TEST_CASE("write_file_atomically: a limit on the size of files") {
   CHECK(folder.files() == 1);
 }
 
-TEST_CASE("write_file_atomically: killed at any moment") {
+TEST_CASE("write_file_atomically: the process is killed at any moment") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model");
   const std::string contents[] = {std::string(300'000, 'a'), std::string(300'000, 'b')};

@@ -1,5 +1,5 @@
-// NumPy's files: what comes back, the bytes that are written, what NumPy makes of them, and every
-// file that is refused.
+// NumPy's files: saving and loading, the bytes that are written, exchange with NumPy, and every
+// kind of file that is rejected.
 #include "catch.h"
 
 #include <cmath>
@@ -52,7 +52,7 @@ std::string array_bytes(const std::string& header, const std::string& data) {
   return "\x93NUMPY\x01\0"s + little_endian(header.size(), 2) + header + data;
 }
 
-// An array of type `descr`, and its data.
+// The bytes of an array of type `descr` with these data.
 std::string array_of(const std::string& descr, const std::string& shape, const std::string& data,
                      const std::string& order = "False") {
   return array_bytes(
@@ -66,21 +66,21 @@ class Files {
     write(path("x.npy"), bytes);
     return tg::load_npy(path("x.npy"));
   }
-  // What is said behind the name of the file.
+  // The error text after the name of the file.
   std::string npy_refusal(const std::string& bytes) const {
     write(path("x.npy"), bytes);
-    return behind("load_npy: " + path("x.npy") + ": ",
-                  error_text<tg::FormatError>([&] { tg::load_npy(path("x.npy")); }));
+    return text_after("load_npy: " + path("x.npy") + ": ",
+                      error_text<tg::FormatError>([&] { tg::load_npy(path("x.npy")); }));
   }
   std::string npz_refusal(const std::string& bytes) const {
     write(path("x.npz"), bytes);
-    return behind("load_npz: " + path("x.npz") + ": ",
-                  error_text<tg::FormatError>([&] { tg::load_npz(path("x.npz")); }));
+    return text_after("load_npz: " + path("x.npz") + ": ",
+                      error_text<tg::FormatError>([&] { tg::load_npz(path("x.npz")); }));
   }
   std::string path(const std::string& name) const { return folder_.file(name); }
 
  private:
-  static std::string behind(const std::string& start, const std::string& text) {
+  static std::string text_after(const std::string& start, const std::string& text) {
     if (!text.starts_with(start)) return "no FormatError with the file's name, but " + text;
     return text.substr(start.size());
   }
@@ -102,7 +102,7 @@ tg::StateDict some_state() {
           {"", tg::tensor({1})}};
 }
 
-// An archive in one piece.
+// The bytes of an archive.
 std::string joined(const std::vector<tg::detail::Bytes>& pieces) {
   std::string bytes;
   for (const tg::detail::Bytes piece : pieces) {
@@ -125,7 +125,7 @@ void replace(std::string& text, std::size_t at, const std::string& with) {
 
 }  // namespace
 
-TEST_CASE("npy and npz: what is saved comes back") {
+TEST_CASE("npy and npz: a round trip keeps tensors") {
   const TemporaryFolder folder;
   const tg::StateDict state = some_state();
   for (const auto& [name, tensor] : state) {
@@ -151,7 +151,7 @@ TEST_CASE("npy and npz: what is saved comes back") {
   CHECK(folder.files() == 2);
 }
 
-TEST_CASE("npy: the bytes that NumPy writes") {
+TEST_CASE("npy: writes the same bytes as NumPy") {
   const TemporaryFolder folder;
   const std::string path = folder.file("x.npy");
   const auto header = [](std::string text) {
@@ -170,9 +170,9 @@ TEST_CASE("npy: the bytes that NumPy writes") {
         header("{'descr': '|b1', 'fortran_order': False, 'shape': (), }") + "\x01");
 }
 
-TEST_CASE("npy: other orders, other types") {
+TEST_CASE("npy: byte orders, Fortran order and other types") {
   const Files files;
-  // The first dimension runs fastest.
+  // Fortran order: the first dimension has stride 1.
   const std::string six = bytes_of(std::vector<float>{1, 2, 3, 4, 5, 6});
   CHECK(identical(files.load_npy(array_of("<f4", "(2, 3)", six, "True")),
                   tg::tensor({{1.0, 3.0, 5.0}, {2.0, 4.0, 6.0}})));
@@ -195,27 +195,28 @@ TEST_CASE("npy: other orders, other types") {
   CHECK(identical(files.load_npy(array_of("|i1", "(2,)", "\x80\x7f"s)), tg::tensor({-128, 127})));
   CHECK(identical(files.load_npy(array_of("<u4", "(1,)", "\xff\xff\xff\xff")),
                   tg::tensor({std::int64_t{4294967295}})));
-  // Spaces, quotes and the order of keys are the writer's.
+  // Writers may choose spaces, quotes and the order of keys.
   CHECK(identical(files.load_npy(array_bytes("{\"shape\":(2L,),\"fortran_order\":False,"
                                              "\"descr\":\"<i4\"}",
                                              "\x01\0\0\0\x02\0\0\0"s)),
                   tg::tensor({1, 2})));
 }
 
-TEST_CASE("npy: files that are refused") {
+TEST_CASE("npy: rejected files") {
   const Files files;
   const auto header = [&](const std::string& text) {
     return files.npy_refusal(array_bytes(text, ""));
   };
-  CHECK(files.npy_refusal("") == "it does not begin as NumPy's arrays do; is it an .npy file?");
+  CHECK(files.npy_refusal("") == "it does not begin like a NumPy array; is it an .npy file?");
   CHECK(files.npy_refusal("\x93NUMPY\x01") ==
-        "it does not begin as NumPy's arrays do; is it an .npy file?");
-  CHECK(files.npy_refusal("PK\x03\x04") == "this is a zip file; load_npz() reads those of NumPy");
-  CHECK(files.npy_refusal("\x93NUMPY\x04\0\0\0"s) == "version 4 of the format, read are 1 to 3");
+        "it does not begin like a NumPy array; is it an .npy file?");
+  CHECK(files.npy_refusal("PK\x03\x04") == "this is a zip file; use load_npz() for .npz files");
+  CHECK(files.npy_refusal("\x93NUMPY\x04\0\0\0"s) ==
+        "version 4 of the format is not supported, needed 1 to 3");
   CHECK(files.npy_refusal("\x93NUMPY\x01\0\x05"s) == "the header is cut off");
   CHECK(files.npy_refusal("\x93NUMPY\x01\0\x05\0{}"s) == "the header is cut off");
   CHECK(files.npy_refusal("\x93NUMPY\x02\0\xff\xff\xff\xff"s) ==
-        "a header of 4294967295 bytes is announced, allowed are 10000");
+        "the header has 4294967295 bytes, allowed are at most 10000");
   CHECK(header("") == "the header has no { at its byte 1");
   CHECK(header("{}") == "the header has no descr");
   CHECK(header("{'descr': '<f4'}") == "the header has no fortran_order");
@@ -232,29 +233,31 @@ TEST_CASE("npy: files that are refused") {
   for (const char* type : {"<c8", "<U3", "|S5", "<M8[s]", "<u8", "|f4", "=f4", "f4", "", "<f16"}) {
     CHECK(header("{'descr': '"s + type + "'}") ==
           "type \""s + type +
-              "\" is not supported, only < or > and b1, f4, f8, i8, f2, i1, i2, i4, u1, u2, u4");
+              "\" is not supported, needed < or > and one of b1, f4, f8, i8, f2, i1, i2, i4, u1, "
+              "u2, u4");
   }
   CHECK(header("{'fortran_order': 0}") == "fortran_order is neither True nor False");
   CHECK(header("{'shape': 3}") == "the header has no ( at its byte 11");
-  CHECK(header("{'shape': (3)}") == "shape is no tuple of sizes");
-  CHECK(header("{'shape': (3 4)}") == "shape is no tuple of sizes");
-  CHECK(header("{'shape': (3, -4)}") == "shape holds something that is no size");
-  CHECK(header("{'shape': (3, x)}") == "shape holds something that is no size");
-  CHECK(header("{'shape': (") == "shape holds something that is no size");
-  CHECK(header("{'shape': (9223372036854775808,)}") == "shape holds a size that is too large");
+  CHECK(header("{'shape': (3)}") == "shape is not a tuple of sizes");
+  CHECK(header("{'shape': (3 4)}") == "shape is not a tuple of sizes");
+  CHECK(header("{'shape': (3, -4)}") == "shape contains something that is not a size");
+  CHECK(header("{'shape': (3, x)}") == "shape contains something that is not a size");
+  CHECK(header("{'shape': (") == "shape contains something that is not a size");
+  CHECK(header("{'shape': (9223372036854775808,)}") == "shape contains a size that is too large");
   CHECK(header("{'shape': (1,1,1,1,1,1,1,1,1)}") ==
         "shape has more than 8 dimensions, which is the most that is supported");
   CHECK(header("{'shape': (1,), 'fortran_order': False, 'descr': '<f4'} + os.system('')") ==
         "something follows the header's }, at its byte 57");
   CHECK(files.npy_refusal(array_of("<f4", "(2,)", "1234567")) ==
-        "shape (2) of f4 takes 8 bytes, there are 7; was the file cut off or added to?");
+        "shape (2) of f4 takes 8 bytes, there are 7; was the file truncated or appended to?");
   CHECK(files.npy_refusal(array_of("<f4", "(2,)", "123456789")) ==
-        "shape (2) of f4 takes 8 bytes, there are 9; was the file cut off or added to?");
+        "shape (2) of f4 takes 8 bytes, there are 9; was the file truncated or appended to?");
   CHECK(files.npy_refusal(array_of("<f8", "(4611686018427387904, 4)", "")) ==
         "shape (4611686018427387904, 4) of f8 overflows");
-  CHECK(files.npy_refusal(array_of("<f8", "(1000000000000,)", "")) ==
-        "shape (1000000000000) of f8 takes 8000000000000 bytes, there are 0; was the file cut off "
-        "or added to?");
+  CHECK(
+      files.npy_refusal(array_of("<f8", "(1000000000000,)", "")) ==
+      "shape (1000000000000) of f8 takes 8000000000000 bytes, there are 0; was the file truncated "
+      "or appended to?");
   CHECK(files.npy_refusal(array_of("|b1", "(3,)", "\0\x01\x02"s)) ==
         "element 2 is 2, needed 0 or 1 for a bool");
 
@@ -264,7 +267,7 @@ TEST_CASE("npy: files that are refused") {
         "load_npz: cannot read /: it is a folder");
 }
 
-TEST_CASE("npz: archives that are refused") {
+TEST_CASE("npz: rejected archives") {
   const Files files;
   const std::string array = array_of("|u1", "(3,)", "abc");
   const std::string good = archive_of({{"a.npy", array}, {"b.npy", array}});
@@ -282,33 +285,33 @@ TEST_CASE("npz: archives that are refused") {
   for (const std::string& bytes :
        {""s, "PK"s, good.substr(0, good.size() - 1), good + "x", array}) {
     CHECK(files.npz_refusal(bytes) ==
-          "no zip archive ends here; is it an .npz file, and all of it?");
+          "no zip archive ends here; is it an .npz file, and is it complete?");
   }
-  CHECK(changed(end + 4, "\x01") == "the archive is one of several, needed all in one");
-  CHECK(changed(end + 8, "\x03") == "the archive is one of several, needed all in one");
+  CHECK(changed(end + 4, "\x01") == "the archive is split over several files, needed one file");
+  CHECK(changed(end + 8, "\x03") == "the archive is split over several files, needed one file");
   CHECK(changed(end + 8, "\x03\0\x03"s) == "the directory has 2 entries, the end record says 3");
   CHECK(changed(end + 12, "\xff\xff\xff\xff")
             .starts_with("the directory of 4294967295 bytes at " + std::to_string(directory)));
   CHECK(changed(end + 16, "\xff\xff\xff\xff")
             .ends_with("does not end where the end record begins, at " + std::to_string(end)));
-  CHECK(changed(directory, "X") == "the directory holds something that is no entry");
+  CHECK(changed(directory, "X") == "the directory contains something that is not an entry");
   CHECK(changed(directory + 8, "\x01") == "member \"a.npy\" is encrypted");
   CHECK(changed(directory + 10, "\x08") ==
         "member \"a.npy\" is compressed (method 8), needed a stored one; save with numpy.savez, "
         "not savez_compressed");
   CHECK(changed(directory + 20, "\x01") ==
-        "member \"a.npy\" takes 1 bytes, but has " + std::to_string(array.size()));
+        "member \"a.npy\" is stored in 1 bytes, but its size is " + std::to_string(array.size()));
   CHECK(changed(directory + 28, "\xff\xff") == "the directory is cut off; is the file damaged?");
   CHECK(changed(directory + 30, "\x02") == "an extra field is cut off; is the file damaged?");
   CHECK(changed(directory + 42, "\xff\xff\xff\x7f") ==
-        "member \"a.npy\" lies behind the directory");
+        "member \"a.npy\" lies beyond the directory");
   CHECK(changed(directory + 42, "\x01") ==
         "member \"a.npy\" does not begin where the directory says");
   CHECK(changed(directory + 46, "c") == "member \"c.npy\" has another name in its own header");
   CHECK(changed(0, "X") == "member \"a.npy\" does not begin where the directory says");
   CHECK(changed(26, "\xff\xff") == "a member is cut off; is the file damaged?");
-  CHECK(changed(second - 1, "X") == "member \"a.npy\" is damaged: its check sum differs");
-  CHECK(changed(directory + 16, "X") == "member \"a.npy\" is damaged: its check sum differs");
+  CHECK(changed(second - 1, "X") == "member \"a.npy\" is damaged: its checksum differs");
+  CHECK(changed(directory + 16, "X") == "member \"a.npy\" is damaged: its checksum differs");
 
   const std::string longer = "\xff\xff\xff\x7f";
   CHECK(changed(directory + 20, longer + longer) == "a member is cut off; is the file damaged?");
@@ -320,9 +323,9 @@ TEST_CASE("npz: archives that are refused") {
         "member \"archive/data.pkl\": needed an array, whose name ends with .npy; this is what "
         "torch.save writes: save it with numpy.savez");
   CHECK(files.npz_refusal(archive_of({{"a.npy", "x"}})) ==
-        "member \"a.npy\": it does not begin as NumPy's arrays do; is it an .npy file?");
+        "member \"a.npy\": it does not begin like a NumPy array; is it an .npy file?");
 
-  // A member in another one: a small file that asks for much.
+  // One member inside another: a small file that claims much memory.
   const std::string inner = archive_of({{"b.npy", array}});
   std::string nested =
       archive_of({{"a.npy", inner.substr(0, inner.find("PK\x01\x02"))}, {"b.npy", array}});
@@ -339,7 +342,7 @@ TEST_CASE("npz: archives that are refused") {
   CHECK_FALSE(std::filesystem::exists(files.path("y.npz")));
 }
 
-TEST_CASE("npz: numbers of 64 bits, wherever the old ones do not suffice") {
+TEST_CASE("npz: 64-bit fields where 32 bits are too few") {
   const Files files;
   const std::string array = array_of("|u1", "(3,)", "abc");
   const std::string path = files.path("x.npz");
@@ -364,7 +367,7 @@ TEST_CASE("npz: numbers of 64 bits, wherever the old ones do not suffice") {
   CHECK(files.npz_refusal(bytes) == "the ZIP64 end record is missing");
 }
 
-TEST_CASE("npz: more members than 16 bits count") {
+TEST_CASE("npz: more members than a 16-bit count allows") {
   const TemporaryFolder folder;
   const std::string path = folder.file("x.npz");
   tg::StateDict many;
@@ -380,7 +383,7 @@ TEST_CASE("npz: CRC-32") {
   CHECK(tg::detail::crc32(std::as_bytes(std::span(digits.data(), digits.size()))) == 0xCBF43926);
 }
 
-TEST_CASE("npy and npz: files cut off anywhere, and damaged ones") {
+TEST_CASE("npy and npz: truncated and damaged files") {
   const TemporaryFolder folder;
   const std::string path = folder.file("x");
   tg::save_npy(path, tg::tensor({{1.5, 2.5}, {3.5, 4.5}}));
@@ -447,7 +450,7 @@ TEST_CASE("npy and npz: files cut off anywhere, and damaged ones") {
   CHECK(refused > 10'000);
 }
 
-TEST_CASE("npy and npz: what NumPy reads and writes") {
+TEST_CASE("npy and npz: exchange with NumPy") {
   if (!tg::test::python_has("numpy")) return;
   const TemporaryFolder folder;
 

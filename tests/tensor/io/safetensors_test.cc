@@ -1,4 +1,5 @@
-// Files of tensors: what comes back, the bytes that are written, and every file that is refused.
+// Safetensors files: saving and loading, the bytes that are written, and every kind of file that is
+// rejected.
 #include "catch.h"
 
 #include <fcntl.h>
@@ -37,7 +38,7 @@ std::string bytes_of(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
-// A file with this header, padded, and these data.
+// The bytes of a file with this header, padded, and these data.
 std::string file_bytes(std::string header, const std::string& data) {
   header.resize((header.size() + 7) / 8 * 8, ' ');
   return bytes_of(std::vector<std::uint64_t>{header.size()}) + header + data;
@@ -55,7 +56,7 @@ class Files {
     write(bytes);
     return tg::load(path());
   }
-  // What load says, behind the name of the file.
+  // The error text of load after the name of the file.
   std::string refusal(const std::string& bytes) const {
     write(bytes);
     const std::string text = error_text<tg::FormatError>([&] { tg::load(path()); });
@@ -73,7 +74,7 @@ class Files {
 
 }  // namespace
 
-TEST_CASE("safetensors: what is saved comes back") {
+TEST_CASE("safetensors: a round trip keeps tensors") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model.safetensors");
   const double nan = std::numeric_limits<double>::quiet_NaN();
@@ -106,7 +107,7 @@ TEST_CASE("safetensors: what is saved comes back") {
   }
   CHECK_FALSE(loaded.state.at("matrix").shares_memory_with(matrix));
 
-  // The same contents give the same bytes, whatever the order.
+  // Equal contents give equal bytes in any order.
   const std::string bytes = tg::read_file(path);
   tg::save(path, loaded.state, loaded.metadata);
   CHECK(tg::read_file(path) == bytes);
@@ -128,7 +129,7 @@ TEST_CASE("safetensors: no tensors, and many") {
   CHECK(loaded.at("layer.4999").item<int>({0}) == 4999);
 }
 
-TEST_CASE("safetensors: the bytes that the format's own library writes") {
+TEST_CASE("safetensors: writes the same bytes as the format's own library") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model.safetensors");
   tg::save(path, {{"attn0", tg::tensor({{{{0.0, 1.0, 2.0}, {3.0, 4.0, 5.0}}}})}});
@@ -156,7 +157,7 @@ TEST_CASE("safetensors: the bytes that the format's own library writes") {
                        bytes_of(std::vector<float>{2, 1}) + "\x01"));
 }
 
-TEST_CASE("safetensors: the order of the header is kept, that of the data does not matter") {
+TEST_CASE("safetensors: keeps the order of the header, accepts any order of the data") {
   const Files files;
   const tg::StateDict state =
       files.load(file_bytes("{ \"z\" : {\"data_offsets\":[8,16],\"shape\":[1],\"dtype\":\"I64\"},\n"
@@ -203,7 +204,7 @@ TEST_CASE("safetensors: narrow types are widened") {
   CHECK(same(load("U32", std::vector<std::uint32_t>{UINT32_MAX}), {UINT32_MAX}));
 
   using Bits = std::vector<std::uint16_t>;
-  // 1, -2, the largest, the smallest normal and subnormal, -0, infinities.
+  // 1, -2, the largest, the smallest normal and denormal value, -0, infinities.
   CHECK(identical(load("F16", Bits{0x3C00, 0xC000, 0x7BFF, 0x0400, 0x0001, 0x8000, 0x7C00, 0xFC00}),
                   tg::tensor({1.0, -2.0, 65504.0, 0x1p-14, 0x1p-24, -0.0, INFINITY, -INFINITY})));
   CHECK(identical(load("BF16", Bits{0x3F80, 0xC000, 0x7F80, 0x0001}),
@@ -212,28 +213,28 @@ TEST_CASE("safetensors: narrow types are widened") {
   CHECK(std::isnan(load("BF16", Bits{0xFFC0}).item<float>()));
 }
 
-TEST_CASE("safetensors: files that are refused, before the header") {
+TEST_CASE("safetensors: files rejected before the header is parsed") {
   const Files files;
   CHECK(files.refusal("") == "the file has 0 bytes, needed at least 8");
   CHECK(files.refusal("1234567") == "the file has 7 bytes, needed at least 8");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{100'000'001}) + "{}") ==
-        "a header of 100000001 bytes is announced, allowed are 100000000; is this a safetensors "
+        "the header has 100000001 bytes, allowed are at most 100000000; is this a safetensors "
         "file?");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{UINT64_MAX})) ==
-        "a header of 18446744073709551615 bytes is announced, allowed are 100000000; is this a "
+        "the header has 18446744073709551615 bytes, allowed are at most 100000000; is this a "
         "safetensors file?");
   CHECK(files.refusal(std::string("PK\x03\x04\0\0\x08\x08", 8))
-            .ends_with("; this is a zip file: load_npz() reads NumPy's; what torch.save wrote, "
-                       "save with safetensors.torch"));
+            .ends_with("; this is a zip file: use load_npz() for .npz files; save PyTorch's "
+                       "models with safetensors.torch"));
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{100'000'000}) + "{}") ==
-        "a header of 100000000 bytes is announced, 2 follow; was the file cut off?");
+        "the header has 100000000 bytes, but only 2 follow; was the file truncated?");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{0})) ==
         "the header does not start with {");
   CHECK(files.refusal(file_bytes(" {}", "")) == "the header does not start with {");
   CHECK(files.refusal(file_bytes("[]", "")) == "the header does not start with {");
 }
 
-TEST_CASE("safetensors: headers that are refused") {
+TEST_CASE("safetensors: rejected headers") {
   const Files files;
   struct Row {
     std::string header;
@@ -284,13 +285,13 @@ TEST_CASE("safetensors: headers that are refused") {
       {R"({"a":{"shape":[-1]}})",
        "tensor \"a\": shape holds a negative number, needed unsigned integers"},
       {R"({"a":{"shape":[2.0]}})",
-       "tensor \"a\": shape holds a number that is no 64-bit unsigned integer, needed unsigned "
+       "tensor \"a\": shape holds a number that is not a 64-bit unsigned integer, needed unsigned "
        "integers"},
       {R"({"a":{"shape":[1e3]}})",
-       "tensor \"a\": shape holds a number that is no 64-bit unsigned integer, needed unsigned "
+       "tensor \"a\": shape holds a number that is not a 64-bit unsigned integer, needed unsigned "
        "integers"},
       {R"({"a":{"shape":[18446744073709551616]}})",
-       "tensor \"a\": shape holds a number that is no 64-bit unsigned integer, needed unsigned "
+       "tensor \"a\": shape holds a number that is not a 64-bit unsigned integer, needed unsigned "
        "integers"},
       {R"({"a":{"shape":[[2]]}})", "tensor \"a\": shape holds a list, needed unsigned integers"},
       {"{\"a\":{\"shape\":" + std::string(100'000, '['),
@@ -310,7 +311,7 @@ TEST_CASE("safetensors: headers that are refused") {
       {one("U64", "[1]", "[0,8]"),
        "tensor \"a\": dtype \"U64\" is not supported, only BOOL, F32, F64, I64, F16, BF16, I8, "
        "I16, I32, U8, U16, U32"},
-      // ViewLayout
+      // Layout of the data
       {one("F32", "[2]", "[0,12]"),
        "tensor \"a\": shape (2) of F32 takes 8 bytes, data_offsets [0, 12] give 12"},
       {one("F32", "[0]", "[0,8]"),
@@ -321,10 +322,10 @@ TEST_CASE("safetensors: headers that are refused") {
       {one("F64", "[2305843009213693952]", "[0,8]"),
        "tensor \"a\": shape (2305843009213693952) of F64 overflows"},
       {one("F32", "[1]", "[4,8]"),
-       "tensor \"a\": data_offsets [4, 8] leave a hole, needed to begin at 0"},
+       "tensor \"a\": data_offsets [4, 8] leave a gap, needed to begin at 0"},
       {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
        R"("b":{"dtype":"F32","shape":[0],"data_offsets":[8,8]}})",
-       "tensor \"b\": data_offsets [8, 8] leave a hole, needed to begin at 4"},
+       "tensor \"b\": data_offsets [8, 8] leave a gap, needed to begin at 4"},
       {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
        R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
        "tensor \"b\": data_offsets [4, 8] leave an overlap, needed to begin at 8"},
@@ -332,12 +333,14 @@ TEST_CASE("safetensors: headers that are refused") {
        R"("b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})",
        "tensor \"b\": data_offsets [4, 4] leave an overlap, needed to begin at 8"},
       {one("F32", "[1]", "[0,4]"),
-       "the tensors take 4 bytes, the file has 8 behind the header; was it cut off or added to?"},
+       "the tensors take 4 bytes, the file has 8 after the header; was it truncated or appended "
+       "to?"},
       {one("F32", "[1099511627776]", "[0,4398046511104]"),
-       "the tensors take 4398046511104 bytes, the file has 8 behind the header; was it cut off or "
-       "added to?"},
+       "the tensors take 4398046511104 bytes, the file has 8 after the header; was it truncated or "
+       "appended to?"},
       {"{}",
-       "the tensors take 0 bytes, the file has 8 behind the header; was it cut off or added to?"},
+       "the tensors take 0 bytes, the file has 8 after the header; was it truncated or appended "
+       "to?"},
       {one("BOOL", "[2,4]", "[0,8]"), "tensor \"a\": element 5 is 2, needed 0 or 1 for BOOL"},
   };
   const std::string data("\0\0\1\0\0\2\3\0", 8);
@@ -348,7 +351,7 @@ TEST_CASE("safetensors: headers that are refused") {
   CHECK_NOTHROW(files.load(file_bytes(a, data)));
 }
 
-TEST_CASE("safetensors: names in error texts stay on the line and short") {
+TEST_CASE("safetensors: names in error texts are short and on one line") {
   const Files files;
   const std::string name = "x\\n\\u001b" + std::string(1'000'000, 'y');
   const std::string text = files.refusal(file_bytes("{\"" + name + "\":1}", ""));
@@ -358,7 +361,7 @@ TEST_CASE("safetensors: names in error texts stay on the line and short") {
   CHECK(text.size() < 150);
 }
 
-TEST_CASE("safetensors: what cannot be opened") {
+TEST_CASE("safetensors: files that cannot be opened") {
   const TemporaryFolder folder;
   CHECK(error_text<tg::IoError>([&] { tg::load(folder.file("none")); }) ==
         "load: cannot open " + folder.file("none") + ": No such file or directory");
@@ -370,7 +373,7 @@ TEST_CASE("safetensors: what cannot be opened") {
         "load: cannot read " + pipe + ": it is not a regular file");
 }
 
-TEST_CASE("safetensors: what cannot be saved leaves the old file") {
+TEST_CASE("safetensors: a failed save keeps the old file") {
   const TemporaryFolder folder;
   const std::string path = folder.file("model.safetensors");
   tg::save(path, {{"a", tg::tensor({1.0})}});
@@ -381,10 +384,11 @@ TEST_CASE("safetensors: what cannot be saved leaves the old file") {
     });
   };
   CHECK(text("__metadata__", {}) ==
-        "save: a tensor cannot be called __metadata__, the format keeps that name");
+        "save: a tensor cannot be named __metadata__, the format reserves that name");
   CHECK(text("caf\xE9", {}) == "save: \"caf\xEF\xBF\xBD\" is not UTF-8");
   CHECK(text("b", {{"k", "\xFF"}}) == "save: \"\xEF\xBF\xBD\" is not UTF-8");
-  CHECK(text("b", {{"k", std::string(100'000'000, ' ')}}).starts_with("save: a header of 1000000"));
+  CHECK(text("b", {{"k", std::string(100'000'000, ' ')}})
+            .starts_with("save: the header has 1000000"));
   const std::string below = path + "/below";
   CHECK(error_text<tg::IoError>([&] { tg::save(below, {}); }) ==
         "save: cannot write " + below + ": Not a directory");
@@ -392,7 +396,7 @@ TEST_CASE("safetensors: what cannot be saved leaves the old file") {
   CHECK(folder.files() == 1);
 }
 
-TEST_CASE("safetensors: 20,000 damaged files load or are refused") {
+TEST_CASE("safetensors: 20,000 damaged files load or are rejected") {
   const TemporaryFolder folder;
   const std::string path = folder.file("x.safetensors");
   std::vector<std::string> seeds = {file_bytes("{}", "")};
@@ -450,7 +454,7 @@ TEST_CASE("safetensors: 20,000 damaged files load or are refused") {
     length = header.size();
     if (below(20) == 0) length = random() >> below(32);
     if (below(20) == 0) data.resize(below(data.size() + 9));
-    // A new file each time: rewriting one makes some file systems wait for the disk.
+    // A new file each time, because on some file systems overwriting one waits for the disk.
     std::filesystem::remove(path);
     std::ofstream(path, std::ios::binary)
         << bytes_of(std::vector<std::uint64_t>{length}) << header << data;

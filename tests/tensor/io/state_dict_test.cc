@@ -1,4 +1,4 @@
-// Tensors by name.
+// Named tensors (StateDict).
 #include "catch.h"
 
 #include <tapegrad/tensor/io/state_dict.h>
@@ -26,10 +26,10 @@ TEST_CASE("StateDict: order, lookup") {
   CHECK(tg::StateDict().empty());
 }
 
-TEST_CASE("StateDict: refusals") {
+TEST_CASE("StateDict: errors") {
   tg::StateDict state{{"w", tg::tensor({1.0})}};
   CHECK(error_text<tg::ValueError>([&] { state.insert("w", tg::tensor({2.0})); }) ==
-        "StateDict: name \"w\" is taken");
+        "StateDict: name \"w\" is taken already");
   CHECK(error_text<tg::ValueError>([&] { state.insert("v", tg::Tensor()); }) ==
         "StateDict: tensor \"v\" is undefined");
   CHECK(state.size() == 1);

@@ -1,5 +1,5 @@
-// What the tests of the kernels share: numbers to try, distances in units of the last place, memory
-// that notices stray writes. Read next: kernels_test.cc.
+// Helpers that the tests of the kernels share: inputs, distances in units in the last place, and
+// memory that detects writes outside of the output. Read next: kernels_test.cc.
 #pragma once
 
 #include <tapegrad/tensor/error.h>
@@ -28,7 +28,7 @@ constexpr std::size_t at(E e) {
   return static_cast<std::size_t>(e);
 }
 
-// The instruction sets that this machine has.
+// The instruction sets that this machine supports.
 inline std::vector<std::string> levels() {
   std::vector<std::string> found;
   for (const char* name : {"base", "avx2", "avx512"}) {
@@ -57,7 +57,7 @@ struct Sequence {
   }
 };
 
-// Numbers of ordinary size, `scale` around 0.
+// Pseudo-random elements between -scale and scale.
 template <class T>
 std::vector<T> numbers(std::size_t n, double scale = 4, std::uint64_t seed = 1) {
   Sequence next{seed};
@@ -66,7 +66,8 @@ std::vector<T> numbers(std::size_t n, double scale = 4, std::uint64_t seed = 1) 
   return x;
 }
 
-// Numbers of all sizes, the edges of the format, and places where functions change their minds.
+// Elements of all magnitudes, the limits of the format, and points where the implementation of a
+// function switches.
 template <class T>
 std::vector<T> difficult_numbers() {
   using Limits = std::numeric_limits<T>;
@@ -136,13 +137,13 @@ bool same_bits(T a, T b) {
   return std::memcmp(&a, &b, sizeof(T)) == 0;
 }
 
-// The distance from `want` in units of its last place; huge where one is special and the other not.
+// The distance from `want` in units in the last place; very large if only one of them is NaN.
 template <class T>
 double ulps(T got, T want) {
   if (std::isnan(want)) return std::isnan(got) ? 0 : 1e30;
   if (got == want) return 0;
   if (std::isnan(got)) return 1e30;
-  // Just beyond the largest number lies infinity.
+  // Infinity counts as one unit beyond the largest finite number.
   const double largest = static_cast<double>(std::numeric_limits<T>::max());
   const double a = std::isinf(got) ? std::copysign(largest, got) : static_cast<double>(got);
   const double b = std::isinf(want) ? std::copysign(largest, want) : static_cast<double>(want);
@@ -151,7 +152,8 @@ double ulps(T got, T want) {
   return std::abs(a - b) / std::ldexp(static_cast<double>(kEps<T>), std::ilogb(size));
 }
 
-// Prints the first that is further from what it should be than `limit` ulps plus `slack[i]`.
+// Fails for the first element whose distance is larger than `limit` ulps and also larger than
+// slack[i].
 template <class T>
 void check_close(const std::vector<T>& got, const std::vector<T>& want, double limit,
                  const std::vector<double>& slack = {}) {
@@ -180,7 +182,7 @@ void check_same(const std::vector<T>& got, const std::vector<T>& want) {
   }
 }
 
-// Runs kernel(y, n) on memory that starts off any alignment and ends in cells that must not change.
+// Runs kernel(y, n) on unaligned memory between guard elements, which must not change.
 template <class T, class Kernel>
 std::vector<T> guarded(std::size_t n, const Kernel& kernel) {
   std::vector<T> y(n + 21, T(77));

@@ -1,6 +1,6 @@
-// The steps of recurrent layers of every instruction set that this machine has, against the plain
-// references: values, bits that do not depend on the place, nothing written outside. Read next:
-// matmul_kernel_test.cc.
+// The recurrent kernels of every instruction set that this machine supports, compared with the
+// plain references. The bits of an element must not depend on its position, and nothing may be
+// written outside of the outputs. Read next: matmul_kernel_test.cc.
 #include "tensor/kernels/kernel_checks.h"
 
 using namespace tapegrad;
@@ -9,7 +9,7 @@ using namespace tapegrad::kernel::test;
 
 namespace {
 
-// Everything that a kernel may write, in memory that notices stray writes, as one vector.
+// All outputs of a kernel, in memory with guard elements that detect stray writes.
 template <class T>
 struct Written {
   explicit Written(const std::vector<std::vector<T>>& initial) {
@@ -32,8 +32,8 @@ struct Written {
   std::vector<std::vector<T>> rooms;
 };
 
-// `run(kernels, written, rows)` on all rows at once: within `limit` epsilons of the plain
-// reference.
+// Checks that run(kernels, written) gives nearly the same with every instruction set as with the
+// plain reference.
 template <class T, class Run>
 void check_step(const std::vector<std::vector<T>>& initial, const Run& run) {
   Written<T> want(initial);
@@ -120,8 +120,10 @@ TEMPLATE_TEST_CASE("kernels: a step of a GRU", "", float, double) {
   }
 }
 
-// An element's bits depend on its own numbers, not on its neighbours or its place in a vector.
-TEMPLATE_TEST_CASE("kernels: a step does the same to one unit as to many", "", float, double) {
+// The bits of an element depend only on its own inputs, not on its neighbors or its position in a
+// vector.
+TEMPLATE_TEST_CASE("kernels: a step gives the same bits for one unit as for many", "", float,
+                   double) {
   using T = TestType;
   constexpr std::size_t kUnits = 37;
   const std::vector<T> sums = numbers<T>(4 * kUnits), bias = numbers<T>(4 * kUnits, 1, 2);

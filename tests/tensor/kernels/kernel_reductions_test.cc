@@ -1,5 +1,5 @@
-// The kernels that reduce, and those over rows and of optimisers, of every instruction set that
-// this machine has, against the plain references. Read next: matmul_kernel_test.cc.
+// The kernels for reductions, rows and optimizers of every instruction set that this machine
+// supports, compared with the plain references. Read next: matmul_kernel_test.cc.
 #include "tensor/kernels/kernel_checks.h"
 
 using namespace tapegrad;
@@ -86,7 +86,7 @@ TEMPLATE_TEST_CASE("kernels: sums of columns", "", float, double) {
   }
 }
 
-TEMPLATE_TEST_CASE("kernels: softmax and its kin", "", float, double) {
+TEMPLATE_TEST_CASE("kernels: softmax, log_softmax and logsumexp", "", float, double) {
   using T = TestType;
   const auto& plain = plain_kernels<T>();
   const std::size_t rows = 7;
@@ -140,7 +140,7 @@ TEMPLATE_TEST_CASE("kernels: softmax and its kin", "", float, double) {
   }
 }
 
-TEMPLATE_TEST_CASE("kernels: normalisation of rows", "", float, double) {
+TEMPLATE_TEST_CASE("kernels: normalization of rows", "", float, double) {
   using T = TestType;
   const auto& plain = plain_kernels<T>();
   const std::size_t rows = 5;
@@ -160,7 +160,7 @@ TEMPLATE_TEST_CASE("kernels: normalisation of rows", "", float, double) {
         std::vector<T> y(n), mean(rows), scale(rows), got_mean(rows), got_scale(rows), dx(n);
         plain.layer_norm(y.data(), mean.data(), scale.data(), x.data(), w, b, rows, columns,
                          T(1e-5));
-        // A row of one number has the variance 0: the scale magnifies each rounding.
+        // A row of one element has variance 0: the scale magnifies each rounding error.
         const double slack = 40 * eps * double(columns == 1 ? scale[0] : T(1));
         check_close(guarded<T>(n,
                                [&](T* out, std::size_t) {
@@ -234,7 +234,7 @@ TEMPLATE_TEST_CASE("kernels: softmax of rows with special values", "", float, do
   }
 }
 
-TEMPLATE_TEST_CASE("kernels: rows by number", "", float, double) {
+TEMPLATE_TEST_CASE("kernels: gathering and adding rows", "", float, double) {
   using T = TestType;
   const std::size_t table_rows = 50;
   const std::vector<std::int64_t> ids = {3, 0, 49, 3, 3, 17, 0, 20, 21, 22, 23, 24, 25, 3};
@@ -275,8 +275,8 @@ TEMPLATE_TEST_CASE("kernels: bags of rows", "", float, double) {
   using T = TestType;
   const std::size_t table_rows = 50;
   const std::vector<std::int64_t> ids = {3, 0, 49, 3, 3, 17, 0, 20, 21, 22, 23, 24, 25, 3, 7, 7, 7};
-  const std::vector<std::int64_t> bounds = {0,  0,  4,  5,
-                                            13, 14, 17, 17};  // two empty, one of 7 only
+  // Two bags are empty, one consists only of id 7.
+  const std::vector<std::int64_t> bounds = {0, 0, 4, 5, 13, 14, 17, 17};
   const std::size_t bags = bounds.size() - 1;
   for (const std::string& level : levels()) {
     const auto& kernels = kernels_for<T>(level.c_str());
@@ -307,7 +307,7 @@ TEMPLATE_TEST_CASE("kernels: bags of rows", "", float, double) {
         dot(plain_kernels<T>(), dots.data());
         check_close(guarded<T>(dots.size(), [&](T* y, std::size_t) { dot(kernels, y); }), dots, 2,
                     std::vector<double>(dots.size(), 2e3 * double(kEps<T>)));
-        // The largest, without rounding: ties, infinities and NaN too.
+        // The maximum is exact, also for ties, infinities and NaN.
         if (columns > 0) {
           table[3 * columns] = table[49 * columns];
           table[0] = kNan<T>;
@@ -410,9 +410,9 @@ TEMPLATE_TEST_CASE("kernels: SGD", "", float, double) {
 
 namespace {
 
-// Three steps of one optimiser from the same numbers: step(kernels, memory, g, i, n, t) moves those
-// at [i, i + n) of p and of two or three moments. They are to come out as the plain reference has
-// them, bit for bit the same when taken one by one, and with nothing written beside them.
+// Runs three steps of one optimizer: step(kernels, memory, g, i, n, t) updates the elements [i, i +
+// n) of p and of two or three moments. The results must agree with the plain reference, have the
+// same bits if elements are updated one by one, and nothing else may be written.
 template <class T, class Step>
 void check_steps(const std::string& level, const Step& step) {
   using Memory = std::vector<std::vector<T>>;
@@ -474,7 +474,7 @@ TEMPLATE_TEST_CASE("kernels: RMSprop", "", float, double) {
                         arguments);
       });
     }
-    // A gradient that never changes has no variance, and rounding may leave less than that.
+    // A constant gradient has variance 0, which rounding can make negative.
     std::vector<T> p(40), v(40), mean(40), g = numbers<T>(40);
     g[18] = kNan<T>;
     for (int t = 0; t < 60; ++t) {

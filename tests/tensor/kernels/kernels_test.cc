@@ -1,6 +1,7 @@
-// The elementwise kernels of every instruction set that this machine has, against the plain
-// references: values, special values, bits that do not depend on the place, working in place, and
-// nothing written outside. Read next: kernel_reductions_test.cc.
+// The elementwise kernels of every instruction set that this machine supports, compared with the
+// plain references, also for special values and in place. The bits of an element must not depend on
+// its position, and nothing may be written outside of the output. Read next:
+// kernel_reductions_test.cc.
 #include <cstdlib>
 
 #include "tensor/kernels/kernel_checks.h"
@@ -15,7 +16,7 @@ struct UnaryCase {
   Unary op;
   const char* name;
   double limit;     // ulps
-  double relative;  // besides, epsilons of |x|: for what is multiplied by a rounded factor
+  double relative;  // plus this many epsilons of |x|, for functions with a rounded factor
 };
 
 const UnaryCase kUnaryCases[] = {
@@ -49,9 +50,8 @@ const UnaryCase kUnaryCases[] = {
 }  // namespace
 
 TEST_CASE("kernels: levels by name") {
-  CHECK_THROWS_WITH(
-      kernels_for<float>("sse9"),
-      "kernels: level sse9: no such instruction set; it must be base, avx2 or avx512");
+  CHECK_THROWS_WITH(kernels_for<float>("sse9"),
+                    "kernels: level sse9: unknown instruction set, needed base, avx2 or avx512");
   CHECK_THROWS_AS(kernels_for<double>(""), ValueError);
   const std::vector<std::string> found = levels();
   REQUIRE(std::count(found.begin(), found.end(), "base") == 1);
@@ -61,7 +61,7 @@ TEST_CASE("kernels: levels by name") {
   CHECK(&kernels<double>() == &kernels_for<double>(level()));
 }
 
-TEMPLATE_TEST_CASE("kernels: functions of one number", "", float, double) {
+TEMPLATE_TEST_CASE("kernels: unary functions", "", float, double) {
   using T = TestType;
   STATIC_REQUIRE(std::size(kUnaryCases) == at(Unary::kCount));
   const std::vector<T> difficult = difficult_numbers<T>();
@@ -93,7 +93,7 @@ TEMPLATE_TEST_CASE("kernels: functions of one number", "", float, double) {
                               }),
                    alone);
       }
-      // Neighbours of another kind (beyond a fast path, say) change nothing either.
+      // Neighbors for which another code path is taken do not change the bits either.
       std::vector<T> alone(difficult.size());
       for (std::size_t i = 0; i < alone.size(); ++i) f(&alone[i], &difficult[i], 1);
       for (std::size_t i = 0; i < alone.size(); ++i) {
@@ -104,7 +104,7 @@ TEMPLATE_TEST_CASE("kernels: functions of one number", "", float, double) {
   }
 }
 
-TEMPLATE_TEST_CASE("kernels: functions in single precision, against double", "", float) {
+TEMPLATE_TEST_CASE("kernels: float functions compared with double", "", float) {
   std::vector<float> x = difficult_numbers<float>();
   for (const double scale : {1e-3, 1.0, 10.0, 100.0}) {
     const std::vector<float> more = numbers<float>(4000, scale, 7);
@@ -176,7 +176,7 @@ TEMPLATE_TEST_CASE("kernels: signs of zero, NaN and infinity", "", float, double
   }
 }
 
-TEMPLATE_TEST_CASE("kernels: functions of two numbers", "", float, double) {
+TEMPLATE_TEST_CASE("kernels: binary functions", "", float, double) {
   using T = TestType;
   std::vector<T> a, b;
   const std::vector<T> edges = {T(0),
@@ -218,7 +218,7 @@ TEMPLATE_TEST_CASE("kernels: functions of two numbers", "", float, double) {
       const auto& plain = plain_kernels<T>().binary[op];
       const Binary kind = static_cast<Binary>(op);
       const double limit = kind == Binary::kPow ? 2 : 0;
-      // Where the compiler may fuse in the reference, an ulp of the larger term is free.
+      // The compiler may fuse operations in the reference, so an ulp of the larger term is allowed.
       std::vector<double> slack;
       for (std::size_t i = 0; i < a.size(); ++i) {
         const bool fused = kind == Binary::kTanhBackward || kind == Binary::kSigmoidBackward;
@@ -257,7 +257,7 @@ TEMPLATE_TEST_CASE("kernels: functions of two numbers", "", float, double) {
           f[1](&with_scalar[i], &x[i], &scalar, 1);
           f[2](&of_scalar[i], &scalar, &y[i], 1);
           if (kind != Binary::kPow) continue;
-          for (T* value : {&alone[i], &with_scalar[i]}) {  // of NaN, any bits
+          for (T* value : {&alone[i], &with_scalar[i]}) {  // NaN may have any bits
             if (std::isnan(*value)) *value = T(0);
           }
         }
@@ -286,7 +286,7 @@ TEMPLATE_TEST_CASE("kernels: functions of two numbers", "", float, double) {
   }
 }
 
-TEMPLATE_TEST_CASE("kernels: comparing, choosing, limiting, filling, adding", "", float, double) {
+TEMPLATE_TEST_CASE("kernels: compare, where, clamp, fill, axpy, add_row", "", float, double) {
   using T = TestType;
   const auto& plain = plain_kernels<T>();
   for (const std::string& level : levels()) {

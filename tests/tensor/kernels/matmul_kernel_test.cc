@@ -1,5 +1,5 @@
-// The matrix product kernel of every instruction set against a triple loop in double precision.
-// Read next: ../../tensor/kernels/matmul.inl.
+// The matrix product kernels of every instruction set, compared with a triple loop in double
+// precision. Read next: ../../tensor/kernels/matmul.inl.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -34,7 +34,7 @@ std::vector<std::pair<std::string, const kernel::Kernels<T>*>> tables() {
   return all;
 }
 
-enum ViewLayout {
+enum MatrixLayout {
   kRows,
   kColumns,
   kPaddedRows,
@@ -45,17 +45,18 @@ enum ViewLayout {
   kAll
 };
 
-// A matrix of numbers in [-1, 1], NaN in the gaps between them. The memory ends with the last one.
+// A matrix of elements in [-1, 1] with NaN in the gaps between them. The memory ends with the last
+// element.
 template <class T>
 struct Operand {
-  Operand(std::size_t rows, std::size_t columns, ViewLayout layout, std::mt19937& random) {
+  Operand(std::size_t rows, std::size_t columns, MatrixLayout layout, std::mt19937& random) {
     const auto m = static_cast<std::ptrdiff_t>(rows), n = static_cast<std::ptrdiff_t>(columns);
     const std::pair<std::ptrdiff_t, std::ptrdiff_t> strides[] = {
         {n, 1}, {1, m}, {n + 3, 1}, {1, m + 5}, {2 * n + 3, 2}, {0, 1}, {1, 0}};
     row = strides[layout].first;
     column = strides[layout].second;
     if (rows == 0 || columns == 0) return;
-    numbers.assign(static_cast<std::size_t>((m - 1) * row + (n - 1) * column + 1), kNan<T>);
+    elements.assign(static_cast<std::size_t>((m - 1) * row + (n - 1) * column + 1), kNan<T>);
     for (std::size_t i = 0; i < rows; ++i) {
       for (std::size_t j = 0; j < columns; ++j) {
         at(i, j) = static_cast<T>(static_cast<int>(random() % 2001) - 1000) / T(1000);
@@ -64,15 +65,16 @@ struct Operand {
   }
 
   T& at(std::size_t i, std::size_t j) {
-    return numbers[static_cast<std::size_t>(static_cast<std::ptrdiff_t>(i) * row +
-                                            static_cast<std::ptrdiff_t>(j) * column)];
+    return elements[static_cast<std::size_t>(static_cast<std::ptrdiff_t>(i) * row +
+                                             static_cast<std::ptrdiff_t>(j) * column)];
   }
 
-  std::vector<T> numbers;
+  std::vector<T> elements;
   std::ptrdiff_t row, column;
 };
 
-// C of a product, its rows `ldc` apart, by one table. What is not to be read begins as NaN.
+// The product by the kernels of one table; rows of C are `ldc` elements apart. Memory that must not
+// be read starts as NaN.
 template <class T>
 std::vector<T> product(const kernel::Kernels<T>& table, const Operand<T>& a, const Operand<T>& b,
                        std::size_t m, std::size_t n, std::size_t k, std::vector<T> c,
@@ -81,17 +83,17 @@ std::vector<T> product(const kernel::Kernels<T>& table, const Operand<T>& a, con
   std::vector<T> memory(size + line, kNan<T>);
   std::size_t begin = 0;
   while (reinterpret_cast<std::uintptr_t>(memory.data() + begin) % 64 != 0) ++begin;
-  memory.resize(begin + size);  // the workspace ends where a sanitizer sees it
-  table.matmul(c.data(), static_cast<std::ptrdiff_t>(ldc), a.numbers.data(), a.row, a.column,
-               b.numbers.data(), b.row, b.column, m, n, k, accumulate, memory.data() + begin);
+  memory.resize(begin + size);  // so that a sanitizer sees accesses after the workspace
+  table.matmul(c.data(), static_cast<std::ptrdiff_t>(ldc), a.elements.data(), a.row, a.column,
+               b.elements.data(), b.row, b.column, m, n, k, accumulate, memory.data() + begin);
   return c;
 }
 
 bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 template <class T>
-void compare(std::size_t m, std::size_t n, std::size_t k, ViewLayout a_layout, ViewLayout b_layout,
-             bool accumulate, std::mt19937& random) {
+void compare(std::size_t m, std::size_t n, std::size_t k, MatrixLayout a_layout,
+             MatrixLayout b_layout, bool accumulate, std::mt19937& random) {
   Operand<T> a(m, k, a_layout, random), b(k, n, b_layout, random);
   const std::size_t ldc = n + random() % 3;
   const T gap = T(7);
@@ -131,7 +133,7 @@ TEMPLATE_TEST_CASE("matmul kernel: every level agrees with a triple loop", "[ker
   for (const std::size_t m : sizes) {
     for (const std::size_t n : sizes) {
       for (const std::size_t k : sizes) {
-        const auto any = [&random] { return static_cast<ViewLayout>(random() % kAll); };
+        const auto any = [&random] { return static_cast<MatrixLayout>(random() % kAll); };
         compare<TestType>(m, n, k, any(), any(), random() % 2 == 0, random);
       }
     }
@@ -145,21 +147,21 @@ TEMPLATE_TEST_CASE("matmul kernel: every pair of layouts", "[kernels]", float, d
   for (const auto& shape : shapes) {
     for (int a = 0; a < kAll; ++a) {
       for (int b = 0; b < kAll; ++b) {
-        compare<TestType>(shape[0], shape[1], shape[2], static_cast<ViewLayout>(a),
-                          static_cast<ViewLayout>(b), (a + b) % 2 == 0, random);
+        compare<TestType>(shape[0], shape[1], shape[2], static_cast<MatrixLayout>(a),
+                          static_cast<MatrixLayout>(b), (a + b) % 2 == 0, random);
       }
     }
   }
 }
 
-// Packed operands, more than one block along each dimension, rows a power of two apart.
+// Packed operands, several blocks along each dimension, row strides that are powers of two.
 TEMPLATE_TEST_CASE("matmul kernel: large products", "[kernels]", float, double) {
   std::mt19937 random(5);
   const std::size_t shapes[][3] = {{340, 66, 400}, {66, 340, 400}, {1030, 66, 17}, {20, 64, 1024},
                                    {1, 3, 9001},   {70, 2, 4100},  {600, 3, 130},  {2, 600, 700}};
   for (const auto& shape : shapes) {
-    for (const ViewLayout a : {kRows, kColumns, kSpread}) {
-      for (const ViewLayout b : {kRows, kColumns, kSpread}) {
+    for (const MatrixLayout a : {kRows, kColumns, kSpread}) {
+      for (const MatrixLayout b : {kRows, kColumns, kSpread}) {
         compare<TestType>(shape[0], shape[1], shape[2], a, b, a == b, random);
       }
     }
@@ -171,12 +173,12 @@ TEMPLATE_TEST_CASE("matmul kernel: the chosen kernels are those of the level by 
   REQUIRE(&kernel::kernels<TestType>() == &kernel::kernels_for<TestType>(kernel::level()));
 }
 
-TEMPLATE_TEST_CASE("matmul kernel: infinity and NaN reach their own row and column only",
+TEMPLATE_TEST_CASE("matmul kernel: infinity and NaN affect only their own row and column",
                    "[kernels]", float, double) {
   const std::size_t m = 19, n = 21, k = 37;
   const TestType infinity = std::numeric_limits<TestType>::infinity();
   for (const std::size_t columns : {n, std::size_t{2}}) {  // tiles, dots
-    for (const ViewLayout layout : {kRows, kColumns}) {
+    for (const MatrixLayout layout : {kRows, kColumns}) {
       std::mt19937 random(3);
       Operand<TestType> a(m, k, layout, random), b(k, columns, layout, random);
       for (std::size_t i = 0; i < m; ++i) a.at(i, k - 1) = 0;
@@ -207,18 +209,18 @@ TEMPLATE_TEST_CASE("matmul kernel: infinity and NaN reach their own row and colu
   }
 }
 
-TEMPLATE_TEST_CASE("matmul kernel: the longer side of C may be split without changing a bit",
+TEMPLATE_TEST_CASE("matmul kernel: splitting the longer side of C does not change a bit",
                    "[kernels]", float, double) {
   std::mt19937 random(4);
   const std::size_t shapes[][3] = {
       {64, 48, 70}, {200, 5, 900}, {130, 1, 70}, {1100, 66, 80}, {140, 64, 1024}};
   for (const auto& shape : shapes) {
     const std::size_t m = shape[0], n = shape[1], k = shape[2], first = m / 2;
-    for (const ViewLayout layout : {kRows, kColumns}) {
+    for (const MatrixLayout layout : {kRows, kColumns}) {
       Operand<TestType> a(m, k, layout, random), b(k, n, layout, random);
       Operand<TestType> rest = a;
-      rest.numbers.erase(rest.numbers.begin(),
-                         rest.numbers.begin() + static_cast<std::ptrdiff_t>(first) * a.row);
+      rest.elements.erase(rest.elements.begin(),
+                          rest.elements.begin() + static_cast<std::ptrdiff_t>(first) * a.row);
       for (const auto& entry : tables<TestType>()) {
         const auto none = [n](std::size_t rows) { return std::vector<TestType>(rows * n); };
         const auto whole = product(*entry.second, a, b, m, n, k, none(m), n, false);

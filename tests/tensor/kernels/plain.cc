@@ -1,6 +1,6 @@
-// Every kernel once more, as the simplest loop that says what it computes. Nothing calls these but
-// the tests, which compare all levels with them. Read next: lanes.inl, and the files after it, for
-// the same in vectors.
+// Plain references of all kernels: simple loops that define what each kernel computes. Only the
+// tests call them, to compare all levels with them. Read next: lanes.inl, and the files after it,
+// for the vectorized versions.
 #include "tensor/kernels/plain.h"
 
 #include <algorithm>
@@ -128,7 +128,7 @@ void add_row(T* y, const T* x, const T* row, size_t rows, size_t columns) {
   }
 }
 
-// Reductions, in long double, so that rounding is no matter --------------------------------------
+// Reductions, in long double to avoid rounding errors --------------------------------------------
 
 template <class T>
 T sum(const T* x, size_t n) {
@@ -221,7 +221,7 @@ void log_softmax_backward(T* dx, const T* dy, const T* y, size_t rows, size_t co
   }
 }
 
-// Normalisation ----------------------------------------------------------------------------------
+// Normalization ----------------------------------------------------------------------------------
 
 template <class T>
 void layer_norm(T* y, T* mean, T* scale, const T* x, const T* weight, const T* bias, size_t rows,
@@ -447,7 +447,7 @@ void gru_step_backward(T* da, T* dh, const T* gates, const T* m, const T* h_befo
   }
 }
 
-// Optimisers ---------------------------------------------------------------------------------
+// Optimizers ---------------------------------------------------------------------------------
 
 template <class T>
 void adam(T* p, T* m, T* v, T* vmax, const T* g, size_t n, const AdamArguments& a) {

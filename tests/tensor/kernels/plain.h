@@ -1,5 +1,5 @@
-// The plain references: the contracts of kernels.h as simple loops over std:: functions, the same
-// on every machine. Tests compare every kernel of every instruction set with these.
+// The plain references: the kernels of kernels.h as simple loops over std:: functions, the same on
+// every machine. Tests compare every kernel of every instruction set with them.
 #pragma once
 
 #include <tapegrad/tensor/kernels/kernels.h>

@@ -5,7 +5,7 @@
 using namespace tapegrad;
 using namespace tapegrad::test;
 
-TEST_CASE("operands that both repeat one number along the rows", "[tensor]") {
+TEST_CASE("both operands are broadcast along the rows", "[tensor]") {
   const Tensor column = tensor({{2.0}, {3.0}, {4.0}});
   const Tensor expected = tensor({{2.0, 2.0}, {3.0, 3.0}, {4.0, 4.0}});
   CHECK(equal(expand(ones({}), {3, 2}) * column, expected));

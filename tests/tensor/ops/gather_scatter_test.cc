@@ -1,4 +1,4 @@
-// Copies by index or by mask. Read next: similarity_test.cc.
+// Copying elements by index or by mask. Read next: similarity_test.cc.
 #include "catch.h"
 #include "tensor/expect.h"
 
@@ -38,7 +38,7 @@ TEMPLATE_TEST_CASE("lookups by row in every layout", "", bool, std::int64_t, flo
   CHECK(index_select(plain, 1, full({}, 2)).shape() == Shape{5, 1});
 }
 
-TEST_CASE("an index out of range is named before anything happens") {
+TEST_CASE("an index out of range is reported before anything is written") {
   const Tensor table = scrambled({100, 2});
   Tensor ids = zeros({3, 4}, int64);
   ids.mutable_span<std::int64_t>()[7] = 10003;
@@ -75,7 +75,7 @@ TEST_CASE("an index out of range is named before anything happens") {
   CHECK(message_of<ShapeError>([&] { embedding(table[0], ids); }) ==
         "embedding: weight has shape (2), needed (rows, width)");
   CHECK(message_of<ShapeError>([&] { index_select(table, 0, ids); }) ==
-        "index_select: index has shape (3, 4), needed one dimension; gather takes more");
+        "index_select: index has shape (3, 4), needed one dimension; use gather for more");
   CHECK(
       message_of<ShapeError>([&] {
         index_add(table, 0, tensor({0, 1}), zeros({3, 2}));
@@ -132,18 +132,18 @@ TEST_CASE("gather, scatter and scatter_add along every dimension") {
   CHECK(message_of<ShapeError>([&] {
           gather(plain, 0, zeros({3, 5, 2}, int64));
         }) ==
-        "gather: index of shape (3, 5, 2) does not fit into x of shape (3, 4, 2), needed no size "
-        "larger but that of dimension 0");
+        "gather: index of shape (3, 5, 2) does not fit into x of shape (3, 4, 2), needed no "
+        "larger size except in dimension 0");
   CHECK_THROWS_AS(gather(plain, 0, zeros({3}, int64)), ShapeError);
   CHECK(message_of<ShapeError>([&] {
           scatter(zeros({3}), 0, tensor({0, 1, 2}), ones({2}));
         }) ==
-        "scatter: index of shape (3) does not fit into source of shape (2), needed no size larger");
+        "scatter: index of shape (3) does not fit into source of shape (2), needed no larger size");
   CHECK(message_of<DTypeError>([&] { scatter(zeros({3}), 0, tensor({0}), tensor({1})); }) ==
         "scatter: source is int64, needed float32; convert with to(float32)");
 }
 
-TEST_CASE("take_along_dim broadcasts all but the dimension") {
+TEST_CASE("take_along_dim broadcasts all dimensions except dim") {
   const Tensor x = scrambled({3, 4});
   CHECK(
       matches(take_along_dim(x, tensor({{2, 0, 1, 2}}), 0), gather(x, 0, tensor({{2, 0, 1, 2}}))));

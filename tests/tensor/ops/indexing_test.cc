@@ -1,4 +1,4 @@
-// Views of parts, and NumPy's indexing. Read next: gather_scatter_test.cc.
+// Views of parts, and NumPy's basic indexing. Read next: gather_scatter_test.cc.
 #include <tapegrad/tensor/ops/fused.h>
 
 #include "catch.h"
@@ -98,7 +98,7 @@ TEST_CASE("index follows NumPy") {
   CHECK_THROWS_AS(index(x, {newaxis, newaxis, newaxis, newaxis, newaxis, newaxis}), ShapeError);
 }
 
-TEST_CASE("as_strided stays within what x reaches") {
+TEST_CASE("as_strided stays within the memory of x") {
   const Tensor x = arange(10);
   CHECK(matches(as_strided(x, {3, 4}, {3, 1}), tensor({{0, 1, 2, 3}, {3, 4, 5, 6}, {6, 7, 8, 9}})));
   CHECK(matches(as_strided(x, {2, 2}, {0, 1}, 8), tensor({{8, 9}, {8, 9}})));
@@ -117,7 +117,7 @@ TEST_CASE("as_strided stays within what x reaches") {
   CHECK_THROWS_AS(as_strided(slice(x, 0, 0, 10, 2), {10}, {1}), IndexError);
 }
 
-TEST_CASE("an empty piece belongs nowhere, whatever its step", "[tensor]") {
+TEST_CASE("part_at of an empty piece is empty for any step", "[tensor]") {
   const Tensor whole = ones({6});
   CHECK(part_at(whole, ones({0}), 0, 0, 2).numel() == 0);
   CHECK(part_at(whole, ones({0}), 0, 1, 4).numel() == 0);

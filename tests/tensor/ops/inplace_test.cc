@@ -5,7 +5,7 @@
 using namespace tapegrad;
 using namespace tapegrad::test;
 
-TEST_CASE("in place, integers take no fractions", "[tensor]") {
+TEST_CASE("in-place operations on integers reject floating-point results", "[tensor]") {
   Tensor x = tensor({1, 5});
   CHECK(message_of<DTypeError>([&] {
           x.add_(tensor({1, 1}), 0.5);

@@ -1,4 +1,4 @@
-// Minimum, maximum, and where they stand. Read next: softmax_test.cc.
+// Minimum, maximum, and their positions. Read next: softmax_test.cc.
 #include "catch.h"
 #include "tensor/expect.h"
 
@@ -21,7 +21,7 @@ TEST_CASE("minimum and maximum of NaN, infinities and ties") {
     CHECK(argmax(x).item<int>() == 8);
     CHECK(std::isnan(min(x).item<float>()));
   }
-  // A NaN in any lane and in the tail.
+  // NaN in each lane and in the partial vector at the end.
   for (std::int64_t size = 1; size <= 70; ++size) {
     for (std::int64_t bad = 0; bad < size; ++bad) {
       Tensor x = arange(size).to(float32);

@@ -55,7 +55,7 @@ TEMPLATE_TEST_CASE("repeat, tile, flip, roll, tril and triu in every layout", ""
   }
 }
 
-TEST_CASE("rearranging the small, the empty and the wrong") {
+TEST_CASE("rearranging 0-d and empty tensors, and errors") {
   const Tensor number = full({}, 3.0);
   const Tensor none = zeros({2, 0});
   CHECK(repeat(number, {2}).shape() == Shape{2});
@@ -82,7 +82,7 @@ TEST_CASE("rearranging the small, the empty and the wrong") {
   CHECK_THROWS_AS(flip(none, {2}), IndexError);
   CHECK(message_of<ValueError>([&] {
           roll(none, {1, 2}, {0});
-        }) == "roll: got shifts (1, 2) and dimensions (0), needed as many of one as of the other");
+        }) == "roll: got shifts (1, 2) and dimensions (0), needed the same number of both");
   CHECK_THROWS_AS(roll(none, {1, 2}), ValueError);
   CHECK(message_of<ShapeError>([&] { tril(ones({3})); }) ==
         "tril: got shape (3), needed matrices: at least 2 dimensions");

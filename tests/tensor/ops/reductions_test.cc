@@ -7,7 +7,8 @@ using namespace tapegrad::test;
 
 namespace {
 
-// One number for each position that is left: f(the numbers that were there).
+// The plain reference: one element for each remaining position, function(all elements reduced to
+// it).
 Tensor reduced(const Tensor& x, const std::vector<std::int64_t>& dims, bool keepdim,
                const std::function<double(const std::vector<double>&)>& function) {
   Shape kept = x.shape();
@@ -16,13 +17,13 @@ Tensor reduced(const Tensor& x, const std::vector<std::int64_t>& dims, bool keep
   for_each_index(kept, [&](const Shape& at) {
     Shape part_shape(std::vector<std::int64_t>(static_cast<std::size_t>(x.dim()), 1));
     for (const std::int64_t dim : dims) part_shape[dim] = x.shape()[dim];
-    std::vector<double> numbers;
+    std::vector<double> elements;
     for_each_index(part_shape, [&](const Shape& inside) {
       Shape index = at;
       for (const std::int64_t dim : dims) index[dim] = inside[dim];
-      numbers.push_back(x.item<double>(index));
+      elements.push_back(x.item<double>(index));
     });
-    results.push_back(function(numbers));
+    results.push_back(function(elements));
   });
   if (!keepdim) {
     for (auto dim = dims.rbegin(); dim != dims.rend(); ++dim) kept.erase(*dim);
@@ -30,24 +31,24 @@ Tensor reduced(const Tensor& x, const std::vector<std::int64_t>& dims, bool keep
   return reshape(tensor(results), kept);
 }
 
-double plain_sum(const std::vector<double>& numbers) {
+double plain_sum(const std::vector<double>& elements) {
   double total = 0;
-  for (const double number : numbers) total += number;
+  for (const double x : elements) total += x;
   return total;
 }
-double plain_mean(const std::vector<double>& numbers) {
-  return plain_sum(numbers) / static_cast<double>(numbers.size());
+double plain_mean(const std::vector<double>& elements) {
+  return plain_sum(elements) / static_cast<double>(elements.size());
 }
-double plain_power(const std::vector<double>& numbers, double p) {
+double plain_power(const std::vector<double>& elements, double p) {
   double total = 0;
-  for (const double number : numbers) total += std::pow(std::abs(number), p);
+  for (const double x : elements) total += std::pow(std::abs(x), p);
   return std::pow(total, 1 / p);
 }
-double plain_var(const std::vector<double>& numbers, double correction) {
-  const double mean = plain_mean(numbers);
+double plain_var(const std::vector<double>& elements, double correction) {
+  const double mean = plain_mean(elements);
   double total = 0;
-  for (const double number : numbers) total += (number - mean) * (number - mean);
-  return total / (static_cast<double>(numbers.size()) - correction);
+  for (const double x : elements) total += (x - mean) * (x - mean);
+  return total / (static_cast<double>(elements.size()) - correction);
 }
 
 const std::vector<std::vector<std::int64_t>> kDimLists = {{0},    {1},    {2},      {0, 1},
@@ -77,18 +78,18 @@ TEMPLATE_TEST_CASE("reductions over every list of dimensions, in every layout", 
           }
           CHECK(same(norm(x, kInf, dims, keepdim), [](const auto& v) {
             double largest = 0;
-            for (const double number : v) largest = std::max(largest, std::abs(number));
+            for (const double value : v) largest = std::max(largest, std::abs(value));
             return largest;
           }));
           CHECK(same(logsumexp(x, dims, keepdim), [](const auto& v) {
             double total = 0;
-            for (const double number : v) total += std::exp(number);
+            for (const double value : v) total += std::exp(value);
             return std::log(total);
           }));
           if (dims.size() > 1) continue;
           CHECK(same(prod(x, dims[0], keepdim), [](const auto& v) {
             double product = 1;
-            for (const double number : v) product *= number;
+            for (const double value : v) product *= value;
             return product;
           }));
           const auto largest = [](const auto& v) {
@@ -148,7 +149,7 @@ TEST_CASE("integers and booleans are summed as int64") {
         "softmax: not defined for boolean; convert with to(float32)");
 }
 
-TEST_CASE("reducing nothing") {
+TEST_CASE("reductions of empty tensors") {
   const Tensor none = zeros({0});
   const Tensor rows = zeros({0, 3});
   CHECK(sum(none).item<float>() == 0.0F);
@@ -173,15 +174,15 @@ TEST_CASE("reducing nothing") {
   CHECK(cumsum(rows, 0).shape() == Shape{0, 3});
   CHECK(max(rows, 1).values.shape() == Shape{0});
   CHECK(message_of<ValueError>([&] { max(none); }) ==
-        "max: tensor of shape (0) has no elements to choose from");
+        "max: tensor of shape (0) has no elements, needed at least one");
   CHECK(message_of<ValueError>([&] { argmin(rows); }) ==
-        "argmin: tensor of shape (0, 3) has no elements to choose from");
+        "argmin: tensor of shape (0, 3) has no elements, needed at least one");
   CHECK(message_of<IndexError>([&] { min(rows, 0); }) ==
-        "min: dimension 0 of shape (0, 3) has no elements to choose from");
+        "min: dimension 0 of shape (0, 3) has no elements, needed at least one");
   CHECK_THROWS_AS(argmax(zeros({0, 0}), 1), IndexError);
 }
 
-TEST_CASE("reducing a number") {
+TEST_CASE("reductions of 0-d tensors") {
   const Tensor x = full({}, -3.0);
   CHECK(sum(x).item<float>() == -3.0F);
   CHECK(sum(x, 0, true).dim() == 0);
@@ -209,7 +210,7 @@ TEST_CASE("lists of dimensions are checked") {
 }
 
 TEST_CASE("NaN and infinities") {
-  // A NaN in any lane and in the tail.
+  // NaN in each lane and in the partial vector at the end.
   for (std::int64_t size = 1; size <= 70; ++size) {
     for (std::int64_t bad = 0; bad < size; ++bad) {
       Tensor x = arange(size).to(float32);
@@ -254,6 +255,6 @@ TEST_CASE("sum_to undoes broadcasting") {
   CHECK(matches(sum_to(zeros({0, 3}), {1, 3}), zeros({1, 3})));
   CHECK(matches(sum_to(ones({1, 3}), {3}), ones({3})));
   CHECK(message_of<ShapeError>([&] { sum_to(plain, {4}); }) ==
-        "sum_to: shape (4) does not broadcast to (4, 3, 5), so there is no sum down to it");
+        "sum_to: shape (4) does not broadcast to (4, 3, 5), so x cannot be summed to it");
   CHECK_THROWS_AS(sum_to(ones({3}), {1, 3}), ShapeError);
 }

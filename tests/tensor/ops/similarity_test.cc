@@ -1,4 +1,4 @@
-// How alike vectors are. Read next: ../kernels/kernels_test.cc.
+// Similarities and distances between vectors. Read next: ../kernels/kernels_test.cc.
 #include "catch.h"
 #include "tensor/expect.h"
 

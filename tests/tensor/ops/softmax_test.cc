@@ -5,7 +5,7 @@
 using namespace tapegrad;
 using namespace tapegrad::test;
 
-TEST_CASE("softmax and its kin over every dimension") {
+TEST_CASE("softmax, log_softmax and logsumexp over every dimension") {
   const Tensor plain = sin(scrambled({3, 7, 37}, float64)) * 5;
   for (const Tensor& x : {plain, stored_transposed(plain), stored_with_gaps(plain)}) {
     for (std::int64_t dim = -3; dim < 3; ++dim) {
@@ -19,7 +19,7 @@ TEST_CASE("softmax and its kin over every dimension") {
   }
 }
 
-TEST_CASE("softmax of rows with infinities and NaN is PyTorch's") {
+TEST_CASE("softmax of rows with infinities and NaN, as in PyTorch") {
   const Tensor rows = tensor({{1e30, 0.0, -1e30},
                               {kInf, 0.0, 1.0},
                               {-kInf, -kInf, -kInf},

@@ -5,7 +5,7 @@
 using namespace tapegrad;
 using namespace tapegrad::test;
 
-TEST_CASE("sort is stable both ways, and NaN is the largest") {
+TEST_CASE("sort is stable in both directions, and NaN is the largest") {
   const Tensor x = tensor({1.0, kNaN, 5.0, -kInf, kNaN, kInf, -1.0, 5.0});
   const ValuesAndIndices up = sort(x);
   CHECK(matches(up.values, tensor({-kInf, -1.0, 1.0, 5.0, 5.0, kInf, kNaN, kNaN})));
@@ -38,7 +38,7 @@ TEST_CASE("sort along any dimension of any layout") {
   }
 }
 
-TEST_CASE("topk takes the first among equals") {
+TEST_CASE("topk returns the first of equal elements") {
   const Tensor x = tensor({1.0, 3.0, kNaN, 3.0, 1.0, 3.0, 2.0});
   CHECK(matches(topk(x, 3).indices, tensor({2, 1, 3})));
   CHECK(matches(topk(x, 3, 0, false).indices, tensor({0, 4, 6})));
@@ -48,7 +48,7 @@ TEST_CASE("topk takes the first among equals") {
   CHECK_THROWS_AS(topk(x, 1, 1), IndexError);
 }
 
-TEST_CASE("sorting numbers and nothing") {
+TEST_CASE("sorting 0-d and empty tensors") {
   const ValuesAndIndices number = sort(full({}, 2.0));
   CHECK(number.values.dim() == 0);
   CHECK(number.indices.item<int>() == 0);

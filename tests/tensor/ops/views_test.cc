@@ -7,7 +7,7 @@
 using namespace tapegrad;
 using namespace tapegrad::test;
 
-TEST_CASE("reshape of contiguous data shares memory, -1 is what is left") {
+TEST_CASE("reshape of contiguous data shares memory, and -1 is inferred") {
   const Tensor x = scrambled({2, 3, 4});
   const Tensor y = reshape(x, {6, -1});
   CHECK(y.shape() == Shape{6, 4});
@@ -21,15 +21,15 @@ TEST_CASE("reshape of contiguous data shares memory, -1 is what is left") {
   CHECK(reshape(zeros({0}), {std::int64_t{1} << 62, 8, 0}).numel() == 0);
 }
 
-TEST_CASE("reshape copies where the strides do not allow a view") {
+TEST_CASE("reshape copies if the strides do not allow a view") {
   const Tensor x = transpose(scrambled({3, 4}));
   const Tensor y = reshape(x, {12});
   CHECK_FALSE(y.shares_memory_with(x));
   CHECK(matches(y, reshape(x.contiguous(), {12})));
-  CHECK(reshape(x, {2, 2, 3}).shares_memory_with(x));  // cuts a dimension
+  CHECK(reshape(x, {2, 2, 3}).shares_memory_with(x));  // splits a dimension
 }
 
-TEST_CASE("view finds strides exactly where there are some") {
+TEST_CASE("view succeeds exactly if suitable strides exist") {
   const Tensor base = scrambled({4, 6, 5});
   const std::vector<Tensor> layouts = {base,
                                        transpose(base, 0, 1),
@@ -50,8 +50,7 @@ TEST_CASE("view finds strides exactly where there are some") {
       for (const std::int64_t size : shape) known *= size == -1 ? 1 : size;
       if (x.numel() % known != 0) continue;
       CHECK(matches(reshape(x, shape), reshape(plain, shape)));
-      // A view, if there is one, reads the right elements; that there is none is checked by hand
-      // below.
+      // If there is a view, it has the right elements. That there is none is checked by hand below.
       try {
         const Tensor seen = view(x, shape);
         CHECK(seen.shares_memory_with(x));
@@ -67,11 +66,11 @@ TEST_CASE("view finds strides exactly where there are some") {
   CHECK(view(expand(full({1}, 3.0), {12}), {3, 4}).stride(0) == 0);
 }
 
-TEST_CASE("view and reshape say what does not fit") {
+TEST_CASE("view and reshape: error texts") {
   const Tensor x = scrambled({3, 4});
   CHECK(message_of<ShapeError>([&] { view(transpose(x), {12}); }) ==
-        "view: shape (4, 3) with strides (1, 4) cannot be seen as (12) without a copy; reshape "
-        "copies where it must");
+        "view: shape (4, 3) with strides (1, 4) cannot be viewed as (12) without a copy; use "
+        "reshape, which copies if needed");
   CHECK(message_of<ShapeError>([&] { reshape(x, {5}); }) ==
         "reshape: shape (3, 4) with 12 elements does not fit (5): the number of elements must stay "
         "the same");
@@ -84,7 +83,7 @@ TEST_CASE("view and reshape say what does not fit") {
         reshape(x, {5, -1});
       }) ==
       "reshape: shape (3, 4) with 12 elements does not fit (5, -1): the other sizes do not divide "
-      "it");
+      "the number of elements");
   CHECK(message_of<ShapeError>([&] {
           reshape(x, {-3, 4});
         }) ==
@@ -92,8 +91,8 @@ TEST_CASE("view and reshape say what does not fit") {
   CHECK(message_of<ShapeError>([&] {
           reshape(zeros({0, 3}), {0, -1});
         }) ==
-        "reshape: shape (0, 3) with 0 elements does not fit (0, -1): with a size 0 beside it, -1 "
-        "could be anything");
+        "reshape: shape (0, 3) with 0 elements does not fit (0, -1): -1 is ambiguous "
+        "if another size is 0");
   const std::int64_t huge = std::int64_t{1} << 40;
   CHECK(message_of<ShapeError>([&] {
           reshape(x, {huge, huge});
@@ -180,8 +179,8 @@ TEST_CASE("permute and transpose") {
   CHECK(message_of<IndexError>([&] { transpose(x, 0, 3); }) ==
         "transpose: dimension 3 out of range, needed one in [-3, 2]");
   CHECK(message_of<ShapeError>([&] { transpose(scrambled({3})); }) ==
-        "transpose: got shape (3), needed at least 2 dimensions; unsqueeze(x, 0) makes a row of a "
-        "vector");
+        "transpose: got shape (3), needed at least 2 dimensions; unsqueeze(x, 0) turns a vector "
+        "into a row");
 }
 
 TEST_CASE("expand and broadcast_to") {
@@ -226,7 +225,8 @@ TEST_CASE("cat and stack") {
     CHECK(matches(select(joined, dim, 1), b));
   }
   CHECK(stack({full({}, 1.0), full({}, 2.0)}).shape() == Shape{2});
-  CHECK(cat({zeros({0}), a}, 0).shape() == Shape{2, 3});  // an empty vector fits everywhere
+  // An empty vector can be joined with any shape.
+  CHECK(cat({zeros({0}), a}, 0).shape() == Shape{2, 3});
   CHECK(cat({zeros({0}), a, zeros({0})}, 1).shape() == Shape{2, 3});
   CHECK(cat({zeros({0, 3}), a}).shape() == Shape{2, 3});
   CHECK(cat({zeros({0}), zeros({0})}).shape() == Shape{0});
@@ -239,7 +239,7 @@ TEST_CASE("cat and stack") {
         }) == "cat: tensor 1 has shape (2, 4), which differs from (2, 3) in more than dimension 0");
   CHECK_THROWS_AS(cat({a, zeros({3})}), ShapeError);
   CHECK(message_of<ShapeError>([&] { cat({full({}, 1.0)}); }) ==
-        "cat: got a 0-d tensor; stack joins those");
+        "cat: got a 0-d tensor; use stack to join 0-d tensors");
   CHECK(message_of<ValueError>([&] { cat(std::vector<Tensor>{}); }) ==
         "cat: got no tensors to join");
   CHECK(message_of<ShapeError>([&] {
@@ -283,7 +283,7 @@ TEST_CASE("split, chunk and unbind are views") {
         "unbind: got a 0-d tensor, needed at least one dimension; reshape(x, {1}) gives one");
 }
 
-TEST_CASE("an empty tensor may have sizes whose product overflows", "[tensor]") {
+TEST_CASE("the other sizes of an empty tensor may overflow", "[tensor]") {
   const std::int64_t huge = std::int64_t{1} << 62;
   Tensor x = zeros({0, huge, 8});
   CHECK(x.numel() == 0);

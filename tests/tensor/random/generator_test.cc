@@ -1,6 +1,5 @@
-// The generator and the draws into memory: the words of MT19937, numbers that PyTorch is known to
-// print, what each draw takes from the stream, and refusals. Everything that PyTorch was asked for
-// stands in random_test.cc.
+// The generator and the draws into memory: the words of MT19937, numbers that PyTorch prints, how
+// many words each draw uses, and errors. The comparison with golden files is in random_test.cc.
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/random/distributions.h>
 #include <tapegrad/tensor/random/generator.h>
@@ -48,7 +47,7 @@ std::vector<std::int64_t> samples(Generator& generator, std::size_t n, std::vect
   });
 }
 
-// As PyTorch prints: four decimals.
+// Compares with printed numbers, which have four decimals.
 template <class T>
 void check_printed(const std::vector<T>& got, const std::vector<double>& printed) {
   REQUIRE(got.size() >= printed.size());
@@ -58,7 +57,7 @@ void check_printed(const std::vector<T>& got, const std::vector<double>& printed
   }
 }
 
-// How many words a draw took.
+// How many words a draw uses.
 template <class Draw>
 std::size_t words_taken(Draw&& draw) {
   Generator generator(11);
@@ -72,7 +71,7 @@ std::size_t words_taken(Draw&& draw) {
 
 }  // namespace
 
-TEST_CASE("generator: the stream is MT19937's") {
+TEST_CASE("generator: the words are MT19937's") {
   for (const std::uint64_t seed : {0ULL, 1ULL, 42ULL, 4294967295ULL}) {
     Generator generator(seed);
     std::mt19937 reference(static_cast<std::uint32_t>(seed));
@@ -91,7 +90,7 @@ TEST_CASE("generator: seeds") {
   CHECK(Generator().initial_seed() == 67280421310721U);
   CHECK(Generator(5).initial_seed() == 5);
 
-  // Only the low 32 bits count; a negative seed is the number with the same bits.
+  // Only the low 32 bits are used; a negative seed is the unsigned number with the same bits.
   CHECK(Generator(7).random() == Generator(7 + (std::uint64_t{1} << 32)).random());
   Generator negative;
   negative.manual_seed(static_cast<std::uint64_t>(-1));
@@ -108,9 +107,9 @@ TEST_CASE("generator: seeds") {
   CHECK(default_generator().random() == Generator(9).random());
 }
 
-TEST_CASE("generator: a copy goes on by itself, and seeding forgets the spare normal") {
+TEST_CASE("generator: a copy is independent, and seeding drops the spare normal number") {
   Generator a(1);
-  normals<float>(a, 3);  // leaves a spare number
+  normals<float>(a, 3);  // stores a spare number
   Generator b = a;
   CHECK(normals<float>(a, 3) == normals<float>(b, 3));
   CHECK(a.random() == b.random());
@@ -122,8 +121,8 @@ TEST_CASE("generator: a copy goes on by itself, and seeding forgets the spare no
   CHECK(normals<double>(seeded_again, 2) == normals<double>(fresh, 2));
 }
 
-TEST_CASE("generator: the state is PyTorch's") {
-  // What torch.get_rng_state() holds after manual_seed(0) and randn(3).
+TEST_CASE("generator: the state has PyTorch's layout") {
+  // torch.get_rng_state() after manual_seed(0) and randn(3).
   Generator generator(0);
   normals<float>(generator, 3);
   const Generator::State state = generator.state();
@@ -138,7 +137,8 @@ TEST_CASE("generator: the state is PyTorch's") {
   CHECK(state.has_normal == 1);
   CHECK(state.normal == Approx(0.5684312772806678).epsilon(1e-15));
 
-  // Resumed at every kind of position: unused, within a block, at its end; with and without spare.
+  // Resumes at every kind of position: unused, within a block, at its end, with and without a spare
+  // number.
   for (const std::size_t words : {0U, 1U, 300U, 623U, 624U, 625U}) {
     for (const std::size_t numbers : {0U, 1U, 2U}) {
       Generator first(3);
@@ -157,7 +157,7 @@ TEST_CASE("generator: the state is PyTorch's") {
     }
   }
 
-  // PyTorch says next = 0 for a generator that was not used yet.
+  // PyTorch sets next = 0 in a generator that was not used yet.
   Generator::State unused = Generator(8).state();
   unused.next = 0;
   Generator from_unused(1);
@@ -165,9 +165,9 @@ TEST_CASE("generator: the state is PyTorch's") {
   CHECK(from_unused.random() == Generator(8).random());
 }
 
-TEST_CASE("generator: a state that is none is refused and nothing changes") {
+TEST_CASE("generator: an invalid state is rejected and nothing changes") {
   const char* const text =
-      "set_state: these bytes are not the state of a generator; state() gives one";
+      "set_state: these bytes are not the state of a generator; pass one that state() returned";
   Generator generator(0);
   generator.random();
   const auto refuse = [&](auto&& spoil) {
@@ -188,7 +188,7 @@ TEST_CASE("generator: a state that is none is refused and nothing changes") {
   CHECK(generator.random() == reference());
 }
 
-TEST_CASE("generator: threads take turns at the default one") {
+TEST_CASE("generator: several threads use the default one") {
   constexpr std::size_t kThreads = 4;
   constexpr std::size_t kDraws = 50'000;
   manual_seed(17);
@@ -203,7 +203,7 @@ TEST_CASE("generator: threads take turns at the default one") {
   }
   for (std::thread& thread : threads) thread.join();
 
-  // Together they got each number once.
+  // Together the threads drew each number once.
   std::vector<double> all;
   for (const std::vector<double>& part : parts) all.insert(all.end(), part.begin(), part.end());
   Generator alone(17);
@@ -213,7 +213,7 @@ TEST_CASE("generator: threads take turns at the default one") {
   CHECK(all == expected);
 }
 
-TEST_CASE("draw: numbers that PyTorch is known to print") {
+TEST_CASE("draw: numbers that PyTorch prints") {
   Generator g;
   check_printed(uniforms<float>(g.manual_seed(0), 5), {0.4963, 0.7682, 0.0885, 0.1320, 0.3074});
   check_printed(normals<float>(g.manual_seed(0), 5), {1.5410, -0.2934, -2.1788, 0.5684, -1.0845});
@@ -270,7 +270,7 @@ TEST_CASE("draw: the spare normal number survives other draws and passes between
   check_printed(normals<double>(g, 2), {0.5684, -0.8265});
 }
 
-TEST_CASE("draw: words taken from the stream") {
+TEST_CASE("draw: number of words used") {
   const auto floats = [](std::size_t n, auto draw) {
     return words_taken([&](Generator& g) { drawn<float>(g, n, draw); });
   };
@@ -303,7 +303,7 @@ TEST_CASE("draw: words taken from the stream") {
 
 TEST_CASE("draw: ranges and edges") {
   Generator g(2);
-  // Every range of integers, also one that no int64 can hold.
+  // Every range of integers, also one whose size does not fit into int64.
   std::vector<std::int64_t> ints(1000);
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min();
   constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
@@ -324,13 +324,13 @@ TEST_CASE("draw: ranges and edges") {
         [&](Generator& own, std::span<std::int64_t> out) { draw::bernoulli(own, out, p); });
     CHECK(y == std::vector<std::int64_t>(1000, static_cast<std::int64_t>(p)));
   }
-  // A position of weight 0 never comes, and all others do.
+  // A position of weight 0 is never drawn, all others are.
   std::vector<std::int64_t> all = samples(g, 3, {0, 1e-30F, 5, 0, 1}, false);
   std::sort(all.begin(), all.end());
   CHECK(all == std::vector<std::int64_t>{1, 2, 4});
 }
 
-TEST_CASE("draw: distributions look like themselves") {
+TEST_CASE("draw: moments and frequencies of the distributions") {
   Generator g(123);
   constexpr std::size_t kMany = 200'000;
   const auto mean_and_variance = [](const auto& y) {
@@ -341,7 +341,7 @@ TEST_CASE("draw: distributions look like themselves") {
     for (const auto value : y) variance += std::pow(static_cast<double>(value) - mean, 2);
     return std::pair(mean, variance / static_cast<double>(y.size()));
   };
-  // Five standard errors each.
+  // Each within five standard errors.
   const auto [normal_mean, normal_variance] = mean_and_variance(normals<float>(g, kMany, 3, 2));
   CHECK(std::abs(normal_mean - 3) < 5 * 2 / std::sqrt(kMany));
   CHECK(std::abs(normal_variance / 4 - 1) < 5 * std::sqrt(2.0 / kMany));
@@ -371,7 +371,7 @@ TEST_CASE("draw: distributions look like themselves") {
   }
 }
 
-TEST_CASE("draw: bad arguments are refused before anything is drawn") {
+TEST_CASE("draw: invalid arguments are rejected before anything is drawn") {
   Generator g(0);
   std::vector<float> y(4, 7.0F);
   std::vector<std::int64_t> ints(4, 7);

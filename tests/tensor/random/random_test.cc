@@ -1,5 +1,5 @@
-// Random tensors against everything that PyTorch was asked for (golden/random.safetensors), and
-// what tensors add to the draws: shapes, element types, layouts, errors.
+// Random tensors, compared with PyTorch (golden/random.safetensors); and shapes, element types,
+// layouts and errors.
 #include <tapegrad/tensor/io/safetensors.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/random.h>
@@ -16,7 +16,7 @@ using namespace tapegrad;
 
 namespace {
 
-// One case of the golden file: the tensors called <op>.<variant>.<role>, by role.
+// One case of the golden file: the tensors named <op>.<variant>.<role>, by role.
 struct Case {
   std::map<std::string, Tensor> tensors;
 
@@ -58,7 +58,7 @@ std::vector<Tensor> sequence(const Case& c) {
   return results;
 }
 
-// Only which elements survive: the layer itself is nn's.
+// The mask of dropout only; the layer itself is in nn.
 std::vector<Tensor> dropout_mask(const Case& c) {
   const double p = c.argument("p");
   if (p == 0) return {ones(c.shape(), c.dtype())};
@@ -115,8 +115,8 @@ double relative_difference(const Tensor& a, const Tensor& b) {
   return worst;
 }
 
-// Whether a number is the processor's own work, and so the same everywhere, or goes through the
-// logarithms and cosines of <cmath>, which may differ by the last bit from one system to another.
+// Whether the draw uses logarithms or cosines of <cmath>, which may differ in the last bit between
+// systems; other draws are the same everywhere.
 bool needs_cmath(const std::string& op, const Tensor& expected) {
   if (op == "exponential_" || op == "sequence") return true;
   return (op == "randn" || op == "normal_") &&
@@ -129,7 +129,7 @@ Tensor transposed(std::int64_t rows, std::int64_t columns) {
 
 }  // namespace
 
-TEST_CASE("random: PyTorch's answers") {
+TEST_CASE("random: the same numbers as PyTorch") {
   std::map<std::string, Case> cases;
   for (const auto& [name, tensor] : load(TAPEGRAD_SOURCE_DIR "/tests/golden/random.safetensors")) {
     const std::size_t second_dot = name.find('.', name.find('.') + 1);
@@ -171,7 +171,7 @@ TEST_CASE("random: PyTorch's answers") {
   }
 }
 
-TEST_CASE("random: shapes, element types, and the generator that is asked") {
+TEST_CASE("random: shapes, element types, and the generator that is used") {
   CHECK(tapegrad::rand({2, 3}).shape() == Shape{2, 3});
   CHECK(tapegrad::rand({}).numel() == 1);
   CHECK(randn({0, 4}).numel() == 0);
@@ -182,7 +182,7 @@ TEST_CASE("random: shapes, element types, and the generator that is asked") {
   CHECK(multinomial(ones({4}, float64), 7, true).dtype() == int64);
   CHECK(bernoulli(full({3}, 0.5, float64)).dtype() == float64);
 
-  // An own generator leaves the default one alone.
+  // A separate generator does not change the default one.
   manual_seed(1);
   const Tensor expected = tapegrad::rand({4});
   manual_seed(1);
@@ -219,13 +219,13 @@ TEST_CASE("random: in place, also through views, in the order of memory") {
   CHECK(x.item<float>({0, 0}) == 0);
   CHECK(x.item<float>({2, 0}) == 0);
 
-  // Transposed: filled as the memory lies.
+  // Transposed: filled in the order of memory.
   Tensor columns = transposed(3, 4);
   manual_seed(0);
   uniform_(columns);
   CHECK(to_vector<float>(transpose(columns, 0, 1)) == stream);
 
-  // With gaps: what torch.zeros(3, 4)[:, ::2] and torch.zeros(3, 4).t()[::2] hold.
+  // With gaps, as torch.zeros(3, 4)[:, ::2] and torch.zeros(3, 4).t()[::2].
   Tensor gaps = zeros({3, 4});
   manual_seed(0);
   uniform_(index(gaps, {Slice{}, Slice{0, 4, 2}}));
@@ -237,7 +237,7 @@ TEST_CASE("random: in place, also through views, in the order of memory") {
   CHECK(to_vector<float>(every_second) ==
         std::vector<float>{stream[0], stream[2], stream[4], stream[1], stream[3], stream[5]});
 
-  // Normal numbers come one by one there, even if there are 16 of them.
+  // There, normal numbers are drawn one by one even if there are 16 of them.
   manual_seed(0);
   const Tensor lone = randn({1}, float64);
   Tensor wide = transpose(zeros({5, 4}, float64), 0, 1);
@@ -270,7 +270,7 @@ TEST_CASE("random: *_like keeps the order of the dimensions") {
   CHECK(Shape(rand_like(expand(zeros({3, 1}), {3, 4})).strides()) == Shape{4, 1});
 }
 
-TEST_CASE("random: what is refused, and how") {
+TEST_CASE("random: error texts") {
   manual_seed(0);
   const std::uint32_t next = Generator(0).random();
   Tensor ints = zeros({2, 3}, int64);

@@ -1,5 +1,4 @@
-// The backward pass: backward() and grad(). Read next: autograd/ops/elementwise.cc, the first
-// rules.
+// The backward pass: backward() and grad(). Read next: autograd/tape.cc.
 #include <tapegrad/autograd/backward.h>
 
 #include <algorithm>

@@ -12,7 +12,7 @@
 //   6. A thread runs one pass at a time, and passes share no state: grad() may run on several
 //      threads that share leaves.
 //
-// Read next: autograd/variable.cc, then autograd/backward.cc.
+// Read next: autograd/backward.cc.
 #pragma once
 
 #include <tapegrad/autograd/tape.h>

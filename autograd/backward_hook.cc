@@ -4,7 +4,7 @@
 //
 // All gates of one side are recorded earlier than its collecting entries. In the backward pass all
 // collecting entries have therefore fired when the first gate fires: there the gradients of this
-// side are complete.
+// side are complete. Read next: autograd/errors.h.
 #include <tapegrad/autograd/backward_hook.h>
 
 #include <algorithm>

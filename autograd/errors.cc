@@ -1,4 +1,4 @@
-// The texts of autograd's errors. Read next: autograd/hooks.cc.
+// The texts of autograd's errors. Read next: autograd/print.cc.
 #include <tapegrad/autograd/errors.h>
 
 #include <string>

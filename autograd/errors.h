@@ -1,7 +1,7 @@
 // The errors of autograd: functions that check arguments, and functions that throw. Their texts are
 // in errors.cc, so that they do not interrupt the code that calls them.
 //
-// Internal. Read next: autograd/hooks.cc.
+// Internal. Read next: autograd/errors.cc.
 #pragma once
 
 #include <tapegrad/autograd/tape.h>

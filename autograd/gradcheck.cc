@@ -1,5 +1,4 @@
-// The comparison of recorded gradients with central differences. Read next:
-// tests/autograd/ops_test.cc.
+// The comparison of recorded gradients with central differences. Read next: autograd/ops.h.
 #include <tapegrad/autograd/gradcheck.h>
 
 #include <cmath>

@@ -1,6 +1,6 @@
 // gradcheck: compares the gradients of a function with numerical differences. Every operation of
 // this library is tested with it; use it first for an operation of your own. Read next:
-// tests/autograd/op_cases.cc.
+// autograd/gradcheck.cc.
 //
 //   Variable cube(const Variable& x) {
 //     return record("cube", x.value() * x.value() * x.value(),

@@ -1,4 +1,4 @@
-// Reference counts of nodes, and changes of a leaf's value. Read next: autograd/row_sparse.cc.
+// Reference counts of nodes, and changes of a leaf's value. Read next: autograd/row_sparse.h.
 #include <tapegrad/autograd/node.h>
 
 #include <tapegrad/autograd/variable.h>

@@ -10,7 +10,7 @@
 //   4. The gradient has the value's shape and type, and no history.
 //   5. Only a backward pass that succeeded, clipping, set_grad() and zero_grad() change it.
 //
-// Read next: autograd/row_sparse.h.
+// Read next: autograd/record.h.
 #pragma once
 
 #include <atomic>

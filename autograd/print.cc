@@ -1,4 +1,4 @@
-// How the tape and Variables are printed. Read next: autograd/gradcheck.h.
+// How the tape and Variables are printed. Read next: autograd/named_parameter.h.
 #include <ostream>
 
 #include <tapegrad/autograd/tape.h>

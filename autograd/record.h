@@ -17,8 +17,7 @@
 //   - a SliceGradient (autograd/slice_gradient.h); or
 //   - an undefined Variable, for no gradient.
 //
-// Read next: autograd/backward.h. autograd/record_fused.h holds rules that also have a faster form,
-// and rules that return several gradients at once.
+// Read next: autograd/backward.h.
 #pragma once
 
 #include <array>

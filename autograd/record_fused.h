@@ -5,7 +5,7 @@
 //                       [](const Variable& dy, const Variable& y) { return dy * (1.0 - square(y));
 //                       });
 //
-// Read next: autograd/ops/elementwise.cc.
+// Read next: autograd/slice_gradient.h.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // The functions of RowPolicy: checks, flushes, and a table that is resized while it is trained.
-// Read next: autograd/gradcheck.h.
+// Read next: autograd/record_fused.h.
 #include <tapegrad/autograd/row_policy.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // RowPolicy: what optimizers must honor about the rows of a parameter. A leaf points to one if it
 // needs one. Through it nn can make requests (an Embedding freezes rows) that optim honors, and
-// neither includes the other. Read next: autograd/tape.h.
+// neither includes the other. Read next: autograd/row_policy.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Row-sparse gradients: all contributions to one row are summed. Read next: autograd/row_policy.cc.
+// Row-sparse gradients: all contributions to one row are summed. Read next: autograd/row_policy.h.
 #include <tapegrad/autograd/row_sparse.h>
 
 #include <tapegrad/tensor/kernels/kernels.h>

@@ -1,6 +1,6 @@
 // RowSparse: the gradient of a lookup in a table, as ids and rows. Its cost grows with the number
 // of lookups, not with the size of the table. GradientSum: a leaf's gradient, the sum of dense and
-// row-sparse gradients. Read next: autograd/row_policy.h.
+// row-sparse gradients. Read next: autograd/row_sparse.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How a SliceGradient is added to the gradient of its input. Read next: autograd/ops/indexing.cc.
+// How a SliceGradient is added to the gradient of its input. Read next: autograd/hooks.cc.
 #include <tapegrad/autograd/slice_gradient.h>
 
 #include <tapegrad/autograd/ops.h>

@@ -1,6 +1,6 @@
 // SliceGradient: the gradient of a part of a variable, for the rules of select, narrow and slice.
 // It is added in place, so that T slices of a sequence cost T small additions, not T additions of
-// whole sequences. Read next: autograd/ops/indexing.cc.
+// whole sequences. Read next: autograd/slice_gradient.cc.
 #pragma once
 
 #include <cstdint>

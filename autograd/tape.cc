@@ -1,5 +1,5 @@
 // The tape's list: entries are appended, unlinked, and dropped in a loop. Read next:
-// autograd/backward.cc.
+// autograd/variable.cc.
 #include <tapegrad/autograd/tape.h>
 
 namespace tapegrad {

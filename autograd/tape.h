@@ -37,8 +37,8 @@
 //   6. After a training step, after an exception, and after a forgotten NoGrad, tape().size() is
 //      what it was before.
 //
-// Threads: each thread has its own tape; an operation on another thread's history throws.
-// Read next: autograd/record.h.
+// Threads: each thread has its own tape; an operation on another thread's history throws. Read
+// next: autograd/variable.h.
 #pragma once
 
 #include <iosfwd>

@@ -1,5 +1,5 @@
 // The functions of Variable, and the check that a value captured by a rule is not stale. Read next:
-// autograd/tape.cc.
+// autograd/node.cc.
 #include <tapegrad/autograd/variable.h>
 
 #include <tapegrad/autograd/errors.h>

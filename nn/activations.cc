@@ -1,3 +1,4 @@
+// Read next: nn/sequential.h.
 #include <tapegrad/nn/activations.h>
 
 #include <sstream>

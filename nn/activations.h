@@ -1,5 +1,5 @@
 // Activations as modules, to put into a Sequential; each is the function of autograd/ops.h with the
-// same name. Read next: nn/dropout.h.
+// same name. Read next: nn/activations.cc.
 #pragma once
 
 #include <cstdint>

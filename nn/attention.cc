@@ -1,3 +1,4 @@
+// Read next: nn/transformer.h.
 #include <tapegrad/nn/attention.h>
 
 #include <limits>

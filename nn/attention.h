@@ -1,5 +1,5 @@
 // MultiheadAttention: scaled_dot_product_attention() of several projections side by side (Vaswani
-// and others, "Attention is all you need", 2017). Read next: nn/transformer.h.
+// and others, "Attention is all you need", 2017). Read next: nn/attention.cc.
 #pragma once
 
 #include <array>

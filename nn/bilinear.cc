@@ -1,3 +1,4 @@
+// Read next: nn/losses.h.
 #include <tapegrad/nn/bilinear.h>
 
 #include <cmath>

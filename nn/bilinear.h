@@ -1,4 +1,4 @@
-// Bilinear: y[o] = a^T W[o] b + bias[o]. Read next: nn/embedding.h.
+// Bilinear: y[o] = a^T W[o] b + bias[o]. Read next: nn/bilinear.cc.
 #pragma once
 
 #include <cstdint>

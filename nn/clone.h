@@ -2,7 +2,7 @@
 // parameters, buffers, options, training mode. Under clone() the same copy constructors make deep
 // copies instead, each shared thing once, so that tied parameters stay tied.
 //
-// Read next: nn/parameter.h.
+// Read next: nn/module.cc.
 #pragma once
 
 #include <memory>

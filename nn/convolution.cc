@@ -1,3 +1,4 @@
+// Read next: nn/normalization.h.
 #include <tapegrad/nn/convolution.h>
 
 #include <cmath>

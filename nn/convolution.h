@@ -1,4 +1,4 @@
-// Conv1d, and pooling of windows as layers, to put into a Sequential. Read next: nn/module_list.h.
+// Conv1d, and pooling of windows as layers, to put into a Sequential. Read next: nn/convolution.cc.
 //
 //   Embedding words(20'000, 64);
 //   Conv1d triples(64, 100, 3, {.padding = same_padding});

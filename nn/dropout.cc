@@ -1,3 +1,4 @@
+// Read next: nn/activations.h.
 #include <tapegrad/nn/dropout.h>
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Dropout (Srivastava and others 2014) and its kin. Read next: nn/losses.h.
+// Dropout (Srivastava and others 2014) and its kin. Read next: nn/dropout.cc.
 #pragma once
 
 #include <string>

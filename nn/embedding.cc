@@ -1,5 +1,5 @@
 // Embedding: lookups first, then how the table is made, frozen and given another vocabulary. The
-// lookup itself is autograd/ops/embedding_bag.cc.
+// lookup itself is autograd/ops/embedding_bag.cc. Read next: nn/embedding_options.h.
 #include <tapegrad/nn/embedding.h>
 
 #include <tapegrad/nn/embedding_options.h>

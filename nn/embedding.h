@@ -1,4 +1,4 @@
-// Embedding: a table of vectors, looked up by number. Read next: nn/lora_embedding.h.
+// Embedding: a table of vectors, looked up by number. Read next: nn/embedding.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// Read next: nn/pooling.h.
 #include <tapegrad/nn/embedding_bag.h>
 
 #include <tapegrad/nn/embedding_options.h>

@@ -1,5 +1,5 @@
 // EmbeddingBag: looks up the vectors of a text and reduces them to their sum, mean or maximum, in
-// one pass. Read next: nn/pooling.h.
+// one pass. Read next: nn/embedding_bag.cc.
 #pragma once
 
 #include <cstdint>

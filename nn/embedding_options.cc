@@ -1,4 +1,4 @@
-// Read next: nn/embedding.cc.
+// Read next: nn/lora_embedding.h.
 #include <tapegrad/nn/embedding_options.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // What Embedding, EmbeddingBag and LoraEmbedding share: checks of their options, first tables, the
 // sources of remap(), descriptions.
 //
-// Internal. Read next: nn/embedding.cc.
+// Internal. Read next: nn/embedding_options.cc.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Huffman's tree, and the loss along the path from its root to a class.
+// Huffman's tree, and the loss along the path from its root to a class. Read next: nn/init.h.
 #include <tapegrad/nn/hierarchical_softmax.h>
 
 #include <algorithm>

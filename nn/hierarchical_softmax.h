@@ -1,6 +1,6 @@
 // HierarchicalSoftmax: predicts one of many words by a walk down a binary tree (Morin and Bengio
 // 2005), where frequent words are near the root (Huffman's code, as in Mikolov and others 2013).
-// Read next: nn/init.h.
+// Read next: nn/hierarchical_softmax.cc.
 #pragma once
 
 #include <cstdint>

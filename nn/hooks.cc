@@ -1,3 +1,4 @@
+// Read next: nn/summary.h.
 #include <tapegrad/nn/hooks.h>
 
 #include <string>

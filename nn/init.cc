@@ -1,4 +1,4 @@
-// Each function draws as torch.nn.init does. Read next: nn/module.cc.
+// Each function draws as torch.nn.init does. Read next: nn/hooks.h.
 #include <tapegrad/nn/init.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Initial values for parameters, with PyTorch's names and, after the same manual_seed, PyTorch's
-// numbers. Read next: nn/embedding.h.
+// numbers. Read next: nn/init.cc.
 //
 //   nn::init::xavier_uniform_(layer.weight,
 //   nn::init::calculate_gain(nn::init::Nonlinearity::tanh));

@@ -1,3 +1,4 @@
+// Read next: nn/embedding.h.
 #include <tapegrad/nn/linear.h>
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Linear: y = x W^T + b. Read next: nn/bilinear.h.
+// Linear: y = x W^T + b. Read next: nn/linear.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// LoraEmbedding: the formula first, then how the factors are made, merged and saved.
+// LoraEmbedding: the formula first, then how the factors are made, merged and saved. Read next:
+// nn/embedding_bag.h.
 #include <tapegrad/nn/lora_embedding.h>
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// LoraEmbedding: a frozen table, tuned by two small factors. Read next: nn/embedding_bag.h.
+// LoraEmbedding: a frozen table, tuned by two small factors. Read next: nn/lora_embedding.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,5 @@
 // Cross entropy, whose forward and backward are fused for class targets, and losses composed of
-// primitives.
-// Read next: nn/init.cc.
+// primitives. Read next: nn/hierarchical_softmax.h.
 #include <tapegrad/nn/losses.h>
 
 #include <algorithm>

@@ -1,6 +1,5 @@
 // Losses: how far a model's answer is from the right one, as a number to be made small. Names,
-// options and corner cases are those of torch.nn.functional. Read next:
-// nn/hierarchical_softmax.h.
+// options and corner cases are those of torch.nn.functional. Read next: nn/losses.cc.
 #pragma once
 
 #include <cstdint>

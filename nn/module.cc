@@ -1,3 +1,4 @@
+// Read next: nn/linear.h.
 #include <tapegrad/nn/module.h>
 
 #include <cxxabi.h>

@@ -1,5 +1,4 @@
-// Module: holds parameters, buffers and other modules by name. Read next: nn/linear.h, the shortest
-// layer.
+// Module: holds parameters, buffers and other modules by name. Read next: nn/parameter.h.
 //
 //   struct Classifier : tapegrad::nn::Module {
 //     tapegrad::nn::Linear hidden, head;

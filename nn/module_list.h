@@ -1,5 +1,5 @@
-// ModuleList and ModuleDict: registered modules of one class, by number or by name.
-// Read next: nn/attention.h.
+// ModuleList and ModuleDict: registered modules of one class, by number or by name. Read next:
+// nn/attention.h.
 //
 //   struct Deep : tapegrad::nn::Module {
 //     ModuleList<Linear> layers;

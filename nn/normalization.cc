@@ -1,3 +1,4 @@
+// Read next: nn/dropout.h.
 #include <tapegrad/nn/normalization.h>
 
 #include <sstream>

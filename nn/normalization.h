@@ -1,5 +1,5 @@
 // LayerNorm, RMSNorm and BatchNorm1d: layers that bring numbers to a common scale. Read next:
-// nn/convolution.h.
+// nn/normalization.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Parameter: a module's handle to one of its leaves. Read next: nn/module.h.
+// Parameter: a module's handle to one of its leaves. Read next: nn/clone.h.
 #pragma once
 
 #include <cstdint>

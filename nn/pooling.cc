@@ -1,3 +1,4 @@
+// Read next: nn/rnn_cell.h.
 #include <tapegrad/nn/pooling.h>
 
 #include <limits>

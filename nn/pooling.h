@@ -1,4 +1,4 @@
-// Pooling: one vector for a text, from those of its words that count. Read next: nn/rnn_cell.h.
+// Pooling: one vector for a text, from those of its words that count. Read next: nn/pooling.cc.
 #pragma once
 
 #include <tapegrad/autograd/variable.h>

@@ -1,5 +1,4 @@
-// Layers of recurrent networks over whole sequences. Read next: autograd/ops/recurrent.cc, where
-// a sequence is one operation.
+// Layers of recurrent networks over whole sequences. Read next: nn/convolution.h.
 #include <tapegrad/nn/rnn.h>
 
 #include <algorithm>

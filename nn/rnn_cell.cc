@@ -1,3 +1,4 @@
+// Read next: nn/rnn.h.
 #include <tapegrad/nn/rnn_cell.h>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-// RNNCell, LSTMCell, GRUCell: one step of a recurrent network. Read next: nn/rnn.h, whole
-// sequences.
+// RNNCell, LSTMCell, GRUCell: one step of a recurrent network. Read next: nn/rnn_cell.cc.
 #pragma once
 
 #include <cstdint>

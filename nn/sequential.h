@@ -1,4 +1,4 @@
-// Sequential: modules that run one after the other. Read next: nn/activations.h.
+// Sequential: modules that run one after the other. Read next: nn/module_list.h.
 #pragma once
 
 #include <functional>

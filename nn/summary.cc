@@ -1,3 +1,4 @@
+// Read next: nn/format.h.
 #include <tapegrad/nn/summary.h>
 
 #include <algorithm>

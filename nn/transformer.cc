@@ -1,3 +1,4 @@
+// Read next: nn/bilinear.h.
 #include <tapegrad/nn/transformer.h>
 
 #include <cmath>

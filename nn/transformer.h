@@ -1,5 +1,5 @@
 // TransformerEncoder, and the layers that tell it where in a text a word is. (Vaswani and others,
-// "Attention is all you need", 2017.) Read next: nn/losses.h.
+// "Attention is all you need", 2017.) Read next: nn/transformer.cc.
 //
 //   Embedding words(20'000, 64, {.padding_idx = 0});
 //   PositionalEncoding positions(64, {.batch_first = true});

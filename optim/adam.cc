@@ -1,5 +1,5 @@
 // Adam and AdamW: the step in Tensor operations, as in the papers; the same step through a fused
-// kernel; and many steps without a gradient at once. Read next: optim/lazy/lazy_rows.h.
+// kernel; and many steps without a gradient at once. Read next: optim/sgd.h.
 #include <tapegrad/optim/adam.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Norms over all gradients, and changing gradients in memory of their own. Read next:
-// examples/08_write_your_own_optimizer.cc.
+// optim/schedule.h.
 #include <tapegrad/optim/clip.h>
 
 #include <algorithm>

@@ -1,6 +1,5 @@
 // Why a row has changed: the last step taken apart, element by element. Nothing is kept for that
-// but the step's rule; what the row was before follows from what it is. Read next:
-// optim/schedule.h.
+// but the step's rule; what the row was before follows from what it is. Read next: optim/clip.h.
 #include <algorithm>
 #include <cmath>
 #include <iomanip>

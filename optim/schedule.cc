@@ -1,6 +1,6 @@
 // The formulas of the schedules: each computes the next rate from the last one, as PyTorch's do. So
 // if somebody sets a rate in between, the schedule continues from that one. Read next:
-// optim/clip.h.
+// optim/lazy/lazy_rows.h.
 #include <tapegrad/optim/schedule.h>
 
 #include <algorithm>

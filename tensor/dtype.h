@@ -1,5 +1,5 @@
 // The four element types, the rules of type promotion, and `visit`, which calls a template with the
-// C++ type of an element type known at run time. Read next: tensor/shape.h.
+// C++ type of an element type known at run time. Read next: tensor/scalar.h.
 #pragma once
 
 #include <cstddef>

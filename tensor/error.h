@@ -1,4 +1,4 @@
-// The exceptions that tapegrad throws. Read next: tensor/dtype.h.
+// The exceptions that tapegrad throws. Read next: tensor/tensor.cc.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,5 @@
-// The slow paths of the memory pool: blocks from the system, and blocks that change threads.
+// The slow paths of the memory pool: blocks from the system, and blocks that change threads. Read
+// next: tensor/threads.h.
 #include <tapegrad/tensor/pool.h>
 
 #if defined(__linux__)

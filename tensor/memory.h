@@ -3,7 +3,7 @@
 // blocks and allocates nothing from the system. Sanitizer builds switch the pool off, so that they
 // see every access.
 //
-// Read next: tensor/tensor.h.
+// Read next: tensor/pool.h.
 #pragma once
 
 #include <cstddef>

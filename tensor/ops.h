@@ -1,7 +1,7 @@
 // The operations on tensors: free functions with PyTorch's names and semantics, found by
 // argument-dependent lookup. None of them changes its arguments; in-place operations are members of
 // Tensor. Each heading names the file of tensor/ops/ that holds its functions. autograd/ops.h has
-// the same headings in the same order, and two more. Read next: autograd/tape.h.
+// the same headings in the same order, and two more. Read next: tensor/ops/create.cc.
 //
 // For all operations: two operands are broadcast by NumPy's rule, and their element types are
 // promoted, boolean < int64 < float32 < float64 (a 0-d tensor or a scalar promotes the other

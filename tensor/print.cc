@@ -1,6 +1,5 @@
 // Prints tensors exactly as PyTorch's print(tensor) does with its default options: all elements are
-// padded to one width, and of a long tensor only the edges are shown. Read next:
-// tensor/io/state_dict.h.
+// padded to one width, and of a long tensor only the edges are shown. Read next: tensor/memory.h.
 #include <algorithm>
 #include <charconv>
 #include <cmath>

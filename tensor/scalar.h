@@ -1,5 +1,6 @@
 // A single number passed to an operation. It remembers whether it was written as a bool, an integer
 // or a floating-point number: `ids + 1` stays int64, `ids + 1.0` becomes float32, as in PyTorch.
+// Read next: tensor/shape.h.
 #pragma once
 
 #include <concepts>

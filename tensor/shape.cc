@@ -1,4 +1,5 @@
 // Shapes: counting elements, broadcasting and wrapping dimensions; and the names of element types.
+// Read next: tensor/print.cc.
 #include <tapegrad/tensor/shape.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Sizes of a tensor, and the arithmetic of shapes: counting, broadcasting, wrapping negative
-// dimensions. Read next: tensor/tensor.h.
+// dimensions. Read next: tensor/error.h.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Tensor's memory: creation, views, element access, and literals.
+// Tensor's memory: creation, views, element access, and literals. Read next: tensor/shape.cc.
 #include <tapegrad/tensor/tensor.h>
 
 #include <algorithm>

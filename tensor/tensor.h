@@ -1,5 +1,6 @@
 // Tensor: an array of elements with a shape and an element type. A tensor has no gradient;
-// autograd/variable.h adds that. Read next: tensor/ops.h (the operations on tensors).
+// autograd/variable.h adds that. tensor/ops.h declares the operations on tensors.
+// Read next: tensor/dtype.h.
 #pragma once
 
 #include <cstddef>

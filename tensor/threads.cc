@@ -1,5 +1,5 @@
 // The worker threads: they run the parts of one operation, then spin a moment and sleep until the
-// next.
+// next. Read next: tensor/version.h.
 #include <tapegrad/tensor/threads.h>
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // The version of tapegrad. This is the only place where it is written: CMake and pkg-config read it
-// from these three lines. Read next: tensor/error.h.
+// from these three lines. Read next: tensor/xtensor.h.
 #pragma once
 
 #define TAPEGRAD_VERSION_MAJOR 0

@@ -1,6 +1,6 @@
 // Elementwise operations. Each has its formula, its gradient, and both in code. No rule mentions
 // broadcasting or types: the backward pass converts a gradient to its input's shape and type. Read
-// next: autograd/ops/reductions.cc.
+// next: autograd/ops/reduced.h.
 #include <cmath>
 #include <numbers>
 

@@ -1,4 +1,4 @@
-// Reductions: sum, mean, variance, product, norm; and cumsum. Read next: autograd/ops/minmax.cc.
+// Reductions: sum, mean, variance, product, norm; and cumsum. Read next: autograd/ops/minmax.h.
 #include <cmath>
 
 #include <tapegrad/autograd/ops.h>

@@ -1,5 +1,5 @@
 // Similarity of vectors, and distances between them: compositions (tensor/ops/compositions.h). Read
-// next: autograd/ops/recurrent.cc.
+// next: autograd/ops/recurrent.h.
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/tensor/ops/compositions.h>

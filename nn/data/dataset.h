@@ -1,5 +1,5 @@
 // Data sets: tensors of equal length, sequences of different lengths, and subsets of another data
-// set. Read next: nn/data/splits.h.
+// set. Read next: nn/data/dataset.cc.
 //
 // A data set is any class with `size()` and `batch(indices)`. If it also has `length(i)`, it can be
 // batched by length. If the DataLoader has a worker, batch() is called from another thread.

@@ -1,5 +1,5 @@
-// DataLoader: the batches of a data set, in PyTorch's order of the examples.
-// Read next: nn/text/utf8.h.
+// DataLoader: the batches of a data set, in PyTorch's order of the examples. Read next:
+// nn/data/loader.cc.
 //
 //   TensorDataset data(tokens, labels);
 //   const auto [train, test] = random_split(data, {0.9, 0.1});    // an array of two

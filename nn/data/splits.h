@@ -1,5 +1,5 @@
 // Splits of a data set into disjoint parts, for training and for tests. Read next:
-// nn/data/loader.h.
+// nn/data/splits.cc.
 #pragma once
 
 #include <array>

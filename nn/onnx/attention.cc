@@ -1,4 +1,5 @@
-// MultiheadAttention and TransformerEncoder, composed of ONNX operators.
+// MultiheadAttention and TransformerEncoder, composed of ONNX operators. Read next:
+// nn/onnx/messages.h.
 #include <cmath>
 #include <limits>
 #include <utility>

@@ -1,5 +1,5 @@
 // Building and writing a graph, and the operations from which layers are composed. Read next:
-// nn/onnx/messages.h.
+// nn/onnx/layers.h.
 #include <tapegrad/nn/onnx/graph.h>
 
 #include <limits>

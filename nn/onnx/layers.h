@@ -1,5 +1,5 @@
 // Internal. Functions that write layers as ONNX operators, for OnnxGraph::append(). Read next:
-// nn/onnx/messages.cc.
+// nn/onnx/layers.cc.
 #pragma once
 
 #include <cstdint>

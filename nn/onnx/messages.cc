@@ -1,4 +1,4 @@
-// Encoding of messages. The field numbers are those of onnx.proto3. Read next: nn/onnx/layers.cc.
+// Encoding of messages. The field numbers are those of onnx.proto3. Read next: optim/optimizer.h.
 #include <tapegrad/nn/onnx/messages.h>
 
 #include <tapegrad/tensor/ops.h>

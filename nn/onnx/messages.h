@@ -1,5 +1,5 @@
 // Internal. Encodes the messages of an ONNX file as protocol buffers, without a library for them.
-// Read next: nn/onnx/layers.h.
+// Read next: nn/onnx/messages.cc.
 #pragma once
 
 #include <cstdint>

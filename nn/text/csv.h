@@ -1,4 +1,4 @@
-// A parser for comma-separated values (RFC 4180). Read next: nn/text/tokenizer.h.
+// A parser for comma-separated values (RFC 4180). Read next: nn/text/csv.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The search for nearest vectors, by matrix products with all vectors, and the two evaluations of
-// word vectors. Read next: nn/sequential.h.
+// word vectors. Read next: nn/onnx/graph.h.
 #include <tapegrad/nn/text/similarity.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Similar words, analogies, and evaluation on published test sets with human answers. Read next:
-// nn/sequential.h.
+// nn/text/similarity.cc.
 //
 //   for (const nn::Neighbor& near : nn::most_similar(glove, "king", 5)) ...
 //   nn::analogy(glove, "man", "king", "woman")[0].word;   // ideally queen

@@ -1,5 +1,5 @@
-// Reading text files: encoding, lines, and errors with the file and the line.
-// Read next: nn/text/csv.h.
+// Reading text files: encoding, lines, and errors with the file and the line. Read next:
+// nn/text/text_file.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Splits a text into tokens: words, punctuation marks, and n-grams. Read next:
-// nn/text/vocabulary.h.
+// nn/text/tokenizer.cc.
 #pragma once
 
 #include <cstddef>

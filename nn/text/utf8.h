@@ -1,5 +1,5 @@
 // UTF-8: decoding, checking and writing, and the properties of characters that a tokenizer needs.
-// Read next: nn/text/text_file.h.
+// Read next: nn/text/utf8.cc.
 #pragma once
 
 #include <cstddef>

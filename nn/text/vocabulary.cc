@@ -1,5 +1,5 @@
 // Building a vocabulary by counting tokens, and its file, which is read strictly. Read next:
-// nn/text/word_vectors.h.
+// nn/text/word_index.cc.
 #include <tapegrad/nn/text/vocabulary.h>
 
 #include <algorithm>

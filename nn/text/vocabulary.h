@@ -1,5 +1,5 @@
-// Vocabulary: tokens and their ids, which are the rows of an Embedding.
-// Read next: nn/text/word_vectors.h.
+// Vocabulary: tokens and their ids, which are the rows of an Embedding. Read next:
+// nn/text/word_index.h.
 //
 //   std::vector<std::vector<std::string>> texts = {nn::tokenize("Who wrote it?"), ...};
 //   nn::Vocabulary vocabulary = nn::Vocabulary::build(texts, {.longest_ngram = 1}, 2);

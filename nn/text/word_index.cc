@@ -1,4 +1,4 @@
-// The hash function, and the growth of the table. Read next: nn/text/vocabulary.cc.
+// The hash function, and the growth of the table. Read next: nn/text/word_vectors.h.
 #include <tapegrad/nn/text/word_index.h>
 
 #include <cstring>

@@ -1,5 +1,5 @@
 // Pretrained word vectors: read from the usual file formats, looked up, saved, and copied into an
-// Embedding. Read next: nn/text/similarity.h.
+// Embedding. Read next: nn/text/word_vectors.cc.
 //
 //   nn::WordVectors glove = nn::load_word_vectors("glove.6B.50d.txt", {.vocabulary = words});
 //   nn::PretrainedEmbedding start = nn::from_pretrained(glove, words, {.freeze_known = true});

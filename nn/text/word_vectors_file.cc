@@ -89,15 +89,15 @@ std::optional<float> parse_number(std::string_view field) {
   return number;
 }
 
-struct Header {
+struct VectorsHeader {
   std::uint64_t rows = 0;
   std::uint64_t dim = 0;
 };
 
 // Exactly two integers, without signs.
-std::optional<Header> parse_header(std::string_view line) {
+std::optional<VectorsHeader> parse_header(std::string_view line) {
   line = trimmed(line);
-  Header header;
+  VectorsHeader header;
   for (std::uint64_t* const number : {&header.dim, &header.rows}) {
     const std::string_view field = take_last_field(line);
     const char* const end = field.data() + field.size();
@@ -153,7 +153,7 @@ bool most_have(const std::vector<std::string_view>& lines, std::uint64_t dim) {
 }
 
 // Whether `data` is exactly the content of a binary file after its header.
-bool is_exactly_binary(std::string_view data, const Header& header) {
+bool is_exactly_binary(std::string_view data, const VectorsHeader& header) {
   for (std::uint64_t row = 0; row < header.rows; ++row) {
     while (data.starts_with('\n')) data.remove_prefix(1);
     const std::size_t space = data.find(' ');
@@ -167,7 +167,7 @@ bool is_exactly_binary(std::string_view data, const Header& header) {
 // after the header. It is text if most lines have as many numbers as the header announces.
 // Otherwise it is binary if it has bytes that text cannot have, or if it has no numbers and exactly
 // the size of a binary file.
-bool is_binary(std::string_view data, bool ends_file, const Header& header) {
+bool is_binary(std::string_view data, bool ends_file, const VectorsHeader& header) {
   const std::vector<std::string_view> lines = first_lines(data, ends_file);
   if (!lines.empty() && most_have(lines, header.dim)) return false;
   const bool controls = std::ranges::any_of(data, [](char byte) {
@@ -357,8 +357,8 @@ std::size_t parse_numbers(std::span<const std::string_view> fields, std::span<fl
   return fields.size();
 }
 
-WordVectors read_text(BlockReader& reader, const std::optional<Header>& header, std::size_t dim,
-                      VectorsBuilder builder) {
+WordVectors read_text(BlockReader& reader, const std::optional<VectorsHeader>& header,
+                      std::size_t dim, VectorsBuilder builder) {
   std::vector<float> row(dim);
   std::vector<std::string_view> fields(dim);
   if (header) reader.next_line();
@@ -407,7 +407,7 @@ struct BinaryRow {
 
 // Reads the next row; `number` is its number, counted from 1. The result is valid until the next
 // call.
-BinaryRow take_binary_row(BlockReader& reader, const Header& header, std::uint64_t number) {
+BinaryRow take_binary_row(BlockReader& reader, const VectorsHeader& header, std::uint64_t number) {
   skip_newlines(reader);
   const std::size_t length = reader.peek(kLongestWord).find(' ');
   const std::size_t needed = length + 1 + static_cast<std::size_t>(header.dim) * sizeof(float);
@@ -424,7 +424,7 @@ BinaryRow take_binary_row(BlockReader& reader, const Header& header, std::uint64
   return {bytes.substr(0, length), bytes.substr(length + 1)};
 }
 
-WordVectors read_binary(BlockReader& reader, const Header& header, VectorsBuilder builder) {
+WordVectors read_binary(BlockReader& reader, const VectorsHeader& header, VectorsBuilder builder) {
   const auto dim = static_cast<std::size_t>(header.dim);
   std::vector<float> row(dim);
   reader.next_line();
@@ -496,10 +496,10 @@ Start peek_start(BlockReader& reader) {
 
 // The header, if the format has one. If the format is not given, a first line of two integers is a
 // header.
-std::optional<Header> find_header(const BlockReader& reader, const Start& start,
-                                  std::optional<Format> format) {
+std::optional<VectorsHeader> find_header(const BlockReader& reader, const Start& start,
+                                         std::optional<Format> format) {
   if (format == Format::glove_text) return std::nullopt;
-  const std::optional<Header> header = parse_header(start.first_line());
+  const std::optional<VectorsHeader> header = parse_header(start.first_line());
   if (format && !header) {
     reader.fail(1, "needed the header of " + std::string(name(*format)) + ", two integers, got " +
                        in_quotes(trimmed(start.first_line())) + "; GloVe text has none");
@@ -507,8 +507,8 @@ std::optional<Header> find_header(const BlockReader& reader, const Start& start,
   return header;
 }
 
-void check_header(const BlockReader& reader, const Header& header, std::uint64_t rows_to_read,
-                  std::uint64_t smallest_number) {
+void check_header(const BlockReader& reader, const VectorsHeader& header,
+                  std::uint64_t rows_to_read, std::uint64_t smallest_number) {
   if (header.dim == 0) reader.fail(1, "the header announces vectors of 0 elements");
   if (header.rows == 0) reader.fail(1, "the header announces 0 vectors");
   // Checked before memory is allocated for the announced size.
@@ -522,7 +522,7 @@ void check_header(const BlockReader& reader, const Header& header, std::uint64_t
 
 // The dim of a text file.
 std::size_t find_text_dim(const BlockReader& reader, const Start& start,
-                          const std::optional<Header>& header) {
+                          const std::optional<VectorsHeader>& header) {
   if (!header && start.text.find('\0') != std::string_view::npos) {
     reader.fail(1, "this is binary, but has no word2vec header; is it another kind of file?");
   }
@@ -552,7 +552,7 @@ WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions&
   if (reader.peek(kByteOrderMark.size()) == kByteOrderMark) reader.skip(kByteOrderMark.size());
 
   const Start start = peek_start(reader);
-  const std::optional<Header> header = find_header(reader, start, options.format);
+  const std::optional<VectorsHeader> header = find_header(reader, start, options.format);
   VectorsBuilder builder(reader, options);
   Format format = Format::glove_text;
   if (header) {

@@ -1,4 +1,4 @@
-// The sums of Adam's steps, which grow by one term a step. Read next: optim/sgd.h.
+// The sums of Adam's steps, which grow by one term a step.
 #include <tapegrad/optim/lazy/closed_form_steps.h>
 
 #include <algorithm>

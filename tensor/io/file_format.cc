@@ -1,4 +1,4 @@
-// The element types of tensor files, with their conversions. Read next: tensor/io/safetensors.cc.
+// The element types of tensor files, with their conversions. Read next: tensor/io/file_ops.h.
 #include <tapegrad/tensor/io/file_format.h>
 
 #include <algorithm>

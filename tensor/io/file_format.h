@@ -1,7 +1,7 @@
 // Shared by the readers and writers of tensor files: the element types in files, and how a name
 // from a file is shown in an error text.
 //
-// Internal. Read next: tensor/io/safetensors.cc, tensor/io/npy.cc.
+// Internal. Read next: tensor/io/file_format.cc.
 #pragma once
 
 #include <cstddef>

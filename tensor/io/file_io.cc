@@ -1,4 +1,4 @@
-// Reading and replacing whole files. Read next: tensor/print.cc.
+// Reading and replacing whole files. Read next: autograd/tape.h.
 #include <tapegrad/tensor/io/file_io.h>
 
 #include <fcntl.h>

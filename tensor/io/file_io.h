@@ -1,5 +1,6 @@
 // Reads whole files, and replaces them so that a crash leaves either the old file or the new one.
-// Read next: tensor/io/file_ops.h (how the tests simulate failures of the system).
+// The tests simulate failures of the system: tensor/io/file_ops.h. Read next:
+// tensor/io/safetensors.cc.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // NumPy's files: one array (.npy), or several arrays with names (.npz):
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Read next:
-// tensor/io/file_io.h.
+// tensor/io/state_dict.h.
 //
 //   save_npz("model.npz", model.state_dict());     // numpy.load("model.npz")["head.weight"]
 //   model.load_state_dict(load_npz("model.npz"));

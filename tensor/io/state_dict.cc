@@ -1,4 +1,4 @@
-// Lookup and insertion by name. Read next: tensor/io/safetensors.cc.
+// Lookup and insertion by name. Read next: tensor/io/file_format.h.
 #include <tapegrad/tensor/io/state_dict.h>
 
 namespace tapegrad {

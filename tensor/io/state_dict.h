@@ -1,4 +1,4 @@
-// StateDict: named tensors, the form in which a model is saved. Read next: tensor/io/safetensors.h.
+// StateDict: named tensors, the form in which a model is saved. Read next: tensor/io/file_io.h.
 #pragma once
 
 #include <cstddef>

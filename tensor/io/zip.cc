@@ -5,7 +5,7 @@
 //   member header | name | bytes    member header | name | bytes    entry  entry    end record
 //   ^------------------- offset in the entry ---------------------- ^ offset in the end record
 //
-// Read next: tensor/io/npy.cc.
+// Read next: tensor/io/state_dict.cc.
 #include <tapegrad/tensor/io/zip.h>
 
 #include <algorithm>

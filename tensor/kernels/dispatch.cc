@@ -1,4 +1,4 @@
-// Chooses one set of kernels at the first use. Read next: isa.inl.
+// Chooses one set of kernels at the first use. Read next: tensor/random/random.h.
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/kernels/isa.h>
 

@@ -1,7 +1,7 @@
 // Kernels in which each output element depends on one element of each operand. First the formulas,
 // one line each, on whole vectors; then the loops over memory. The last elements, fewer than a
 // vector, go through the same formula as a partial vector, so that the result of an element does
-// not depend on its position. Read next: reductions.inl.
+// not depend on its position. Read next: tensor/kernels/math.inl.
 
 template <Unary kOp, class T>
 Batch<T> apply(Batch<T> x) {

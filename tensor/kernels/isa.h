@@ -1,5 +1,5 @@
 // The tables of kernels that the isa_*.cc files define; only dispatch.cc uses them. Read next:
-// isa.inl.
+// tensor/kernels/isa_base.cc.
 #pragma once
 
 #include <tapegrad/tensor/kernels/kernels.h>

@@ -3,7 +3,7 @@
 // functions (<vector>, <algorithm>) is included: the linker keeps only one copy of such a function,
 // which could be the one that was compiled for a newer instruction set than the processor's. `nm
 // -C` on the objects must show no weak symbol without the instruction set in its name. Read next:
-// lanes.inl.
+// tensor/kernels/isa.h.
 
 #include <cmath>
 #include <cstddef>

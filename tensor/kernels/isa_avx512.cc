@@ -2,7 +2,7 @@
 //   -mprefer-vector-width=512.
 // All three files are compiled with -ffp-contract=off, so that a vector and the partial vector at
 // the end of an array give the same bits; code that needs a single rounding calls lanes::fma. Read
-// next: isa.inl.
+// next: tensor/kernels/dispatch.cc.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wuninitialized"  // in g++'s own header: g++ bug 105593
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"

@@ -1,6 +1,6 @@
 // The kernels: the loops over elements, as functions on raw contiguous memory. Each is compiled
 // three times (baseline x86-64, AVX2+FMA, AVX-512; see isa_*.cc), and one set is chosen at the
-// first use. Read next: kernels/elementwise.inl.
+// first use. Read next: tensor/kernels/elementwise.inl.
 //
 // Internal: nothing here is part of the public interface.
 #pragma once

@@ -1,7 +1,7 @@
 // Operations on one vector of the instruction set that xsimd does not offer portably: partial
 // vectors of `count` lanes, sums and maxima across lanes, multiply-add with one rounding (xsimd 8
 // rounds twice on AVX-512), bits, and conversion to double precision in halves. All code that uses
-// this file is written once for all instruction sets. Read next: math.inl.
+// this file is written once for all instruction sets. Read next: tensor/kernels/reductions.inl.
 
 template <class T>
 using Batch = xsimd::batch<T>;

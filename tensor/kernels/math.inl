@@ -6,7 +6,7 @@
 // the exact value (tanh, tan, and functions composed of several others: 4); NaN, infinities,
 // denormals and signed zeros give the same results as the standard library. Functions that are
 // rarely needed in double precision call the standard library for each lane. Calls are qualified,
-// because xsimd has functions of the same names. Read next: elementwise.inl.
+// because xsimd has functions of the same names. Read next: tensor/kernels/lanes.inl.
 
 namespace math {
 

@@ -12,7 +12,7 @@
 //
 // The order in which an element of C is summed depends on k, on the strides of A and B, and on the
 // shorter side of C (narrow products use another order). It does not depend on the longer side, so
-// threads that split that side get the same bits. Read next: matmul_copy.inl.
+// threads that split that side get the same bits. Read next: tensor/kernels/matmul_narrow.inl.
 
 #include "matmul_copy.inl"
 
@@ -26,7 +26,7 @@ namespace product {
 constexpr int kWideRows = 3, kWideVectors = 8;
 template <class T>  // fewer for float64, which checks gradients: each number of rows takes its time
 constexpr int kTileRows = sizeof(T) == 4 ? 14 : 8;  // to compile
-constexpr bool kMasksAreFree = true;
+constexpr bool kMasksAreFree = true;  // for loads: no tiles of exactly one vector are compiled
 #else
 constexpr int kWideRows = 3, kWideVectors = 4;
 template <class T>
@@ -84,7 +84,7 @@ void tile(T* c, ptrdiff_t ldc, const T* a, ptrdiff_t a_row, ptrdiff_t a_column, 
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       T* const out = c + v * kWidth;
-      if (kPartial && v == kVectors - 1) {
+      if (kPartial && v == kVectors - 1 && (!kMasksAreFree || last < kLanes<T>)) {
         lanes::store(out, accumulate ? lanes::load(out, last) + sum[i][v] : sum[i][v], last);
       } else {
         lanes::store(out, accumulate ? lanes::load(out) + sum[i][v] : sum[i][v]);
@@ -145,7 +145,8 @@ Left<T> pack_left(T* y, Matrix<T> a, size_t m, size_t k, size_t tile_rows) {
 template <class T>
 size_t tiled_workspace(size_t m, size_t k) {
   const size_t depth = least(k, kBlockDepth);
-  return depth * kPanel<T> + (least(m, kBlockRows<T>) + kTileRows<T>) * (depth + kPad<T>);
+  const size_t rows = least(m, kBlockRows<T>) + kTileRows<T>;
+  return depth * kPanel<T> + rows * (depth + kPad<T>);
 }
 
 template <class T>
@@ -178,8 +179,7 @@ void tiled(T* c, ptrdiff_t ldc, Matrix<T> a, Matrix<T> b, size_t m, size_t n, si
         for (size_t t = 0; t < mc; t += tile_rows, rows += left.step) {
           pick<T>(least(tile_rows, mc - t), columns)(
               y, ldc, rows, left.matrix.row, left.matrix.column, panel,
-              pack_b ? static_cast<ptrdiff_t>(kPanel<T>) : b.row, kc, accumulate,
-              last);
+              pack_b ? static_cast<ptrdiff_t>(kPanel<T>) : b.row, kc, accumulate, last);
           y += static_cast<ptrdiff_t>(tile_rows) * ldc;
         }
       }

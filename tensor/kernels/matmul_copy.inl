@@ -1,5 +1,5 @@
 // Matrices of any strides, and copies of them with contiguous rows; transposed matrices are copied
-// through registers. Part of matmul.inl. Read next: matmul.inl.
+// through registers. Part of matmul.inl. Read next: tensor/kernels/isa.inl.
 //
 // This file uses the compilers' own vector types, because xsimd 8 has no shuffle that does the same
 // on all instruction sets: its zip works on the whole vector on some and on each 16 bytes on

@@ -1,6 +1,6 @@
 // Products with few rows or columns, for which tiles would be mostly empty. `dots` uses vectors
 // along k and adds their lanes at the end; `flipped` computes the transpose with tiles. Part of
-// matmul.inl. Read next: matmul.inl.
+// matmul.inl. Read next: tensor/kernels/matmul_copy.inl.
 
 namespace product {
 

@@ -1,6 +1,6 @@
 // Normalizes rows to mean 0 and variance 1 (Ba, Kiros and Hinton, "Layer normalization", 2016). A
 // row is read several times; unless it is very long, only the first time from memory and then from
-// the cache. Read next: rows.inl.
+// the cache. Read next: tensor/kernels/rows.inl.
 
 template <class T>
 T sum_of_squared_deviations(const T* x, T mean, std::size_t n) {

@@ -2,7 +2,7 @@
 // is the whole cost: 28 bytes per element for Adam in single precision. The formulas are in
 // kernels.h; the branches on options are outside of the loop. Multiplications and additions are
 // fused explicitly, so that the bits of an element do not depend on whether it is in a whole or in
-// a partial vector. Read next: isa.inl.
+// a partial vector. Read next: tensor/kernels/matmul.inl.
 
 template <bool kHasMax, class T>
 TAPEGRAD_FLATTEN void adam_loop(T* p, T* m, T* v, T* vmax, const T* g, std::size_t n,

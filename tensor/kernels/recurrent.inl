@@ -1,6 +1,6 @@
 // One step of a recurrent layer after its matrix products, in one pass: the sums of the gates are
 // replaced by the gates' values, and the new state is computed in the same loop. The formulas are
-// in kernels.h. Read next: optimizers.inl.
+// in kernels.h. Read next: tensor/kernels/optimizers.inl.
 
 template <bool kRelu, class T>
 void rnn_step_loop(T* h, const T* a, const T* bias, std::size_t rows, std::size_t hidden) {

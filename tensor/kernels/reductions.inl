@@ -1,6 +1,6 @@
 // Reductions. Sums are pairwise (Higham, "The accuracy of floating point summation", 1993): blocks
 // of kBlock terms are summed in four vectors, and the sums of the blocks in a balanced tree, so
-// that rounding errors grow with the logarithm of n. Read next: softmax.inl.
+// that rounding errors grow with the logarithm of n. Read next: tensor/kernels/softmax.inl.
 
 constexpr std::size_t kBlock = 1024;
 

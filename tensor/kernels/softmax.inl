@@ -1,6 +1,6 @@
 // Softmax, log_softmax and logsumexp over rows. The maximum of the row is subtracted first so that
 // exp cannot overflow. Short rows (2, 4 or 10 classes) fit in one vector and stay in registers;
-// longer ones are read from the cache three times. Read next: normalization.inl.
+// longer ones are read from the cache three times. Read next: tensor/kernels/normalization.inl.
 
 // The largest element of a row, in every lane. It may ignore a NaN: exp(NaN - top) makes the whole
 // row NaN anyway.

@@ -4,7 +4,7 @@
 // the operations of class X, so the gradient of a Variable comes from the operations that the
 // template calls.
 //
-// Internal. Read next: tensor/ops/elementwise.cc.
+// Internal. Read next: tensor/ops/recurrent.h.
 #pragma once
 
 #include <algorithm>

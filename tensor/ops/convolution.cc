@@ -1,5 +1,5 @@
 // Sliding windows over sequences, and the sum of overlapping windows. Read next:
-// tensor/ops/views.cc.
+// tensor/ops/view_layout.h.
 #include <tapegrad/tensor/ops/convolution.h>
 
 #include <string>

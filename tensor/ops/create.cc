@@ -1,5 +1,5 @@
 // Creates constants and ranges; also to_vector, which copies a tensor's elements. Read next:
-// tensor/ops/elementwise.cc.
+// tensor/ops/strided_loop.h.
 #include <algorithm>
 #include <cmath>
 #include <string>

@@ -3,7 +3,7 @@
 // the rule uses the composition in the comment instead, and tests check that both give the same
 // values.
 //
-// Internal. Read next: autograd/ops/elementwise.cc.
+// Internal. Read next: tensor/ops/xt.h.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Operations that copy elements by index or by mask: table lookups, gather, scatter. All indices
-// are checked before anything is written. Read next: tensor/ops/embedding_bag.cc.
+// are checked before anything is written. Read next: tensor/ops/embedding_bag.h.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

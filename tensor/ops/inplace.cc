@@ -1,4 +1,4 @@
-// Copies, conversions and in-place operations. Read next: tensor/ops/reductions.cc.
+// Copies, conversions and in-place operations. Read next: tensor/ops/reduce_shape.h.
 #include <algorithm>
 #include <cstring>
 #include <string>

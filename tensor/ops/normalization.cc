@@ -1,5 +1,4 @@
-// Layer normalization: the forward pass and the two fused gradients. Read next:
-// tensor/ops/matmul.cc.
+// Layer normalization: the forward pass and the two fused gradients. Read next: tensor/ops/gemm.h.
 #include <algorithm>
 #include <string>
 

@@ -1,6 +1,6 @@
 // Recurrent networks over whole sequences. This file computes the matrix products and runs the
 // steps in order; the kernels (tensor/kernels/recurrent.inl) compute the rest of each step. Read
-// next: autograd/tape.h.
+// next: tensor/ops/fused.h.
 #include <tapegrad/tensor/ops/fused.h>
 #include <tapegrad/tensor/ops/recurrent.h>
 

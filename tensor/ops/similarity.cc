@@ -1,5 +1,5 @@
 // Similarities and distances between vectors, with PyTorch's formulas. Read next:
-// tensor/ops/recurrent.cc.
+// tensor/ops/compositions.h.
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/compositions.h>
 

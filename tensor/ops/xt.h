@@ -2,7 +2,7 @@
 // bridge, with its workaround, and then those of xtensor's algorithms that rarely used operations
 // need.
 //
-// Internal. Read next: tensor/ops/reductions.cc.
+// Internal. Read next: tensor/kernels/kernels.h.
 #pragma once
 
 #include <array>

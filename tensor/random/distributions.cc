@@ -1,6 +1,6 @@
 // The distributions: each uses PyTorch's formula and precision, and the same words of the
 // generator. The transform to normal elements is in tensor/random/box_muller.cc. Read next:
-// tensor/random/random.cc.
+// tensor/random/box_muller.h.
 #include <tapegrad/tensor/random/distributions.h>
 
 #include <algorithm>

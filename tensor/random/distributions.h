@@ -1,6 +1,7 @@
 // Draws into memory: each function fills `y` in order and uses exactly the words of the generator
 // that PyTorch 1.13 uses on a CPU, so that later draws agree with PyTorch's, too. Each description
-// says how many words an element uses. Read next: tensor/random/random.h (the same for tensors).
+// says how many words an element uses. Read next:
+// tensor/random/random.cc.
 //
 // T is float or double unless stated otherwise. Invalid arguments throw a ValueError before
 // anything is drawn.

@@ -1,6 +1,6 @@
 // The functions of tensor/random/distributions.h for tensors: checks element types and shapes, and
 // fills tensors that are not contiguous in their order in memory. Read next:
-// tensor/random/distributions.cc.
+// tensor/random/generator.cc.
 #include <tapegrad/tensor/random/random.h>
 
 #include <cstddef>

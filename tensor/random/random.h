@@ -1,6 +1,6 @@
 // Random tensors, with PyTorch's names and values: after the same manual_seed, the same calls give
 // the same elements as PyTorch 1.13 on a CPU (tensor/random/distributions.h says what may differ in
-// other builds). Read next: tensor/io/safetensors.h.
+// other builds). Read next: tensor/random/generator.h.
 //
 //   manual_seed(0);
 //   Tensor x = randn({2, 3});           // standard normal

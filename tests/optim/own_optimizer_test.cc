@@ -78,7 +78,7 @@ class Wrong final : public optim::OptimizerWith<DriftOptions> {
   std::vector<Tensor> moments_;
 };
 
-void look_up(const Variable& table, const Tensor& ids) {
+void look_up(Variable table, const Tensor& ids) {
   table.zero_grad();
   sum(embedding(table, ids)).backward();
 }
@@ -90,14 +90,14 @@ TEST_CASE("an optimizer of one function does what the library's own does") {
   const std::vector<std::int64_t> rows = {3}, columns = {1};
   for (const bool lookups : {true, false}) {
     Generator generator(1);
-    const Variable a = parameter(randn({9, 4}, float64, generator));
-    const Variable b = parameter(a.value().clone());
-    const Variable c = parameter(ones({2}, float64)), d = parameter(ones({2}, float64));
+    Variable a = parameter(randn({9, 4}, float64, generator));
+    Variable b = parameter(a.value().clone());
+    Variable c = parameter(ones({2}, float64)), d = parameter(ones({2}, float64));
     Momentum own({a}, {.lr = 0.1, .momentum = 0.8});
     optim::SGD sgd({b}, {.lr = 0.1, .momentum = 0.8});
     own.add_group({c}, {.lr = 0.2});
     sgd.add_group({d}, {.lr = 0.2, .momentum = 0.9});
-    for (const Variable& table : {a, b}) {
+    for (Variable table : {a, b}) {
       table.row_policy().freeze_rows(rows);
       table.row_policy().freeze_columns(columns);
       table.row_policy().set_padding_row(0);
@@ -108,7 +108,7 @@ TEST_CASE("an optimizer of one function does what the library's own does") {
     optim::OneCycleLR of_own(own, cycle), of_sgd(sgd, cycle);  // turns momentum too
     for (int step = 0; step < 30; ++step) {
       const Tensor ids = randint(0, 9, {5}, generator);
-      for (const auto& [table, vector] : {std::pair(a, c), std::pair(b, d)}) {
+      for (auto [table, vector] : {std::pair(a, c), std::pair(b, d)}) {
         table.zero_grad();
         vector.zero_grad();
         const Variable found = lookups ? embedding(table, ids) : index_select(table, 0, ids);
@@ -129,7 +129,7 @@ TEST_CASE("an optimizer of one function does what the library's own does") {
 
 TEST_CASE("a row-sparse gradient comes as a dense one, unless other rows do not move") {
   const Tensor ids = tensor({4, 1, 4});
-  const Variable table = parameter(zeros({6, 2}, float64));
+  Variable table = parameter(zeros({6, 2}, float64));
   SECTION("all rows move") {
     Drift drift({table}, true);
     look_up(table, ids);
@@ -174,7 +174,7 @@ TEST_CASE("a row-sparse gradient comes as a dense one, unless other rows do not 
 }
 
 TEST_CASE("an update keeps shapes and types") {
-  const Variable w = parameter(ones({2, 3}));
+  Variable w = parameter(ones({2, 3}));
   w.set_grad(ones({2, 3}));
   const Tensor good = zeros({2, 3});
   const auto step = [&](const Tensor& p, const std::vector<Tensor>& moments) {
@@ -192,7 +192,7 @@ TEST_CASE("an update keeps shapes and types") {
 }
 
 TEST_CASE("an update that nobody can take apart is not explained") {
-  const Variable table = parameter(ones({4, 2}));
+  Variable table = parameter(ones({4, 2}));
   Momentum own({table});
   CHECK_THROWS_WITH(own.explain_update(table, 1), Contains("has not taken a step"));
   look_up(table, tensor({1}));
@@ -203,7 +203,7 @@ TEST_CASE("an update that nobody can take apart is not explained") {
 }
 
 TEST_CASE("an optimizer tells what it remembers, of its own parameters") {
-  const Variable w = parameter(ones({2})), other = parameter(ones({2}));
+  Variable w = parameter(ones({2})), other = parameter(ones({2}));
   Momentum own({{"w", w}});
   CHECK_THROWS_WITH(own.state(other),
                     "Momentum: state: got a parameter that this optimizer does not know, needed "
@@ -217,7 +217,7 @@ TEST_CASE("an optimizer tells what it remembers, of its own parameters") {
 }
 
 TEST_CASE("tensors taken before a step of one's own are snapshots") {
-  const Variable w = parameter(ones({2}));
+  Variable w = parameter(ones({2}));
   const Tensor before = w.value();
   Momentum own({w});
   w.set_grad(ones({2}));

@@ -66,8 +66,8 @@ using Change = std::function<void(RowPolicy&)>;
 // Steps with gradients that look_up() makes; before each, the plain one gets the fused one's state.
 void compare(const Kind& one, DType dtype, const Change& change, bool lookups) {
   Generator generator(8);
-  const Variable fused = parameter(randn({12, 7}, dtype, generator));
-  const Variable plain = parameter(fused.value().clone());
+  Variable fused = parameter(randn({12, 7}, dtype, generator));
+  Variable plain = parameter(fused.value().clone());
   change(fused.row_policy());
   change(plain.row_policy());
   const auto of_fused = one.make(fused), of_plain = one.make(plain);
@@ -78,7 +78,7 @@ void compare(const Kind& one, DType dtype, const Change& change, bool lookups) {
     of_plain->load_state_dict(of_fused->state_dict());
     const Tensor ids = randint(0, 12, {6}, generator);
     const Tensor weights = randn({6, 7}, dtype, generator);
-    for (const Variable& table : {fused, plain}) {
+    for (Variable table : {fused, plain}) {
       table.zero_grad();
       const Variable rows = lookups ? embedding(table, ids) : index_select(table, 0, ids);
       sum(rows * Variable(weights)).backward();

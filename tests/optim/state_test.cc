@@ -14,7 +14,7 @@ using namespace tapegrad;
 namespace {
 
 // A step of a table whose rows all have a gradient that depends on them.
-void learn(const Variable& table, optim::Optimizer& optimizer) {
+void learn(Variable table, optim::Optimizer& optimizer) {
   table.zero_grad();
   sum(sin(table * 3.0)).backward();
   optimizer.step();
@@ -58,7 +58,7 @@ TEST_CASE("1. A parameter has moments from its first step on, of its own shape a
     for (const bool fused : {true, false}) {
       for (const DType dtype : {float32, float64}) {
         CAPTURE(one.name, fused, dtype);
-        const Variable table = parameter(ones({4, 3}, dtype));
+        Variable table = parameter(ones({4, 3}, dtype));
         const auto optimizer = one.make(table);
         optimizer->set_fused(fused);
         const optim::Optimizer::State& state = optimizer->state(table);
@@ -123,7 +123,7 @@ TEST_CASE("3. What no step may move has moments that no step changes") {
 }
 
 TEST_CASE("4. Moments follow their row, and those of a new row have their initial values") {
-  const Variable table = parameter(randn({3, 2}, float64));
+  Variable table = parameter(randn({3, 2}, float64));
   optim::Adagrad adagrad({table}, {.initial_accumulator_value = 0.5});
   learn(table, adagrad);
   const Tensor before = adagrad.state(table).moments[0].clone();
@@ -160,7 +160,7 @@ TEST_CASE("5. step, moments and rates are all that is needed to continue") {
 }
 
 TEST_CASE("6. A step that is refused, or whose update throws, changes nothing of the parameter's") {
-  const Variable table = parameter(ones({3, 2}));
+  Variable table = parameter(ones({3, 2}));
   Failing failing({table});
   const optim::Optimizer::State& state = failing.state(table);
   failing.fails = true;
@@ -193,7 +193,7 @@ TEST_CASE("7. A state that dies leaves no step pending") {
   CHECK(twins.lazy.row_policy().has_pending_rows());
   SECTION("with its optimizer") { twins.lazy_optimizer.reset(); }
   SECTION("when another optimizer takes its place") {
-    const Variable other = parameter(ones({2}));
+    Variable other = parameter(ones({2}));
     optim::Adam& lazy = dynamic_cast<optim::Adam&>(*twins.lazy_optimizer);
     lazy = optim::Adam({other});
   }

@@ -221,8 +221,8 @@ TEST_CASE("errors of embedding and embedding_bag", "[autograd]") {
         "embedding_bag: ids have shape (3) without offsets, needed offsets, the positions where "
         "bags begin");
   CHECK(bag(tensor({{1, 2}}), tensor({0})) ==
-        "embedding_bag: ids have shape (1, 2) with offsets, needed 1-d ids with them; rows of 2-d "
-        "ids are bags");
+        "embedding_bag: ids have shape (1, 2) with offsets, needed 1-d ids with offsets; without "
+        "offsets, each row of 2-d ids is a bag");
   CHECK(bag(tensor(3), {}) ==
         "embedding_bag: ids have shape () without offsets, needed (bags, ids of each), or 1-d ids "
         "with offsets");

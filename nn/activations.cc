@@ -1,4 +1,4 @@
-// Read next: nn/sequential.h.
+// The functions that activations with an option share. Read next: nn/sequential.h.
 #include <tapegrad/nn/activations.h>
 
 #include <sstream>

@@ -1,5 +1,5 @@
-// Activations as modules, to put into a Sequential; each is the function of autograd/ops.h with the
-// same name. Read next: nn/activations.cc.
+// Activations as modules, for use in a Sequential. Each calls the function of the same name in
+// autograd/ops.h. Read next: nn/activations.cc.
 #pragma once
 
 #include <cstdint>
@@ -83,7 +83,7 @@ struct LogSoftmax : ActivationWith<std::int64_t> {
   }
   std::int64_t dim() const { return option(); }
 };
-// All dimensions but the first become one.
+// Joins all dimensions but the first into one.
 struct Flatten : Module {
   Variable operator()(const Variable& x) const {
     return hooked([](const Variable& in) { return flatten(in, 1); }, x);

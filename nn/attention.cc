@@ -1,4 +1,4 @@
-// Read next: nn/transformer.h.
+// The projections, masks and heads of MultiheadAttention. Read next: nn/transformer.h.
 #include <tapegrad/nn/attention.h>
 
 #include <limits>
@@ -31,8 +31,7 @@ void check_sizes(std::int64_t embed_dim, std::int64_t num_heads,
   }
 }
 
-// (..., keys) -> (..., keys + count): the keys that the layer adds after the others are never
-// hidden.
+// (..., keys) -> (..., keys + count): the keys that the layer appends are never hidden.
 Tensor with_columns(const Tensor& mask, std::int64_t count) {
   if (count == 0) return mask;
   Shape shape = mask.shape();
@@ -44,8 +43,7 @@ void check_masks(const AttentionCall& call, std::int64_t batch, std::int64_t hea
                  std::int64_t queries, std::int64_t keys) {
   const Tensor& mask = call.attn_mask;
   if (mask.defined() && mask.dtype() == int64) {
-    throw DTypeError(
-        "MultiheadAttention: attn_mask is int64, needed boolean or floating-point numbers");
+    throw DTypeError("MultiheadAttention: attn_mask is int64, needed boolean or floating-point");
   }
   if (mask.defined() && mask.shape() != Shape{queries, keys} &&
       mask.shape() != Shape{batch * heads, queries, keys}) {
@@ -55,15 +53,16 @@ void check_masks(const AttentionCall& call, std::int64_t batch, std::int64_t hea
   }
   const Tensor& padding = call.key_padding_mask;
   if (padding.defined() && (padding.dtype() == int64 || padding.shape() != Shape{batch, keys})) {
-    throw ShapeError("MultiheadAttention: key_padding_mask is " +
-                     std::string(name(padding.dtype())) + " " + to_string(padding.sizes()) +
-                     ", needed (" + std::to_string(batch) + ", " + std::to_string(keys) +
-                     "), boolean (true where a key does not count) or floating (is added to the "
-                     "scores)");
+    throw ShapeError(
+        "MultiheadAttention: key_padding_mask is " + std::string(name(padding.dtype())) + " " +
+        to_string(padding.sizes()) + ", needed (" + std::to_string(batch) + ", " +
+        std::to_string(keys) +
+        "), boolean (true where a key is ignored) or floating-point (it is added to the "
+        "scores)");
   }
 }
 
-// A mask as a term of the scores: -inf where it hides a key.
+// A mask as a term that is added to the scores: -inf where it hides a key.
 Tensor to_add(const Tensor& mask, DType dtype) {
   if (mask.dtype() != boolean) return mask.to(dtype);
   return masked_fill(zeros(mask.shape(), dtype), mask, -std::numeric_limits<double>::infinity());
@@ -76,20 +75,22 @@ bool packed(std::int64_t embed_dim, const MultiheadAttentionOptions& options) {
 
 }  // namespace
 
-// The parameters are registered in PyTorch's order, and drawn in another order: out_proj first.
+// As in PyTorch, the order of registration is not the order of initialization: out_proj is
+// initialized first.
 MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads,
                                        MultiheadAttentionOptions options)
     : settings_((check_sizes(embed_dim, num_heads, options), Settings{num_heads, options})),
       in_proj_weight(
-          room(packed(embed_dim, options), "in_proj_weight", {3 * embed_dim, embed_dim})),
-      q_proj_weight(room(!packed(embed_dim, options), "q_proj_weight", {embed_dim, embed_dim})),
-      k_proj_weight(room(!packed(embed_dim, options), "k_proj_weight",
-                         {embed_dim, options.kdim.value_or(embed_dim)})),
-      v_proj_weight(room(!packed(embed_dim, options), "v_proj_weight",
-                         {embed_dim, options.vdim.value_or(embed_dim)})),
-      in_proj_bias(room(options.bias, "in_proj_bias", {3 * embed_dim})),
-      bias_k(room(options.add_bias_kv, "bias_k", {1, 1, embed_dim})),
-      bias_v(room(options.add_bias_kv, "bias_v", {1, 1, embed_dim})),
+          parameter_if(packed(embed_dim, options), "in_proj_weight", {3 * embed_dim, embed_dim})),
+      q_proj_weight(
+          parameter_if(!packed(embed_dim, options), "q_proj_weight", {embed_dim, embed_dim})),
+      k_proj_weight(parameter_if(!packed(embed_dim, options), "k_proj_weight",
+                                 {embed_dim, options.kdim.value_or(embed_dim)})),
+      v_proj_weight(parameter_if(!packed(embed_dim, options), "v_proj_weight",
+                                 {embed_dim, options.vdim.value_or(embed_dim)})),
+      in_proj_bias(parameter_if(options.bias, "in_proj_bias", {3 * embed_dim})),
+      bias_k(parameter_if(options.add_bias_kv, "bias_k", {1, 1, embed_dim})),
+      bias_v(parameter_if(options.add_bias_kv, "bias_v", {1, 1, embed_dim})),
       out_proj(register_module(
           "out_proj",
           Linear(embed_dim, embed_dim, {.bias = options.bias, .dtype = options.dtype}))) {
@@ -104,13 +105,13 @@ MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_
   }
 }
 
-// A parameter of zeros, to be drawn later, or none.
-Parameter MultiheadAttention::room(bool wanted, const char* name, const Shape& shape) {
+// A parameter of zeros, which the constructor initializes later; undefined unless wanted.
+Parameter MultiheadAttention::parameter_if(bool wanted, const char* name, const Shape& shape) {
   if (!wanted) return Parameter();
   return register_parameter(name, zeros(shape, settings_->options.dtype));
 }
 
-// x through `count` of the three projections (queries, keys, values), beginning with `which`: one
+// Applies `count` of the three projections (queries, keys, values) to x, starting with `which`: one
 // of them, or all three in one product if they are one matrix.
 Variable MultiheadAttention::projected(const Variable& x, std::int64_t which,
                                        std::int64_t count) const {
@@ -143,8 +144,8 @@ Variable MultiheadAttention::heads_of(const Variable& x) const {
   return permute(unflatten(x, 2, {num_heads(), -1}), {1, 2, 0, 3});
 }
 
-// The mask that attention_weights() takes: true where a key counts, or a term of the scores, for
-// all keys and those that the layer adds after them.
+// The mask for attention_weights(): true where a key is used, or a term that is added to the
+// scores. It covers all keys, and those that the layer appends.
 Tensor MultiheadAttention::mask_for(const AttentionCall& call, std::int64_t batch,
                                     std::int64_t queries, std::int64_t keys, DType dtype) const {
   check_masks(call, batch, num_heads(), queries, keys);
@@ -183,9 +184,9 @@ void MultiheadAttention::check(const Variable& query, const Variable& key,
   throw ShapeError("MultiheadAttention: query is " + to_string(query.sizes()) + ", key " +
                    to_string(key.sizes()) + ", value " + to_string(value.sizes()) + ", needed " +
                    needed(embed_dim()) +
-                   (is_packed() ? ", key and value alike"
+                   (is_packed() ? ", key and value of the same shape"
                                 : ", " + needed(kdim()) + ", " + needed(vdim()) +
-                                      ", key and value of as many steps"));
+                                      ", key and value with the same number of steps"));
 }
 
 AttentionResult MultiheadAttention::operator()(const Variable& query, const Variable& key,
@@ -196,7 +197,7 @@ AttentionResult MultiheadAttention::operator()(const Variable& query, const Vari
                 query, key, value);
 }
 
-// (steps, dim) as a batch of one.
+// Runs (steps, dim) as a batch of one.
 AttentionResult MultiheadAttention::forward_without_batch(const Variable& query,
                                                           const Variable& key,
                                                           const Variable& value,
@@ -212,7 +213,7 @@ AttentionResult MultiheadAttention::forward_without_batch(const Variable& query,
           call.need_weights ? squeeze(result.weights, 0) : Variable()};
 }
 
-// Queries, keys and values, (steps, batch, embed_dim) each. Self-attention takes one product
+// Queries, keys and values, (steps, batch, embed_dim) each. Self-attention needs one product
 // instead of three.
 std::array<Variable, 3> MultiheadAttention::all_projected(const Variable& query,
                                                           const Variable& key,

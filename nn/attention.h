@@ -1,4 +1,4 @@
-// MultiheadAttention: scaled_dot_product_attention() of several projections side by side (Vaswani
+// MultiheadAttention: runs scaled_dot_product_attention() on several projections at once (Vaswani
 // and others, "Attention is all you need", 2017). Read next: nn/attention.cc.
 #pragma once
 
@@ -13,35 +13,35 @@
 namespace tapegrad::nn {
 
 struct MultiheadAttentionOptions {
-  double dropout = 0;  // of the weights, in training
+  double dropout = 0;  // of the attention weights, in training
   bool bias = true;
-  bool add_bias_kv = false;    // one more key and value, learned, after those of every call
-  bool add_zero_attn = false;  // and one of zeros after that
-  std::optional<std::int64_t> kdim = std::nullopt;  // width of keys; else embed_dim
-  std::optional<std::int64_t> vdim = std::nullopt;  // width of values; else embed_dim
+  bool add_bias_kv = false;                         // appends a learned key and value in every call
+  bool add_zero_attn = false;                       // appends a key and a value of zeros after that
+  std::optional<std::int64_t> kdim = std::nullopt;  // width of keys; default: embed_dim
+  std::optional<std::int64_t> vdim = std::nullopt;  // width of values; default: embed_dim
   bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
   DType dtype = float32;
 };
 
 struct AttentionCall {
-  // (batch, keys); boolean: true where a key does not count; floating: is added to the scores.
+  // (batch, keys); boolean: true where a key is ignored; floating-point: it is added to the scores.
   Tensor key_padding_mask{};
   bool need_weights = true;
-  // (queries, keys) or (batch * heads, queries, keys); boolean: true where a key does not count for
-  // a query; floating: is added to the scores.
+  // (queries, keys) or (batch * heads, queries, keys); boolean: true where a query ignores a key;
+  // floating-point: it is added to the scores.
   Tensor attn_mask{};
   bool average_attn_weights = true;  // over heads
 };
 
 struct AttentionResult {
-  Variable output;   // of the shape of query
+  Variable output;   // has the shape of query
   Variable weights;  // (batch, queries, keys), or (batch, heads, queries, keys) where not averaged;
-                     // undefined where not needed. add_bias_kv and add_zero_attn count as keys.
+                     // undefined without need_weights. Keys include the appended ones.
 };
 
-// embed_dim is split among the heads. The projections of queries, keys and values are drawn by
-// Xavier's uniform initialisation, as one matrix unless keys or values have a width of their own;
-// bias_k and bias_v by Xavier's normal one; out_proj as every Linear; other biases begin as 0.
+// embed_dim is split among the heads. The projections of queries, keys and values are initialized
+// by xavier_uniform_(), as one matrix unless kdim or vdim differs from embed_dim; bias_k and bias_v
+// by xavier_normal_(); out_proj.weight as in every Linear. The other biases begin as 0.
 class MultiheadAttention : public Module {
   struct Settings {
     std::int64_t num_heads;
@@ -50,13 +50,13 @@ class MultiheadAttention : public Module {
   Shared<Settings> settings_;
 
  public:
-  // ValueError unless embed_dim is a multiple of num_heads, and for kdim and vdim below 1.
+  // ValueError unless embed_dim is a multiple of num_heads, and kdim and vdim are 1 or more.
   MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads,
                      MultiheadAttentionOptions options = {});
 
-  // (queries, batch, embed_dim), (keys, batch, kdim), (keys, batch, vdim), or all without batch. A
-  // query for which no key counts gets 0 in place of values, where PyTorch 1.13 gives nan; masks
-  // never hide what add_bias_kv and add_zero_attn add.
+  // query is (queries, batch, embed_dim), key (keys, batch, kdim) and value (keys, batch, vdim), or
+  // all without batch. If a query ignores all keys, its weighted sum of values is 0, where PyTorch
+  // 1.13 returns nan. Masks never hide the keys that add_bias_kv and add_zero_attn append.
   AttentionResult operator()(const Variable& query, const Variable& key, const Variable& value,
                              const AttentionCall& call = {}) const;
 
@@ -66,12 +66,13 @@ class MultiheadAttention : public Module {
   std::int64_t num_heads() const { return settings_->num_heads; }
   const MultiheadAttentionOptions& options() const { return settings_->options; }
   std::string description() const override;
-  // Of the projections, and of queries with keys and weights with values.
+  // Counts the projections, the products of queries with keys, and those of weights with values.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
 
-  Parameter in_proj_weight;  // (3 * embed_dim, embed_dim): of queries, keys, values; or, if kdim or
-                             // vdim is another than embed_dim, undefined, and there are these:
+  // in_proj_weight holds the projections of queries, keys and values. If kdim or vdim differs from
+  // embed_dim, it is undefined, and q_, k_ and v_proj_weight are defined instead.
+  Parameter in_proj_weight;  // (3 * embed_dim, embed_dim)
   Parameter q_proj_weight;   // (embed_dim, embed_dim)
   Parameter k_proj_weight;   // (embed_dim, kdim)
   Parameter v_proj_weight;   // (embed_dim, vdim)
@@ -98,7 +99,7 @@ class MultiheadAttention : public Module {
   Variable heads_of(const Variable& x) const;
   Tensor mask_for(const AttentionCall& call, std::int64_t batch, std::int64_t queries,
                   std::int64_t keys, DType dtype) const;
-  Parameter room(bool wanted, const char* name, const Shape& shape);
+  Parameter parameter_if(bool wanted, const char* name, const Shape& shape);
 };
 
 }  // namespace tapegrad::nn

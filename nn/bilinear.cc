@@ -1,4 +1,4 @@
-// Read next: nn/losses.h.
+// How Bilinear draws its parameters and calls bilinear(). Read next: nn/losses.h.
 #include <tapegrad/nn/bilinear.h>
 
 #include <cmath>

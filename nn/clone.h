@@ -1,6 +1,7 @@
-// How modules share and how they are cloned. Copying a module copies handles: both see the same
-// parameters, buffers, options, training mode. Under clone() the same copy constructors make deep
-// copies instead, each shared thing once, so that tied parameters stay tied.
+// How modules share their state, and how clone() copies it. A copy of a module is a handle: both
+// have the same parameters, buffers, options and training mode. Inside clone(), the same copy
+// constructors make deep copies instead. Each shared object is copied once, so tied parameters stay
+// tied.
 //
 // Read next: nn/module.cc.
 #pragma once
@@ -14,7 +15,7 @@
 
 namespace tapegrad::nn {
 
-// While one exists on this thread, copying a module copies deeply.
+// While a CloneScope exists on a thread, copies of modules on that thread are deep.
 class CloneScope {
  public:
   CloneScope();
@@ -22,9 +23,9 @@ class CloneScope {
   CloneScope(const CloneScope&) = delete;
   CloneScope& operator=(const CloneScope&) = delete;
 
-  static CloneScope* current();  // null if modules are shared on copying
+  static CloneScope* current();  // null outside of clone()
 
-  // A new leaf with a copy of the value and of everything that optimizers honor, without gradient.
+  // A new leaf without a gradient: a copy of the value and of the policy that optimizers follow.
   Variable clone_of(const Variable& leaf);
 
   template <class T>

@@ -1,4 +1,5 @@
-// Read next: nn/normalization.h.
+// Conv1d and the pooling layers: checks, calls of the operations, and descriptions. Read next:
+// nn/normalization.h.
 #include <tapegrad/nn/convolution.h>
 
 #include <cmath>
@@ -42,7 +43,7 @@ const char* name(PadMode mode) {
                                       : "zeros";
 }
 
-// Kaiming's uniform initialisation with a = sqrt(5), which comes to the bound of the bias.
+// kaiming_uniform_() with a = sqrt(5) has the same bound as the bias.
 Tensor drawn_weight(const Shape& shape, DType dtype) {
   const Variable weight = parameter(empty(shape, dtype));
   init::kaiming_uniform_(weight, {.a = std::sqrt(5.0)});
@@ -170,7 +171,7 @@ std::int64_t checked_size(const char* layer, std::int64_t output_size) {
                    ", needed 1 or more");
 }
 
-// function(part) for each of `count` parts of the last dimension, side by side.
+// Applies function(part) to each of `count` parts of the last dimension and stacks the results.
 template <class Function>
 Variable by_parts(const char* layer, const Variable& x, std::int64_t count,
                   const Function& function) {

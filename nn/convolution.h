@@ -1,4 +1,4 @@
-// Conv1d, and pooling of windows as layers, to put into a Sequential. Read next: nn/convolution.cc.
+// Conv1d, and layers that pool windows, for use in a Sequential. Read next: nn/convolution.cc.
 //
 //   Embedding words(20'000, 64);
 //   Conv1d triples(64, 100, 3, {.padding = same_padding});
@@ -19,9 +19,9 @@ struct Conv1dOptions {
   std::int64_t stride = 1;
   std::int64_t padding = 0;  // steps on both sides; or same_padding
   std::int64_t dilation = 1;
-  std::int64_t groups = 1;  // of channels that are convolved apart
+  std::int64_t groups = 1;  // the channels of each group are convolved separately
   bool bias = true;
-  PadMode padding_mode = PadMode::zeros;  // what the padding holds
+  PadMode padding_mode = PadMode::zeros;  // the elements of the padding
   DType dtype = float32;
 };
 
@@ -92,9 +92,10 @@ class AvgPool1d : public Module {
   Shared<Settings> settings_;
 };
 
-// (..., length) -> (..., output_size): part i is from floor(i length / output_size) up to ceil((i +
-// 1) length / output_size); AdaptiveMaxPool1d(1) is the maximum over time (Collobert and others
-// 2011).
+// (..., length) -> (..., output_size): divides the length into output_size parts and reduces each
+// to its maximum or mean. Part i goes from floor(i length / output_size) to ceil((i + 1) length /
+// output_size), which is excluded. AdaptiveMaxPool1d(1) is the maximum over time (Collobert and
+// others 2011).
 class AdaptiveMaxPool1d : public Module {
  public:
   explicit AdaptiveMaxPool1d(std::int64_t output_size);

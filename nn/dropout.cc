@@ -1,4 +1,4 @@
-// Read next: nn/activations.h.
+// The masks of the three dropout layers. Read next: nn/activations.h.
 #include <tapegrad/nn/dropout.h>
 
 #include <cmath>
@@ -70,15 +70,15 @@ Variable Dropout1d::forward(const Variable& x) const {
 
 AlphaDropout::AlphaDropout(double p) : ActivationWith(checked("AlphaDropout", p)) {}
 
-// y = a (kept ? x : -limit) + b, where a and b restore mean 0 and variance 1
 Variable AlphaDropout::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return forward(in); }, x);
 }
 
+// y = a (kept ? x : -limit) + b, where a and b restore mean 0 and variance 1
 Variable AlphaDropout::forward(const Variable& x) const {
   if (!is_training() || p() == 0) return x;
   if (p() == 1) return x * 0;
-  constexpr double kLimit = 1.7580993408473766;  // of SELU below
+  constexpr double kLimit = 1.7580993408473766;  // SELU's lower limit is -kLimit
   const double a = 1 / std::sqrt((kLimit * kLimit * p() + 1) * (1 - p()));
   const Tensor kept = bernoulli_(empty(x.shape(), x.dtype()), 1 - p());
   return x * Variable(kept * a) + Variable((kept - 1) * (kLimit * a) + kLimit * a * p());

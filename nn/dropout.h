@@ -1,4 +1,4 @@
-// Dropout (Srivastava and others 2014) and its kin. Read next: nn/dropout.cc.
+// Dropout (Srivastava and others 2014), Dropout1d and AlphaDropout. Read next: nn/dropout.cc.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 namespace tapegrad::nn {
 
 // In training, each element becomes 0 with probability p and is divided by 1 - p otherwise; in eval
-// mode nothing happens. Draws from the default generator, as PyTorch does.
+// mode x is returned unchanged. The default generator draws, as in PyTorch.
 class Dropout : public Module {
  public:
   explicit Dropout(double p = 0.5);  // ValueError unless 0 <= p <= 1
@@ -25,7 +25,7 @@ class Dropout : public Module {
   Shared<double> p_;
 };
 
-// The same for whole channels (Tompson and others 2015): (batch, channels, length) or (channels,
+// Drops whole channels (Tompson and others 2015) of x, (batch, channels, length) or (channels,
 // length).
 struct Dropout1d : ActivationWith<double> {
   explicit Dropout1d(double p = 0.5);
@@ -36,8 +36,8 @@ struct Dropout1d : ActivationWith<double> {
   Variable forward(const Variable& x) const;
 };
 
-// Keeps the mean and variance that SELU works towards: dropped elements become SELU's limit, and
-// all are scaled and shifted (Klambauer and others 2017).
+// Dropout for use with SELU (Klambauer and others 2017): it keeps mean 0 and variance 1. Dropped
+// elements are set to the lower limit of SELU, then all elements are scaled and shifted.
 struct AlphaDropout : ActivationWith<double> {
   explicit AlphaDropout(double p = 0.5);
   Variable operator()(const Variable& x) const;

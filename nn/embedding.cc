@@ -1,5 +1,6 @@
-// Embedding: lookups first, then how the table is made, frozen and given another vocabulary. The
-// lookup itself is autograd/ops/embedding_bag.cc. Read next: nn/embedding_options.h.
+// Embedding: lookups first, then how the table is created, frozen, and adapted to another
+// vocabulary. The lookup itself is in autograd/ops/embedding_bag.cc. Read next:
+// nn/embedding_options.h.
 #include <tapegrad/nn/embedding.h>
 
 #include <tapegrad/nn/embedding_options.h>
@@ -10,7 +11,7 @@ namespace {
 constexpr const char* kEmbedding = "Embedding";
 }
 
-// Looking up --------------------------------------------------------------------------------------
+// Lookups -----------------------------------------------------------------------------------------
 
 Variable Embedding::operator()(const Tensor& ids) const {
   return hooked([this](const Tensor& in) { return forward(in); }, ids);
@@ -41,7 +42,7 @@ Variable Embedding::regularization_loss() const {
 
 Linear Embedding::as_linear(bool bias) const { return Linear(weight, bias); }
 
-// Making ------------------------------------------------------------------------------------------
+// Creating ----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -54,14 +55,14 @@ EmbeddingOptions checked(const EmbeddingOptions& given, std::int64_t rows, std::
   const bool constrained = options.constraint != EmbeddingConstraint::none;
   no(after_step && !options.max_norm, "norm_mode after_step needs a max_norm");
   no(after_step && options.norm_type != 2,
-     "norm_mode after_step knows norm_type 2 only; in_forward knows them all");
+     "norm_mode after_step needs norm_type 2; in_forward works with all norm types");
   no(after_step && constrained,
      "norm_mode after_step and a constraint are both applied after each step; choose one");
   no(options.sparse && (after_step || constrained),
-     "sparse steps leave rows without a gradient alone, but norm_mode after_step and constraints "
-     "change every row; use norm_mode in_forward, or sparse = false");
+     "sparse steps do not change rows without a gradient, but norm_mode after_step and "
+     "constraints change every row; use norm_mode in_forward, or sparse = false");
   no(options.weight.defined() && options.initializer != nullptr,
-     "weight and initializer both say what the table begins with; give one");
+     "weight and initializer both set the initial table; give only one of them");
   no(!(options.regularizer.l1 >= 0) || !(options.regularizer.l2 >= 0),
      "a regularizer's factor is negative or nan, needed numbers >= 0");
   no(!(options.rate_multiplier >= 0) || std::isinf(options.rate_multiplier),
@@ -73,7 +74,7 @@ bool is_padded(const EmbeddingOptions& options) {
   return options.padding_idx && options.padding_mode != PaddingMode::mask_only;
 }
 
-// The first table for checked options: the given weight, or a drawn one with zeros for padding.
+// The initial table for checked options: the given weight, or a drawn table whose padding row is 0.
 Tensor drawn(const EmbeddingOptions& options, std::int64_t rows, std::int64_t width) {
   Tensor table = first_table(options, rows, width);
   if (options.weight.defined()) return table;

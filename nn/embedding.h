@@ -1,4 +1,4 @@
-// Embedding: a table of vectors, looked up by number. Read next: nn/embedding.cc.
+// Embedding: a table of vectors, which are looked up by id. Read next: nn/embedding.cc.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace tapegrad::nn {
 enum class PaddingMode {
   mask_gradient,  // it begins as 0 and is not trained (PyTorch)
   zero_output,    // the same, and its lookups give 0 whatever the row holds (PaddlePaddle)
-  mask_only       // it is drawn and trained like any other row; only mask() knows it (Keras)
+  mask_only       // it is drawn and trained like any other row; only mask() uses it (Keras)
 };
 
 // When rows are scaled back to max_norm.
@@ -41,17 +41,17 @@ struct EmbeddingRegularizer {
 
 struct EmbeddingOptions {
   std::optional<std::int64_t> padding_idx = std::nullopt;  // negative counts from the end
-  std::optional<double> max_norm = std::nullopt;           // no row's p-norm stays above it
-  double norm_type = 2;                                    // p > 0, perhaps infinity
+  std::optional<double> max_norm = std::nullopt;           // limit for the p-norm of each row
+  double norm_type = 2;                                    // p > 0; infinity is allowed
   // inverse is PyTorch's scale_grad_by_freq.
   FrequencyScale frequency_scale = FrequencyScale::none;
-  bool sparse = false;  // optimizers move only rows that have a gradient, as SparseAdam does
-  std::optional<DType> dtype = std::nullopt;  // the weight's, or float32
-  Tensor weight{};                            // the first table (copied), instead of drawing one
-  std::optional<bool> freeze = std::nullopt;  // not trained; from_pretrained() freezes by default
+  bool sparse = false;  // optimizers update only rows that have a gradient, as SparseAdam does
+  std::optional<DType> dtype = std::nullopt;  // default: that of weight, or float32
+  Tensor weight{};                            // the initial table (copied); default: drawn
+  std::optional<bool> freeze = std::nullopt;  // not trained; default: true in from_pretrained()
   PaddingMode padding_mode = PaddingMode::mask_gradient;
   NormMode norm_mode = NormMode::in_forward;
-  std::function<void(const Variable&)> initializer{};  // of nn/init.h; the default is normal_
+  std::function<void(const Variable&)> initializer{};  // see nn/init.h; default: normal_
   EmbeddingConstraint constraint = EmbeddingConstraint::none;
   EmbeddingRegularizer regularizer{};
   double rate_multiplier = 1;  // of the learning rate
@@ -65,45 +65,48 @@ struct EmbeddingOptions {
 //   Variable text = masked_mean(x, words.mask(ids));      // (2, 64); nn/pooling.h
 class Embedding : public Module {
  public:
-  // Draws the table from the standard normal distribution, then sets the padding row to 0; takes a
-  // given weight as it is. ValueError for negative sizes, a padding_idx outside of
+  // Draws the table from the standard normal distribution, then sets the padding row to 0. A given
+  // weight is used as it is. ValueError for negative sizes, a padding_idx outside of
   // [-num_embeddings, num_embeddings), and options that exclude each other.
   Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options = {});
 
-  // A table with these rows (copied), frozen unless told otherwise. ShapeError unless vectors are
-  // 2-d and floating-point. For vectors of words, see from_pretrained() in nn/text/word_vectors.h.
+  // A table with these rows (copied), which is frozen unless options.freeze is false. ShapeError
+  // unless vectors are 2-d and floating-point. For word vectors, see from_pretrained() in
+  // nn/text/word_vectors.h.
   static Embedding from_pretrained(const Tensor& vectors, EmbeddingOptions options = {});
 
-  // IndexError naming position, id and number of rows for an id out of range.
+  // IndexError for an id out of range; its text has the position, the id and the number of rows.
   Variable operator()(const Tensor& ids) const;
 
-  // True where an id is a word: not padding_idx, or not 0 with PaddingMode::mask_only and no
-  // padding_idx. ValueError if there is no padding.
+  // True where an id is not padding. The padding id is padding_idx, or 0 with
+  // PaddingMode::mask_only and no padding_idx. ValueError if there is no padding id.
   Tensor mask(const Tensor& ids) const;
 
-  // These rows (columns) keep their elements to the bit, whatever an optimizer's momentum or weight
-  // decay or max_norm would do; rows that were frozen earlier stay frozen. IndexError for one that
-  // does not exist.
+  // Freezes rows (columns): their elements stay the same to the bit, whatever momentum, weight
+  // decay or max_norm would do. Rows that were frozen earlier stay frozen. IndexError for a row
+  // (column) that does not exist.
   void freeze_rows(const std::vector<std::int64_t>& rows);
   void freeze_columns(const std::vector<std::int64_t>& columns);
   void unfreeze_rows();
   void unfreeze_columns();
 
   // Changes the vocabulary in the middle of training: row i of the new table is row sources[i] of
-  // this one, or is drawn like the first table (-1). A row keeps its optimizer state and stays
-  // frozen or padding; the gradient is dropped, and backward() through earlier history is an
-  // error. IndexError for a source that is no row, ValueError if the padding row is left out.
+  // the old one; for -1, a new row is drawn like those of the initial table. A row keeps its
+  // optimizer state, and stays frozen or padding. The gradient is dropped, and backward() through
+  // earlier history is an error. IndexError for a source that is not a row; ValueError if the
+  // padding row is missing.
   void remap(const std::vector<std::int64_t>& sources);
-  // Keeps the first rows, drops or draws the rest / keeps these rows, in this order.
+  // Keeps the first rows; the rest are dropped or drawn.
   void resize(std::int64_t num_embeddings);
+  // Keeps these rows, in this order.
   void prune(const std::vector<std::int64_t>& rows);
 
-  // The regularizer's term, to be added to the loss; its gradient is a dense table.
+  // The regularizer's term, which you add to the loss. Its gradient is dense.
   Variable regularization_loss() const;
 
-  // embedding_dim -> num_embeddings, with this table as the weight: both layers share one leaf and
-  // train it, and remap() changes both (but not a bias). The padding row is not trained from the
-  // Linear either.
+  // A Linear embedding_dim -> num_embeddings with this table as its weight: both layers share and
+  // train one leaf, and remap() changes both (but not the bias). The padding row is not trained
+  // through the Linear either.
   Linear as_linear(bool bias = false) const;
 
   std::int64_t num_embeddings() const { return weight.size(0); }
@@ -111,7 +114,7 @@ class Embedding : public Module {
   std::optional<std::int64_t> padding_idx() const { return options_->padding_idx; }
   const EmbeddingOptions& options() const { return *options_; }
   std::string description() const override;
-  // None: a lookup multiplies nothing.
+  // 0: a lookup multiplies nothing.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
 

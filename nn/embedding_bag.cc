@@ -1,4 +1,5 @@
-// Read next: nn/pooling.h.
+// EmbeddingBag: how its table is created, and its calls of embedding_bag(). Read next:
+// nn/pooling.h.
 #include <tapegrad/nn/embedding_bag.h>
 
 #include <tapegrad/nn/embedding_options.h>
@@ -13,7 +14,8 @@ EmbeddingBagOptions checked(const EmbeddingBagOptions& given, std::int64_t rows,
   EmbeddingBagOptions options = checked_table_options(kEmbeddingBag, given, rows, width);
   refuse(options.mode == BagMode::max && options.frequency_scale != FrequencyScale::none,
          kEmbeddingBag,
-         "max takes no frequency_scale, its gradient goes to single columns; use sum or mean");
+         "mode max has no frequency_scale, because its gradient goes to single columns; use sum or "
+         "mean");
   return options;
 }
 

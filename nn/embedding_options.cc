@@ -1,4 +1,5 @@
-// Read next: nn/lora_embedding.h.
+// The sources of remap(), resize() and prune(), and the term of the regularizer. Read next:
+// nn/lora_embedding.h.
 #include <tapegrad/nn/embedding_options.h>
 
 #include <algorithm>

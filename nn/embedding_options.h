@@ -1,5 +1,5 @@
-// What Embedding, EmbeddingBag and LoraEmbedding share: checks of their options, first tables, the
-// sources of remap(), descriptions.
+// Functions that Embedding, EmbeddingBag and LoraEmbedding share: checks of options, initial
+// tables, the sources of remap(), and descriptions.
 //
 // Internal. Read next: nn/embedding_options.cc.
 #pragma once
@@ -26,7 +26,7 @@ inline void refuse(bool wrong, const char* layer, const std::string& text) {
   if (wrong) throw ValueError(std::string(layer) + ": " + text);
 }
 
-// A number as people write it: 1.5, 0.0001, inf.
+// A number without needless zeros: 1.5, 0.0001, inf.
 inline std::string short_number(double value) {
   std::ostringstream out;
   out << value;
@@ -58,7 +58,8 @@ Options checked_table_options(const char* layer, Options options, std::int64_t r
   return options;
 }
 
-// A copy of the given weight, or a table without values, to be drawn. Takes checked options.
+// A copy of the given weight, or an uninitialized table that the caller fills. The options must be
+// checked.
 template <class Options>
 Tensor first_table(const Options& options, std::int64_t rows, std::int64_t width) {
   if (!options.weight.defined()) return empty({rows, width}, options.dtype.value_or(float32));
@@ -72,15 +73,15 @@ Options pretrained_options(const char* layer, const Tensor& vectors, Options opt
     throw ShapeError(std::string(layer) + "::from_pretrained: got " + name(vectors.dtype()) + " " +
                      to_string(vectors.sizes()) + ", needed floating-point (rows, width)");
   }
-  refuse(
-      options.weight.defined(), layer,
-      "from_pretrained takes the vectors as its first argument, and no weight among the options");
+  refuse(options.weight.defined(), layer,
+         "from_pretrained takes the vectors as its first argument; do not set the option weight");
   options.weight = vectors;
   options.freeze = options.freeze.value_or(true);
   return options;
 }
 
-// Another vocabulary: sources[i] is the row that becomes row i, or -1 for a new one.
+// For remap(): row sources[i] of the old table becomes row i of the new one; -1 stands for a new
+// row.
 //
 // Throws unless all sources are rows of the table and the padding row is among them; returns the
 // new position of that row.
@@ -91,14 +92,14 @@ std::optional<std::int64_t> checked_sources(const char* layer, const char* opera
 // The sources for a table of `size` rows that keeps the first of the old table's `rows` rows.
 std::vector<std::int64_t> sources_of_size(const char* layer, std::int64_t size, std::int64_t rows);
 std::int64_t new_rows(std::span<const std::int64_t> sources);  // how many are -1
-// The sources for a table of these rows: the rows themselves. IndexError for a negative one.
+// The sources for a table of these rows are the rows themselves. IndexError for a negative row.
 const std::vector<std::int64_t>& sources_to_keep(const char* layer,
                                                  const std::vector<std::int64_t>& rows);
 
 // l1 * sum |w| + l2 * sum w^2
 Variable regularization_loss(const EmbeddingRegularizer& factors, const Variable& table);
 
-// The options as a layer prints them, like PyTorch: only those that differ from the default.
+// The options as a layer prints them. As in PyTorch, options with their default value are left out.
 template <class Options>
 std::string described_table(const Options& options) {
   std::string text;

@@ -1,4 +1,4 @@
-// Internal. How numbers are written in tables for people. Read next: nn/data/dataset.h.
+// Internal. Formats numbers for printed tables. Read next: nn/data/dataset.h.
 #pragma once
 
 #include <cstddef>

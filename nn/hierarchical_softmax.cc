@@ -26,7 +26,7 @@ void check_counts(const std::vector<std::int64_t>& counts) {
 }
 
 // Two queues, both sorted from rare to frequent: one of the classes, and one of the inner nodes,
-// which are made in that order. take() removes the rarest node of both.
+// which are created in that order. take() removes the rarest node of the two queues.
 class RarestFirst {
  public:
   explicit RarestFirst(const std::vector<std::int64_t>& counts)
@@ -43,7 +43,7 @@ class RarestFirst {
     }
     return next_node_++;
   }
-  // A new inner node above the two; its position.
+  // Adds an inner node above the two and returns its position.
   std::size_t join(std::size_t left, std::size_t right) {
     weights_.push_back(weights_[left] + weights_[right]);
     return weights_.size() - 1;
@@ -56,8 +56,8 @@ class RarestFirst {
   std::size_t next_node_;       // in weights_
 };
 
-// All nodes in one list: the classes, then the inner nodes in the order in which they are made, so
-// that the root is the last one.
+// All nodes in one list: the classes, then the inner nodes in the order of their creation, so that
+// the root is the last one.
 struct HuffmanTree {
   std::vector<std::size_t> parents;
   std::vector<double> turns;  // from the parent to the node: 1 right, -1 left
@@ -68,7 +68,7 @@ HuffmanTree huffman_tree(const std::vector<std::int64_t>& counts) {
   const std::size_t total = 2 * counts.size() - 1;
   HuffmanTree tree{std::vector<std::size_t>(total), std::vector<double>(total)};
   RarestFirst queues(counts);
-  for (std::size_t made = counts.size(); made < total; ++made) {
+  for (std::size_t nodes = counts.size(); nodes < total; ++nodes) {
     const std::size_t left = queues.take();
     const std::size_t right = queues.take();
     tree.parents[left] = tree.parents[right] = queues.join(left, right);

@@ -1,6 +1,6 @@
-// HierarchicalSoftmax: predicts one of many words by a walk down a binary tree (Morin and Bengio
-// 2005), where frequent words are near the root (Huffman's code, as in Mikolov and others 2013).
-// Read next: nn/hierarchical_softmax.cc.
+// HierarchicalSoftmax: predicts one of many words by a path down a binary tree (Morin and Bengio
+// 2005). Frequent words are near the root (Huffman's code, as in Mikolov and others 2013). Read
+// next: nn/hierarchical_softmax.cc.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ struct HierarchicalSoftmaxOptions {
 };
 
 // -log p(class) = -sum over the nodes on the path to the class of log s(+-input . weight[node]),
-// where s is the sigmoid, and + stands for a turn to the right. The cost is proportional to the
-// length of the path, about log2(classes), instead of classes; the probabilities of all classes sum
-// to 1. weight begins as 0, as word2vec's does, and its gradient holds only the rows of nodes that
-// were on a path.
+// where s is the sigmoid, and the sign is + where the path turns right. The cost is proportional to
+// the length of the path, about log2(classes), instead of classes; the probabilities of all classes
+// sum to 1. weight begins as 0, as in word2vec. Its gradient holds only the rows of nodes that were
+// on a path.
 class HierarchicalSoftmax : public Module {
  public:
   // counts: how often each class occurs. ValueError for fewer than two classes or negative counts.
@@ -31,14 +31,14 @@ class HierarchicalSoftmax : public Module {
   // (batch, dim) and int64 (batch) -> the loss.
   Variable operator()(const Variable& input, const Tensor& targets) const;
 
-  // (batch, dim) -> (batch, classes): log p of every class, which costs as much as a softmax.
+  // (batch, dim) -> (batch, classes): log p of every class, at the cost of a softmax.
   Variable log_probabilities(const Variable& input) const;
 
   std::int64_t classes() const { return tree_->nodes.size(0); }
-  // How many turns lead to the class.
+  // The number of turns on the path to the class.
   std::int64_t depth(std::int64_t class_id) const;
   std::string description() const override;
-  // As if every path were as long as the longest.
+  // Counts every path as if it were as long as the longest.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
 
@@ -54,7 +54,7 @@ class HierarchicalSoftmax : public Module {
   Shared<Tree> tree_;
 
  public:
-  Parameter weight;  // (classes - 1, dim): of the inner nodes, the root last
+  Parameter weight;  // (classes - 1, dim): one row for each inner node, the root last
 
  protected:
   void assign_from(const Module& other) override;

@@ -1,4 +1,5 @@
-// Read next: nn/summary.h.
+// The order in which a call runs its hooks, and the checks of what they leave. Read next:
+// nn/summary.h.
 #include <tapegrad/nn/hooks.h>
 
 #include <string>
@@ -14,12 +15,12 @@ void check_count(const char* what, const Module& module, std::size_t before, std
   if (before == after) return;
   throw ValueError(std::string(what) + " of " + module.description() + ": left " +
                    std::to_string(after) + " Variables, needed " + std::to_string(before) +
-                   "; change them where they are");
+                   "; replace elements of the vector, but keep its size");
 }
 
-// A module as its backward hooks see it, when the object that was called may be gone.
-struct Kept : Module {
-  explicit Kept(const Module& module) : Module(module), text(module.description()) {}
+// The module that backward hooks see, because the object that was called may no longer exist.
+struct ModuleHandle : Module {
+  explicit ModuleHandle(const Module& module) : Module(module), text(module.description()) {}
   std::string description() const override { return text; }
   std::string text;
 };
@@ -36,13 +37,13 @@ HookedCall::HookedCall(const Module& module, ModuleHooks hooks, std::vector<Vari
     if (hook.backward) backward.push_back(hook.backward);
   }
   if (backward.empty()) return;
-  const auto call_all = [kept = Kept(module_), list = std::move(backward)](
+  const auto call_all = [handle = ModuleHandle(module_), list = std::move(backward)](
                             std::vector<Variable>& grad_inputs,
                             const std::vector<Variable>& grad_outputs) {
-    for (const FullBackwardHook& hook : list) hook(kept, grad_inputs, grad_outputs);
+    for (const FullBackwardHook& hook : list) hook(handle, grad_inputs, grad_outputs);
   };
-  passage_.emplace("backward hook of " + module_.description(), call_all);
-  inputs_ = passage_->enter(inputs_);
+  backward_hook_.emplace("backward hook of " + module_.description(), call_all);
+  inputs_ = backward_hook_->enter(inputs_);
 }
 
 std::vector<Variable> HookedCall::finish(std::vector<Variable> outputs) {
@@ -51,7 +52,7 @@ std::vector<Variable> HookedCall::finish(std::vector<Variable> outputs) {
     if (hook.after) hook.after(module_, inputs_, outputs);
     check_count("forward hook", module_, count, outputs.size());
   }
-  return passage_.has_value() ? passage_->leave(outputs) : outputs;
+  return backward_hook_.has_value() ? backward_hook_->leave(outputs) : outputs;
 }
 
 }  // namespace tapegrad::nn

@@ -1,4 +1,5 @@
-// Each function draws as torch.nn.init does. Read next: nn/hooks.h.
+// The functions of nn/init.h. Each draws random numbers in the order of torch.nn.init. Read next:
+// nn/hooks.h.
 #include <tapegrad/nn/init.h>
 
 #include <algorithm>
@@ -21,7 +22,7 @@ Tensor& value_of(const Variable& x) { return x.leaf().writable_value(); }
 void check_matrix(const char* operation, const Variable& x) {
   if (x.dim() >= 2) return;
   throw ValueError(std::string(operation) + ": got shape " + to_string(x.sizes()) +
-                   ", needed two dimensions or more; for a bias take zeros_() or uniform_()");
+                   ", needed two dimensions or more; for a bias use zeros_() or uniform_()");
 }
 
 struct Fans {
@@ -65,7 +66,8 @@ double calculate_gain(Nonlinearity nonlinearity, double param) {
   return 0.75;
 }
 
-// Simple ones -------------------------------------------------------------------------------------
+// Distributions, constants
+// -------------------------------------------------------------------------
 
 void uniform_(const Variable& x, double a, double b, Generator& generator) {
   tapegrad::uniform_(value_of(x), a, b, generator);
@@ -93,7 +95,7 @@ double normal_cdf(double x) { return (1 + std::erf(x / std::sqrt(2.0))) / 2; }
 
 }  // namespace
 
-// Uniform numbers through the inverse of the distribution function.
+// Applies the inverse of the distribution function to uniform random numbers.
 void trunc_normal_(const Variable& x, double mean, double std, double a, double b,
                    Generator& generator) {
   if (!(a <= b)) {
@@ -121,7 +123,7 @@ void eye_(const Variable& x) {
   value_of(x).copy_(eye(x.size(0), x.size(1), x.dtype()));
 }
 
-// Variances ---------------------------------------------------------------------------------------
+// Xavier and Kaiming ------------------------------------------------------------------------------
 
 void xavier_uniform_(const Variable& x, double gain, Generator& generator) {
   const double bound = std::sqrt(3.0) * xavier_std("xavier_uniform_", x, gain);
@@ -144,18 +146,18 @@ void kaiming_normal_(const Variable& x, KaimingOptions options, Generator& gener
 
 namespace {
 
-// Makes `count` vectors of `length` numbers, one after the other, orthonormal: the Q of the QR
-// decomposition whose R has a positive diagonal, which is what PyTorch makes of LAPACK's by its
-// choice of signs. Gram and Schmidt's process, each vector twice, which is enough for
-// orthogonality to the last bits (Giraud et al. 2005).
+// Makes `count` vectors of `length` elements, stored one after the other, orthonormal. The result
+// is the Q of the QR decomposition whose R has a positive diagonal; PyTorch changes the signs of
+// LAPACK's Q to get it. This is the Gram-Schmidt process, run twice for each vector, which is
+// enough for orthogonality to the last bits (Giraud et al. 2005).
 void orthonormalize(std::vector<double>& vectors, std::size_t count, std::size_t length) {
   const kernel::Kernels<double>& kernels = kernel::kernels<double>();
   for (std::size_t i = 0; i < count; ++i) {
     double* const vector = vectors.data() + i * length;
     for (int pass = 0; pass < 2; ++pass) {
       for (std::size_t j = 0; j < i; ++j) {
-        const double* const before = vectors.data() + j * length;
-        kernels.axpy(vector, -kernels.dot(vector, before, length), before, length);
+        const double* const earlier = vectors.data() + j * length;
+        kernels.axpy(vector, -kernels.dot(vector, earlier, length), earlier, length);
       }
     }
     const double norm = std::sqrt(kernels.sum_of_squares(vector, length));

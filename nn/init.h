@@ -1,8 +1,8 @@
-// Initial values for parameters, with PyTorch's names and, after the same manual_seed, PyTorch's
-// numbers. Read next: nn/init.cc.
+// Initial values for parameters. The names are PyTorch's and, after the same manual_seed, so are
+// the values. Read next: nn/init.cc.
 //
-//   nn::init::xavier_uniform_(layer.weight,
-//   nn::init::calculate_gain(nn::init::Nonlinearity::tanh));
+//   const double gain = nn::init::calculate_gain(nn::init::Nonlinearity::tanh);
+//   nn::init::xavier_uniform_(layer.weight, gain);
 //   nn::init::kaiming_normal_(layer.weight, {.nonlinearity = nn::init::Nonlinearity::relu});
 #pragma once
 
@@ -11,14 +11,15 @@
 
 namespace tapegrad::nn::init {
 
-// What follows the layer.
+// The activation that follows the layer.
 enum class Nonlinearity { linear, sigmoid, tanh, relu, leaky_relu, selu };
 
-// How much a layer's weights should grow so that what passes through keeps its variance; param is
-// the negative slope of leaky_relu.
+// The factor of a layer's weights with which the variance stays the same from layer to layer; param
+// is the negative slope of leaky_relu.
 double calculate_gain(Nonlinearity nonlinearity, double param = 0.01);
 
-// All of them write into the leaf x, which stays the same leaf; AutogradError for anything else.
+// All of these functions write into the leaf x, which stays the same leaf. AutogradError if x is
+// not a leaf.
 void uniform_(const Variable& x, double a = 0, double b = 1,
               Generator& generator = default_generator());
 void normal_(const Variable& x, double mean = 0, double std = 1,
@@ -31,8 +32,8 @@ void zeros_(const Variable& x);
 void ones_(const Variable& x);
 void eye_(const Variable& x);  // (n, m): 1 on the diagonal
 
-// The next ones need two dimensions or more (ValueError): x is (fan_out, fan_in) or (out, in,
-// positions...), where positions multiply both fans.
+// The next functions need two dimensions or more (ValueError otherwise): x is (fan_out, fan_in) or
+// (out, in, positions...), where the number of positions multiplies both fans.
 
 // Glorot and Bengio (2010): uniform in +-gain * sqrt(6 / (fan_in + fan_out)), or normal of the same
 // variance.
@@ -40,7 +41,7 @@ void xavier_uniform_(const Variable& x, double gain = 1,
                      Generator& generator = default_generator());
 void xavier_normal_(const Variable& x, double gain = 1, Generator& generator = default_generator());
 
-enum class FanMode { fan_in, fan_out };  // what keeps its variance: values forward, gradients back
+enum class FanMode { fan_in, fan_out };  // keeps the variance of values, or of gradients
 
 struct KaimingOptions {
   double a = 0;  // the negative slope of leaky_relu

@@ -1,4 +1,5 @@
-// Read next: nn/embedding.h.
+// Linear: how its parameters are drawn or shared, and its call of linear(). Read next:
+// nn/embedding.h.
 #include <tapegrad/nn/linear.h>
 
 #include <cmath>

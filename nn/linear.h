@@ -13,14 +13,14 @@ struct LinearOptions {
   DType dtype = float32;
 };
 
-// weight and bias are drawn uniformly from [-1/sqrt(in_features), 1/sqrt(in_features)), as PyTorch
-// does (Kaiming's uniform initialisation with a = sqrt(5)).
+// weight and bias are drawn uniformly from [-1/sqrt(in_features), 1/sqrt(in_features)), as in
+// PyTorch (kaiming_uniform_() with a = sqrt(5)).
 class Linear : public Module {
  public:
   // ValueError for negative sizes.
   Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
 
-  // With the parameter of another layer as its weight, as tie() makes it; the bias begins as 0.
+  // Shares the parameter of another layer as its weight, as tie() does; the bias begins as 0.
   // ShapeError unless the weight is 2-d.
   explicit Linear(const Parameter& weight, bool bias = false);
 

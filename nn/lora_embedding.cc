@@ -1,5 +1,5 @@
-// LoraEmbedding: the formula first, then how the factors are made, merged and saved. Read next:
-// nn/embedding_bag.h.
+// LoraEmbedding: the formula and merge() first, then how the factors are created and saved. Read
+// next: nn/embedding_bag.h.
 #include <tapegrad/nn/lora_embedding.h>
 
 #include <cmath>
@@ -40,7 +40,7 @@ Variable LoraEmbedding::regularization_loss() const {
                                  table.weight + factor(*options_) * matmul(lora_a.weight, lora_b));
 }
 
-// Making ------------------------------------------------------------------------------------------
+// Creating ----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -60,17 +60,17 @@ LoraOptions checked(const LoraOptions& options, const EmbeddingOptions& table) {
 LoraOptions checked(const LoraOptions& options, const Embedding& embedding) {
   const RowPolicy& policy = embedding.weight.row_policy();
   refuse(!policy.frozen_rows().empty() || !policy.frozen_columns().empty(), kLayer,
-         "the embedding has frozen rows or columns, and with LoRA all rows move with the factor B; "
+         "the embedding has frozen rows or columns, but with LoRA the factor B changes all rows; "
          "unfreeze them first, or train the embedding without LoRA");
   return checked(options, embedding.options());
 }
 
-// A is a table of its own: padding, frequency scale and rate are those of the frozen one.
+// A is an Embedding: its padding, frequency scale and rate are those of the frozen table.
 Embedding drawn_a(std::int64_t rank, const Embedding& table) {
   EmbeddingOptions options = table.options();
   options.dtype = table.weight.dtype();
   options.freeze = false;
-  options.initializer = init::zeros_;  // of the rows that remap() adds
+  options.initializer = init::zeros_;  // for the rows that remap() adds
   options.regularizer = {};
   const std::int64_t rows = table.num_embeddings();
   Embedding a(rows, rank, std::move(options));
@@ -113,7 +113,7 @@ LoraEmbedding::LoraEmbedding(LoraOptions options, Embedding own_table)
 
 // Another vocabulary ------------------------------------------------------------------------------
 
-// The table checks the rows; then they fit A too.
+// The table checks the sources, so they are valid for A, too.
 void LoraEmbedding::remap(const std::vector<std::int64_t>& sources) {
   table.remap(sources);
   lora_a.remap(sources);

@@ -30,7 +30,8 @@ Variable reduced(const Variable& losses, Reduction reduction) {
 
 // Class targets -----------------------------------------------------------------------------------
 
-// Checks what cross_entropy and nll_loss need of their arguments, in one place.
+// The classes of logits and their weights, with the checks that cross_entropy, nll_loss and
+// multi_margin_loss share.
 struct Classes {
   std::int64_t dim;    // of the classes
   std::int64_t count;  // of classes
@@ -148,7 +149,8 @@ class FusedCrossEntropy {
     return dx;
   }
 
-  // The same from primitives: the plain reference, and what higher derivatives use.
+  // The same from primitives. Higher derivatives use it, and it is the reference for the fused
+  // code.
   Variable composed_backward(const Variable& x, const Variable& dy) const {
     const Tensor& targets = targets_.value();
     const Tensor counts = targets != ignored_;
@@ -198,7 +200,7 @@ class FusedCrossEntropy {
   }
 
   Tensor log_p_;
-  Variable targets_;  // constants, so that overwriting them is noticed in backward
+  Variable targets_;  // constants, so that backward notices if they are overwritten
   Variable weight_;
   std::int64_t rows_;
   std::int64_t count_;
@@ -226,7 +228,7 @@ Variable cross_entropy_of_probabilities(const Variable& logits, const Variable& 
                                         const CrossEntropyOptions& options) {
   if (options.ignore_index >= 0) {
     throw ValueError("cross_entropy: ignore_index is " + std::to_string(options.ignore_index) +
-                     ", needed class targets for it, got probabilities");
+                     ", needed class targets for it, but got probabilities");
   }
   Variable shares = targets;
   if (options.label_smoothing > 0) {
@@ -276,7 +278,7 @@ Variable cross_entropy(const Variable& logits, const Variable& targets,
   return options.reduction == Reduction::none ? reshape(losses, classes.batch) : losses;
 }
 
-// loss = -weight[y] * log p[y]; the mean is their sum divided by the sum of the weights
+// loss = -weight[y] * log p[y]; the mean is the sum of the losses divided by the sum of the weights
 Variable nll_loss(const Variable& log_probabilities, const Tensor& targets,
                   const NllLossOptions& options) {
   const Classes classes("nll_loss", log_probabilities, options.weight);
@@ -319,11 +321,11 @@ Variable l1_loss(const Variable& input, const Variable& target, const LossOption
   return reduced(abs(input - target), options.reduction);
 }
 
-// Yes or no ---------------------------------------------------------------------------------------
+// Binary classes ----------------------------------------------------------------------------------
 
 namespace {
 
-// y = log(1 + e^x), exact for every x      dx = dy * sigmoid(x)
+// y = log(1 + e^x), accurate for every x      dx = dy * sigmoid(x)
 Variable log_of_one_plus_exp(const Variable& x) {
   return record("log_of_one_plus_exp", relu(x.value()) + log1p(exp(-abs(x.value()))),
                 from(x, [x](const Variable& dy) { return dy * sigmoid(x); }));
@@ -353,7 +355,7 @@ Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable
   return reduced(losses, options.reduction);
 }
 
-// PyTorch writes its bounds in bce_loss and cosine_embedding_loss in float32.
+// A float32 constant, as in PyTorch's bce_loss and cosine_embedding_loss.
 constexpr double kTiny = 1e-12f;
 
 // y = -(t log x + (1 - t) log(1 - x))      dx = dy (x - t) / (x (1 - x)), which PyTorch bounds
@@ -367,7 +369,7 @@ Variable bce_loss(const Variable& input, const Variable& targets, const BceOptio
   const Tensor& x = input.value();
   if (any(logical_not(x >= 0 && x <= 1)).item<bool>()) {
     throw ValueError(
-        "bce_loss: an input is outside [0, 1], needed probabilities; for other numbers, "
+        "bce_loss: an input is outside [0, 1], needed probabilities; for other values use "
         "binary_cross_entropy_with_logits");
   }
   const auto log_of = [](const Variable& p) { return clamp(log(p), -100); };
@@ -550,8 +552,9 @@ Variable sampled_softmax_loss(const Variable& input, const Tensor& targets, cons
                      to_string(probabilities.sizes()) +
                      ", needed (batch, dim), (batch), (classes, dim), (k), (classes)");
   }
-  const Tensor expected = log(probabilities.to(input.dtype()) *
-                              static_cast<double>(samples.numel()));  // of each class's count
+  const Tensor expected =
+      log(probabilities.to(input.dtype()) *
+          static_cast<double>(samples.numel()));  // log of each class's expected count
   const auto corrected = [&](const Variable& scores, const Tensor& ids) {
     Variable result = scores - Variable(index_select(expected, 0, ids));
     if (options.bias.defined()) result = result + index_select(options.bias, 0, ids);

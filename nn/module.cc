@@ -1,4 +1,4 @@
-// Read next: nn/linear.h.
+// Module: cloning, registering, walking the tree, saving and printing. Read next: nn/linear.h.
 #include <tapegrad/nn/module.h>
 
 #include <cxxabi.h>
@@ -90,7 +90,7 @@ void Module::add_child(const std::string& name, std::shared_ptr<Module> module, 
   state_->children.emplace_back(name, std::move(module), copy);
 }
 
-// Throws unless `other` can take the place of this module, which is registered as `name`.
+// Throws unless `other` can replace this module, which is registered as `name`.
 void Module::check_fits(const std::string& name, const Module& other) const {
   const std::string both =
       "replace_module: '" + name + "' is " + description() + ", got " + other.description() + "; ";
@@ -147,8 +147,8 @@ void Module::visit_parameters(const std::string& prefix, const Visitor& visitor)
   }
 }
 
-// What the state dict holds besides buffers: visitor(name, Parameter) or visitor(name,
-// SavedTensor).
+// Calls visitor(name, Parameter) or visitor(name, SavedTensor) for everything in the state dict
+// except buffers.
 template <class Visitor>
 void Module::visit_saved(const std::string& prefix, const Visitor& visitor) const {
   if (const auto& saved = state_->saved_as) return visitor(prefix + saved->name, *saved);

@@ -1,4 +1,4 @@
-// Module: holds parameters, buffers and other modules by name. Read next: nn/parameter.h.
+// Module: a set of named parameters, buffers and other modules. Read next: nn/parameter.h.
 //
 //   struct Classifier : tapegrad::nn::Module {
 //     tapegrad::nn::Linear hidden, head;
@@ -11,13 +11,13 @@
 //   };
 //
 // Modules are handles to shared state, as in Python: a copy has the same parameters, buffers,
-// options and training mode, and what changes through one is seen through the other. clone(module)
-// makes a deep copy. Assignment is deleted, because it would leave the registry of the outer module
-// with the old object: replace_module() and tie() do it right.
+// options and training mode, and a change through one is visible through the other. clone(module)
+// makes a deep copy. Assignment is deleted, because the registry of the outer module would keep the
+// old object: use replace_module() or tie() instead.
 //
-// A const module can be called, read, saved and printed. Whatever trains, loads, ties or sets needs
-// one that is not const. This guards against mistakes; it does not lock the state: a copy of a
-// const module is a handle that is not const, to the same parameters.
+// A const module can be called, read, saved and printed. Functions that train, load, tie or set
+// need a module that is not const. This guards against mistakes but does not lock the state: a copy
+// of a const module is a handle to the same parameters, and it is not const.
 #pragma once
 
 #include <cstddef>
@@ -44,7 +44,7 @@ namespace tapegrad::nn {
 using Buffer = Shared<Tensor>;
 
 struct LoadOptions {
-  bool strict = true;  // throw unless names and sizes agree; false loads what fits
+  bool strict = true;  // throw unless names and sizes agree; false: load the tensors that fit
 };
 
 // The names that did not fit in load_state_dict().
@@ -57,7 +57,7 @@ struct LoadReport {
 class Module {
  public:
   Module();
-  Module(const Module& other) = default;  // shares; deep under clone()
+  Module(const Module& other) = default;  // shares the state; deep inside clone()
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
@@ -70,7 +70,8 @@ class Module {
   std::vector<std::pair<std::string, std::shared_ptr<const Module>>> named_children() const;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> named_children();
 
-  // train() turns dropout and the like on, eval() turns it off, for this module and all inside.
+  // Sets training or evaluation mode for this module and all modules inside: dropout, for example,
+  // is active in training only.
   void train(bool on = true);
   void eval() { train(false); }
   bool is_training() const { return state_->training; }
@@ -82,13 +83,14 @@ class Module {
 
   // Copies of all parameters and buffers, under PyTorch's names.
   StateDict state_dict() const;
-  // Writes values into the existing parameters and buffers, converting floating-point types. All
-  // or nothing: unless everything fits, a FormatError lists every missing, unexpected and mis-sized
-  // name, and nothing has changed. With {.strict = false}, loads what fits and returns the lists.
+  // Writes values into the existing parameters and buffers, converting floating-point types. All or
+  // nothing: unless everything fits, a FormatError lists every missing, unexpected and mismatched
+  // name, and nothing changes. With {.strict = false}, loads the tensors that fit and returns the
+  // lists.
   LoadReport load_state_dict(const StateDict& state, LoadOptions options = {});
 
   // Calls function(module) for every module inside and then for this one, as a Module&, or as a
-  // const Module& if this one is const; dynamic_cast tells the class.
+  // const Module& if this one is const; dynamic_cast finds the class.
   template <class Function>
   void apply(const Function& function) {
     for (const Child& child : state_->children) child.module->apply(function);
@@ -100,19 +102,19 @@ class Module {
     function(*this);
   }
 
-  // Functions that run at every call of this module from now on, through any handle, and at every
-  // call of a clone() (nn/hooks.h). Each register function returns a number for remove_hook(),
-  // which ignores unknown numbers. Hooks that are added or removed while the module runs count
-  // from the next call on.
+  // Register functions that run at every later call of this module, through any handle, and at
+  // every call of a clone() (nn/hooks.h). Each register function returns a number for
+  // remove_hook(), which ignores unknown numbers. Hooks that are added or removed while the module
+  // runs take effect at its next call.
   std::size_t register_forward_pre_hook(ForwardPreHook hook);
   std::size_t register_forward_hook(ForwardHook hook);
   std::size_t register_full_backward_hook(FullBackwardHook hook);
   void remove_hook(std::size_t hook);
 
-  // Puts `module` in the place of the registered module of that name, of the same class: all
-  // handles to the old one, the member variable included, use the new parameters, buffers and
-  // options from now on. ValueError if there is no such name, or if the class or a registered name
-  // differs anywhere in the two trees; sizes may differ.
+  // Replaces the registered module of that name by `module`, of the same class: all handles to the
+  // old one, including the member variable, then use the new parameters, buffers and options.
+  // ValueError if there is no such name, or if the class or a registered name differs anywhere in
+  // the two trees; sizes may differ.
   template <class M>
   void replace_module(const std::string& name, const M& module) {
     replace(name, module);
@@ -121,17 +123,18 @@ class Module {
   // One line about this module alone, as in the tree that operator<< prints.
   virtual std::string description() const;
 
-  // The number of multiplications with own parameters, each with its addition, in one call that
-  // had these inputs and outputs; modules inside count their own. Here: every parameter once for
-  // each row of the first output, as in Linear. summary() calls this (nn/summary.h).
+  // The number of multiplications and additions, counted in pairs, with this module's own
+  // parameters in one call with these inputs and outputs. Modules inside count their own. The
+  // default counts every parameter once for each row of the first output, as in Linear. Used by
+  // summary() (nn/summary.h).
   virtual std::int64_t mult_adds(const std::vector<Variable>& inputs,
                                  const std::vector<Variable>& outputs) const;
 
-  // Of this module alone, not of those inside.
+  // The number of elements in this module's own parameters, without those of modules inside.
   std::int64_t own_parameter_count() const;
 
  protected:
-  // Each returns what it registered, to initialize the member of the same name with. ValueError for
+  // Each returns what it registered; initialize the member of the same name with it. ValueError for
   // a name that is taken, empty, or contains a dot.
   Parameter register_parameter(const std::string& name, Tensor value, bool requires_grad = true);
   Buffer register_buffer(const std::string& name, Tensor value);
@@ -144,9 +147,9 @@ class Module {
     return module;
   }
 
-  // For operator(): runs body(inputs...) with this module's hooks around it. Without hooks that
-  // costs one comparison. Inputs are Variables and Tensors, the result is of a type that
-  // for_each_variable() takes (nn/hooks.h). Hooks do not see what the body captures.
+  // For use in operator(): runs body(inputs...), with this module's hooks around it. Without hooks
+  // this costs one comparison. Inputs are Variables and Tensors, and the result has a type that
+  // for_each_variable() accepts (nn/hooks.h). Hooks do not see what the body captures.
   template <class Body, class... Inputs>
   auto hooked(const Body& body, const Inputs&... inputs) const {
     if (state_->hooks.empty()) return body(inputs...);
@@ -154,24 +157,24 @@ class Module {
                                        std::index_sequence_for<Inputs...>());
   }
 
-  // Lets the state dict hold one tensor, save() under `name`, in the place of all parameters of
-  // this module and of those inside; load(value) takes it back. The functions capture Parameters
-  // and Shared values, which clone() copies with them, and never `this` (nn/lora_embedding.cc).
+  // Makes the state dict hold one tensor, save() under `name`, instead of all parameters of this
+  // module and of the modules inside; load(value) restores it. The functions capture Parameters and
+  // Shared values, which clone() copies with them, and never `this` (nn/lora_embedding.cc).
   void save_as(const std::string& name, std::function<Tensor()> save,
                std::function<void(Tensor)> load);
 
-  // Takes over `other`, which has the same class and names: parameters and buffers by name, modules
-  // one by one. A layer with its own options overrides this to take them over too.
+  // Adopts the parameters, buffers and modules of `other`, which has the same class and names. A
+  // layer with options of its own overrides this to copy them, too.
   virtual void assign_from(const Module& other);
 
  private:
   friend std::ostream& operator<<(std::ostream& out, const Module& module);
 
-  // A registered module as a full object of its class: a slice would lose its virtual functions.
+  // A registered module as an object of its own class: a slice would lose its virtual functions.
   struct Child {
     using Copy = std::shared_ptr<Module> (*)(const Module&);
     Child(std::string name, std::shared_ptr<Module> module, Copy copy);
-    Child(const Child& other);  // under clone() only
+    Child(const Child& other);  // used inside clone() only
     std::string name;
     std::shared_ptr<Module> module;
     Copy copy;
@@ -217,15 +220,15 @@ class Module {
   Shared<State> state_;
 };
 
-// A deep copy: the same values in leaves of its own, without gradients. Parameters that are tied in
-// the original are tied in the copy.
+// A deep copy: the same values in new leaves, without gradients. Parameters that are tied in the
+// original are tied in the copy.
 template <class M>
 requires std::is_base_of_v<Module, M> M clone(const M& module) {
   const CloneScope scope;
   return M(module);
 }
 
-// The tree of modules with their numbers of parameters.
+// Prints the tree of modules with their numbers of parameters.
 std::ostream& operator<<(std::ostream& out, const Module& module);
 
 }  // namespace tapegrad::nn

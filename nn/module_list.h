@@ -1,4 +1,4 @@
-// ModuleList and ModuleDict: registered modules of one class, by number or by name. Read next:
+// ModuleList and ModuleDict: registered modules of one class, by position or by name. Read next:
 // nn/attention.h.
 //
 //   struct Deep : tapegrad::nn::Module {
@@ -12,7 +12,7 @@
 //     }
 //   };
 //
-// Modules of several classes are members of their own, or steps of a Sequential.
+// Modules of several classes are separate members, or parts of a Sequential.
 #pragma once
 
 #include <string>
@@ -23,8 +23,8 @@
 
 namespace tapegrad::nn {
 
-// Modules registered as "0", "1", ... All copies of the list see what is pushed through one of
-// them.
+// Modules registered as "0", "1", ... A module that is appended to one copy of the list is in all
+// copies.
 template <class M>
 class ModuleList : public Module {
  public:
@@ -57,7 +57,7 @@ class ModuleList : public Module {
   Shared<std::vector<M>> modules_{std::vector<M>()};
 };
 
-// Registered under their names, in the order in which they were put in.
+// Modules registered under their names, in the order of insertion.
 template <class M>
 class ModuleDict : public Module {
  public:

@@ -1,4 +1,5 @@
-// Read next: nn/dropout.h.
+// The three normalization layers; BatchNorm1d also keeps the running statistics. Read next:
+// nn/dropout.h.
 #include <tapegrad/nn/normalization.h>
 
 #include <sstream>
@@ -129,7 +130,7 @@ Variable BatchNorm1d::forward(const Variable& x) const {
   if (is_training() && tracks) {
     const Dims others = x.dim() == 2 ? Dims{0} : Dims{0, 2};
     *num_batches_tracked = *num_batches_tracked + 1;
-    if (x.numel() == 0) return y;  // nothing has no mean
+    if (x.numel() == 0) return y;  // an empty batch has no mean
     const double part =
         settings_->options.momentum.value_or(1 / num_batches_tracked->item<double>());
     *running_mean = *running_mean * (1 - part) + mean(x.value(), others) * part;

@@ -1,4 +1,4 @@
-// LayerNorm, RMSNorm and BatchNorm1d: layers that bring numbers to a common scale. Read next:
+// LayerNorm, RMSNorm and BatchNorm1d: layers that bring elements to a common scale. Read next:
 // nn/normalization.cc.
 #pragma once
 
@@ -20,8 +20,8 @@ struct LayerNormOptions {
 // 2016).
 class LayerNorm : public Module {
  public:
-  // The last sizes of what it is given: LayerNorm(64), LayerNorm({5, 64}). ShapeError if there are
-  // none.
+  // normalized_shape holds the last sizes of x: LayerNorm(64), LayerNorm({5, 64}). ShapeError if it
+  // is empty or a size is negative.
   explicit LayerNorm(const Shape& normalized_shape, LayerNormOptions options = {});
 
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
@@ -45,7 +45,7 @@ class LayerNorm : public Module {
 };
 
 struct RMSNormOptions {
-  std::optional<double> eps = std::nullopt;  // else the distance from 1 to the next number
+  std::optional<double> eps = std::nullopt;  // default: the epsilon of x's type
   bool elementwise_affine = true;            // whether there is a weight
   DType dtype = float32;
 };
@@ -76,25 +76,25 @@ class RMSNorm : public Module {
 
 struct BatchNormOptions {
   double eps = 1e-5;
-  std::optional<double> momentum = 0.1;  // of a new batch in the running statistics; std::nullopt:
-                                         // they are the means of all batches so far
+  std::optional<double> momentum = 0.1;  // the weight of a new batch in the running statistics;
+                                         // std::nullopt: they are the means of all batches
   bool affine = true;                    // whether there are a weight and a bias
-  bool track_running_stats = true;       // false: eval mode uses the batch, too
+  bool track_running_stats = true;       // false: eval mode also uses the batch's
   DType dtype = float32;
 };
 
-// In training, batch_norm() of the batch, whose mean and variance (dividing by n - 1) enter the
-// running ones; in eval mode, (x - running_mean) / sqrt(running_var + eps) * weight + bias. weight
+// In training: batch_norm(), and the batch's mean and variance (divided by n - 1) update the
+// running ones. In eval mode: (x - running_mean) / sqrt(running_var + eps) * weight + bias. weight
 // begins as 1, bias as 0 (Ioffe and Szegedy 2015).
 class BatchNorm1d : public Module {
  public:
   explicit BatchNorm1d(std::int64_t num_features, BatchNormOptions options = {});
 
-  // (batch, num_features) or (batch, num_features, length). ValueError in training for a single
-  // number for each feature.
+  // (batch, num_features) or (batch, num_features, length). ValueError in training if there is only
+  // one element for each feature.
   Variable operator()(const Variable& x) const;
 
-  // Mean 0, variance 1, no batch so far.
+  // Resets to mean 0, variance 1, and no batches.
   void reset_running_stats();
 
   std::int64_t num_features() const { return settings_->num_features; }

@@ -9,18 +9,18 @@
 
 namespace tapegrad {
 
-// A Variable that is registered with a module, usable wherever a Variable is. It cannot be assigned
-// to, because that would leave the module's registry with the old leaf, and train the wrong weights
-// silently: tie(a, b) makes a use b's leaf, set_value() changes the elements. A const Parameter can
-// only be read.
+// A Variable that is registered with a module, usable wherever a Variable is. It cannot be
+// assigned, because the module's registry would keep the old leaf, and an optimizer would silently
+// train the wrong weights. Instead, tie(a, b) makes a use b's leaf, and set_value() changes the
+// elements. A const Parameter can only be read.
 class Parameter {
  public:
-  Parameter() : Parameter(Variable()) {}  // absent, as the bias of a layer without one
+  Parameter() : Parameter(Variable()) {}  // undefined, like the bias of a layer without one
   explicit Parameter(Variable leaf) : slot_(Slot(std::move(leaf))) {}
   Parameter(const Parameter&) = default;
   Parameter& operator=(const Parameter&) = delete;
 
-  operator const Variable&() const { return slot_->variable; }  // NOLINT: it is one
+  operator const Variable&() const { return slot_->variable; }  // NOLINT: implicit on purpose
   const Variable& variable() const { return slot_->variable; }
 
   bool defined() const { return variable().defined(); }
@@ -38,7 +38,7 @@ class Parameter {
   RowSparse row_grad() const { return variable().row_grad(); }
   void zero_grad() { slot_->variable.zero_grad(); }
   Variable detach() const { return variable().detach(); }
-  Leaf& leaf() const { return variable().leaf(); }  // for the machinery
+  Leaf& leaf() const { return variable().leaf(); }  // for autograd and optimizers
   RowPolicy& row_policy() { return variable().row_policy(); }
   const RowPolicy& row_policy() const { return variable().row_policy(); }
   template <class Function>
@@ -46,16 +46,16 @@ class Parameter {
     return variable().register_hook(std::move(function));
   }
 
-  // Frozen parameters get no gradient, and no optimizer moves them.
+  // Frozen parameters get no gradient, and optimizers do not change them.
   void set_requires_grad(bool requires_grad) { slot_->variable.set_requires_grad(requires_grad); }
   void set_value(Tensor value) { slot_->variable.set_value(std::move(value)); }
 
-  // All copies of `target`, and the module that registered it, use `source`'s leaf from now on.
-  // ShapeError unless both have the same shape and element type. Optimizers know leaves: make them
-  // afterwards.
+  // All copies of `target`, and the module that registered it, then use `source`'s leaf. ShapeError
+  // unless both have the same shape and element type. An optimizer holds leaves, so create it after
+  // tie().
   friend void tie(Parameter& target, const Parameter& source);
 
-  // The same for a replaced module, whose shape may differ.
+  // The same for replace_module(), where the shapes may differ.
   void adopt(const Parameter& source) { slot_->variable = source.variable(); }
 
  private:

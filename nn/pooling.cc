@@ -1,4 +1,4 @@
-// Read next: nn/rnn_cell.h.
+// masked_mean and masked_max, composed of primitives. Read next: nn/rnn_cell.h.
 #include <tapegrad/nn/pooling.h>
 
 #include <limits>
@@ -11,8 +11,9 @@ namespace {
 
 void check(const char* operation, const Variable& x, const Tensor& mask) {
   if (mask.dtype() != boolean) {
-    throw DTypeError(std::string(operation) + ": mask is " + name(mask.dtype()) +
-                     ", needed boolean; compare ids with the padding, or ask Embedding::mask()");
+    throw DTypeError(
+        std::string(operation) + ": mask is " + name(mask.dtype()) +
+        ", needed boolean; compare the ids with the padding id, or use Embedding::mask()");
   }
   if (x.dim() != 3 || mask.dim() != 2 || mask.size(0) != x.size(0) || mask.size(1) != x.size(1)) {
     throw ShapeError(std::string(operation) + ": x is " + to_string(x.sizes()) + " and mask " +
@@ -22,7 +23,7 @@ void check(const char* operation, const Variable& x, const Tensor& mask) {
 
 }  // namespace
 
-// y = sum of the x where mask / their number
+// y = (sum of x where mask is true) / (how many these are, at least 1)
 Variable masked_mean(const Variable& x, const Tensor& mask) {
   check("masked_mean", x, mask);
   const Tensor counts = clamp(sum(mask, {1}, true), 1).to(x.dtype());  // (batch, 1)
@@ -30,7 +31,7 @@ Variable masked_mean(const Variable& x, const Tensor& mask) {
   return sum(masked_fill(x, left_out, 0), {1}) / counts;               // (batch, dim)
 }
 
-// y = max of the x where mask
+// y = max of x where mask is true
 Variable masked_max(const Variable& x, const Tensor& mask) {
   check("masked_max", x, mask);
   if (x.size(1) == 0) return zeros({x.size(0), x.size(2)}, x.dtype());

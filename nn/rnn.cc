@@ -1,4 +1,5 @@
-// Layers of recurrent networks over whole sequences. Read next: nn/convolution.h.
+// RNN, LSTM and GRU: the checks of their arguments, then the loop over layers and directions. Read
+// next: nn/convolution.h.
 #include <tapegrad/nn/rnn.h>
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 
 namespace tapegrad::nn {
 
-// Making ------------------------------------------------------------------------------------------
+// Creating ----------------------------------------------------------------------------------------
 
 RNNBase::RNNBase(const char* name, std::int64_t gates, std::int64_t input_size,
                  std::int64_t hidden_size, const Settings& settings, DType dtype)
@@ -115,7 +116,7 @@ void RNNBase::check(const Variable& x, const LSTMArguments& with) const {
   check_state(with.c, "c");
 }
 
-// A boolean (steps, batch), true where a step counts; undefined if all steps count.
+// A boolean (steps, batch), false where a step is skipped; undefined if no step is skipped.
 Tensor RNNBase::counted_steps(const Variable& x, const LSTMArguments& with) const {
   const auto text = [&](const std::string& rest) { return std::string(name_) + ": " + rest; };
   const bool has_batch = x.dim() == 3;
@@ -156,7 +157,7 @@ Tensor RNNBase::counted_steps(const Variable& x, const LSTMArguments& with) cons
 
 namespace {
 
-// Variables to be joined. A single one, the usual case, needs no list.
+// Variables that are joined later. A single one, the usual case, needs no list.
 class Parts {
  public:
   void append(const Variable& part) {
@@ -186,7 +187,7 @@ Variable steps_first(const Variable& x, bool batch_first) {
   return batch_first ? contiguous(transpose(x, 0, 1)) : x;
 }
 
-// The opposite, for results whose steps come first.
+// The inverse, for results whose first dimension is the steps.
 void restore_dimensions(LSTMResult& result, bool has_batch, bool batch_first) {
   if (has_batch) {
     if (batch_first) result.output = transpose(result.output, 0, 1);
@@ -197,7 +198,8 @@ void restore_dimensions(LSTMResult& result, bool has_batch, bool batch_first) {
   if (result.c.defined()) result.c = squeeze(result.c, 1);
 }
 
-// Of (layers * directions, batch, hidden_size), or the same without batch: (batch, hidden_size).
+// Selects one state, (batch, hidden_size), of (layers * directions, batch, hidden_size), or of the
+// same without batch.
 Variable initial_state(const Variable& all, std::int64_t which) {
   if (!all.defined()) return Variable();
   return all.dim() == 3 ? select(all, 0, which) : narrow(all, 0, which, 1);
@@ -250,7 +252,7 @@ LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments&
     if (!is_last && is_training()) y = Dropout(settings_->dropout)(y);
   }
 
-  // A state is kept through the steps that do not count; the output is 0 there.
+  // Skipped steps keep the state, but their output is 0.
   if (mask.defined()) y = masked_fill(y, unsqueeze(logical_not(mask), 2), 0);
   LSTMResult result{y, last_h.joined(0), last_c.joined(0)};
   restore_dimensions(result, x.dim() == 3, settings_->batch_first);

@@ -1,4 +1,4 @@
-// RNN, LSTM, GRU: recurrent networks over whole sequences, of several layers, in one direction or
+// RNN, LSTM, GRU: recurrent networks over whole sequences, with several layers, in one direction or
 // both. Read next: nn/rnn.cc.
 //
 //   tapegrad::nn::LSTM lstm(64, 128, {.batch_first = true, .bidirectional = true});
@@ -20,7 +20,7 @@
 namespace tapegrad::nn {
 
 struct RNNOptions {
-  std::int64_t num_layers = 1;  // each reads the states of the one below
+  std::int64_t num_layers = 1;  // each layer reads the states of the one below
   Nonlinearity nonlinearity = Nonlinearity::tanh;
   bool bias = true;
   bool batch_first = false;  // x and output are (batch, steps, ...) instead of (steps, batch, ...)
@@ -38,17 +38,17 @@ struct LSTMOptions {
 };
 using GRUOptions = LSTMOptions;
 
-// What a call may be given besides x (steps, batch, input_size). For the final state of each layer
-// and direction, states are (num_layers * directions, batch, hidden_size): layer 0, layer 0 in
-// reverse, layer 1, and so on. Not given, they are 0.
+// Optional arguments of a call, besides x (steps, batch, input_size). h and c are the initial
+// states of each layer and direction, (num_layers * directions, batch, hidden_size): layer 0, layer
+// 0 in reverse, layer 1, and so on. The default is 0.
 //
-// Sequences that end early: either `lengths`, int64 (batch), of 0 to steps, or `mask`, boolean
-// (steps, batch) (with batch_first (batch, steps), as Embedding::mask() gives it) of any pattern.
-// Steps that do not count change neither states nor gradients, whatever x holds there, and output
-// is 0 there; the final state is that after a sequence's last step that counts, in reverse its
-// first one. A sequence of which nothing counts keeps its initial state. So output and states are
-// what PyTorch gives for a packed sequence (which may not be empty), but dropout between layers
-// draws for every step.
+// If sequences end early, give either `lengths`, int64 (batch), from 0 to steps, or `mask`, boolean
+// (steps, batch) (with batch_first (batch, steps), as Embedding::mask() returns it), of any
+// pattern. Steps after the end, or where mask is false, are skipped: they change neither states nor
+// gradients, whatever x holds there, and output is 0 there. The final state is the state after the
+// last step that is not skipped; in reverse, after the first one. A sequence whose steps are all
+// skipped keeps its initial state. So output and states are those of PyTorch for a packed sequence
+// (which may not be empty), but dropout between layers draws for every step.
 struct RNNArguments {
   Variable h{};
   Tensor lengths{};
@@ -63,7 +63,7 @@ struct LSTMArguments {
 
 struct RNNResult {
   Variable output;  // h of the last layer after each step, (steps, batch, directions * hidden_size)
-  Variable h;       // of every layer at the end, as RNNArguments::h
+  Variable h;       // the final states, ordered like RNNArguments::h
 };
 struct LSTMResult {
   Variable output;
@@ -71,9 +71,9 @@ struct LSTMResult {
   Variable c;
 };
 
-// What RNN, LSTM and GRU have. x may also lack the batch: (steps, input_size) gives output (steps,
-// directions * hidden_size) and takes and gives states (num_layers * directions, hidden_size), a
-// mask (steps) and lengths of no dimension.
+// The common part of RNN, LSTM and GRU. x may also have no batch: for x (steps, input_size), output
+// is (steps, directions * hidden_size), states are (num_layers * directions, hidden_size), a mask
+// is (steps), and lengths has no dimension.
 class RNNBase : public Module {
  public:
   std::int64_t input_size() const { return weights_[0].weight_ih.size(1); }
@@ -83,7 +83,7 @@ class RNNBase : public Module {
   bool is_batch_first() const { return settings_->batch_first; }
   Nonlinearity nonlinearity() const { return settings_->nonlinearity; }  // of an RNN
 
-  // Of a layer, in one direction. IndexError if there is no such layer or direction.
+  // The parameters of a layer in one direction. IndexError if there is no such layer or direction.
   Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) {
     return weights_[index_of(layer, reverse)].weight_ih;
   }

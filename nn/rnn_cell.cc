@@ -1,4 +1,4 @@
-// Read next: nn/rnn.h.
+// The recurrent cells: the checks that they share, then each cell. Read next: nn/rnn.h.
 #include <tapegrad/nn/rnn_cell.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace tapegrad::nn {
 
-// What all cells have -----------------------------------------------------------------------------
+// Common part -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -36,7 +36,7 @@ RecurrentInputs inputs_of(const RNNCellBase& cell, const Variable& x, const LSTM
           .bias_hh = cell.bias_hh,
           .h = state.h,
           .c = state.c,
-          .mask = mask.defined() ? mask.clone() : mask};  // the caller may write to his
+          .mask = mask.defined() ? mask.clone() : mask};  // the caller may overwrite it later
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ Parameter RNNCellBase::draw(const std::string& name, const Shape& shape, std::in
   return register_parameter(name, uniform_(empty(shape, dtype), -bound, bound));
 }
 
-// The members are made, and so drawn, in the order in which they are declared.
+// The members are initialized, and so drawn, in the order of their declarations.
 RNNCellBase::RNNCellBase(const char* name, std::int64_t gates, std::int64_t input_size,
                          std::int64_t hidden_size, bool bias, DType dtype)
     : weight_ih(draw("weight_ih", {gates * checked(name, input_size, hidden_size), input_size},
@@ -60,7 +60,7 @@ RNNCellBase::RNNCellBase(const char* name, std::int64_t gates, std::int64_t inpu
 void RNNCellBase::check(const Variable& x, const Variable& state, const char* name_of_state,
                         const Tensor& mask) const {
   const auto text = [&](const std::string& rest) { return std::string(name_) + ": " + rest; };
-  if (x.dim() == 0) throw ShapeError(text("got a number, needed (batch, input_size)"));
+  if (x.dim() == 0) throw ShapeError(text("got a 0-d x, needed (batch, input_size)"));
   if (x.size(-1) != input_size()) {
     throw ShapeError(text("x is " + to_string(x.sizes()) + ", needed (batch, " +
                           std::to_string(input_size()) + ")"));

@@ -25,8 +25,8 @@ struct LSTMCellOptions {
 };
 using GRUCellOptions = LSTMCellOptions;
 
-// What all cells have. Parameters are drawn uniformly from
-// [-1/sqrt(hidden_size), 1/sqrt(hidden_size)), in the order in which they stand here.
+// The common part of all cells. Parameters are drawn uniformly from [-1/sqrt(hidden_size),
+// 1/sqrt(hidden_size)), in the order of their declarations.
 class RNNCellBase : public Module {
  public:
   std::int64_t input_size() const { return weight_ih.size(1); }
@@ -46,7 +46,7 @@ class RNNCellBase : public Module {
   // one, fit; an undefined state fits.
   void check(const Variable& x, const Variable& state, const char* name_of_state,
              const Tensor& mask = {}) const;
-  // Of a cell whose state is h alone.
+  // One step of a cell whose state is h alone.
   Variable step(Recurrence kind, const Variable& x, const Variable& h, const Tensor& mask) const;
 
  private:
@@ -55,9 +55,9 @@ class RNNCellBase : public Module {
   const char* name_;
 };
 
-// In all cells below, x is (batch, input_size) and a state (batch, hidden_size); both without batch
-// too. A state that is not given is 0. Where mask, a boolean (batch), is false, the state stays as
-// it is: text that has ended.
+// In all cells below, x is (batch, input_size) and a state is (batch, hidden_size), or both have no
+// batch. A state that is not given is 0. Where mask, a boolean (batch), is false, the state does
+// not change, because that sequence has ended.
 
 // h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it (Elman 1990).
 class RNNCell : public RNNCellBase {
@@ -83,8 +83,8 @@ struct LSTMState {
   Variable c{};
 };
 
-// With the gates stacked in the weights as i, f, g, o (Hochreiter and Schmidhuber 1997; Gers and
-// others 2000):
+// Long short-term memory (Hochreiter and Schmidhuber 1997; Gers and others 2000). The weights hold
+// the gates in the order i, f, g, o:
 //   i, f, o = sigmoid(W_ih x + b_ih + W_hh h + b_hh),  g = tanh of the same
 //   c' = f c + i g,  h' = o tanh(c')
 //
@@ -101,7 +101,7 @@ class LSTMCell : public RNNCellBase {
   LSTMState initial_state(std::int64_t batch) const;  // zeros, (batch, hidden_size) each
 };
 
-// With the gates stacked in the weights as r, z, n (Cho and others 2014):
+// Gated recurrent unit (Cho and others 2014). The weights hold the gates in the order r, z, n:
 //   r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh)
 //   n = tanh(W_in x + b_in + r (W_hn h + b_hn)),  h' = (1 - z) n + z h
 class GRUCell : public RNNCellBase {

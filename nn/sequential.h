@@ -11,14 +11,14 @@
 
 namespace tapegrad::nn {
 
-// Each part, a module or a function, takes the output of the previous one. Modules are registered
-// as "0", "1", ... by their position; a function takes a position but has no parameters. The first
-// module may take a Tensor of ids. With braces the arguments are evaluated in order, so that seeds
-// give the same weights with every compiler:
+// Each part is a module or a function, and its input is the output of the previous part. Modules
+// are registered as "0", "1", ... by their position; a function takes a position but has no
+// parameters. The first module may take a Tensor of ids. With braces the arguments are evaluated in
+// order, so that seeds give the same weights with every compiler:
 //
 //   Sequential model{Linear(2, 16), Tanh(), Linear(16, 1)};
 //
-// Sequential{other} is a copy of `other`, as everywhere in C++; push_back(other) puts it inside.
+// Sequential{other} is a copy of `other`, as everywhere in C++; push_back(other) nests it.
 class Sequential : public Module {
  public:
   template <class... Parts>
@@ -28,7 +28,7 @@ class Sequential : public Module {
   }
   Sequential() = default;
 
-  // Adds one at the end.
+  // Appends a part.
   template <class Part>
   void push_back(Part part) {
     if constexpr (std::is_base_of_v<Module, Part>) {
@@ -52,7 +52,7 @@ class Sequential : public Module {
   }
 
  protected:
-  // Module::assign_from() has replaced the modules; functions are copied.
+  // Module::assign_from() replaces the modules, so only functions are copied here.
   void assign_from(const Module& other) override {
     Module::assign_from(other);
     std::vector<Step> steps = *static_cast<const Sequential&>(other).steps_;
@@ -77,8 +77,9 @@ class Sequential : public Module {
       return [part = std::move(part)](const Variable& x) -> Variable {
         if (x.requires_grad()) {
           throw AutogradError(
-              "Sequential: a part that takes a Tensor would cut the history of what comes before "
-              "it; let it take a Variable, or put it first");
+              "Sequential: a part that takes a Tensor would cut the history of the parts before "
+              "it; "
+              "let it take a Variable, or put it first");
         }
         return part(x.value());
       };

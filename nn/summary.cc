@@ -1,4 +1,4 @@
-// Read next: nn/format.h.
+// How a summary is recorded with hooks, and how its table is printed. Read next: nn/format.h.
 #include <tapegrad/nn/summary.h>
 
 #include <algorithm>
@@ -14,8 +14,8 @@ namespace tapegrad::nn {
 
 // Watching ----------------------------------------------------------------------------------------
 
-// A module with the hook that fills its row, and its mode, which is restored at the end. The handle
-// shares the module's state, and it is not const; its class is Module alone.
+// A module with the hook that fills its row, and its training mode, which is restored at the end.
+// The handle shares the module's state but is not const, and its class is plain Module.
 struct SummaryWatch::Watched {
   explicit Watched(const Module& watched)
       : module(watched), handle(watched), was_training(watched.is_training()) {}
@@ -42,8 +42,8 @@ std::int64_t bytes_of(const std::vector<Variable>& variables) {
   return bytes;
 }
 
-void note_call(SummaryRow& row, const Module& module, const std::vector<Variable>& inputs,
-               const std::vector<Variable>& outputs) {
+void record_call(SummaryRow& row, const Module& module, const std::vector<Variable>& inputs,
+                 const std::vector<Variable>& outputs) {
   ++row.calls;
   row.inputs = shapes_of(inputs);
   row.outputs = shapes_of(outputs);
@@ -74,14 +74,15 @@ void SummaryWatch::watch(const std::string& name, const Module& module, int dept
   watched.hook = watched.handle.register_forward_hook(
       [row = &watched.row](const Module& called, const std::vector<Variable>& inputs,
                            const std::vector<Variable>& outputs) {
-        note_call(*row, called, inputs, outputs);
+        record_call(*row, called, inputs, outputs);
       });
   for (const auto& [child, inside] : module.named_children()) {
     watch(name.empty() ? child : name + "." + child, *inside, depth + 1);
   }
 }
 
-// Outer modules come first: train() reaches all inside, which then get their own mode back.
+// Outer modules come first, because train() also sets the modules inside; these are restored after
+// it.
 SummaryWatch::~SummaryWatch() {
   for (const auto& watched : watched_) {
     watched->handle.train(watched->was_training);
@@ -94,7 +95,7 @@ Summary SummaryWatch::finish(const std::vector<Variable>& inputs,
   Summary summary;
   SummaryRow& first = watched_.front()->row;
   const Module& model = watched_.front()->module;
-  if (first.calls == 0) note_call(first, model, inputs, outputs);
+  if (first.calls == 0) record_call(first, model, inputs, outputs);
   summary.input_bytes = bytes_of(inputs);
   for (const NamedParameter& each : model.parameters()) {
     const std::int64_t count = each.variable.numel();
@@ -146,7 +147,7 @@ std::string label(const std::vector<SummaryRow>& rows, std::size_t i) {
   return text;
 }
 
-// The columns that a text takes on a terminal: bytes that continue a character take none.
+// The columns of a text on a terminal. Bytes that continue a UTF-8 character need no column.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(
       std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
@@ -166,7 +167,7 @@ std::vector<Line> table_of(const std::vector<SummaryRow>& rows) {
   return lines;
 }
 
-// The width of each column, with the space to the next one.
+// The width of each column, including the space before the next one.
 std::vector<std::size_t> column_widths(const std::vector<Line>& lines) {
   std::vector<std::size_t> widths(lines.front().size());
   for (const Line& line : lines) {

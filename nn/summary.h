@@ -1,5 +1,5 @@
-// summary: what a model is made of, as torchinfo prints it: each module, the sizes of what goes in
-// and comes out, its parameters and multiplications. Read next: nn/summary.cc.
+// summary: a table of a model's modules like torchinfo's. It lists the shapes of inputs and
+// outputs, and the numbers of parameters and multiplications. Read next: nn/summary.cc.
 //
 //   std::cout << tapegrad::nn::summary(model, ids);
 //
@@ -30,15 +30,15 @@ struct SummaryRow {
   int index = 0;     // among the modules of that depth, from 1 on
   std::int64_t calls = 0;
   std::vector<Shape> inputs{};    // of the last call; empty if it was not called, or not through
-  std::vector<Shape> outputs{};   // hooked(); the shape {} for what is undefined or a number
-  std::int64_t parameters = 0;    // of its own
-  std::int64_t mult_adds = 0;     // of all calls, see Module::mult_adds()
+  std::vector<Shape> outputs{};   // hooked(); the shape {} if undefined or 0-d
+  std::int64_t parameters = 0;    // its own only
+  std::int64_t mult_adds = 0;     // of all calls; see Module::mult_adds()
   std::int64_t output_bytes = 0;  // of all calls
 };
 
 struct Summary {
-  std::vector<SummaryRow> rows{};  // the model, then what is inside, depth first
-  std::int64_t parameters = 0;     // each once, however often it is used
+  std::vector<SummaryRow> rows{};  // the model, then the modules inside, depth first
+  std::int64_t parameters = 0;     // each counted once, even if it is tied
   std::int64_t trainable_parameters = 0;
   std::int64_t mult_adds = 0;
   std::int64_t input_bytes = 0;
@@ -49,14 +49,14 @@ struct Summary {
 // torchinfo's table: columns Layer, Input Shape, Output Shape, Param #, Mult-Adds, then totals.
 std::ostream& operator<<(std::ostream& out, const Summary& summary);
 
-// Runs model(inputs...) once, in eval mode and without recording, and tells what was seen; training
-// modes and hooks are afterwards what they were. Inputs are Tensors and Variables, and whatever
-// else the model's operator() takes. A module that was called without hooked() (a struct of
-// yours inside another one) is listed with its parameters, without sizes.
+// Runs model(inputs...) once, in eval mode and without recording, and returns what each module did.
+// Afterwards training modes and hooks are as before. Inputs are Tensors, Variables, and other
+// arguments of the model's operator(). A module whose operator() does not use hooked() (such as
+// your own struct inside another one) is listed with its parameters but without shapes.
 template <class Model, class... Inputs>
 Summary summary(const Model& model, const Inputs&... inputs);
 
-// For summary(): watches a model while it lives.
+// Used by summary(): records the calls of a model's modules during its lifetime.
 class SummaryWatch {
  public:
   explicit SummaryWatch(const Module& model);
@@ -64,7 +64,7 @@ class SummaryWatch {
   SummaryWatch(const SummaryWatch&) = delete;
   SummaryWatch& operator=(const SummaryWatch&) = delete;
 
-  // What the outermost call took and gave, which may not have passed through hooked().
+  // Adds the outermost call, which may not have used hooked(), and returns the summary.
   Summary finish(const std::vector<Variable>& inputs, const std::vector<Variable>& outputs);
 
  private:
@@ -73,7 +73,7 @@ class SummaryWatch {
 
   NoGrad no_grad_;
   std::vector<std::unique_ptr<Watched>> watched_;
-  std::vector<int> counts_;  // of modules met at each depth
+  std::vector<int> counts_;  // number of modules at each depth so far
 };
 
 template <class Input>

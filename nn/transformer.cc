@@ -1,4 +1,4 @@
-// Read next: nn/bilinear.h.
+// The encoder layer, the stack of layers, and the two kinds of positions. Read next: nn/bilinear.h.
 #include <tapegrad/nn/transformer.h>
 
 #include <cmath>
@@ -11,7 +11,7 @@ namespace tapegrad::nn {
 
 // Layer -------------------------------------------------------------------------------------------
 
-// The members are made, and so drawn, in PyTorch's order.
+// The members are initialized, and so drawn, in PyTorch's order.
 TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
                                                  TransformerEncoderLayerOptions options)
     : self_attn(register_module("self_attn", MultiheadAttention(d_model, nhead,
@@ -102,7 +102,7 @@ Tensor causal_mask(std::int64_t steps) { return unsqueeze(arange(steps), 1) < ar
 
 namespace {
 
-// The first rows of a table for the steps of x, in a shape that broadcasts over its batch.
+// The first rows of a table, one for each step of x, in a shape that broadcasts over the batch.
 Variable rows_for(const char* layer, const Variable& table, const Variable& x, bool batch_first) {
   const std::int64_t dim = table.size(1);
   if (x.dim() != 3 || x.size(2) != dim) {

@@ -1,5 +1,5 @@
-// TransformerEncoder, and the layers that tell it where in a text a word is. (Vaswani and others,
-// "Attention is all you need", 2017.) Read next: nn/transformer.cc.
+// TransformerEncoder, and the layers that give it the positions of words (Vaswani and others,
+// "Attention is all you need", 2017). Read next: nn/transformer.cc.
 //
 //   Embedding words(20'000, 64, {.padding_idx = 0});
 //   PositionalEncoding positions(64, {.batch_first = true});
@@ -21,7 +21,7 @@
 
 namespace tapegrad::nn {
 
-// What follows a transformer's first linear layer.
+// The activation after the first linear layer of an encoder layer.
 enum class FeedforwardActivation { relu, gelu };
 
 struct TransformerEncoderLayerOptions {
@@ -30,17 +30,18 @@ struct TransformerEncoderLayerOptions {
   FeedforwardActivation activation = FeedforwardActivation::relu;
   double layer_norm_eps = 1e-5;
   bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
-  bool norm_first = false;   // normalises what goes into each block, not what comes out
+  bool norm_first = false;   // normalizes the input of each block, not the sum after it
   DType dtype = float32;
 };
 
-// Which steps an encoder looks at, as MultiheadAttention's.
+// The masks of MultiheadAttention.
 struct EncoderCall {
   Tensor mask{};              // (steps, steps)
   Tensor key_padding_mask{};  // (batch, steps); boolean: true at padding
 };
 
-// Attention, then two linear layers at each step, each added to its input and normalised.
+// Attention, then two linear layers at each step. Each of the two blocks is added to its input and
+// normalized.
 class TransformerEncoderLayer : public Module {
  public:
   TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
@@ -70,7 +71,7 @@ class TransformerEncoderLayer : public Module {
   Shared<TransformerEncoderLayerOptions> options_;
 };
 
-// num_layers layers that begin as deep copies of one, and perhaps a LayerNorm after them.
+// num_layers layers, which begin as deep copies of one, and an optional LayerNorm after them.
 class TransformerEncoder : public Module {
  public:
   TransformerEncoder(const TransformerEncoderLayer& layer, std::int64_t num_layers,
@@ -87,7 +88,7 @@ class TransformerEncoder : public Module {
   Variable forward(const Variable& x, const EncoderCall& call) const;
 };
 
-// True above the diagonal: step i sees the steps 0 ... i only. For EncoderCall::mask.
+// A mask for EncoderCall::mask, true above the diagonal: step i sees only the steps 0 ... i.
 Tensor causal_mask(std::int64_t steps);
 
 struct PositionOptions {
@@ -97,14 +98,14 @@ struct PositionOptions {
   DType dtype = float32;
 };
 
-// Adds sin(t / 10000^(2i / dim)) to the elements 2i of step t, and the cosine to the elements 2i
-// + 1. The table is no parameter and is not saved.
+// Adds sin(t / 10000^(2i / dim)) to the elements 2i of step t, and the cosine to the elements 2i +
+// 1. The table is not a parameter and is not saved.
 class PositionalEncoding : public Module {
  public:
   // ValueError for an odd dim.
   explicit PositionalEncoding(std::int64_t dim, PositionOptions options = {});
 
-  Variable operator()(const Variable& x) const;  // ShapeError beyond max_len steps
+  Variable operator()(const Variable& x) const;  // ShapeError for more than max_len steps
 
   const Tensor& table() const { return *table_; }  // (max_len, dim)
   const PositionOptions& options() const { return *options_; }
@@ -121,12 +122,12 @@ class PositionalEncoding : public Module {
   Shared<Tensor> table_;
 };
 
-// Adds a vector that is learned for each step.
+// Adds a learned vector to each step.
 class LearnedPositions : public Module {
  public:
   explicit LearnedPositions(std::int64_t dim, PositionOptions options = {});
 
-  Variable operator()(const Variable& x) const;  // ShapeError beyond max_len steps
+  Variable operator()(const Variable& x) const;  // ShapeError for more than max_len steps
 
   const PositionOptions& options() const { return *options_; }
   std::string description() const override;

@@ -1,5 +1,5 @@
-// MultiheadAttention, the transformer's encoder, positions, and lists of modules, beside PyTorch's;
-// and what each refuses. Read next: distance_losses_test.cc.
+// MultiheadAttention, the transformer's encoder, positions, and lists of modules: comparisons with
+// PyTorch, and errors. Read next: distance_losses_test.cc.
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -44,7 +44,7 @@ nn::TransformerEncoderLayerOptions layer_options(const std::string& which, DType
 
 }  // namespace
 
-TEST_CASE("MultiheadAttention is PyTorch's") {
+TEST_CASE("MultiheadAttention agrees with PyTorch") {
   const std::vector<std::string> cases = layers().cases("multihead_attention");
   CHECK(cases.size() == 47);
   const auto width = [](const std::string& which, const char* name) {
@@ -85,7 +85,7 @@ TEST_CASE("MultiheadAttention is PyTorch's") {
   }
 }
 
-TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
+TEST_CASE("TransformerEncoderLayer and TransformerEncoder agree with PyTorch") {
   const std::vector<std::string> single = layers().cases("transformer_encoder_layer");
   CHECK(single.size() == 20);
   for (const std::string& which : single) {
@@ -122,7 +122,7 @@ TEST_CASE("TransformerEncoderLayer and TransformerEncoder are PyTorch's") {
   }
 }
 
-TEST_CASE("attention over nothing but padding gives no values, and no nan") {
+TEST_CASE("attention over nothing but padding returns zeros and no nan") {
   manual_seed(3);
   const nn::MultiheadAttention attention(4, 2, {.batch_first = true});
   const Variable x = parameter(randn({2, 3, 4}));
@@ -143,7 +143,7 @@ TEST_CASE("attention over nothing but padding gives no values, and no nan") {
   CHECK(all(isfinite(layer(x, {.key_padding_mask = padding}).value())).item<bool>());
 }
 
-TEST_CASE("a query that no kind of mask lets see a key gets no values and no other notices") {
+TEST_CASE("a query whose keys are all masked gets zeros, and other queries do not change") {
   manual_seed(8);
   const nn::MultiheadAttention attention(4, 2, {.batch_first = true, .dtype = float64});
   const Tensor x = randn({2, 3, 4}, float64);
@@ -180,7 +180,7 @@ TEST_CASE("a query that no kind of mask lets see a key gets no values and no oth
       for (const Variable& d : gradients) CHECK(all(isfinite(d.value())).item<bool>());
     }
   }
-  // The rows that see a key are those of a call in which all rows do.
+  // Rows that see a key equal the rows of a call without masks.
   const Tensor open = tensor({{false, false, false}, {false, false, false}, {false, false, true}});
   const Tensor a = attention(x, x, x, {.attn_mask = second}).output.value();
   const Tensor b = attention(x, x, x, {.attn_mask = open}).output.value();
@@ -188,7 +188,7 @@ TEST_CASE("a query that no kind of mask lets see a key gets no values and no oth
   CHECK_FALSE(equal(select(a, 1, 1), select(b, 1, 1)));
 }
 
-TEST_CASE("one product for queries and keys and values is for one tensor only") {
+TEST_CASE("the joint product for queries, keys and values is used for self-attention only") {
   manual_seed(12);
   const nn::MultiheadAttention attention(4, 2, {.dtype = float64});
   const Variable x = parameter(randn({3, 2, 4}, float64));
@@ -202,7 +202,7 @@ TEST_CASE("one product for queries and keys and values is for one tensor only") 
   CHECK(close(attention(x, y, y).output.value(), apart(x, y, y)));
 }
 
-TEST_CASE("is_causal and a mask of either kind hold at once") {
+TEST_CASE("is_causal and a mask of either kind apply together") {
   manual_seed(9);
   const Tensor x = randn({2, 4, 3}, float64);
   const Tensor seen = tensor({{true, true, true, false}});
@@ -216,24 +216,24 @@ TEST_CASE("is_causal and a mask of either kind hold at once") {
               attention_weights(x, x, {.mask = where(causal, added, lowest)}).value()));
 }
 
-TEST_CASE("numbers in place of padding are added beside a mask of either kind") {
+TEST_CASE("a floating-point padding mask is added to an attention mask of either kind") {
   manual_seed(10);
   const nn::MultiheadAttention attention(4, 2, {.dtype = float64});
   const Tensor x = randn({3, 2, 4}, float64);
-  const Tensor numbers = randn({2, 3}, float64);
+  const Tensor padding = randn({2, 3}, float64);
   const Tensor mask = tensor({{false, true, false}, {false, false, true}, {true, false, false}});
   const Tensor added =
       masked_fill(zeros({3, 3}, float64), mask, -std::numeric_limits<double>::infinity());
-  const Tensor both = unsqueeze(numbers, 1) + unsqueeze(added, 0);  // (batch, queries, keys)
+  const Tensor both = unsqueeze(padding, 1) + unsqueeze(added, 0);  // (batch, queries, keys)
   const Tensor of_heads = flatten(expand(unsqueeze(both, 1), {2, 2, 3, 3}), 0, 1);
   const Tensor expected = attention(x, x, x, {.attn_mask = of_heads}).output.value();
   for (const Tensor& each : {mask, added}) {
-    const nn::AttentionCall call{.key_padding_mask = numbers, .attn_mask = each};
+    const nn::AttentionCall call{.key_padding_mask = padding, .attn_mask = each};
     CHECK(allclose(attention(x, x, x, call).output.value(), expected, 1e-14, 1e-14));
   }
 }
 
-TEST_CASE("attention with widths of its own is copied and replaced whole") {
+TEST_CASE("attention with kdim and vdim is copied and replaced completely") {
   manual_seed(6);
   struct Model : nn::Module {
     nn::MultiheadAttention attention;
@@ -262,7 +262,7 @@ TEST_CASE("attention with widths of its own is copied and replaced whole") {
   CHECK_THROWS_AS(model.replace_module("attention", nn::MultiheadAttention(6, 3)), ValueError);
 }
 
-TEST_CASE("attention's dropout is of the weights, in training only") {
+TEST_CASE("dropout of attention applies to the weights, in training only") {
   manual_seed(4);
   nn::MultiheadAttention attention(4, 2, {.dropout = 0.5});
   const Tensor x = randn({5, 3, 4});
@@ -274,11 +274,11 @@ TEST_CASE("attention's dropout is of the weights, in training only") {
   CHECK(equal(attention(x, x, x).output.value(), attention(x, x, x).output.value()));
 }
 
-TEST_CASE("every dropout of a TransformerEncoderLayer stands where its name says") {
+TEST_CASE("every dropout of a TransformerEncoderLayer is applied where its name says") {
   nn::TransformerEncoderLayer layer(6, 2,
                                     {.dim_feedforward = 7, .dropout = 0.5, .batch_first = true});
   const Tensor x = randn({2, 3, 6});
-  // How many numbers a call draws while only these modules are in training.
+  // How many random numbers a call draws while only these modules are in training mode.
   const auto check_draws = [&](nn::Module& on, std::int64_t count) {
     layer.eval();
     on.train();
@@ -294,7 +294,7 @@ TEST_CASE("every dropout of a TransformerEncoderLayer stands where its name says
   check_draws(layer.dropout, 2 * 3 * 7);
   check_draws(layer.dropout2, 2 * 3 * 6);
   check_draws(layer.norm1, 0);
-  // Behind the feed-forward part, dropout2 leaves what attention made.
+  // dropout2 drops the output of the feed-forward part, but not that of attention.
   nn::TransformerEncoderLayer silent(6, 2, {.dim_feedforward = 7, .dropout = 1});
   silent.eval();
   silent.dropout2.train();
@@ -305,7 +305,7 @@ TEST_CASE("every dropout of a TransformerEncoderLayer stands where its name says
   CHECK_FALSE(equal(silent(x).value(), silent.norm2(y).value()));
 }
 
-TEST_CASE("a causal mask lets no step see what follows") {
+TEST_CASE("a causal mask hides later steps from each step") {
   manual_seed(5);
   nn::TransformerEncoder encoder(
       nn::TransformerEncoderLayer(4, 2, {.dim_feedforward = 8, .batch_first = true}), 2);
@@ -355,7 +355,7 @@ TEST_CASE("positions are sines and cosines, or learned") {
   CHECK(positions.description() == "PositionalEncoding(6, max_len=50)");
 }
 
-TEST_CASE("attention says what does not fit") {
+TEST_CASE("attention explains arguments that do not fit") {
   CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 4); }) ==
         "MultiheadAttention: embed_dim 6 and 4 heads, needed a multiple of the heads");
   CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 2, {.dropout = 2}); }) ==
@@ -369,24 +369,25 @@ TEST_CASE("attention says what does not fit") {
           wide(x, zeros({4, 3, 2}), zeros({5, 3, 5}));
         }) ==
         "MultiheadAttention: query is (4, 3, 6), key (4, 3, 2), value (5, 3, 5), needed (steps, "
-        "batch, 6), (steps, batch, 2), (steps, batch, 5), key and value of as many steps");
+        "batch, 6), (steps, batch, 2), (steps, batch, 5), key and value with the same number of "
+        "steps");
   CHECK(wide.description() == "MultiheadAttention(6, 2, kdim=2, vdim=5, add_bias_kv=true)");
   CHECK(message_of<ShapeError>([&] {
           attention(x, x, zeros({4, 3, 5}));
         }) ==
         "MultiheadAttention: query is (4, 3, 6), key (4, 3, 6), value (4, 3, 5), needed (steps, "
-        "batch, 6), key and value alike");
+        "batch, 6), key and value of the same shape");
   CHECK(message_of<ShapeError>([&] {
           attention(x, zeros({4, 2, 6}), zeros({4, 2, 6}));
         }) ==
         "MultiheadAttention: query is (4, 3, 6), key (4, 2, 6), value (4, 2, 6), needed (steps, "
-        "batch, 6), key and value alike");
+        "batch, 6), key and value of the same shape");
   CHECK(
       message_of<ShapeError>([&] {
         attention(x, x, x, {.key_padding_mask = zeros({4, 3}, boolean)});
       }) ==
       "MultiheadAttention: key_padding_mask is boolean (4, 3), needed (3, 4), boolean (true where "
-      "a key does not count) or floating (is added to the scores)");
+      "a key is ignored) or floating-point (it is added to the scores)");
   CHECK(message_of<ShapeError>([&] {
           attention(x, x, x, {.key_padding_mask = zeros({3, 4}, int64)});
         }).find("key_padding_mask is int64 (3, 4), needed") != std::string::npos);
@@ -395,7 +396,7 @@ TEST_CASE("attention says what does not fit") {
         }) == "MultiheadAttention: attn_mask is (4, 3), needed (4, 4) or (6, 4, 4)");
   CHECK(message_of<DTypeError>([&] {
           attention(x, x, x, {.attn_mask = zeros({4, 4}, int64)});
-        }) == "MultiheadAttention: attn_mask is int64, needed boolean or floating-point numbers");
+        }) == "MultiheadAttention: attn_mask is int64, needed boolean or floating-point");
   CHECK(message_of<ShapeError>([] {
           scaled_dot_product_attention(zeros({2, 3}), zeros({4, 2}), zeros({4, 2}));
         }) ==
@@ -432,7 +433,7 @@ struct Deep : nn::Module {
 
 }  // namespace
 
-TEST_CASE("ModuleList and ModuleDict register what they hold") {
+TEST_CASE("ModuleList and ModuleDict register their modules") {
   Deep model;
   std::string names;
   for (const NamedParameter& each : model.parameters()) names += each.name + " ";
@@ -449,7 +450,7 @@ TEST_CASE("ModuleList and ModuleDict register what they hold") {
   CHECK(message_of<IndexError>([&] { model.heads["tone"]; }) ==
         "ModuleDict: no module 'tone'; there are 'topic', 'mood'");
 
-  // A deep copy has its own; loading reaches what the list hands out.
+  // A deep copy has its own modules. Loading changes the modules that the list returns.
   Deep copy = clone(model);
   copy.steps[0].weight.set_value(zeros({3, 3}));
   CHECK_FALSE(equal(model.steps[0].weight.value(), zeros({3, 3})));

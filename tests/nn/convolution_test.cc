@@ -1,5 +1,5 @@
-// Conv1d, pooling of windows, Bilinear and the kinds of dropout beside PyTorch's, and what each
-// refuses. Read next: attention_test.cc.
+// Conv1d, pooling of windows, Bilinear and the kinds of dropout: comparisons with PyTorch, and
+// errors. Read next: attention_test.cc.
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,9 +26,9 @@ std::optional<std::int64_t> stride_of(const std::string& which) {
 
 }  // namespace
 
-// PyTorch's numbers -------------------------------------------------------------------------------
+// PyTorch's values --------------------------------------------------------------------------------
 
-TEST_CASE("Conv1d is PyTorch's") {
+TEST_CASE("Conv1d agrees with PyTorch") {
   test::check_cases("conv1d", 29, [](const std::string& which, DType dtype) {
     return nn::Conv1d(integer(which, "in_channels"), integer(which, "out_channels"),
                       integer(which, "kernel_size"),
@@ -42,7 +42,7 @@ TEST_CASE("Conv1d is PyTorch's") {
   });
 }
 
-TEST_CASE("pooling of windows is PyTorch's") {
+TEST_CASE("pooling of windows agrees with PyTorch") {
   test::check_cases("max_pool1d", 20, [](const std::string& which, DType) {
     return nn::MaxPool1d(integer(which, "kernel_size"),
                          {.stride = stride_of(which),
@@ -65,7 +65,7 @@ TEST_CASE("pooling of windows is PyTorch's") {
   });
 }
 
-TEST_CASE("Bilinear is PyTorch's") {
+TEST_CASE("Bilinear agrees with PyTorch") {
   const std::vector<std::string> cases = test::layers().cases("bilinear");
   CHECK(cases.size() == 8);
   for (const std::string& which : cases) {
@@ -82,7 +82,7 @@ TEST_CASE("Bilinear is PyTorch's") {
   }
 }
 
-TEST_CASE("dropout of every kind and size draws what PyTorch draws") {
+TEST_CASE("dropout of every kind and size draws the same masks as PyTorch") {
   const auto check = [](const std::string& layer, const auto& make) {
     const std::vector<std::string> cases = test::layers().cases(layer);
     CHECK(cases.size() == 16);
@@ -106,9 +106,9 @@ TEST_CASE("dropout of every kind and size draws what PyTorch draws") {
   check("alpha_dropout", [](double p) { return nn::AlphaDropout(p); });
 }
 
-// What does not fit -------------------------------------------------------------------------------
+// Errors ------------------------------------------------------------------------------------------
 
-TEST_CASE("convolution and pooling say what does not fit") {
+TEST_CASE("convolution and pooling explain arguments that do not fit") {
   const nn::Conv1d layer(3, 2, 3);
   CHECK(message_of<ShapeError>([&] {
           layer(zeros({2, 7, 3}));
@@ -232,8 +232,8 @@ TEST_CASE("convolution and pooling describe themselves") {
   CHECK(nn::Dropout1d(0.25).description() == "Dropout1d(0.25)");
 }
 
-// A tape that kept copies of windows would keep three numbers for each of a sequence.
-TEST_CASE("convolution looks at a sequence whose channels lie side by side without copying it") {
+// A tape that kept copies of windows would keep three elements for each element of a sequence.
+TEST_CASE("convolution reads a sequence with adjacent channels without copying it") {
   const Variable words = parameter(randn({2, 7, 3}));
   const nn::Conv1d layer(3, 4, 3);
   const Tensor y = layer(transpose(words, 1, 2)).value();

@@ -1,5 +1,5 @@
 // Losses over distances, margins and sampled classes: PyTorch's values and gradients, formulas, and
-// what each refuses. Cross entropy and its kin are in losses_test.cc.
+// errors. Cross entropy and similar losses are in losses_test.cc.
 #include <cmath>
 #include <map>
 #include <string>
@@ -92,7 +92,7 @@ Reduction reduction_of(const std::string& which) {
   return static_cast<Reduction>(static_cast<int>(number(which, "reduction", 1)));
 }
 
-// Calls function(case, loss, inputs), leaves where PyTorch gave a gradient.
+// Calls function(case, loss, inputs). Inputs for which the file has a gradient are leaves.
 template <class Function>
 void for_each_case(DType dtype, const Function& function) {
   for (const auto& [operation, loss] : losses()) {
@@ -138,7 +138,8 @@ TEST_CASE("losses over distances and margins have PyTorch's values and gradients
 
 TEST_CASE("losses over distances and margins can be differentiated twice") {
   for_each_case(float64, [](const std::string& which, Loss call, Inputs& inputs) {
-    // A logarithm of 0, a vector of 0, and a mean of nothing have no differences.
+    // These cases are not differentiable: a logarithm of 0, a vector of zeros, and a mean over
+    // nothing.
     for (const char* const variant : {".edges", ".zeros", ".empty"}) {
       if (which.ends_with(variant)) return;
     }
@@ -161,7 +162,7 @@ TEST_CASE("losses over distances and margins can be differentiated twice") {
 
 // Many classes ------------------------------------------------------------------------------------
 
-TEST_CASE("negative sampling is its formula") {
+TEST_CASE("negative sampling agrees with its formula") {
   Generator generator(5);
   const Variable input = parameter(randn({3, 4}, float64, generator));
   const Variable target = parameter(randn({3, 4}, float64, generator));
@@ -177,12 +178,12 @@ TEST_CASE("negative sampling is its formula") {
         Approx(mean(expected).item<double>()));
   CHECK(gradcheck([&](Inputs& v) { return losses(v); },
                   {input.detach(), target.detach(), negatives.detach()}, {.second_order = true}));
-  // Without negatives, and with numbers whose sigmoid is 0.
+  // Without negatives, and with scores whose sigmoid is 0.
   CHECK(nn::negative_sampling_loss(full({1, 1}, 100.0), full({1, 1}, -10.0), zeros({1, 0, 1}))
             .item<float>() == 1000);
 }
 
-TEST_CASE("sampled softmax is cross entropy where every class is sampled as often as is expected") {
+TEST_CASE("sampled softmax is cross entropy if each class is sampled as often as expected") {
   Generator generator(6);
   const Tensor input = randn({4, 3}, float64, generator);
   const Tensor table = randn({5, 3}, float64, generator);
@@ -205,7 +206,7 @@ TEST_CASE("sampled softmax is cross entropy where every class is sampled as ofte
   CHECK(allclose(a[0].grad(), b[0].grad(), 1e-12, 1e-14));
   CHECK(allclose(a[1].grad(), b[1].grad(), 1e-12, 1e-14));
 
-  // Samples with their correction, by hand.
+  // Samples with their correction, computed by hand.
   const Tensor samples = tensor({1, 2, 2});
   const Tensor chance = tensor({0.1, 0.2, 0.3, 0.3, 0.1}, float64);
   const Tensor scores = matmul(input, transpose(table)) - log(chance * 3.0);
@@ -229,9 +230,9 @@ TEST_CASE("sampled softmax is cross entropy where every class is sampled as ofte
       {input, table}, {.second_order = true}));
 }
 
-// What does not fit -------------------------------------------------------------------------------
+// Errors ------------------------------------------------------------------------------------------
 
-TEST_CASE("losses over distances and margins say what does not fit") {
+TEST_CASE("losses over distances and margins explain arguments that do not fit") {
   const Tensor x = zeros({3, 2});
   const Tensor signs = tensor({1, -1, 1});
   CHECK(message_of<ShapeError>([&] { nn::smooth_l1_loss(x, zeros({3})); }) ==
@@ -270,7 +271,7 @@ TEST_CASE("losses over distances and margins say what does not fit") {
           nn::multi_margin_loss(zeros({1, 3, 2}), signs);
         }) == "multi_margin_loss: x is (1, 3, 2), needed (batch, classes) or (classes)");
   CHECK(message_of<ValueError>([&] { nn::bce_loss(x - 1.0, x); }) ==
-        "bce_loss: an input is outside [0, 1], needed probabilities; for other numbers, "
+        "bce_loss: an input is outside [0, 1], needed probabilities; for other values use "
         "binary_cross_entropy_with_logits");
   CHECK(message_of<ShapeError>([&] { nn::bce_loss(x, x, {.weight = ones({3})}); }) ==
         "bce_loss: weight has shape (3), needed one that broadcasts to (3, 2)");

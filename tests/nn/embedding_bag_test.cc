@@ -1,5 +1,5 @@
-// EmbeddingBag with all its options, beside PyTorch's answers (golden/embedding.safetensors), and
-// what it refuses. Read next: losses_test.cc.
+// EmbeddingBag with all its options: comparisons with PyTorch (golden/embedding.safetensors), and
+// errors. Read next: losses_test.cc.
 #include <tapegrad/nn/embedding_bag.h>
 
 #include <cstdint>
@@ -53,7 +53,7 @@ std::string refused(const nn::EmbeddingBagOptions& options) {
 
 }  // namespace
 
-TEST_CASE("EmbeddingBag does what PyTorch's does, with every option and pair of options") {
+TEST_CASE("EmbeddingBag agrees with PyTorch for every option and pair of options") {
   const std::vector<std::string> cases = golden().cases("embedding_bag");
   CHECK(cases.size() == 86);
   for (const std::string& which : cases) {
@@ -95,7 +95,7 @@ TEST_CASE("EmbeddingBag does what PyTorch's does, with every option and pair of 
   }
 }
 
-TEST_CASE("EmbeddingBag begins as Embedding begins, and agrees with masked pooling") {
+TEST_CASE("EmbeddingBag has the initial table of Embedding, and agrees with masked pooling") {
   manual_seed(2);
   const nn::EmbeddingBag bag(9, 4, {.padding_idx = 0});
   manual_seed(2);
@@ -143,7 +143,7 @@ TEST_CASE("EmbeddingBag: options reach the leaf, copies and clones") {
         "EmbeddingBag(3, 2, mode=mean, include_last_offset=true)");
 }
 
-TEST_CASE("EmbeddingBag changes nothing where a call is refused") {
+TEST_CASE("EmbeddingBag changes nothing if a call throws") {
   const nn::EmbeddingBag bag(4, 2, {.max_norm = 1.0, .weight = full({4, 2}, 3.0f)});
   CHECK(message_of<IndexError>([&] {
           bag(tensor({0, 4}), tensor({0}));
@@ -162,8 +162,8 @@ TEST_CASE("EmbeddingBag changes nothing where a call is refused") {
 
 TEST_CASE("EmbeddingBag refuses options that exclude each other") {
   CHECK(refused({.mode = BagMode::max, .frequency_scale = FrequencyScale::inverse}) ==
-        "EmbeddingBag: max takes no frequency_scale, its gradient goes to single columns; use sum "
-        "or mean");
+        "EmbeddingBag: mode max has no frequency_scale, because its gradient goes to single "
+        "columns; use sum or mean");
   CHECK(refused({.padding_idx = 5}) == "EmbeddingBag: padding_idx 5 out of range for 5 rows");
   CHECK(refused({.max_norm = -1.0}) == "EmbeddingBag: max_norm is -1, needed a number > 0");
   CHECK(refused({.norm_type = 0}) ==

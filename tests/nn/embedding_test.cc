@@ -1,6 +1,6 @@
-// Embedding with all its options: beside PyTorch's answers (golden/embedding.safetensors), and
-// beside formulas for what PyTorch does not know. Lookups, ids and errors of the plain layer are in
-// layers_test.cc. Read next: lora_embedding_test.cc.
+// Embedding with all its options: comparisons with PyTorch (golden/embedding.safetensors), and with
+// formulas for options that PyTorch does not have. Lookups, ids and errors of the plain layer are
+// in layers_test.cc. Read next: lora_embedding_test.cc.
 #include <tapegrad/nn/embedding.h>
 
 #include <cmath>
@@ -59,7 +59,7 @@ bool is_zero(const Tensor& x) { return equal(x, zeros_like(x)); }
 
 // PyTorch's options -------------------------------------------------------------------------------
 
-TEST_CASE("Embedding does what PyTorch's does, with every option and pair of options") {
+TEST_CASE("Embedding agrees with PyTorch for every option and pair of options") {
   const std::vector<std::string> cases = golden().cases("embedding");
   CHECK(cases.size() == 45);
   for (const std::string& which : cases) {
@@ -86,7 +86,7 @@ TEST_CASE("Embedding does what PyTorch's does, with every option and pair of opt
   }
 }
 
-TEST_CASE("max_norm leaves frozen rows and columns alone, and works in eval mode") {
+TEST_CASE("max_norm does not change frozen rows and columns, and works in eval mode") {
   nn::Embedding table(4, 2, {.padding_idx = 0, .max_norm = 1.0, .weight = full({4, 2}, 3.0f)});
   table.freeze_rows({1});
   table.freeze_columns({1});
@@ -95,7 +95,7 @@ TEST_CASE("max_norm leaves frozen rows and columns alone, and works in eval mode
   const float length = std::sqrt(18.0f);
   CHECK(allclose(table.weight.value(),
                  tensor({{3 / length, 3.0f}, {3.0f, 3.0f}, {3 / length, 3.0f}, {3.0f, 3.0f}})));
-  CHECK(equal(rows[0], table.weight.value()[0]));  // the padding row too
+  CHECK(equal(rows[0], table.weight.value()[0]));  // the padding row, too
   const std::uint32_t version = table.weight.leaf().version();
   table.unfreeze_columns();
   table.unfreeze_rows();
@@ -112,7 +112,7 @@ TEST_CASE("a bad id is noticed before max_norm writes anything") {
   CHECK(equal(table.weight.value(), full({4, 2}, 3.0f)));
 }
 
-TEST_CASE("the options reach the leaf, where optimisers find them") {
+TEST_CASE("the options reach the leaf, where optimizers read them") {
   const nn::Embedding plain(4, 2);
   CHECK_FALSE(plain.weight.row_policy().has_held_rows());
   CHECK_FALSE(plain.weight.row_policy().sparse());
@@ -136,16 +136,16 @@ TEST_CASE("the options reach the leaf, where optimisers find them") {
   CHECK_FALSE(frozen(tensor({1})).requires_grad());
 }
 
-// Beginnings --------------------------------------------------------------------------------------
+// Initial tables ----------------------------------------------------------------------------------
 
-TEST_CASE("a table begins with what initializer or weight say") {
+TEST_CASE("the options initializer and weight set the initial table") {
   const nn::Embedding uniform(50, 3, {.padding_idx = 2, .initializer = [](const Variable& x) {
                                         nn::init::uniform_(x, -0.05, 0.05);
                                       }});
   CHECK(max(abs(uniform.weight.value())).item<float>() <= 0.05f);
   CHECK(is_zero(uniform.weight.value()[2]));
   CHECK_FALSE(is_zero(uniform.weight.value()[1]));
-  // After the same seed, the same numbers as by hand.
+  // After the same seed, the same values as by hand.
   manual_seed(3);
   const nn::Embedding drawn(4, 2, {.initializer = [](const Variable& x) { nn::init::ones_(x); }});
   CHECK(equal(drawn.weight.value(), ones({4, 2})));
@@ -153,12 +153,12 @@ TEST_CASE("a table begins with what initializer or weight say") {
   Tensor mine = full({4, 2}, 7.0f);
   const nn::Embedding given(4, 2, {.padding_idx = 1, .weight = mine});
   mine.zero_();
-  CHECK(equal(given.weight.value(), full({4, 2}, 7.0f)));  // copied, the padding row as it is
+  CHECK(equal(given.weight.value(), full({4, 2}, 7.0f)));  // copied, with the padding row
   CHECK(given.weight.requires_grad());
   CHECK(nn::Embedding(4, 2, {.weight = ones({4, 2}, float64)}).weight.dtype() == float64);
   CHECK(nn::Embedding(4, 2, {.dtype = float32, .weight = ones({4, 2}, float64)}).weight.dtype() ==
         float32);
-  CHECK_FALSE(given.options().weight.defined());  // nobody keeps a second table
+  CHECK_FALSE(given.options().weight.defined());  // no second table is kept
 
   const auto pretrained = nn::Embedding::from_pretrained(
       ones({4, 2}), {.max_norm = 1.0, .frequency_scale = FrequencyScale::inverse});
@@ -202,7 +202,7 @@ TEST_CASE("padding modes: a row without gradient, zeros, or a mask only") {
         "id 0");
 }
 
-TEST_CASE("masked pooling counts words only") {
+TEST_CASE("masked pooling uses the words only") {
   const Tensor mask = tensor({{true, false, true}, {false, false, false}});
   Variable x = parameter(tensor(
       {{{1.0, -2.0}, {9.0, 9.0}, {3.0, -4.0}}, {{7.0, 7.0}, {7.0, 7.0}, {7.0, 7.0}}}, float64));
@@ -260,7 +260,7 @@ TEST_CASE("regularization_loss is Keras' l1 and l2 of the whole table") {
   CHECK(nn::Embedding(2, 2).regularization_loss().item<double>() == 0);
 }
 
-TEST_CASE("as_linear multiplies by the table, which both train") {
+TEST_CASE("as_linear multiplies by the table, and both layers train it") {
   const nn::Embedding table(5, 3);
   manual_seed(8);
   const Tensor next = tapegrad::rand({1});
@@ -278,7 +278,7 @@ TEST_CASE("as_linear multiplies by the table, which both train") {
   CHECK(equal(table.as_linear(true).bias.value(), zeros({5})));
 }
 
-TEST_CASE("frozen rows, columns and padding stay to the byte whatever the optimiser does") {
+TEST_CASE("frozen rows, columns and padding stay the same to the byte with every optimizer") {
   nn::Embedding table(5, 3, {.padding_idx = 0});
   table.weight.set_value(randn({5, 3}));
   table.freeze_rows({2});
@@ -312,17 +312,17 @@ TEST_CASE("Embedding refuses options that exclude each other, and says why") {
         "0");
   CHECK(refused({.norm_mode = after_step}) == "Embedding: norm_mode after_step needs a max_norm");
   CHECK(refused({.max_norm = 1.0, .norm_type = 1, .norm_mode = after_step}) ==
-        "Embedding: norm_mode after_step knows norm_type 2 only; in_forward knows them all");
+        "Embedding: norm_mode after_step needs norm_type 2; in_forward works with all norm types");
   CHECK(refused({.max_norm = 1.0, .norm_mode = after_step, .constraint = unit}) ==
         "Embedding: norm_mode after_step and a constraint are both applied after each step; choose "
         "one");
   const std::string sparse =
-      "Embedding: sparse steps leave rows without a gradient alone, but norm_mode after_step and "
+      "Embedding: sparse steps do not change rows without a gradient, but norm_mode after_step and "
       "constraints change every row; use norm_mode in_forward, or sparse = false";
   CHECK(refused({.max_norm = 1.0, .sparse = true, .norm_mode = after_step}) == sparse);
   CHECK(refused({.sparse = true, .constraint = unit}) == sparse);
   CHECK(refused({.weight = ones({5, 2}), .initializer = [](const Variable&) {}}) ==
-        "Embedding: weight and initializer both say what the table begins with; give one");
+        "Embedding: weight and initializer both set the initial table; give only one of them");
   CHECK(refused({.regularizer = {.l2 = -1}}) ==
         "Embedding: a regularizer's factor is negative or nan, needed numbers >= 0");
   CHECK(refused({.rate_multiplier = -0.5}) ==
@@ -336,8 +336,8 @@ TEST_CASE("Embedding refuses options that exclude each other, and says why") {
   CHECK(message_of<ValueError>([] {
           nn::Embedding::from_pretrained(ones({5, 2}), {.weight = ones({5, 2})});
         }) ==
-        "Embedding: from_pretrained takes the vectors as its first argument, and no weight "
-        "among the options");
+        "Embedding: from_pretrained takes the vectors as its first argument; do not set the "
+        "option weight");
   CHECK(message_of<ShapeError>([] { nn::Linear(nn::Linear(2, 3).bias); }) ==
         "Linear: weight has shape (3), needed (out_features, in_features)");
 }
@@ -363,7 +363,7 @@ TEST_CASE("Embedding prints what differs from the default") {
         "Embedding(7, 3, padding_mode=mask_only, constraint=non_negative)");
 }
 
-TEST_CASE("copies share options, clones keep them, and a replaced layer takes them over") {
+TEST_CASE("copies share options, clones copy them, and replace_module transfers them") {
   struct Model : nn::Module {
     nn::Embedding words;
     Model() : words(register_module("words", nn::Embedding(4, 2))) {}

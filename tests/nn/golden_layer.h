@@ -1,5 +1,5 @@
-// What the tests of layers ask of every case of golden/layers.safetensors, whose names
-// golden/README.md explains. Read next: normalization_test.cc.
+// Checks that layer tests run for every case of golden/layers.safetensors. golden/README.md
+// explains the names of cases. Read next: normalization_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ inline Shape list(const std::string& which, const std::string& name) {
   return Shape(to_vector<std::int64_t>(layers().at(which + ".arg." + name)));
 }
 
-// What a layer is given and what it gives.
+// The inputs and outputs of a layer.
 using Values = std::vector<Variable>;
 
-// After the seed of the file the layer begins with PyTorch's numbers, under PyTorch's names, and
-// leaves the generator where PyTorch leaves it.
+// After the seed of the file, the layer has PyTorch's initial values under PyTorch's names, and
+// leaves the generator in the same state as PyTorch.
 template <class M>
 void check_first(const std::string& which, const M& module) {
   CHECK(equal(rand({1}), layers().at(which + ".next")));
@@ -57,15 +57,15 @@ void check_first(const std::string& which, const M& module) {
   CHECK(found == expected);
 }
 
-// Whether the numbers agree: relative to the largest, or within `noise` where exact ones are 0.
+// Whether elements agree: relative to the largest one, or within `noise` if the exact ones are 0.
 inline bool agree(const Tensor& got, const Tensor& expected, double tolerance, double noise) {
   if (error_of(got, expected) <= tolerance) return true;
   return noise > 0 && got.shape() == expected.shape() && allclose(got, expected, 0, noise);
 }
 
-// All of a case: make(dtype) gives the layer, run(layer, inputs) its outputs. Weights and buffers
-// are loaded with strict names; outputs, gradients of inputs and parameters, the same once more
-// through rules that can be differentiated again, and buffers afterwards are compared.
+// Checks a whole case: make(dtype) returns the layer, and run(layer, inputs) returns its outputs.
+// Weights and buffers are loaded with strict names. Compared are the outputs, the gradients of
+// inputs and parameters, the same gradients with create_graph, and the buffers afterwards.
 template <class Make, class Run>
 void check_layer(const std::string& which, const Make& make, const Run& run,
                  double tolerance32 = 5e-6) {
@@ -74,7 +74,7 @@ void check_layer(const std::string& which, const Make& make, const Run& run,
   for (const DType dtype : {float64, float32}) {
     CAPTURE(which, dtype);
     const double tolerance = dtype == float64 ? 1e-12 : tolerance32;
-    // What is normalised over one number is 0 but for rounding, magnified by 1 / sqrt(eps).
+    // An element that is normalized alone is 0 except for rounding, multiplied by 1 / sqrt(eps).
     const bool nothing = which.ends_with("_norm.one");
     const double noise = nothing ? (dtype == float64 ? 1e-13 : 5e-5) : 0;
     const std::string prefix = which + (dtype == float64 ? "." : ".f32.");
@@ -133,7 +133,7 @@ void check_layer(const std::string& which, const Make& make, const Run& run,
   CHECK(tape().size() == 0);
 }
 
-// All cases of a layer of one input.
+// All cases of a layer with one input.
 template <class Make>
 void check_cases(const std::string& layer, std::size_t count, const Make& make) {
   const std::vector<std::string> cases = layers().cases(layer);

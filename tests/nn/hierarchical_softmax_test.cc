@@ -1,4 +1,4 @@
-// HierarchicalSoftmax: the tree, the formula, and what it refuses; apply().
+// HierarchicalSoftmax: the tree, the formula, and errors. Module::apply().
 #include <string>
 #include <vector>
 
@@ -17,7 +17,7 @@ using namespace tapegrad;
 using nn::Reduction;
 using tapegrad::test::message_of;
 
-TEST_CASE("a hierarchical softmax is a distribution, near the root for frequent classes") {
+TEST_CASE("a hierarchical softmax is a distribution, with frequent classes near the root") {
   nn::HierarchicalSoftmax model({1, 40, 3, 2, 20}, 3, {.dtype = float64});
   CHECK(model.weight.shape() == Shape{4, 3});
   std::vector<std::int64_t> depths;
@@ -25,7 +25,7 @@ TEST_CASE("a hierarchical softmax is a distribution, near the root for frequent 
   CHECK(depths == std::vector<std::int64_t>{4, 1, 3, 4, 2});
   Generator generator(3);
   const Tensor input = randn({6, 3}, float64, generator);
-  // Zeros: each turn has the chance 1/2.
+  // The weight is 0, so each turn has probability 1/2.
   CHECK(allclose(exp(model.log_probabilities(input)).value()[0],
                  tensor({0.0625, 0.5, 0.125, 0.0625, 0.25}, float64), 1e-13));
   model.weight.set_value(randn({4, 3}, float64, generator));
@@ -54,7 +54,7 @@ TEST_CASE("a hierarchical softmax is a distribution, near the root for frequent 
   CHECK(allclose(each(zeros({3, 2}), tensor({0, 1, 0})).value(), full({3}, 0.693147181)));
 }
 
-TEST_CASE("a hierarchical softmax says what does not fit") {
+TEST_CASE("a hierarchical softmax explains arguments that do not fit") {
   CHECK(message_of<ValueError>([] { nn::HierarchicalSoftmax({5}, 2); }) ==
         "HierarchicalSoftmax: 1 classes, needed two or more");
   CHECK(message_of<ValueError>([] {

@@ -1,4 +1,4 @@
-// Hooks of modules and of passages, and the summary that is made with them.
+// Hooks of modules, and the summary, which uses them.
 #include <tapegrad/tapegrad.h>
 
 #include <sstream>
@@ -56,11 +56,11 @@ TEST_CASE("forward hooks see and replace inputs and outputs in order") {
   model.first.remove_hook(pre);
   model.second.remove_hook(post);
   model.remove_hook(last);
-  model.remove_hook(last);  // not there any more
+  model.remove_hook(last);  // already removed
   CHECK(equal(model(x).value(), plain));
 }
 
-TEST_CASE("hooks are shared by copies of a module and taken over by a clone") {
+TEST_CASE("hooks are shared by copies of a module and copied to a clone") {
   int calls = 0;
   nn::Linear layer(2, 2);
   nn::Linear copy = layer;
@@ -76,7 +76,7 @@ TEST_CASE("hooks are shared by copies of a module and taken over by a clone") {
   CHECK(calls == 2);
 }
 
-TEST_CASE("a hook that removes itself while it runs counts from the next call on") {
+TEST_CASE("a hook that removes itself while it runs is gone at the next call") {
   nn::Linear layer(2, 2);
   int calls = 0;
   std::size_t hook = 0;
@@ -92,7 +92,7 @@ TEST_CASE("a hook that removes itself while it runs counts from the next call on
   CHECK(calls == 11);
 }
 
-TEST_CASE("a backward hook sees the gradients of inputs and outputs and changes the former") {
+TEST_CASE("a backward hook sees the gradients of inputs and outputs and changes those of inputs") {
   Two model;
   Variable x = parameter(numbers({2, 3}));
   sum(model(x)).backward();
@@ -129,7 +129,7 @@ TEST_CASE("a backward hook of a module with several inputs and outputs is called
   nn::LSTMCell cell(3, 2, {.dtype = float64});
   const Variable x = parameter(numbers({2, 3}));
   const Variable h = parameter(numbers({2, 2}, 2));
-  const Variable c(numbers({2, 2}, 3));  // wants no gradient
+  const Variable c(numbers({2, 2}, 3));  // needs no gradient
   int calls = 0;
   const auto hook =
       cell.register_full_backward_hook([&](const nn::Module&, Variables& in, const Variables& out) {
@@ -178,7 +178,7 @@ TEST_CASE("backward hooks under create_graph and retain_graph") {
   const Tensor y = tanh(x.value());
   const Tensor slope = 1.0 - y * y;
   CHECK(allclose(first.value(), slope * slope));
-  // The second walk passes the module again, and the hook squares what comes there.
+  // The second backward pass goes through the module again, and the hook squares that gradient.
   CHECK(allclose(grad(sum(first), {x})[0].value(), square(y * slope * slope * -4.0)));
   calls = 0;
   const Variable loss = f(x);
@@ -188,7 +188,7 @@ TEST_CASE("backward hooks under create_graph and retain_graph") {
   CHECK(allclose(x.grad(), slope * slope * 2.0));
 }
 
-TEST_CASE("no history is left when a hooked module's inputs are not asked for") {
+TEST_CASE("no history is left if gradients of a hooked module's inputs are not requested") {
   const std::size_t before = tape().size();
   {
     nn::Linear layer(3, 2, {.dtype = float64});
@@ -234,19 +234,19 @@ TEST_CASE("hooks of every kind of call: ids and bags and attention and sequences
   CHECK(calls > 12);
 }
 
-TEST_CASE("hooks that leave another number of Variables or another shape are refused") {
+TEST_CASE("hooks that leave another number of Variables or another shape are errors") {
   nn::Linear layer(3, 2, {.dtype = float64});
   const Variable x = parameter(numbers({2, 3}));
   auto hook = layer.register_forward_pre_hook([](const nn::Module&, Variables& in) { in.clear(); });
   CHECK(message_of<ValueError>([&] { layer(x); }) ==
         "forward pre-hook of Linear(3, 2): left 0 "
-        "Variables, needed 1; change them where they are");
+        "Variables, needed 1; replace elements of the vector, but keep its size");
   layer.remove_hook(hook);
   hook = layer.register_forward_hook(
       [](const nn::Module&, const Variables&, Variables& out) { out.push_back(out[0]); });
   CHECK(message_of<ValueError>([&] { layer(x); }) ==
         "forward hook of Linear(3, 2): left 2 Variables, "
-        "needed 1; change them where they are");
+        "needed 1; replace elements of the vector, but keep its size");
   layer.remove_hook(hook);
   layer.register_full_backward_hook([](const nn::Module&, Variables& in, const Variables&) {
     in[0] = Variable(zeros({4}, float64));
@@ -282,7 +282,7 @@ struct Reader : nn::Module {
 
 }  // namespace
 
-TEST_CASE("summary tells sizes and parameters and multiplications of each module") {
+TEST_CASE("summary lists shapes, parameters and multiplications of each module") {
   Reader model;
   model.head.train(false);
   const nn::Summary seen = nn::summary(model, zeros({4, 5}, int64));
@@ -350,7 +350,7 @@ TEST_CASE("summary counts what the layers multiply by their own parameters") {
   const nn::EmbeddingBag bag(5, 4, {.mode = BagMode::sum});
   CHECK(nn::summary(bag, ids).mult_adds == 0);
   CHECK(nn::summary(bag, ids, Tensor(), ones({2, 3})).mult_adds == 6 * 4);
-  const nn::HierarchicalSoftmax losses({5, 2, 1}, 4);  // ways of at most two turns
+  const nn::HierarchicalSoftmax losses({5, 2, 1}, 4);  // paths of at most two turns
   CHECK(nn::summary(losses, zeros({3, 4}), zeros({3}, int64)).mult_adds == 3 * 2 * 4);
   CHECK(nn::summary(nn::Bilinear(2, 3, 4), zeros({5, 2}), zeros({5, 3})).mult_adds ==
         5 * (4 * 2 * 3 + 4));

@@ -1,4 +1,4 @@
-// Initial values: PyTorch's numbers, and what initialisation refuses.
+// Initial values: comparisons with PyTorch, and errors.
 #include <cmath>
 #include <string>
 #include <vector>
@@ -29,7 +29,8 @@ init::KaimingOptions kaiming(const std::string& which) {
               static_cast<int>(golden().option(which, "nonlinearity", 4)))};
 }
 
-// Fills a leaf of the shape and type of each case's result after its seed, and compares.
+// For each case: sets the seed, fills a leaf of the shape and type of the expected result, and
+// compares.
 template <class Fill>
 void check_cases(const std::string& operation, std::size_t count, double tolerance32,
                  const Fill& fill) {
@@ -58,7 +59,7 @@ std::string error_text(Function&& function) {
 
 }  // namespace
 
-TEST_CASE("trunc_normal_ draws PyTorch's numbers between the bounds") {
+TEST_CASE("trunc_normal_ draws PyTorch's values between the bounds") {
   const GoldenFile file("layers.safetensors");
   const std::vector<std::string> cases = file.cases("trunc_normal_");
   CHECK(cases.size() == 12);
@@ -79,7 +80,7 @@ TEST_CASE("trunc_normal_ draws PyTorch's numbers between the bounds") {
         "trunc_normal_: the bounds are 2.000000 and -2.000000, needed the lower one first");
 }
 
-TEST_CASE("initialisation draws PyTorch's numbers") {
+TEST_CASE("initialization draws PyTorch's values") {
   const auto option = [](const std::string& which, const char* name) {
     REQUIRE(golden().has(which + ".arg." + name));
     return golden().option(which, name, 0);
@@ -135,7 +136,7 @@ TEST_CASE("rows or columns of an orthogonal matrix are orthonormal") {
   }
 }
 
-TEST_CASE("initialisation keeps the leaf, and leaves snapshots alone") {
+TEST_CASE("initialization keeps the leaf, and does not change snapshots") {
   Variable x = parameter(zeros({2, 3}));
   const Tensor before = x.value();
   const Node* const node = x.node();
@@ -150,7 +151,7 @@ TEST_CASE("initialisation keeps the leaf, and leaves snapshots alone") {
   CHECK(equal(before, zeros({2, 3})));
 }
 
-TEST_CASE("initialisation with a generator of one's own leaves the default one alone") {
+TEST_CASE("initialization with a given generator does not use the default one") {
   Variable x = parameter(zeros({4, 5}));
   Variable y = parameter(zeros({4, 5}));
   manual_seed(11);
@@ -164,10 +165,10 @@ TEST_CASE("initialisation with a generator of one's own leaves the default one a
   CHECK(equal(rand({3}), next));
 }
 
-TEST_CASE("initialisation refuses what has no fans") {
+TEST_CASE("initialization by fans needs two dimensions") {
   Variable bias = parameter(zeros({3}));
   const std::string rest =
-      ": got shape (3), needed two dimensions or more; for a bias take "
+      ": got shape (3), needed two dimensions or more; for a bias use "
       "zeros_() or uniform_()";
   CHECK(error_text([&] { init::xavier_uniform_(bias); }) == "xavier_uniform_" + rest);
   CHECK(error_text([&] { init::xavier_normal_(bias); }) == "xavier_normal_" + rest);
@@ -177,6 +178,6 @@ TEST_CASE("initialisation refuses what has no fans") {
   CHECK(error_text([&] { init::eye_(bias); }) == "eye_: got shape (3), needed two dimensions");
   CHECK_THROWS_AS(init::zeros_(Variable(zeros({3}))), AutogradError);
   Variable nothing = parameter(zeros({0, 3}));
-  init::kaiming_uniform_(nothing);  // no numbers, nothing to do
+  init::kaiming_uniform_(nothing);  // no elements, so nothing is drawn
   init::orthogonal_(nothing);
 }

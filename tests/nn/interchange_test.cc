@@ -1,5 +1,5 @@
-// Models go over to PyTorch (golden/check_torch.py) and come back: a model with its optimiser in
-// the middle of training, and every module that both libraries have.
+// Models are exchanged with PyTorch (golden/check_torch.py) in both directions: a model with its
+// optimizer in the middle of training, and every module that both libraries have.
 #include "catch.h"
 
 #include <functional>
@@ -54,7 +54,7 @@ struct Net : nn::Module {
 
 }  // namespace
 
-TEST_CASE("PyTorch loads what we save and goes on training and we load it again", "[nn]") {
+TEST_CASE("PyTorch loads our file and continues training, and we load its file", "[nn]") {
   if (!tg::test::python_has("numpy, torch")) return;
   const tg::test::TemporaryFolder folder;
   tg::manual_seed(4);
@@ -96,7 +96,7 @@ namespace {
 
 using Values = std::vector<tg::Variable>;
 
-// A module, with what it is given; check_torch.py has the same under the same name.
+// A module and its inputs; check_torch.py has the same module under the same name.
 struct Item {
   std::string name;
   std::vector<tg::Tensor> inputs;
@@ -235,7 +235,7 @@ std::vector<Item> all_items() {
 
 }  // namespace
 
-TEST_CASE("every module is PyTorch's by the names and values in a file both ways", "[nn]") {
+TEST_CASE("every module exchanges names and values with PyTorch in both directions", "[nn]") {
   if (!tg::test::python_has("numpy, torch")) return;
   const tg::test::TemporaryFolder folder;
   tg::manual_seed(5);

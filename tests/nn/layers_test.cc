@@ -1,5 +1,5 @@
-// Layers: the numbers that they begin with, what they compute and what reaches their weights,
-// beside PyTorch's (golden/init.safetensors, golden/modules.safetensors); and what each refuses.
+// Layers: initial weights, outputs and gradients, compared with PyTorch's (golden/init.safetensors,
+// golden/modules.safetensors); and errors.
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -46,7 +46,7 @@ std::optional<std::int64_t> padding_option(const GoldenFile& file, const std::st
   return static_cast<std::int64_t>(file.option(which, "padding_idx", 0));
 }
 
-// The largest difference relative to each number, not to the largest one.
+// The largest difference, relative to each element and not to the largest one.
 double relative_error(const Tensor& got, const Tensor& expected) {
   REQUIRE(got.shape() == expected.shape());
   REQUIRE(got.dtype() == expected.dtype());
@@ -59,8 +59,8 @@ double relative_error(const Tensor& got, const Tensor& expected) {
   return worst;
 }
 
-// Makes a layer for each case after its seed. Uniform numbers are PyTorch's to the last bit; normal
-// ones go through <cmath>, which may differ by a bit from one system to another.
+// For each case: sets the seed and creates the layer. Uniform values are PyTorch's to the last bit.
+// Normal values go through <cmath>, whose last bit may differ between systems.
 template <class Make>
 void check_first_weights(const std::string& layer, std::size_t count, const Make& make) {
   const std::vector<std::string> cases = first_weights().cases(layer);
@@ -79,8 +79,8 @@ void check_first_weights(const std::string& layer, std::size_t count, const Make
   }
 }
 
-// Gives the module the weights of the case, runs it forward and back in both element types, and
-// compares everything.
+// Loads the weights of the case into the module, runs it forward and backward in both element
+// types, and compares everything.
 template <class Make, class Run>
 void check_layer(const std::string& which, const Make& make, const Run& run) {
   for (const DType dtype : {float64, float32}) {
@@ -120,9 +120,9 @@ Variable one_input(const nn::Linear& layer, const std::vector<Variable>& in) {
 
 }  // namespace
 
-// PyTorch's numbers -------------------------------------------------------------------------------
+// PyTorch's values --------------------------------------------------------------------------------
 
-TEST_CASE("layers begin with PyTorch's weights, and leave the generator where it leaves it") {
+TEST_CASE("layers begin with PyTorch's weights and leave the generator in the same state") {
   check_first_weights("embedding", 36, [](const std::string& which) {
     return nn::Embedding(size_option(which, "num_embeddings"), size_option(which, "embedding_dim"),
                          {.padding_idx = padding_option(first_weights(), which)});
@@ -141,8 +141,8 @@ TEST_CASE("layers begin with PyTorch's weights, and leave the generator where it
   });
 }
 
-// What PyTorch 1.13 gives with dtype=torch.float64 after manual_seed(7).
-TEST_CASE("layers begin with PyTorch's weights in float64 too") {
+// The values of PyTorch 1.13 with dtype=torch.float64 after manual_seed(7).
+TEST_CASE("layers begin with PyTorch's weights in float64, too") {
   const auto check = [](const Variable& weight, const std::vector<double>& expected) {
     CHECK(relative_error(flatten(weight.value()), tensor(expected)) <= 1e-15);
   };
@@ -170,7 +170,7 @@ TEST_CASE("layers begin with PyTorch's weights in float64 too") {
   check(cell.bias_hh, {-0.6179814579251531, -0.6257105411922737});
 }
 
-TEST_CASE("Linear computes what PyTorch computes, forward and back") {
+TEST_CASE("Linear agrees with PyTorch, forward and backward") {
   const std::vector<std::string> cases = golden().cases("linear");
   CHECK(cases.size() == 8);
   for (const std::string& which : cases) {
@@ -185,7 +185,7 @@ TEST_CASE("Linear computes what PyTorch computes, forward and back") {
   }
 }
 
-TEST_CASE("Embedding computes what PyTorch computes, forward and back") {
+TEST_CASE("Embedding agrees with PyTorch, forward and backward") {
   const std::vector<std::string> cases = golden().cases("embedding");
   CHECK(cases.size() == 7);
   for (const std::string& which : cases) {
@@ -202,7 +202,7 @@ TEST_CASE("Embedding computes what PyTorch computes, forward and back") {
   }
 }
 
-TEST_CASE("RNNCell computes what PyTorch computes, forward and back") {
+TEST_CASE("RNNCell agrees with PyTorch, forward and backward") {
   const std::vector<std::string> cases = golden().cases("rnn_cell");
   CHECK(cases.size() == 7);
   for (const std::string& which : cases) {
@@ -229,7 +229,7 @@ TEST_CASE("RNNCell computes what PyTorch computes, forward and back") {
   }
 }
 
-TEST_CASE("Sequential computes what PyTorch computes, forward and back") {
+TEST_CASE("Sequential agrees with PyTorch, forward and backward") {
   const auto check = [](const char* name, const auto& activation) {
     check_layer(
         std::string("sequential.") + name,
@@ -250,7 +250,7 @@ TEST_CASE("Sequential computes what PyTorch computes, forward and back") {
 
 // Linear ------------------------------------------------------------------------------------------
 
-TEST_CASE("Linear without inputs, without outputs, and what it refuses") {
+TEST_CASE("Linear without inputs, without outputs, and its errors") {
   CHECK(nn::Linear(0, 3)(zeros({2, 0})).shape() == Shape{2, 3});
   CHECK(nn::Linear(3, 0)(zeros({2, 3})).shape() == Shape{2, 0});
   CHECK_FALSE(nn::Linear(3, 2, {.bias = false}).bias.defined());
@@ -282,7 +282,7 @@ TEST_CASE("Embedding looks up ids of any shape and layout") {
   CHECK(nn::Embedding(3, 0)(tensor({1, 2})).shape() == Shape{2, 0});
 }
 
-TEST_CASE("Embedding: the memory of a batch may be used for the next one after backward()") {
+TEST_CASE("Embedding: the memory of a batch can be reused for the next one after backward()") {
   const nn::Embedding table(5, 2);
   Tensor batch = tensor({1, 3, 3});
   sum(table(batch)).backward();
@@ -291,14 +291,14 @@ TEST_CASE("Embedding: the memory of a batch may be used for the next one after b
   batch.fill_(1'000'000);
   CHECK(equal(table.weight.grad(),
               tensor({{0.0, 0.0}, {1.0, 1.0}, {0.0, 0.0}, {2.0, 2.0}, {3.0, 3.0}})));
-  // Before it, the gradient would go to other rows.
+  // Before backward(), the gradient would go to other rows.
   Tensor early = tensor({1});
   const Variable y = sum(table(early));
   early.fill_(2);
   CHECK_THROWS_AS(y.backward(), AutogradError);
 }
 
-TEST_CASE("Embedding names position, id and number of rows of an id out of range") {
+TEST_CASE("Embedding: the error for an id out of range has position, id and number of rows") {
   const nn::Embedding table(5, 3);
   constexpr std::int64_t kHuge = std::int64_t{1} << 40;
   for (const std::int64_t id :
@@ -311,7 +311,7 @@ TEST_CASE("Embedding names position, id and number of rows of an id out of range
   }
   CHECK(message_of<IndexError>([&] { nn::Embedding(0, 3)(tensor({0})); }) ==
         "embedding: index 0 out of range for 0 rows (position 0)");
-  // The position is that in the order of rows, whatever the memory looks like.
+  // The position is counted row by row, whatever the memory layout.
   CHECK(message_of<IndexError>([&] {
           table(transpose(tensor({{0, 1, 2}, {9, 0, 8}})));
         }) == "embedding: index 9 out of range for 5 rows (position 1)");
@@ -332,7 +332,7 @@ TEST_CASE("Embedding: the padding row begins as 0 and gets no gradient") {
     nn::Embedding table(6, 2, {.padding_idx = padding});
     CHECK(table.padding_idx() == row);
     CHECK(equal(table.weight.value()[row], zeros({2})));
-    Tensor others = plain.weight.value().clone();  // drawn as without padding
+    Tensor others = plain.weight.value().clone();  // drawn as if there were no padding
     others[row].zero_();
     CHECK(equal(table.weight.value(), others));
 
@@ -342,17 +342,17 @@ TEST_CASE("Embedding: the padding row begins as 0 and gets no gradient") {
     CHECK(equal(gradient[1], ones({2})));
     CHECK(sum(gradient).item<double>() == (row == 0 || row == 3 || row == 5 ? 6 : 0));
 
-    // It is read like any other row.
+    // The padding row is read like any other row.
     table.weight.set_value(full({6, 2}, 9.0f));
     CHECK(equal(table(tensor({row})).value(), full({1, 2}, 9.0f)));
   }
-  // Nothing but padding: a gradient of zeros.
+  // If all ids are padding, the gradient is zeros.
   const nn::Embedding table(4, 2, {.padding_idx = 1});
   sum(table(tensor({1, 1}))).backward();
   CHECK(equal(table.weight.grad(), zeros({4, 2})));
 }
 
-TEST_CASE("Embedding::from_pretrained copies, and freezes unless told otherwise") {
+TEST_CASE("Embedding::from_pretrained copies, and freezes by default") {
   Tensor vectors = randn({4, 3}, float64);
   const Tensor kept = vectors.clone();
   const auto frozen = nn::Embedding::from_pretrained(vectors, {.padding_idx = -2});
@@ -361,7 +361,7 @@ TEST_CASE("Embedding::from_pretrained copies, and freezes unless told otherwise"
   CHECK(frozen.padding_idx() == 2);
   CHECK(frozen.weight.dtype() == float64);
   vectors.fill_(0);
-  CHECK(equal(frozen.weight.value(), kept));  // the padding row too
+  CHECK(equal(frozen.weight.value(), kept));  // the padding row, too
 
   const auto trained = nn::Embedding::from_pretrained(transpose(kept), {.freeze = false});
   CHECK(trained.num_embeddings() == 3);
@@ -407,7 +407,7 @@ TEST_CASE("Embedding refuses sizes, padding and rows out of range") {
 
 // RNNCell -----------------------------------------------------------------------------------------
 
-TEST_CASE("RNNCell begins from zeros, and takes one example as well as a batch") {
+TEST_CASE("RNNCell starts from zeros, and accepts one example as well as a batch") {
   const nn::RNNCell cell(3, 4);
   CHECK(cell.input_size() == 3);
   CHECK(cell.hidden_size() == 4);
@@ -428,8 +428,8 @@ TEST_CASE("RNNCell refuses what does not fit") {
   CHECK(message_of<ValueError>([] { nn::RNNCell(1, -2); }) == "RNNCell: negative size in 1 -> -2");
   const nn::RNNCell cell(3, 4);
   CHECK(message_of<ShapeError>([&] { cell(zeros({})); }) ==
-        "RNNCell: got a number, needed (batch, input_size)");
-  // One state for a batch would be broadcast.
+        "RNNCell: got a 0-d x, needed (batch, input_size)");
+  // Without the check, one state would be broadcast over the batch.
   CHECK(message_of<ShapeError>([&] {
           cell(zeros({2, 3}), zeros({1, 4}));
         }) == "RNNCell: x is (2, 3) and h is (1, 4), needed the same batch");
@@ -446,7 +446,7 @@ TEST_CASE("RNNCell refuses what does not fit") {
 
 // Sequential and activations ----------------------------------------------------------------------
 
-TEST_CASE("Sequential takes modules, functions, ids, and other Sequentials") {
+TEST_CASE("Sequential accepts modules, functions, ids, and other Sequentials") {
   const nn::Embedding words(5, 3);
   const nn::Linear head(3, 2);
   nn::Sequential layers{words, [](const Variable& x) { return mean(x, {1}); }, head};
@@ -455,7 +455,7 @@ TEST_CASE("Sequential takes modules, functions, ids, and other Sequentials") {
   CHECK(equal(layers(ids).value(), head(mean(words(ids), {1})).value()));
   REQUIRE(layers.parameters().size() == 3);
   CHECK(layers.parameters()[0].name == "0.weight");
-  CHECK(layers.parameters()[1].name == "2.weight");  // a function takes a number too
+  CHECK(layers.parameters()[1].name == "2.weight");  // a function takes a position, too
   CHECK(layers.parameters()[0].variable.node() == words.weight.variable().node());
   layers.push_back(nn::Softmax(1));
   CHECK(allclose(sum(layers(ids), {1}).value(), ones({2})));
@@ -509,7 +509,7 @@ TEST_CASE("activation modules are the functions of the same names") {
 
 // Dropout -----------------------------------------------------------------------------------------
 
-TEST_CASE("Dropout drops what PyTorch drops") {
+TEST_CASE("Dropout drops the same elements as PyTorch") {
   const GoldenFile file("random.safetensors");
   const std::vector<std::string> cases = file.cases("dropout");
   CHECK(cases.size() == 16);
@@ -535,11 +535,11 @@ TEST_CASE("Dropout keeps the right share, and scales what it keeps") {
     CHECK(allclose(masked_select(y, y != 0.0),
                    full({kCount - static_cast<std::int64_t>(dropped)}, 1 / (1 - p), float64), 1e-15,
                    0));
-    CHECK_FALSE(equal(dropout(ones({kCount}, float64)).value(), y));  // drawn anew
+    CHECK_FALSE(equal(dropout(ones({kCount}, float64)).value(), y));  // drawn again
     manual_seed(11);
     CHECK(equal(dropout(ones({kCount}, float64)).value(), y));
 
-    // The gradient passes where the value did.
+    // The gradient passes through the elements that were kept.
     const Variable x = parameter(ones({50}));
     const Variable z = dropout(x);
     sum(z).backward();

@@ -1,4 +1,4 @@
-// Modules to files and back: all or nothing, by name.
+// Saving and loading modules: by name, and all or nothing.
 #include <string>
 
 #include <tapegrad/nn/module.h>
@@ -29,7 +29,7 @@ TEST_CASE("state_dict holds copies under PyTorch's names") {
   CHECK_FALSE(equal(net.head.bias.value(), written));
 }
 
-TEST_CASE("load_state_dict writes into the leaves and buffers there are") {
+TEST_CASE("load_state_dict writes into the existing leaves and buffers") {
   Net net;
   const Net other;
   train(other);
@@ -44,7 +44,7 @@ TEST_CASE("load_state_dict writes into the leaves and buffers there are") {
   CHECK(net.head.weight.variable().node() == leaf);
   CHECK(net.scale.calls->item<int>() == 3);
 
-  // What was loaded is the module's own: the optimiser of before trains it, the dict stays.
+  // Values are copied: the earlier optimizer trains the module, and the dict does not change.
   loss_of(net).backward();
   sgd.step();
   CHECK_FALSE(equal(net.head.weight.value(), state.at("head.weight")));

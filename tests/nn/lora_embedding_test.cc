@@ -1,5 +1,5 @@
-// LoraEmbedding: its factors, the merged table that it saves, loads and puts back, and what it
-// refuses. Read next: embedding_bag_test.cc.
+// LoraEmbedding: its factors, the merged table that it saves and loads, and errors. Read next:
+// embedding_bag_test.cc.
 #include <tapegrad/nn/lora_embedding.h>
 
 #include <cmath>
@@ -28,7 +28,7 @@ std::string refused(const nn::LoraOptions& options, const nn::EmbeddingOptions& 
 
 }  // namespace
 
-TEST_CASE("LoRA trains two small factors beside a frozen table") {
+TEST_CASE("LoRA trains two small factors next to a frozen table") {
   manual_seed(5);
   nn::LoraEmbedding lora(6, 4, {.rank = 2, .alpha = 1.0}, {.padding_idx = 0});
   manual_seed(5);
@@ -68,7 +68,7 @@ TEST_CASE("LoRA trains two small factors beside a frozen table") {
     plain.load_state_dict(state);
     CHECK(allclose(plain(ids).value(), lora(ids).value()));
   }
-  SECTION("loading writes the table and begins anew") {
+  SECTION("loading writes the table and resets B") {
     const Tensor a = lora.lora_a.weight.value().clone();
     lora.load_state_dict(lora.state_dict());
     CHECK(is_zero(lora.lora_b.value()));
@@ -86,7 +86,7 @@ TEST_CASE("LoRA trains two small factors beside a frozen table") {
     CHECK(allclose(lora(ids).value(), embedding(merged, ids)));
     CHECK(equal(lora(ids).value(), lora.table(ids).value()));
   }
-  SECTION("a clone has factors of its own, also where it saves and loads") {
+  SECTION("a clone has its own factors, also when it saves and loads") {
     nn::LoraEmbedding copy = clone(lora);
     CHECK(equal(copy(ids).value(), lora(ids).value()));
     copy.lora_b.set_value(zeros({2, 4}));
@@ -98,14 +98,14 @@ TEST_CASE("LoRA trains two small factors beside a frozen table") {
     CHECK(equal(lora.table.weight.value(), before));
     CHECK(copy.description() == lora.description());
   }
-  SECTION("padding of the frozen table is padding of the factor") {
+  SECTION("padding of the frozen table is also padding of the factor A") {
     CHECK(lora.lora_a.weight.row_policy().padding_row() == 0);
     CHECK(lora.padding_idx() == 0);
     CHECK(equal(lora.mask(ids), ids != 0));
   }
 }
 
-TEST_CASE("gradients of LoRA's factors are those of the formula") {
+TEST_CASE("gradients of LoRA's factors agree with the formula") {
   nn::LoraEmbedding lora(4, 3, {.rank = 2, .alpha = 6.0}, {.dtype = float64});
   lora.lora_b.set_value(randn({2, 3}, float64));
   const Tensor ids = tensor({3, 1, 3});
@@ -120,7 +120,7 @@ TEST_CASE("gradients of LoRA's factors are those of the formula") {
   CHECK_FALSE(lora.table.weight.has_grad());
 }
 
-TEST_CASE("an existing Embedding is copied with its options, and stays what it is") {
+TEST_CASE("an existing Embedding is copied with its options, and does not change") {
   nn::Embedding words(7, 3,
                       {.padding_idx = 2,
                        .sparse = true,
@@ -149,7 +149,7 @@ TEST_CASE("an existing Embedding is copied with its options, and stays what it i
   CHECK(tuned.lora_b.requires_grad());
 }
 
-TEST_CASE("a derived model with LoRA inside saves one table for it") {
+TEST_CASE("a model with LoRA inside saves one table for it") {
   struct Model : nn::Module {
     nn::LoraEmbedding words;
     Model() : words(register_module("words", nn::LoraEmbedding(4, 2, {.rank = 1}))) {}
@@ -198,7 +198,7 @@ TEST_CASE("LoRA's factors follow a new vocabulary, and new words begin as their 
   CHECK(words.lora_a.num_embeddings() == 3);
 }
 
-TEST_CASE("the regularizer speaks of the merged table") {
+TEST_CASE("the regularizer applies to the merged table") {
   nn::LoraEmbedding lora(3, 2, {.rank = 1}, {.regularizer = {.l2 = 0.5}});
   lora.lora_b.set_value(ones({1, 2}));
   const Variable loss = lora.regularization_loss();
@@ -221,8 +221,8 @@ TEST_CASE("LoraEmbedding refuses options that exclude each other, and says why")
   nn::Embedding words(5, 2);
   words.freeze_rows({1});
   const std::string frozen =
-      "LoraEmbedding: the embedding has frozen rows or columns, and with LoRA all rows move with "
-      "the factor B; unfreeze them first, or train the embedding without LoRA";
+      "LoraEmbedding: the embedding has frozen rows or columns, but with LoRA the factor B changes "
+      "all rows; unfreeze them first, or train the embedding without LoRA";
   CHECK(message_of<ValueError>([&] { nn::LoraEmbedding{words}; }) == frozen);
   words.unfreeze_rows();
   words.freeze_columns({0});

@@ -1,5 +1,5 @@
-// Losses: PyTorch's values and gradients, the fused cross entropy beside its composition, corner
-// cases and errors.
+// Losses: PyTorch's values and gradients, the fused cross entropy compared with its composition,
+// corner cases and errors.
 #include <cmath>
 #include <limits>
 #include <string>
@@ -58,7 +58,8 @@ Variable call(const std::string& which, Inputs& v) {
        .pos_weight = positive ? v.back().value() : Tensor()});
 }
 
-// Calls function(case, inputs) with inputs in the given type, leaves where PyTorch gave a gradient.
+// Calls function(case, inputs) with inputs of the given type. Inputs for which the file has a
+// gradient are leaves.
 template <class Function>
 void for_each_case(DType dtype, const Function& function) {
   for (const char* operation :
@@ -113,7 +114,7 @@ TEST_CASE("losses have PyTorch's values and gradients") {
         expected.push_back(golden().at(name));
       }
       REQUIRE(!leaves.empty());
-      // The same through rules that can be differentiated again.
+      // The same with create_graph, through differentiable rules.
       const Inputs again = grad(loss, leaves, {.grad_output = weight, .create_graph = true});
       for (std::size_t i = 0; i < leaves.size(); ++i) {
         CHECK(error_of(again[i].value(), expected[i]) <= tolerance);
@@ -122,9 +123,9 @@ TEST_CASE("losses have PyTorch's values and gradients") {
   }
 }
 
-TEST_CASE("losses' gradients are those of differences, to the second order") {
+TEST_CASE("gradients of losses pass gradcheck, to the second order") {
   for_each_case(float64, [](const std::string& which, Inputs& inputs) {
-    // What is an option in PyTorch has no gradient; probabilities are checked as inputs.
+    // Options have no gradient; probabilities are checked as inputs.
     const Inputs options(inputs.begin(), inputs.end());
     Inputs checked;
     for (const Variable& input : inputs) {
@@ -160,7 +161,7 @@ TEST_CASE("the fused cross entropy agrees with its composition") {
           select(targets, 0, 1).fill_((ignored + 1) % classes);
         }
 
-        // The formula of torch.nn.functional.cross_entropy out of primitives.
+        // The formula of torch.nn.functional.cross_entropy, from primitives.
         Variable plain_x = parameter(x.clone());
         const Variable log_p = log_softmax(plain_x, 1);
         const Variable own = nn::nll_loss(
@@ -205,7 +206,7 @@ TEST_CASE("cross entropy is one operation on the tape") {
   CHECK(loss.item<float>() == Approx(std::log(4.0)));
 }
 
-TEST_CASE("cross entropy over positions is that over rows, in any layout") {
+TEST_CASE("cross entropy over positions equals that over rows, in any layout") {
   Generator generator(2);
   const Tensor x = randn({2, 5, 3, 2}, float64, generator);
   const Tensor targets = randint(0, 5, {2, 3, 2}, generator);
@@ -292,7 +293,7 @@ TEST_CASE("targets that were overwritten before backward are noticed") {
   CHECK_THROWS_AS(loss.backward(), AutogradError);
 }
 
-TEST_CASE("losses say what does not fit") {
+TEST_CASE("losses explain arguments that do not fit") {
   const Tensor x = zeros({5, 4});
   CHECK(error_text([&] {
           nn::cross_entropy(x, tensor({0, 1, 2, 7, 1}));
@@ -320,7 +321,8 @@ TEST_CASE("losses say what does not fit") {
         }) == "cross_entropy: label_smoothing is 1.5, needed a number in [0, 1]");
   CHECK(error_text([&] {
           nn::cross_entropy(x, ones({5, 4}), {.ignore_index = 2});
-        }) == "cross_entropy: ignore_index is 2, needed class targets for it, got probabilities");
+        }) ==
+        "cross_entropy: ignore_index is 2, needed class targets for it, but got probabilities");
   CHECK(error_text([] {
           nn::mse_loss(zeros({3, 1}), zeros({3}));
         }) == "mse_loss: input and target differ: (3, 1) and (3); reshape or expand one of them");

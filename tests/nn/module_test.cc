@@ -1,5 +1,5 @@
-// Module: the names of what is registered, what copies share and clones do not, replacing, tying
-// and printing. Read next: loading_test.cc.
+// Module: registered names, copies that share and clones that do not, replacing, tying and
+// printing. Read next: loading_test.cc.
 #include <tapegrad/nn/module.h>
 
 #include <cstdint>
@@ -28,7 +28,7 @@ using namespace tapegrad::test;
 
 namespace {
 
-// Lets a test register what it likes.
+// Makes the register functions public for tests.
 struct Anything : nn::Module {
   using Module::register_buffer;
   using Module::register_module;
@@ -45,7 +45,7 @@ std::string printed(const nn::Module& module) {
 
 }  // namespace
 
-// Assignment would leave the registry with the old object.
+// Assignment is deleted, because the registry would keep the old object.
 static_assert(!std::is_copy_assignable_v<nn::Module> && !std::is_move_assignable_v<nn::Module>);
 static_assert(!std::is_copy_assignable_v<nn::Linear> && !std::is_move_assignable_v<nn::Linear>);
 static_assert(!std::is_copy_assignable_v<nn::Embedding>);
@@ -59,14 +59,14 @@ static_assert(!std::is_assignable_v<Parameter&, Tensor>);
 static_assert(!std::is_copy_assignable_v<nn::Buffer>);
 static_assert(std::is_copy_constructible_v<Net> && std::is_move_constructible_v<Net>);
 
-// What a const object refuses ---------------------------------------------------------------------
+// Const objects -----------------------------------------------------------------------------------
 
 // Whether `call` compiles for a T and does not for a const T.
 template <class T, class Call>
 constexpr bool refuses_const(Call) {
   return std::is_invocable_v<Call, T&> && !std::is_invocable_v<Call, const T&>;
 }
-// Whether it compiles for both.
+// Whether `call` compiles for both.
 template <class T, class Call>
 constexpr bool takes_const(Call) {
   return std::is_invocable_v<Call, T&> && std::is_invocable_v<Call, const T&>;
@@ -144,7 +144,7 @@ static_assert(refuses_const<optim::Adam>(CALL(zero_grad())));
 static_assert(refuses_const<optim::Adam>(CALL(flush())));
 static_assert(refuses_const<optim::Adam>(CALL(step())));
 
-// What a const object gives is const.
+// A const object returns const objects.
 template <class T>
 constexpr bool is_const = std::is_const_v<std::remove_reference_t<T>>;
 using List = nn::ModuleList<nn::Linear>;
@@ -225,7 +225,7 @@ TEST_CASE("copies share parameters, buffers, options and the training mode") {
   net.eval();
   CHECK_FALSE(equal(net(some_ids()).value(), before));
 
-  // What is added to a copy is there for all.
+  // A module that is registered through one copy is in all copies.
   nn::Sequential layers{nn::Linear(2, 2)};
   nn::Sequential(layers).push_back(nn::Linear(2, 5));
   CHECK(layers.size() == 2);
@@ -255,7 +255,7 @@ TEST_CASE("a const module shows its modules as const, and its copy is a handle t
   CHECK_FALSE(net.body.is_training());
 }
 
-TEST_CASE("train and eval of a part leave the rest alone") {
+TEST_CASE("train and eval of a part do not change the rest") {
   Net net;
   net.body.eval();
   CHECK(net.is_training());
@@ -267,7 +267,7 @@ TEST_CASE("train and eval of a part leave the rest alone") {
 
 // Cloning -----------------------------------------------------------------------------------------
 
-TEST_CASE("a clone has the same values in leaves of its own") {
+TEST_CASE("a clone has the same values in its own leaves") {
   manual_seed(3);
   Net net;
   train(net);
@@ -296,17 +296,17 @@ TEST_CASE("a clone has the same values in leaves of its own") {
   CHECK(twin.words.weight.row_policy().frozen_rows() == std::vector<std::int64_t>{1, 4});
   CHECK(twin.head.weight.row_policy().frozen_columns() == std::vector<std::int64_t>{2});
 
-  // The member variables and the registry of the clone are the same things.
+  // The member variables and the registry of the clone share their state.
   CHECK(same_leaf(twin.head.weight, copies[6].variable));
   CHECK(same_leaf(twin.body.parameters()[0].variable, copies[2].variable));
 
-  // The mode is its own.
+  // The clone has its own training mode.
   CHECK_FALSE(twin.is_training());
   twin.train();
   CHECK(twin.body.is_training());
   CHECK_FALSE(net.body.is_training());
 
-  // Training one, in-place writes to buffers included, leaves the other alone.
+  // Training one of them, with in-place writes to buffers, does not change the other.
   train(twin);
   CHECK(same_bytes(net.state_dict(), before));
   CHECK(twin.scale.calls->item<int>() == 6);
@@ -333,7 +333,7 @@ TEST_CASE("the steps of a cloned Sequential use the cloned parameters") {
   CHECK_FALSE(layers.parameters()[0].variable.has_grad());
   CHECK(twin.parameters()[3].variable.has_grad());
 
-  // So do those of one inside another, and functions that hold modules.
+  // So do the parts of a nested Sequential, and functions that hold modules.
   const nn::Linear inner(2, 2);
   const nn::Sequential nested{nn::Sequential{inner, nn::ReLU()},
                               [inner](const Variable& v) { return inner(v); }};
@@ -346,7 +346,7 @@ TEST_CASE("the steps of a cloned Sequential use the cloned parameters") {
   CHECK_FALSE(equal(nested(x).value(), zeros({4, 2})));
 }
 
-TEST_CASE("what is tied stays tied in a clone, and not to the original") {
+TEST_CASE("tied parameters stay tied in a clone, and not to the original") {
   Net net;
   tie(net.words.weight, net.head.weight);  // (6, 3) both
   const Net twin = nn::clone(net);
@@ -359,7 +359,7 @@ TEST_CASE("what is tied stays tied in a clone, and not to the original") {
   CHECK_FALSE(equal(twin.words.weight.value(), net.words.weight.value()));
 }
 
-TEST_CASE("a clone through a reference to the base class has everything below it") {
+TEST_CASE("a clone through a reference to the base class has all modules inside") {
   const Net net;
   const nn::Module& base = net;
   const nn::Module twin = nn::clone(base);
@@ -372,7 +372,7 @@ TEST_CASE("a clone through a reference to the base class has everything below it
 
 // Replacing ---------------------------------------------------------------------------------------
 
-TEST_CASE("replace_module changes every handle to what was registered") {
+TEST_CASE("replace_module changes every handle to the registered module") {
   Net net;
   const Net earlier = net;
   const nn::Embedding member = net.words;
@@ -393,7 +393,7 @@ TEST_CASE("replace_module changes every handle to what was registered") {
   CHECK(net.parameters()[1].name == "words.weight");
   CHECK(net.state_dict().at("words.weight").shape() == Shape{9, 3});
 
-  // An optimiser made now trains the new table; the row of padding_idx gets no gradient.
+  // An optimizer that is created now trains the new table; the row of padding_idx gets no gradient.
   train(net);
   const Tensor moved = abs(net.words.weight.value() - vectors);
   CHECK(sum(moved[5]).item<double>() > 0);
@@ -401,14 +401,14 @@ TEST_CASE("replace_module changes every handle to what was registered") {
   CHECK(equal(moved[2], zeros({3})));
   CHECK(equal(pretrained.weight.value(), net.words.weight.value()));
 
-  // It may be frozen as well.
+  // The new table may be frozen, too.
   net.replace_module("words", nn::Embedding::from_pretrained(vectors));
   CHECK_FALSE(earlier.parameters()[1].variable.requires_grad());
   train(net);
   CHECK(equal(net.words.weight.value(), vectors));
 }
 
-TEST_CASE("replace_module takes over the options of each layer") {
+TEST_CASE("replace_module transfers the options of each layer") {
   const Tensor x = tensor({{-1.0, 2.0, -3.0}});
   nn::Sequential dropout{nn::Dropout(0.0)};
   const nn::Sequential copy = dropout;
@@ -430,7 +430,7 @@ TEST_CASE("replace_module takes over the options of each layer") {
   cell.replace_module("0", rectified);
   CHECK(equal(cell(x).value(), rectified(x).value()));
 
-  // Functions of a Sequential are taken over too, beside its modules.
+  // The functions of a Sequential are transferred, too.
   nn::Sequential outer;
   outer.push_back(nn::Sequential{[](const Variable& v) { return v * 2.0; }, nn::ELU(1.0)});
   const nn::Sequential earlier = outer;
@@ -438,7 +438,7 @@ TEST_CASE("replace_module takes over the options of each layer") {
                                            [](const Variable& v) { return v + 1.0; }});
   CHECK(allclose(earlier(x).value(), elu(x * 3.0, 2.0) + 1.0));
 
-  // What was taken over obeys the mode of where it is now.
+  // Transferred modules follow the training mode of their new owner.
   nn::Sequential mode;
   mode.push_back(nn::Sequential{nn::Dropout(0.0)});
   mode.replace_module("0", nn::Sequential{nn::Dropout(1.0)});
@@ -447,7 +447,7 @@ TEST_CASE("replace_module takes over the options of each layer") {
   CHECK(equal(mode(x).value(), x));
 }
 
-TEST_CASE("replace_module takes over buffers and the training mode") {
+TEST_CASE("replace_module transfers buffers and the training mode") {
   Net net;
   Scale other(3);
   other(full({1, 3}, 7.0));
@@ -460,7 +460,7 @@ TEST_CASE("replace_module takes over buffers and the training mode") {
   CHECK(net.is_training());
 }
 
-TEST_CASE("replace_module refuses another name, class or structure, and changes nothing") {
+TEST_CASE("replace_module throws for another name, class or structure, and changes nothing") {
   Net net;
   const StateDict before = net.state_dict();
   const auto replacing = [&](const std::string& name, const auto& module) {
@@ -479,8 +479,8 @@ TEST_CASE("replace_module refuses another name, class or structure, and changes 
         "replace_module: 'head' is Linear(3, 6), got Linear(3, 6, bias=false); they register "
         "different names (a bias in one only?)");
 
-  // A difference deep inside is found before anything is taken over. A Linear without bias
-  // registers the same names as an Embedding.
+  // A difference deep inside is found before anything changes. A Linear without bias registers the
+  // same names as an Embedding.
   nn::Sequential other{nn::Linear(3, 4), nn::Tanh(), nn::Dropout(0.1), nn::Embedding(4, 3)};
   CHECK(replacing("body", other) ==
         "replace_module: 'body.3' is Linear(4, 3, bias=false), got Embedding(4, 3); the class must "
@@ -496,7 +496,7 @@ TEST_CASE("replace_module refuses another name, class or structure, and changes 
 
 // Tying -------------------------------------------------------------------------------------------
 
-TEST_CASE("tied parameters are one, listed once, and move together") {
+TEST_CASE("tied parameters are one leaf, are listed once, and change together") {
   manual_seed(8);
   Net net;
   const Net earlier = net;
@@ -509,12 +509,12 @@ TEST_CASE("tied parameters are one, listed once, and move together") {
                                             "head.bias"});
   const Tensor before = net.words.weight.value().clone();
 
-  // Its gradient is the sum of what reaches both places.
+  // Its gradient is the sum of the gradients of both uses.
   net.eval();
   loss_of(net).backward();
   const Tensor total = net.words.weight.grad();
   Net apart = nn::clone(net);
-  Net helper;  // the same numbers in two leaves
+  Net helper;  // the same values in two leaves
   helper.load_state_dict(net.state_dict());
   helper.eval();
   loss_of(helper).backward();
@@ -566,7 +566,7 @@ TEST_CASE("to(dtype) converts parameters and floating-point buffers, and drops g
   net.to(float32);
   CHECK(net(some_ids()).dtype() == float32);
 
-  // What is there already stays, gradients included.
+  // Parameters that already have the type keep their value and gradient.
   loss_of(net).backward();
   net.to(float32);
   CHECK(net.head.weight.has_grad());
@@ -629,7 +629,7 @@ TEST_CASE("a module prints as a tree with numbers of parameters") {
         "    6: Scale                                                          2\n"
         "  cell: RNNCell(2, 3, nonlinearity=relu)                             21\n");
 
-  // The flags and the fill character of the stream are neither used nor changed.
+  // Printing neither uses nor changes the flags and the fill character of the stream.
   std::ostringstream out;
   out.fill('*');
   out << std::left << nn::Linear(1, 1) << (out.flags() & std::ios::left ? "left" : "");

@@ -1,4 +1,4 @@
-// A module with one of everything, and what tests of modules ask again and again. Read next:
+// A module with a member of every kind, and functions that several tests of modules use. Read next:
 // module_test.cc.
 #pragma once
 
@@ -18,8 +18,8 @@ namespace tapegrad::test {
 
 using Names = std::vector<std::string>;
 
-// A layer as a user writes it: a parameter, a buffer that forward writes to in place, and one of
-// integers.
+// A layer as a user writes it: a parameter, a buffer that forward() writes to in place, and a
+// buffer of integers.
 struct Scale : nn::Module {
   Parameter gain;
   nn::Buffer largest;  // (width)
@@ -39,7 +39,7 @@ struct Scale : nn::Module {
   }
 };
 
-// The own parameter is declared last, and listed first all the same.
+// The model's own parameter is declared last but listed first.
 struct Net : nn::Module {
   nn::Embedding words;
   nn::Sequential body;

@@ -1,4 +1,4 @@
-// LayerNorm, RMSNorm and BatchNorm1d beside PyTorch's, and what each refuses. Read next:
+// LayerNorm, RMSNorm and BatchNorm1d: comparisons with PyTorch, and errors. Read next:
 // convolution_test.cc.
 #include <optional>
 #include <string>
@@ -13,7 +13,7 @@
 using namespace tapegrad;
 using tapegrad::test::message_of;
 
-TEST_CASE("LayerNorm is PyTorch's") {
+TEST_CASE("LayerNorm agrees with PyTorch") {
   test::check_cases("layer_norm", 12, [](const std::string& which, DType dtype) {
     return nn::LayerNorm(test::list(which, "shape"),
                          {.eps = test::number(which, "eps", 1e-5),
@@ -22,7 +22,7 @@ TEST_CASE("LayerNorm is PyTorch's") {
   });
 }
 
-TEST_CASE("RMSNorm is its formula") {
+TEST_CASE("RMSNorm agrees with its formula") {
   test::check_cases("rms_norm", 9, [](const std::string& which, DType dtype) {
     const bool given = test::layers().has(which + ".arg.eps");
     return nn::RMSNorm(test::list(which, "shape"),
@@ -32,7 +32,7 @@ TEST_CASE("RMSNorm is its formula") {
   });
 }
 
-TEST_CASE("BatchNorm1d is PyTorch's, in training and in eval mode") {
+TEST_CASE("BatchNorm1d agrees with PyTorch, in training and in eval mode") {
   const std::vector<std::string> cases = test::layers().cases("batch_norm1d");
   CHECK(cases.size() == 20);
   for (const std::string& which : cases) {
@@ -61,7 +61,7 @@ TEST_CASE("BatchNorm1d is PyTorch's, in training and in eval mode") {
   }
 }
 
-TEST_CASE("BatchNorm1d counts batches, and forgets them") {
+TEST_CASE("BatchNorm1d counts batches and resets its statistics") {
   nn::BatchNorm1d layer(2);
   const Tensor x = randn({4, 2});
   layer(x);
@@ -80,7 +80,7 @@ TEST_CASE("BatchNorm1d counts batches, and forgets them") {
   none.reset_running_stats();
 }
 
-TEST_CASE("normalisation says what does not fit") {
+TEST_CASE("normalization explains arguments that do not fit") {
   CHECK(message_of<ShapeError>([] {
           nn::LayerNorm(3)(zeros({2, 4}));
         }) == "layer_norm: x is (2, 4) and normalized_shape (3), needed the last sizes of x");
@@ -120,7 +120,7 @@ TEST_CASE("normalisation says what does not fit") {
         }) == "batch_norm: bias is (4), needed (3), one for each channel");
 }
 
-TEST_CASE("normalisation describes itself") {
+TEST_CASE("normalization describes itself") {
   CHECK(nn::LayerNorm({2, 3}).description() == "LayerNorm((2, 3), eps=1e-05)");
   CHECK(nn::LayerNorm(3, {.elementwise_affine = false}).description() ==
         "LayerNorm((3), eps=1e-05, elementwise_affine=false)");
@@ -131,7 +131,7 @@ TEST_CASE("normalisation describes itself") {
         "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=false)");
 }
 
-TEST_CASE("a replaced layer takes its options along") {
+TEST_CASE("replace_module transfers the options of a normalization layer") {
   struct Model : nn::Module {
     nn::LayerNorm norm;
     Model() : norm(register_module("norm", nn::LayerNorm(2))) {}

@@ -1,6 +1,6 @@
-// Recurrent layers and cells beside PyTorch's (golden/recurrent.safetensors): first weights,
-// values, every gradient; then what ends early, what is refused, and what modules do. Read next:
-// training_test.cc.
+// Recurrent layers and cells compared with PyTorch's (golden/recurrent.safetensors): initial
+// weights, values, and every gradient. Then sequences that end early, errors, and their functions
+// as modules. Read next: training_test.cc.
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -39,7 +39,7 @@ nn::Nonlinearity nonlinearity_of(const std::string& which) {
                                                         : nn::Nonlinearity::tanh;
 }
 
-// A layer as the options of a case ask for it.
+// A layer with the options of a case.
 template <class Layer>
 Layer layer_of(const std::string& which, DType dtype = float32) {
   const std::int64_t input_size = size_option(which, "input_size");
@@ -101,8 +101,8 @@ void check_first_weights(const std::string& kind, std::size_t count, const Make&
   }
 }
 
-// The module with the weights of the case, forward and back in both element types, everything
-// compared.
+// Loads the weights of the case into the module, runs it forward and backward in both element
+// types, and compares everything.
 template <class Make, class Run>
 void check_case(const std::string& which, const Make& make, const Run& run) {
   for (const DType dtype : {float64, float32}) {
@@ -198,7 +198,7 @@ bool close(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-// PyTorch's numbers -------------------------------------------------------------------------------
+// PyTorch's values --------------------------------------------------------------------------------
 
 TEST_CASE("recurrent layers and cells begin with PyTorch's weights, under its names") {
   check_first_weights("rnn", 8, [](auto& which) { return layer_of<nn::RNN>(which); });
@@ -209,31 +209,25 @@ TEST_CASE("recurrent layers and cells begin with PyTorch's weights, under its na
   check_first_weights("gru_cell", 4, [](auto& which) { return cell_of<nn::GRUCell>(which); });
 }
 
-TEST_CASE("RNN computes what PyTorch computes, forward and back") {
-  check_layer<nn::RNN>("rnn", 33);
-}
-TEST_CASE("LSTM computes what PyTorch computes, forward and back") {
-  check_layer<nn::LSTM>("lstm", 29);
-}
-TEST_CASE("GRU computes what PyTorch computes, forward and back") {
-  check_layer<nn::GRU>("gru", 29);
-}
-TEST_CASE("recurrent cells compute what PyTorch's compute, forward and back") {
+TEST_CASE("RNN agrees with PyTorch, forward and backward") { check_layer<nn::RNN>("rnn", 33); }
+TEST_CASE("LSTM agrees with PyTorch, forward and backward") { check_layer<nn::LSTM>("lstm", 29); }
+TEST_CASE("GRU agrees with PyTorch, forward and backward") { check_layer<nn::GRU>("gru", 29); }
+TEST_CASE("recurrent cells agree with PyTorch, forward and backward") {
   check_cell<nn::RNNCell>("rnn_cell", 9);
   check_cell<nn::LSTMCell>("lstm_cell", 8);
   check_cell<nn::GRUCell>("gru_cell", 8);
 }
 
-// What ends early ---------------------------------------------------------------------------------
+// Sequences that end early ------------------------------------------------------------------------
 
-TEST_CASE("a sequence that ends early is the shorter sequence, one that is empty keeps its state") {
+TEST_CASE("a sequence that ends early equals a shorter one, and an empty one keeps its state") {
   manual_seed(1);
   const nn::LSTM lstm(3, 4, {.num_layers = 2, .bidirectional = true, .dtype = float64});
   Tensor x = randn({5, 4, 3}, float64);
   const Tensor h = randn({4, 4, 4}, float64);
   const Tensor c = randn({4, 4, 4}, float64);
   const std::vector<std::int64_t> lengths = {3, 0, 5, 1};
-  // What is behind the end is never looked at.
+  // Elements after the end are never read.
   for (std::int64_t i = 0; i < 4; ++i) {
     for (std::int64_t t = lengths[static_cast<std::size_t>(i)]; t < 5; ++t) {
       x[t][i].fill_(std::numeric_limits<double>::quiet_NaN());
@@ -263,15 +257,15 @@ TEST_CASE("a sequence that ends early is the shorter sequence, one that is empty
   }
 }
 
-TEST_CASE("a sequence of length 0 hands on its state and changes no gradient of another") {
+TEST_CASE("a sequence of length 0 keeps its state and changes no gradient of other sequences") {
   manual_seed(8);
   const Tensor x = randn({4, 3, 2}, float64);
-  const Tensor g = randn({4, 3, 6}, float64);     // of the output
-  const Tensor ends = randn({4, 3, 3}, float64);  // of the final states
+  const Tensor g = randn({4, 3, 6}, float64);     // gradient of the output
+  const Tensor ends = randn({4, 3, 3}, float64);  // gradients of the final states
   const Tensor first = randn({4, 3, 3}, float64);
   const auto check = [&](const auto& layer) {
-    // Gradients of x, h and all parameters, by backward() or through rules that can be
-    // differentiated again, for these sequences of the batch.
+    // Gradients of x, h and all parameters for these sequences of the batch, by backward() or with
+    // create_graph.
     const auto gradients = [&](const Tensor& which, const Tensor& lengths, bool again) {
       const Variable in = parameter(index_select(x, 1, which));
       const Variable h = parameter(index_select(first, 1, which));
@@ -317,7 +311,7 @@ TEST_CASE("a sequence of length 0 hands on its state and changes no gradient of 
   check(nn::GRU(2, 3, {.num_layers = 2, .bidirectional = true, .dtype = float64}));
 }
 
-TEST_CASE("lengths and the mask that says the same, with and without batch_first") {
+TEST_CASE("lengths and the equivalent mask agree, with and without batch_first") {
   manual_seed(2);
   const nn::GRU gru(3, 4, {.bidirectional = true, .dtype = float64});
   manual_seed(2);
@@ -333,9 +327,9 @@ TEST_CASE("lengths and the mask that says the same, with and without batch_first
   CHECK(turned.output.shape() == Shape{3, 5, 8});
   CHECK(equal(transpose(turned.output.value(), 0, 1), by_mask.output.value()));
   CHECK(equal(turned.h.value(), by_mask.h.value()));
-  // Full lengths are no lengths.
+  // Full lengths equal no lengths.
   CHECK(equal(gru(x, {.lengths = tensor({5, 5, 5})}).output.value(), gru(x).output.value()));
-  // One sequence without batch.
+  // One sequence without a batch dimension.
   const auto one = gru(select(x, 1, 0), {.lengths = tensor(2)});
   CHECK(close(one.output.value(), select(by_mask.output.value(), 1, 0)));
   CHECK(close(one.h.value(), select(by_mask.h.value(), 1, 0)));
@@ -343,7 +337,7 @@ TEST_CASE("lengths and the mask that says the same, with and without batch_first
   CHECK(equal(masked.output.value(), one.output.value()));
 }
 
-TEST_CASE("the mask or lengths of a batch may be used for the next one before backward()") {
+TEST_CASE("the mask or lengths of a batch can be overwritten before backward()") {
   manual_seed(9);
   for (const bool batch_first : {false, true}) {
     const nn::GRU gru(2, 3, {.batch_first = batch_first});
@@ -402,7 +396,7 @@ TEST_CASE("recurrent layers pass gradcheck of first and second order") {
   check(nn::GRU(2, 2, {.num_layers = 2, .bidirectional = true, .dtype = float64}), 1);
 }
 
-TEST_CASE("cells under a mask keep the state of text that has ended") {
+TEST_CASE("cells with a mask keep the state of texts that have ended") {
   manual_seed(5);
   const nn::LSTMCell lstm(3, 4);
   const nn::GRUCell gru(3, 4);
@@ -416,7 +410,7 @@ TEST_CASE("cells under a mask keep the state of text that has ended") {
   CHECK(equal(gru(x, state.h, mask).value()[1], state.h.value()[1]));
   CHECK(equal(lstm(x).c.value(), lstm(x, lstm.initial_state(2)).c.value()));
   CHECK(equal(gru(x).value(), gru(x, gru.initial_state(2)).value()));
-  // The mask that a caller changes afterwards is his own.
+  // The cell has a copy of the mask, so the caller may change it afterwards.
   Tensor own = tensor({true, false});
   const Variable h = parameter(state.h.value().clone());
   const Variable y = gru(x, h, own);
@@ -427,7 +421,7 @@ TEST_CASE("cells under a mask keep the state of text that has ended") {
 
 // Modules -----------------------------------------------------------------------------------------
 
-TEST_CASE("dropout between layers is for training, and never behind the last layer") {
+TEST_CASE("dropout between layers is active in training only, and never after the last layer") {
   manual_seed(6);
   nn::LSTM lstm(3, 8, {.num_layers = 2, .dropout = 0.5});
   const Tensor x = randn({4, 2, 3});

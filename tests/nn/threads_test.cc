@@ -1,4 +1,4 @@
-// Layers and optimisers on several threads: the same bits. (tensor/parallel.h)
+// Layers and optimizers give the same bits with any number of threads (tensor/parallel.h).
 #include <vector>
 
 #include <tapegrad/tapegrad.h>
@@ -32,7 +32,7 @@ TEST_CASE("sequences give the same bits with any number of threads", "[threads]"
   }
 }
 
-TEST_CASE("optimisers take the same steps with any number of threads", "[threads]") {
+TEST_CASE("optimizers take the same steps with any number of threads", "[threads]") {
   manual_seed(4);
   const Tensor value = randn({401, 517});
   const Tensor gradient = randn({401, 517});

@@ -1,4 +1,5 @@
-// A text CNN (Kim 2014) trained from seeds alone, its loss at each of 200 steps beside PyTorch's.
+// A text CNN (Kim 2014) is trained from seeds alone, and its loss at each of 200 steps is compared
+// with PyTorch's.
 #include <algorithm>
 #include <cmath>
 #include <string>

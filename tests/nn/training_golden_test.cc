@@ -1,6 +1,6 @@
-// Whole models for 200 steps beside PyTorch's (golden/training.safetensors), from seeds only: first
-// weights, batches, forward, back and steps must all agree for the losses to do so. Read next:
-// training_test.cc.
+// Whole models train for 200 steps and are compared with PyTorch's (golden/training.safetensors).
+// Only seeds are given, so the losses agree only if initial weights, batches, forward, backward and
+// steps do. Read next: training_test.cc.
 #include <cmath>
 #include <memory>
 #include <string>
@@ -53,8 +53,8 @@ double size_of(const nn::Module& model) {
   return total;
 }
 
-// Trains the case's model and compares every loss: within 1e-8 in float64, and within 1e-4 of the
-// loss and 1e-5 besides in float32.
+// Trains the model of the case and compares every loss: within 1e-8 in float64, and within 1e-4 of
+// the loss plus 1e-5 in float32.
 template <class Model, class MakeOptimizer>
 void check_training(const std::string& which, const MakeOptimizer& make_optimizer) {
   CAPTURE(which);
@@ -73,7 +73,7 @@ void check_training(const std::string& which, const MakeOptimizer& make_optimize
   for (std::int64_t step = 0; step < size("steps"); ++step) {
     CAPTURE(step);
     const Tensor tokens = randint(1, size("vocab"), {size("batch"), size("length")});
-    // int64 has no remainder here: a - a / n * n, in whole numbers.
+    // There is no remainder of int64 here, so a - a / n * n in integers.
     const Tensor token = select(tokens, 1, -1);
     const Tensor quotient = floor(token.to(float64) / size("classes")).to(int64);
     const Tensor labels = token - quotient * size("classes");

@@ -1,4 +1,4 @@
-// Whole models in training: loss by loss what PyTorch's do, without leaving anything behind.
+// Whole models in training: losses agree with PyTorch's, and no history is left on the tape.
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -28,7 +28,7 @@ const GoldenFile& golden() {
   return file;
 }
 
-// A step as a user writes it; gives the loss and the norm of the gradients before clipping.
+// A step as a user writes it; returns the loss and the norm of the gradients before clipping.
 std::pair<double, double> train_step(const TextClassifier& model, optim::Optimizer& optimizer,
                                      const Tensor& tokens, const Tensor& labels) {
   optimizer.zero_grad();
@@ -39,14 +39,14 @@ std::pair<double, double> train_step(const TextClassifier& model, optim::Optimiz
   return {loss.item<double>(), norm};
 }
 
-// The bits of all numbers that a model consists of.
+// The elements of all parameters and buffers of a model.
 std::vector<double> numbers_of(const nn::Module& model) {
-  std::vector<double> numbers;
+  std::vector<double> elements;
   for (const NamedParameter& each : model.parameters()) {
     const std::vector<double> more = to_vector<double>(each.variable.value());
-    numbers.insert(numbers.end(), more.begin(), more.end());
+    elements.insert(elements.end(), more.begin(), more.end());
   }
-  return numbers;
+  return elements;
 }
 
 }  // namespace
@@ -57,8 +57,8 @@ TEST_CASE("the text classifier trains as PyTorch's does") {
     CAPTURE(which);
     const bool single = which.ends_with("f32");
     const bool is_sgd = which.find("sgd") != std::string::npos;
-    // In single precision the run amplifies rounding: the bound is three times what it did to
-    // PyTorch's, which is seen beside its run in double precision, and a little.
+    // In single precision the run amplifies rounding. The bound is a little more than three times
+    // the difference between PyTorch's runs in single and double precision.
     const auto tolerance = [&](const std::string& name) {
       if (!single) return 1e-11;
       const std::string twin = which.substr(0, which.size() - 3) + "f64" + name;
@@ -148,7 +148,7 @@ TEST_CASE("an embedding, a cell and a linear layer learn a task end to end") {
   CHECK_FALSE(equal(after[19], before[19]));
 }
 
-TEST_CASE("a frozen table stays while the rest trains") {
+TEST_CASE("a frozen table does not change while the rest trains") {
   manual_seed(2);
   TextClassifier model(20, 4, 6, 3);
   model.embedding.weight.set_requires_grad(false);
@@ -163,11 +163,11 @@ TEST_CASE("a frozen table stays while the rest trains") {
   CHECK_FALSE(equal(model.head.weight.value(), head));
 }
 
-TEST_CASE("a training step leaves nothing on the tape, nor does one that fails or is forgotten") {
+TEST_CASE("a training step leaves nothing on the tape, even if it fails or is abandoned") {
   manual_seed(3);
   TextClassifier model(30, 4, 6, 3);
   const Variable w = parameter(ones({2}));
-  const Variable kept = w * 2.0;  // somebody else's history
+  const Variable kept = w * 2.0;  // history of another computation
   const std::size_t before = tape().size();
   CHECK(before == 1);
   optim::Adam adam(model.parameters());
@@ -196,7 +196,7 @@ TEST_CASE("a training step leaves nothing on the tape, nor does one that fails o
 #endif
 
 #ifndef POOL_IS_OFF
-TEST_CASE("a training step that repeats asks the system for no memory") {
+TEST_CASE("a repeated training step requests no memory from the system") {
   manual_seed(4);
   const TextClassifier model(500, 16, 32, 4);
   const nn::Dropout dropout(0.3);

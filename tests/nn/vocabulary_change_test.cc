@@ -1,4 +1,4 @@
-// Another vocabulary in the middle of training: rows take along what optimisers remember of them.
+// Another vocabulary in the middle of training: rows keep their optimizer state.
 #include <memory>
 #include <vector>
 
@@ -30,8 +30,8 @@ Tensor rows_of(const Tensor& table, const std::vector<std::int64_t>& rows) {
 
 }  // namespace
 
-TEST_CASE("rows of a remapped table go on as if nothing had happened, waiting ones too") {
-  // The same words under other numbers: the runs agree word by word.
+TEST_CASE("rows of a remapped table continue training unchanged, also with pending steps") {
+  // The same words have other ids: the runs agree word by word.
   const std::vector<std::int64_t> sources = {0, 7, 3, -1, 9, 1};
   const std::vector<std::int64_t> kept_old = {0, 7, 3, 9, 1}, kept_new = {0, 1, 2, 4, 5};
   manual_seed(1);
@@ -61,7 +61,7 @@ TEST_CASE("rows of a remapped table go on as if nothing had happened, waiting on
                  1e-11, 0));
 }
 
-TEST_CASE("what an optimiser remembers of a new row begins as all did") {
+TEST_CASE("the optimizer state of a new row begins like that of the first rows") {
   nn::Embedding words(3, 2, {.dtype = float64});
   optim::Adagrad adagrad(words.parameters(), {.lr = 0.1, .initial_accumulator_value = 0.5});
   learn(words, adagrad, tensor({0, 1, 2}));
@@ -73,7 +73,7 @@ TEST_CASE("what an optimiser remembers of a new row begins as all did") {
   learn(words, adagrad, tensor({3}));
 }
 
-TEST_CASE("frozen rows, padding and columns go along") {
+TEST_CASE("frozen rows, padding and columns are remapped") {
   nn::Embedding words(6, 3, {.padding_idx = 2});
   words.freeze_rows({1, 4});
   words.freeze_columns({0});
@@ -91,7 +91,7 @@ TEST_CASE("frozen rows, padding and columns go along") {
   CHECK_FALSE(equal(words.weight.value()[2], before[2]));
 }
 
-TEST_CASE("new rows are drawn as the first ones were") {
+TEST_CASE("new rows are drawn like the first ones") {
   manual_seed(3);
   nn::Embedding words(2, 200,
                       {.initializer = [](const Variable& x) { nn::init::uniform_(x, 5, 6); }});
@@ -110,14 +110,14 @@ TEST_CASE("new rows are drawn as the first ones were") {
   CHECK(bag(tensor({{4, 0}})).shape() == Shape{1, 4});
 }
 
-TEST_CASE("a tied projection sees the new vocabulary") {
+TEST_CASE("a tied projection uses the new vocabulary") {
   nn::Embedding words(5, 3);
   const nn::Linear head = words.as_linear();
   words.resize(7);
   CHECK(head(ones({2, 3})).shape() == Shape{2, 7});
 }
 
-TEST_CASE("history of the old table cannot be played back") {
+TEST_CASE("backward() through history of the old table is an error") {
   nn::Embedding words(5, 3);
   const Variable loss = sum(words(tensor({4})));
   words.resize(2);
@@ -125,7 +125,7 @@ TEST_CASE("history of the old table cannot be played back") {
   CHECK_FALSE(words.weight.has_grad());
 }
 
-TEST_CASE("vocabularies that cannot be are refused before anything changes") {
+TEST_CASE("invalid vocabularies are refused before anything changes") {
   nn::Embedding words(5, 3, {.padding_idx = 1});
   const Tensor before = words.weight.value().clone();
   CHECK_THROWS_WITH(words.remap({1, 5}),

@@ -46,9 +46,9 @@ struct AdadeltaRule {
     kernel::kernels<T>().adadelta(x.p, x.moments[0], x.moments[1], g, n, a);
   }
 
-  // The step was lr * ratio * (g + weight_decay * before), with ratio = sqrt(u + eps) / sqrt(v +
-  // eps) of the u before it: u = rho * before + (1 - rho) * (ratio * (g + ...))^2. Decay, which
-  // needs p before the step, is found by iteration.
+  // The step was lr * ratio * (g + weight_decay * p), with p and u from before the step, and ratio
+  // = sqrt(u + eps) / sqrt(v + eps). Afterwards u is rho * u + (1 - rho) * (ratio * (g +
+  // weight_decay * p))^2. Weight decay needs p from before the step, which iteration finds.
   ElementUpdate explain(double p, const double* moments, double gradient) const {
     const double g = a.sign * gradient;
     const double v = moments[0] + a.eps, u = moments[1];
@@ -66,7 +66,7 @@ struct AdadeltaRule {
   }
 };
 
-// Without decay, the means fade evenly.
+// Without weight decay, each step multiplies the means by rho.
 class AdadeltaRule::ClosedForm {
  public:
   ClosedForm(double, const AdadeltaRule&) {}
@@ -79,7 +79,7 @@ class AdadeltaRule::ClosedForm {
     const std::size_t pending = rules.size() - from;
     if (pending <= kReplayedSteps || rule.a.weight_decay != 0) return false;
     const double rho = rule.dtype == float32 ? static_cast<double>(static_cast<float>(rule.a.rho))
-                                             : rule.a.rho;  // as the kernel has it
+                                             : rule.a.rho;  // as in the kernel
     const T factor = static_cast<T>(std::pow(rho, static_cast<double>(pending)));
     for (std::size_t i = 0; i < n; ++i) x.moments[0][i] *= factor;
     for (std::size_t i = 0; i < n; ++i) x.moments[1][i] *= factor;

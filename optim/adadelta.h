@@ -25,7 +25,7 @@ struct AdadeltaOptions {
 //   p = p - lr * d
 class Adadelta final : public OptimizerWith<AdadeltaOptions> {
  public:
-  // ValueError for options out of range and for lists as add_group().
+  // ValueError for options out of range, and for the lists that add_group() refuses.
   explicit Adadelta(std::vector<NamedParameter> parameters, AdadeltaOptions options = {})
       : OptimizerWith("Adadelta") {
     add_group(std::move(parameters), options);
@@ -36,7 +36,7 @@ class Adadelta final : public OptimizerWith<AdadeltaOptions> {
   std::vector<Moment> moments(std::size_t group) const override;
   void update(Update& x, std::size_t group) override;
   bool fused_update(State& state, std::size_t group) override;
-  bool honors_sparse() const override { return false; }  // torch.optim.Adadelta has no such option
+  bool honors_sparse() const override { return false; }  // as in torch.optim.Adadelta
 };
 
 }  // namespace tapegrad::optim

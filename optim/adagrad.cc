@@ -41,7 +41,7 @@ void Adagrad::check_options(const AdagradOptions& o) const {
 namespace {
 
 struct AdagradRule {
-  using ClosedForm = NoClosedForm;  // decay feeds back into the sum
+  using ClosedForm = NoClosedForm;  // weight decay changes the sum
   double step;
   kernel::AdagradArguments a;
 

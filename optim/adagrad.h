@@ -20,12 +20,12 @@ struct AdagradOptions {
 
 // Adagrad (Duchi et al. 2011), as PyTorch computes it:
 //   g = gradient (its negative to maximize) + weight_decay * p
-//   sum = sum + g^2, from initial_accumulator_value on
+//   sum = sum + g^2, starting from initial_accumulator_value
 //   p = p - lr / (1 + (t - 1) * lr_decay) * g / (sqrt(sum) + eps)
-// Words that are rare keep a high rate, whatever the frequent ones have been through.
+// Rare words keep a high rate, however often frequent words are updated.
 class Adagrad final : public OptimizerWith<AdagradOptions> {
  public:
-  // ValueError for options out of range and for lists as add_group().
+  // ValueError for options out of range, and for the lists that add_group() refuses.
   explicit Adagrad(std::vector<NamedParameter> parameters, AdagradOptions options = {})
       : OptimizerWith("Adagrad") {
     add_group(std::move(parameters), options);

@@ -40,7 +40,7 @@ void AdamWith<Options>::update(Update& x, std::size_t group) {
   if (o.amsgrad) x.moments[2] = maximum(x.moments[2], v);
   const Tensor root = sqrt(o.amsgrad ? x.moments[2] : v);
   const double bias1 = 1 - std::pow(beta1, t), root_bias2 = std::sqrt(1 - std::pow(beta2, t));
-  if (x.sparse) {  // as torch.optim.SparseAdam, which adds eps before it corrects the bias of v
+  if (x.sparse) {  // like torch.optim.SparseAdam, which adds eps before it corrects the bias of v
     x.p = x.p - x.lr * root_bias2 / bias1 * m / (root + o.eps);
   } else {
     x.p = x.p - x.lr / bias1 * m / (root / root_bias2 + o.eps);
@@ -95,8 +95,8 @@ struct AdamRule {
   }
 };
 
-// Many steps without a gradient at once: AdamSteps tells where they lead, from what is the same for
-// all elements.
+// Many steps without a gradient at once. AdamSteps computes the part that is the same for all
+// elements.
 class AdamRule::ClosedForm {
  public:
   ClosedForm(double step, const AdamRule& like) : steps_(step, step_of(like)) {}
@@ -106,13 +106,14 @@ class AdamRule::ClosedForm {
   bool apply(std::size_t from, std::span<const AdamRule> rules, const ParameterSlice<T>& x,
              std::size_t n) const {
     const std::size_t pending = rules.size() - from;
-    // With an L2 penalty p feeds back into m and v: there is no closed form.
+    // With an L2 penalty m and v depend on p, so there is no closed form.
     if (pending <= kReplayedSteps || rules.back().a.l2 != 0) return false;
     constexpr double kTolerance = std::is_same_v<T, float> ? 1e-8 : 1e-11;
     const double smallest = steps_.converges(from, kTolerance) ? 0 : smallest_root(x, n);
     kernel::AdamJumpArguments all;
     if (!steps_.since(from, smallest, kTolerance, all)) {
-      // Take steps until the mean has faded, and what then remains to be done to v and p.
+      // Replay steps until the mean has faded; the rest of the steps change only v and the decay of
+      // p.
       const std::size_t horizon = steps_.horizon();
       if (horizon == 0 || pending <= horizon) return false;
       for (const AdamRule& rule : rules.subspan(from, horizon)) {
@@ -125,8 +126,8 @@ class AdamRule::ClosedForm {
   }
 
  private:
-  // The factors as the kernel has them, in the parameter's precision: 0.999f is not 0.999, and
-  // after 1,000 steps that shows.
+  // The factors in the parameter's precision, as in the kernel: 0.999f is not 0.999, and after
+  // 1,000 steps the difference is visible.
   static AdamSteps::Step step_of(const AdamRule& rule) {
     const auto rounded = [&](double x) {
       return rule.dtype == float32 ? static_cast<double>(static_cast<float>(x)) : x;
@@ -141,13 +142,13 @@ class AdamRule::ClosedForm {
             .amsgrad = rule.amsgrad};
   }
 
-  // Of v, for the elements that move at all.
+  // The smallest sqrt(v) of the elements that move.
   template <class T>
   static double smallest_root(const ParameterSlice<T>& x, std::size_t n) {
     const T* const v = x.moments[2] != nullptr ? x.moments[2] : x.moments[1];
     const T* const m = x.moments[0];
     constexpr T kNone = std::numeric_limits<T>::infinity();
-    constexpr std::size_t kLanes = 8;  // so that the compiler may take them side by side
+    constexpr std::size_t kLanes = 8;  // so that the compiler can vectorize the loop
     std::array<T, kLanes> smallest;
     smallest.fill(kNone);
     const auto look = [&](std::size_t i, std::size_t lane) {

@@ -27,11 +27,11 @@ struct AdamWOptions {
   bool maximize = false;
 };
 
-// Both are this class; they differ in where the decay goes.
+// Adam and AdamW are this class; they differ in where weight decay is applied.
 template <class Options>
 class AdamWith final : public OptimizerWith<Options> {
  public:
-  // ValueError for options out of range and for lists as add_group().
+  // ValueError for options out of range, and for the lists that add_group() refuses.
   explicit AdamWith(std::vector<NamedParameter> parameters, Options options = {});
 
  private:
@@ -47,14 +47,14 @@ class AdamWith final : public OptimizerWith<Options> {
 //   g = gradient (its negative to maximize) + weight_decay * p
 //   m = beta1 * m + (1 - beta1) * g,  v = beta2 * v + (1 - beta2) * g^2
 //   p = p - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
-// Rows without a gradient still move by their means. That takes no time until they are read, and
+// Rows without a gradient still move by their means. This costs nothing until they are read, and
 // little then, unless there is a weight_decay: then all pending steps are replayed. AdamW's decay
-// costs nothing. Rows of an Embedding with {.sparse = true} move only where they have a gradient,
-// as under torch.optim.SparseAdam; optim/sparse_adam.h does that for all parameters.
+// costs nothing. Rows of an Embedding with {.sparse = true} move only if they have a gradient, as
+// in torch.optim.SparseAdam; optim/sparse_adam.h does that for all parameters.
 using Adam = AdamWith<AdamOptions>;
 
-// Adam with the decay apart from the gradient (Loshchilov and Hutter 2019): p shrinks by
-// lr * weight_decay * p instead.
+// Adam with weight decay separate from the gradient (Loshchilov and Hutter 2019): each step
+// subtracts lr * weight_decay * p instead.
 using AdamW = AdamWith<AdamWOptions>;
 
 extern template class AdamWith<AdamOptions>;

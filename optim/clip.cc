@@ -1,4 +1,4 @@
-// Norms over all gradients, and changing gradients in memory of their own. Read next:
+// The norm over all gradients, and changes of gradients in memory that is not shared. Read next:
 // optim/schedule.h.
 #include <tapegrad/optim/clip.h>
 
@@ -23,7 +23,7 @@ void check(bool valid, const char* operation, const char* argument, double value
 
 bool counts(const Leaf& leaf) { return leaf.requires_grad && !leaf.grad.empty(); }
 
-// Sums of |g|^p, or the largest |g| for an infinite p, which a nan anywhere turns into nan.
+// The sum of |g|^p, or the largest |g| if p is infinite. A nan in any gradient makes it nan.
 class Norm {
  public:
   explicit Norm(double p) : p_(p) {}
@@ -51,7 +51,7 @@ class Norm {
   double total_ = 0;
 };
 
-// Calls change(elements, count) on the gradient, in memory that nobody else looks at.
+// Calls change(elements, count) on the gradient, in memory that is not shared.
 template <class Change>
 void change_gradient(Leaf& leaf, const Change& change) {
   Tensor& gradient = leaf.grad.writable();

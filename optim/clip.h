@@ -1,5 +1,5 @@
-// Clipping: gradients are made smaller before a step, so that one unlucky batch cannot spoil what
-// was learned (Pascanu et al. 2013). Read next: optim/clip.cc.
+// Clipping: gradients are scaled down before a step, so that one unlucky batch cannot spoil the
+// parameters (Pascanu et al. 2013). Read next: optim/clip.cc.
 #pragma once
 
 #include <vector>
@@ -9,15 +9,15 @@
 namespace tapegrad::optim {
 
 // Scales all gradients by max_norm / (norm + 1e-6) if that is less than 1, where norm is that of
-// all gradients together as one vector: (sum of |g|^p)^(1/p) for p = norm_type, their largest
-// absolute value for an infinite one. Returns the norm before. Frozen parameters, rows and columns
-// do not count, nor do parameters without a gradient. A norm that is not finite makes the gradients
-// nan or 0, as in PyTorch, or is a ValueError, with nothing changed, if error_if_nonfinite.
-// Tensors that grad() and row_grad() gave before do not change.
+// all gradients together as one vector: (sum of |g|^p)^(1/p) for p = norm_type, or the largest |g|
+// if p is infinite. Returns the norm before scaling. Frozen parameters, rows and columns are left
+// out, and so are parameters without a gradient. A norm that is not finite makes the gradients nan
+// or 0, as in PyTorch; with error_if_nonfinite it is a ValueError, and nothing changes. Tensors
+// that grad() and row_grad() returned earlier do not change.
 double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm,
                       double norm_type = 2.0, bool error_if_nonfinite = false);
 
-// Moves every element of every gradient into [-clip_value, clip_value].
+// Clamps every element of every gradient to [-clip_value, clip_value].
 void clip_grad_value(const std::vector<NamedParameter>& parameters, double clip_value);
 
 }  // namespace tapegrad::optim

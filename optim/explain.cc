@@ -1,5 +1,6 @@
-// Why a row has changed: the last step taken apart, element by element. Nothing is kept for that
-// but the step's rule; what the row was before follows from what it is. Read next: optim/clip.h.
+// Why a row has changed: the last step is split into its parts, element by element. Only the step's
+// rule is recorded for this; the row before the step is computed from the row after it. Read next:
+// optim/clip.h.
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
@@ -62,7 +63,7 @@ class Explanation {
     } else if (!policy.is_held(row_)) {
       take_apart(operation);
     } else if (row_ == policy.padding_row()) {
-      reason_ = "it is the row of padding";
+      reason_ = "it is the padding row";
       add_lookups(row_of(state_.leaf.stored(), row_, table_.width()));
     } else {
       reason_ = "the row is frozen";
@@ -76,7 +77,7 @@ class Explanation {
   }
 
  private:
-  // The parts of a row that may move.
+  // Splits the change of a row that is not frozen.
   void take_apart(const std::string& operation) {
     state_.flush_rows(std::span(&row_, 1));
     const Row g = gradient_of(state_.leaf, row_, table_.width());
@@ -99,7 +100,7 @@ class Explanation {
     if (!state_.leaf.row_policy().frozen_columns().empty()) reason_ += "; some columns are frozen";
   }
 
-  // Makes p what it was before the constraint acted on it.
+  // Restores p as it was before the constraint was applied.
   void undo_constraint(Row& p, const std::string& operation) {
     if (state_.leaf.row_policy().constraint().kind == RowConstraint::Kind::none) return;
     const auto& rows = state_.fused->unconstrained;
@@ -107,8 +108,8 @@ class Explanation {
         std::ranges::find(rows, row_, [](const auto& id_and_row) { return id_and_row.first; });
     if (kept == rows.end()) {
       throw ValueError(operation +
-                       "what the constraint did is kept for 1,000,000 elements a step; this row "
-                       "was not among them");
+                       "the effect of a constraint is recorded for at most 1,000,000 elements per "
+                       "step, and this row was not among them");
     }
     for (std::size_t i = 0; i < p.size(); ++i) renormalization_[i] = p[i] - kept->second[i];
     p = kept->second;
@@ -131,7 +132,7 @@ class Explanation {
     });
   }
 
-  // Lookups with max_norm scaled the row before the step, which took it from `before` to p.
+  // Lookups with max_norm scaled the row to `before`; then the step changed it to p.
   void add_lookups(const Row& p) {
     double factor = 1;
     for (const auto& [id, scale] : state_.fused->renormalized) factor *= id == row_ ? scale : 1;
@@ -169,8 +170,8 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
   if (state.fused == nullptr) {
     throw ValueError(operation +
                      (state.last_was_plain
-                          ? "the last step was not fused, and update() does not tell its parts"
-                          : "the parameter has not taken a step since it was made or loaded"));
+                          ? "the last step was not fused, and the parts of update() are unknown"
+                          : "the parameter has not taken a step since it was created or loaded"));
   }
   if (state.leaf.grad.version() != state.fused->grad_version) {
     throw ValueError(operation +
@@ -182,7 +183,7 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
 
 // The length of each part, and its first elements.
 std::ostream& operator<<(std::ostream& out, const UpdateParts& parts) {
-  std::ostringstream text;  // of its own settings
+  std::ostringstream text;  // with its own format flags
   text << std::setprecision(4) << parts.reason;
   const auto line = [&](const char* what, const Tensor& part) {
     const Row elements = to_vector<double>(part);

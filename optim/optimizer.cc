@@ -1,5 +1,5 @@
-// Groups, and what a step does with each parameter. How a fused step goes over rows is told in
-// optim/lazy/lazy_rows.h. Read next: optim/adam.h.
+// Groups, and the step of each parameter. For fused steps over rows see optim/lazy/lazy_rows.h.
+// Read next: optim/adam.h.
 #include <tapegrad/optim/optimizer.h>
 
 #include <algorithm>
@@ -26,7 +26,8 @@ bool alike(const Tensor& a, const Tensor& b) {
   return a.dtype() == b.dtype() && std::ranges::equal(a.sizes(), b.sizes());
 }
 
-// Copies to a table from another, or from one that has just the rows `ids`, what may move.
+// Copies the elements that may change to a table, from another table or from one that has only the
+// rows `ids`.
 void write_movable(const Leaf& leaf, Tensor& table, const Tensor& from, const Tensor& ids) {
   const TrainableRanges ranges(leaf);
   const Tensor source = from.contiguous();
@@ -52,7 +53,7 @@ void write_movable(const Leaf& leaf, Tensor& table, const Tensor& from, const Te
   });
 }
 
-// Lets the leaf's constraint, if it has one, act on the rows `ids`, or on all.
+// Applies the leaf's constraint, if it has one, to the rows `ids`, or to all rows.
 void constrain_rows(Leaf& leaf, const Tensor& ids) {
   const RowConstraint& constraint = leaf.row_policy().constraint();
   if (constraint.kind == RowConstraint::Kind::none) return;
@@ -75,7 +76,7 @@ Optimizer& Optimizer::operator=(Optimizer&&) noexcept = default;
 
 // Steps -------------------------------------------------------------------------------------------
 
-// All that could go wrong is checked before anything changes.
+// All checks come before the first change.
 void Optimizer::step() {
   for_each_due([this](const NamedParameter& parameter, State& state, std::size_t) {
     check_step(parameter, state);
@@ -148,7 +149,7 @@ void Optimizer::take_step(State& state, std::size_t group) {
   }
 }
 
-// The step as update() has it. Where rows without a gradient do not move, it gets the others alone.
+// The step by update(). If rows without a gradient do not move, update() gets only the other rows.
 void Optimizer::plain_update(State& state, std::size_t group) {
   Leaf& leaf = state.leaf;
   const RowPolicy& policy = leaf.row_policy();
@@ -295,9 +296,9 @@ Optimizer::State& Optimizer::find_state(const Variable& parameter, const char* o
       if (&state->leaf == parameter.node()) return *state;
     }
   }
-  throw ValueError(name_ + ": " + operation +
-                   ": got a parameter that this optimizer does not know, needed one of those that "
-                   "it was made with");
+  throw ValueError(
+      name_ + ": " + operation +
+      ": got a parameter that is in no group of this optimizer, needed one of its own");
 }
 
 const Optimizer::State& Optimizer::state(const Variable& parameter) const {

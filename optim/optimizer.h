@@ -1,16 +1,16 @@
-// Optimizer: what all optimizers share, that is groups of parameters, their learning rates, and
-// what is remembered of each parameter from step to step; and how to write one. The formulas stand
-// with each optimizer. Read next: optim/optimizer.cc.
+// Optimizer: the common part of all optimizers, that is groups of parameters, their learning rates,
+// and the state of each parameter from step to step. Each optimizer's header has its formula. Read
+// next: optim/optimizer.cc.
 //
 //   optim::Adam adam(model.parameters(), {.lr = 1e-3});
 //   for (...) {
 //     adam.zero_grad();
-//     loss(...).backward();    // several times, to add up gradients over several batches
+//     loss(...).backward();    // repeat it to add up the gradients of several batches
 //     optim::clip_grad_norm(model.parameters(), 1.0);
 //     adam.step();
 //   }
 //
-// To write an optimizer, derive from OptimizerWith<Options> and say what a step does, in Tensor
+// To write an optimizer, derive from OptimizerWith<Options> and define update(), the step in Tensor
 // operations (examples/08_write_your_own_optimizer.cc has one with state):
 //
 //   struct SignSGDOptions { double lr = 1e-3; };
@@ -38,11 +38,11 @@
 
 namespace tapegrad::optim {
 
-// Why a row has changed: what a step has added to its elements, by cause; the parts add up to the
-// change. All are of the row's shape, float64.
+// Why a row has changed: the change of its elements in a step, by cause. The sum of the parts is
+// the change. All tensors have the row's shape and are float64.
 struct UpdateParts {
   Tensor gradient;  // of the last backward()
-  Tensor momentum;  // what earlier gradients still do, through running means
+  Tensor momentum;  // of earlier gradients, through running means
   Tensor weight_decay;
   Tensor renormalization;  // max_norm at the last lookup, and the constraint after the step
   Tensor total;
@@ -50,55 +50,54 @@ struct UpdateParts {
 };
 std::ostream& operator<<(std::ostream& out, const UpdateParts& parts);
 
-// A tensor that an optimizer keeps beside each parameter, of the parameter's shape and type: its
-// name in state_dict(), and the value that its elements start with.
+// A tensor that an optimizer keeps for each parameter, with the parameter's shape and type: its
+// name in state_dict(), and the initial value of its elements.
 struct Moment {
   std::string name;
   double initial = 0;
 };
 
-// One step of one parameter, for Optimizer::update(). The tensors are copies: they may be written
-// to, or replaced.
+// One step of one parameter, for Optimizer::update(). The tensors are copies, so update() may write
+// to them or replace them.
 struct Update {
   Tensor p;                     // the parameter; update() leaves its new value here
   Tensor g;                     // the gradient, of the same shape
-  std::vector<Tensor> moments;  // as moments() names them; update() leaves their new values here
+  std::vector<Tensor> moments;  // in the order of moments(); update() leaves their new values here
   std::int64_t step;            // 1 in the parameter's first step, then 2, ...
   double lr;                    // the group's learning rate, times the parameter's own factor
-  bool sparse;                  // the update is one of a sparse table (see honors_sparse())
+  bool sparse;                  // table and gradient are sparse (see honors_sparse())
 };
 
 class FusedSteps;
 
-// Parameters are leaves, known by identity, in one or more groups with options of their own. A step
-// passes over those that are frozen (requires_grad is false) or have no gradient. Frozen rows and
-// columns of the others, and a table's row of padding, stay what they are to the last bit, whatever
-// weight decay or momentum says.
+// Parameters are leaves, identified by their node, in one or more groups with their own options. A
+// step skips parameters that are frozen (requires_grad is false) or have no gradient. In the
+// others, frozen rows and columns and the padding row of a table do not change by a bit, whatever
+// weight decay or momentum would do.
 //
-// A row-sparse gradient, which lookups in a table give, costs what it holds, not what the table
-// holds, and leads to the elements that the dense gradient would lead to, up to rounding: rows
-// without a gradient move by momentum, means and decay all the same, but their steps stay pending
-// until the rows are read. A Variable's value(), a lookup, saving and printing take the pending
-// steps of what they read; flush() takes all, as is needed before other threads read the
-// parameters.
+// Lookups in a table produce a row-sparse gradient. The cost of its step grows with the rows of the
+// gradient, not with the rows of the table, and the result is that of the dense gradient, up to
+// rounding: rows without a gradient also move by momentum, means and decay, but their steps stay
+// pending until the rows are read. A Variable's value(), a lookup, saving and printing take the
+// pending steps of the rows that they read. flush() takes all, which is necessary before other
+// threads read the parameters.
 class Optimizer {
  public:
   virtual ~Optimizer();
-  Optimizer(Optimizer&&) noexcept;  // not copied: two would write to the same state
+  Optimizer(Optimizer&&) noexcept;  // no copies: both would write to the same state
   Optimizer& operator=(Optimizer&&) noexcept;
 
-  // One step. ValueError, with nothing changed, where a parameter's type or shape is no longer that
-  // of its gradient or of what is remembered of it.
+  // One step. If a parameter's type or shape no longer fits its gradient or its state, this is a
+  // ValueError, and nothing changes.
   void step();
   void zero_grad();
   // Takes all pending steps of all parameters.
   void flush();
 
-  // What the last step did to a row of a parameter (dimension 0; 0 for a 0-d one). To be called
-  // before the gradient that it used is gone, that is before zero_grad() or another backward().
-  // ValueError if it is gone, if the parameter is not this optimizer's or has not taken a step, or
-  // if the step was taken by update(), of which nobody knows the parts; IndexError if there is no
-  // such row.
+  // How the last step changed a row of a parameter (in dimension 0; row 0 of a 0-d parameter). Call
+  // it while the gradient of the step exists, before zero_grad() or another backward(). ValueError
+  // if the gradient is gone, if the parameter is not this optimizer's or has not taken a step, or
+  // if update() took the step, whose parts are unknown; IndexError if there is no such row.
   UpdateParts explain_update(const Variable& parameter, std::int64_t row) const;
 
   std::size_t group_count() const { return param_groups_.size(); }
@@ -108,28 +107,28 @@ class Optimizer {
   double lr(std::size_t group = 0) const;
   void set_lr(double lr);
   void set_lr(double lr, std::size_t group);
-  // SGD's and RMSprop's momentum, Adam's first beta, as schedules move them. ValueError for an
-  // optimizer without.
+  // SGD's and RMSprop's momentum, or Adam's first beta; schedules change it. ValueError for an
+  // optimizer without momentum.
   double momentum(std::size_t group = 0) const;
   void set_momentum(double momentum, std::size_t group);
 
-  // Whether steps go through the optimizer's fused kernel, if it has one. Without, they are taken
-  // by update(): the same elements up to rounding, at several times the cost.
+  // Whether steps use the optimizer's fused kernel, if it has one. Otherwise update() takes them:
+  // the elements are the same up to rounding, at several times the cost.
   bool fused() const { return fused_; }
   void set_fused(bool fused) { fused_ = fused; }
 
-  // What is remembered of a parameter, with no step pending. ValueError if it is not one of this
+  // The state of a parameter, with no step pending. ValueError if the parameter is not this
   // optimizer's.
   class State;
   const State& state(const Variable& parameter) const;
 
-  // Everything that is needed to continue exactly: copies of what is remembered of each parameter,
-  // `state.<name>.<moment>` with PyTorch's names for the moments (a parameter without a name goes
-  // by its position), and the rates. The other options are those that the constructor gets.
-  // ValueError if two parameters have the same name.
+  // Everything that is needed to continue exactly: copies of the state of each parameter,
+  // `state.<name>.<moment>` with PyTorch's names for the moments (a parameter without a name is
+  // called by its position), and the rates. The other options are not saved; they come from the
+  // constructor. ValueError if two parameters have the same name.
   StateDict state_dict() const;
   // All or nothing: unless everything fits, a FormatError lists every missing, unexpected and
-  // mis-sized entry, and nothing has changed. Counts of steps may be floating-point, as PyTorch's.
+  // mismatched entry, and nothing changes. Step counts may be floating-point, as in PyTorch.
   void load_state_dict(const StateDict& state);
 
  protected:
@@ -144,21 +143,22 @@ class Optimizer {
  private:
   struct ParamGroup {
     std::vector<NamedParameter> parameters;
-    std::vector<std::unique_ptr<State>> states;  // of the parameter at the same place
+    std::vector<std::unique_ptr<State>> states;  // of the parameter at the same position
   };
 
-  // What an optimizer says -----------------------------------------------------------------------
-  // step() calls update() once for each parameter that takes a step; it does the rest. Frozen rows
-  // and columns and padding keep their values and moments, whatever update() leaves there. A
-  // row-sparse gradient comes as the dense one, unless rows without a gradient do not move: then
-  // p, g and the moments hold just the rows that have one. The table's constraint acts afterwards.
+  // What an optimizer defines --------------------------------------------------------------------
+  // step() calls update() once for each parameter that takes a step, and does the rest. Frozen rows
+  // and columns and padding keep their values and moments, whatever update() leaves there. update()
+  // gets a row-sparse gradient in its dense form, unless rows without a gradient do not move: then
+  // p, g and the moments hold only the rows with a gradient. The table's constraint is applied
+  // afterwards.
   virtual void update(Update& x, std::size_t group) = 0;
   virtual std::vector<Moment> moments(std::size_t /*group*/) const { return {}; }
   // Whether a gradient of zeros may change a row or its moments, as momentum and decay do.
   virtual bool moves_rows_without_gradient(std::size_t /*group*/) const { return true; }
-  // Whether only rows with a gradient move in a table that asks for it (RowPolicy::sparse()).
+  // Whether, in a table with RowPolicy::sparse(), only rows with a gradient move.
   virtual bool honors_sparse() const { return true; }
-  // Throws ValueError for a gradient that this optimizer does not take.
+  // Throws ValueError for a gradient that this optimizer does not accept.
   virtual void check_gradient(const Leaf&) const {}
 
   // The options of a group; OptimizerWith implements these.
@@ -166,8 +166,8 @@ class Optimizer {
   virtual void set_rate(std::size_t group, double lr) = 0;
   virtual double* momentum_option(std::size_t /*group*/) { return nullptr; }
 
-  // The step through a fused kernel, as tapegrad's own optimizers have it
-  // (optim/lazy/lazy_rows.h). state.step counts this step already. False: there is none.
+  // The step through a fused kernel, which tapegrad's own optimizers have (optim/lazy/lazy_rows.h).
+  // state.step already counts this step. False: there is no fused kernel.
   virtual bool fused_update(State& /*state*/, std::size_t /*group*/) { return false; }
   // ----------------------------------------------------------------------------------------------
 
@@ -184,19 +184,19 @@ class Optimizer {
   std::vector<ParamGroup> param_groups_;
 };
 
-// What an optimizer remembers of one parameter.
+// The state that an optimizer keeps for one parameter.
 //
 // Invariants (each has a test of its number in tests/optim/state_test.cc):
-//   1. A parameter that has not taken a step has no moments. Then it has those that moments()
-//      names, of its own shape and type.
-//   2. A row and its moments have taken the same steps; a flush takes the pending ones of both.
-//   3. What no step may move (frozen rows and columns, padding) has moments that no step changes.
+//   1. A parameter has no moments before its first step. After it, it has those that moments()
+//      names, with its own shape and type.
+//   2. A row and its moments have taken the same steps; a flush takes the pending steps of both.
+//   3. Steps do not change the moments of frozen rows and columns and of padding.
 //   4. When rows are remapped, moments follow their row; those of a new row have their initial
 //      values.
 //   5. step, moments and rates are all that is needed to continue: after saving and loading, a run
-//      gives the bits that it would have given.
-//   6. A step that is refused, or whose update() throws, changes nothing of the parameter's.
-//   7. A state that dies, as its optimizer dies, leaves no step pending.
+//      gives the same bits as without the interruption.
+//   6. A step that is refused, or whose update() throws, changes neither parameter nor state.
+//   7. The destructor of a state leaves no step pending.
 class Optimizer::State final : public RowState {
  public:
   explicit State(Variable parameter);
@@ -205,38 +205,37 @@ class Optimizer::State final : public RowState {
   State& operator=(const State&) = delete;
 
  private:
-  Variable variable_;  // keeps the leaf
+  Variable variable_;  // keeps the leaf alive
 
  public:
   Leaf& leaf;
-  std::int64_t step = 0;        // that the parameter has taken
+  std::int64_t step = 0;        // number of steps so far
   std::vector<Tensor> moments;  // in the order of Optimizer::moments()
 
   void flush() override;
   void flush_rows(std::span<const std::int64_t> ids) override;
   void remap_rows(std::span<const std::int64_t> sources) override;
 
-  // Tapegrad's own
-  // --------------------------------------------------------------------------------- What the last
-  // step did to rows without a gradient.
+  // For tapegrad's own optimizers ----------------------------------------------------------------
+  // What the last step did with rows without a gradient.
   enum class OtherRows {
-    move,       // they took the step too
-    constrain,  // only the constraint acted on them
+    move,       // they took the step, too
+    constrain,  // only the constraint was applied to them
     stay        // nothing changed them
   };
   OtherRows other_rows = OtherRows::move;
-  std::vector<double> initial;        // what the moments of a new row start with
+  std::vector<double> initial;        // of the moments of a new row
   std::unique_ptr<FusedSteps> fused;  // pending steps, and the last one, if that was fused
   bool last_was_plain = false;        // the last step was taken by update()
 };
 
-// An optimizer whose groups have Options, a struct with a field `lr`. A field `momentum`, or
-// PyTorch's `betas`, is what momentum() and set_momentum() mean.
+// An optimizer whose groups have Options, a struct with a field `lr`. momentum() and set_momentum()
+// use its field `momentum`, or the first of PyTorch's `betas`.
 template <class Options>
 class OptimizerWith : public Optimizer {
  public:
-  // ValueError for options out of range, and if the list is empty, holds what is not a leaf, or
-  // what is in a group already.
+  // ValueError for options out of range, and if the list is empty or holds a Variable that is not a
+  // leaf or is already in a group.
   void add_group(std::vector<NamedParameter> parameters, Options options) {
     check_rate(options.lr);
     check_options(options);
@@ -253,7 +252,7 @@ class OptimizerWith : public Optimizer {
   using Optimizer::Optimizer;  // the constructor of a derived class then calls add_group()
 
  private:
-  // Throws, by means of check(), for options out of range.
+  // Calls check(), which throws for options out of range.
   virtual void check_options(const Options&) const {}
 
   double rate(std::size_t group) const override { return options_[group].lr; }

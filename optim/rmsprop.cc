@@ -86,7 +86,8 @@ struct RmspropRule {
   }
 };
 
-// Without decay, the means fade evenly, and p and its momentum go through a linear map.
+// Without weight decay, each step multiplies the means by alpha and maps p and its momentum
+// linearly.
 class RmspropRule::ClosedForm {
  public:
   ClosedForm(double, const RmspropRule&) {}
@@ -114,7 +115,7 @@ class RmspropRule::ClosedForm {
   }
 
  private:
-  // As the kernel has it.
+  // Rounded as in the kernel.
   static double rounded(const RmspropRule& rule, double x) {
     return rule.dtype == float32 ? static_cast<double>(static_cast<float>(x)) : x;
   }

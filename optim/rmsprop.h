@@ -24,10 +24,10 @@ struct RMSpropOptions {
 //   d = g / (sqrt(centered ? v - m^2 : v) + eps)
 //   b = momentum * b + d
 //   p = p - lr * b
-// Where rounding turns v - m^2 negative, PyTorch's parameter becomes nan; here it counts as 0.
+// If rounding makes v - m^2 negative, PyTorch's parameter becomes nan; here 0 is used instead.
 class RMSprop final : public OptimizerWith<RMSpropOptions> {
  public:
-  // ValueError for options out of range and for lists as add_group().
+  // ValueError for options out of range, and for the lists that add_group() refuses.
   explicit RMSprop(std::vector<NamedParameter> parameters, RMSpropOptions options = {})
       : OptimizerWith("RMSprop") {
     add_group(std::move(parameters), options);
@@ -38,7 +38,7 @@ class RMSprop final : public OptimizerWith<RMSpropOptions> {
   std::vector<Moment> moments(std::size_t group) const override;
   void update(Update& x, std::size_t group) override;
   bool fused_update(State& state, std::size_t group) override;
-  bool honors_sparse() const override { return false; }  // torch.optim.RMSprop has no such option
+  bool honors_sparse() const override { return false; }  // as in torch.optim.RMSprop
 };
 
 }  // namespace tapegrad::optim

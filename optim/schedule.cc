@@ -1,5 +1,5 @@
-// The formulas of the schedules: each computes the next rate from the last one, as PyTorch's do. So
-// if somebody sets a rate in between, the schedule continues from that one. Read next:
+// The formulas of the schedules. Each computes the next rate from the last one, as in PyTorch, so
+// if the rate was set by hand in between, the schedule continues from that rate. Read next:
 // optim/lazy/lazy_rows.h.
 #include <tapegrad/optim/schedule.h>
 
@@ -47,7 +47,7 @@ void check_groups(const char* schedule, const Optimizer& optimizer, std::size_t 
   throw ValueError(std::string(schedule) + ": the optimizer has " +
                    std::to_string(optimizer.group_count()) + " groups, but had " +
                    std::to_string(groups) +
-                   " when the schedule was made; make it after the last add_group()");
+                   " when the schedule was created; create it after the last add_group()");
 }
 
 std::vector<double> rates_of(const Optimizer& optimizer) {
@@ -224,7 +224,7 @@ class StateReader {
              std::to_string(size) + (size == 1 ? " number" : " numbers"));
     return {};
   }
-  // FormatError if anything was wrong, or is left over.
+  // FormatError if anything was wrong, or if entries are left.
   void finish() {
     for (const auto& [key, value] : state_) {
       if (!used_.contains(key)) complain("unexpected " + key);
@@ -252,7 +252,7 @@ class StateReader {
 
 }  // namespace
 
-// What all share ----------------------------------------------------------------------------------
+// Common part -------------------------------------------------------------------------------------
 
 std::vector<double> Schedule::rates(std::int64_t t) const {
   check_groups(name_, *optimizer_, base_.size());
@@ -277,7 +277,7 @@ void Schedule::step() {
   for (std::size_t group = 0; group < last_.size(); ++group) {
     optimizer_->set_lr(last_[group], group);
   }
-  turn_others(steps_);
+  set_others(steps_);
 }
 
 StateDict Schedule::state_dict() const {
@@ -294,7 +294,7 @@ void Schedule::load_state_dict(const StateDict& state) {
   steps_ = steps;
   base_ = std::move(base);
   last_ = std::move(last);
-  turn_others(steps_);
+  set_others(steps_);
 }
 
 template <class Options>
@@ -329,8 +329,8 @@ void check_momentum(const Optimizer& optimizer, std::size_t group) {
   try {
     if (optimizer.momentum(group) > 0) return;
   } catch (const ValueError& error) {
-    throw ValueError("OneCycleLR: " + std::string(error.what()) + ", needed one to cycle; take " +
-                     "another, " + kFix);
+    throw ValueError("OneCycleLR: " + std::string(error.what()) + ", needed one to cycle; use " +
+                     "another optimizer, " + kFix);
   }
   throw ValueError("OneCycleLR: group " + std::to_string(group) +
                    " has momentum 0, needed one > 0 to cycle; give the optimizer one, " + kFix);
@@ -401,15 +401,14 @@ double OneCycleLR::anneal(std::int64_t t, const std::array<double, 4>& values) c
 double OneCycleLR::rate(std::int64_t t, double, double base, std::size_t group) const {
   if (t > options_.total_steps) {
     throw ValueError("OneCycleLR: step " + std::to_string(t) + " of " +
-                     std::to_string(options_.total_steps) +
-                     "; make a new schedule, or this one longer");
+                     std::to_string(options_.total_steps) + "; create a new or a longer schedule");
   }
   const double max = options_.max_lr[group], min = base / options_.final_div_factor;
   if (options_.three_phase) return anneal(t, {base, max, base, min});
   return anneal(t, {base, max, min, 0});
 }
 
-void OneCycleLR::turn_others(std::int64_t t) {
+void OneCycleLR::set_others(std::int64_t t) {
   if (!options_.cycle_momentum) return;
   for (std::size_t group = 0; group < optimizer().group_count(); ++group) {
     const double low = options_.base_momentum[group], high = options_.max_momentum[group];

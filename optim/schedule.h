@@ -29,21 +29,22 @@
 
 namespace tapegrad::optim {
 
-// What all schedules share. A schedule refers to its optimizer, which must live longer, must not be
-// moved, and has all its groups when the schedule is made. Making a schedule sets the first rates.
+// The common part of all schedules. A schedule refers to its optimizer, which must live longer,
+// must not be moved, and must have all its groups when the schedule is created. The constructor
+// sets the first rates.
 class Schedule {
  public:
   virtual ~Schedule() = default;
-  Schedule(Schedule&&) = default;  // not copied: both would turn the same optimizer's rates
+  Schedule(Schedule&&) = default;  // no copies: both would set the same rates
   Schedule& operator=(Schedule&&) = default;
 
-  // Sets the next rates. ValueError, with nothing changed, where they make no sense.
+  // Sets the next rates. If one is negative or nan, this is a ValueError, and nothing changes.
   void step();
   // The rates that step() has set last, one for each group.
   const std::vector<double>& last_lr() const { return last_; }
 
-  // Where the schedule stands, with PyTorch's names. The rates themselves stand in the optimizer's
-  // state_dict(), so that needs saving too; load it after the schedule was made.
+  // The state of the schedule, with PyTorch's names. The rates themselves are in the optimizer's
+  // state_dict(), so save that, too, and load it after the schedule was created.
   StateDict state_dict() const;
   // All or nothing: a FormatError lists everything that does not fit.
   void load_state_dict(const StateDict& state);
@@ -55,9 +56,10 @@ class Schedule {
   Optimizer& optimizer() const { return *optimizer_; }
 
  private:
-  // The rate of a group after `t` steps, of which the last left `lr`; `base` is what it began with.
+  // The rate of a group after `t` steps. `lr` is its rate after the step before, and `base` its
+  // first rate.
   virtual double rate(std::int64_t t, double lr, double base, std::size_t group) const = 0;
-  virtual void turn_others(std::int64_t) {}  // sets what else changes with the rates
+  virtual void set_others(std::int64_t) {}  // sets other options, such as momentum
 
   std::vector<double> rates(std::int64_t t) const;
 
@@ -68,7 +70,7 @@ class Schedule {
   std::vector<double> last_;
 };
 
-// A value for all groups, or one for each.
+// One value for all groups, or one for each group.
 template <class T>
 class PerGroup {
  public:
@@ -88,9 +90,9 @@ class PerGroup {
   std::vector<T> values_;
 };
 
-// Options, by PyTorch's names. Where the default is 0 and the comment says so, there is none: give
-// a number. Below, t counts steps, `base` is the rate that the optimizer had when the schedule was
-// made, and `lr` the rate now, whoever set it.
+// Options with PyTorch's names. Options marked `needed` have no default. Below, t counts steps,
+// `base` is the rate of the optimizer when the schedule was created, and `lr` is the current rate,
+// even if it was set by hand.
 
 // lr * gamma every step_size steps.
 struct StepLROptions {
@@ -122,14 +124,14 @@ struct ExponentialLROptions {
   double gamma = 0;  // needed
 };
 
-// eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2, down for T_max steps, up again for as
-// many (Loshchilov and Hutter 2017). It is computed from the rate of the step before.
+// eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2, down for T_max steps, then up again
+// for T_max steps (Loshchilov and Hutter 2017). Each rate is computed from the previous one.
 struct CosineAnnealingLROptions {
   std::int64_t T_max = 0;  // needed
   double eta_min = 0;
 };
 
-// The same, down only: after T_0 steps it starts again, for T_0 * T_mult, and so on.
+// The same curve, down only: after T_0 steps it restarts and lasts T_0 * T_mult steps, and so on.
 struct CosineAnnealingWarmRestartsOptions {
   std::int64_t T_0 = 0;  // needed
   std::int64_t T_mult = 1;
@@ -141,7 +143,8 @@ struct LambdaLROptions {
   PerGroup<std::function<double(std::int64_t)>> lr_lambda = {};  // needed
 };
 
-// One schedule after the other, each from base on: schedulers[i] begins at step milestones[i - 1].
+// One schedule after the other, each starting from base: schedulers[i] begins at step milestones[i
+// - 1].
 struct SequentialLROptions {
   using Scheduler = std::variant<StepLROptions, MultiStepLROptions, ConstantLROptions,
                                  LinearLROptions, ExponentialLROptions, CosineAnnealingLROptions,
@@ -150,7 +153,7 @@ struct SequentialLROptions {
   std::vector<std::int64_t> milestones = {};
 };
 
-// All of these are this class; they differ in one function, which stands in schedule.cc.
+// The class of all these schedules; they differ in one function in schedule.cc.
 template <class Options>
 class ScheduleWith final : public Schedule {
  public:
@@ -187,7 +190,7 @@ enum class AnnealStrategy { cos, linear };
 
 struct OneCycleLROptions {
   PerGroup<double> max_lr = {};  // needed
-  std::int64_t total_steps = 0;  // needed, or the next two, whose product it is
+  std::int64_t total_steps = 0;  // needed, or the next two, whose product is used
   std::int64_t epochs = 0;
   std::int64_t steps_per_epoch = 0;
   double pct_start = 0.3;
@@ -201,20 +204,21 @@ struct OneCycleLROptions {
 };
 
 // The 1cycle policy (Smith and Topin 2018), a step for each batch: the rate rises from max_lr /
-// div_factor to max_lr during pct_start of all steps, then falls to the first / final_div_factor;
-// in three phases it falls as long as it rose, then the rest of the way. The momentum (Adam: the
-// first beta) falls from max_momentum to base_momentum and rises again. The rates that the
-// optimizer was made with do not matter.
+// div_factor to max_lr during pct_start of all steps, then falls to (max_lr / div_factor) /
+// final_div_factor. With three_phase, it first falls to max_lr / div_factor in as many steps as it
+// rose, and then to the end. The momentum (in Adam the first beta) falls from max_momentum to
+// base_momentum and rises again. The optimizer's own rates are not used.
 class OneCycleLR final : public Schedule {
  public:
-  // ValueError for options out of range, and for a group without momentum if that is to cycle.
+  // ValueError for options out of range, and with cycle_momentum for a group without momentum.
   OneCycleLR(Optimizer& optimizer, OneCycleLROptions options);
 
  private:
-  // step() throws a ValueError beyond total_steps. The step after the last rate, which a loop over
-  // all batches takes, leaves that; PyTorch goes on in its direction, even below 0.
+  // step() throws a ValueError after total_steps. A loop over all batches takes one step after the
+  // last rate. That step keeps the rate, where PyTorch continues in the same direction, even below
+  // 0.
   double rate(std::int64_t t, double lr, double base, std::size_t group) const override;
-  void turn_others(std::int64_t t) override;
+  void set_others(std::int64_t t) override;
   double anneal(std::int64_t t, const std::array<double, 4>& values) const;
 
   OneCycleLROptions options_;
@@ -234,16 +238,16 @@ struct ReduceLROnPlateauOptions {
   double eps = 1e-8;
 };
 
-// lr * factor, but at least min_lr, once the metric has not become better than its best by
-// `threshold` (of that, or absolutely) for more than `patience` steps; then the count rests for
-// `cooldown` steps. Changes of no more than eps are left out. What Schedule says of the optimizer
-// and of saving holds here too.
+// lr * factor, but at least min_lr, when the metric has not improved on its best value by
+// `threshold` (relative or absolute) for more than `patience` steps. After that, steps are not
+// counted for `cooldown` steps. Changes of at most eps are not made. The rules of Schedule about
+// the optimizer and about saving apply here, too.
 class ReduceLROnPlateau final {
  public:
   // ValueError for options out of range.
   explicit ReduceLROnPlateau(Optimizer& optimizer, ReduceLROnPlateauOptions options = {});
 
-  void step(double metric);  // nan is not better
+  void step(double metric);  // nan is not an improvement
   const std::vector<double>& last_lr() const { return last_; }
 
   StateDict state_dict() const;

@@ -52,8 +52,8 @@ struct SgdRule {
     kernel::kernels<T>().sgd(x.p, x.moments[0], g, n, a);
   }
 
-  // Without momentum and decay a step is a sum, which one kernel adds to all rows: that saves a
-  // third of the step on rows of 64 elements. The bits are those of apply().
+  // Without momentum and decay, a step is a multiple of g, which one kernel adds to all rows. That
+  // saves a third of the step on rows of 64 elements. The bits are those of apply().
   template <class T>
   bool apply_to_rows(const ParameterSlice<T>& x, std::span<const std::int64_t> ids, const T* g,
                      std::int64_t width) const {
@@ -68,7 +68,7 @@ struct SgdRule {
     const double g = a.sign * gradient;
     const double rest = a.first ? 1 : 1 - a.dampening;
     const double b = a.momentum != 0 ? moments[0] : 0;
-    // What p was: the step solved for it.
+    // p before the step: the formula, solved for it.
     const double moved = a.momentum == 0 ? g : a.nesterov ? g + a.momentum * b : b;
     const bool decays_now = a.momentum == 0 || a.nesterov;
     const double before =
@@ -81,7 +81,7 @@ struct SgdRule {
   }
 };
 
-// Where the gradient is zero, p and its momentum b go through a linear map in each step.
+// If the gradient is zero, each step maps p and its momentum b linearly.
 class SgdRule::ClosedForm {
  public:
   ClosedForm(double, const SgdRule&) {}
@@ -102,7 +102,7 @@ class SgdRule::ClosedForm {
 
  private:
   // b' = momentum b + (1 - dampening) decay p, and p' = p - lr b' or its Nesterov form. The factors
-  // are as the kernel has them, in the parameter's precision.
+  // have the parameter's precision, as in the kernel.
   static kernel::PairMap map_of(const SgdRule& rule) {
     const kernel::SgdArguments& a = rule.a;
     const auto rounded = [&](double x) {
@@ -111,7 +111,7 @@ class SgdRule::ClosedForm {
     const double lr = rounded(a.lr), decay = rounded(a.weight_decay);
     const double momentum = rounded(a.momentum);
     if (momentum == 0) return {1 - lr * decay, 0, 0, 1};
-    const double bb = momentum;  // of a b that is 0 in the first step
+    const double bb = momentum;  // correct also in the first step, where b is 0
     const double bp = (a.first ? 1 : rounded(1 - a.dampening)) * decay;
     if (!a.nesterov) return {1 - lr * bp, -lr * bb, bp, bb};
     return {1 - lr * (decay + momentum * bp), -lr * momentum * bb, bp, bb};

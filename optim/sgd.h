@@ -1,4 +1,4 @@
-// SGD: steps against the gradient, with momentum if wanted. Read next: optim/sgd.cc.
+// SGD: steps against the gradient, with optional momentum. Read next: optim/sgd.cc.
 #pragma once
 
 #include <utility>
@@ -20,11 +20,11 @@ struct SGDOptions {
 // Stochastic gradient descent with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013), as
 // PyTorch computes it:
 //   g = gradient (its negative to maximize) + weight_decay * p
-//   b = momentum * b + (1 - dampening) * g, g itself at the first step
+//   b = momentum * b + (1 - dampening) * g; in the first step b = g
 //   p = p - lr * (nesterov ? g + momentum * b : b)
 class SGD final : public OptimizerWith<SGDOptions> {
  public:
-  // ValueError for options out of range and for lists as add_group().
+  // ValueError for options out of range, and for the lists that add_group() refuses.
   explicit SGD(std::vector<NamedParameter> parameters, SGDOptions options = {})
       : OptimizerWith("SGD") {
     add_group(std::move(parameters), options);
@@ -36,7 +36,7 @@ class SGD final : public OptimizerWith<SGDOptions> {
   void update(Update& x, std::size_t group) override;
   bool fused_update(State& state, std::size_t group) override;
   bool moves_rows_without_gradient(std::size_t group) const override;
-  bool honors_sparse() const override { return false; }  // nor does torch.optim.SGD
+  bool honors_sparse() const override { return false; }  // as in torch.optim.SGD
 };
 
 }  // namespace tapegrad::optim

@@ -44,7 +44,7 @@ void SparseAdam::check_gradient(const Leaf& leaf) const {
 namespace {
 
 struct SparseAdamRule {
-  using ClosedForm = NoClosedForm;  // nothing to do: rows without a gradient do not move
+  using ClosedForm = NoClosedForm;  // not needed: rows without a gradient do not move
   double step;
   kernel::AdamArguments a;
 

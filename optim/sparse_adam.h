@@ -1,4 +1,4 @@
-// SparseAdam: Adam for tables that moves only the rows that were looked up. Read next:
+// SparseAdam: Adam for tables, which moves only the rows that were looked up. Read next:
 // optim/sparse_adam.cc.
 #pragma once
 
@@ -20,11 +20,11 @@ struct SparseAdamOptions {
 //   g = gradient (its negative to maximize)
 //   m = beta1 * m + (1 - beta1) * g,  v = beta2 * v + (1 - beta2) * g^2
 //   p = p - lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps)
-// where t counts the steps of the whole table. It is another algorithm than Adam, which gives rows
-// without a gradient what it would give them with one of zeros.
+// where t counts the steps of the whole table. This is a different algorithm from Adam, which
+// updates rows without a gradient as if their gradient were 0.
 class SparseAdam final : public OptimizerWith<SparseAdamOptions> {
  public:
-  // ValueError for options out of range and for lists as add_group().
+  // ValueError for options out of range, and for the lists that add_group() refuses.
   explicit SparseAdam(std::vector<NamedParameter> parameters, SparseAdamOptions options = {})
       : OptimizerWith("SparseAdam") {
     add_group(std::move(parameters), options);

@@ -1,4 +1,4 @@
-// Saving an optimizer, and continuing from what was saved. Read next: optim/explain.cc.
+// Saves the state of an optimizer, and loads it to continue. Read next: optim/explain.cc.
 #include <cmath>
 #include <string>
 #include <unordered_set>
@@ -16,20 +16,20 @@ std::string rate_label(std::size_t group) {
   return "param_groups." + std::to_string(group) + ".lr";
 }
 
-// A whole number from 1 on; PyTorch has it as a floating-point one.
+// A count of 1 or more; PyTorch stores it as a floating-point number.
 bool is_count(const Tensor& steps) {
   if (steps.dtype() == boolean || steps.numel() != 1) return false;
   const auto number = steps.item<double>();
   return number >= 1 && number < 0x1p53 && number == std::floor(number);
 }
 
-// What was saved of one parameter.
+// The saved state of one parameter.
 struct Saved {
   std::int64_t step = 0;
   std::vector<Tensor> moments;
 };
 
-// Takes entries out of a saved state, and collects what is wrong with them.
+// Takes entries out of a saved state, and collects the problems.
 class Reader {
  public:
   explicit Reader(const StateDict& saved) : saved_(saved) {}
@@ -65,7 +65,7 @@ class Reader {
     return 0;
   }
 
-  // All problems, those of entries that nobody has asked for too.
+  // All problems, including entries that are left.
   std::string problems() {
     for (const auto& [key, tensor] : saved_) {
       if (!used_.contains(key)) complain("unexpected " + key);

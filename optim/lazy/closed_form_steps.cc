@@ -12,8 +12,8 @@ double root_of_decay(const AdamSteps::Step& step) {
 
 }  // namespace
 
-// From here on steps are pending since this one. The expansion is around the y of the step at the
-// mean of n under the weights ratio^n.
+// Starts the sums for rows whose pending steps begin after `step`. The series is expanded around
+// the y of one step: the mean n under the weights ratio^n.
 void AdamSteps::start_from(double step, const Step& like) {
   const double root = root_of_decay(like);
   const double ratio = like.beta1 / root / like.shrink;
@@ -58,7 +58,7 @@ void AdamSteps::append(const Step& step) {
 
 kernel::AdamJumpArguments AdamSteps::rest(std::size_t from) const {
   const Logs& before = sums_[from].before;
-  // Factors that leave nothing are 0: arithmetic with denormal numbers is slow.
+  // Tiny factors become 0, because arithmetic with denormal numbers is slow.
   const auto factor = [](double log) { return log == 0 ? 1 : log < -60 ? 0 : std::exp(log); };
   return {.shrink = factor(logs_.shrink - before.shrink),
           .m_factor = factor(logs_.m - before.m),

@@ -1,10 +1,10 @@
-// Many steps without a gradient at once, in closed form. A row that was not looked up still moves,
-// by momentum, by weight decay, by Adam's mean; where it is after n such steps can be computed
-// without taking them. The work that all rows share is done once a step; what is left is a few
-// operations for each element.
+// Many steps without a gradient at once, in closed form. A row that was not looked up still moves
+// by momentum, weight decay or Adam's mean. Its elements after n such steps can be computed without
+// taking them one by one. The work that all rows share is done once per step; a few operations for
+// each element remain.
 //
-// Each class here is told every step of a parameter in order (append), and then takes elements from
-// the state after step `from` to that after the last one. Steps are counted from 0.
+// append() records every step of a parameter in order. Then each class here can advance elements
+// from their state after step `from` to their state after the last one. Steps are counted from 0.
 //
 // Internal. Read next: optim/lazy/closed_form_steps.cc.
 #pragma once
@@ -19,13 +19,13 @@
 
 namespace tapegrad::optim {
 
-// Lists that grow with every step have room for so many from the start, so that a short run, or one
-// that often reads whole tables, does not allocate memory again and again.
+// Lists that grow with every step reserve memory for this many steps, so that a short run, or one
+// that often reads whole tables, does not allocate repeatedly.
 inline constexpr std::size_t kStepsAtFirst = 256;
 
 // Steps that map (p, b) linearly, the same for all elements, as SGD's do: p an element, b its
-// momentum. Products of 2, 4, 8, ... consecutive maps are kept, so that any range of steps is a
-// product of few.
+// momentum. Products of 2, 4, 8, ... consecutive maps are stored, so that any range of steps is a
+// product of few of them.
 class LinearSteps {
  public:
   void append(const kernel::PairMap& step) {
@@ -45,13 +45,14 @@ class LinearSteps {
   kernel::PairMap since(std::size_t from) const {
     kernel::PairMap map{1, 0, 0, 1};
     const std::size_t end = levels_.empty() ? 0 : levels_[0].size();
-    while (from < end) {  // by the largest block that begins here
+    while (from < end) {  // the largest block that begins here
       std::size_t level = 0;
       while ((from >> level & 1) == 0 && from + (std::size_t{2} << level) <= end) ++level;
       map = after(levels_[level][from >> level], map);
       from += std::size_t{1} << level;
     }
-    // What is left of a momentum after so long becomes 0: arithmetic with denormal numbers is slow.
+    // A momentum that has become tiny is set to 0, because arithmetic with denormal numbers is
+    // slow.
     for (double* x : {&map.pb, &map.bp, &map.bb}) *x = std::abs(*x) < 1e-26 ? 0 : *x;
     return map;
   }
@@ -68,21 +69,21 @@ class LinearSteps {
 // element by c_k m / (sqrt(v) + eps y_k), where
 //   c_k = lr / (1 - beta1^k) * sqrt(1 - beta2^k) * (beta1 / sqrt(beta2))^n / (decay since `from`),
 //   y_k = sqrt(1 - beta2^k) / sqrt(beta2)^n.
-// c_k fades with n, so only the nearest steps count, and while it does y_k hardly changes: 1 /
-// (sqrt(v) + eps y) is expanded around a fixed y, and the sums over k of c_k times the powers of
-// y_k's deviation are the same for all rows whose steps are pending since `from`. They grow by one
-// term a step until c_k has faded. The series converges whatever v is, unless y_k does change: in
-// the first few hundred steps, for a small beta2. Then a bound says so, and the steps are to be
-// replayed.
+// c_k fades with n, so only the nearest steps matter, and y_k hardly changes during these steps. So
+// 1 / (sqrt(v) + eps y) is expanded in a series around a fixed y. The sums over k of c_k times the
+// powers of y_k's deviation are the same for all rows whose steps are pending since `from`; they
+// grow by one term per step until c_k has faded. The series converges for every v unless y_k
+// changes too much, as in the first few hundred steps with a small beta2. A bound detects that, and
+// then the steps must be replayed.
 class AdamSteps {
  public:
   struct Step {
-    double step;  // its number in the parameter's life, 1, 2, ...
+    double step;  // number of the parameter's step: 1, 2, ...
     double beta1, beta2, eps, shrink, step_size, sqrt_bias2;
     bool amsgrad;
   };
 
-  // `step` is the number of the last step that everybody has taken.
+  // `step` is the number of the last step that all rows have taken.
   AdamSteps(double step, const Step& like) {
     sums_.reserve(kStepsAtFirst);
     start_from(step, like);
@@ -94,34 +95,34 @@ class AdamSteps {
   // `smallest_root`.
   bool since(std::size_t from, double smallest_root, double tolerance,
              kernel::AdamJumpArguments& steps) const;
-  // Whether since() does so for any root.
+  // Whether the series converges for every root.
   bool converges(std::size_t from, double tolerance) const {
     return sums_[from].bound <= tolerance * sums_[from].s[0];
   }
-  // After how many steps c_k has faded, so that a replay may stop there but for v and the decay; 0
-  // if that takes too long.
+  // The number of steps after which c_k has faded. A replay may stop there, and rest() completes v
+  // and the decay. 0 if that takes too long.
   std::size_t horizon() const { return covered_ ? horizon_ : 0; }
-  // What the steps after `from` do to p (its decay alone), m and v.
+  // The effect of the steps after `from` on p (only its decay), m and v.
   kernel::AdamJumpArguments rest(std::size_t from) const;
 
  private:
   static constexpr std::size_t kTerms = 6;
   static constexpr std::size_t kLongestHorizon = 4096;
-  struct Logs {  // of the products of all factors so far
+  struct Logs {  // logarithms of the products of all factors so far
     double shrink = 0, m = 0, v = 0;
   };
-  struct Sums {         // of the rows whose steps are pending since one step
+  struct Sums {         // for rows whose steps are pending since one step
     double weight = 1;  // (beta1 / sqrt(beta2))^n / decay
     double root = 1;    // 1 / sqrt(beta2)^n
     double center;      // the y that is expanded around
     std::array<double, kTerms> s{};
-    double bound = 0;  // as s, for the first term that is left out
+    double bound = 0;  // like s, for the first omitted term
     Logs before;
   };
   void start_from(double step, const Step& like);
 
   std::vector<Sums> sums_;
-  Logs logs_;  // until now
+  Logs logs_;  // up to the last step
   double eps_ = 0;
   std::size_t horizon_ = 0;
   bool covered_ = true;

@@ -1,20 +1,20 @@
-// How a fused step goes over a parameter, and how the rows of a table without a gradient take their
-// steps later. A dense gradient moves all elements now. A row-sparse one moves the rows that it
-// holds; for the others the step is recorded, and each takes its pending steps when it is next
-// read: by a lookup, which flushes the rows that it reads, or by anything else (Leaf::value()),
-// which flushes all.
+// How a fused step updates a parameter, and how the rows of a table without a gradient take their
+// steps later. With a dense gradient, all elements are updated at once. With a row-sparse one, the
+// rows that it holds are updated, and for the others the step is recorded. A row takes its pending
+// steps when it is next read: a lookup flushes the rows that it reads, and any other access
+// (Leaf::value()) flushes all rows.
 //
 // Invariants of lazy rows (each has a test of its number in tests/optim/lazy/lazy_rows_test.cc):
 //   1. A row has taken the first `taken[row]` of the recorded steps, and its moments have too.
-//   2. Whoever reads a row finds that it has taken all.
-//   3. Pending steps lead where steps with a gradient of zeros lead, within rounding, and to the
-//      same bits if they are at most kReplayedSteps.
-//   4. A step is recorded with its own rate and momentum; changes of them count from the next on.
-//   5. What is frozen stays as it is, to the bit. Freezing, unfreezing, padding and constraints
-//      count from the next step on, since a change of the policy flushes.
-//   6. A constraint acts after every pending step.
-//   7. At most kMostPending steps are pending; then all rows take theirs.
-//   8. One state of a table has pending steps; another optimizer's step flushes first.
+//   2. A row that is read has taken all steps.
+//   3. Pending steps give the elements that steps with a gradient of zeros give, up to rounding,
+//      and the same bits if there are at most kReplayedSteps.
+//   4. A step is recorded with its own rate and momentum; later changes of them affect later steps.
+//   5. Frozen elements stay the same to the bit. Freezing, unfreezing, padding and constraints
+//      affect only later steps, because a change of the policy flushes first.
+//   6. A constraint is applied after every pending step.
+//   7. At most kMostPending steps are pending; then all rows are flushed.
+//   8. Only one state of a table has pending steps; another optimizer's step flushes first.
 //
 // Internal. Read next: optim/lazy/trainable_ranges.h.
 #pragma once
@@ -38,7 +38,8 @@
 
 namespace tapegrad::optim {
 
-// Consecutive elements of a parameter, and of its moments; null where there is no such moment.
+// Consecutive elements of a parameter and of its moments; the pointer of a moment that does not
+// exist is null.
 template <class T>
 struct ParameterSlice {
   static constexpr std::size_t kMoments = 3;
@@ -64,50 +65,51 @@ template <class Rule>
 concept UpdateRule = std::is_trivially_copyable_v<Rule> &&
     requires(const Rule& rule, typename Rule::ClosedForm& steps, ParameterSlice<float> x,
              const float* g, std::size_t n, std::span<const Rule> recorded, const double* moments) {
-  { rule.step } -> std::convertible_to<double>;  // its number in the parameter's life: 1, 2, ...
-  // Takes the step, for n elements. g is null where the gradient is zero.
+  { rule.step } -> std::convertible_to<double>;  // number of the parameter's step: 1, 2, ...
+  // Takes the step for n elements. g is null if the gradient is zero.
   rule.apply(x, g, n);
-  // Takes the step apart, for an element p and its moments as they were after it.
+  // Splits the step into its parts, for an element p and its moments after the step.
   { rule.explain(0.0, moments, 0.0) } -> std::same_as<ElementUpdate>;
-  // Many steps without a gradient at once. It is made when all rows have taken the steps up to a
-  // number, and told every step that is recorded from then on. apply(from, recorded, x, n) takes
-  // all but the first `from` of them, or returns false where they are to be taken one by one.
+  // Many steps without a gradient at once. A ClosedForm is created when all rows have taken the
+  // same steps, and append() gets every step that is recorded after that. apply(from, recorded, x,
+  // n) takes all of these but the first `from`, or returns false if they must be taken one by one.
   requires std::constructible_from<typename Rule::ClosedForm, double, const Rule&>;
   steps.append(rule);
   { std::as_const(steps).apply(n, recorded, x, n) } -> std::same_as<bool>;
 };
 
-// Optional: apply() to whole rows, those of `ids`, whose gradients g holds. False: one by one.
+// Optional: apply() for the whole rows `ids`, whose gradients g holds. False: rows must be updated
+// one by one.
 template <class Rule, class T>
 concept HasRowKernel = requires(const Rule& rule, ParameterSlice<T> table,
                                 std::span<const std::int64_t> ids, const T* g, std::int64_t width) {
   { rule.apply_to_rows(table, ids, g, width) } -> std::same_as<bool>;
 };
 
-// A ClosedForm of rules that have none.
+// The ClosedForm of rules without one.
 struct NoClosedForm {
   NoClosedForm(double, const auto&) {}
   void append(const auto&) {}
   bool apply(auto&&...) const { return false; }
 };
 
-// So few steps are taken one by one: that costs no more than the closed form.
+// Up to this many steps are taken one by one, which costs no more than the closed form.
 inline constexpr std::size_t kReplayedSteps = 6;
 
-// So many steps are recorded; then all rows take them, which costs few rows a step.
+// After this many steps all rows are flushed; per step, that costs only a few rows.
 inline constexpr std::size_t kMostPending = 32'768;
 
-// What a state keeps of its fused steps, whatever their rule.
+// The part of a state's fused steps that does not depend on their rule.
 class FusedSteps {
  public:
   virtual ~FusedSteps() = default;
   virtual void flush() = 0;
   virtual void flush_rows(std::span<const std::int64_t> ids) = 0;
-  // UpdateRule::explain() of the last step.
+  // Calls UpdateRule::explain() of the last step.
   virtual ElementUpdate explain(double p, const double* moments, double g) const = 0;
 
-  // Of the last step, for explain_update(): the version of the gradient that it used; which rows
-  // max_norm had scaled; rows that the constraint has changed, as they were before.
+  // About the last step, for explain_update(): the version of its gradient, the rows that max_norm
+  // had scaled, and the rows that the constraint changed, as they were before that.
   std::uint64_t grad_version = 0;
   std::vector<std::pair<std::int64_t, double>> renormalized;
   std::vector<std::pair<std::int64_t, std::vector<double>>> unconstrained;
@@ -118,7 +120,7 @@ class LazyRows final : public FusedSteps {
  public:
   explicit LazyRows(Optimizer::State& state) : state_(state) {}
 
-  // The step of a parameter that has a gradient.
+  // One step of a parameter that has a gradient.
   void step(const Rule& rule) {
     last_ = rule;
     unconstrained.clear();
@@ -172,7 +174,7 @@ class LazyRows final : public FusedSteps {
   }
 
  private:
-  // Steps that were recorded since all rows had taken the same.
+  // The steps that were recorded since all rows had last taken the same steps.
   struct Pending {
     Pending(std::int64_t rows, const Rule& next)
         : taken(static_cast<std::size_t>(rows), 0), closed_form(next.step - 1, next) {
@@ -187,7 +189,7 @@ class LazyRows final : public FusedSteps {
 
     std::vector<std::uint32_t> taken;  // how many of `steps` each row has taken
     std::vector<Rule> steps;
-    bool moves_rows = true;  // not just the constraint acts
+    bool moves_rows = true;  // false: only the constraint changes rows
     typename Rule::ClosedForm closed_form;
   };
 
@@ -208,7 +210,7 @@ class LazyRows final : public FusedSteps {
     });
     if (!is_constrained()) return;
     for (std::int64_t row = 0; row < table.rows(); ++row) {
-      if (!table.is_held(row)) constrain_and_note(table, row, elements.p + row * table.width());
+      if (!table.is_held(row)) constrain_and_record(table, row, elements.p + row * table.width());
     }
   }
 
@@ -224,7 +226,7 @@ class LazyRows final : public FusedSteps {
       pending_.reset();
     } else {
       if (!pending_) {
-        leaf.flush();  // steps that are pending for another optimizer
+        leaf.flush();  // pending steps of another optimizer
         pending_.emplace(leaf.stored().size(0), rule);
       }
       if (pending_->steps.size() >= kMostPending) flush();
@@ -254,11 +256,11 @@ class LazyRows final : public FusedSteps {
       table.in_row([&](std::int64_t begin, std::int64_t count) {
         rule.apply(row.from(begin), g + begin, static_cast<std::size_t>(count));
       });
-      if (is_constrained()) constrain_and_note(table, ids[i], row.p);
+      if (is_constrained()) constrain_and_record(table, ids[i], row.p);
     }
   }
 
-  // Takes the steps that are pending for a row.
+  // Takes the pending steps of a row.
   template <class T>
   void take_pending(const TrainableRanges& table, const ParameterSlice<T>& elements,
                     std::int64_t row) {
@@ -276,7 +278,7 @@ class LazyRows final : public FusedSteps {
     });
   }
 
-  // A constraint acts after every step.
+  // A constraint is applied after every step.
   template <class T>
   void replay_constrained(const TrainableRanges& table, const ParameterSlice<T>& whole,
                           std::int64_t row, std::size_t from) {
@@ -295,14 +297,14 @@ class LazyRows final : public FusedSteps {
       if (from + 1 < steps.size()) {
         constrain(constraint, table, whole.p);
       } else {
-        constrain_and_note(table, row, whole.p);
+        constrain_and_record(table, row, whole.p);
       }
     }
   }
 
-  // As constrain(), and keeps the row for explain_update(), unless that would take much memory.
+  // Calls constrain(), and records the row for explain_update() unless that would need much memory.
   template <class T>
-  void constrain_and_note(const TrainableRanges& table, std::int64_t row, T* elements) {
+  void constrain_and_record(const TrainableRanges& table, std::int64_t row, T* elements) {
     constexpr std::int64_t kMost = 1'000'000;
     if (static_cast<std::int64_t>(unconstrained.size() + 1) * table.width() <= kMost) {
       unconstrained.emplace_back(row, std::vector<double>(elements, elements + table.width()));
@@ -327,7 +329,8 @@ class LazyRows final : public FusedSteps {
     return elements_of(state_.leaf.writable_stored().template mutable_data<T>());
   }
 
-  // Rows are read in no order, from tables that no cache holds: the next ones are asked for early.
+  // Rows are read in random order from tables that fit into no cache, so the next rows are
+  // prefetched.
   static constexpr std::size_t kRowsAhead = 6;
   template <class T>
   static void prefetch_row(const ParameterSlice<T>& table, std::int64_t row, std::int64_t width) {
@@ -346,7 +349,7 @@ class LazyRows final : public FusedSteps {
   std::optional<Pending> pending_;
 };
 
-// Takes a step, for Optimizer::fused_update(). An optimizer's rule is always of one class.
+// Takes a step for Optimizer::fused_update(). All rules of an optimizer have the same class.
 template <UpdateRule Rule>
 void fused_step(Optimizer::State& state, const Rule& rule) {
   if (state.fused == nullptr) state.fused = std::make_unique<LazyRows<Rule>>(state);

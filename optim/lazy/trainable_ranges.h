@@ -1,5 +1,5 @@
-// Which elements of a parameter an optimizer may move: the ranges between frozen rows and columns;
-// and what a constraint makes of a row after a step.
+// Which elements of a parameter an optimizer may change (the ranges between frozen rows and
+// columns), and how a constraint changes a row after a step.
 //
 // Internal. Read next: optim/lazy/closed_form_steps.h.
 #pragma once
@@ -14,8 +14,8 @@
 
 namespace tapegrad::optim {
 
-// A parameter as a table of rows (dimension 0; one row for a 0-d parameter), and what of it is
-// neither frozen nor padding.
+// A parameter as a table of rows (dimension 0; one row for a 0-d parameter), and the elements of it
+// that are neither frozen nor padding.
 class TrainableRanges {
  public:
   explicit TrainableRanges(const Leaf& leaf)
@@ -80,7 +80,7 @@ class TrainableRanges {
   std::vector<Part> parts_;  // of a row, between frozen columns
 };
 
-// Applies the constraint to a row, but for its frozen columns.
+// Applies the constraint to a row, except for its frozen columns.
 template <class T>
 void constrain(const RowConstraint& constraint, const TrainableRanges& table, T* row) {
   using Kind = RowConstraint::Kind;

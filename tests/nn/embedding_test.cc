@@ -226,8 +226,8 @@ TEST_CASE("masked pooling uses the words only") {
   CHECK(message_of<DTypeError>([&] {
           nn::masked_max(x, zeros({2, 3}));
         }) ==
-        "masked_max: mask is float32, needed boolean; compare ids with the padding, or ask "
-        "Embedding::mask()");
+        "masked_max: mask is float32, needed boolean; compare the ids with the padding id, or "
+        "use Embedding::mask()");
 }
 
 TEST_CASE("RNNCell keeps the state of texts that have ended") {

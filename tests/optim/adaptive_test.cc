@@ -1,5 +1,5 @@
-// Adagrad, RMSprop, Adadelta and SparseAdam beyond PyTorch's numbers: the names of what they
-// remember, resuming, row-sparse gradients, and errors.
+// Adagrad, RMSprop, Adadelta and SparseAdam beyond PyTorch's values: the names of their moments,
+// resuming, row-sparse gradients, and errors.
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,7 +34,7 @@ std::vector<std::string> names(const StateDict& state) {
   return found;
 }
 
-// What the optimizer remembers after a step.
+// The optimizer's state after a step.
 template <class Algorithm, class Options>
 std::vector<std::string> names_after_step(Options options) {
   Variable w = parameter(ones({2}));
@@ -49,8 +49,8 @@ void look_up(Variable& table, const Tensor& ids) {
   sum(square(embedding(table, ids))).backward();
 }
 
-// 20 steps with few, many and repeated ids; `pause` saves in the middle and goes on with another
-// optimizer; `as_dense` hands over each gradient in its dense form.
+// 20 steps with few, many and repeated ids. `pause` saves in the middle and continues with another
+// optimizer; `as_dense` sets each gradient in its dense form.
 template <class Algorithm, class Options>
 Tensor train(Options options, bool pause, bool as_dense) {
   Generator generator(5);
@@ -75,7 +75,7 @@ void check_saved_state_goes_on(Options options) {
   CHECK(equal(train<Algorithm>(options, true, false), train<Algorithm>(options, false, false)));
 }
 
-// The parts of the last step add up to what it did, row by row.
+// The sum of the parts of the last step is the change of each row.
 template <class Algorithm, class Options>
 void check_explained(Options options, bool other_rows) {
   Generator generator(3);
@@ -108,7 +108,7 @@ void check_rows_are_like_dense(Options options) {
 
 }  // namespace
 
-TEST_CASE("what is remembered has PyTorch's names") {
+TEST_CASE("moments have PyTorch's names") {
   using Names = std::vector<std::string>;
   const std::string p = "state.w.", lr = "param_groups.0.lr";
   CHECK(names_after_step<Adagrad>(AdagradOptions{}) == Names{p + "step", p + "sum", lr});
@@ -123,7 +123,7 @@ TEST_CASE("what is remembered has PyTorch's names") {
         Names{p + "step", p + "square_avg", p + "acc_delta", lr});
 }
 
-TEST_CASE("a saved state of the adaptive optimizers goes on exactly") {
+TEST_CASE("the adaptive optimizers continue exactly from a saved state") {
   check_saved_state_goes_on<Adagrad>(
       AdagradOptions{.lr = 0.1, .lr_decay = 0.1, .initial_accumulator_value = 0.3});
   check_saved_state_goes_on<RMSprop>(RMSpropOptions{.momentum = 0.9, .centered = true});
@@ -131,7 +131,7 @@ TEST_CASE("a saved state of the adaptive optimizers goes on exactly") {
   check_saved_state_goes_on<SparseAdam>(SparseAdamOptions{.lr = 0.1});
 }
 
-TEST_CASE("row-sparse gradients give the adaptive optimizers exactly what dense ones give") {
+TEST_CASE("row-sparse and dense gradients give the adaptive optimizers the same elements") {
   check_rows_are_like_dense<Adagrad>(AdagradOptions{.lr = 0.1, .lr_decay = 0.1});
   check_rows_are_like_dense<Adagrad>(AdagradOptions{.lr = 0.1, .weight_decay = 0.1});
   check_rows_are_like_dense<RMSprop>(RMSpropOptions{});
@@ -141,7 +141,7 @@ TEST_CASE("row-sparse gradients give the adaptive optimizers exactly what dense 
   check_rows_are_like_dense<Adadelta>(AdadeltaOptions{.weight_decay = 0.1});
 }
 
-TEST_CASE("the steps of the adaptive optimizers can be taken apart") {
+TEST_CASE("the steps of the adaptive optimizers can be explained") {
   check_explained<Adagrad>(AdagradOptions{.lr = 0.1}, true);
   check_explained<Adagrad>(AdagradOptions{.lr = 0.1, .weight_decay = 0.1, .maximize = true}, true);
   check_explained<RMSprop>(RMSpropOptions{}, true);
@@ -154,7 +154,7 @@ TEST_CASE("the steps of the adaptive optimizers can be taken apart") {
   check_explained<SparseAdam>(SparseAdamOptions{.lr = 0.1}, false);
 }
 
-TEST_CASE("SparseAdam moves only rows that were looked up, and takes no dense gradient") {
+TEST_CASE("SparseAdam moves only rows that were looked up, and refuses dense gradients") {
   Variable table = parameter(ones({4, 2}));
   SparseAdam optimizer({{"table", table}}, {.lr = 0.1});
   look_up(table, tensor({1, 3}));

@@ -1,4 +1,4 @@
-// Why a row has changed: the parts that explain_update() names add up to the change.
+// Why a row has changed: the sum of the parts of explain_update() is the change.
 #include <cmath>
 #include <sstream>
 #include <string>
@@ -19,7 +19,7 @@ struct Explained {
   optim::UpdateParts parts;
 };
 
-// One step of a table that has taken some; row 1 is looked up in it, row 7 is not, but was before.
+// One more step of a table: row 1 is looked up in it; row 7 is not, but was in earlier steps.
 Explained explain(
     const Kind& one, std::int64_t row, DType dtype,
     const std::function<void(Leaf&)>& prepare = [](Leaf&) {}, bool dense = false) {
@@ -48,7 +48,7 @@ bool zero(const Tensor& x) { return max(abs(x)).item<double>() == 0; }
 
 }  // namespace
 
-TEST_CASE("the parts of an update add up to it") {
+TEST_CASE("the sum of the parts is the update") {
   for (const Kind& one : all_kinds()) {
     for (const DType dtype : {float64, float32}) {
       for (const std::int64_t row : {1, 7}) {
@@ -71,8 +71,8 @@ TEST_CASE("the parts of an update add up to it") {
   }
 }
 
-TEST_CASE("momentum is what the same step without a gradient would do") {
-  // Adam on row 7, which has no gradient: all of its motion is momentum.
+TEST_CASE("momentum is the effect of the same step without a gradient") {
+  // Row 7 has no gradient, so Adam moves it by momentum only.
   const auto [change, parts] =
       explain(kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}), 7, float64);
   CHECK_FALSE(zero(change));
@@ -80,7 +80,7 @@ TEST_CASE("momentum is what the same step without a gradient would do") {
   CHECK(parts.reason == "moved by momentum of earlier gradients; it was not looked up");
 }
 
-TEST_CASE("a constraint's part is told apart") {
+TEST_CASE("the effect of a constraint is a separate part") {
   using Kind_ = RowConstraint::Kind;
   for (const Kind& one : all_kinds()) {
     for (const RowConstraint constraint :
@@ -98,7 +98,7 @@ TEST_CASE("a constraint's part is told apart") {
   }
 }
 
-TEST_CASE("a row that nothing may move says why") {
+TEST_CASE("the explanation of a frozen row has the reason") {
   const Kind adamw = kind<optim::AdamW>("AdamW", optim::AdamWOptions{});
   const auto frozen = explain(adamw, 1, float32, [](Leaf& leaf) {
     leaf.row_policy().freeze_rows(std::vector<std::int64_t>{1});
@@ -109,7 +109,7 @@ TEST_CASE("a row that nothing may move says why") {
   const auto padding =
       explain(adamw, 1, float32, [](Leaf& leaf) { leaf.row_policy().set_padding_row(1); });
   CHECK(zero(padding.change));
-  CHECK(padding.parts.reason == "it is the row of padding");
+  CHECK(padding.parts.reason == "it is the padding row");
   const auto columns = explain(adamw, 1, float64, [](Leaf& leaf) {
     leaf.row_policy().freeze_columns(std::vector<std::int64_t>{0, 2});
   });
@@ -125,7 +125,7 @@ TEST_CASE("a row that nothing may move says why") {
   CHECK(sparse.parts.reason == "nothing moved it; it was not looked up");
 }
 
-TEST_CASE("a row that SparseAdam lets rest was not moved") {
+TEST_CASE("SparseAdam does not move a row without a gradient") {
   Variable table = parameter(randn({4, 2}, float64));
   optim::SparseAdam optimizer({table}, {});
   for (const std::int64_t row : {1, 2}) {
@@ -137,7 +137,7 @@ TEST_CASE("a row that SparseAdam lets rest was not moved") {
   CHECK_FALSE(zero(optimizer.explain_update(table, 2).total));
 }
 
-TEST_CASE("what max_norm did at the lookups before a step is told apart") {
+TEST_CASE("the effect of max_norm at the lookups before a step is a separate part") {
   for (const std::int64_t row : {1, 2, 3}) {
     Variable table = parameter(randn({5, 4}, float64) + 3);
     optim::AdamW adamw({table}, {.lr = 0.1});
@@ -166,14 +166,14 @@ TEST_CASE("an explanation prints as a table") {
   CHECK(text.str().find("\n  total ") != std::string::npos);
 }
 
-TEST_CASE("an explanation that cannot be given is refused") {
+TEST_CASE("explain_update throws if a step cannot be explained") {
   using Catch::Contains;
   Variable table = parameter(ones({4, 2}));
   Variable other = parameter(ones({4, 2}));
   optim::Adam adam({table}, {});
   CHECK_THROWS_WITH(adam.explain_update(other, 0),
-                    Contains("Adam: explain_update: got a parameter that this optimizer does not "
-                             "know, needed one of those that it was made with"));
+                    Contains("Adam: explain_update: got a parameter that is in no group of this "
+                             "optimizer, needed one of its own"));
   CHECK_THROWS_WITH(adam.explain_update(table, 0), Contains("has not taken a step"));
   sum(embedding(table, tensor({1}))).backward();
   adam.step();

@@ -1,4 +1,4 @@
-// Where PyTorch's optimizers arrive after 1, 2, 10 and 100 steps, and how it clips.
+// Parameters after 1, 2, 10 and 100 steps, and clipped gradients, compared with PyTorch's.
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -27,19 +27,19 @@ const GoldenFile& golden() {
   return file;
 }
 
-// The two parameters of README.md's problem and their gradients, by formula.
+// The two parameters of the problem in README.md and their gradients, by formula.
 Tensor filled(int which, DType dtype, double (*formula)(int which, double i, double t), double t) {
   const Shape shape = which == 0 ? Shape{3, 4} : Shape{5};
-  std::vector<double> numbers;
-  for (int i = 0; i < (which == 0 ? 12 : 5); ++i) numbers.push_back(formula(which, i, t));
-  return reshape(tensor(numbers), shape).to(dtype);
+  std::vector<double> elements;
+  for (int i = 0; i < (which == 0 ? 12 : 5); ++i) elements.push_back(formula(which, i, t));
+  return reshape(tensor(elements), shape).to(dtype);
 }
 double start(int which, double i, double) { return std::sin(1 + i + 20 * which); }
 double slope(int which, double i, double t) {
   return std::cos(0.1 * t * (i + 1) + which) + 0.01 * i;
 }
 
-// The options of a case; those that it does not name are the optimizer's own.
+// The options of a case; the others keep the optimizer's defaults.
 template <class Options>
 Options options_of(const std::string& which) {
   Options o;
@@ -75,7 +75,7 @@ DType dtype_of(const std::string& which) {
   return golden().option(which, "dtype", 0) == 1 ? float64 : float32;
 }
 
-// Compares parameter w after step t with PyTorch's, if that is known. Returns whether it is.
+// Compares parameter w after step t with PyTorch's, if the file has it. Returns whether it does.
 bool check_parameter(const std::string& which, int t, int w, const Tensor& value) {
   const std::string name = which + ".step" + std::to_string(t) + ".p" + std::to_string(w);
   if (!golden().has(name)) return false;
@@ -114,7 +114,8 @@ void check_runs(const std::string& operation, std::size_t count) {
   for (const std::string& which : cases) check_run<Algorithm>(which, options_of<Options>(which));
 }
 
-// README.md's table, and its gradient at step t from lookups of five rows, two of them the same.
+// The table of README.md, and its gradient at step t from five lookups, two of them of the same
+// row.
 template <class Algorithm, class Options>
 void check_sparse_runs(const std::string& operation, std::size_t count) {
   const std::vector<std::string> cases = golden().cases(operation);
@@ -145,7 +146,7 @@ void check_sparse_runs(const std::string& operation, std::size_t count) {
 
 }  // namespace
 
-TEST_CASE("the problem is the one that PyTorch was given") {
+TEST_CASE("the problem equals the one in the file") {
   for (int w = 0; w < 2; ++w) {
     const std::string end = std::to_string(w);
     CHECK(error_of(filled(w, float64, start, 0), golden().at("problem.start.p" + end)) < 1e-15);
@@ -153,37 +154,37 @@ TEST_CASE("the problem is the one that PyTorch was given") {
   }
 }
 
-TEST_CASE("SGD arrives where PyTorch's arrives") {
+TEST_CASE("SGD takes the same steps as PyTorch's") {
   check_runs<optim::SGD, optim::SGDOptions>("sgd", 20);
   check_sparse_runs<optim::SGD, optim::SGDOptions>("sparse_sgd", 10);
 }
 
-TEST_CASE("Adam arrives where PyTorch's arrives") {
+TEST_CASE("Adam takes the same steps as PyTorch's") {
   check_runs<optim::Adam, optim::AdamOptions>("adam", 22);
 }
 
-TEST_CASE("AdamW arrives where PyTorch's arrives") {
+TEST_CASE("AdamW takes the same steps as PyTorch's") {
   check_runs<optim::AdamW, optim::AdamWOptions>("adamw", 22);
 }
 
-TEST_CASE("SparseAdam arrives where PyTorch's arrives") {
+TEST_CASE("SparseAdam takes the same steps as PyTorch's") {
   check_sparse_runs<optim::SparseAdam, optim::SparseAdamOptions>("sparse_adam", 10);
 }
 
-TEST_CASE("Adagrad arrives where PyTorch's arrives") {
+TEST_CASE("Adagrad takes the same steps as PyTorch's") {
   check_runs<optim::Adagrad, optim::AdagradOptions>("adagrad", 22);
   check_sparse_runs<optim::Adagrad, optim::AdagradOptions>("sparse_adagrad", 10);
 }
 
-TEST_CASE("RMSprop arrives where PyTorch's arrives") {
+TEST_CASE("RMSprop takes the same steps as PyTorch's") {
   check_runs<optim::RMSprop, optim::RMSpropOptions>("rmsprop", 24);
 }
 
-TEST_CASE("Adadelta arrives where PyTorch's arrives") {
+TEST_CASE("Adadelta takes the same steps as PyTorch's") {
   check_runs<optim::Adadelta, optim::AdadeltaOptions>("adadelta", 18);
 }
 
-TEST_CASE("clipping gives PyTorch's gradients and norms") {
+TEST_CASE("clipping returns PyTorch's gradients and norms") {
   std::vector<std::string> cases = golden().cases("clip_grad_norm");
   REQUIRE(cases.size() == 11);
   cases.push_back("clip_grad_value.plain");

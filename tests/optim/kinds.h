@@ -1,4 +1,4 @@
-// Every optimizer with the options that tell its rules apart, and a table that is trained twice,
+// Every optimizer with options that select its different rules, and a table that is trained twice,
 // with row-sparse gradients and with dense ones.
 #pragma once
 
@@ -68,7 +68,7 @@ inline std::vector<Kind> all_kinds() {
   };
 }
 
-// Ids of Zipf's distribution: number k with a probability in proportion to 1 / (k + 1).
+// Ids of Zipf's distribution: the probability of id k is proportional to 1 / (k + 1).
 class Zipf {
  public:
   explicit Zipf(std::int64_t n) {
@@ -90,13 +90,13 @@ class Zipf {
   std::vector<double> sums_;
 };
 
-// The largest difference in terms of the largest element.
+// The largest difference, relative to the largest element.
 inline double difference(const tapegrad::Tensor& a, const tapegrad::Tensor& b) {
   using namespace tapegrad;
   return max(abs(a.to(float64) - b.to(float64))).item<double>() / max(abs(b)).item<double>();
 }
 
-// A table that is trained twice by the same gradients: row-sparse ones, and dense ones.
+// A table that is trained twice with the same gradients, once row-sparse and once dense.
 struct Twins {
   tapegrad::Generator generator{5};
   Zipf zipf;
@@ -113,7 +113,7 @@ struct Twins {
     dense_optimizer = one.make(dense);
   }
 
-  // The gradient depends on the rows, as they are read.
+  // The gradient depends on the elements of the rows that are read.
   void backward() {
     using namespace tapegrad;
     const Tensor ids = zipf.draw(8, generator);

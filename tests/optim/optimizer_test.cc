@@ -1,4 +1,4 @@
-// What all optimizers share: groups, rates, what a step passes over, saving, and errors.
+// The common part of all optimizers: groups, rates, skipped parameters, saving, and errors.
 #include <cmath>
 #include <limits>
 #include <string>
@@ -39,7 +39,7 @@ void fit_once(const Variable& w, const Variable& b, optim::Optimizer& optimizer,
 
 }  // namespace
 
-TEST_CASE("a step passes over frozen parameters and those without a gradient") {
+TEST_CASE("a step skips frozen parameters and those without a gradient") {
   Variable used = parameter(ones({2}));
   Variable frozen = parameter(ones({2}));
   Variable unused = parameter(ones({2}));
@@ -58,7 +58,7 @@ TEST_CASE("a step passes over frozen parameters and those without a gradient") {
   optimizer.step();  // nothing to do
 }
 
-TEST_CASE("tensors taken before a step are snapshots") {
+TEST_CASE("tensors read before a step are snapshots") {
   Variable w = parameter(ones({2}));
   const Tensor before = w.value();
   optim::SGD optimizer({w}, {.lr = 1});
@@ -72,7 +72,7 @@ TEST_CASE("tensors taken before a step are snapshots") {
   CHECK_FALSE(equal(w.value(), before));
 }
 
-TEST_CASE("clipping works in place where nobody looks") {
+TEST_CASE("clipping works in place on memory that is not shared") {
   Variable w = parameter(ones({2}));
   sum(w * 3.0).backward();
   const float* const memory = w.leaf().grad.dense(w.value()).data<float>();
@@ -97,7 +97,7 @@ TEST_CASE("gradients of several backward calls add up") {
   CHECK(allclose(once.value(), twice.value(), 1e-14, 0));
 }
 
-TEST_CASE("groups have rates and options of their own") {
+TEST_CASE("groups have their own rates and options") {
   Variable a = parameter(zeros({1}));
   Variable b = parameter(zeros({1}));
   optim::SGD optimizer({a}, {.lr = 1});
@@ -124,7 +124,7 @@ TEST_CASE("groups have rates and options of their own") {
   CHECK(b.item<float>() == 0.1f);
 }
 
-TEST_CASE("a saved state goes on exactly") {
+TEST_CASE("training continues exactly from a saved state") {
   Generator generator(3);
   const Tensor start = randn({2, 3}, float64, generator);
   const auto ten_steps = [&](auto make, bool interrupt) {
@@ -169,7 +169,7 @@ TEST_CASE("a saved state has PyTorch's names and is a copy") {
   CHECK(equal(saved.at("state.w.exp_avg"), mean));
 }
 
-TEST_CASE("a state that does not fit is refused whole, with everything that is wrong") {
+TEST_CASE("a state that does not fit is refused, and the error lists all problems") {
   Variable w = parameter(ones({2, 3}));
   Variable b = parameter(ones({3}));
   optim::Adam optimizer({{"w", w}, {"b", b}});
@@ -194,7 +194,7 @@ TEST_CASE("a state that does not fit is refused whole, with everything that is w
     }
     return changed;
   };
-  optimizer.load_state_dict(with_step(tensor(3.0)));  // as PyTorch has it
+  optimizer.load_state_dict(with_step(tensor(3.0)));  // as in PyTorch
   CHECK(equal(optimizer.state_dict().at("state.w.step"), tensor(3)));
   for (const Tensor& step : {tensor(2.5), tensor(0.0), tensor(-1), tensor({1, 2}), tensor(true),
                              tensor(std::numeric_limits<double>::quiet_NaN()),
@@ -260,7 +260,7 @@ TEST_CASE("options out of range are refused") {
   CHECK(optimizer.lr() == 1e-3);
 }
 
-TEST_CASE("a parameter that changed its type under an optimizer is refused before anything moves") {
+TEST_CASE("a parameter that changed its type is refused before anything changes") {
   Variable a = parameter(ones({2}));
   Variable b = parameter(ones({2}));
   optim::Adam optimizer({{"a", a}, {"b", b}});
@@ -280,7 +280,7 @@ TEST_CASE("a parameter that changed its type under an optimizer is refused befor
   CHECK(equal(a.value(), before));
 }
 
-TEST_CASE("clipping refuses what makes no sense, and norms that are not finite if asked") {
+TEST_CASE("clipping refuses invalid options, and norms that are not finite if requested") {
   Variable w = parameter(ones({2}));
   CHECK(optim::clip_grad_norm({w}, 1.0) == 0);  // no gradient
   w.set_grad(tensor({1.0, kNan}));
@@ -298,7 +298,7 @@ TEST_CASE("clipping refuses what makes no sense, and norms that are not finite i
         "clip_grad_value: clip_value is nan, needed a number >= 0");
 }
 
-TEST_CASE("clipping refuses what is no leaf before it changes anything") {
+TEST_CASE("clipping refuses a Variable that is not a leaf before it changes anything") {
   Variable w = parameter(ones({2}));
   w.set_grad(tensor({5.0, -5.0}));
   CHECK(error_text<AutogradError>([&] {

@@ -1,4 +1,4 @@
-// Optimizers as a user writes them, with one function: what Optimizer does for them.
+// Optimizers as a user writes them, with one function, and the work that Optimizer does for them.
 #include <tapegrad/tapegrad.h>
 
 #include <string>
@@ -34,7 +34,7 @@ class Momentum final : public optim::OptimizerWith<MomentumOptions> {
 };
 
 // Gradient descent that moves every element at every step, but claims that rows without a gradient
-// do not move, and notes the shapes that it sees.
+// do not move, and records the shapes that it gets.
 struct DriftOptions {
   double lr = 1;
 };
@@ -60,7 +60,7 @@ class Drift final : public optim::OptimizerWith<DriftOptions> {
   bool moves_all_;
 };
 
-// Leaves what it is told to leave.
+// An optimizer whose update() leaves the given p and moments.
 class Wrong final : public optim::OptimizerWith<DriftOptions> {
  public:
   Wrong(std::vector<NamedParameter> parameters, Tensor p, std::vector<Tensor> moments)
@@ -85,7 +85,7 @@ void look_up(Variable table, const Tensor& ids) {
 
 }  // namespace
 
-TEST_CASE("an optimizer of one function does what the library's own does") {
+TEST_CASE("an optimizer of one function takes the same steps as the library's own") {
   using Kind = RowConstraint::Kind;
   const std::vector<std::int64_t> rows = {3}, columns = {1};
   for (const bool lookups : {true, false}) {
@@ -105,7 +105,7 @@ TEST_CASE("an optimizer of one function does what the library's own does") {
       table.row_policy().set_rate_multiplier(0.5);
     }
     const optim::OneCycleLROptions cycle{.max_lr = {0.2, 0.3}, .total_steps = 40};
-    optim::OneCycleLR of_own(own, cycle), of_sgd(sgd, cycle);  // turns momentum too
+    optim::OneCycleLR of_own(own, cycle), of_sgd(sgd, cycle);  // changes momentum, too
     for (int step = 0; step < 30; ++step) {
       const Tensor ids = randint(0, 9, {5}, generator);
       for (auto [table, vector] : {std::pair(a, c), std::pair(b, d)}) {
@@ -127,7 +127,7 @@ TEST_CASE("an optimizer of one function does what the library's own does") {
   }
 }
 
-TEST_CASE("a row-sparse gradient comes as a dense one, unless other rows do not move") {
+TEST_CASE("update gets a row-sparse gradient as a dense one, unless other rows do not move") {
   const Tensor ids = tensor({4, 1, 4});
   Variable table = parameter(zeros({6, 2}, float64));
   SECTION("all rows move") {
@@ -149,11 +149,11 @@ TEST_CASE("a row-sparse gradient comes as a dense one, unless other rows do not 
     CHECK(equal(select(table.value(), 1, 0), tensor({0.0, 0.0, -2.0, 0.0, -3.0, 0.0}, float64)));
     CHECK(equal(select(drift.state(table).moments[0], 1, 0),
                 tensor({10.0, 10.0, 11.0, 10.0, 11.0, 10.0}, float64)));
-    table.set_grad(ones({6, 2}, float64));  // a dense one moves all
+    table.set_grad(ones({6, 2}, float64));  // a dense gradient moves all rows
     drift.step();
     CHECK(drift.seen.back() == "(6, 2)(6, 2)(6, 2)");
   }
-  SECTION("a table asks for sparse updates") {
+  SECTION("the table is sparse") {
     Drift drift({table}, true);
     table.row_policy().set_sparse(true);
     look_up(table, ids);
@@ -162,7 +162,7 @@ TEST_CASE("a row-sparse gradient comes as a dense one, unless other rows do not 
     CHECK(drift.sparse);
     CHECK(equal(select(table.value(), 1, 0), tensor({0.0, -2.0, 0.0, 0.0, -3.0, 0.0}, float64)));
   }
-  SECTION("a constraint acts on rows that do not move") {
+  SECTION("a constraint is applied to rows that do not move") {
     table.set_grad(zeros({6, 2}, float64));
     Variable(table).set_value(full({6, 2}, 5.0, float64));
     table.row_policy().set_constraint({RowConstraint::Kind::unit_norm});
@@ -173,7 +173,7 @@ TEST_CASE("a row-sparse gradient comes as a dense one, unless other rows do not 
   }
 }
 
-TEST_CASE("an update keeps shapes and types") {
+TEST_CASE("an update must keep shapes and types") {
   Variable w = parameter(ones({2, 3}));
   w.set_grad(ones({2, 3}));
   const Tensor good = zeros({2, 3});
@@ -191,7 +191,7 @@ TEST_CASE("an update keeps shapes and types") {
   CHECK(equal(w.value(), good));
 }
 
-TEST_CASE("an update that nobody can take apart is not explained") {
+TEST_CASE("a step by update() cannot be explained") {
   Variable table = parameter(ones({4, 2}));
   Momentum own({table});
   CHECK_THROWS_WITH(own.explain_update(table, 1), Contains("has not taken a step"));
@@ -202,12 +202,12 @@ TEST_CASE("an update that nobody can take apart is not explained") {
                     "tell its parts");
 }
 
-TEST_CASE("an optimizer tells what it remembers, of its own parameters") {
+TEST_CASE("an optimizer returns the state of its own parameters only") {
   Variable w = parameter(ones({2})), other = parameter(ones({2}));
   Momentum own({{"w", w}});
   CHECK_THROWS_WITH(own.state(other),
-                    "Momentum: state: got a parameter that this optimizer does not know, needed "
-                    "one of those that it was made with");
+                    "Momentum: state: got a parameter that is in no group of this optimizer, "
+                    "needed one of its own");
   w.set_grad(full({2}, 3.0));
   own.step();
   CHECK(equal(own.state(w).moments[0], full({2}, 3.0)));
@@ -216,7 +216,7 @@ TEST_CASE("an optimizer tells what it remembers, of its own parameters") {
   CHECK_FALSE(w.has_grad());
 }
 
-TEST_CASE("tensors taken before a step of one's own are snapshots") {
+TEST_CASE("tensors read before a step by update() are snapshots") {
   Variable w = parameter(ones({2}));
   const Tensor before = w.value();
   Momentum own({w});

@@ -1,7 +1,7 @@
-// Each fused kernel takes the step that its optimizer's update() says in Tensor operations. Both
-// start from the same state, and take one step; the elements that they reach differ by a few
-// roundings, that is by at most 4 units in the last place of the largest element of the table (or
-// of the moment), and by 32 where a difference of means is divided by, as centered RMSprop does.
+// Each fused kernel takes the same step as its optimizer's update() in Tensor operations. Both
+// start from the same state and take one step. The results differ only by rounding: by at most 4
+// units in the last place of the largest element of the table (or of the moment), and by at most 32
+// for centered RMSprop, which divides by a difference of means.
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -51,7 +51,7 @@ std::vector<Kind> kinds_to_compare() {
   return kinds;
 }
 
-// In units of the last place of the largest element.
+// The difference in units of the last place of the largest element.
 double apart(const Tensor& a, const Tensor& b) {
   const double unit = a.dtype() == float32
                           ? static_cast<double>(std::numeric_limits<float>::epsilon())
@@ -63,7 +63,8 @@ double apart(const Tensor& a, const Tensor& b) {
 
 using Change = std::function<void(RowPolicy&)>;
 
-// Steps with gradients that look_up() makes; before each, the plain one gets the fused one's state.
+// Takes steps with gradients from look_up(). Before each step, the plain optimizer gets the state
+// of the fused one.
 void compare(const Kind& one, DType dtype, const Change& change, bool lookups) {
   Generator generator(8);
   Variable fused = parameter(randn({12, 7}, dtype, generator));
@@ -127,7 +128,7 @@ std::vector<Policy> policies() {
 
 }  // namespace
 
-TEST_CASE("a fused step is the step in Tensor operations") {
+TEST_CASE("a fused step equals the step in Tensor operations") {
   for (const Kind& one : kinds_to_compare()) {
     for (const DType dtype : {float32, float64}) {
       for (const Policy& policy : policies()) {
@@ -140,7 +141,7 @@ TEST_CASE("a fused step is the step in Tensor operations") {
   }
 }
 
-TEST_CASE("SparseAdam's fused step is the step in Tensor operations") {
+TEST_CASE("SparseAdam's fused step equals the step in Tensor operations") {
   const Kind plain = kind<optim::SparseAdam>("SparseAdam", optim::SparseAdamOptions{.lr = 0.01});
   const Kind maximize = kind<optim::SparseAdam>(
       "SparseAdam, maximize",
@@ -155,12 +156,12 @@ TEST_CASE("SparseAdam's fused step is the step in Tensor operations") {
   }
 }
 
-TEST_CASE("fused and plain steps may take turns") {
+TEST_CASE("fused and plain steps may alternate") {
   for (const Kind& one : all_kinds()) {
     CAPTURE(one.name);
     Twins twins(one, 40, 3);
     for (int step = 0; step < 90; ++step) {
-      twins.lazy_optimizer->set_fused(step / 15 % 2 == 0);  // steps are pending when it turns
+      twins.lazy_optimizer->set_fused(step / 15 % 2 == 0);  // steps are pending when it changes
       twins.step();
     }
     CHECK(twins.difference() <= 1e-10);

@@ -1,6 +1,7 @@
-// Training that begins with one library and goes on with another: from what PyTorch's optimizers
-// remember after 5 steps (golden/resume.safetensors), ours go where PyTorch's go; and PyTorch's,
-// where python3-torch is installed, go where ours go (golden/check_torch.py).
+// Training that begins with one library and continues with the other. From the state of PyTorch's
+// optimizers after 5 steps (golden/resume.safetensors), ours take the same steps as PyTorch's. If
+// python3-torch is installed, PyTorch's optimizers also continue from our state
+// (golden/check_torch.py).
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -33,7 +34,7 @@ constexpr int kAfter = 10;
 using Parameters = std::vector<NamedParameter>;
 using Made = std::unique_ptr<optim::Optimizer>;
 
-// Every parameter is a group; the second learns at a third of the rate.
+// Every parameter is a group; the second one has a third of the rate.
 template <class Algorithm, class Options>
 std::function<Made(const Parameters&)> with(Options options) {
   return [options](const Parameters& parameters) {
@@ -46,7 +47,7 @@ std::function<Made(const Parameters&)> with(Options options) {
 }
 
 struct Case {
-  std::string name;  // as in make_resume.py, whose options these are
+  std::string name;  // as in make_resume.py, which has the same options
   std::function<Made(const Parameters&)> make;
 };
 
@@ -77,14 +78,14 @@ std::vector<Case> all_cases() {
 bool is_sparse(const std::string& name) { return name.starts_with("sparse_"); }
 
 Tensor filled(const Shape& shape, DType dtype, const std::function<double(double)>& formula) {
-  std::vector<double> numbers;
+  std::vector<double> elements;
   for (std::int64_t i = 0; i < shape[0] * (shape.dim() == 2 ? shape[1] : 1); ++i) {
-    numbers.push_back(formula(static_cast<double>(i)));
+    elements.push_back(formula(static_cast<double>(i)));
   }
-  return reshape(tensor(numbers), shape).to(dtype);
+  return reshape(tensor(elements), shape).to(dtype);
 }
 
-// golden/README.md's problem, or its table.
+// The problem in golden/README.md, or its table.
 Parameters parameters_of(const std::string& name, DType dtype) {
   const auto begin = [&](const Shape& shape, double w) {
     return parameter(filled(shape, dtype, [=](double i) { return std::sin(1 + i + 20 * w); }));
@@ -128,7 +129,7 @@ const GoldenFile& golden() {
 
 }  // namespace
 
-TEST_CASE("a run goes on from PyTorch's optimizer state as PyTorch's goes on") {
+TEST_CASE("our optimizers continue from PyTorch's state as PyTorch does") {
   const std::vector<Case> cases = all_cases();
   std::set<std::string> operations;
   for (const Case& each : cases) {
@@ -171,7 +172,7 @@ TEST_CASE("a run goes on from PyTorch's optimizer state as PyTorch's goes on") {
   CHECK(golden().operations() == operations);
 }
 
-TEST_CASE("PyTorch's optimizers go on from our state as ours go on") {
+TEST_CASE("PyTorch's optimizers continue from our state as ours do") {
   if (!test::python_has("numpy, torch")) return;
   const test::TemporaryFolder folder;
   for (const Case& each : all_cases()) {

@@ -1,5 +1,5 @@
-// Row-sparse gradients lead to exactly the numbers of dense ones, and frozen rows and columns stay
-// what they are to the last bit.
+// Row-sparse gradients give exactly the same elements as dense ones, and frozen rows and columns do
+// not change by a bit.
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -44,7 +44,7 @@ std::vector<Make> all_kinds() {
   };
 }
 
-// A gradient from two lookups, with repeated ids, and with ids of padding (row 2), which get none.
+// A gradient from two lookups, with repeated ids and with padding (row 2), which gets no gradient.
 void look_up(const Variable& table, const Tensor& ids, const Tensor& scale) {
   const Variable first = embedding(table, ids, 2);
   const Variable second = embedding(table, flip(ids, {0}), 2);
@@ -61,7 +61,7 @@ bool same_bytes(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-TEST_CASE("a row-sparse gradient gives exactly what its dense form gives") {
+TEST_CASE("a row-sparse gradient gives exactly the same elements as its dense form") {
   const std::vector<Make> kinds = all_kinds();
   for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
     for (const DType dtype : {float32, float64}) {
@@ -82,11 +82,11 @@ TEST_CASE("a row-sparse gradient gives exactly what its dense form gives") {
         if (step % 2 == 1) {
           CHECK(optim::clip_grad_norm({sparse}, 0.5) ==
                 Approx(optim::clip_grad_norm({dense}, 0.5)).epsilon(1e-6));
-          dense.set_grad(sparse.grad());  // the norms are summed in another order
+          dense.set_grad(sparse.grad());  // the norm is summed in another order
         }
         sparse_optimizer->step();
         dense_optimizer->step();
-        CHECK(sparse.has_row_grad());  // it was not made dense
+        CHECK(sparse.has_row_grad());  // it is still row-sparse
         REQUIRE(allclose(sparse.value(), dense.value(), 1e-5, dtype == float64 ? 1e-10 : 1e-6));
         sparse_optimizer->zero_grad();
       }
@@ -94,7 +94,7 @@ TEST_CASE("a row-sparse gradient gives exactly what its dense form gives") {
   }
 }
 
-TEST_CASE("rows without a gradient move by momentum and decay, and stay without both") {
+TEST_CASE("rows without a gradient move by momentum and decay only") {
   const Tensor ids = tensor({1, 3});
   const auto distance = [&](const Make& kind) {
     Variable table = parameter(ones({5, 2}, float64));
@@ -113,7 +113,7 @@ TEST_CASE("rows without a gradient move by momentum and decay, and stay without 
   CHECK(distance(make<optim::Adam>(optim::AdamOptions{.lr = 0.1})) > 0.01);
 }
 
-TEST_CASE("frozen rows and columns stay to the byte over 1,000 steps of AdamW") {
+TEST_CASE("frozen rows and columns stay the same to the byte over 1,000 steps of AdamW") {
   for (const bool by_rows : {false, true}) {
     for (const DType dtype : {float32, float64}) {
       CAPTURE(by_rows, dtype);
@@ -178,7 +178,7 @@ TEST_CASE("columns of a tensor of three dimensions are slices of dimension 1") {
   CHECK(equal(select(x.value(), 1, 2), zeros({2, 2})));
 }
 
-TEST_CASE("what is frozen does not count in the norm") {
+TEST_CASE("frozen rows and columns are left out of the norm") {
   Variable table = parameter(zeros({3, 2}));
   Variable other = parameter(zeros({2}));
   table.set_grad(tensor({{3.0, 100.0}, {4.0, 100.0}, {100.0, 100.0}}));
@@ -191,14 +191,14 @@ TEST_CASE("what is frozen does not count in the norm") {
   CHECK(equal(other.grad(), tensor({100.0, 100.0})));
 }
 
-TEST_CASE("the norm of a row-sparse gradient is that of its distinct rows") {
+TEST_CASE("the norm of a row-sparse gradient is the norm of its distinct rows") {
   Variable table = parameter(ones({4, 1}, float64));
   sum(embedding(table, tensor({1, 1, 3}))).backward();  // rows 1 and 3 with gradients 2 and 1
   const RowSparse before = table.row_grad();
   CHECK(optim::clip_grad_norm({table}, 1.0) == Approx(std::sqrt(5.0)));
   REQUIRE(table.has_row_grad());
   CHECK(allclose(table.grad(), tensor({{0.0}, {2.0}, {0.0}, {1.0}}, float64) / std::sqrt(5.0)));
-  CHECK(equal(before.rows, tensor({{2.0}, {1.0}}, float64)));  // the user's handle is left alone
+  CHECK(equal(before.rows, tensor({{2.0}, {1.0}}, float64)));  // the user's handle does not change
   optim::clip_grad_value({table}, 0.5);
   CHECK(table.grad().item<double>({1, 0}) == 0.5);
   REQUIRE(table.has_row_grad());

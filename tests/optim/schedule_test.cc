@@ -1,4 +1,4 @@
-// The rates that PyTorch's schedules give, step by step; going on from a saved state; errors.
+// The rates of PyTorch's schedules, step by step; continuing from a saved state; errors.
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -26,7 +26,7 @@ const GoldenFile& golden() {
   return file;
 }
 
-// README.md's optimizers with two groups.
+// The optimizers of README.md, with two groups.
 SGD sgd() {
   SGD optimizer({parameter(zeros({1}))}, {.lr = 0.1, .momentum = 0.9});
   optimizer.add_group({parameter(zeros({1}))}, {.lr = 0.02, .momentum = 0.9});
@@ -60,7 +60,7 @@ void check_rates(const std::string& which, const Optimizer& optimizer, std::int6
   }
 }
 
-// Makes the schedule twice, for two optimizers, and goes over to the second one half way.
+// Creates the schedule twice, for two optimizers, and changes to the second one halfway.
 template <class AnyOptimizer, class MakeSchedule, class After, class Step>
 void check_run(const std::string& which, AnyOptimizer (*make_optimizer)(), const MakeSchedule& make,
                const After& after, const Step& step) {
@@ -124,7 +124,7 @@ std::string error_text(Function&& function) {
   return "nothing was thrown";
 }
 
-// What the constructor says of options; it leaves the rates alone.
+// The error of the constructor for options; the rates do not change.
 template <class Algorithm, class Options>
 std::string refusal(Options options) {
   SGD optimizer = sgd();
@@ -193,7 +193,7 @@ TEST_CASE("schedules give PyTorch's rates, also after a rate was set in between"
       });
 }
 
-TEST_CASE("a function of the step gives PyTorch's rates, for all groups or for each") {
+TEST_CASE("LambdaLR gives PyTorch's rates, with one function for all groups or one for each") {
   const auto decay = [](std::int64_t t) { return std::pow(0.95, t); };
   REQUIRE(golden().cases("lambda_lr").size() == 4);
   for (const std::string end : {"", "_set"}) {
@@ -203,7 +203,7 @@ TEST_CASE("a function of the step gives PyTorch's rates, for all groups or for e
   }
 }
 
-TEST_CASE("schedules one after the other give PyTorch's rates") {
+TEST_CASE("SequentialLR gives PyTorch's rates") {
   REQUIRE(golden().cases("sequential_lr").size() == 4);
   const SequentialLROptions warm_up_and_cosine{
       .schedulers = {LinearLROptions{.start_factor = 0.1, .total_iters = 10},
@@ -219,7 +219,7 @@ TEST_CASE("schedules one after the other give PyTorch's rates") {
   }
 }
 
-TEST_CASE("one cycle gives PyTorch's rates and momenta") {
+TEST_CASE("OneCycleLR gives PyTorch's rates and momenta") {
   const std::vector<std::string> cases = golden().cases("one_cycle_lr");
   REQUIRE(cases.size() == 11);
   for (const std::string& which : cases) {
@@ -248,7 +248,7 @@ TEST_CASE("one cycle gives PyTorch's rates and momenta") {
   }
 }
 
-TEST_CASE("one cycle ends where it ends") {
+TEST_CASE("OneCycleLR throws after its last step") {
   for (const AnnealStrategy strategy : {AnnealStrategy::cos, AnnealStrategy::linear}) {
     SGD optimizer = sgd();
     OneCycleLR schedule(
@@ -260,16 +260,16 @@ TEST_CASE("one cycle ends where it ends") {
     schedule.step();  // as a loop over all batches does after the last one
     CHECK(optimizer.lr(0) == Approx(4e-6));
     CHECK(error_text([&] { schedule.step(); }) ==
-          "OneCycleLR: step 11 of 10; make a new schedule, or this one longer");
+          "OneCycleLR: step 11 of 10; create a new or a longer schedule");
     CHECK(schedule.state_dict().at("last_epoch").item<int>() == 10);
   }
-  SGD optimizer = sgd();  // the rise has no length: the first rate is the highest
+  SGD optimizer = sgd();  // no rising phase, so the first rate is the highest
   const OneCycleLR steep(
       optimizer, {.max_lr = 1, .total_steps = 10, .pct_start = 0.1, .cycle_momentum = false});
   CHECK(optimizer.lr(1) == 1);
 }
 
-TEST_CASE("plateaus are noticed when PyTorch notices them") {
+TEST_CASE("ReduceLROnPlateau finds plateaus at the same steps as PyTorch") {
   const std::vector<std::string> cases = golden().cases("reduce_lr_on_plateau");
   REQUIRE(cases.size() == 12);
   for (const std::string& which : cases) {
@@ -293,7 +293,7 @@ TEST_CASE("plateaus are noticed when PyTorch notices them") {
   }
 }
 
-TEST_CASE("options of schedules that make no sense are refused") {
+TEST_CASE("invalid options of schedules are refused") {
   CHECK(refusal<StepLR>(StepLROptions{}) ==
         "StepLR: invalid step_size: 0, needed a whole number >= 1");
   CHECK(refusal<StepLR>(StepLROptions{.step_size = 1, .gamma = -1}) ==
@@ -340,7 +340,7 @@ TEST_CASE("options of schedules that make no sense are refused") {
         "StepLR: invalid step_size: 0, needed a whole number >= 1");
 }
 
-TEST_CASE("options of one cycle and of plateaus that make no sense are refused") {
+TEST_CASE("invalid options of OneCycleLR and ReduceLROnPlateau are refused") {
   const auto cycle = [](OneCycleLROptions o) { return refusal<OneCycleLR>(o); };
   CHECK(cycle({.max_lr = 1}) ==
         "OneCycleLR: got no length, needed total_steps, or epochs and steps_per_epoch");
@@ -378,13 +378,13 @@ TEST_CASE("options of one cycle and of plateaus that make no sense are refused")
   CHECK(plateau({.eps = -1}) == "ReduceLROnPlateau: invalid eps: -1, needed a number >= 0");
 }
 
-TEST_CASE("one cycle needs a momentum to cycle") {
+TEST_CASE("OneCycleLR with cycle_momentum needs a momentum") {
   Adagrad adagrad({parameter(zeros({1}))}, {.lr = 0.1});
   const std::string text =
       error_text([&] { OneCycleLR(adagrad, {.max_lr = 1, .total_steps = 5}); });
   CHECK(text ==
-        "OneCycleLR: Adagrad: this optimizer has no momentum, needed one to cycle; take another, "
-        "or set cycle_momentum to false");
+        "OneCycleLR: Adagrad: this optimizer has no momentum, needed one to cycle; use "
+        "another optimizer, or set cycle_momentum to false");
   CHECK(adagrad.lr() == 0.1);
   const OneCycleLR fine(adagrad, {.max_lr = 1, .total_steps = 5, .cycle_momentum = false});
   SGD plain({parameter(zeros({1}))}, {.lr = 0.1});
@@ -393,7 +393,7 @@ TEST_CASE("one cycle needs a momentum to cycle") {
         "one, or set cycle_momentum to false");
 }
 
-TEST_CASE("a step that makes no sense changes nothing") {
+TEST_CASE("a step that throws changes nothing") {
   SGD optimizer = sgd();
   LambdaLR schedule(optimizer, {.lr_lambda = {[](std::int64_t) { return 1.0; },
                                               [](std::int64_t t) { return t < 2 ? 1.0 : -1.0; }}});
@@ -410,15 +410,15 @@ TEST_CASE("a step that makes no sense changes nothing") {
   const StateDict saved = early.state_dict();
   optimizer.add_group({parameter(zeros({1}))}, {});
   CHECK(error_text([&] { early.step(); }) ==
-        "StepLR: the optimizer has 3 groups, but had 2 when the schedule was made; make it after "
-        "the last add_group()");
+        "StepLR: the optimizer has 3 groups, but had 2 when the schedule was created; create "
+        "it after the last add_group()");
   CHECK(error_text([&] { early.load_state_dict(saved); }).starts_with("StepLR: the optimizer has"));
   CHECK(error_text([&] { plateau.step(1); }) ==
-        "ReduceLROnPlateau: the optimizer has 3 groups, but had 2 when the schedule was made; make "
-        "it after the last add_group()");
+        "ReduceLROnPlateau: the optimizer has 3 groups, but had 2 when the schedule was "
+        "created; create it after the last add_group()");
 }
 
-TEST_CASE("a schedule's state that does not fit is refused whole") {
+TEST_CASE("a schedule refuses a state that does not fit, and changes nothing") {
   SGD optimizer = sgd();
   StepLR schedule(optimizer, {.step_size = 3});
   schedule.step();

@@ -1,4 +1,4 @@
-// The invariants of Optimizer::State, in the words of optim/optimizer.h.
+// The numbered invariants of Optimizer::State in optim/optimizer.h.
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -13,7 +13,7 @@ using namespace tapegrad;
 
 namespace {
 
-// A step of a table whose rows all have a gradient that depends on them.
+// A step of a table. All its rows have a gradient that depends on their elements.
 void learn(Variable table, optim::Optimizer& optimizer) {
   table.zero_grad();
   sum(sin(table * 3.0)).backward();
@@ -30,7 +30,7 @@ bool same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return std::ranges::equal(a, b, [](const Tensor& x, const Tensor& y) { return equal(x, y); });
 }
 
-// Gradient descent that can be told to fail after it has written to everything it got.
+// Gradient descent whose update() can throw after it has written to all its tensors.
 struct FailingOptions {
   double lr = 0.1;
 };
@@ -53,7 +53,7 @@ class Failing final : public optim::OptimizerWith<FailingOptions> {
 
 }  // namespace
 
-TEST_CASE("1. A parameter has moments from its first step on, of its own shape and type") {
+TEST_CASE("1. A parameter has moments after its first step, with its own shape and type") {
   for (const Kind& one : all_kinds()) {
     for (const bool fused : {true, false}) {
       for (const DType dtype : {float32, float64}) {
@@ -92,7 +92,7 @@ TEST_CASE("2. A row and its moments have taken the same steps") {
   }
 }
 
-TEST_CASE("3. What no step may move has moments that no step changes") {
+TEST_CASE("3. Steps do not change the moments of frozen rows and columns and of padding") {
   const std::vector<std::int64_t> rows = {3}, columns = {1};
   for (const Kind& one : all_kinds()) {
     for (const bool fused : {true, false}) {
@@ -159,12 +159,13 @@ TEST_CASE("5. step, moments and rates are all that is needed to continue") {
   }
 }
 
-TEST_CASE("6. A step that is refused, or whose update throws, changes nothing of the parameter's") {
+TEST_CASE(
+    "6. A step that is refused, or whose update throws, changes neither parameter nor state") {
   Variable table = parameter(ones({3, 2}));
   Failing failing({table});
   const optim::Optimizer::State& state = failing.state(table);
   failing.fails = true;
-  for (int step = 0; step < 2; ++step) {  // at first there are no moments, then there are
+  for (int step = 0; step < 2; ++step) {  // without moments, then with them
     const Tensor before = table.value().clone();
     const std::vector<Tensor> moments = copies(state.moments);
     const std::int64_t steps = state.step;
@@ -187,12 +188,12 @@ TEST_CASE("6. A step that is refused, or whose update throws, changes nothing of
   CHECK(state.moments[0].dtype() == float32);
 }
 
-TEST_CASE("7. A state that dies leaves no step pending") {
+TEST_CASE("7. The destructor of a state leaves no step pending") {
   Twins twins(kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}), 60, 4);
   for (int step = 0; step < 50; ++step) twins.step();
   CHECK(twins.lazy.row_policy().has_pending_rows());
   SECTION("with its optimizer") { twins.lazy_optimizer.reset(); }
-  SECTION("when another optimizer takes its place") {
+  SECTION("when another optimizer replaces it") {
     Variable other = parameter(ones({2}));
     optim::Adam& lazy = dynamic_cast<optim::Adam&>(*twins.lazy_optimizer);
     lazy = optim::Adam({other});

@@ -1,5 +1,5 @@
-// The invariants of lazy rows, in the words of optim/lazy/lazy_rows.h, for every optimizer, with
-// and without momentum, decay and a schedule; and the closed forms that they rest on.
+// The numbered invariants of lazy rows in optim/lazy/lazy_rows.h, for every optimizer, with and
+// without momentum, decay and a schedule; and the closed forms that they use.
 #include <cmath>
 #include <sstream>
 #include <vector>
@@ -14,9 +14,9 @@
 
 using namespace tapegrad;
 
-// A lookup flushes its rows and no others; state() would flush all, so the moments are watched
-// through a reference that was taken before.
-TEST_CASE("1. A row has taken some of the recorded steps, and its moments have too") {
+// A lookup flushes its rows and no others. state() would flush all, so the test reads the moments
+// through an earlier reference.
+TEST_CASE("1. A row has taken the first steps of the recorded ones, and its moments have too") {
   Twins twins(kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}), 12, 3);
   const Tensor all = arange(12);
   twins.lazy.zero_grad();
@@ -44,7 +44,7 @@ TEST_CASE("1. A row has taken some of the recorded steps, and its moments have t
   }
 }
 
-TEST_CASE("2. Whoever reads a row finds that it has taken all steps") {
+TEST_CASE("2. A row that is read has taken all steps") {
   const Kind adam = kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01});
   const auto after = [&](const auto& read) {
     Twins twins(adam, 50, 3);
@@ -83,10 +83,10 @@ TEST_CASE("3. Up to six pending steps give the bits of steps with a gradient of 
   }
 }
 
-// In double precision the two agree to the last bits. In single precision a dense optimizer rounds
-// every row at every step, and after 1,000 steps is one or two millionths of the largest element
-// off from what double precision makes of the same gradients: they differ by no more than that.
-TEST_CASE("3. Pending steps lead where steps with a gradient of zeros lead") {
+// In double precision the two agree up to the last bits. In single precision, a dense optimizer
+// rounds every row at every step, and after 1,000 steps it differs from double precision by one or
+// two millionths of the largest element. The two differ by no more than that.
+TEST_CASE("3. Pending steps give the elements that steps with a gradient of zeros give") {
   for (const Kind& one : all_kinds()) {
     for (const bool scheduled : {false, true}) {
       for (const DType dtype : {float64, float32}) {
@@ -105,7 +105,7 @@ TEST_CASE("3. Pending steps lead where steps with a gradient of zeros lead") {
           REQUIRE(twins.lazy.has_row_grad());
           exact.set_grad(twins.lazy.grad().to(float64));
           exact_optimizer->step();
-          if (step % 331 == 330) CHECK(twins.lazy.value().defined());  // everything is read
+          if (step % 331 == 330) CHECK(twins.lazy.value().defined());  // reads all rows
         }
         if (dtype == float64) {
           CHECK(twins.difference() <= 1e-10);
@@ -118,7 +118,7 @@ TEST_CASE("3. Pending steps lead where steps with a gradient of zeros lead") {
   }
 }
 
-// One-cycle schedules turn the momentum too.
+// One-cycle schedules change the momentum, too.
 TEST_CASE("4. A step is recorded with its own rate and momentum") {
   for (const Kind& one :
        {kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}),
@@ -138,7 +138,7 @@ TEST_CASE("4. A step is recorded with its own rate and momentum") {
   }
 }
 
-TEST_CASE("5. What is frozen stays, and freezing counts from the next step on") {
+TEST_CASE("5. Frozen elements stay the same, and freezing affects only later steps") {
   for (const Kind& one : all_kinds()) {
     CAPTURE(one.name);
     Twins twins(one, 80, 5);
@@ -162,7 +162,7 @@ TEST_CASE("5. What is frozen stays, and freezing counts from the next step on") 
   }
 }
 
-TEST_CASE("6. A constraint acts after every pending step") {
+TEST_CASE("6. A constraint is applied after every pending step") {
   using Kind_ = RowConstraint::Kind;
   for (const Kind& one : all_kinds()) {
     for (const RowConstraint constraint :
@@ -187,8 +187,9 @@ TEST_CASE("6. A constraint acts after every pending step") {
   }
 }
 
-TEST_CASE("7. After 32,768 pending steps all rows take theirs") {
-  // 1 of 3 rows is looked up for 70,000 steps, another now and then, the third once.
+TEST_CASE("7. After 32,768 pending steps all rows are flushed") {
+  // Of 3 rows, one is looked up in each of 70,000 steps, another one now and then, and the third
+  // once.
   Variable lazy = parameter(ones({3, 2}, float64)), dense = parameter(ones({3, 2}, float64));
   optim::AdamW lazy_optimizer({lazy}, {.lr = 1e-3, .weight_decay = 1e-3});
   optim::AdamW dense_optimizer({dense}, {.lr = 1e-3, .weight_decay = 1e-3});
@@ -209,7 +210,7 @@ TEST_CASE("7. After 32,768 pending steps all rows take theirs") {
   CHECK(difference(lazy.value(), dense.value()) <= 1e-10);
 }
 
-TEST_CASE("8. One state of a table has pending steps") {
+TEST_CASE("8. Only one state of a table has pending steps") {
   Twins twins(kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}), 60, 4);
   optim::SGD lazy_sgd({twins.lazy}, {.lr = 0.1, .momentum = 0.9});
   optim::SGD dense_sgd({twins.dense}, {.lr = 0.1, .momentum = 0.9});
@@ -226,7 +227,7 @@ TEST_CASE("8. One state of a table has pending steps") {
   CHECK(twins.difference() <= 1e-10);
 }
 
-TEST_CASE("a flush does not make stale what the tape has noted of a table") {
+TEST_CASE("a flush does not make values of a table on the tape stale") {
   Twins twins(kind<optim::Adam>("Adam", optim::AdamOptions{}), 50, 3);
   for (int step = 0; step < 30; ++step) twins.step();
   const Variable projected = matmul(embedding(twins.lazy, tensor({1, 2})),
@@ -235,7 +236,7 @@ TEST_CASE("a flush does not make stale what the tape has noted of a table") {
   CHECK_NOTHROW((sum(projected) + sum(later)).backward());
 }
 
-TEST_CASE("plain SGD adds to all rows at once, with the bits of a step row by row") {
+TEST_CASE("plain SGD updates all rows at once, with the bits of a step row by row") {
   for (const bool maximize : {false, true}) {
     Twins twins(kind<optim::SGD>("SGD", optim::SGDOptions{.lr = 0.1, .maximize = maximize}), 30, 13,
                 float32);
@@ -246,7 +247,7 @@ TEST_CASE("plain SGD adds to all rows at once, with the bits of a step row by ro
   }
 }
 
-TEST_CASE("dense and row-sparse gradients may take turns, as a tied projection makes them") {
+TEST_CASE("dense and row-sparse gradients may alternate, as with a tied projection") {
   for (const Kind& one : all_kinds()) {
     CAPTURE(one.name);
     Twins twins(one, 60, 4);
@@ -274,7 +275,7 @@ TEST_CASE("gradients may add up over several lookups, whose rows had pending ste
     twins.dense.set_grad(twins.lazy.grad());
     twins.lazy_optimizer->step();
     twins.dense_optimizer->step();
-    if (step % 2 == 0) {  // the gradient of a lookup before the last step comes once more
+    if (step % 2 == 0) {  // adds the gradient of a lookup from before the last step again
       twins.lazy_optimizer->step();
       twins.dense_optimizer->step();
     }
@@ -300,9 +301,9 @@ TEST_CASE("a gradient may come from a lookup before the last step") {
   }
 }
 
-// With gradients near eps and means that fade fast, the series does not converge: steps are
-// replayed until the mean has faded, and the rest is told at once.
-TEST_CASE("steps that must be replayed lead there too, however many are pending") {
+// With gradients near eps and means that fade fast, the series does not converge. Then steps are
+// replayed until the mean has faded, and the rest is computed at once.
+TEST_CASE("replayed steps give the same elements, however many are pending") {
   for (const bool amsgrad : {false, true}) {
     Variable lazy = parameter(ones({2, 3}, float64)), dense = parameter(ones({2, 3}, float64));
     const optim::AdamWOptions options{.lr = 0.01, .betas = {0.8, 0.9}, .amsgrad = amsgrad};
@@ -324,9 +325,9 @@ TEST_CASE("steps that must be replayed lead there too, however many are pending"
   }
 }
 
-// Weight decay, stale momentum, clipping, a schedule: nothing moves a frozen row, and the others go
-// the way they would go without it.
-TEST_CASE("frozen rows do not move, and the others are those of a run on the sub-table") {
+// Neither weight decay, old momentum, clipping nor a schedule moves a frozen row, and the other
+// rows move as if it did not exist.
+TEST_CASE("frozen rows do not move, and the others equal those of a run without them") {
   for (const Kind& one : all_kinds()) {
     CAPTURE(one.name);
     constexpr std::int64_t kRows = 60, kFrozen = 20;
@@ -344,7 +345,7 @@ TEST_CASE("frozen rows do not move, and the others are those of a run on the sub
       o.set_lr(lr);
       o.step();
     };
-    // A momentum for every row first, the same for both.
+    // First a momentum for every row, the same in both runs.
     const Tensor all = arange(kRows);
     step(table, *optimizer, all, 0.01);
     step(part, *part_optimizer, arange(kRows - kFrozen), 0.01);
@@ -372,7 +373,7 @@ TEST_CASE("frozen rows do not move, and the others are those of a run on the sub
   }
 }
 
-TEST_CASE("Keras' constraints have Keras' epsilon") {
+TEST_CASE("Keras' constraints use Keras' epsilon") {
   Variable w = parameter(tensor({{3.0, 4.0}, {0.3, -0.4}}, float64));
   optim::SGD sgd({w}, {.lr = 0});
   const auto constrained = [&](RowConstraint constraint) {
@@ -397,14 +398,14 @@ TEST_CASE("Keras' constraints have Keras' epsilon") {
   CHECK(equal(constrained({Kind_::non_negative}), tensor({{3.0, 4.0}, {0.3, 0.0}}, float64)));
 }
 
-TEST_CASE("an optimizer that goes leaves a table up to date") {
+TEST_CASE("the destructor of an optimizer leaves a table up to date") {
   Twins twins(kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01}), 60, 4);
   for (int step = 0; step < 50; ++step) twins.step();
   twins.lazy_optimizer.reset();
   CHECK(difference(twins.lazy.stored(), twins.dense.value()) <= 1e-12);
 }
 
-TEST_CASE("a run that was saved and loaded goes on bit for bit") {
+TEST_CASE("a run that was saved and loaded continues with the same bits") {
   for (const Kind& one : all_kinds()) {
     for (const DType dtype : {float32, float64}) {
       CAPTURE(one.name, dtype);
@@ -428,7 +429,7 @@ TEST_CASE("a run that was saved and loaded goes on bit for bit") {
   }
 }
 
-TEST_CASE("rows of a sparse parameter rest under Adam, as under SparseAdam") {
+TEST_CASE("rows of a sparse parameter without a gradient do not move with Adam") {
   Generator generator(4);
   const Tensor start = randn({30, 4}, float64, generator);
   Variable flagged = parameter(start.clone()), plain = parameter(start.clone());
@@ -451,7 +452,7 @@ TEST_CASE("rows of a sparse parameter rest under Adam, as under SparseAdam") {
 
 // Closed forms, element by element --------------------------------------------------------
 
-TEST_CASE("a product of linear steps is the steps one after the other") {
+TEST_CASE("a product of linear maps equals the steps one after the other") {
   optim::LinearSteps steps;
   std::vector<kernel::PairMap> all;
   for (int i = 0; i < 133; ++i) {
@@ -472,7 +473,7 @@ TEST_CASE("a product of linear steps is the steps one after the other") {
   }
 }
 
-TEST_CASE("the closed form of Adam's steps is the steps one after the other, whatever v is") {
+TEST_CASE("the closed form of Adam's steps equals the steps one after the other for every v") {
   for (const bool amsgrad : {false, true}) {
     for (const double first : {0.0, 100.0, 5000.0}) {
       const double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0.999;

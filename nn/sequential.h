@@ -78,8 +78,7 @@ class Sequential : public Module {
         if (x.requires_grad()) {
           throw AutogradError(
               "Sequential: a part that takes a Tensor would cut the history of the parts before "
-              "it; "
-              "let it take a Variable, or put it first");
+              "it; let it take a Variable, or put it first");
         }
         return part(x.value());
       };

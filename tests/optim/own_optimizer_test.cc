@@ -198,8 +198,8 @@ TEST_CASE("a step by update() cannot be explained") {
   look_up(table, tensor({1}));
   own.step();
   CHECK_THROWS_WITH(own.explain_update(table, 1),
-                    "Momentum: explain_update: the last step was not fused, and update() does not "
-                    "tell its parts");
+                    "Momentum: explain_update: the last step was not fused, and the parts of "
+                    "update() are unknown");
 }
 
 TEST_CASE("an optimizer returns the state of its own parameters only") {

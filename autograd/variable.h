@@ -41,7 +41,7 @@ class Variable {
     swap(other);
     return *this;
   }
-  ~Variable() = default;
+  [[gnu::always_inline]] ~Variable() = default;
   void swap(Variable& other) noexcept {
     value_.swap(other.value_);
     std::swap(node_, other.node_);

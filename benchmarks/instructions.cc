@@ -2,7 +2,7 @@
 // valgrind, is compared with the figures in instructions.txt, where time would be lost in noise.
 //
 //   benchmark_instructions            a table: instructions of one step, now and as recorded
-//   benchmark_instructions --check    the same; fails if one has grown by more than a tenth
+//   benchmark_instructions --check    the same; fails if one has grown by more than 3 %
 //   benchmark_instructions --write    records the figures of now
 //
 // The program runs itself under valgrind, which counts ten steps after ten that fill pools and
@@ -213,7 +213,7 @@ void write(const std::string& path, const std::map<std::string, double>& instruc
           "AVX2,\n"
           "# as valgrind counts them. Written by `benchmark_instructions --write`; `--check` fails "
           "if\n"
-          "# one has grown by more than a tenth.\n"
+          "# one has grown by more than 3 %.\n"
        << "compiler " << compiler() << '\n';
   for (const Workload& workload : kWorkloads) {
     file << workload.name << ' ' << std::llround(instructions.at(workload.name)) << '\n';
@@ -245,10 +245,10 @@ int report(bool check, bool is_write) {
     std::printf("%-30s %12.0f ", workload.name, figure);
     if (const auto before = recorded.instructions.find(workload.name);
         before != recorded.instructions.end()) {
-      const bool worse = figure > 1.1 * before->second;
+      const bool worse = figure > 1.03 * before->second;
       grown = grown || worse;
       std::printf("%12.0f %8.2f%s\n", before->second, before->second / figure,
-                  worse ? "  grown by more than a tenth" : "");
+                  worse ? "  grown by more than 3 %" : "");
     } else {
       std::printf("%12s %8s\n", "-", "-");
     }

@@ -13,8 +13,8 @@
 namespace tapegrad::nn {
 namespace {
 
-void check_sizes(std::int64_t embed_dim, std::int64_t num_heads,
-                 const MultiheadAttentionOptions& options) {
+void check_attention_sizes(std::int64_t embed_dim, std::int64_t num_heads,
+                           const MultiheadAttentionOptions& options) {
   if (num_heads < 1 || embed_dim < 1 || embed_dim % num_heads != 0) {
     throw ValueError("MultiheadAttention: embed_dim " + std::to_string(embed_dim) + " and " +
                      std::to_string(num_heads) + " heads, needed a multiple of the heads");
@@ -79,7 +79,8 @@ bool packed(std::int64_t embed_dim, const MultiheadAttentionOptions& options) {
 // initialized first.
 MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_heads,
                                        MultiheadAttentionOptions options)
-    : settings_((check_sizes(embed_dim, num_heads, options), Settings{num_heads, options})),
+    : settings_(
+          (check_attention_sizes(embed_dim, num_heads, options), Settings{num_heads, options})),
       in_proj_weight(
           parameter_if(packed(embed_dim, options), "in_proj_weight", {3 * embed_dim, embed_dim})),
       q_proj_weight(

@@ -9,13 +9,13 @@
 namespace tapegrad::nn {
 namespace {
 
-void check_sizes(std::int64_t in1, std::int64_t in2, std::int64_t out) {
+void check_bilinear_sizes(std::int64_t in1, std::int64_t in2, std::int64_t out) {
   if (in1 >= 0 && in2 >= 0 && out >= 0) return;
   throw ValueError("Bilinear: negative size in (" + std::to_string(in1) + ", " +
                    std::to_string(in2) + ") -> " + std::to_string(out));
 }
 
-Tensor drawn(const Shape& shape, std::int64_t in1_features, DType dtype) {
+Tensor initial_values(const Shape& shape, std::int64_t in1_features, DType dtype) {
   const double bound = in1_features > 0 ? 1 / std::sqrt(static_cast<double>(in1_features)) : 0;
   return uniform_(empty(shape, dtype), -bound, bound);
 }
@@ -24,12 +24,13 @@ Tensor drawn(const Shape& shape, std::int64_t in1_features, DType dtype) {
 
 Bilinear::Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::int64_t out_features,
                    LinearOptions options)
-    : weight((check_sizes(in1_features, in2_features, out_features),
-              register_parameter("weight", drawn({out_features, in1_features, in2_features},
-                                                 in1_features, options.dtype)))),
-      bias(options.bias
-               ? register_parameter("bias", drawn({out_features}, in1_features, options.dtype))
-               : Parameter()) {}
+    : weight(
+          (check_bilinear_sizes(in1_features, in2_features, out_features),
+           register_parameter("weight", initial_values({out_features, in1_features, in2_features},
+                                                       in1_features, options.dtype)))),
+      bias(options.bias ? register_parameter(
+                              "bias", initial_values({out_features}, in1_features, options.dtype))
+                        : Parameter()) {}
 
 Variable Bilinear::operator()(const Variable& a, const Variable& b) const {
   return hooked(

@@ -15,7 +15,8 @@ namespace tapegrad::nn {
 
 namespace {
 
-void check(std::int64_t in, std::int64_t out, std::int64_t kernel, const Conv1dOptions& options) {
+void check_convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
+                       const Conv1dOptions& options) {
   const bool sizes = in >= 0 && out >= 0 && kernel >= 1;
   const bool steps = options.stride >= 1 && options.dilation >= 1 &&
                      (options.padding >= 0 || options.padding == same_padding);
@@ -59,7 +60,7 @@ Tensor drawn_bias(std::int64_t out, std::int64_t fan_in, DType dtype) {
 
 Conv1d::Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
                Conv1dOptions options)
-    : weight((check(in_channels, out_channels, kernel_size, options),
+    : weight((check_convolution(in_channels, out_channels, kernel_size, options),
               register_parameter(
                   "weight", drawn_weight({out_channels, in_channels / options.groups, kernel_size},
                                          options.dtype)))),

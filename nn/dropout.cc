@@ -11,7 +11,7 @@ namespace tapegrad::nn {
 
 namespace {
 
-double checked(const char* layer, double p) {
+double checked_rate(const char* layer, double p) {
   if (p >= 0 && p <= 1) return p;
   throw ValueError(std::string(layer) + ": p is " + std::to_string(p) +
                    ", needed a probability in [0, 1]");
@@ -19,7 +19,7 @@ double checked(const char* layer, double p) {
 
 }  // namespace
 
-Dropout::Dropout(double p) : p_(checked("Dropout", p)) {}
+Dropout::Dropout(double p) : p_(checked_rate("Dropout", p)) {}
 
 Variable Dropout::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return forward(in); }, x);
@@ -46,7 +46,7 @@ void Dropout::assign_from(const Module& other) {
 
 // Channels --------------------------------------------------------------------------------------
 
-Dropout1d::Dropout1d(double p) : ActivationWith(checked("Dropout1d", p)) {}
+Dropout1d::Dropout1d(double p) : ActivationWith(checked_rate("Dropout1d", p)) {}
 
 Variable Dropout1d::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return forward(in); }, x);
@@ -68,7 +68,7 @@ Variable Dropout1d::forward(const Variable& x) const {
 
 // For SELU ----------------------------------------------------------------------------------------
 
-AlphaDropout::AlphaDropout(double p) : ActivationWith(checked("AlphaDropout", p)) {}
+AlphaDropout::AlphaDropout(double p) : ActivationWith(checked_rate("AlphaDropout", p)) {}
 
 Variable AlphaDropout::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return forward(in); }, x);

@@ -46,7 +46,8 @@ Linear Embedding::as_linear(bool bias) const { return Linear(weight, bias); }
 
 namespace {
 
-EmbeddingOptions checked(const EmbeddingOptions& given, std::int64_t rows, std::int64_t width) {
+EmbeddingOptions checked_options(const EmbeddingOptions& given, std::int64_t rows,
+                                 std::int64_t width) {
   EmbeddingOptions options = checked_table_options(kEmbedding, given, rows, width);
   const auto no = [](bool wrong, const char* text) { refuse(wrong, kEmbedding, text); };
   no(options.padding_mode == PaddingMode::zero_output && !options.padding_idx,
@@ -75,7 +76,7 @@ bool is_padded(const EmbeddingOptions& options) {
 }
 
 // The initial table for checked options: the given weight, or a drawn table whose padding row is 0.
-Tensor drawn(const EmbeddingOptions& options, std::int64_t rows, std::int64_t width) {
+Tensor initial_table(const EmbeddingOptions& options, std::int64_t rows, std::int64_t width) {
   Tensor table = first_table(options, rows, width);
   if (options.weight.defined()) return table;
   if (options.initializer == nullptr) {
@@ -109,7 +110,7 @@ RowConstraint constraint_of(const EmbeddingOptions& options) {
 
 // Takes checked options.
 Embedding::Embedding(EmbeddingOptions options, std::int64_t rows, std::int64_t width)
-    : weight(register_parameter("weight", drawn(options, rows, width),
+    : weight(register_parameter("weight", initial_table(options, rows, width),
                                 !options.freeze.value_or(false))),
       options_(std::move(options)) {
   options_->weight = Tensor();
@@ -122,7 +123,8 @@ Embedding::Embedding(EmbeddingOptions options, std::int64_t rows, std::int64_t w
 
 Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim,
                      EmbeddingOptions options)
-    : Embedding(checked(options, num_embeddings, embedding_dim), num_embeddings, embedding_dim) {}
+    : Embedding(checked_options(options, num_embeddings, embedding_dim), num_embeddings,
+                embedding_dim) {}
 
 Embedding Embedding::from_pretrained(const Tensor& vectors, EmbeddingOptions options) {
   options = pretrained_options(kEmbedding, vectors, std::move(options));
@@ -159,7 +161,7 @@ void Embedding::remap_to(const char* operation, const std::vector<std::int64_t>&
   EmbeddingOptions plain = *options_;
   plain.padding_idx = std::nullopt;
   plain.dtype = weight.dtype();
-  weight.row_policy().remap_rows(sources, drawn(plain, new_rows(sources), weight.size(1)));
+  weight.row_policy().remap_rows(sources, initial_table(plain, new_rows(sources), weight.size(1)));
   options_->padding_idx = padding;
 }
 

@@ -9,8 +9,8 @@ namespace {
 
 constexpr const char* kEmbeddingBag = "EmbeddingBag";
 
-EmbeddingBagOptions checked(const EmbeddingBagOptions& given, std::int64_t rows,
-                            std::int64_t width) {
+EmbeddingBagOptions checked_bag_options(const EmbeddingBagOptions& given, std::int64_t rows,
+                                        std::int64_t width) {
   EmbeddingBagOptions options = checked_table_options(kEmbeddingBag, given, rows, width);
   refuse(options.mode == BagMode::max && options.frequency_scale != FrequencyScale::none,
          kEmbeddingBag,
@@ -19,7 +19,8 @@ EmbeddingBagOptions checked(const EmbeddingBagOptions& given, std::int64_t rows,
   return options;
 }
 
-Tensor drawn(const EmbeddingBagOptions& options, std::int64_t rows, std::int64_t width) {
+Tensor initial_bag_table(const EmbeddingBagOptions& options, std::int64_t rows,
+                         std::int64_t width) {
   Tensor table = first_table(options, rows, width);
   if (options.weight.defined()) return table;
   normal_(table);
@@ -31,7 +32,7 @@ Tensor drawn(const EmbeddingBagOptions& options, std::int64_t rows, std::int64_t
 
 // Takes checked options.
 EmbeddingBag::EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width)
-    : weight(register_parameter("weight", drawn(options, rows, width),
+    : weight(register_parameter("weight", initial_bag_table(options, rows, width),
                                 !options.freeze.value_or(false))),
       options_(std::move(options)) {
   options_->weight = Tensor();
@@ -41,8 +42,8 @@ EmbeddingBag::EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::
 
 EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim,
                            EmbeddingBagOptions options)
-    : EmbeddingBag(checked(options, num_embeddings, embedding_dim), num_embeddings, embedding_dim) {
-}
+    : EmbeddingBag(checked_bag_options(options, num_embeddings, embedding_dim), num_embeddings,
+                   embedding_dim) {}
 
 EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& vectors, EmbeddingBagOptions options) {
   options = pretrained_options(kEmbeddingBag, vectors, std::move(options));

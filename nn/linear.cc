@@ -10,7 +10,7 @@
 namespace tapegrad::nn {
 namespace {
 
-void check_sizes(std::int64_t in_features, std::int64_t out_features) {
+void check_linear_sizes(std::int64_t in_features, std::int64_t out_features) {
   if (in_features < 0 || out_features < 0) {
     throw ValueError("Linear: negative size in " + std::to_string(in_features) + " -> " +
                      std::to_string(out_features));
@@ -43,7 +43,7 @@ std::int64_t checked_rows(const Parameter& weight) {
 }  // namespace
 
 Linear::Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options)
-    : weight((check_sizes(in_features, out_features),
+    : weight((check_linear_sizes(in_features, out_features),
               register_parameter("weight", uniform({out_features, in_features},
                                                    weight_bound(in_features), options.dtype)))),
       bias(options.bias

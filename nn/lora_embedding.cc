@@ -46,7 +46,7 @@ namespace {
 
 constexpr const char* kLayer = "LoraEmbedding";
 
-LoraOptions checked(const LoraOptions& options, const EmbeddingOptions& table) {
+LoraOptions checked_lora_options(const LoraOptions& options, const EmbeddingOptions& table) {
   refuse(options.rank < 1, kLayer,
          "rank is " + std::to_string(options.rank) + ", needed 1 or more");
   refuse(table.constraint != EmbeddingConstraint::none || table.norm_mode == NormMode::after_step,
@@ -57,12 +57,12 @@ LoraOptions checked(const LoraOptions& options, const EmbeddingOptions& table) {
   return options;
 }
 
-LoraOptions checked(const LoraOptions& options, const Embedding& embedding) {
+LoraOptions checked_lora_options(const LoraOptions& options, const Embedding& embedding) {
   const RowPolicy& policy = embedding.weight.row_policy();
   refuse(!policy.frozen_rows().empty() || !policy.frozen_columns().empty(), kLayer,
          "the embedding has frozen rows or columns, but with LoRA the factor B changes all rows; "
          "unfreeze them first, or train the embedding without LoRA");
-  return checked(options, embedding.options());
+  return checked_lora_options(options, embedding.options());
 }
 
 // A is an Embedding: its padding, frequency scale and rate are those of the frozen table.
@@ -86,11 +86,11 @@ Embedding drawn_a(std::int64_t rank, const Embedding& table) {
 // Braces: the options are checked before anything is drawn.
 LoraEmbedding::LoraEmbedding(std::int64_t num_embeddings, std::int64_t embedding_dim,
                              LoraOptions options, EmbeddingOptions table_options)
-    : LoraEmbedding{checked(options, table_options),
+    : LoraEmbedding{checked_lora_options(options, table_options),
                     Embedding(num_embeddings, embedding_dim, table_options)} {}
 
 LoraEmbedding::LoraEmbedding(const Embedding& embedding, LoraOptions options)
-    : LoraEmbedding{checked(options, embedding), clone(embedding)} {}
+    : LoraEmbedding{checked_lora_options(options, embedding), clone(embedding)} {}
 
 LoraEmbedding::LoraEmbedding(LoraOptions options, Embedding own_table)
     : table(register_module("table", std::move(own_table))),

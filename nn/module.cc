@@ -278,7 +278,7 @@ StateDict Module::state_dict() const {
 
 namespace {
 
-std::string joined(const char* title, const std::vector<std::string>& names) {
+std::string listed(const char* title, const std::vector<std::string>& names) {
   if (names.empty()) return "";
   std::string text = std::string("; ") + title + ": ";
   for (std::size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : ", ") + names[i];
@@ -328,9 +328,9 @@ LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) 
   }
   if (options.strict &&
       !(report.missing.empty() && report.unexpected.empty() && report.mismatched.empty())) {
-    throw FormatError("load_state_dict: names or sizes differ" + joined("missing", report.missing) +
-                      joined("unexpected", report.unexpected) +
-                      joined("sizes differ", report.mismatched) +
+    throw FormatError("load_state_dict: names or sizes differ" + listed("missing", report.missing) +
+                      listed("unexpected", report.unexpected) +
+                      listed("sizes differ", report.mismatched) +
                       "; {.strict = false} loads what fits");
   }
   for (Write& each : writes) each.write(std::move(each.value));

@@ -9,7 +9,7 @@
 namespace tapegrad::nn {
 namespace {
 
-Shape checked(const char* layer, const Shape& shape) {
+Shape checked_shape(const char* layer, const Shape& shape) {
   bool fits = !shape.empty();
   for (const std::int64_t size : shape) fits = fits && size >= 0;
   if (fits) return shape;
@@ -23,13 +23,13 @@ Shape checked(const char* layer, const Shape& shape) {
 
 LayerNorm::LayerNorm(const Shape& normalized_shape, LayerNormOptions options)
     : weight(options.elementwise_affine
-                 ? register_parameter("weight",
-                                      ones(checked("LayerNorm", normalized_shape), options.dtype))
+                 ? register_parameter(
+                       "weight", ones(checked_shape("LayerNorm", normalized_shape), options.dtype))
                  : Parameter()),
       bias(options.elementwise_affine
                ? register_parameter("bias", zeros(normalized_shape, options.dtype))
                : Parameter()),
-      settings_({checked("LayerNorm", normalized_shape), options.eps}) {}
+      settings_({checked_shape("LayerNorm", normalized_shape), options.eps}) {}
 
 Variable LayerNorm::operator()(const Variable& x) const {
   return hooked(
@@ -55,10 +55,10 @@ void LayerNorm::assign_from(const Module& other) {
 
 RMSNorm::RMSNorm(const Shape& normalized_shape, RMSNormOptions options)
     : weight(options.elementwise_affine
-                 ? register_parameter("weight",
-                                      ones(checked("RMSNorm", normalized_shape), options.dtype))
+                 ? register_parameter(
+                       "weight", ones(checked_shape("RMSNorm", normalized_shape), options.dtype))
                  : Parameter()),
-      settings_({checked("RMSNorm", normalized_shape), options.eps}) {}
+      settings_({checked_shape("RMSNorm", normalized_shape), options.eps}) {}
 
 Variable RMSNorm::operator()(const Variable& x) const {
   return hooked(

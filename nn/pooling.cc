@@ -9,7 +9,7 @@
 namespace tapegrad::nn {
 namespace {
 
-void check(const char* operation, const Variable& x, const Tensor& mask) {
+void check_pooling(const char* operation, const Variable& x, const Tensor& mask) {
   if (mask.dtype() != boolean) {
     throw DTypeError(
         std::string(operation) + ": mask is " + name(mask.dtype()) +
@@ -25,7 +25,7 @@ void check(const char* operation, const Variable& x, const Tensor& mask) {
 
 // y = (sum of x where mask is true) / (how many these are, at least 1)
 Variable masked_mean(const Variable& x, const Tensor& mask) {
-  check("masked_mean", x, mask);
+  check_pooling("masked_mean", x, mask);
   const Tensor counts = clamp(sum(mask, {1}, true), 1).to(x.dtype());  // (batch, 1)
   const Tensor left_out = unsqueeze(logical_not(mask), -1);            // (batch, steps, 1)
   return sum(masked_fill(x, left_out, 0), {1}) / counts;               // (batch, dim)
@@ -33,7 +33,7 @@ Variable masked_mean(const Variable& x, const Tensor& mask) {
 
 // y = max of x where mask is true
 Variable masked_max(const Variable& x, const Tensor& mask) {
-  check("masked_max", x, mask);
+  check_pooling("masked_max", x, mask);
   if (x.size(1) == 0) return zeros({x.size(0), x.size(2)}, x.dtype());
   const Tensor left_out = unsqueeze(logical_not(mask), -1);  // (batch, steps, 1)
   const double lowest = -std::numeric_limits<double>::infinity();

@@ -15,7 +15,8 @@ namespace tapegrad::nn {
 
 namespace {
 
-std::int64_t checked(const char* name, std::int64_t input_size, std::int64_t hidden_size) {
+std::int64_t checked_hidden_size(const char* name, std::int64_t input_size,
+                                 std::int64_t hidden_size) {
   if (input_size < 0 || hidden_size < 0) {
     throw ValueError(std::string(name) + ": negative size in " + std::to_string(input_size) +
                      " -> " + std::to_string(hidden_size));
@@ -50,7 +51,8 @@ Parameter RNNCellBase::draw(const std::string& name, const Shape& shape, std::in
 // The members are initialized, and so drawn, in the order of their declarations.
 RNNCellBase::RNNCellBase(const char* name, std::int64_t gates, std::int64_t input_size,
                          std::int64_t hidden_size, bool bias, DType dtype)
-    : weight_ih(draw("weight_ih", {gates * checked(name, input_size, hidden_size), input_size},
+    : weight_ih(draw("weight_ih",
+                     {gates * checked_hidden_size(name, input_size, hidden_size), input_size},
                      hidden_size, dtype)),
       weight_hh(draw("weight_hh", {gates * hidden_size, hidden_size}, hidden_size, dtype)),
       bias_ih(bias ? draw("bias_ih", {gates * hidden_size}, hidden_size, dtype) : Parameter()),

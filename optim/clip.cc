@@ -13,8 +13,8 @@
 namespace tapegrad::optim {
 namespace {
 
-void check(bool valid, const char* operation, const char* argument, double value,
-           const char* needed) {
+void check_argument(bool valid, const char* operation, const char* argument, double value,
+                    const char* needed) {
   if (valid) return;
   std::ostringstream text;
   text << operation << ": " << argument << " is " << value << ", needed " << needed;
@@ -65,8 +65,8 @@ void change_gradient(Leaf& leaf, const Change& change) {
 
 double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm,
                       double norm_type, bool error_if_nonfinite) {
-  check(max_norm >= 0, "clip_grad_norm", "max_norm", max_norm, "a number >= 0");
-  check(norm_type > 0, "clip_grad_norm", "norm_type", norm_type, "a number > 0");
+  check_argument(max_norm >= 0, "clip_grad_norm", "max_norm", max_norm, "a number >= 0");
+  check_argument(norm_type > 0, "clip_grad_norm", "norm_type", norm_type, "a number > 0");
   Norm norm(norm_type);
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();
@@ -79,8 +79,8 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
   }
   const double total = norm.value();
   if (error_if_nonfinite) {
-    check(std::isfinite(total), "clip_grad_norm", "the norm of the gradients", total,
-          "a finite one; look for the parameter whose gradient is not");
+    check_argument(std::isfinite(total), "clip_grad_norm", "the norm of the gradients", total,
+                   "a finite one; look for the parameter whose gradient is not");
   }
   const double scale = max_norm / (total + 1e-6);
   if (scale >= 1) return total;
@@ -98,7 +98,7 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
 }
 
 void clip_grad_value(const std::vector<NamedParameter>& parameters, double clip_value) {
-  check(clip_value >= 0, "clip_grad_value", "clip_value", clip_value, "a number >= 0");
+  check_argument(clip_value >= 0, "clip_grad_value", "clip_value", clip_value, "a number >= 0");
   for (const NamedParameter& parameter : parameters) parameter.variable.leaf();  // or throws
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();

@@ -12,7 +12,7 @@
 namespace tapegrad::nn {
 namespace {
 
-std::string joined(std::span<const Scalar> lengths) {
+std::string list_of(std::span<const Scalar> lengths) {
   std::string text;
   for (const Scalar length : lengths) {
     std::string number = std::to_string(length.to<double>());
@@ -60,7 +60,7 @@ std::vector<Indices> split(std::int64_t size, std::span<const Scalar> lengths,
   for (const Scalar length : lengths) {
     total += length.to<double>();
     if (!(length.to<double>() >= 0)) {
-      throw ValueError("random_split: got lengths " + joined(lengths) + ", needed 0 or more");
+      throw ValueError("random_split: got lengths " + list_of(lengths) + ", needed 0 or more");
     }
   }
   const bool fractions = std::abs(total - 1) <= 1e-9 && total <= 1;
@@ -70,7 +70,7 @@ std::vector<Indices> split(std::int64_t size, std::span<const Scalar> lengths,
   std::int64_t sum = 0;
   for (const std::int64_t count : counts) sum += count;
   if (sum != size || !whole) {
-    throw ValueError("random_split: got lengths " + joined(lengths) + " for " +
+    throw ValueError("random_split: got lengths " + list_of(lengths) + " for " +
                      std::to_string(size) +
                      " examples, needed whole numbers that sum up to the number of examples, "
                      "or fractions that sum up to 1");

@@ -13,8 +13,8 @@
 namespace tapegrad::nn::onnx {
 namespace {
 
-void check(const MultiheadAttention& layer, const OnnxValue& query, const OnnxValue& key,
-           const OnnxValue& value, const OnnxAttentionCall& call) {
+void check_attention(const MultiheadAttention& layer, const OnnxValue& query, const OnnxValue& key,
+                     const OnnxValue& value, const OnnxAttentionCall& call) {
   const DType dtype = layer.out_proj.weight.dtype();
   if (layer.bias_k.defined() || layer.options().add_zero_attn) {
     reject(layer,
@@ -56,7 +56,7 @@ OnnxValue heads(OnnxGraph& graph, const MultiheadAttention& layer, const OnnxVal
 }
 
 // softmax(scores) over the keys, or 0 where all scores are -inf: (batch, heads, queries, keys).
-OnnxValue weights_of(OnnxGraph& graph, OnnxValue scores, const OnnxAttentionCall& call) {
+OnnxValue attention_weights(OnnxGraph& graph, OnnxValue scores, const OnnxAttentionCall& call) {
   constexpr double kLowest = -std::numeric_limits<double>::infinity();
   if (const OnnxValue& mask = call.attn_mask; mask.defined()) {
     scores = mask.dtype == boolean ? graph.masked_fill(scores, mask, kLowest)
@@ -81,7 +81,7 @@ OnnxValue weights_of(OnnxGraph& graph, OnnxValue scores, const OnnxAttentionCall
 OnnxAttentionResult attention(OnnxGraph& graph, const MultiheadAttention& layer,
                               const OnnxValue& query, const OnnxValue& key, const OnnxValue& value,
                               const OnnxAttentionCall& call) {
-  check(layer, query, key, value, call);
+  check_attention(layer, query, key, value, call);
   if (query.dim == 2) {
     const std::int64_t batch_dim = layer.options().batch_first ? 0 : 1;
     OnnxAttentionCall one = call;
@@ -102,7 +102,7 @@ OnnxAttentionResult attention(OnnxGraph& graph, const MultiheadAttention& layer,
   const OnnxValue q = graph.mul(heads(graph, layer, transposed(query), 0), scale);
   const OnnxValue k = graph.transpose(heads(graph, layer, transposed(key), 1), 2, 3);
   const OnnxValue v = heads(graph, layer, transposed(value), 2);
-  const OnnxValue weights = weights_of(graph, graph.node("MatMul", {q, k}), call);
+  const OnnxValue weights = attention_weights(graph, graph.node("MatMul", {q, k}), call);
   const OnnxValue values = graph.transpose(graph.node("MatMul", {weights, v}), 1, 2);
   const OnnxValue joined = graph.reshape(values, {0, 0, layer.embed_dim()});
   OnnxAttentionResult result{transposed(onnx::layer(graph, layer.out_proj, joined))};

@@ -41,8 +41,8 @@ struct Weights {
   OnnxValue w, r, b;
 };
 
-Weights weights_of(OnnxGraph& graph, const RNNBase& layer, std::int64_t which,
-                   const std::vector<std::size_t>& gates) {
+Weights recurrent_weights(OnnxGraph& graph, const RNNBase& layer, std::int64_t which,
+                          const std::vector<std::size_t>& gates) {
   std::vector<Tensor> w, r, b;
   for (int direction = 0; direction < (layer.is_bidirectional() ? 2 : 1); ++direction) {
     const bool reverse = direction == 1;
@@ -81,7 +81,7 @@ OnnxValue states_of(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& all
                     {all, number(which * directions), number((which + 1) * directions), number(0)});
 }
 
-void check(const RNNBase& layer, const OnnxValue& x, const OnnxRecurrentArguments& with) {
+void check_recurrent(const RNNBase& layer, const OnnxValue& x, const OnnxRecurrentArguments& with) {
   const DType dtype = layer.weight_ih().dtype();
   check_type(layer, x, dtype);
   check_dim(layer, x, 2, 3);
@@ -110,7 +110,7 @@ OnnxRecurrentResult run(OnnxGraph& graph, const RNNBase& layer, const OnnxValue&
   OnnxValue y = x;
   std::vector<OnnxValue> last_h, last_c;  // (directions, batch, hidden_size) each
   for (std::int64_t i = 0; i < layer.num_layers(); ++i) {
-    const Weights weights = weights_of(graph, layer, i, op.gates);
+    const Weights weights = recurrent_weights(graph, layer, i, op.gates);
     std::vector<OnnxValue> inputs = {y,
                                      weights.w,
                                      weights.r,
@@ -158,7 +158,7 @@ void fix_ends(OnnxGraph& graph, const OnnxValue& x, const OnnxRecurrentArguments
 OnnxRecurrentResult recurrent(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& x,
                               const OnnxRecurrentArguments* with) {
   OnnxRecurrentArguments arguments = with == nullptr ? OnnxRecurrentArguments() : *with;
-  check(layer, x, arguments);
+  check_recurrent(layer, x, arguments);
   const bool has_batch = x.dim == 3;
   const bool transposed = has_batch && layer.is_batch_first();
   if (!has_batch) {

@@ -49,17 +49,17 @@ std::string in_quotes(std::string_view text) {
   return shown + (cut ? "...`" : "`");
 }
 
-bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
+bool is_space_or_tab(char byte) { return byte == ' ' || byte == '\t'; }
 
 std::string_view without_trailing_blanks(std::string_view text) {
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_space_or_tab(text.back())) text.remove_suffix(1);
   return text;
 }
 
 std::string_view trimmed(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   line = without_trailing_blanks(line);
-  while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
+  while (!line.empty() && is_space_or_tab(line.front())) line.remove_prefix(1);
   return line;
 }
 
@@ -95,7 +95,7 @@ struct VectorsHeader {
 };
 
 // Exactly two integers, without signs.
-std::optional<VectorsHeader> parse_header(std::string_view line) {
+std::optional<VectorsHeader> parse_vectors_header(std::string_view line) {
   line = trimmed(line);
   VectorsHeader header;
   for (std::uint64_t* const number : {&header.dim, &header.rows}) {
@@ -499,7 +499,7 @@ Start peek_start(BlockReader& reader) {
 std::optional<VectorsHeader> find_header(const BlockReader& reader, const Start& start,
                                          std::optional<Format> format) {
   if (format == Format::glove_text) return std::nullopt;
-  const std::optional<VectorsHeader> header = parse_header(start.first_line());
+  const std::optional<VectorsHeader> header = parse_vectors_header(start.first_line());
   if (format && !header) {
     reader.fail(1, "needed the header of " + std::string(name(*format)) + ", two integers, got " +
                        in_quotes(trimmed(start.first_line())) + "; GloVe text has none");
@@ -635,7 +635,7 @@ void save_word_vectors(const std::string& path, const WordVectors& vectors, Form
   const std::string text = file_text(vectors, format);
   if (format == Format::glove_text) {
     const std::vector<std::string_view> lines = first_lines(text, true);
-    if (parse_header(lines[0]) || text.starts_with(kByteOrderMark) ||
+    if (parse_vectors_header(lines[0]) || text.starts_with(kByteOrderMark) ||
         judge_dim(lines) != static_cast<std::size_t>(vectors.dim())) {
       throw ValueError("save_word_vectors: without a header, the first lines, such as " +
                        in_quotes(lines[0]) + ", would be read as another format; use " +

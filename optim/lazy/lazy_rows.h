@@ -46,7 +46,7 @@ struct ParameterSlice {
   T* p;
   std::array<T*, kMoments> moments;
 
-  ParameterSlice from(std::int64_t begin) const {
+  [[gnu::always_inline]] ParameterSlice from(std::int64_t begin) const {
     ParameterSlice part{p + begin, {}};
     for (std::size_t i = 0; i < kMoments; ++i) {
       part.moments[i] = moments[i] != nullptr ? moments[i] + begin : nullptr;

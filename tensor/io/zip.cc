@@ -166,7 +166,7 @@ Directory read_end(Bytes archive, const std::string& context) {
   return directory;
 }
 
-struct Entry {
+struct ZipEntry {
   std::string name;
   std::uint32_t crc = 0;
   std::uint64_t bytes = 0;
@@ -176,7 +176,7 @@ struct Entry {
 
 // Reads the 64-bit integers in the extra fields, which replace those that do not fit into the
 // entry.
-void read_extra_fields(Reader extra, Entry& entry, const std::string& context) {
+void read_extra_fields(Reader extra, ZipEntry& entry, const std::string& context) {
   while (!extra.empty()) {
     const auto kind = extra.number<std::uint16_t>();
     const auto field_bytes = extra.number<std::uint16_t>();
@@ -188,11 +188,11 @@ void read_extra_fields(Reader extra, Entry& entry, const std::string& context) {
   }
 }
 
-Entry read_entry(Reader& reader, const std::string& context) {
+ZipEntry read_entry(Reader& reader, const std::string& context) {
   if (reader.number<std::uint32_t>() != kEntry) {
     throw FormatError(context + "the directory contains something that is not an entry");
   }
-  Entry entry;
+  ZipEntry entry;
   reader.take(2 + 2);  // versions
   const auto flags = reader.number<std::uint16_t>();
   const auto method = reader.number<std::uint16_t>();
@@ -223,12 +223,12 @@ Entry read_entry(Reader& reader, const std::string& context) {
   return entry;
 }
 
-std::vector<Entry> read_directory(Bytes archive, const Directory& directory,
-                                  const std::string& context) {
+std::vector<ZipEntry> read_directory(Bytes archive, const Directory& directory,
+                                     const std::string& context) {
   Reader reader(archive.subspan(static_cast<std::size_t>(directory.offset),
                                 static_cast<std::size_t>(directory.bytes)),
                 context, "the directory");
-  std::vector<Entry> entries;
+  std::vector<ZipEntry> entries;
   std::set<std::string> names;
   while (!reader.empty()) {
     entries.push_back(read_entry(reader, context));
@@ -250,7 +250,7 @@ struct MemberPlace {
 };
 
 // `members` is the archive up to its directory.
-MemberPlace read_member(Bytes members, const Entry& entry, const std::string& context) {
+MemberPlace read_member(Bytes members, const ZipEntry& entry, const std::string& context) {
   const std::string member = context + "member " + in_quotes(entry.name) + " ";
   if (entry.offset > members.size()) throw FormatError(member + "lies beyond the directory");
   const Bytes rest = members.subspan(static_cast<std::size_t>(entry.offset));
@@ -288,11 +288,11 @@ void check_no_overlap(std::vector<Bytes> places, const std::string& context) {
 
 std::vector<ZipMember> read_zip(Bytes archive, const std::string& context) {
   const Directory directory = read_end(archive, context);
-  const std::vector<Entry> entries = read_directory(archive, directory, context);
+  const std::vector<ZipEntry> entries = read_directory(archive, directory, context);
   const Bytes before_directory = archive.first(static_cast<std::size_t>(directory.offset));
   std::vector<ZipMember> members;
   std::vector<Bytes> places;
-  for (const Entry& entry : entries) {
+  for (const ZipEntry& entry : entries) {
     const MemberPlace place = read_member(before_directory, entry, context);
     members.push_back({entry.name, place.bytes});
     places.push_back(place.with_header);

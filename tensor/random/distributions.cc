@@ -25,8 +25,8 @@ using detail::GeneratorLock;
 
 constexpr std::size_t kChunk = 512;  // words fetched at a time
 constexpr std::uint64_t kBits53 = (std::uint64_t{1} << 53) - 1;
-constexpr std::size_t kBlock = 16;     // elements of one Box-Muller block
-constexpr std::size_t kBlocks = 2048;  // elements filled before they are transformed
+constexpr std::size_t kNormalBlock = 16;  // elements of one Box-Muller block
+constexpr std::size_t kBlocks = 2048;     // elements filled before they are transformed
 
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
@@ -137,7 +137,7 @@ void normal_one_by_one(Generator& generator, std::span<T> y, double mean, double
 
 template <class T>
 void normal(Generator& generator, std::span<T> y, double mean, double std) {
-  if (y.size() < kBlock) return normal_one_by_one(generator, y, mean, std);
+  if (y.size() < kNormalBlock) return normal_one_by_one(generator, y, mean, std);
   check_std(std);
   const GeneratorLock lock(generator);
   const T m = static_cast<T>(mean);
@@ -145,12 +145,12 @@ void normal(Generator& generator, std::span<T> y, double mean, double std) {
   for (std::size_t done = 0; done < y.size(); done += kBlocks) {
     const std::span<T> part = y.subspan(done, std::min(kBlocks, y.size() - done));
     fill_unit(generator, part);
-    detail::box_muller(part.data(), part.size() / kBlock * kBlock, m, s);
+    detail::box_muller(part.data(), part.size() / kNormalBlock * kNormalBlock, m, s);
   }
-  if (y.size() % kBlock != 0) {
-    const std::span<T> last = y.last(kBlock);
+  if (y.size() % kNormalBlock != 0) {
+    const std::span<T> last = y.last(kNormalBlock);
     fill_unit(generator, last);
-    detail::box_muller(last.data(), kBlock, m, s);
+    detail::box_muller(last.data(), kNormalBlock, m, s);
   }
 }
 

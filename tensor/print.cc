@@ -49,7 +49,7 @@ void for_each_shown(const Tensor& x, bool summarize, const Function& f, const T*
   }
 }
 
-std::string number(double value, std::chars_format format, int precision) {
+std::string formatted(double value, std::chars_format format, int precision) {
   if (std::isnan(value)) return "nan";  // without a sign
   char buffer[std::numeric_limits<double>::max_exponent10 + 16];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value, format, precision).ptr};
@@ -71,8 +71,9 @@ Texts texts_of(const std::vector<double>& values) {
 
   Texts texts;
   for (const double value : values) {
-    std::string text = scientific ? number(value, std::chars_format::scientific, kPrecision)
-                                  : number(value, std::chars_format::fixed, whole ? 0 : kPrecision);
+    std::string text = scientific
+                           ? formatted(value, std::chars_format::scientific, kPrecision)
+                           : formatted(value, std::chars_format::fixed, whole ? 0 : kPrecision);
     if (whole && !scientific && std::isfinite(value)) text += '.';
     if (counts(value)) texts.width = std::max(texts.width, text.size());
     texts.elements.push_back(std::move(text));

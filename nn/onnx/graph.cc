@@ -136,7 +136,7 @@ const OnnxAttributes kDropDim = {{"keepdims", std::int64_t{0}}};
 const OnnxAttributes kDropSteps = {{"axes", std::vector<std::int64_t>{1}},
                                    {"keepdims", std::int64_t{0}}};
 
-void check_pooling(const char* operation, const OnnxValue& x, const OnnxValue& mask) {
+void check_pooled_layer(const char* operation, const OnnxValue& x, const OnnxValue& mask) {
   if (x.dim == 3 && mask.dim == 2 && mask.dtype == boolean) return;
   throw ValueError("OnnxGraph: " + std::string(operation) + ": x has " + std::to_string(x.dim) +
                    " dimensions and mask is " + name(mask.dtype) + " with " +
@@ -147,7 +147,7 @@ void check_pooling(const char* operation, const OnnxValue& x, const OnnxValue& m
 }  // namespace
 
 OnnxValue OnnxGraph::masked_mean(const OnnxValue& x, const OnnxValue& mask) {
-  check_pooling("masked_mean", x, mask);
+  check_pooled_layer("masked_mean", x, mask);
   const OnnxValue wide_mask = unsqueeze(mask, 2);  // (batch, steps, 1)
   const OnnxValue one = constant(tensor({1}));
   const OnnxValue total =
@@ -157,7 +157,7 @@ OnnxValue OnnxGraph::masked_mean(const OnnxValue& x, const OnnxValue& mask) {
 }
 
 OnnxValue OnnxGraph::masked_max(const OnnxValue& x, const OnnxValue& mask) {
-  check_pooling("masked_max", x, mask);
+  check_pooled_layer("masked_max", x, mask);
   const OnnxValue wide_mask = unsqueeze(mask, 2);  // (batch, steps, 1)
   const double lowest = -std::numeric_limits<double>::infinity();
   const OnnxValue largest =

@@ -20,7 +20,7 @@ using detail::WordIndex;
 
 constexpr std::string_view kPaddingWord = "<pad>";
 constexpr std::string_view kUnknownWord = "<unk>";
-constexpr std::string_view kMagic = "tapegrad vocabulary 1; ";
+constexpr std::string_view kVocabularyMagic = "tapegrad vocabulary 1; ";
 constexpr std::string_view kHeaderEnd = " tokens";
 
 struct Header {
@@ -31,9 +31,9 @@ struct Header {
 Header parse_header(std::string_view line, const std::string& path) {
   if (!line.starts_with("tapegrad vocabulary "))
     throw_format_error(path, 1, "not a vocabulary file");
-  if (!line.starts_with(kMagic))
+  if (!line.starts_with(kVocabularyMagic))
     throw_format_error(path, 1, "vocabulary of a version other than 1");
-  line.remove_prefix(kMagic.size());
+  line.remove_prefix(kVocabularyMagic.size());
   const std::size_t semicolon = line.find("; ");
   Header header;
   if (semicolon == std::string_view::npos || !line.ends_with(kHeaderEnd)) {
@@ -176,7 +176,7 @@ std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> words)
 }
 
 void Vocabulary::save(const std::string& path) const {
-  std::string file(kMagic);
+  std::string file(kVocabularyMagic);
   file += tokenizer_.description() + "; " + std::to_string(size()) + std::string(kHeaderEnd) + "\n";
   for (std::int64_t id = 0; id < size(); ++id) file.append(words_->word(id)).append("\n");
   write_file_atomically(path, file, "vocabulary");

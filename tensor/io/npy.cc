@@ -292,10 +292,10 @@ std::string array_header(const Tensor& tensor) {
   return header + text;
 }
 
-Bytes bytes_of(const std::string& text) {
+Bytes bytes_of_elements(const std::string& text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
-Bytes bytes_of(const Tensor& tensor) {
+Bytes bytes_of_elements(const Tensor& tensor) {
   return {tensor.data<std::byte>(),
           static_cast<std::size_t>(tensor.numel()) * item_size(tensor.dtype())};
 }
@@ -328,7 +328,7 @@ StateDict load_npz(const std::string& path) {
 void save_npy(const std::string& path, const Tensor& tensor) {
   const Tensor data = tensor.contiguous();
   const std::string header = array_header(data);
-  const std::vector<Bytes> chunks = {bytes_of(header), bytes_of(data)};
+  const std::vector<Bytes> chunks = {bytes_of_elements(header), bytes_of_elements(data)};
   write_file_atomically(path, chunks, "save_npy");
 }
 
@@ -347,7 +347,8 @@ void save_npz(const std::string& path, const StateDict& state) {
     }
     data.push_back(tensor.contiguous());
     headers.push_back(array_header(data.back()));
-    archive.add(name + std::string(kExtension), {bytes_of(headers.back()), bytes_of(data.back())});
+    archive.add(name + std::string(kExtension),
+                {bytes_of_elements(headers.back()), bytes_of_elements(data.back())});
   }
   write_file_atomically(path, archive.finish(), "save_npz");
 }

@@ -32,7 +32,7 @@ constexpr std::string_view kMetadataKey = "__metadata__";
 
 // Reading the header ------------------------------------------------------------------------------
 
-struct Entry {
+struct TensorEntry {
   std::string name;
   const ElementType* type = nullptr;
   Shape shape{};
@@ -47,7 +47,7 @@ class JsonHeaderReader : public nlohmann::json_sax<json> {
  public:
   explicit JsonHeaderReader(std::string file) : file_(std::move(file)) {}
 
-  std::vector<Entry> entries;
+  std::vector<TensorEntry> entries;
   Metadata metadata;
 
   [[noreturn]] void fail(const std::string& text) const {
@@ -114,7 +114,7 @@ class JsonHeaderReader : public nlohmann::json_sax<json> {
   }
 
   bool end_array() override {
-    Entry& entry = entries.back();
+    TensorEntry& entry = entries.back();
     if (place_ == Place::kOffsets) {
       if (numbers_.size() != 2) fail(tensor() + ": data_offsets are not two numbers");
       entry.begin = numbers_[0];
@@ -199,14 +199,15 @@ class JsonHeaderReader : public nlohmann::json_sax<json> {
 
 // Checks that every byte of the data belongs to exactly one tensor. Returns the entries in the
 // order of their data.
-std::vector<const Entry*> check_layout(const JsonHeaderReader& header, std::uint64_t data_bytes) {
-  std::vector<const Entry*> order;
-  for (const Entry& entry : header.entries) order.push_back(&entry);
-  std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
+std::vector<const TensorEntry*> check_layout(const JsonHeaderReader& header,
+                                             std::uint64_t data_bytes) {
+  std::vector<const TensorEntry*> order;
+  for (const TensorEntry& entry : header.entries) order.push_back(&entry);
+  std::sort(order.begin(), order.end(), [](const TensorEntry* a, const TensorEntry* b) {
     return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
   });
   std::uint64_t position = 0;
-  for (const Entry* entry : order) {
+  for (const TensorEntry* entry : order) {
     const std::string tensor = "tensor " + in_quotes(entry->name);
     const std::string offsets =
         "data_offsets [" + std::to_string(entry->begin) + ", " + std::to_string(entry->end) + "]";
@@ -266,7 +267,8 @@ std::string read_header(detail::OpenFile& file, const JsonHeaderReader& header,
   return text;
 }
 
-Tensor read_tensor(detail::OpenFile& file, const Entry& entry, const JsonHeaderReader& header) {
+Tensor read_tensor(detail::OpenFile& file, const TensorEntry& entry,
+                   const JsonHeaderReader& header) {
   Tensor tensor = Tensor::uninitialized(entry.shape, entry.type->dtype);
   if (entry.type->convert != nullptr) {
     std::vector<std::byte> bytes(entry.bytes());
@@ -347,7 +349,7 @@ Checkpoint load_with_metadata(const std::string& path) {
 
   const std::uint64_t data_bytes = size - kLengthBytes - text.size();
   std::vector<Tensor> tensors(header.entries.size());
-  for (const Entry* entry : check_layout(header, data_bytes)) {
+  for (const TensorEntry* entry : check_layout(header, data_bytes)) {
     tensors[static_cast<std::size_t>(entry - header.entries.data())] =
         read_tensor(file, *entry, header);
   }

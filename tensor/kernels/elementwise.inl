@@ -153,24 +153,37 @@ auto holds(V a, V b) {
   if constexpr (kOp == Compare::kGe) return a >= b;
 }
 
+// a op b == b mirrored(op) a
+constexpr Compare mirrored(Compare op) {
+  switch (op) {
+    case Compare::kLt:
+      return Compare::kGt;
+    case Compare::kLe:
+      return Compare::kGe;
+    case Compare::kGt:
+      return Compare::kLt;
+    case Compare::kGe:
+      return Compare::kLe;
+    default:
+      return op;
+  }
+}
+
 template <Compare kOp, Operands kOperands, class T>
 void compare(bool* y, const T* a, const T* b, std::size_t n) {
   if (n == 0) return;  // a and b may be null then
-  constexpr std::size_t kStepA = kOperands == Operands::kScalarVector ? 0 : 1;
-  constexpr std::size_t kStepB = kOperands == Operands::kVectorScalar ? 0 : 1;
+  if constexpr (kOperands == Operands::kScalarVector) {
+    return compare<mirrored(kOp), Operands::kVectorScalar>(y, b, a, n);
+  }
+  constexpr bool kScalarB = kOperands == Operands::kVectorScalar;
 #if defined(__AVX512F__)
-  const auto operand = [](const T* p, std::size_t step, std::size_t i, auto... count) {
-    return step == 0 ? Batch<T>(*p) : lanes::load(p + i, count...);
-  };
   for_each_vector<T>(n, [&](std::size_t i, auto... count) {
-    const auto truth = holds<kOp>(operand(a, kStepA, i, count...), operand(b, kStepB, i, count...));
-    lanes::store_truth<T>(y + i, truth, count...);
+    const Batch<T> right = kScalarB ? Batch<T>(*b) : lanes::load(b + i, count...);
+    lanes::store_truth<T>(y + i, holds<kOp>(lanes::load(a + i, count...), right), count...);
   });
 #else
-  const T scalar = kStepA == 0 ? *a : *b;
-  for (std::size_t i = 0; i < n; ++i) {
-    y[i] = holds<kOp>(kStepA == 0 ? scalar : a[i], kStepB == 0 ? scalar : b[i]);
-  }
+  const T scalar = *b;
+  for (std::size_t i = 0; i < n; ++i) y[i] = holds<kOp>(a[i], kScalarB ? scalar : b[i]);
 #endif
 }
 

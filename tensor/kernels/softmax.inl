@@ -31,9 +31,9 @@ Batch<T> without_top(Batch<T> row) {
   return row - lanes::fold(row, [](Batch<T> a, Batch<T> b) { return xsimd::max(a, b); });
 }
 
-// The sum of exp(x - shift) over a row, in every lane.
+// The sum of exp(x - shift) over a row, in every lane. A function of its own, since it is long.
 template <class T>
-Batch<T> sum_of_exp(const T* x, Batch<T> shift, std::size_t n) {
+TAPEGRAD_FLATTEN [[gnu::noinline]] Batch<T> sum_of_exp(const T* x, Batch<T> shift, std::size_t n) {
   return lanes::sum(sum_tree<T>(0, n, [&](Batch<T> total, std::size_t i, auto... count) {
     if constexpr (sizeof...(count) == 0) {
       return total + math::exp(lanes::load(x + i) - shift);

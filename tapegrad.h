@@ -1,5 +1,5 @@
-// All of tapegrad: numbers, history, layers, optimisers. It brings in no third-party header.
-// Read next: tensor/tensor.h, then autograd/tape.h, which holds the idea.
+// All of tapegrad: tensors, automatic differentiation, layers, optimizers. It includes no third-party
+// header. Read next: tensor/tensor.h. The idea is in autograd/tape.h.
 #pragma once
 
 #include <tapegrad/autograd/backward.h>

@@ -54,6 +54,8 @@ class Program {
         source_(FIRST_FILES "/" + name + library.suffix),
         program_(folder / (name + library.suffix + ".program")) {}
 
+  const std::string& library() const { return library_.name; }
+
   double compile() const {
     std::vector<std::string> words = {CXX_COMPILER, "-O2", "-c", source_, "-o", program_ + ".o"};
     words.insert(words.end(), library_.to_compile.begin(), library_.to_compile.end());
@@ -78,8 +80,7 @@ class Program {
 // A row of `figure`, smaller being better, for ours and the others in turns.
 template <class Figure>
 void compare(measure::Report& report, const std::string& row, const char* unit, int rounds,
-             const std::vector<Program>& programs, const std::vector<Library>& libraries,
-             const Figure& figure) {
+             const std::vector<Program>& programs, const Figure& figure) {
   std::vector<std::vector<double>> figures(programs.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < programs.size(); ++i) figures[i].push_back(figure(programs[i]));
@@ -88,7 +89,7 @@ void compare(measure::Report& report, const std::string& row, const char* unit, 
   if (programs.size() == 1) report.row(row, unit, ours);
   for (std::size_t i = 1; i < programs.size(); ++i) {
     const double peer = measure::median(figures[i]);
-    report.row(row, unit, ours, measure::Report::Peer{libraries[i].name, peer, peer / ours});
+    report.row(row, unit, ours, measure::Report::Peer{programs[i].library(), peer, peer / ours});
   }
 }
 
@@ -123,7 +124,7 @@ int main(int argc, char** argv) {
       std::vector<Program> programs;
       for (const Library& library : libraries) programs.emplace_back(library, name, folder.path);
       const auto row = [&](const char* what, const char* unit, int rounds, const auto& figure) {
-        compare(report, name + ": " + what, unit, rounds, programs, libraries, figure);
+        compare(report, name + ": " + what, unit, rounds, programs, figure);
       };
       row("compile, -O2", "s", slow_rounds, [](const Program& p) { return p.compile(); });
       for (const Program& program : programs) program.link();

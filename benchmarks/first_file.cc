@@ -1,12 +1,12 @@
-// The claim: a user's first file compiles while one looks at it, and becomes a small program that
-// starts at once.
+// The claim: a user's first file compiles in a second or two, and the program is small and starts
+// at once.
 //
-// Compiles (-O2), links, strips and runs the programs of first_file/, each beside its libtorch
-// twin: `smallest` includes the library and asks for one gradient, `classifier` trains a recurrent
-// classifier of 30 lines. Seconds are the processor's, of the compiler and of the program; memory
-// is the most that was resident. Shared libraries are all those that the program loads (tapegrad is
-// linked statically; libstdc++, libm and libc are shared on both sides).
-// Read next: first_file/classifier.cc.
+// Compiles (-O2), links, strips and runs the programs of first_file/, and the same programs written
+// with libtorch: `smallest` computes one gradient, `classifier` trains a recurrent classifier of 30
+// lines. Seconds are processor time, of the compiler or of the program; memory is the peak of
+// resident memory. The shared libraries are all that the program loads (tapegrad is linked
+// statically; libstdc++, libm and libc are shared on both sides). Read next:
+// first_file/classifier.cc.
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>
@@ -38,15 +38,15 @@ double megabytes_of_shared_libraries(const std::string& program) {
   return total;
 }
 
-// A library, and how its users compile and link.
+// A library, and the options to compile and link with it.
 struct Library {
   std::string name;
-  std::string suffix;  // of its programs in first_file/
+  std::string suffix;  // of the names of its programs in first_file/
   std::vector<std::string> to_compile;
   std::vector<std::string> to_link;
 };
 
-// One of first_file/'s programs, with one of the libraries.
+// A program of first_file/ for one of the libraries.
 class Program {
  public:
   Program(const Library& library, const std::string& name, const fs::path& folder)
@@ -77,7 +77,7 @@ class Program {
   std::string program_;
 };
 
-// A row of `figure`, smaller being better, for ours and the others in turns.
+// Adds rows with `figure` of our program and of the peers', measured in turn. Smaller is better.
 template <class Figure>
 void compare(measure::Report& report, const std::string& row, const char* unit, int rounds,
              const std::vector<Program>& programs, const Figure& figure) {

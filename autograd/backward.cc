@@ -95,7 +95,7 @@ Variable& BackwardPass::sum_of(Node& input) {
   return input.is_leaf() ? find_or_add(input).sum : input.as_entry().pending_;
 }
 
-void BackwardPass::set_sum(Node& input, Variable& sum, Variable first) {
+void BackwardPass::set_sum(Node& input, Variable& sum, Variable&& first) {
   sum.swap(first);
   if (input.is_leaf()) return;
   input.retain();

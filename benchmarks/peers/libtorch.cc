@@ -243,7 +243,7 @@ Work classifier_forward(std::istream& arguments) {
 }
 
 // Forward and backward through `steps` steps of a cell. Its gradients neither vanish nor grow.
-class StridedLoop {
+class Loop {
  public:
   Loop() {
     torch::nn::init::orthogonal_(cell_->weight_hh);

@@ -1,5 +1,5 @@
-// All of tapegrad: tensors, automatic differentiation, layers, optimizers. It includes no third-party
-// header. Read next: tensor/tensor.h. The idea is in autograd/tape.h.
+// All of tapegrad: tensors, automatic differentiation, layers, optimizers. It includes no
+// third-party header. Read next: tensor/tensor.h. The idea is in autograd/tape.h.
 #pragma once
 
 #include <tapegrad/autograd/backward.h>

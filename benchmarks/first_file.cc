@@ -5,8 +5,8 @@
 // with libtorch: `smallest` computes one gradient, `classifier` trains a recurrent classifier of 30
 // lines. Seconds are processor time, of the compiler or of the program; memory is the peak of
 // resident memory. The shared libraries are all that the program loads (tapegrad is linked
-// statically; libstdc++, libm and libc are shared on both sides). Read next:
-// first_file/classifier.cc.
+// statically; libstdc++, libm and libc are shared on both sides).
+// Read next: first_file/classifier.cc.
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>

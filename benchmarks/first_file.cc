@@ -1,5 +1,5 @@
-// The claim: a user's first file compiles in a second or two, and the program is small and starts
-// at once.
+// The claim: a user's first file compiles in a second or two; the program is small and starts at
+// once.
 //
 // Compiles (-O2), links, strips and runs the programs of first_file/, and the same programs written
 // with libtorch: `smallest` computes one gradient, `classifier` trains a recurrent classifier of 30

@@ -37,8 +37,7 @@ inline const Environment kKeepMemory = {{"MALLOC_MMAP_THRESHOLD_", "17179869184"
                                         {"MALLOC_TRIM_THRESHOLD_", "17179869184"},
                                         {"MALLOC_TOP_PAD_", "67108864"}};
 
-// A running peer, or an absent one if its program was not built. Its contenders keep references to
-// it.
+// A running peer, or an absent one if its program was not built. Its contenders refer to it.
 class PeerProgram {
  public:
   explicit PeerProgram(const std::string& program, const std::string& manner = "",

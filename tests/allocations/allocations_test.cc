@@ -1,5 +1,5 @@
-// A training step that repeats asks the system for no memory: this program puts its own malloc and
-// mmap before libc's and counts the calls. (memory::system_allocations() counts the pool's alone.)
+// Repeated training steps allocate no memory from the system. This program replaces malloc and mmap
+// and counts the calls. (memory::system_allocations() counts only those of the pool.)
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@
 #include "catch.h"
 #include "nn/text_classifier.h"
 
-// Sanitizers bring a malloc of their own, and switch the pool off.
+// Sanitizers have a malloc of their own, and with them the pool is off.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -40,7 +40,8 @@ std::size_t calls = 0;  // of the functions below; the tests have one thread
 }  // namespace
 
 #ifdef COUNTS
-// glibc's own, by the names that it has for programs with a malloc of theirs. `free` stays glibc's.
+// glibc's functions under the names that it keeps for programs that replace malloc. `free` is not
+// replaced.
 extern "C" {
 void* __libc_malloc(std::size_t bytes);
 void* __libc_calloc(std::size_t count, std::size_t bytes);
@@ -84,7 +85,7 @@ namespace {
 
 constexpr int kSteps = 20;
 
-// How often twenty steps ask the system, after twenty that fill the pool.
+// Counts the system allocations of twenty steps, after twenty steps that fill the pool.
 template <class Step>
 std::size_t calls_of(const Step& step) {
   for (int i = 0; i < kSteps; ++i) step(i);
@@ -104,7 +105,7 @@ bool counts() {
 
 constexpr std::int64_t kVocabulary = 500;
 
-// The same around a layer: RNN, LSTM or GRU.
+// The same with a layer: RNN, LSTM or GRU.
 template <class Layer>
 struct LayerClassifier : nn::Module {
   nn::Embedding embedding;
@@ -120,7 +121,7 @@ struct LayerClassifier : nn::Module {
   }
 };
 
-// Steps of a classifier of texts, four batches in turn.
+// Training steps of a text classifier, with four batches in turn.
 template <class Model, class Optimizer>
 std::size_t calls_of_training(const Model& model, Optimizer& optimizer) {
   std::vector<std::pair<Tensor, Tensor>> batches(4);

@@ -1,7 +1,7 @@
-// Documents show only code that tests compile and output that programs print. A block of C++ in
-// README.md or docs/ names its file in a comment above it, `<!-- from tests/contract/readme.cc
-// -->`, and must stand there word for word; `<!-- printed by tests/contract/readme.cc -->` above a
-// block of text means what that program prints, a lesson of examples/ too.
+// The documents show only code that is compiled and output that programs print. In README.md and
+// docs/, the comment `<!-- from tests/contract/readme.cc -->` above a block of C++ names the file
+// that contains the block word for word. `<!-- printed by tests/contract/readme.cc -->` names the
+// program that prints the block; it can also be a lesson.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -58,14 +58,15 @@ std::vector<Block> all_blocks() {
   return blocks;
 }
 
-// What stands between `before` and ` -->` in a marker, or nothing.
+// Returns the text between `before` and ` -->` in a marker; empty if it does not begin with
+// `before`.
 std::string named(const std::string& marker, const std::string& before) {
   if (marker.rfind(before, 0) != 0) return "";
   const std::size_t end = marker.find(" -->");
   return marker.substr(before.size(), end - before.size());
 }
 
-// The program that was made of tests/contract/readme.cc or examples/NAME.cc.
+// The program that was built from tests/contract/readme.cc or examples/NAME.cc.
 std::string program_of(const std::filesystem::path& file) {
   if (file == "tests/contract/readme.cc") return README_PROGRAM;
   return LESSONS "/example_" + file.stem().string();
@@ -82,7 +83,7 @@ std::string output_of(const std::string& program) {
 
 }  // namespace
 
-TEST_CASE("code in documents stands in files that tests compile", "[docs]") {
+TEST_CASE("code in documents is part of compiled files", "[docs]") {
   int checked = 0;
   for (const Block& block : all_blocks()) {
     if (block.language != "cpp") continue;
@@ -107,7 +108,7 @@ TEST_CASE("output in documents is what the programs print", "[docs]") {
   REQUIRE(checked >= 2);
 }
 
-TEST_CASE("pictures in documents are what the programs draw", "[docs]") {
+TEST_CASE("the picture in the documents is what the program draws", "[docs]") {
   CHECK(read(kRoot / "docs/lazy_rows.svg") ==
         output_of(program_of("examples/07_rare_words.cc") + " --svg"));
 }

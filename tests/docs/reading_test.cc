@@ -1,6 +1,6 @@
-// "Read next: PATH." in the opening comments makes paths through the sources: one through the core
-// of autograd and one through each room. Every public header is on the path of its room; the last
-// file of a room may point to the first of another one.
+// "Read next: PATH." in the opening comments makes one path through each folder of sources. Every
+// public header is on the path of its folder. The last file of a path may point to the first file
+// of another folder.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -67,7 +67,7 @@ std::map<std::string, File> all_files() {
 TEST_CASE("every room has one path, and every public header is on it", "[docs]") {
   const std::map<std::string, File> files = all_files();
   std::map<std::string, std::vector<std::string>> rooms;
-  std::map<std::string, std::vector<std::string>> before;  // who points here, from the same room
+  std::map<std::string, std::vector<std::string>> before;  // files of the same room that point here
   for (const auto& [name, file] : files) {
     rooms[file.room].push_back(name);
     if (file.next.empty()) continue;
@@ -93,8 +93,8 @@ TEST_CASE("every room has one path, and every public header is on it", "[docs]")
     REQUIRE(starts.size() == 1);
     first_of[room] = starts.front();
   }
-  // From its first file, each room's path ends, at most in the first file of another room; and from
-  // room to room there is no loop either.
+  // The path of each room ends, or goes on in the first file of another room. There is no loop,
+  // also not through several rooms.
   for (const auto& [room, first] : first_of) {
     std::set<std::string> seen;
     std::string at = first;

@@ -6,8 +6,8 @@
 // gradients, "tuned" (peer.h), and fastText on one thread. From fastText's time for six epochs the
 // time for one is subtracted, so reading the text counts, but start-up and writing the model do
 // not. The other rows are accuracies on unseen documents after six epochs. All start from the same
-// kind of random weights; the rate per document is the same, and falls to 0 as in fastText. Read
-// next: recurrent_classifier.cc.
+// kind of random weights; the rate per document is the same, and falls to 0 as in fastText.
+// Read next: recurrent_classifier.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <algorithm>

@@ -18,8 +18,7 @@ namespace tg = tapegrad;
 
 namespace {
 
-// Batches of distinct ids. A round of rows / 1,000 batches contains each id once; four rounds
-// repeat.
+// Batches of distinct ids. A round of rows / 1,000 batches contains each id once.
 class Batches {
  public:
   explicit Batches(std::int64_t rows) : round_(static_cast<std::size_t>(rows / 1000)) {

@@ -1,12 +1,12 @@
-// The claim: a user's first file compiles in a second or two, and the program is small and starts
-// at once.
+// The claim: a user's first file compiles in a second or two; the program is small and starts at
+// once.
 //
 // Compiles (-O2), links, strips and runs the programs of first_file/, and the same programs written
 // with libtorch: `smallest` computes one gradient, `classifier` trains a recurrent classifier of 30
 // lines. Seconds are processor time, of the compiler or of the program; memory is the peak of
 // resident memory. The shared libraries are all that the program loads (tapegrad is linked
-// statically; libstdc++, libm and libc are shared on both sides). Read next:
-// first_file/classifier.cc.
+// statically; libstdc++, libm and libc are shared on both sides).
+// Read next: first_file/classifier.cc.
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>

@@ -4,8 +4,8 @@
 // A row is matmul(a, b) of float32 matrices, (m, k) x (k, n), in billion floating-point operations
 // per second (2 m n k each), on one thread. In rows with A^T or B^T, this matrix is the transpose
 // of a contiguous one, as in the gradients of a product. The peer is OpenBLAS's cblas_sgemm for the
-// same product. It always writes into the same C; matmul allocates a new tensor. Read next:
-// embedding_step.cc.
+// same product. It always writes into the same C; matmul allocates a new tensor.
+// Read next: embedding_step.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>

@@ -112,7 +112,7 @@ inline Unit nanoseconds_each(double operations) { return {"ns", 1e9 / operations
 inline Unit rate(const char* name, double amount) { return {name, amount, true}; }
 
 struct Settings {
-  bool brief = false;  // --short: a few seconds, to see that everything runs
+  bool brief = false;  // --short: a few seconds, to check that everything runs
 };
 
 class Report {

@@ -3,10 +3,8 @@
 // libraries, threads and start-up do not affect our measurements.
 //
 // The protocol consists of lines. First the peer writes its name and version. Then it reads
-// requests
-// `<repetitions> <workload>`, and writes for each the seconds that the repetitions took, or another
-// result if the workload is not about time. A new workload is set up when its first request
-// arrives.
+// requests `<repetitions> <workload>`, and writes for each the seconds that the repetitions took,
+// or another result if the workload is not about time. It sets up a workload at the first request.
 //
 // Read next: peers/openblas.cc.
 #pragma once
@@ -39,8 +37,7 @@ inline const Environment kKeepMemory = {{"MALLOC_MMAP_THRESHOLD_", "17179869184"
                                         {"MALLOC_TRIM_THRESHOLD_", "17179869184"},
                                         {"MALLOC_TOP_PAD_", "67108864"}};
 
-// A running peer, or an absent one if its program was not built. Its contenders keep references to
-// it.
+// A running peer, or an absent one if its program was not built. Its contenders refer to it.
 class PeerProgram {
  public:
   explicit PeerProgram(const std::string& program, const std::string& manner = "",
@@ -71,8 +68,7 @@ class PeerProgram {
     return {{name_ + remark, [this, workload](std::int64_t n) { return ask(n, workload); }}};
   }
 
-  // The result of a workload that is not about time, such as an accuracy; none if the peer is
-  // absent.
+  // The result of a workload that is not about time, such as an accuracy, if the peer is there.
   std::optional<double> figure(const std::string& workload) {
     if (process_ < 0) return std::nullopt;
     return ask(1, workload);

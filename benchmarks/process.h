@@ -1,5 +1,4 @@
-// Runs programs from start to end and measures their time and memory; and a temporary folder for
-// their files.
+// Runs programs from start to end and measures their time and memory, and makes temporary folders.
 //
 // Read next: first_file.cc.
 #pragma once

@@ -1,8 +1,7 @@
-# Finds the packages that are needed to build tapegrad. All but Threads are header-only and private, so
-# an installed tapegrad does not need them. `scripts/install_packages` installs them on Debian and
-# Ubuntu.
+# Finds the packages that are needed to build tapegrad. All but Threads are header-only and private,
+# so an installed tapegrad does not need them. `scripts/install_packages` installs them.
 find_package(Threads REQUIRED)
-find_package(xtl CONFIG REQUIRED)      # before xsimd: its Debian package would otherwise link a libxtl
+find_package(xtl CONFIG REQUIRED)      # before xsimd, whose Debian package would otherwise link libxtl
 find_package(xsimd CONFIG REQUIRED)    # no version: its package files accept only the same major one
 find_package(xtensor CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)

@@ -7,8 +7,8 @@ mark_as_advanced(TAPEGRAD_JOIN_SOURCES)
 
 set(sources)
 
-# tapegrad_rooms(LEVEL FOLDERS...) adds the sources of these folders. LEVEL is their optimization level
-# if the build type optimizes for speed, and if a project that adds tapegrad sets no build type.
+# tapegrad_rooms(LEVEL FOLDERS...) adds the sources of these folders. LEVEL is their optimization
+# level if the build type optimizes for speed, or if a project that adds tapegrad sets none.
 function(tapegrad_rooms level)
   set(files)
   foreach(folder IN LISTS ARGN)
@@ -31,9 +31,9 @@ function(tapegrad_rooms level)
   set(sources ${sources} ${files} PARENT_SCOPE)
 endfunction()
 
-# The kernels are compiled once per instruction set; no other source gets these flags. The kernels call
-# fused multiply-add explicitly, and -ffp-contract=off keeps the compiler from adding more, so the
-# value of an element does not depend on its position. g++ 12 gives false warnings in its own AVX-512
+# The kernels are compiled once per instruction set; no other source gets these flags. They call fused
+# multiply-add explicitly, and -ffp-contract=off keeps the compiler from adding more, so the value of
+# an element does not depend on its position. g++ 12 gives false warnings in its own AVX-512
 # header (GCC bug 105593).
 function(tapegrad_kernels level set)
   set(source ${PROJECT_SOURCE_DIR}/tensor/kernels/isa_${set}.cc)

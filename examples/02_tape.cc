@@ -28,7 +28,8 @@ int main() {
   const float slope = 1 - y.item<float>() * y.item<float>();
   std::cout << "by hand  " << slope * (-3 + 2 * 2) << ",         " << slope * 2 << '\n';
 
-  // After the backward pass an entry releases its inputs. Only y's entry is left, because y exists.
+  // After the backward pass an entry releases its inputs. The entries of product, total and y are
+  // left, because these variables still exist; the entry of square(a) is not.
   std::cout << "\nafter backward, entries: " << tg::tape().size() << '\n';
   y = tg::Variable();
   total = tg::Variable();

@@ -316,8 +316,7 @@ Work optimizer(std::istream& arguments) {
   return [rule] { rule->step(); };
 }
 
-// Each step looks up 1,000 distinct ids. sgd gets row-sparse gradients; adam accepts only dense
-// ones.
+// Each step looks up 1,000 distinct ids. sgd gets row-sparse gradients; adam needs dense ones.
 Work table(std::istream& arguments) {
   std::string name;
   std::int64_t rows = 0;

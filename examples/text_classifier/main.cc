@@ -45,8 +45,8 @@ void add_model(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--arch", model.arch,
                    "bag: mean of the word vectors; rnn, lstm, gru: recurrent network\n"
-                   "over them; cnn: filters over 3, 4 and 5 words; attention: a transformer\n"
-                   "encoder over the words")
+                   "over them; cnn: filters over 3, 4 and 5 words; attention:\n"
+                   "transformer encoder over the words")
       ->type_name("bag|rnn|lstm|gru|cnn|attention")
       ->check(CLI::IsMember({"bag", "rnn", "lstm", "gru", "cnn", "attention"}).description(""))
       ->capture_default_str();

@@ -27,8 +27,7 @@ struct Examples {
 // Trains a model. It keeps references to its arguments, which must outlive it.
 class Trainer {
  public:
-  // Requires settings.epochs. Throws tapegrad::ValueError if the optimizer refuses the learning
-  // rate.
+  // Requires settings.epochs. Throws tapegrad::ValueError if the optimizer refuses the rate.
   Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings);
 
   // Runs all epochs. With settings.patience, it may stop earlier and restores the best epoch. Each

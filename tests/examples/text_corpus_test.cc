@@ -1,5 +1,4 @@
-// The four formats and their detection, the errors in each, and the real data sets if they are
-// there.
+// The four formats and their detection, the errors in each, and the real data sets if they exist.
 #include "text_classifier/corpus.h"
 
 #include "catch.h"

@@ -1,6 +1,6 @@
 // A task that depends on the order of words: does `a` come before `b`? Each text has a twin in
-// which the two words are swapped, so every bag of words occurs equally often in both classes. Read
-// next: examples/text_classifier/model.h.
+// which the two words are swapped, so every bag of words occurs equally often in both classes.
+// Read next: examples/text_classifier/model.h.
 #include <algorithm>
 #include <cmath>
 #include <random>

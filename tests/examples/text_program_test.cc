@@ -264,13 +264,11 @@ TEST_CASE("text_classifier --sparse moves only the vectors of words in the batch
     session.train("3 --arch bag --dropout 0 " + more);
     return tapegrad::load(session.file("model/model.safetensors")).at("embedding.weight");
   };
-  // SparseAdam adds eps in another place, which changes a vector by 1e-5; momentum moves it by
-  // 1e-2.
+  // SparseAdam adds eps in another place: that moves a vector by 1e-5, momentum moves it by 1e-2.
   const auto same = [](const tapegrad::Tensor& a, const tapegrad::Tensor& b) {
     return allclose(a, b, 0, 1e-4);
   };
-  // Adam's momentum also moves the other words. SGD moves none, and a batch of 8 contains all
-  // words.
+  // Adam's momentum also moves other words. SGD moves none, and a batch of 8 contains all words.
   CHECK_FALSE(same(table("--batch 2"), table("--batch 2 --sparse")));
   CHECK(same(table("--batch 8"), table("--batch 8 --sparse")));
   CHECK(same(table("--batch 2 --optimizer sgd"), table("--batch 2 --optimizer sgd --sparse")));

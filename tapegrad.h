@@ -66,6 +66,7 @@
 #include <tapegrad/tensor/io/safetensors.h>
 #include <tapegrad/tensor/io/state_dict.h>
 #include <tapegrad/tensor/memory.h>
+#include <tapegrad/tensor/methods.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/distributions.h>
 #include <tapegrad/tensor/random/generator.h>

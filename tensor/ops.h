@@ -153,6 +153,12 @@ inline Tensor operator>=(Scalar a, const Tensor& b) { return le(b, a); }
 inline Tensor operator&&(const Tensor& a, const Tensor& b) { return logical_and(a, b); }
 inline Tensor operator||(const Tensor& a, const Tensor& b) { return logical_or(a, b); }
 inline Tensor operator!(const Tensor& x) { return logical_not(x); }
+// Of boolean tensors only (DTypeError otherwise): integers have no bitwise operations here.
+Tensor operator&(const Tensor& a, const Tensor& b);
+Tensor operator|(const Tensor& a, const Tensor& b);
+Tensor operator^(const Tensor& a, const Tensor& b);
+Tensor operator~(const Tensor& x);
+inline Tensor operator+(const Tensor& x) { return x; }
 
 // Reductions (reductions.cc) ----------------------------------------------------------------------
 // Over all elements, or over the listed dimensions, which are removed or kept with size 1

@@ -437,6 +437,36 @@ Tensor logical_xor(const Tensor& a, const Tensor& b) {
 }
 Tensor logical_not(const Tensor& x) { return eq(x.to(boolean), false); }
 
+namespace {
+
+void require_boolean(const char* operation, const Tensor& x) {
+  if (x.dtype() == boolean) return;
+  throw DTypeError(std::string(operation) + ": got " + name(x.dtype()) +
+                   ", needed boolean tensors; compare first, as in (x > 0) & (x < 1)");
+}
+
+}  // namespace
+
+Tensor operator&(const Tensor& a, const Tensor& b) {
+  require_boolean("operator&", a);
+  require_boolean("operator&", b);
+  return logical_and(a, b);
+}
+Tensor operator|(const Tensor& a, const Tensor& b) {
+  require_boolean("operator|", a);
+  require_boolean("operator|", b);
+  return logical_or(a, b);
+}
+Tensor operator^(const Tensor& a, const Tensor& b) {
+  require_boolean("operator^", a);
+  require_boolean("operator^", b);
+  return logical_xor(a, b);
+}
+Tensor operator~(const Tensor& x) {
+  require_boolean("operator~", x);
+  return logical_not(x);
+}
+
 // Selection ---------------------------------------------------------------------------------------
 
 Tensor where(const Tensor& condition, const Tensor& left, const Tensor& right) {

@@ -89,8 +89,8 @@ TEST_CASE("safetensors: a round trip keeps tensors") {
       {"empty mask", tg::empty({2, 0}, tg::boolean)},
       {"huge and empty", tg::empty({std::int64_t{1} << 62, 4, 0})},
       {"8-d", tg::ones({1, 2, 1, 2, 1, 1, 1, 1}, tg::int64)},
-      {"transposed", tg::Tensor::view(matrix, tg::Shape{3, 2}, tg::Shape{1, 3}, 0)},
-      {"expanded", tg::Tensor::view(matrix, tg::Shape{4, 3}, tg::Shape{0, 1}, 0)},
+      {"transposed", tg::Tensor::view_of(matrix, tg::Shape{3, 2}, tg::Shape{1, 3}, 0)},
+      {"expanded", tg::Tensor::view_of(matrix, tg::Shape{4, 3}, tg::Shape{0, 1}, 0)},
       {"", tg::tensor({1})},
       {"a \"name\"\\\n\t\x01 caf\xC3\xA9 \xF0\x9F\x99\x82", tg::tensor({7.0})},
   };

@@ -26,6 +26,7 @@
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/functional.h>
 #include <tapegrad/nn/hierarchical_softmax.h>
 #include <tapegrad/nn/hooks.h>
 #include <tapegrad/nn/init.h>

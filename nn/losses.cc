@@ -1,5 +1,5 @@
 // Cross entropy, whose forward and backward are fused for class targets, and losses composed of
-// primitives. Read next: nn/hierarchical_softmax.h.
+// primitives. Read next: nn/functional.h.
 #include <tapegrad/nn/losses.h>
 
 #include <algorithm>

@@ -71,4 +71,8 @@ class Parameter {
 
 void tie(Parameter& target, const Parameter& source);
 
+namespace nn {
+using tapegrad::Parameter;  // PyTorch's name
+}  // namespace nn
+
 }  // namespace tapegrad

@@ -17,7 +17,15 @@ namespace tapegrad::optim {
 double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm,
                       double norm_type = 2.0, bool error_if_nonfinite = false);
 
+inline double clip_grad_norm_(const std::vector<NamedParameter>& parameters, double max_norm,
+                              double norm_type = 2.0, bool error_if_nonfinite = false) {
+  return clip_grad_norm(parameters, max_norm, norm_type, error_if_nonfinite);  // PyTorch's name
+}
+
 // Clamps every element of every gradient to [-clip_value, clip_value].
 void clip_grad_value(const std::vector<NamedParameter>& parameters, double clip_value);
+inline void clip_grad_value_(const std::vector<NamedParameter>& parameters, double clip_value) {
+  clip_grad_value(parameters, clip_value);  // PyTorch's name
+}
 
 }  // namespace tapegrad::optim

@@ -503,6 +503,10 @@ Tensor where(const Tensor& condition, const Tensor& a, Scalar b) {
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
   return where(condition, number(a, a.promote_with(b.dtype())), b);
 }
+Tensor where(const Tensor& condition, Scalar a, Scalar b) {
+  const DType dtype = a.promote_with(b.dtype());
+  return where(condition, full({}, a, dtype), full({}, b, dtype));
+}
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max) {
   if (!min && !max) throw ValueError("clamp: needed min, max or both");

@@ -377,4 +377,11 @@ Tensor one_hot(const Tensor& ids, std::int64_t classes) {
   return out;
 }
 
+Tensor one_hot(const Tensor& ids) {
+  if (ids.numel() == 0) {
+    throw ValueError("one_hot: got no ids, needed the number of classes: one_hot(ids, classes)");
+  }
+  return one_hot(ids, max(ids).item<std::int64_t>() + 1);
+}
+
 }  // namespace tapegrad

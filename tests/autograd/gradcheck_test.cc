@@ -144,8 +144,6 @@ TEST_CASE("gradcheck does not change its inputs, the tape or the generator", "[a
   CHECK(tape().size() == 0);
 }
 
-}  // namespace tapegrad
-
 TEST_CASE("gradcheck takes functions of one, two and three Variables", "[autograd]") {
   Generator generator(3);
   const Tensor x = randn({2, 2}, float64, generator);
@@ -155,3 +153,5 @@ TEST_CASE("gradcheck takes functions of one, two and three Variables", "[autogra
                   {x, x + 1, x - 1}));
   CHECK_THROWS_AS(gradcheck([](const Variable& a) { return flipped(a); }, {x}), AutogradError);
 }
+
+}  // namespace tapegrad

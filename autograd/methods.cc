@@ -1,4 +1,5 @@
-// The methods of Variable, and its assignment operators. Read next: autograd/ops.h.
+// The methods of Variable, its assignment operators, and spellings of grad(). Read next:
+// autograd/ops.h.
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
 
@@ -71,6 +72,15 @@ Variable& Variable::operator/=(Scalar other) & {
   assign(
       *this, "/=", [](const Variable& a, const auto& b) { return a / b; }, other);
   return *this;
+}
+
+std::vector<Variable> grad(const Variable& output, std::initializer_list<Variable> inputs,
+                           GradOptions options) {
+  return grad(output, std::vector<Variable>(inputs), std::move(options));
+}
+
+Variable grad(const Variable& output, const Variable& input, GradOptions options) {
+  return std::move(grad(output, {input}, std::move(options)).front());
 }
 
 }  // namespace tapegrad

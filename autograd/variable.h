@@ -195,13 +195,9 @@ struct GradOptions {
 // grad().
 std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& inputs,
                            GradOptions options = {});
-inline std::vector<Variable> grad(const Variable& output, std::initializer_list<Variable> inputs,
-                                  GradOptions options = {}) {
-  return grad(output, std::vector<Variable>(inputs), std::move(options));
-}
+std::vector<Variable> grad(const Variable& output, std::initializer_list<Variable> inputs,
+                           GradOptions options = {});
 // The gradient with respect to one input.
-inline Variable grad(const Variable& output, const Variable& input, GradOptions options = {}) {
-  return std::move(grad(output, {input}, std::move(options)).front());
-}
+Variable grad(const Variable& output, const Variable& input, GradOptions options = {});
 
 }  // namespace tapegrad

@@ -9,11 +9,12 @@
 namespace tapegrad::optim {
 
 // Scales all gradients by max_norm / (norm + 1e-6) if that is less than 1, where norm is that of
-// all gradients together as one vector: (sum of |g|^p)^(1/p) for p = norm_type, or the largest |g|
-// if p is infinite. Returns the norm before scaling. Frozen parameters, rows and columns are left
-// out, and so are parameters without a gradient. A norm that is not finite makes the gradients nan
-// or 0, as in PyTorch; with error_if_nonfinite it is a ValueError, and nothing changes. Tensors
-// that grad() and row_grad() returned earlier do not change.
+// all gradients together as one vector: (sum of |g|^p)^(1/p) for p = norm_type, the largest |g| if
+// p is infinite, the smallest if it is -infinity, and for p = 0, as in PyTorch, the number of
+// parameters whose gradient is not 0. Returns the norm before scaling. Frozen parameters, rows and
+// columns are left out, and so are parameters without a gradient. A norm that is not finite makes
+// the gradients nan or 0, as in PyTorch; with error_if_nonfinite it is a ValueError, and nothing
+// changes. Tensors that grad() and row_grad() returned earlier do not change.
 double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm,
                       double norm_type = 2.0, bool error_if_nonfinite = false);
 

@@ -230,8 +230,20 @@ TEST_CASE("safetensors: files rejected before the header is parsed") {
         "the header has 100000000 bytes, but only 2 follow; was the file truncated?");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{0})) ==
         "the header does not start with {");
-  CHECK(files.refusal(file_bytes(" {}", "")) == "the header does not start with {");
-  CHECK(files.refusal(file_bytes("[]", "")) == "the header does not start with {");
+  for (const char* text : {"", "  \n", "[]", " []", "\xEF\xBB\xBF{}", "\v{}", "\f{}"}) {
+    CHECK(files.refusal(file_bytes(text, "")) == "the header does not start with {");
+  }
+}
+
+TEST_CASE("safetensors: white space around the header is accepted, as by the authors' readers") {
+  const Files files;
+  for (const char* before : {" ", "\t\n", "\r\n  "}) {
+    for (const char* after : {"", " ", "\n\t"}) {
+      const std::string text =
+          std::string(before) + R"({"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})" + after;
+      CHECK(identical(files.load(file_bytes(text, "\x01\x02")).at("x"), tg::tensor({1, 2})));
+    }
+  }
 }
 
 TEST_CASE("safetensors: rejected headers") {

@@ -1,7 +1,8 @@
 # How our own targets are compiled: with warnings when tapegrad is the top-level project, and with
-# nothing but the language standard for those who add us to theirs.
+# nothing but the language standard for those who add us to theirs. CMake does not join the sources
+# (CMAKE_UNITY_BUILD): the library does so itself, and some files use the same names.
 function(tapegrad_own_target target)
-  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF UNITY_BUILD OFF)
   if(PROJECT_IS_TOP_LEVEL)
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # g++ 12 sees overlaps in std::string (its bug 105651)

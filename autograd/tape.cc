@@ -4,7 +4,7 @@
 
 namespace tapegrad {
 
-thread_local constinit Tape* Tape::current_ = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local constinit Tape* Tape::current_ = nullptr;
 
 Tape& Tape::make() {
   // Deletes the tape at thread exit. If Variables outlive the thread, drop() deletes it with its

@@ -138,7 +138,8 @@ class Tape {
   const Entry* firing_ = nullptr;  // the entry whose rules are running
   BackwardPass* pass_ = nullptr;   // the running pass
 
-  static thread_local constinit Tape* current_;
+  // As fast in position-independent code as in other code.
+  [[gnu::tls_model("initial-exec")]] static thread_local constinit Tape* current_;
 };
 
 // This thread's tape.

@@ -194,11 +194,11 @@ class Module {
     std::optional<SavedTensor> saved_as;
   };
 
-  template <class Body, class... Inputs, std::size_t... I>
+  template <class Body, class... Inputs, std::size_t... positions>
   auto run_hooked(const Body& body, std::vector<Variable> inputs,
-                  std::index_sequence<I...> /*positions*/) const {
+                  std::index_sequence<positions...> /*each*/) const {
     HookedCall call(*this, state_->hooks, std::move(inputs));
-    auto result = body(as_input<Inputs>(call.inputs()[I])...);
+    auto result = body(as_input<Inputs>(call.inputs()[positions])...);
     const std::vector<Variable> outputs = call.finish(variables_of(result));
     std::size_t i = 0;
     for_each_variable(result, [&](Variable& each) { each = outputs[i++]; });

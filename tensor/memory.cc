@@ -77,9 +77,22 @@ void deallocate(void* block, std::size_t bytes) noexcept { give_back(block, whol
 
 #else
 
-thread_local constinit Pool pool{};
+[[gnu::tls_model("initial-exec")]] thread_local constinit Pool pool{};
 
 namespace {
+
+// The rest of a thread's pool.
+struct LargePool {
+  Bin bins[kClasses - kSmallClasses];
+  std::byte* slab;
+  std::size_t slab_left;
+  std::size_t large_kept;
+};
+thread_local constinit LargePool large_pool{};
+
+Bin& bin_of(std::size_t index) {
+  return index < kSmallClasses ? pool.bins[index] : large_pool.bins[index - kSmallClasses];
+}
 
 // Small blocks that were freed by a thread other than the one that allocated them, or by a thread
 // that is ending. A thread whose own list of a size is empty takes over the whole list.
@@ -98,8 +111,10 @@ struct Closer {
     Orphans& shared = orphans();
     const std::lock_guard lock(shared.mutex);
     for (std::size_t i = 0; i < kClasses; ++i) {
-      while (Block* block = pool.bins[i].idle) {
-        pool.bins[i].idle = block->next;
+      Bin& bin = bin_of(i);
+      bin.lent = 0;
+      while (Block* block = bin.idle) {
+        bin.idle = block->next;
         if (i < kSmallClasses) {
           block->next = shared.bins[i];
           shared.bins[i] = block;
@@ -125,13 +140,13 @@ void* new_block(std::size_t index) {
       return list;
     }
   }
-  if (pool.slab_left < bytes) {
-    pool.slab = static_cast<std::byte*>(ask_system(kSlab));
-    pool.slab_left = kSlab;
+  if (large_pool.slab_left < bytes) {
+    large_pool.slab = static_cast<std::byte*>(ask_system(kSlab));
+    large_pool.slab_left = kSlab;
   }
-  void* block = pool.slab;
-  pool.slab += bytes;
-  pool.slab_left -= bytes;
+  void* block = large_pool.slab;
+  large_pool.slab += bytes;
+  large_pool.slab_left -= bytes;
   return block;
 }
 
@@ -140,18 +155,18 @@ void* new_block(std::size_t index) {
 void* allocate_slowly(std::size_t bytes) {
   if (bytes >= (std::size_t{1} << 48)) throw OutOfMemory(bytes);
   const std::size_t index = class_of(bytes);
-  Bin& bin = pool.bins[index];
-  ++bin.lent;
+  Bin& bin = bin_of(index);
+  if (!pool.closed) ++bin.lent;
   Block* const block = bin.idle;
   if (block == nullptr) return new_block(index);
   bin.idle = block->next;
-  if (bytes > kLarge) pool.large_kept -= class_bytes(index);
+  if (bytes > kLarge) large_pool.large_kept -= class_bytes(index);
   return block;
 }
 
 void deallocate_slowly(void* block, std::size_t bytes) noexcept {
   const std::size_t index = class_of(bytes);
-  Bin& bin = pool.bins[index];
+  Bin& bin = bin_of(index);
   const bool own = bin.lent > 0;
   if (own) --bin.lent;
   if (index < kSmallClasses) {  // the thread is ending, or another thread allocated the block
@@ -161,12 +176,12 @@ void deallocate_slowly(void* block, std::size_t bytes) noexcept {
     return;
   }
   const bool large = bytes > kLarge;
-  const bool full = large && pool.large_kept + class_bytes(index) > kLargeKept;
-  if (pool.closed || !own || full) {
+  const bool full = large && large_pool.large_kept + class_bytes(index) > kLargeKept;
+  if (!own || full) {
     give_back(block, class_bytes(index));
     return;
   }
-  if (large) pool.large_kept += class_bytes(index);
+  if (large) large_pool.large_kept += class_bytes(index);
   bin.idle = new (block) Block{bin.idle};
 }
 

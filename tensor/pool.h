@@ -70,18 +70,20 @@ struct Block {
 
 struct Bin {
   Block* idle;
-  std::size_t lent;  // blocks that this thread has allocated, minus those it has freed
+  std::size_t
+      lent;  // blocks that this thread has allocated, minus those it has freed; 0 when closed
 };
 
+// What the common case needs of a thread's pool. It must stay small: this TLS model is as fast in
+// position-independent code as in other code, but a shared object that is loaded by dlopen() has
+// only some 500 bytes for it.
 struct Pool {
-  Bin bins[kClasses];
-  std::byte* slab;
-  std::size_t slab_left;
-  std::size_t large_kept;
+  Bin bins[kSmallClasses];
   bool closed;  // the thread is ending: freed blocks go to the orphans or to the system
 };
+static_assert(sizeof(Pool) <= 300);
 
-extern thread_local constinit Pool pool;
+[[gnu::tls_model("initial-exec")]] extern thread_local constinit Pool pool;
 
 // The slow paths: no idle block of this size, a large block, or a block that another thread
 // allocated.
@@ -103,7 +105,7 @@ inline void* pool_allocate(std::size_t bytes) {
 inline void pool_deallocate(void* block, std::size_t bytes) noexcept {
   if (bytes <= kSmall) {
     Bin& bin = pool.bins[class_of(bytes)];
-    if (bin.lent > 0 && !pool.closed) {
+    if (bin.lent > 0) {
       --bin.lent;
       bin.idle = new (block) Block{bin.idle};
       return;

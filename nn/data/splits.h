@@ -30,8 +30,8 @@ std::array<Subset<Data>, N> random_split(const Data& data, const Scalar (&length
                                          Generator& generator = default_generator()) {
   const auto shared = std::make_shared<const Data>(data);
   std::vector<Indices> parts = detail::split(data.size(), lengths, generator);
-  return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    return std::array<Subset<Data>, N>{Subset<Data>(shared, std::move(parts[I]))...};
+  return [&]<std::size_t... i>(std::index_sequence<i...>) {
+    return std::array<Subset<Data>, N>{Subset<Data>(shared, std::move(parts[i]))...};
   }
   (std::make_index_sequence<N>());
 }

@@ -18,6 +18,12 @@
 
 #include <tapegrad/autograd/variable.h>
 
+// Some C headers define macros of these names.
+#pragma push_macro("max")
+#pragma push_macro("min")
+#undef max
+#undef min
+
 namespace tapegrad {
 
 // Elementwise (elementwise.cc) --------------------------------------------------------------------
@@ -358,3 +364,6 @@ Variable attention_weights(const Variable& query, const Variable& key,
                            const AttentionOptions& options = {});
 
 }  // namespace tapegrad
+
+#pragma pop_macro("min")
+#pragma pop_macro("max")

@@ -58,7 +58,10 @@ class Variable : public Methods<Variable> {
       check_stale();
     return holds_leaf() ? node_->as_leaf().value() : value_;
   }
-  Tensor value() const&& { return static_cast<const Variable&>(*this).value(); }
+  Tensor value() const&& {
+    const Variable& self = *this;
+    return self.value();
+  }
 
   std::int64_t dim() const { return stored().dim(); }
   std::int64_t size(std::int64_t dim) const { return stored().size(dim); }
@@ -69,11 +72,11 @@ class Variable : public Methods<Variable> {
   // Recorded; the gradient is converted back to this variable's type. An int64 or boolean result is
   // a constant.
   Variable to(DType dtype) const;
-  template <class T>
+  template <Number T>
   T item() const {
     return value().item<T>();
   }
-  template <class T>
+  template <Number T>
   T item(const Shape& index) const {
     return value().item<T>(index);
   }

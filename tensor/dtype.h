@@ -2,9 +2,11 @@
 // C++ type of an element type known at run time. Read next: tensor/scalar.h.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <type_traits>
 
 namespace tapegrad {
 
@@ -31,8 +33,21 @@ std::ostream& operator<<(std::ostream& out, DType dtype);
 // The element type of an operation on elements of types a and b.
 constexpr DType promote(DType a, DType b) { return a < b ? b : a; }
 
-// DType of a C++ type: bool, std::int64_t, float, double.
+// The C++ types of elements. Functions that give access to the memory of a tensor take only these.
 template <class T>
+concept TensorElement = std::same_as<T, bool> || std::same_as<T, std::int64_t> ||
+    std::same_as<T, float> || std::same_as<T, double>;
+template <class T>
+concept FloatingElement = std::same_as<T, float> || std::same_as<T, double>;
+
+// Numbers that functions convert from and to elements: bool, any integer type, float, double.
+template <class T>
+concept Integer = std::integral<T> && std::is_same_v<T, std::remove_cv_t<T>>;
+template <class T>
+concept Number = Integer<T> || FloatingElement<T>;
+
+// DType of a C++ type: bool, std::int64_t, float, double.
+template <TensorElement T>
 struct dtype_of;
 template <>
 struct dtype_of<bool> {

@@ -19,6 +19,12 @@
 
 #include <tapegrad/tensor/tensor.h>
 
+// Some C headers define macros of these names.
+#pragma push_macro("max")
+#pragma push_macro("min")
+#undef max
+#undef min
+
 namespace tapegrad {
 
 // Creation (create.cc) ---------------------------------------------------------------------------
@@ -45,8 +51,23 @@ Tensor arange(Scalar start, Scalar end, Scalar step = 1);
 Tensor arange(Scalar start, Scalar end, Scalar step, DType dtype);
 // `steps` evenly spaced values from start to end, both included.
 Tensor linspace(double start, double end, std::int64_t steps, DType dtype = float32);
-template <class T>
-std::vector<T> to_vector(const Tensor& x);  // all elements in row-major order, converted to T
+namespace detail {
+template <TensorElement T>
+std::vector<T> elements(const Tensor& x);
+}
+// All elements in row-major order, converted to T: bool, any integer, float, double.
+template <Number T>
+std::vector<T> to_vector(const Tensor& x) {
+  if constexpr (TensorElement<T>) {
+    return detail::elements<T>(x);
+  } else if (is_floating_point(x.dtype())) {
+    const std::vector<double> values = detail::elements<double>(x);
+    return std::vector<T>(values.begin(), values.end());
+  } else {
+    const std::vector<std::int64_t> values = detail::elements<std::int64_t>(x);
+    return std::vector<T>(values.begin(), values.end());
+  }
+}
 
 // Elementwise (elementwise.cc) --------------------------------------------------------------------
 // The element type of `a op b` by PyTorch's rule.
@@ -356,3 +377,6 @@ Tensor cdist(const Tensor& a, const Tensor& b, double p = 2.0);  // (m, d) x (n,
 Tensor normalize(const Tensor& x, double p = 2.0, std::int64_t dim = 1, double eps = 1e-12);
 
 }  // namespace tapegrad
+
+#pragma pop_macro("min")
+#pragma pop_macro("max")

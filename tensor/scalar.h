@@ -26,9 +26,9 @@ class Scalar {
   constexpr DType dtype() const { return dtype_; }
 
   template <class T>
-  constexpr T to() const {
+  requires(Number<T> || std::floating_point<T>) constexpr T to() const {
     if constexpr (std::same_as<T, bool>) {
-      return floating_ != 0;
+      return !(floating_ >= 0 && floating_ <= 0);  // true for NaN
     } else if constexpr (std::integral<T>) {
       return dtype_ == DType::float32 ? static_cast<T>(floating_) : static_cast<T>(integer_);
     } else {

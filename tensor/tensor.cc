@@ -52,12 +52,6 @@ void destroy(TensorBody* body) noexcept {
   if (owner != nullptr) release(owner);  // recurses once: an owner's owner is itself
 }
 
-Tensor tensor_of_bools(const std::vector<bool>& values) {
-  Tensor result = Tensor::uninitialized(Shape(values.size()), boolean);
-  std::copy(values.begin(), values.end(), result.mutable_data<bool>());
-  return result;
-}
-
 }  // namespace detail
 
 using detail::TensorBody;
@@ -201,24 +195,11 @@ Tensor tensor(const Literal& values, std::optional<DType> dtype) {
   return result;
 }
 
-template <class T>
-Tensor tensor(std::span<const T> values) {
-  using Element =
-      std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, std::int64_t, T>;
-  Tensor result = Tensor::uninitialized(Shape(values.size()), dtype_of<Element>::value);
-  std::transform(values.begin(), values.end(), result.mutable_data<Element>(),
-                 [](T value) { return static_cast<Element>(value); });
-  return result;
+void detail::throw_ragged(const Shape& sizes, std::int64_t dim, std::size_t size) {
+  throw ShapeError("tensor: ragged vectors: at level " + std::to_string(dim) +
+                   " the first one has size " + std::to_string(sizes[dim]) + ", another one " +
+                   std::to_string(size));
 }
-template Tensor tensor(std::span<const bool>);
-template Tensor tensor(std::span<const float>);
-template Tensor tensor(std::span<const double>);
-template Tensor tensor(std::span<const std::int64_t>);
-template Tensor tensor(std::span<const long long>);  // NOLINT: the other 64-bit integer
-template Tensor tensor(std::span<const std::int32_t>);
-template Tensor tensor(std::span<const std::uint32_t>);
-template Tensor tensor(std::span<const std::size_t>);
-template Tensor tensor(std::span<const std::uint8_t>);
 
 // Reading and writing -----------------------------------------------------------------------------
 
@@ -247,14 +228,14 @@ std::int64_t Tensor::offset_of(const Shape& index) const {
   return offset;
 }
 
-template <class T>
-T Tensor::item(const Shape& index) const {
+template <TensorElement T>
+T Tensor::element(const Shape& index) const {
   const std::int64_t offset = offset_of(index);
   return visit(dtype(), [&](auto zero) { return static_cast<T>(data<decltype(zero)>()[offset]); });
 }
 
-template <class T>
-T Tensor::item() const {
+template <TensorElement T>
+T Tensor::element() const {
   if (numel() != 1) {
     throw ValueError("item: tensor of shape " + to_string(sizes()) +
                      " does not have exactly one element; give an index");
@@ -274,32 +255,21 @@ void Tensor::check_access(DType wanted, const char* operation) const {
   }
 }
 
-template <class T>
+template <TensorElement T>
 std::span<const T> Tensor::span() const& {
   check_access(dtype_of<T>::value, "span");
   return {data<T>(), static_cast<std::size_t>(numel())};
 }
 
-template <class T>
+template <TensorElement T>
 std::span<T> Tensor::mutable_span() & {
   check_access(dtype_of<T>::value, "mutable_span");
   return {reinterpret_cast<T*>(writable("mutable_span").data), static_cast<std::size_t>(numel())};
 }
 
-#define TAPEGRAD_INSTANTIATE(T)       \
-  template T Tensor::item<T>() const; \
-  template T Tensor::item<T>(const Shape&) const;
-TAPEGRAD_INSTANTIATE(bool)
-TAPEGRAD_INSTANTIATE(int)
-TAPEGRAD_INSTANTIATE(long)       // NOLINT: one of the two is std::int64_t
-TAPEGRAD_INSTANTIATE(long long)  // NOLINT
-TAPEGRAD_INSTANTIATE(unsigned)
-TAPEGRAD_INSTANTIATE(unsigned long)  // NOLINT
-TAPEGRAD_INSTANTIATE(float)
-TAPEGRAD_INSTANTIATE(double)
-#undef TAPEGRAD_INSTANTIATE
-
 #define TAPEGRAD_INSTANTIATE(T)                         \
+  template T Tensor::element<T>() const;                \
+  template T Tensor::element<T>(const Shape&) const;    \
   template std::span<const T> Tensor::span<T>() const&; \
   template std::span<T> Tensor::mutable_span<T>()&;
 TAPEGRAD_INSTANTIATE(bool)

@@ -3,6 +3,7 @@
 // Read next: tensor/methods.h.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -55,7 +56,6 @@ struct TensorBody {
 };
 
 void destroy(TensorBody* body) noexcept;
-Tensor tensor_of_bools(const std::vector<bool>& values);
 
 // Reference counts are atomic once the process has started a second thread.
 inline void retain(TensorBody* body) noexcept {
@@ -125,17 +125,25 @@ class Tensor : public Methods<Tensor> {
 
   // Reading -----------------------------------------------------------------------------------
   // The only element, or the one at `index`, converted to T (bool, any integer, float, double).
-  template <class T>
-  T item() const;
-  template <class T>
-  T item(const Shape& index) const;
+  template <Number T>
+  T item() const {
+    if constexpr (TensorElement<T>) return element<T>();
+    return is_floating_point(dtype()) ? static_cast<T>(element<double>())
+                                      : static_cast<T>(element<std::int64_t>());
+  }
+  template <Number T>
+  T item(const Shape& index) const {
+    if constexpr (TensorElement<T>) return element<T>(index);
+    return is_floating_point(dtype()) ? static_cast<T>(element<double>(index))
+                                      : static_cast<T>(element<std::int64_t>(index));
+  }
 
   // All elements in row-major order, to read. T must be the element type (DTypeError), and the
   // tensor must be contiguous (ValueError; call contiguous() first). Deleted for temporaries: their
   // memory would be freed before a range-for over the span begins.
-  template <class T>
+  template <TensorElement T>
   std::span<const T> span() const&;
-  template <class T>
+  template <TensorElement T>
   std::span<const T> span() const&& = delete;
 
   // `to_vector<float>(x)` in tensor/ops.h returns a converted copy, for any layout.
@@ -144,7 +152,7 @@ class Tensor : public Methods<Tensor> {
   // These change the elements in place: every tensor that shares the memory sees the new values.
   // The tape never records this. If a backward pass needs the old values, it throws an
   // AutogradError.
-  template <class T>
+  template <TensorElement T>
   std::span<T> mutable_span() &;
 
   Tensor& fill_(Scalar value);
@@ -247,6 +255,10 @@ class Tensor : public Methods<Tensor> {
   [[noreturn]] void throw_overlapping(const char* operation) const;
   void check_access(DType dtype, const char* operation) const;
   std::int64_t offset_of(const Shape& index) const;
+  template <TensorElement T>
+  T element() const;
+  template <TensorElement T>
+  T element(const Shape& index) const;
 
   detail::TensorBody* body_ = nullptr;
 };
@@ -275,21 +287,82 @@ class Literal {
 // ShapeError if the lists are ragged.
 Tensor tensor(const Literal& values, std::optional<DType> dtype = std::nullopt);
 
-// Copies a span or a vector. The element type is that of T; all integer types become int64.
+namespace detail {
+
+// The type of the numbers in a vector, a vector of vectors, and so on; and the number of levels.
 template <class T>
-Tensor tensor(std::span<const T> values);
+struct Nested {
+  using Value = T;
+  static constexpr int kLevels = 0;
+};
 template <class T>
-Tensor tensor(const std::vector<T>& values) {
-  if constexpr (std::is_same_v<T, bool>) {
-    return detail::tensor_of_bools(values);
-  } else {
-    return tensor(std::span<const T>(values));
+struct Nested<std::vector<T>> {
+  using Value = typename Nested<T>::Value;
+  static constexpr int kLevels = Nested<T>::kLevels + 1;
+};
+
+template <Number T>
+using ElementFor = std::conditional_t<TensorElement<T>, T, std::int64_t>;
+
+// The sizes of nested vectors, as the first ones at each level have them.
+template <class T>
+void append_sizes(const std::vector<T>& values, Shape& sizes) {
+  sizes.push_back(static_cast<std::int64_t>(values.size()));
+  if constexpr (Nested<T>::kLevels > 0) {
+    static const T none;
+    append_sizes(values.empty() ? none : values.front(), sizes);
   }
+}
+
+[[noreturn]] void throw_ragged(const Shape& sizes, std::int64_t dim, std::size_t size);
+
+// Copies numbers, or the numbers in nested vectors, to `out`; returns the position after them.
+template <class Element, class Values>
+Element* copy_numbers(const Values& values, const Shape& sizes, std::int64_t dim, Element* out) {
+  if (static_cast<std::int64_t>(values.size()) != sizes[dim]) {
+    throw_ragged(sizes, dim, values.size());
+  }
+  for (const auto& value : values) {
+    if constexpr (requires { static_cast<Element>(value); }) {
+      *out++ = static_cast<Element>(value);
+    } else {
+      out = copy_numbers(value, sizes, dim + 1, out);
+    }
+  }
+  return out;
+}
+
+template <class T, class Values>
+Tensor tensor_of(const Values& values, const Shape& sizes) {
+  using Element = ElementFor<T>;
+  Tensor result = Tensor::uninitialized(sizes, dtype_of<Element>::value);
+  copy_numbers(values, sizes, 0, result.mutable_data<Element>());
+  return result;
+}
+
+}  // namespace detail
+
+// Copies numbers from a span, a std::array, or a vector. Nested vectors give a tensor with as many
+// dimensions; ShapeError if they are ragged. The element type is that of the numbers; all integer
+// types become int64.
+template <class T, std::size_t extent>
+requires Number<std::remove_const_t<T>> Tensor tensor(std::span<T, extent> values) {
+  return detail::tensor_of<std::remove_const_t<T>>(values, Shape(values.size()));
+}
+template <Number T, std::size_t N>
+Tensor tensor(const std::array<T, N>& values) {
+  return detail::tensor_of<T>(values, Shape(N));
+}
+template <class T>
+requires Number<typename detail::Nested<T>::Value> Tensor tensor(const std::vector<T>& values) {
+  Shape sizes;
+  detail::append_sizes(values, sizes);
+  return detail::tensor_of<typename detail::Nested<T>::Value>(values, sizes);
 }
 
 // A tensor that uses the memory at `data` (contiguous, row-major) without a copy. `owner` is kept
 // alive as long as any tensor uses the memory. Writing to the tensor writes to that memory.
-template <class T>
+template <TensorElement T>
 Tensor from_data(T* data, const Shape& shape, std::shared_ptr<void> owner) {
   return Tensor::external(data, shape, dtype_of<T>::value, std::move(owner));
 }

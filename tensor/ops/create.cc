@@ -86,14 +86,14 @@ Tensor linspace(double start, double end, std::int64_t steps, DType dtype) {
   return result;
 }
 
-template <class T>
-std::vector<T> to_vector(const Tensor& x) {
+template <TensorElement T>
+std::vector<T> detail::elements(const Tensor& x) {
   const Tensor values = x.to(dtype_of<T>::value).contiguous();
   return std::vector<T>(values.data<T>(), values.data<T>() + values.numel());
 }
-template std::vector<bool> to_vector(const Tensor&);
-template std::vector<std::int64_t> to_vector(const Tensor&);
-template std::vector<float> to_vector(const Tensor&);
-template std::vector<double> to_vector(const Tensor&);
+template std::vector<bool> detail::elements(const Tensor&);
+template std::vector<std::int64_t> detail::elements(const Tensor&);
+template std::vector<float> detail::elements(const Tensor&);
+template std::vector<double> detail::elements(const Tensor&);
 
 }  // namespace tapegrad

@@ -102,7 +102,7 @@ void check_probability(double p) {
 
 }  // namespace
 
-template <class T>
+template <FloatingElement T>
 void uniform(Generator& generator, std::span<T> y, double from, double to) {
   if (!(from <= to)) fail("uniform: from is ", from, " and to is ", to, ", must be from <= to");
   constexpr double kMax = std::numeric_limits<T>::max();
@@ -117,7 +117,7 @@ void uniform(Generator& generator, std::span<T> y, double from, double to) {
   for_each_unit<T>(generator, y.size(), [=](std::size_t i, T u) { out[i] = fused(u, range, low); });
 }
 
-template <class T>
+template <FloatingElement T>
 void normal_one_by_one(Generator& generator, std::span<T> y, double mean, double std) {
   check_std(std);
   const GeneratorLock lock(generator);
@@ -135,7 +135,7 @@ void normal_one_by_one(Generator& generator, std::span<T> y, double mean, double
   }
 }
 
-template <class T>
+template <FloatingElement T>
 void normal(Generator& generator, std::span<T> y, double mean, double std) {
   if (y.size() < kNormalBlock) return normal_one_by_one(generator, y, mean, std);
   check_std(std);
@@ -190,7 +190,7 @@ void randperm(Generator& generator, std::span<std::int64_t> y) {
   }
 }
 
-template <class T>
+template <TensorElement T>
 void bernoulli(Generator& generator, std::span<T> y, double p) {
   check_probability(p);
   const GeneratorLock lock(generator);
@@ -203,7 +203,7 @@ void bernoulli(Generator& generator, std::span<T> y, double p) {
   });
 }
 
-template <class T, class P>
+template <TensorElement T, FloatingElement P>
 void bernoulli(Generator& generator, std::span<T> y, std::span<const P> p) {
   if (y.size() != p.size()) {
     fail("bernoulli: ", p.size(), " probabilities for ", y.size(), " elements");
@@ -229,7 +229,7 @@ void fill_exponential(Generator& generator, std::span<T> y, double rate) {
 
 }  // namespace
 
-template <class T>
+template <FloatingElement T>
 void exponential(Generator& generator, std::span<T> y, double rate) {
   if (!(rate > 0)) fail("exponential: rate is ", rate, ", must be greater than 0");
   const GeneratorLock lock(generator);
@@ -304,7 +304,7 @@ void sample_without_replacement(Generator& generator, std::span<std::int64_t> y,
 
 }  // namespace
 
-template <class T>
+template <FloatingElement T>
 void multinomial(Generator& generator, std::span<std::int64_t> y, std::span<const T> weights,
                  std::size_t rows, bool replacement) {
   if (y.empty()) return;

@@ -58,10 +58,7 @@ class Variable : public Methods<Variable> {
       check_stale();
     return holds_leaf() ? node_->as_leaf().value() : value_;
   }
-  Tensor value() const&& {
-    const Variable& self = *this;
-    return self.value();
-  }
+  Tensor value() const&& { return this->value(); }  // a copy: *this is an lvalue here
 
   std::int64_t dim() const { return stored().dim(); }
   std::int64_t size(std::int64_t dim) const { return stored().size(dim); }

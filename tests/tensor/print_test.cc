@@ -73,7 +73,8 @@ TEST_CASE("print: layouts") {
         "tensor([[1.0000, 4.0000],\n"
         "        [2.0000, 5.0000],\n"
         "        [3.0000, 6.5000]])");
-  CHECK(printed(tg::Tensor::view_of(x, tg::Shape{2}, tg::Shape{3}, 2)) == "tensor([3.0000, 6.5000])");
+  CHECK(printed(tg::Tensor::view_of(x, tg::Shape{2}, tg::Shape{3}, 2)) ==
+        "tensor([3.0000, 6.5000])");
   CHECK(printed(tg::Tensor::view_of(x, tg::Shape{2, 3}, tg::Shape{0, 0}, 0)) ==
         "tensor([[1., 1., 1.],\n"
         "        [1., 1., 1.]])");

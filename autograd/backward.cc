@@ -272,6 +272,7 @@ void Variable::backward(const Tensor& gradient, BackwardOptions options) const {
 std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& inputs,
                            GradOptions options) {
   Variable start = detail::checked_start("grad", output, options.grad_output);
+  if (inputs.empty()) detail::throw_no_inputs();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].requires_grad()) detail::throw_untracked_input(i);
   }

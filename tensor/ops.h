@@ -83,8 +83,8 @@ Tensor mul(const Tensor& a, Scalar b);
 Tensor div(const Tensor& a, const Tensor& b);  // true division: integers give float32
 Tensor div(const Tensor& a, Scalar b);
 Tensor div(Scalar a, const Tensor& b);
-Tensor pow(const Tensor& a, const Tensor& b);  // integers to negative integers: ValueError
-Tensor pow(const Tensor& a, Scalar b);
+Tensor pow(const Tensor& a, const Tensor& b);  // an integer to a negative one is 0, 1 or -1
+Tensor pow(const Tensor& a, Scalar b);         // an integer to a negative one: ValueError
 Tensor pow(Scalar a, const Tensor& b);
 Tensor maximum(const Tensor& a, const Tensor& b);  // NaN where either is NaN
 Tensor minimum(const Tensor& a, const Tensor& b);

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace tapegrad::memory {
 namespace {
@@ -81,18 +82,16 @@ void deallocate(void* block, std::size_t bytes) noexcept { give_back(block, whol
 
 namespace {
 
-// The rest of a thread's pool.
+// The rest of a thread's pool, allocated with the first block and freed when the thread ends. It is
+// not thread_local itself, because little memory is left for that where a shared object is loaded
+// by dlopen().
 struct LargePool {
   Bin bins[kClasses - kSmallClasses];
   std::byte* slab;
   std::size_t slab_left;
   std::size_t large_kept;
 };
-thread_local constinit LargePool large_pool{};
-
-Bin& bin_of(std::size_t index) {
-  return index < kSmallClasses ? pool.bins[index] : large_pool.bins[index - kSmallClasses];
-}
+thread_local constinit LargePool* large_pool = nullptr;
 
 // Small blocks that were freed by a thread other than the one that allocated them, or by a thread
 // that is ending. A thread whose own list of a size is empty takes over the whole list.
@@ -110,19 +109,22 @@ struct Closer {
     pool.closed = true;
     Orphans& shared = orphans();
     const std::lock_guard lock(shared.mutex);
-    for (std::size_t i = 0; i < kClasses; ++i) {
-      Bin& bin = bin_of(i);
-      bin.lent = 0;
-      while (Block* block = bin.idle) {
-        bin.idle = block->next;
-        if (i < kSmallClasses) {
-          block->next = shared.bins[i];
-          shared.bins[i] = block;
-        } else {
-          give_back(block, class_bytes(i));
-        }
+    for (std::size_t i = 0; i < kSmallClasses; ++i) {
+      pool.bins[i].lent = 0;
+      while (Block* block = pool.bins[i].idle) {
+        pool.bins[i].idle = block->next;
+        block->next = shared.bins[i];
+        shared.bins[i] = block;
       }
     }
+    for (std::size_t i = kSmallClasses; i < kClasses; ++i) {
+      Bin& bin = large_pool->bins[i - kSmallClasses];
+      while (Block* block = bin.idle) {
+        bin.idle = block->next;
+        give_back(block, class_bytes(i));
+      }
+    }
+    delete std::exchange(large_pool, nullptr);
   }
 };
 
@@ -140,13 +142,13 @@ void* new_block(std::size_t index) {
       return list;
     }
   }
-  if (large_pool.slab_left < bytes) {
-    large_pool.slab = static_cast<std::byte*>(ask_system(kSlab));
-    large_pool.slab_left = kSlab;
+  if (large_pool->slab_left < bytes) {
+    large_pool->slab = static_cast<std::byte*>(ask_system(kSlab));
+    large_pool->slab_left = kSlab;
   }
-  void* block = large_pool.slab;
-  large_pool.slab += bytes;
-  large_pool.slab_left -= bytes;
+  void* block = large_pool->slab;
+  large_pool->slab += bytes;
+  large_pool->slab_left -= bytes;
   return block;
 }
 
@@ -155,34 +157,36 @@ void* new_block(std::size_t index) {
 void* allocate_slowly(std::size_t bytes) {
   if (bytes >= (std::size_t{1} << 48)) throw OutOfMemory(bytes);
   const std::size_t index = class_of(bytes);
-  Bin& bin = bin_of(index);
-  if (!pool.closed) ++bin.lent;
+  if (pool.closed) return ask_system(class_bytes(index));
+  if (large_pool == nullptr) large_pool = new LargePool{};
+  Bin& bin = index < kSmallClasses ? pool.bins[index] : large_pool->bins[index - kSmallClasses];
+  ++bin.lent;
   Block* const block = bin.idle;
   if (block == nullptr) return new_block(index);
   bin.idle = block->next;
-  if (bytes > kLarge) large_pool.large_kept -= class_bytes(index);
+  if (bytes > kLarge) large_pool->large_kept -= class_bytes(index);
   return block;
 }
 
 void deallocate_slowly(void* block, std::size_t bytes) noexcept {
   const std::size_t index = class_of(bytes);
-  Bin& bin = bin_of(index);
-  const bool own = bin.lent > 0;
-  if (own) --bin.lent;
   if (index < kSmallClasses) {  // the thread is ending, or another thread allocated the block
     Orphans& shared = orphans();
     const std::lock_guard lock(shared.mutex);
     shared.bins[index] = new (block) Block{shared.bins[index]};
     return;
   }
+  Bin* const bin = large_pool == nullptr ? nullptr : &large_pool->bins[index - kSmallClasses];
+  const bool own = bin != nullptr && bin->lent > 0;
+  if (own) --bin->lent;
   const bool large = bytes > kLarge;
-  const bool full = large && large_pool.large_kept + class_bytes(index) > kLargeKept;
+  const bool full = large && own && large_pool->large_kept + class_bytes(index) > kLargeKept;
   if (!own || full) {
     give_back(block, class_bytes(index));
     return;
   }
-  if (large) large_pool.large_kept += class_bytes(index);
-  bin.idle = new (block) Block{bin.idle};
+  if (large) large_pool->large_kept += class_bytes(index);
+  bin->idle = new (block) Block{bin->idle};
 }
 
 void* allocate(std::size_t bytes) { return pool_allocate(bytes); }

@@ -127,15 +127,21 @@ class Tensor : public Methods<Tensor> {
   // The only element, or the one at `index`, converted to T (bool, any integer, float, double).
   template <Number T>
   T item() const {
-    if constexpr (TensorElement<T>) return element<T>();
-    return is_floating_point(dtype()) ? static_cast<T>(element<double>())
-                                      : static_cast<T>(element<std::int64_t>());
+    if constexpr (TensorElement<T>) {
+      return element<T>();
+    } else {
+      return is_floating_point(dtype()) ? static_cast<T>(element<double>())
+                                        : static_cast<T>(element<std::int64_t>());
+    }
   }
   template <Number T>
   T item(const Shape& index) const {
-    if constexpr (TensorElement<T>) return element<T>(index);
-    return is_floating_point(dtype()) ? static_cast<T>(element<double>(index))
-                                      : static_cast<T>(element<std::int64_t>(index));
+    if constexpr (TensorElement<T>) {
+      return element<T>(index);
+    } else {
+      return is_floating_point(dtype()) ? static_cast<T>(element<double>(index))
+                                        : static_cast<T>(element<std::int64_t>(index));
+    }
   }
 
   // All elements in row-major order, to read. T must be the element type (DTypeError), and the

@@ -12,6 +12,12 @@
 #include <tapegrad/tensor/scalar.h>
 #include <tapegrad/tensor/shape.h>
 
+// Some C headers define macros of these names.
+#pragma push_macro("max")
+#pragma push_macro("min")
+#undef max
+#undef min
+
 namespace tapegrad {
 
 class Tensor;
@@ -199,3 +205,6 @@ class Methods {
 };
 
 }  // namespace tapegrad
+
+#pragma pop_macro("min")
+#pragma pop_macro("max")

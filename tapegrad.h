@@ -32,6 +32,7 @@
 #include <tapegrad/nn/init.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/lora_embedding.h>
+#include <tapegrad/nn/loss_modules.h>
 #include <tapegrad/nn/losses.h>
 #include <tapegrad/nn/module.h>
 #include <tapegrad/nn/module_list.h>

@@ -2,11 +2,6 @@
 // autograd/ops.h.
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
-
-namespace tapegrad::detail {
-inline const Tensor& value_of(const Variable& x) { return x.value(); }
-}  // namespace tapegrad::detail
-
 #include <tapegrad/tensor/methods_definitions.h>
 
 namespace tapegrad {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/variable.h>
+#include <tapegrad/tensor/random/random.h>
 
 // Some C headers define macros of these names.
 #pragma push_macro("max")
@@ -25,6 +26,18 @@
 #undef min
 
 namespace tapegrad {
+
+// Tensors of a Variable's shape and type, without history -----------------------------------------
+inline Tensor zeros_like(const Variable& x) { return zeros_like(x.value()); }
+inline Tensor ones_like(const Variable& x) { return ones_like(x.value()); }
+inline Tensor full_like(const Variable& x, Scalar value) { return full_like(x.value(), value); }
+inline Tensor empty_like(const Variable& x) { return empty_like(x.value()); }
+inline Tensor rand_like(const Variable& x, Generator& generator = default_generator()) {
+  return rand_like(x.value(), generator);
+}
+inline Tensor randn_like(const Variable& x, Generator& generator = default_generator()) {
+  return randn_like(x.value(), generator);
+}
 
 // Elementwise (elementwise.cc) --------------------------------------------------------------------
 Variable add(const Variable& a, const Variable& b);
@@ -37,6 +50,10 @@ Variable mul(const Variable& a, Scalar b);
 Variable div(const Variable& a, const Variable& b);
 Variable div(const Variable& a, Scalar b);
 Variable div(Scalar a, const Variable& b);
+// y = a - b * floor(a / b); the gradient of b is -dy * floor(a / b).
+Variable remainder(const Variable& a, const Variable& b);
+Variable remainder(const Variable& a, Scalar b);
+Variable remainder(Scalar a, const Variable& b);
 Variable pow(const Variable& a, const Variable& b);
 Variable pow(const Variable& a, Scalar b);
 Variable pow(Scalar a, const Variable& b);
@@ -89,6 +106,9 @@ inline Variable operator*(Scalar a, const Variable& b) { return mul(b, a); }
 inline Variable operator/(const Variable& a, const Variable& b) { return div(a, b); }
 inline Variable operator/(const Variable& a, Scalar b) { return div(a, b); }
 inline Variable operator/(Scalar a, const Variable& b) { return div(a, b); }
+inline Variable operator%(const Variable& a, const Variable& b) { return remainder(a, b); }
+inline Variable operator%(const Variable& a, Scalar b) { return remainder(a, b); }
+inline Variable operator%(Scalar a, const Variable& b) { return remainder(a, b); }
 inline Variable operator-(const Variable& x) { return neg(x); }
 inline Variable operator+(const Variable& x) { return x; }
 
@@ -236,6 +256,7 @@ Variable transpose(const Variable& x);
 Variable expand(const Variable& x, const Shape& shape);
 Variable broadcast_to(const Variable& x, const Shape& shape);
 Variable contiguous(const Variable& x);
+Variable clone(const Variable& x);  // a copy in its own memory, recorded; detach() is a constant
 Variable cat(std::span<const Variable> variables, std::int64_t dim = 0);
 Variable stack(std::span<const Variable> variables, std::int64_t dim = 0);
 inline Variable cat(const std::vector<Variable>& variables, std::int64_t dim = 0) {

@@ -69,6 +69,7 @@ class Variable : public Methods<Variable> {
   // Recorded; the gradient is converted back to this variable's type. An int64 or boolean result is
   // a constant.
   Variable to(DType dtype) const;
+  using Methods<Variable>::item;  // item() is a double
   template <Number T>
   T item() const {
     return value().item<T>();

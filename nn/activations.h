@@ -25,58 +25,64 @@ class ActivationWith : public Module {
   Shared<Option> option_;
 };
 
-struct Tanh : Module {
+// Returns its input.
+struct Identity : Module, Forward<Identity> {
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return in; }, x);
+  }
+};
+struct Tanh : Module, Forward<Tanh> {
   Variable operator()(const Variable& x) const {
     return hooked([](const Variable& in) { return tanh(in); }, x);
   }
 };
-struct Sigmoid : Module {
+struct Sigmoid : Module, Forward<Sigmoid> {
   Variable operator()(const Variable& x) const {
     return hooked([](const Variable& in) { return sigmoid(in); }, x);
   }
 };
-struct ReLU : Module {
+struct ReLU : Module, Forward<ReLU> {
   Variable operator()(const Variable& x) const {
     return hooked([](const Variable& in) { return relu(in); }, x);
   }
 };
-struct LeakyReLU : ActivationWith<double> {
+struct LeakyReLU : ActivationWith<double>, Forward<LeakyReLU> {
   explicit LeakyReLU(double negative_slope = 0.01) : ActivationWith(negative_slope) {}
   Variable operator()(const Variable& x) const {
     return hooked([this](const Variable& in) { return leaky_relu(in, negative_slope()); }, x);
   }
   double negative_slope() const { return option(); }
 };
-struct ELU : ActivationWith<double> {
+struct ELU : ActivationWith<double>, Forward<ELU> {
   explicit ELU(double alpha = 1.0) : ActivationWith(alpha) {}
   Variable operator()(const Variable& x) const {
     return hooked([this](const Variable& in) { return elu(in, alpha()); }, x);
   }
   double alpha() const { return option(); }
 };
-struct GELU : Module {
+struct GELU : Module, Forward<GELU> {
   Variable operator()(const Variable& x) const {
     return hooked([](const Variable& in) { return gelu(in); }, x);
   }
 };
-struct SiLU : Module {
+struct SiLU : Module, Forward<SiLU> {
   Variable operator()(const Variable& x) const {
     return hooked([](const Variable& in) { return silu(in); }, x);
   }
 };
-struct Softplus : Module {
+struct Softplus : Module, Forward<Softplus> {
   Variable operator()(const Variable& x) const {
     return hooked([](const Variable& in) { return softplus(in); }, x);
   }
 };
-struct Softmax : ActivationWith<std::int64_t> {
+struct Softmax : ActivationWith<std::int64_t>, Forward<Softmax> {
   explicit Softmax(std::int64_t dim) : ActivationWith(dim) {}
   Variable operator()(const Variable& x) const {
     return hooked([this](const Variable& in) { return softmax(in, dim()); }, x);
   }
   std::int64_t dim() const { return option(); }
 };
-struct LogSoftmax : ActivationWith<std::int64_t> {
+struct LogSoftmax : ActivationWith<std::int64_t>, Forward<LogSoftmax> {
   explicit LogSoftmax(std::int64_t dim) : ActivationWith(dim) {}
   Variable operator()(const Variable& x) const {
     return hooked([this](const Variable& in) { return log_softmax(in, dim()); }, x);
@@ -84,7 +90,7 @@ struct LogSoftmax : ActivationWith<std::int64_t> {
   std::int64_t dim() const { return option(); }
 };
 // Joins all dimensions but the first into one.
-struct Flatten : Module {
+struct Flatten : Module, Forward<Flatten> {
   Variable operator()(const Variable& x) const {
     return hooked([](const Variable& in) { return flatten(in, 1); }, x);
   }

@@ -193,9 +193,9 @@ void MultiheadAttention::check(const Variable& query, const Variable& key,
 AttentionResult MultiheadAttention::operator()(const Variable& query, const Variable& key,
                                                const Variable& value,
                                                const AttentionCall& call) const {
-  return hooked([&](const Variable& q, const Variable& k,
-                    const Variable& v) { return forward(q, k, v, call); },
-                query, key, value);
+  return hooked(
+      [&](const Variable& q, const Variable& k, const Variable& v) { return run(q, k, v, call); },
+      query, key, value);
 }
 
 // Runs (steps, dim) as a batch of one.
@@ -209,7 +209,7 @@ AttentionResult MultiheadAttention::forward_without_batch(const Variable& query,
   if (call.key_padding_mask.defined()) {
     one.key_padding_mask = unsqueeze(call.key_padding_mask, 0);
   }
-  const AttentionResult result = forward(batched(query), batched(key), batched(value), one);
+  const AttentionResult result = run(batched(query), batched(key), batched(value), one);
   return {squeeze(result.output, batch_dim),
           call.need_weights ? squeeze(result.weights, 0) : Variable()};
 }
@@ -233,9 +233,8 @@ std::array<Variable, 3> MultiheadAttention::all_projected(const Variable& query,
   return {q, k, projected(steps_first(value), 2, 1)};
 }
 
-AttentionResult MultiheadAttention::forward(const Variable& query, const Variable& key,
-                                            const Variable& value,
-                                            const AttentionCall& call) const {
+AttentionResult MultiheadAttention::run(const Variable& query, const Variable& key,
+                                        const Variable& value, const AttentionCall& call) const {
   check(query, key, value);
   if (query.dim() == 2) return forward_without_batch(query, key, value, call);
   const auto [q, k, v] = all_projected(query, key, value);

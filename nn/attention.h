@@ -42,7 +42,7 @@ struct AttentionResult {
 // embed_dim is split among the heads. The projections of queries, keys and values are initialized
 // by xavier_uniform_(), as one matrix unless kdim or vdim differs from embed_dim; bias_k and bias_v
 // by xavier_normal_(); out_proj.weight as in every Linear. The other biases begin as 0.
-class MultiheadAttention : public Module {
+class MultiheadAttention : public Module, public Forward<MultiheadAttention> {
   struct Settings {
     std::int64_t num_heads;
     MultiheadAttentionOptions options;
@@ -85,8 +85,8 @@ class MultiheadAttention : public Module {
   void assign_from(const Module& other) override;
 
  private:
-  AttentionResult forward(const Variable& query, const Variable& key, const Variable& value,
-                          const AttentionCall& call) const;
+  AttentionResult run(const Variable& query, const Variable& key, const Variable& value,
+                      const AttentionCall& call) const;
   AttentionResult forward_without_batch(const Variable& query, const Variable& key,
                                         const Variable& value, const AttentionCall& call) const;
   bool is_packed() const { return in_proj_weight.defined(); }

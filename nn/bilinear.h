@@ -9,7 +9,7 @@
 namespace tapegrad::nn {
 
 // weight and bias are drawn uniformly from [-1/sqrt(in1_features), 1/sqrt(in1_features)).
-class Bilinear : public Module {
+class Bilinear : public Module, public Forward<Bilinear> {
  public:
   // ValueError for negative sizes.
   Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::int64_t out_features,

@@ -27,7 +27,7 @@ struct Conv1dOptions {
 
 // conv1d() with weight and bias drawn uniformly from +-1 / sqrt(in_channels / groups *
 // kernel_size).
-class Conv1d : public Module {
+class Conv1d : public Module, public Forward<Conv1d> {
  public:
   // ValueError for a kernel, stride or dilation below 1, for negative channels or padding, and for
   // groups that do not divide both channels.
@@ -53,7 +53,7 @@ class Conv1d : public Module {
 };
 
 // max_pool1d().
-class MaxPool1d : public Module {
+class MaxPool1d : public Module, public Forward<MaxPool1d> {
  public:
   explicit MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options = {});
   Variable operator()(const Variable& x) const;
@@ -73,7 +73,7 @@ class MaxPool1d : public Module {
 };
 
 // avg_pool1d().
-class AvgPool1d : public Module {
+class AvgPool1d : public Module, public Forward<AvgPool1d> {
  public:
   explicit AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options = {});
   Variable operator()(const Variable& x) const;
@@ -96,7 +96,7 @@ class AvgPool1d : public Module {
 // to its maximum or mean. Part i goes from floor(i length / output_size) to ceil((i + 1) length /
 // output_size), which is excluded. AdaptiveMaxPool1d(1) is the maximum over time (Collobert and
 // others 2011).
-class AdaptiveMaxPool1d : public Module {
+class AdaptiveMaxPool1d : public Module, public Forward<AdaptiveMaxPool1d> {
  public:
   explicit AdaptiveMaxPool1d(std::int64_t output_size);
   Variable operator()(const Variable& x) const;
@@ -109,7 +109,7 @@ class AdaptiveMaxPool1d : public Module {
  private:
   Shared<std::int64_t> output_size_;
 };
-class AdaptiveAvgPool1d : public Module {
+class AdaptiveAvgPool1d : public Module, public Forward<AdaptiveAvgPool1d> {
  public:
   explicit AdaptiveAvgPool1d(std::int64_t output_size);
   Variable operator()(const Variable& x) const;

@@ -22,10 +22,10 @@ double checked_rate(const char* layer, double p) {
 Dropout::Dropout(double p) : p_(checked_rate("Dropout", p)) {}
 
 Variable Dropout::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return forward(in); }, x);
+  return hooked([this](const Variable& in) { return run(in); }, x);
 }
 
-Variable Dropout::forward(const Variable& x) const {
+Variable Dropout::run(const Variable& x) const {
   if (!is_training() || p() == 0) return x;
   if (p() == 1) return x * 0;
   Tensor mask = bernoulli_(empty(x.shape(), x.dtype()), 1 - p());
@@ -49,10 +49,10 @@ void Dropout::assign_from(const Module& other) {
 Dropout1d::Dropout1d(double p) : ActivationWith(checked_rate("Dropout1d", p)) {}
 
 Variable Dropout1d::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return forward(in); }, x);
+  return hooked([this](const Variable& in) { return run(in); }, x);
 }
 
-Variable Dropout1d::forward(const Variable& x) const {
+Variable Dropout1d::run(const Variable& x) const {
   if (x.dim() != 2 && x.dim() != 3) {
     throw ShapeError("Dropout1d: x is " + to_string(x.sizes()) +
                      ", needed (batch, channels, length) or (channels, length)");
@@ -71,11 +71,11 @@ Variable Dropout1d::forward(const Variable& x) const {
 AlphaDropout::AlphaDropout(double p) : ActivationWith(checked_rate("AlphaDropout", p)) {}
 
 Variable AlphaDropout::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return forward(in); }, x);
+  return hooked([this](const Variable& in) { return run(in); }, x);
 }
 
 // y = a (kept ? x : -limit) + b, where a and b restore mean 0 and variance 1
-Variable AlphaDropout::forward(const Variable& x) const {
+Variable AlphaDropout::run(const Variable& x) const {
   if (!is_training() || p() == 0) return x;
   if (p() == 1) return x * 0;
   constexpr double kLimit = 1.7580993408473766;  // SELU's lower limit is -kLimit

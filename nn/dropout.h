@@ -10,7 +10,7 @@ namespace tapegrad::nn {
 
 // In training, each element becomes 0 with probability p and is divided by 1 - p otherwise; in eval
 // mode x is returned unchanged. The default generator draws, as in PyTorch.
-class Dropout : public Module {
+class Dropout : public Module, public Forward<Dropout> {
  public:
   explicit Dropout(double p = 0.5);  // ValueError unless 0 <= p <= 1
   Variable operator()(const Variable& x) const;
@@ -21,30 +21,30 @@ class Dropout : public Module {
   void assign_from(const Module& other) override;
 
  private:
-  Variable forward(const Variable& x) const;
+  Variable run(const Variable& x) const;
   Shared<double> p_;
 };
 
 // Drops whole channels (Tompson and others 2015) of x, (batch, channels, length) or (channels,
 // length).
-struct Dropout1d : ActivationWith<double> {
+struct Dropout1d : ActivationWith<double>, Forward<Dropout1d> {
   explicit Dropout1d(double p = 0.5);
   Variable operator()(const Variable& x) const;
   double p() const { return option(); }
 
  private:
-  Variable forward(const Variable& x) const;
+  Variable run(const Variable& x) const;
 };
 
 // Dropout for use with SELU (Klambauer and others 2017): it keeps mean 0 and variance 1. Dropped
 // elements are set to the lower limit of SELU, then all elements are scaled and shifted.
-struct AlphaDropout : ActivationWith<double> {
+struct AlphaDropout : ActivationWith<double>, Forward<AlphaDropout> {
   explicit AlphaDropout(double p = 0.5);
   Variable operator()(const Variable& x) const;
   double p() const { return option(); }
 
  private:
-  Variable forward(const Variable& x) const;
+  Variable run(const Variable& x) const;
 };
 
 }  // namespace tapegrad::nn

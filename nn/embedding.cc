@@ -14,10 +14,10 @@ constexpr const char* kEmbedding = "Embedding";
 // Lookups -----------------------------------------------------------------------------------------
 
 Variable Embedding::operator()(const Tensor& ids) const {
-  return hooked([this](const Tensor& in) { return forward(in); }, ids);
+  return hooked([this](const Tensor& in) { return run(in); }, ids);
 }
 
-Variable Embedding::forward(const Tensor& ids) const {
+Variable Embedding::run(const Tensor& ids) const {
   const EmbeddingOptions& options = *options_;
   const bool in_forward = options.norm_mode == NormMode::in_forward;
   const bool mask_only = options.padding_mode == PaddingMode::mask_only;

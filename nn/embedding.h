@@ -1,6 +1,7 @@
 // Embedding: a table of vectors, which are looked up by id. Read next: nn/embedding.cc.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -63,12 +64,15 @@ struct EmbeddingOptions {
 //   Embedding words(20'000, 64, {.padding_idx = 0});
 //   Variable x = words(tensor({{5, 7, 0}, {9, 0, 0}}));   // (2, 3, 64)
 //   Variable text = masked_mean(x, words.mask(ids));      // (2, 64); nn/pooling.h
-class Embedding : public Module {
+class Embedding : public Module, public Forward<Embedding> {
  public:
   // Draws the table from the standard normal distribution, then sets the padding row to 0. A given
   // weight is used as it is. ValueError for negative sizes, a padding_idx outside of
   // [-num_embeddings, num_embeddings), and options that exclude each other.
   Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options = {});
+  template <std::integral Id>
+  Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, Id padding_idx)
+      : Embedding(num_embeddings, embedding_dim, EmbeddingOptions{.padding_idx = padding_idx}) {}
 
   // A table with these rows (copied), which is frozen unless options.freeze is false. ShapeError
   // unless vectors are 2-d and floating-point. For word vectors, see from_pretrained() in
@@ -124,7 +128,7 @@ class Embedding : public Module {
   void assign_from(const Module& other) override;
 
  private:
-  Variable forward(const Tensor& ids) const;
+  Variable run(const Tensor& ids) const;
   Embedding(EmbeddingOptions options, std::int64_t rows, std::int64_t width);
   void remap_to(const char* operation, const std::vector<std::int64_t>& sources);
   Shared<EmbeddingOptions> options_;  // padding_idx is not negative here, weight is undefined

@@ -53,12 +53,12 @@ EmbeddingBag EmbeddingBag::from_pretrained(const Tensor& vectors, EmbeddingBagOp
 Variable EmbeddingBag::operator()(const Tensor& ids, const Tensor& offsets,
                                   const Variable& per_sample_weights) const {
   return hooked([this](const Tensor& in, const Tensor& starts,
-                       const Variable& factors) { return forward(in, starts, factors); },
+                       const Variable& factors) { return run(in, starts, factors); },
                 ids, offsets, per_sample_weights);
 }
 
-Variable EmbeddingBag::forward(const Tensor& ids, const Tensor& offsets,
-                               const Variable& per_sample_weights) const {
+Variable EmbeddingBag::run(const Tensor& ids, const Tensor& offsets,
+                           const Variable& per_sample_weights) const {
   return embedding_bag(weight, ids, offsets,
                        {.mode = options_->mode,
                         .include_last_offset = options_->include_last_offset && offsets.defined(),

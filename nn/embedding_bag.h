@@ -33,7 +33,7 @@ struct EmbeddingBagOptions {
 //   EmbeddingBag words(20'000, 64, {.padding_idx = 0});
 //   Variable texts = words(tensor({{5, 7, 0}, {9, 0, 0}}));             // (2, 64)
 //   Variable same = words(tensor({5, 7, 9}), tensor({0, 2}));           // by offsets
-class EmbeddingBag : public Module {
+class EmbeddingBag : public Module, public Forward<EmbeddingBag> {
  public:
   // Draws the table from the standard normal distribution, then sets the padding row to 0.
   // ValueError for negative sizes, a padding_idx out of range, and options that exclude each other.
@@ -78,8 +78,7 @@ class EmbeddingBag : public Module {
   void assign_from(const Module& other) override;
 
  private:
-  Variable forward(const Tensor& ids, const Tensor& offsets,
-                   const Variable& per_sample_weights) const;
+  Variable run(const Tensor& ids, const Tensor& offsets, const Variable& per_sample_weights) const;
   EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width);
   void remap_to(const char* operation, const std::vector<std::int64_t>& sources);
   Shared<EmbeddingBagOptions> options_;  // padding_idx is not negative here, weight is undefined

@@ -55,3 +55,7 @@ inline Variable binary_cross_entropy(const Variable& input, const Variable& targ
 }
 
 }  // namespace tapegrad::nn::functional
+
+namespace tapegrad::nn {
+using namespace functional;  // nn::relu(x), too
+}  // namespace tapegrad::nn

@@ -130,11 +130,11 @@ HierarchicalSoftmax::HierarchicalSoftmax(const std::vector<std::int64_t>& counts
       weight(register_parameter("weight", zeros({classes() - 1, dim}, options.dtype))) {}
 
 Variable HierarchicalSoftmax::operator()(const Variable& input, const Tensor& targets) const {
-  return hooked([this](const Variable& in, const Tensor& wanted) { return forward(in, wanted); },
-                input, targets);
+  return hooked([this](const Variable& in, const Tensor& wanted) { return run(in, wanted); }, input,
+                targets);
 }
 
-Variable HierarchicalSoftmax::forward(const Variable& input, const Tensor& targets) const {
+Variable HierarchicalSoftmax::run(const Variable& input, const Tensor& targets) const {
   if (input.dim() != 2 || input.size(1) != weight.size(1) ||
       targets.shape() != Shape{input.size(0)}) {
     throw ShapeError("HierarchicalSoftmax: input is " + to_string(input.sizes()) + " and targets " +

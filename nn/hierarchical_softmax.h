@@ -22,7 +22,7 @@ struct HierarchicalSoftmaxOptions {
 // the length of the path, about log2(classes), instead of classes; the probabilities of all classes
 // sum to 1. weight begins as 0, as in word2vec. Its gradient holds only the rows of nodes that were
 // on a path.
-class HierarchicalSoftmax : public Module {
+class HierarchicalSoftmax : public Module, public Forward<HierarchicalSoftmax> {
  public:
   // counts: how often each class occurs. ValueError for fewer than two classes or negative counts.
   HierarchicalSoftmax(const std::vector<std::int64_t>& counts, std::int64_t dim,
@@ -43,7 +43,7 @@ class HierarchicalSoftmax : public Module {
                          const std::vector<Variable>& outputs) const override;
 
  private:
-  Variable forward(const Variable& input, const Tensor& targets) const;
+  Variable run(const Variable& input, const Tensor& targets) const;
   struct Tree {
     Tensor nodes;  // (classes, longest path) int64: the path from the root, padded with the root
     Tensor turns;  // the same in weight's type: 1 right, -1 left, 0 after the end

@@ -24,7 +24,7 @@ struct LoraOptions {
 //   optim::Adam adam(tuned.parameters());       // trains A and B
 //   ...
 //   tuned.merge();                              // tuned.table now holds the tuned table
-class LoraEmbedding : public Module {
+class LoraEmbedding : public Module, public Forward<LoraEmbedding> {
  public:
   // Draws a table as Embedding does, and then A uniformly from [-bound, bound) with the bound
   // sqrt(6 / num_embeddings), as Keras does. ValueError for a rank below 1, and for a constraint or

@@ -1,5 +1,6 @@
 // Cross entropy, whose forward and backward are fused for class targets, and losses composed of
-// primitives. Read next: nn/functional.h.
+// primitives. Read next:
+// nn/loss_modules.h.
 #include <tapegrad/nn/losses.h>
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
@@ -14,6 +17,16 @@
 #include <tapegrad/tensor/kernels/kernels.h>
 
 namespace tapegrad::nn {
+
+Reduction::Kind Reduction::of(const char* name) {
+  for (const auto& [known, kind] :
+       {std::pair("none", none), std::pair("mean", mean), std::pair("sum", sum)}) {
+    if (name == std::string_view(known)) return kind;
+  }
+  throw ValueError("Reduction: got \"" + std::string(name) +
+                   "\", needed \"none\", \"mean\" or \"sum\"");
+}
+
 namespace {
 
 Variable reduced(const Variable& losses, Reduction reduction) {

@@ -1,15 +1,29 @@
 // Losses: functions that measure how far a model's output is from its target. Names, options and
-// corner cases are those of torch.nn.functional. Read next: nn/losses.cc.
+// corner cases are those of torch.nn.functional; nn/loss_modules.h has them as modules. Read next:
+// nn/losses.cc.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <tapegrad/autograd/variable.h>
 
 namespace tapegrad::nn {
 
-// How the losses of single examples are combined.
-enum class Reduction { none, mean, sum };
+// How the losses of single examples are combined: Reduction::none, mean or sum, also written as in
+// PyTorch: {.reduction = "sum"}. ValueError for other words.
+class Reduction {
+ public:
+  enum Kind { none, mean, sum };
+  constexpr Reduction(Kind kind) : kind_(kind) {}  // NOLINT: implicit on purpose
+  template <std::size_t size>
+  Reduction(const char (&name)[size]) : kind_(of(name)) {}  // NOLINT
+  constexpr operator Kind() const { return kind_; }         // NOLINT: for switch and ==
+
+ private:
+  static Kind of(const char* name);
+  Kind kind_;
+};
 
 struct CrossEntropyOptions {
   Tensor weight{};                   // (classes): a factor for each class

@@ -12,18 +12,7 @@
 #include <tapegrad/autograd/node.h>
 #include <tapegrad/nn/format.h>
 
-namespace tapegrad {
-
-void tie(Parameter& target, const Parameter& source) {
-  if (target.shape() != source.shape() || target.dtype() != source.dtype()) {
-    throw ShapeError("tie: got " + std::string(name(target.dtype())) + " " +
-                     to_string(target.sizes()) + " and " + name(source.dtype()) + " " +
-                     to_string(source.sizes()) + ", needed the same shape and type");
-  }
-  target.slot_->variable = source.variable();
-}
-
-namespace nn {
+namespace tapegrad::nn {
 
 // Cloning -----------------------------------------------------------------------------------------
 
@@ -87,7 +76,13 @@ Buffer Module::register_buffer(const std::string& name, Tensor value) {
 
 void Module::add_child(const std::string& name, std::shared_ptr<Module> module, Child::Copy copy) {
   check_name(name);
+  module->set_path(state_->path.empty() ? name : state_->path + '.' + name);
   state_->children.emplace_back(name, std::move(module), copy);
+}
+
+void Module::set_path(const std::string& path) {
+  state_->path = path;
+  for (const Child& child : state_->children) child.module->set_path(path + '.' + child.name);
 }
 
 // Throws unless `other` can replace this module, which is registered as `name`.
@@ -194,6 +189,32 @@ std::vector<std::pair<std::string, std::shared_ptr<Module>>> Module::named_child
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> list;
   for (const Child& child : state_->children) list.emplace_back(child.name, child.module);
   return list;
+}
+
+template <class M>
+void Module::append_modules(
+    const std::string& name, M& module,
+    std::vector<std::pair<std::string, std::reference_wrapper<M>>>& modules) {
+  for (const auto& [known, other] : modules) {
+    if (&*other.get().state_ == &*module.state_) return;
+  }
+  modules.emplace_back(name, module);
+  for (const Child& child : module.state_->children) {
+    append_modules<M>(name.empty() ? child.name : name + '.' + child.name, *child.module, modules);
+  }
+}
+
+std::vector<std::pair<std::string, std::reference_wrapper<const Module>>> Module::named_modules()
+    const {
+  std::vector<std::pair<std::string, std::reference_wrapper<const Module>>> modules;
+  append_modules("", *this, modules);
+  return modules;
+}
+
+std::vector<std::pair<std::string, std::reference_wrapper<Module>>> Module::named_modules() {
+  std::vector<std::pair<std::string, std::reference_wrapper<Module>>> modules;
+  append_modules("", *this, modules);
+  return modules;
 }
 
 void Module::train(bool on) {
@@ -388,5 +409,4 @@ std::ostream& operator<<(std::ostream& out, const Module& module) {
   return out;
 }
 
-}  // namespace nn
-}  // namespace tapegrad
+}  // namespace tapegrad::nn

@@ -40,8 +40,17 @@
 
 namespace tapegrad::nn {
 
-// A tensor that is saved with the module but not trained.
-using Buffer = Shared<Tensor>;
+// Gives a module PyTorch's name of its call: `layer.forward(x)` is `layer(x)`. All layers derive
+// from it; `struct Net : nn::Module, nn::Forward<Net>` gives it to a module of your own, which
+// defines operator().
+template <class Self>
+class Forward {
+ public:
+  template <class... Inputs>
+  decltype(auto) forward(Inputs&&... inputs) const {
+    return static_cast<const Self&>(*this)(std::forward<Inputs>(inputs)...);
+  }
+};
 
 struct LoadOptions {
   bool strict = true;  // throw unless names and sizes agree; false: load the tensors that fit
@@ -64,11 +73,19 @@ class Module {
   // Own parameters first, then those of the registered modules, in the order of registration, with
   // dotted names. A tied parameter is listed once, under its first name.
   std::vector<NamedParameter> parameters() const;
+  std::vector<NamedParameter> named_parameters() const { return parameters(); }  // PyTorch's name
+  // So that a module can be passed where its parameters are wanted: Adam(model, {.lr = 0.01}).
+  operator std::vector<NamedParameter>() const { return parameters(); }  // NOLINT
   std::vector<std::pair<std::string, Tensor>> buffers() const;
+  std::vector<std::pair<std::string, Tensor>> named_buffers() const { return buffers(); }
 
   // The registered modules, in order.
   std::vector<std::pair<std::string, std::shared_ptr<const Module>>> named_children() const;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> named_children();
+
+  // This module, under the name "", and all modules inside, each once, with dotted names.
+  std::vector<std::pair<std::string, std::reference_wrapper<const Module>>> named_modules() const;
+  std::vector<std::pair<std::string, std::reference_wrapper<Module>>> named_modules();
 
   // Sets training or evaluation mode for this module and all modules inside: dropout, for example,
   // is active in training only.
@@ -148,13 +165,20 @@ class Module {
   }
 
   // For use in operator(): runs body(inputs...), with this module's hooks around it. Without hooks
-  // this costs one comparison. Inputs are Variables and Tensors, and the result has a type that
-  // for_each_variable() accepts (nn/hooks.h). Hooks do not see what the body captures.
+  // this costs one comparison. An Error that leaves it names the path of the innermost module, such
+  // as "head.linear", if it is registered with another one. Inputs are Variables and Tensors, and
+  // the result has a type that for_each_variable() accepts (nn/hooks.h). Hooks do not see what the
+  // body captures.
   template <class Body, class... Inputs>
   auto hooked(const Body& body, const Inputs&... inputs) const {
-    if (state_->hooks.empty()) return body(inputs...);
-    return run_hooked<Body, Inputs...>(body, {Variable(inputs)...},
-                                       std::index_sequence_for<Inputs...>());
+    try {
+      if (state_->hooks.empty()) return body(inputs...);
+      return run_hooked<Body, Inputs...>(body, {Variable(inputs)...},
+                                         std::index_sequence_for<Inputs...>());
+    } catch (Error& error) {
+      error.add_module(state_->path);
+      throw;
+    }
   }
 
   // Makes the state dict hold one tensor, save() under `name`, instead of all parameters of this
@@ -187,6 +211,7 @@ class Module {
   };
   struct State {
     bool training = true;
+    std::string path;  // from the outermost module, such as "head.linear"; empty if this is it
     std::vector<std::pair<std::string, Parameter>> parameters;
     std::vector<std::pair<std::string, Buffer>> buffers;
     std::vector<Child> children;
@@ -216,6 +241,11 @@ class Module {
   template <class Visitor>
   void visit_buffers(const std::string& prefix, const Visitor& visitor) const;
   void print(std::ostream& out, const std::string& name, int depth) const;
+  void set_path(const std::string& path);
+  template <class M>
+  static void append_modules(
+      const std::string& name, M& module,
+      std::vector<std::pair<std::string, std::reference_wrapper<M>>>& modules);
 
   Shared<State> state_;
 };

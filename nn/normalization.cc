@@ -108,10 +108,10 @@ BatchNorm1d::BatchNorm1d(std::int64_t num_features, BatchNormOptions options)
       settings_({checked_features(num_features), options}) {}
 
 Variable BatchNorm1d::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return forward(in); }, x);
+  return hooked([this](const Variable& in) { return run(in); }, x);
 }
 
-Variable BatchNorm1d::forward(const Variable& x) const {
+Variable BatchNorm1d::run(const Variable& x) const {
   if ((x.dim() != 2 && x.dim() != 3) || x.size(1) != num_features()) {
     throw ShapeError("BatchNorm1d: x is " + to_string(x.sizes()) + ", needed (batch, " +
                      std::to_string(num_features()) + ") or (batch, " +

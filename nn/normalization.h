@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <tapegrad/nn/module.h>
 
@@ -18,11 +20,14 @@ struct LayerNormOptions {
 
 // layer_norm() with a weight, which begins as 1, and a bias, which begins as 0 (Ba and others
 // 2016).
-class LayerNorm : public Module {
+class LayerNorm : public Module, public Forward<LayerNorm> {
  public:
   // normalized_shape holds the last sizes of x: LayerNorm(64), LayerNorm({5, 64}). ShapeError if it
   // is empty or a size is negative.
   explicit LayerNorm(const Shape& normalized_shape, LayerNormOptions options = {});
+  explicit LayerNorm(std::initializer_list<std::int64_t> normalized_shape,
+                     LayerNormOptions options = {})
+      : LayerNorm(Shape(normalized_shape), std::move(options)) {}
 
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
 
@@ -51,9 +56,12 @@ struct RMSNormOptions {
 };
 
 // rms_norm() with a weight, which begins as 1 (Zhang and Sennrich 2019).
-class RMSNorm : public Module {
+class RMSNorm : public Module, public Forward<RMSNorm> {
  public:
   explicit RMSNorm(const Shape& normalized_shape, RMSNormOptions options = {});
+  explicit RMSNorm(std::initializer_list<std::int64_t> normalized_shape,
+                   RMSNormOptions options = {})
+      : RMSNorm(Shape(normalized_shape), std::move(options)) {}
 
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
 
@@ -86,7 +94,7 @@ struct BatchNormOptions {
 // In training: batch_norm(), and the batch's mean and variance (divided by n - 1) update the
 // running ones. In eval mode: (x - running_mean) / sqrt(running_var + eps) * weight + bias. weight
 // begins as 1, bias as 0 (Ioffe and Szegedy 2015).
-class BatchNorm1d : public Module {
+class BatchNorm1d : public Module, public Forward<BatchNorm1d> {
  public:
   explicit BatchNorm1d(std::int64_t num_features, BatchNormOptions options = {});
 
@@ -113,7 +121,7 @@ class BatchNorm1d : public Module {
   void assign_from(const Module& other) override;
 
  private:
-  Variable forward(const Variable& x) const;
+  Variable run(const Variable& x) const;
   struct Settings {
     std::int64_t num_features;
     BatchNormOptions options;

@@ -1,7 +1,9 @@
-// Parameter: a module's handle to one of its leaves. Read next: nn/clone.h.
+// Parameter and Buffer: a module's handles to its leaves and to its other tensors. Read next:
+// nn/parameter.cc.
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include <tapegrad/autograd/variable.h>
@@ -13,7 +15,7 @@ namespace tapegrad {
 // assigned, because the module's registry would keep the old leaf, and an optimizer would silently
 // train the wrong weights. Instead, tie(a, b) makes a use b's leaf, and set_value() changes the
 // elements. A const Parameter can only be read.
-class Parameter {
+class Parameter : public Methods<Variable, Parameter> {
  public:
   Parameter() : Parameter(Variable()) {}  // undefined, like the bias of a layer without one
   explicit Parameter(Variable leaf) : slot_(Slot(std::move(leaf))) {}
@@ -38,6 +40,15 @@ class Parameter {
   RowSparse row_grad() const { return variable().row_grad(); }
   void zero_grad() { slot_->variable.zero_grad(); }
   Variable detach() const { return variable().detach(); }
+  using Methods<Variable, Parameter>::item;
+  template <Number T>
+  T item() const {
+    return variable().item<T>();
+  }
+  template <Number T>
+  T item(const Shape& index) const {
+    return variable().item<T>(index);
+  }
   Leaf& leaf() const { return variable().leaf(); }  // for autograd and optimizers
   RowPolicy& row_policy() { return variable().row_policy(); }
   const RowPolicy& row_policy() const { return variable().row_policy(); }
@@ -71,7 +82,44 @@ class Parameter {
 
 void tie(Parameter& target, const Parameter& source);
 
+// A tensor that is saved with the module but not trained. It is usable wherever a Tensor is;
+// `*buffer` is the Tensor, and `*buffer = x` replaces it in all copies of the module.
+class Buffer : public nn::Shared<Tensor> {
+ public:
+  using nn::Shared<Tensor>::Shared;
+  operator const Tensor&() const { return **this; }  // NOLINT: implicit on purpose
+
+  // With a Variable or a Parameter, as in `x * weight + running_mean`.
+  template <class V>
+  static constexpr bool kVariable = std::is_same_v<V, Variable> || std::is_same_v<V, Parameter>;
+  template <class V>
+  requires kVariable<V>
+  friend Variable operator+(const V& a, const Buffer& b) { return a + *b; }
+  template <class V>
+  requires kVariable<V>
+  friend Variable operator+(const Buffer& a, const V& b) { return *a + b; }
+  template <class V>
+  requires kVariable<V>
+  friend Variable operator-(const V& a, const Buffer& b) { return a - *b; }
+  template <class V>
+  requires kVariable<V>
+  friend Variable operator-(const Buffer& a, const V& b) { return *a - b; }
+  template <class V>
+  requires kVariable<V>
+  friend Variable operator*(const V& a, const Buffer& b) { return a * *b; }
+  template <class V>
+  requires kVariable<V>
+  friend Variable operator*(const Buffer& a, const V& b) { return *a * b; }
+  template <class V>
+  requires kVariable<V>
+  friend Variable operator/(const V& a, const Buffer& b) { return a / *b; }
+  template <class V>
+  requires kVariable<V>
+  friend Variable operator/(const Buffer& a, const V& b) { return *a / b; }
+};
+
 namespace nn {
+using tapegrad::Buffer;
 using tapegrad::Parameter;  // PyTorch's name
 }  // namespace nn
 

@@ -9,6 +9,7 @@
 // [-1/sqrt(hidden_size), 1/sqrt(hidden_size)).
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -139,23 +140,32 @@ class RNNBase : public Module {
 };
 
 // Elman's network (1990): nn::RNNCell at every step.
-class RNN : public RNNBase {
+class RNN : public RNNBase, public Forward<RNN> {
  public:
   RNN(std::int64_t input_size, std::int64_t hidden_size, RNNOptions options = {});
+  template <std::integral Count>
+  RNN(std::int64_t input_size, std::int64_t hidden_size, Count num_layers)
+      : RNN(input_size, hidden_size, RNNOptions{.num_layers = num_layers}) {}
   RNNResult operator()(const Variable& x, const RNNArguments& with = {}) const;
 };
 
 // Long short-term memory (Hochreiter and Schmidhuber 1997): nn::LSTMCell at every step.
-class LSTM : public RNNBase {
+class LSTM : public RNNBase, public Forward<LSTM> {
  public:
   LSTM(std::int64_t input_size, std::int64_t hidden_size, LSTMOptions options = {});
+  template <std::integral Count>
+  LSTM(std::int64_t input_size, std::int64_t hidden_size, Count num_layers)
+      : LSTM(input_size, hidden_size, LSTMOptions{.num_layers = num_layers}) {}
   LSTMResult operator()(const Variable& x, const LSTMArguments& with = {}) const;
 };
 
 // Gated recurrent units (Cho and others 2014): nn::GRUCell at every step.
-class GRU : public RNNBase {
+class GRU : public RNNBase, public Forward<GRU> {
  public:
   GRU(std::int64_t input_size, std::int64_t hidden_size, GRUOptions options = {});
+  template <std::integral Count>
+  GRU(std::int64_t input_size, std::int64_t hidden_size, Count num_layers)
+      : GRU(input_size, hidden_size, GRUOptions{.num_layers = num_layers}) {}
   RNNResult operator()(const Variable& x, const RNNArguments& with = {}) const;
 };
 

@@ -60,7 +60,7 @@ class RNNCellBase : public Module {
 // not change, because that sequence has ended.
 
 // h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it (Elman 1990).
-class RNNCell : public RNNCellBase {
+class RNNCell : public RNNCellBase, public Forward<RNNCell> {
  public:
   RNNCell(std::int64_t input_size, std::int64_t hidden_size, RNNCellOptions options = {});
 
@@ -90,7 +90,7 @@ struct LSTMState {
 //
 //   auto state = cell.initial_state(batch);
 //   for (std::int64_t t = 0; t < steps; ++t) state = cell(select(x, 1, t), state);
-class LSTMCell : public RNNCellBase {
+class LSTMCell : public RNNCellBase, public Forward<LSTMCell> {
  public:
   LSTMCell(std::int64_t input_size, std::int64_t hidden_size, LSTMCellOptions options = {});
 
@@ -104,7 +104,7 @@ class LSTMCell : public RNNCellBase {
 // Gated recurrent unit (Cho and others 2014). The weights hold the gates in the order r, z, n:
 //   r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh)
 //   n = tanh(W_in x + b_in + r (W_hn h + b_hn)),  h' = (1 - z) n + z h
-class GRUCell : public RNNCellBase {
+class GRUCell : public RNNCellBase, public Forward<GRUCell> {
  public:
   GRUCell(std::int64_t input_size, std::int64_t hidden_size, GRUCellOptions options = {});
 

@@ -19,7 +19,7 @@ namespace tapegrad::nn {
 //   Sequential model{Linear(2, 16), Tanh(), Linear(16, 1)};
 //
 // Sequential{other} is a copy of `other`, as everywhere in C++; push_back(other) nests it.
-class Sequential : public Module {
+class Sequential : public Module, public Forward<Sequential> {
  public:
   template <class... Parts>
   requires(sizeof...(Parts) > 1 ||

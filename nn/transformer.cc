@@ -46,10 +46,10 @@ Variable TransformerEncoderLayer::fed_forward(const Variable& x) const {
 }
 
 Variable TransformerEncoderLayer::operator()(const Variable& x, const EncoderCall& call) const {
-  return hooked([&](const Variable& in) { return forward(in, call); }, x);
+  return hooked([&](const Variable& in) { return run(in, call); }, x);
 }
 
-Variable TransformerEncoderLayer::forward(const Variable& x, const EncoderCall& call) const {
+Variable TransformerEncoderLayer::run(const Variable& x, const EncoderCall& call) const {
   if (options_->norm_first) {
     const Variable y = x + attended(norm1(x), call);
     return y + fed_forward(norm2(y));
@@ -83,10 +83,10 @@ TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& layer,
 }
 
 Variable TransformerEncoder::operator()(const Variable& x, const EncoderCall& call) const {
-  return hooked([&](const Variable& in) { return forward(in, call); }, x);
+  return hooked([&](const Variable& in) { return run(in, call); }, x);
 }
 
-Variable TransformerEncoder::forward(const Variable& x, const EncoderCall& call) const {
+Variable TransformerEncoder::run(const Variable& x, const EncoderCall& call) const {
   Variable y = x;
   for (const TransformerEncoderLayer& layer : layers) y = layer(y, call);
   return norm.has_value() ? (*norm)(y) : y;
@@ -142,10 +142,10 @@ PositionalEncoding::PositionalEncoding(std::int64_t dim, PositionOptions options
       table_(sines(dim, options)) {}
 
 Variable PositionalEncoding::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return forward(in); }, x);
+  return hooked([this](const Variable& in) { return run(in); }, x);
 }
 
-Variable PositionalEncoding::forward(const Variable& x) const {
+Variable PositionalEncoding::run(const Variable& x) const {
   const Variable rows = rows_for("PositionalEncoding", Variable(*table_), x, options_->batch_first);
   return dropout(x + rows.to(x.dtype()));
 }
@@ -167,10 +167,10 @@ LearnedPositions::LearnedPositions(std::int64_t dim, PositionOptions options)
       options_(options) {}
 
 Variable LearnedPositions::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return forward(in); }, x);
+  return hooked([this](const Variable& in) { return run(in); }, x);
 }
 
-Variable LearnedPositions::forward(const Variable& x) const {
+Variable LearnedPositions::run(const Variable& x) const {
   return dropout(x + rows_for("LearnedPositions", embedding.weight, x, options_->batch_first));
 }
 

@@ -42,7 +42,7 @@ struct EncoderCall {
 
 // Attention, then two linear layers at each step. Each of the two blocks is added to its input and
 // normalized.
-class TransformerEncoderLayer : public Module {
+class TransformerEncoderLayer : public Module, public Forward<TransformerEncoderLayer> {
  public:
   TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
                           TransformerEncoderLayerOptions options = {});
@@ -65,14 +65,14 @@ class TransformerEncoderLayer : public Module {
   void assign_from(const Module& other) override;
 
  private:
-  Variable forward(const Variable& x, const EncoderCall& call) const;
+  Variable run(const Variable& x, const EncoderCall& call) const;
   Variable attended(const Variable& x, const EncoderCall& call) const;
   Variable fed_forward(const Variable& x) const;
   Shared<TransformerEncoderLayerOptions> options_;
 };
 
 // num_layers layers, which begin as deep copies of one, and an optional LayerNorm after them.
-class TransformerEncoder : public Module {
+class TransformerEncoder : public Module, public Forward<TransformerEncoder> {
  public:
   TransformerEncoder(const TransformerEncoderLayer& layer, std::int64_t num_layers,
                      std::optional<LayerNorm> final_norm = std::nullopt);
@@ -85,7 +85,7 @@ class TransformerEncoder : public Module {
   std::optional<LayerNorm> norm;
 
  private:
-  Variable forward(const Variable& x, const EncoderCall& call) const;
+  Variable run(const Variable& x, const EncoderCall& call) const;
 };
 
 // A mask for EncoderCall::mask, true above the diagonal: step i sees only the steps 0 ... i.
@@ -100,7 +100,7 @@ struct PositionOptions {
 
 // Adds sin(t / 10000^(2i / dim)) to the elements 2i of step t, and the cosine to the elements 2i +
 // 1. The table is not a parameter and is not saved.
-class PositionalEncoding : public Module {
+class PositionalEncoding : public Module, public Forward<PositionalEncoding> {
  public:
   // ValueError for an odd dim.
   explicit PositionalEncoding(std::int64_t dim, PositionOptions options = {});
@@ -117,13 +117,13 @@ class PositionalEncoding : public Module {
   void assign_from(const Module& other) override;
 
  private:
-  Variable forward(const Variable& x) const;
+  Variable run(const Variable& x) const;
   Shared<PositionOptions> options_;
   Shared<Tensor> table_;
 };
 
 // Adds a learned vector to each step.
-class LearnedPositions : public Module {
+class LearnedPositions : public Module, public Forward<LearnedPositions> {
  public:
   explicit LearnedPositions(std::int64_t dim, PositionOptions options = {});
 
@@ -139,7 +139,7 @@ class LearnedPositions : public Module {
   void assign_from(const Module& other) override;
 
  private:
-  Variable forward(const Variable& x) const;
+  Variable run(const Variable& x) const;
   Shared<PositionOptions> options_;
 };
 

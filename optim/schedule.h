@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -162,6 +163,12 @@ class ScheduleWith final : public Schedule {
  public:
   // ValueError for options out of range.
   ScheduleWith(Optimizer& optimizer, Options options);
+  // The fields of the options in their order: StepLR(optimizer, 10, 0.5).
+  template <class... Fields>
+  requires(!(std::is_same_v<Fields, Options> && ...) &&
+           requires(Fields... fields) { Options{fields...}; })
+      ScheduleWith(Optimizer& optimizer, Fields... fields)
+      : ScheduleWith(optimizer, Options{fields...}) {}
 
  private:
   double rate(std::int64_t t, double lr, double base, std::size_t group) const override;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
 
 namespace tapegrad {
 
@@ -11,6 +12,13 @@ namespace tapegrad {
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+
+  // Appends `; in module head.linear` to the text, unless the path is empty or the text has a path
+  // already.
+  void add_module(const std::string& path);
+
+ private:
+  bool has_module_ = false;
 };
 
 // The sizes or the numbers of dimensions do not match.

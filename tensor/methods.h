@@ -1,9 +1,10 @@
-// PyTorch's methods: `x.sum()` beside `sum(x)`. Tensor and Variable derive from Methods<Tensor> and
-// Methods<Variable>, so that both have the same. Each method is the function of its name with the
-// object as the first argument; the functions are documented in tensor/ops.h and autograd/ops.h.
+// PyTorch's methods: `x.sum()` beside `sum(x)`. Tensor, Variable and Parameter derive from Methods,
+// so that all have the same. Each method is the function of its name with the object as the first
+// argument; the functions are documented in tensor/ops.h and autograd/ops.h.
 // Read next: tensor/methods_definitions.h.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -38,7 +39,9 @@ struct MethodTypes<Variable> {
   using Pair = VariableAndIndices;
 };
 
-template <class Self>
+// Self is Tensor or Variable. Object is the class that derives from this: Self, or a class that
+// converts to Self, as Parameter does.
+template <class Self, class Object = Self>
 class Methods {
   using Pair = typename MethodTypes<Self>::Pair;
 
@@ -52,6 +55,8 @@ class Methods {
   Self mul(Scalar other) const;
   Self div(const Self& other) const;
   Self div(Scalar other) const;
+  Self remainder(const Self& other) const;
+  Self remainder(Scalar other) const;
   Self pow(const Self& other) const;
   Self pow(Scalar other) const;
   Self maximum(const Self& other) const;
@@ -182,7 +187,8 @@ class Methods {
   Self masked_fill(const Tensor& mask, Scalar value) const;
   Tensor nonzero() const;
 
-  // Conversion of the element type
+  // Copies, and conversion of the element type
+  Self clone() const;
   Self float_() const;
   Self double_() const;
   Self long_() const;
@@ -194,6 +200,37 @@ class Methods {
   Self operator[](std::int64_t index) const;
   Self operator[](const Tensor& ids_or_mask) const;
 
+  // Several indices at once: x(0, Slice{1, 3}), x(ellipsis, -1) or x[{0, 1}]. This is index(), a
+  // view.
+  template <std::convertible_to<Index>... Indices>
+  requires(sizeof...(Indices) > 0) Self operator()(const Indices&... indices) const {
+    return index({Index(indices)...});
+  }
+  Self operator[](std::initializer_list<Index> indices) const { return index(indices); }
+
+  // The only element as a double; ValueError for an integer that a double cannot hold (above 2^53),
+  // and for more elements than one. item<float>() and the like return the type that one asks for.
+  double item() const;
+  // The only element, as in PyTorch: `if (x.sum() > 0)`, `float(loss)`. ValueError for more
+  // elements: use all() or any().
+  template <Number T>
+  explicit operator T() const {
+    if constexpr (std::same_as<T, bool>) {
+      return is_true();
+    } else {
+      return self().template item<T>();
+    }
+  }
+
+  // Variables only: set_requires_grad(), and returns the variable.
+  template <std::same_as<bool> Bool = bool>
+  Object& requires_grad_(Bool requires_grad = true) {
+    static_assert(!std::same_as<Self, Tensor>,
+                  "a Tensor has no gradient: write Variable w = parameter(x)");
+    static_cast<Object&>(*this).set_requires_grad(requires_grad);
+    return static_cast<Object&>(*this);
+  }
+
  protected:
   Methods() = default;
   Methods(const Methods&) = default;
@@ -201,7 +238,8 @@ class Methods {
   ~Methods() = default;
 
  private:
-  const Self& self() const { return static_cast<const Self&>(*this); }
+  const Self& self() const { return static_cast<const Object&>(*this); }
+  bool is_true() const;
 };
 
 }  // namespace tapegrad

@@ -1,5 +1,6 @@
-// The methods of Tensor and Variable: tensor/methods.cc and autograd/methods.cc include this after
-// the functions that they call, and instantiate it. Internal. Read next: tensor/methods.cc.
+// The methods of Tensor, Variable and Parameter: tensor/methods.cc, autograd/methods.cc and
+// nn/parameter.cc include this after the functions that they call, and instantiate it. Internal.
+// Read next: tensor/methods.cc.
 #pragma once
 
 #include <tapegrad/tensor/methods.h>
@@ -8,543 +9,569 @@
 namespace tapegrad {
 
 namespace detail {
-inline const Tensor& value_of(const Tensor& x) { return x; }
-}  // namespace detail
 
 template <class Self>
-Self Methods<Self>::add(const Self& other) const {
+const Tensor& value_of(const Self& x) {
+  if constexpr (std::same_as<Self, Tensor>) {
+    return x;
+  } else {
+    return x.value();
+  }
+}
+
+}  // namespace detail
+
+template <class Self, class Object>
+Self Methods<Self, Object>::add(const Self& other) const {
   return tapegrad::add(self(), other);
 }
-template <class Self>
-Self Methods<Self>::add(Scalar other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::add(Scalar other) const {
   return tapegrad::add(self(), other);
 }
-template <class Self>
-Self Methods<Self>::sub(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::sub(const Self& other) const {
   return tapegrad::sub(self(), other);
 }
-template <class Self>
-Self Methods<Self>::sub(Scalar other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::sub(Scalar other) const {
   return tapegrad::sub(self(), other);
 }
-template <class Self>
-Self Methods<Self>::mul(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::mul(const Self& other) const {
   return tapegrad::mul(self(), other);
 }
-template <class Self>
-Self Methods<Self>::mul(Scalar other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::mul(Scalar other) const {
   return tapegrad::mul(self(), other);
 }
-template <class Self>
-Self Methods<Self>::div(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::div(const Self& other) const {
   return tapegrad::div(self(), other);
 }
-template <class Self>
-Self Methods<Self>::div(Scalar other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::div(Scalar other) const {
   return tapegrad::div(self(), other);
 }
-template <class Self>
-Self Methods<Self>::pow(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::remainder(const Self& other) const {
+  return tapegrad::remainder(self(), other);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::remainder(Scalar other) const {
+  return tapegrad::remainder(self(), other);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::pow(const Self& other) const {
   return tapegrad::pow(self(), other);
 }
-template <class Self>
-Self Methods<Self>::pow(Scalar other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::pow(Scalar other) const {
   return tapegrad::pow(self(), other);
 }
-template <class Self>
-Self Methods<Self>::maximum(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::maximum(const Self& other) const {
   return tapegrad::maximum(self(), other);
 }
-template <class Self>
-Self Methods<Self>::minimum(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::minimum(const Self& other) const {
   return tapegrad::minimum(self(), other);
 }
-template <class Self>
-Self Methods<Self>::neg() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::neg() const {
   return tapegrad::neg(self());
 }
-template <class Self>
-Self Methods<Self>::abs() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::abs() const {
   return tapegrad::abs(self());
 }
-template <class Self>
-Self Methods<Self>::sign() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::sign() const {
   return tapegrad::sign(self());
 }
-template <class Self>
-Self Methods<Self>::square() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::square() const {
   return tapegrad::square(self());
 }
-template <class Self>
-Self Methods<Self>::reciprocal() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::reciprocal() const {
   return tapegrad::reciprocal(self());
 }
-template <class Self>
-Self Methods<Self>::sqrt() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::sqrt() const {
   return tapegrad::sqrt(self());
 }
-template <class Self>
-Self Methods<Self>::rsqrt() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::rsqrt() const {
   return tapegrad::rsqrt(self());
 }
-template <class Self>
-Self Methods<Self>::exp() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::exp() const {
   return tapegrad::exp(self());
 }
-template <class Self>
-Self Methods<Self>::expm1() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::expm1() const {
   return tapegrad::expm1(self());
 }
-template <class Self>
-Self Methods<Self>::log() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::log() const {
   return tapegrad::log(self());
 }
-template <class Self>
-Self Methods<Self>::log1p() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::log1p() const {
   return tapegrad::log1p(self());
 }
-template <class Self>
-Self Methods<Self>::log2() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::log2() const {
   return tapegrad::log2(self());
 }
-template <class Self>
-Self Methods<Self>::sin() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::sin() const {
   return tapegrad::sin(self());
 }
-template <class Self>
-Self Methods<Self>::cos() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::cos() const {
   return tapegrad::cos(self());
 }
-template <class Self>
-Self Methods<Self>::tan() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::tan() const {
   return tapegrad::tan(self());
 }
-template <class Self>
-Self Methods<Self>::tanh() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::tanh() const {
   return tapegrad::tanh(self());
 }
-template <class Self>
-Self Methods<Self>::sigmoid() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::sigmoid() const {
   return tapegrad::sigmoid(self());
 }
-template <class Self>
-Self Methods<Self>::relu() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::relu() const {
   return tapegrad::relu(self());
 }
-template <class Self>
-Self Methods<Self>::erf() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::erf() const {
   return tapegrad::erf(self());
 }
-template <class Self>
-Self Methods<Self>::floor() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::floor() const {
   return tapegrad::floor(self());
 }
-template <class Self>
-Self Methods<Self>::ceil() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::ceil() const {
   return tapegrad::ceil(self());
 }
-template <class Self>
-Self Methods<Self>::round() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::round() const {
   return tapegrad::round(self());
 }
-template <class Self>
-Self Methods<Self>::clamp(std::optional<Scalar> min, std::optional<Scalar> max) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::clamp(std::optional<Scalar> min, std::optional<Scalar> max) const {
   return tapegrad::clamp(self(), min, max);
 }
-template <class Self>
-Self Methods<Self>::clip(std::optional<Scalar> min, std::optional<Scalar> max) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::clip(std::optional<Scalar> min, std::optional<Scalar> max) const {
   return tapegrad::clamp(self(), min, max);
 }
-template <class Self>
-Tensor Methods<Self>::eq(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::eq(const Self& other) const {
   return tapegrad::eq(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::eq(Scalar other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::eq(Scalar other) const {
   return tapegrad::eq(detail::value_of(self()), other);
 }
-template <class Self>
-Tensor Methods<Self>::ne(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::ne(const Self& other) const {
   return tapegrad::ne(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::ne(Scalar other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::ne(Scalar other) const {
   return tapegrad::ne(detail::value_of(self()), other);
 }
-template <class Self>
-Tensor Methods<Self>::lt(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::lt(const Self& other) const {
   return tapegrad::lt(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::lt(Scalar other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::lt(Scalar other) const {
   return tapegrad::lt(detail::value_of(self()), other);
 }
-template <class Self>
-Tensor Methods<Self>::le(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::le(const Self& other) const {
   return tapegrad::le(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::le(Scalar other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::le(Scalar other) const {
   return tapegrad::le(detail::value_of(self()), other);
 }
-template <class Self>
-Tensor Methods<Self>::gt(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::gt(const Self& other) const {
   return tapegrad::gt(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::gt(Scalar other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::gt(Scalar other) const {
   return tapegrad::gt(detail::value_of(self()), other);
 }
-template <class Self>
-Tensor Methods<Self>::ge(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::ge(const Self& other) const {
   return tapegrad::ge(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::ge(Scalar other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::ge(Scalar other) const {
   return tapegrad::ge(detail::value_of(self()), other);
 }
-template <class Self>
-Tensor Methods<Self>::isnan() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::isnan() const {
   return tapegrad::isnan(detail::value_of(self()));
 }
-template <class Self>
-Tensor Methods<Self>::isinf() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::isinf() const {
   return tapegrad::isinf(detail::value_of(self()));
 }
-template <class Self>
-Tensor Methods<Self>::isfinite() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::isfinite() const {
   return tapegrad::isfinite(detail::value_of(self()));
 }
-template <class Self>
-Tensor Methods<Self>::logical_not() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::logical_not() const {
   return tapegrad::logical_not(detail::value_of(self()));
 }
-template <class Self>
-Tensor Methods<Self>::logical_and(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::logical_and(const Self& other) const {
   return tapegrad::logical_and(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::logical_or(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::logical_or(const Self& other) const {
   return tapegrad::logical_or(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::logical_xor(const Self& other) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::logical_xor(const Self& other) const {
   return tapegrad::logical_xor(detail::value_of(self()), detail::value_of(other));
 }
-template <class Self>
-Tensor Methods<Self>::any() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::any() const {
   return tapegrad::any(detail::value_of(self()));
 }
-template <class Self>
-Tensor Methods<Self>::any(std::int64_t dim, bool keepdim) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::any(std::int64_t dim, bool keepdim) const {
   return tapegrad::any(detail::value_of(self()), dim, keepdim);
 }
-template <class Self>
-Tensor Methods<Self>::all() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::all() const {
   return tapegrad::all(detail::value_of(self()));
 }
-template <class Self>
-Tensor Methods<Self>::all(std::int64_t dim, bool keepdim) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::all(std::int64_t dim, bool keepdim) const {
   return tapegrad::all(detail::value_of(self()), dim, keepdim);
 }
-template <class Self>
-Self Methods<Self>::sum() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::sum() const {
   return tapegrad::sum(self());
 }
-template <class Self>
-Self Methods<Self>::sum(const Dims& dims, bool keepdim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::sum(const Dims& dims, bool keepdim) const {
   return tapegrad::sum(self(), dims, keepdim);
 }
-template <class Self>
-Self Methods<Self>::mean() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::mean() const {
   return tapegrad::mean(self());
 }
-template <class Self>
-Self Methods<Self>::mean(const Dims& dims, bool keepdim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::mean(const Dims& dims, bool keepdim) const {
   return tapegrad::mean(self(), dims, keepdim);
 }
-template <class Self>
-Self Methods<Self>::var(const Dims& dims, bool unbiased, bool keepdim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::var(const Dims& dims, bool unbiased, bool keepdim) const {
   return tapegrad::var(self(), dims, unbiased, keepdim);
 }
-template <class Self>
-Self Methods<Self>::std(const Dims& dims, bool unbiased, bool keepdim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::std(const Dims& dims, bool unbiased, bool keepdim) const {
   return tapegrad::std(self(), dims, unbiased, keepdim);
 }
-template <class Self>
-Self Methods<Self>::prod() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::prod() const {
   return tapegrad::prod(self());
 }
-template <class Self>
-Self Methods<Self>::prod(std::int64_t dim, bool keepdim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::prod(std::int64_t dim, bool keepdim) const {
   return tapegrad::prod(self(), dim, keepdim);
 }
-template <class Self>
-Self Methods<Self>::norm(double p) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::norm(double p) const {
   return tapegrad::norm(self(), p);
 }
-template <class Self>
-Self Methods<Self>::norm(double p, const Dims& dims, bool keepdim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::norm(double p, const Dims& dims, bool keepdim) const {
   return tapegrad::norm(self(), p, dims, keepdim);
 }
-template <class Self>
-Self Methods<Self>::cumsum(std::int64_t dim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::cumsum(std::int64_t dim) const {
   return tapegrad::cumsum(self(), dim);
 }
-template <class Self>
-Self Methods<Self>::max() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::max() const {
   return tapegrad::max(self());
 }
-template <class Self>
-typename MethodTypes<Self>::Pair Methods<Self>::max(std::int64_t dim, bool keepdim) const {
+template <class Self, class Object>
+typename MethodTypes<Self>::Pair Methods<Self, Object>::max(std::int64_t dim, bool keepdim) const {
   return tapegrad::max(self(), dim, keepdim);
 }
-template <class Self>
-Self Methods<Self>::min() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::min() const {
   return tapegrad::min(self());
 }
-template <class Self>
-typename MethodTypes<Self>::Pair Methods<Self>::min(std::int64_t dim, bool keepdim) const {
+template <class Self, class Object>
+typename MethodTypes<Self>::Pair Methods<Self, Object>::min(std::int64_t dim, bool keepdim) const {
   return tapegrad::min(self(), dim, keepdim);
 }
-template <class Self>
-Tensor Methods<Self>::argmax() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::argmax() const {
   return tapegrad::argmax(detail::value_of(self()));
 }
-template <class Self>
-Tensor Methods<Self>::argmax(std::int64_t dim, bool keepdim) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::argmax(std::int64_t dim, bool keepdim) const {
   return tapegrad::argmax(detail::value_of(self()), dim, keepdim);
 }
-template <class Self>
-Tensor Methods<Self>::argmin() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::argmin() const {
   return tapegrad::argmin(detail::value_of(self()));
 }
-template <class Self>
-Tensor Methods<Self>::argmin(std::int64_t dim, bool keepdim) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::argmin(std::int64_t dim, bool keepdim) const {
   return tapegrad::argmin(detail::value_of(self()), dim, keepdim);
 }
-template <class Self>
-Self Methods<Self>::logsumexp(const Dims& dims, bool keepdim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::logsumexp(const Dims& dims, bool keepdim) const {
   return tapegrad::logsumexp(self(), dims, keepdim);
 }
-template <class Self>
-Self Methods<Self>::softmax(std::int64_t dim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::softmax(std::int64_t dim) const {
   return tapegrad::softmax(self(), dim);
 }
-template <class Self>
-Self Methods<Self>::log_softmax(std::int64_t dim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::log_softmax(std::int64_t dim) const {
   return tapegrad::log_softmax(self(), dim);
 }
-template <class Self>
-typename MethodTypes<Self>::Pair Methods<Self>::sort(std::int64_t dim, bool descending) const {
+template <class Self, class Object>
+typename MethodTypes<Self>::Pair Methods<Self, Object>::sort(std::int64_t dim,
+                                                             bool descending) const {
   return tapegrad::sort(self(), dim, descending);
 }
-template <class Self>
-Tensor Methods<Self>::argsort(std::int64_t dim, bool descending) const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::argsort(std::int64_t dim, bool descending) const {
   return tapegrad::argsort(detail::value_of(self()), dim, descending);
 }
-template <class Self>
-typename MethodTypes<Self>::Pair Methods<Self>::topk(std::int64_t k, std::int64_t dim,
-                                                     bool largest) const {
+template <class Self, class Object>
+typename MethodTypes<Self>::Pair Methods<Self, Object>::topk(std::int64_t k, std::int64_t dim,
+                                                             bool largest) const {
   return tapegrad::topk(self(), k, dim, largest);
 }
-template <class Self>
-Self Methods<Self>::matmul(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::matmul(const Self& other) const {
   return tapegrad::matmul(self(), other);
 }
-template <class Self>
-Self Methods<Self>::mm(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::mm(const Self& other) const {
   return tapegrad::mm(self(), other);
 }
-template <class Self>
-Self Methods<Self>::bmm(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::bmm(const Self& other) const {
   return tapegrad::bmm(self(), other);
 }
-template <class Self>
-Self Methods<Self>::mv(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::mv(const Self& other) const {
   return tapegrad::mv(self(), other);
 }
-template <class Self>
-Self Methods<Self>::dot(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::dot(const Self& other) const {
   return tapegrad::dot(self(), other);
 }
-template <class Self>
-Self Methods<Self>::outer(const Self& other) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::outer(const Self& other) const {
   return tapegrad::outer(self(), other);
 }
-template <class Self>
-Self Methods<Self>::addmm(const Self& a, const Self& b, double beta, double alpha) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::addmm(const Self& a, const Self& b, double beta, double alpha) const {
   return tapegrad::addmm(self(), a, b, beta, alpha);
 }
-template <class Self>
-Self Methods<Self>::reshape(const Shape& shape) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::reshape(const Shape& shape) const {
   return tapegrad::reshape(self(), shape);
 }
-template <class Self>
-Self Methods<Self>::view(const Shape& shape) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::view(const Shape& shape) const {
   return tapegrad::view(self(), shape);
 }
-template <class Self>
-Self Methods<Self>::expand(const Shape& shape) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::expand(const Shape& shape) const {
   return tapegrad::expand(self(), shape);
 }
-template <class Self>
-Self Methods<Self>::broadcast_to(const Shape& shape) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::broadcast_to(const Shape& shape) const {
   return tapegrad::broadcast_to(self(), shape);
 }
-template <class Self>
-Self Methods<Self>::flatten(std::int64_t start_dim, std::int64_t end_dim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::flatten(std::int64_t start_dim, std::int64_t end_dim) const {
   return tapegrad::flatten(self(), start_dim, end_dim);
 }
-template <class Self>
-Self Methods<Self>::unflatten(std::int64_t dim, const Shape& sizes) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::unflatten(std::int64_t dim, const Shape& sizes) const {
   return tapegrad::unflatten(self(), dim, sizes);
 }
-template <class Self>
-Self Methods<Self>::squeeze() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::squeeze() const {
   return tapegrad::squeeze(self());
 }
-template <class Self>
-Self Methods<Self>::squeeze(std::int64_t dim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::squeeze(std::int64_t dim) const {
   return tapegrad::squeeze(self(), dim);
 }
-template <class Self>
-Self Methods<Self>::unsqueeze(std::int64_t dim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::unsqueeze(std::int64_t dim) const {
   return tapegrad::unsqueeze(self(), dim);
 }
-template <class Self>
-Self Methods<Self>::permute(const Dims& dims) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::permute(const Dims& dims) const {
   return tapegrad::permute(self(), dims);
 }
-template <class Self>
-Self Methods<Self>::transpose(std::int64_t dim0, std::int64_t dim1) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::transpose(std::int64_t dim0, std::int64_t dim1) const {
   return tapegrad::transpose(self(), dim0, dim1);
 }
-template <class Self>
-Self Methods<Self>::t() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::t() const {
   return tapegrad::transpose(self());
 }
-template <class Self>
-Self Methods<Self>::T() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::T() const {
   return tapegrad::transpose(self());
 }
-template <class Self>
-std::vector<Self> Methods<Self>::split(std::int64_t split_size, std::int64_t dim) const {
+template <class Self, class Object>
+std::vector<Self> Methods<Self, Object>::split(std::int64_t split_size, std::int64_t dim) const {
   return tapegrad::split(self(), split_size, dim);
 }
-template <class Self>
-std::vector<Self> Methods<Self>::split(const Shape& split_sizes, std::int64_t dim) const {
+template <class Self, class Object>
+std::vector<Self> Methods<Self, Object>::split(const Shape& split_sizes, std::int64_t dim) const {
   return tapegrad::split(self(), split_sizes, dim);
 }
-template <class Self>
-std::vector<Self> Methods<Self>::chunk(std::int64_t chunks, std::int64_t dim) const {
+template <class Self, class Object>
+std::vector<Self> Methods<Self, Object>::chunk(std::int64_t chunks, std::int64_t dim) const {
   return tapegrad::chunk(self(), chunks, dim);
 }
-template <class Self>
-std::vector<Self> Methods<Self>::unbind(std::int64_t dim) const {
+template <class Self, class Object>
+std::vector<Self> Methods<Self, Object>::unbind(std::int64_t dim) const {
   return tapegrad::unbind(self(), dim);
 }
-template <class Self>
-Self Methods<Self>::repeat(const Shape& repeats) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::repeat(const Shape& repeats) const {
   return tapegrad::repeat(self(), repeats);
 }
-template <class Self>
-Self Methods<Self>::tile(const Shape& repeats) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::tile(const Shape& repeats) const {
   return tapegrad::tile(self(), repeats);
 }
-template <class Self>
-Self Methods<Self>::flip(const Dims& dims) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::flip(const Dims& dims) const {
   return tapegrad::flip(self(), dims);
 }
-template <class Self>
-Self Methods<Self>::roll(const Shape& shifts, const Dims& dims) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::roll(const Shape& shifts, const Dims& dims) const {
   return tapegrad::roll(self(), shifts, dims);
 }
-template <class Self>
-Self Methods<Self>::tril(std::int64_t diagonal) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::tril(std::int64_t diagonal) const {
   return tapegrad::tril(self(), diagonal);
 }
-template <class Self>
-Self Methods<Self>::triu(std::int64_t diagonal) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::triu(std::int64_t diagonal) const {
   return tapegrad::triu(self(), diagonal);
 }
-template <class Self>
-Self Methods<Self>::select(std::int64_t dim, std::int64_t index) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::select(std::int64_t dim, std::int64_t index) const {
   return tapegrad::select(self(), dim, index);
 }
-template <class Self>
-Self Methods<Self>::narrow(std::int64_t dim, std::int64_t start, std::int64_t length) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::narrow(std::int64_t dim, std::int64_t start,
+                                   std::int64_t length) const {
   return tapegrad::narrow(self(), dim, start, length);
 }
-template <class Self>
-Self Methods<Self>::slice(std::int64_t dim, std::int64_t start, std::int64_t end,
-                          std::int64_t step) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::slice(std::int64_t dim, std::int64_t start, std::int64_t end,
+                                  std::int64_t step) const {
   return tapegrad::slice(self(), dim, start, end, step);
 }
-template <class Self>
-Self Methods<Self>::index_select(std::int64_t dim, const Tensor& index) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::index_select(std::int64_t dim, const Tensor& index) const {
   return tapegrad::index_select(self(), dim, index);
 }
-template <class Self>
-Self Methods<Self>::gather(std::int64_t dim, const Tensor& index) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::gather(std::int64_t dim, const Tensor& index) const {
   return tapegrad::gather(self(), dim, index);
 }
-template <class Self>
-Self Methods<Self>::take_along_dim(const Tensor& index, std::int64_t dim) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::take_along_dim(const Tensor& index, std::int64_t dim) const {
   return tapegrad::take_along_dim(self(), index, dim);
 }
-template <class Self>
-Self Methods<Self>::scatter(std::int64_t dim, const Tensor& index, const Self& source) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::scatter(std::int64_t dim, const Tensor& index,
+                                    const Self& source) const {
   return tapegrad::scatter(self(), dim, index, source);
 }
-template <class Self>
-Self Methods<Self>::scatter_add(std::int64_t dim, const Tensor& index, const Self& source) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::scatter_add(std::int64_t dim, const Tensor& index,
+                                        const Self& source) const {
   return tapegrad::scatter_add(self(), dim, index, source);
 }
-template <class Self>
-Self Methods<Self>::index_add(std::int64_t dim, const Tensor& index, const Self& source) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::index_add(std::int64_t dim, const Tensor& index,
+                                      const Self& source) const {
   return tapegrad::index_add(self(), dim, index, source);
 }
-template <class Self>
-Self Methods<Self>::index(std::initializer_list<Index> indices) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::index(std::initializer_list<Index> indices) const {
   return tapegrad::index(self(), indices);
 }
-template <class Self>
-Self Methods<Self>::masked_select(const Tensor& mask) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::masked_select(const Tensor& mask) const {
   return tapegrad::masked_select(self(), mask);
 }
-template <class Self>
-Self Methods<Self>::masked_fill(const Tensor& mask, Scalar value) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::masked_fill(const Tensor& mask, Scalar value) const {
   return tapegrad::masked_fill(self(), mask, value);
 }
-template <class Self>
-Tensor Methods<Self>::nonzero() const {
+template <class Self, class Object>
+Tensor Methods<Self, Object>::nonzero() const {
   return tapegrad::nonzero(detail::value_of(self()));
 }
-template <class Self>
-Self Methods<Self>::float_() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::clone() const {
+  return tapegrad::clone(self());
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::float_() const {
   return self().to(float32);
 }
-template <class Self>
-Self Methods<Self>::double_() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::double_() const {
   return self().to(float64);
 }
-template <class Self>
-Self Methods<Self>::long_() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::long_() const {
   return self().to(int64);
 }
-template <class Self>
-Self Methods<Self>::bool_() const {
+template <class Self, class Object>
+Self Methods<Self, Object>::bool_() const {
   return self().to(boolean);
 }
 
-template <class Self>
-Self Methods<Self>::operator[](std::int64_t index) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::operator[](std::int64_t index) const {
   return tapegrad::select(self(), 0, index);
 }
 
-template <class Self>
-Self Methods<Self>::operator[](const Tensor& index) const {
+template <class Self, class Object>
+Self Methods<Self, Object>::operator[](const Tensor& index) const {
   const Self& x = self();
   Shape shape;
   if (index.dtype() == boolean) {
@@ -575,6 +602,29 @@ Self Methods<Self>::operator[](const Tensor& index) const {
   for (std::int64_t i = 1; i < x.dim(); ++i) shape.push_back(x.size(i));
   const Tensor wrapped = tapegrad::where(ids < 0, ids + rows, ids);
   return tapegrad::reshape(tapegrad::index_select(x, 0, wrapped), shape);
+}
+
+template <class Self, class Object>
+double Methods<Self, Object>::item() const {
+  const Self& x = self();
+  if (x.dtype() != int64) return x.template item<double>();
+  const auto integer = x.template item<std::int64_t>();
+  constexpr std::int64_t kExact = std::int64_t{1} << 53;  // a double holds all integers up to it
+  if (integer > kExact || integer < -kExact) {
+    throw ValueError("item: " + std::to_string(integer) +
+                     " may not fit in a double; write item<std::int64_t>()");
+  }
+  return static_cast<double>(integer);
+}
+
+template <class Self, class Object>
+bool Methods<Self, Object>::is_true() const {
+  const Self& x = self();
+  if (x.numel() != 1) {
+    throw ValueError("bool: got a tensor of shape " + to_string(x.sizes()) +
+                     ", needed one element; use all() or any()");
+  }
+  return x.template item<bool>();
 }
 
 }  // namespace tapegrad

@@ -83,6 +83,11 @@ Tensor mul(const Tensor& a, Scalar b);
 Tensor div(const Tensor& a, const Tensor& b);  // true division: integers give float32
 Tensor div(const Tensor& a, Scalar b);
 Tensor div(Scalar a, const Tensor& b);
+// a % b: what is left of a after division by b, with the sign of b as in Python, so that x % n is
+// in [0, n). DTypeError for boolean, ValueError for an integer divided by 0.
+Tensor remainder(const Tensor& a, const Tensor& b);
+Tensor remainder(const Tensor& a, Scalar b);
+Tensor remainder(Scalar a, const Tensor& b);
 Tensor pow(const Tensor& a, const Tensor& b);  // an integer to a negative one is 0, 1 or -1
 Tensor pow(const Tensor& a, Scalar b);         // an integer to a negative one: ValueError
 Tensor pow(Scalar a, const Tensor& b);
@@ -159,6 +164,9 @@ inline Tensor operator*(Scalar a, const Tensor& b) { return mul(b, a); }
 inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
 inline Tensor operator/(const Tensor& a, Scalar b) { return div(a, b); }
 inline Tensor operator/(Scalar a, const Tensor& b) { return div(a, b); }
+inline Tensor operator%(const Tensor& a, const Tensor& b) { return remainder(a, b); }
+inline Tensor operator%(const Tensor& a, Scalar b) { return remainder(a, b); }
+inline Tensor operator%(Scalar a, const Tensor& b) { return remainder(a, b); }
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 inline Tensor operator==(const Tensor& a, const Tensor& b) { return eq(a, b); }
 inline Tensor operator==(const Tensor& a, Scalar b) { return eq(a, b); }
@@ -284,6 +292,7 @@ Tensor transpose(const Tensor& x);                   // the last two dimensions
 Tensor expand(const Tensor& x, const Shape& shape);  // stride 0; -1 keeps a size
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 Tensor contiguous(const Tensor& x);
+Tensor clone(const Tensor& x);  // own memory, contiguous
 Tensor cat(std::span<const Tensor> tensors, std::int64_t dim = 0);
 Tensor stack(std::span<const Tensor> tensors, std::int64_t dim = 0);
 inline Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim = 0) {

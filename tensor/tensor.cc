@@ -10,6 +10,12 @@
 #include <tapegrad/tensor/pool.h>
 
 namespace tapegrad {
+
+void Error::add_module(const std::string& path) {
+  if (has_module_ || path.empty()) return;
+  std::runtime_error::operator=(std::runtime_error(std::string(what()) + "; in module " + path));
+  has_module_ = true;
+}
 namespace detail {
 namespace {
 

@@ -125,6 +125,7 @@ class Tensor : public Methods<Tensor> {
 
   // Reading -----------------------------------------------------------------------------------
   // The only element, or the one at `index`, converted to T (bool, any integer, float, double).
+  using Methods<Tensor>::item;  // item() is a double
   template <Number T>
   T item() const {
     if constexpr (TensorElement<T>) {
@@ -295,6 +296,14 @@ Tensor tensor(const Literal& values, std::optional<DType> dtype = std::nullopt);
 
 namespace detail {
 
+template <class T>
+void append_extents(Shape& sizes) {
+  if constexpr (std::is_array_v<T>) {
+    sizes.push_back(static_cast<std::int64_t>(std::extent_v<T>));
+    append_extents<std::remove_extent_t<T>>(sizes);
+  }
+}
+
 // The type of the numbers in a vector, a vector of vectors, and so on; and the number of levels.
 template <class T>
 struct Nested {
@@ -358,6 +367,19 @@ requires Number<std::remove_const_t<T>> Tensor tensor(std::span<T, extent> value
 template <Number T, std::size_t N>
 Tensor tensor(const std::array<T, N>& values) {
   return detail::tensor_of<T>(values, Shape(N));
+}
+// An array of the language, such as `float a[2][3]`.
+template <class T>
+requires(std::is_bounded_array_v<T>&& Number<std::remove_all_extents_t<T>>) Tensor
+    tensor(const T& values) {
+  using Given = std::remove_all_extents_t<T>;
+  using Element = detail::ElementFor<Given>;
+  const std::span flat(reinterpret_cast<const Given*>(&values), sizeof(T) / sizeof(Given));
+  Shape sizes;
+  detail::append_extents<T>(sizes);
+  Tensor result = Tensor::uninitialized(sizes, dtype_of<Element>::value);
+  detail::copy_numbers(flat, Shape(flat.size()), 0, result.mutable_data<Element>());
+  return result;
 }
 template <class T>
 requires Number<typename detail::Nested<T>::Value> Tensor tensor(const std::vector<T>& values) {

@@ -64,6 +64,20 @@ Variable div(Scalar a, const Variable& b) {
                 from(b, [b](const Variable& dy, const Variable& y) { return -dy * y / b; }));
 }
 
+// y = a - b * floor(a / b)        da = dy,  db = -dy * floor(a / b)
+Variable remainder(const Variable& a, const Variable& b) {
+  return record("remainder", remainder(a.value(), b.value()),
+                from(a, [](const Variable& dy) { return dy; }),
+                from(b, [a, b](const Variable& dy) { return -dy * floor(a / b); }));
+}
+Variable remainder(const Variable& a, Scalar b) {
+  return record("remainder", remainder(a.value(), b),
+                from(a, [](const Variable& dy) { return dy; }));
+}
+Variable remainder(Scalar a, const Variable& b) {
+  return remainder(Variable(full({}, a, a.promote_with(b.dtype()))), b);
+}
+
 // y = a^b          da = dy * b * a^(b - 1), 0 where b = 0
 //                  db = dy * y * log(a),    0 where a = 0 and b >= 0
 Variable pow(const Variable& a, const Variable& b) {

@@ -42,6 +42,9 @@ Variable contiguous(const Variable& x) {
   return record("contiguous", x.value().contiguous(),
                 from(x, [](const Variable& dy) { return dy; }));
 }
+Variable clone(const Variable& x) {
+  return record("clone", x.value().clone(), from(x, [](const Variable& dy) { return dy; }));
+}
 
 // y = x with dimension i taken from dims[i]        dx = dy with dimension dims[i] taken from i
 Variable permute(const Variable& x, const Dims& dims) {

@@ -85,6 +85,21 @@ T plain_binary(Binary op, T a, T b) {
   }
 }
 
+// What is left of a / b, with the sign of b; an integer b is not 0.
+template <class T>
+T plain_remainder(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const T left = std::fmod(a, b);
+    return left != 0 && (b < 0) != (left < 0) ? left + b : left;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return false;  // refused earlier
+  } else {
+    if (b == -1) return 0;  // the smallest integer divided by -1 would overflow
+    const T left = static_cast<T>(a % b);
+    return left != 0 && (b < 0) != (left < 0) ? static_cast<T>(left + b) : left;
+  }
+}
+
 template <class T>
 bool plain_compare(Compare op, T a, T b) {
   switch (op) {
@@ -399,6 +414,34 @@ Tensor div(const Tensor& a, Scalar b) {
 }
 Tensor div(Scalar a, const Tensor& b) {
   return binary_number(Binary::kDiv, "div", as_dividend(b), a, true);
+}
+
+Tensor remainder(const Tensor& a, const Tensor& b) {
+  refuse_boolean("remainder", a);
+  refuse_boolean("remainder", b);
+  const DType dtype = result_type(a, b);
+  if (dtype == int64 && any(eq(b, 0)).item<bool>()) {
+    throw ValueError("remainder: division of an integer by 0");
+  }
+  const Tensor left = a.to(dtype);
+  const Tensor right = b.to(dtype);
+  const Tensor out = Tensor::uninitialized(common_shape(a, b, "remainder"), dtype);
+  visit(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    run_rows<T, T>(out, left, right,
+                   [](T* y, const T* x, const T* z, Operands operands, std::size_t n) {
+                     plain_row(y, x, z, operands, n, plain_remainder<T>);
+                   });
+  });
+  return out;
+}
+Tensor remainder(const Tensor& a, Scalar b) {
+  refuse_boolean("remainder", b);
+  return remainder(a, number(b, b.promote_with(a.dtype())));
+}
+Tensor remainder(Scalar a, const Tensor& b) {
+  refuse_boolean("remainder", a);
+  return remainder(number(a, a.promote_with(b.dtype())), b);
 }
 
 Tensor pow(const Tensor& a, const Tensor& b) { return binary(Binary::kPow, "pow", a, b); }

@@ -322,6 +322,7 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
 }
 
 Tensor contiguous(const Tensor& x) { return x.contiguous(); }
+Tensor clone(const Tensor& x) { return x.clone(); }
 
 // Joining -----------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 // assign, compare and index.
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <regex>
 #include <set>
 #include <string>
@@ -69,7 +70,8 @@ TEST_CASE("every function of both classes is a method, or PyTorch has no such me
       "scaled_dot_product_attention", "silu", "softplus", "softsign",
       // functions of torch that are no methods there, or are of another form here
       "allclose", "as_strided", "elements", "cdist", "empty_like", "equal", "full_like",
-      "ones_like", "place", "result_type", "sum_to", "where", "zeros_like", "to_vector",
+      "ones_like", "place", "rand_like", "randn_like", "result_type", "sum_to", "where",
+      "zeros_like", "to_vector",
       // members of their own
       "contiguous"};
   for (const auto& [path, type] :
@@ -236,4 +238,80 @@ TEST_CASE("index_put_ writes, and x[0] = y does not compile", "[autograd]") {
   STATIC_REQUIRE(!std::is_assignable_v<Tensor, Tensor>);  // of a temporary
   STATIC_REQUIRE(std::is_assignable_v<Tensor&, Tensor>);
   STATIC_REQUIRE(!std::is_assignable_v<Variable, Variable>);
+}
+
+TEMPLATE_TEST_CASE("several indices at once, in parentheses and in brackets", "[autograd]", Tensor,
+                   Variable) {
+  const auto same = [](const Variable& a, const Tensor& b) { return equal(a.value(), b); };
+  const Tensor values = reshape(arange(24), {2, 3, 4}).to(float64);
+  const TestType x = values;
+  CHECK(same(x(1, 2, 3), tensor(23.0, float64)));
+  CHECK(same(x[{1, 2, 3}], tensor(23.0, float64)));
+  CHECK(same(x(1), values[1]));
+  CHECK(same(x(ellipsis, -1), select(values, -1, 3)));
+  CHECK(same(x(Slice{}, Slice{1, 3}, 0), index(values, {Slice{}, Slice{1, 3}, 0})));
+  CHECK(x(newaxis, 0).shape() == Shape{1, 3, 4});
+  CHECK(same(x[{Slice{.step = 2}, newaxis}], index(values, {Slice{.step = 2}, newaxis})));
+  CHECK_THROWS_AS(x(0, 3), IndexError);
+  CHECK_THROWS_AS(x(0, 0, 0, 0), IndexError);
+}
+
+TEST_CASE("several indices are recorded", "[autograd]") {
+  const Variable w = parameter(zeros({2, 3}));
+  sum(w(Slice{}, 1) * 2.0).backward();
+  CHECK(equal(w.grad(), tensor({{0.0, 2.0, 0.0}, {0.0, 2.0, 0.0}})));
+}
+
+TEMPLATE_TEST_CASE("the only element as a double and by a conversion", "[autograd]", Tensor,
+                   Variable) {
+  const TestType half = tensor(0.5), large = tensor((std::int64_t{1} << 53) + 1);
+  const TestType two = tensor({1.0, 2.0}), yes = tensor({{true}}), zero = tensor(0);
+  CHECK(half.item() == 0.5);
+  CHECK(float(half) == 0.5F);
+  CHECK(static_cast<double>(half) == 0.5);
+  CHECK(static_cast<int>(tensor(7)) == 7);
+  CHECK(message_of<ValueError>([&] { large.item(); }) ==
+        "item: 9007199254740993 may not fit in a double; write item<std::int64_t>()");
+  CHECK_THROWS_AS(two.item(), ValueError);
+  CHECK_THROWS_AS(float(two), ValueError);
+  CHECK((yes && half ? true : false));
+  CHECK(bool(half));
+  CHECK(!bool(zero));
+  CHECK(message_of<ValueError>([&] {
+          if (two == two) FAIL();
+        }) == "bool: got a tensor of shape (2), needed one element; use all() or any()");
+  CHECK(message_of<ValueError>([&] { (void)bool(TestType(zeros({0}))); }) ==
+        "bool: got a tensor of shape (0), needed one element; use all() or any()");
+  static_assert(!std::is_convertible_v<TestType, float>);  // `float f = x` needs item<float>()
+}
+
+TEST_CASE("a copy of a Variable is recorded, and its memory is its own", "[autograd]") {
+  const Variable w = parameter(tensor({1.0, 2.0}));
+  const Variable copy = w.clone();
+  CHECK(!copy.value().shares_memory_with(w.value()));
+  sum(copy * 3.0).backward();
+  CHECK(equal(w.grad(), tensor({3.0, 3.0})));
+}
+
+TEST_CASE("requires_grad_ turns a Variable into a leaf", "[autograd]") {
+  Variable x = tensor({1.0, 2.0});
+  x.requires_grad_();
+  sum(x * x).backward();
+  CHECK(equal(x.grad(), tensor({2.0, 4.0})));
+  CHECK(!x.requires_grad_(false).requires_grad());
+}
+
+TEST_CASE("errors of the remainder", "[autograd]") {
+  const Tensor ids = tensor({3, 4});
+  CHECK(message_of<ValueError>([&] { ids % 0; }) == "remainder: division of an integer by 0");
+  CHECK(message_of<ValueError>([&] {
+          1 % tensor({1, 0});
+        }) == "remainder: division of an integer by 0");
+  CHECK(message_of<DTypeError>([&] { tensor({true}) % 2; }) ==
+        "remainder: not defined for boolean; convert with to(int64), or use logical_not");
+  CHECK(message_of<DTypeError>([&] { ids % true; }) ==
+        "remainder: not defined for true and false; write 1 or 0");
+  CHECK_THROWS_AS(zeros({2}) % zeros({3}), ShapeError);
+  const Tensor least = tensor(std::numeric_limits<std::int64_t>::min());
+  CHECK((least % -1).item<std::int64_t>() == 0);
 }

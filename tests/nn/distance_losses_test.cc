@@ -90,7 +90,7 @@ const std::map<std::string, Loss>& losses() {
 }
 
 Reduction reduction_of(const std::string& which) {
-  return static_cast<Reduction>(static_cast<int>(number(which, "reduction", 1)));
+  return static_cast<Reduction::Kind>(static_cast<int>(number(which, "reduction", 1)));
 }
 
 // Calls function(case, loss, inputs). Inputs for which the file has a gradient are leaves.

@@ -29,7 +29,7 @@ const GoldenFile& golden() {
 using Inputs = std::vector<Variable>;
 
 Reduction reduction_of(const std::string& which) {
-  return static_cast<Reduction>(static_cast<int>(golden().option(which, "reduction", 1)));
+  return static_cast<Reduction::Kind>(static_cast<int>(golden().option(which, "reduction", 1)));
 }
 
 Variable call(const std::string& which, Inputs& v) {
@@ -148,7 +148,7 @@ TEST_CASE("the fused cross entropy agrees with its composition") {
   for (const std::int64_t classes : {1, 2, 4, 7, 16, 33, 1000}) {
     for (const std::int64_t batch : {1, 3, 32}) {
       for (int kind = 0; kind < 12; ++kind) {
-        const auto reduction = static_cast<Reduction>(kind % 3);
+        const auto reduction = static_cast<Reduction::Kind>(kind % 3);
         const double smoothing = kind % 2 == 0 ? 0.0 : 0.1;
         CAPTURE(classes, batch, kind);
         const Tensor x = randn({batch, classes}, float64, generator) * 3.0;

@@ -176,6 +176,13 @@ std::vector<Row> elementwise_rows() {
       {"div", kTwo, [](auto& v) { return div(v[0], v[1]); }},
       {"div scalar", kOne, [](auto& v, std::int64_t n) { return div(v[0], n); }},
       {"div of scalar", kOne, [](auto& v) { return div(2, v[0]); }},
+      {"remainder", kTwo, [](auto& v) { return remainder(v[0], v[1]); }},
+      {"remainder scalar", kOne, [](auto& v, std::int64_t n) { return remainder(v[0], n); }},
+      {"remainder fraction", kOne, [](auto& v) { return remainder(v[0], 2.5); }},
+      {"remainder of scalar", kOne, [](auto& v) { return remainder(2.5, v[0]); }},
+      {"operator%", kTwo, [](auto& v) { return v[0] % v[1]; }},
+      {"operator% scalar", kOne, [](auto& v) { return v[0] % 2; }},
+      {"operator% scalar first", kOne, [](auto& v) { return 2.5 % v[0]; }},
       {"pow", kTwo, [](auto& v) { return pow(v[0], v[1]); }},
       {"pow scalar", kOne, [](auto& v, std::int64_t n) { return pow(v[0], n); }},
       {"pow 0.5", kOne, [](auto& v) { return pow(v[0], 0.5); }},
@@ -364,6 +371,7 @@ std::vector<Row> views_rows() {
          return broadcast_to(v[0], {n, 3});
        }},
       {"contiguous", kOne, [](auto& v) { return contiguous(v[0]); }},
+      {"clone", kOne, [](auto& v) { return clone(v[0]); }},
       {"cat", kTwo,
        [](auto& v, std::int64_t n) {
          return cat({v[0], v[1]}, n);

@@ -59,6 +59,7 @@ std::vector<OpCase> views_cases() {
        },
        {uniform({3})}},
       {"contiguous", [](auto& v) { return contiguous(transpose(v[0])); }, {uniform({2, 3})}},
+      {"clone", [](auto& v) { return clone(transpose(v[0])); }, {uniform({2, 3})}},
       {"cat",
        [](auto& v) {
          return cat({v[0], v[1], v[2]});

@@ -1,0 +1,20 @@
+// The methods of Parameter, and tie(). Read next: nn/clone.h.
+#include <tapegrad/nn/parameter.h>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/tensor/methods_definitions.h>
+
+namespace tapegrad {
+
+template class Methods<Variable, Parameter>;
+
+void tie(Parameter& target, const Parameter& source) {
+  if (target.shape() != source.shape() || target.dtype() != source.dtype()) {
+    throw ShapeError("tie: got " + std::string(name(target.dtype())) + " " +
+                     to_string(target.sizes()) + " and " + name(source.dtype()) + " " +
+                     to_string(source.sizes()) + ", needed the same shape and type");
+  }
+  target.slot_->variable = source.variable();
+}
+
+}  // namespace tapegrad

@@ -65,7 +65,8 @@ class Variable {
 
   std::int64_t dim() const { return stored().dim(); }
   std::int64_t size(std::int64_t dim) const { return stored().size(dim); }
-  std::span<const std::int64_t> sizes() const { return stored().sizes(); }
+  std::span<const std::int64_t> sizes() const& { return stored().sizes(); }
+  std::span<const std::int64_t> sizes() const&& = delete;  // see Tensor
   Shape shape() const { return stored().shape(); }
   std::int64_t numel() const { return stored().numel(); }
   DType dtype() const { return stored().dtype(); }
@@ -127,13 +128,16 @@ class Variable {
   void zero_grad() { leaf().grad.clear(); }  // has_grad() is false afterwards
   void set_value(Tensor value);  // ShapeError unless of the same shape and type; stays this leaf
   // What optimizers must honor about the rows, such as frozen rows (autograd/row_policy.h).
-  RowPolicy& row_policy() const { return leaf().row_policy(); }
+  RowPolicy& row_policy() const& { return leaf().row_policy(); }
+  RowPolicy& row_policy() const&& = delete;
 
   // For the library itself: the node; the leaf (AutogradError if this is not one); the value in
   // memory as it is, where rows of a leaf may have pending steps.
   Node* node() const { return node_.get(); }
-  Leaf& leaf() const;
-  const Tensor& stored() const { return holds_leaf() ? node_->as_leaf().stored() : value_; }
+  Leaf& leaf() const&;
+  Leaf& leaf() const&& = delete;
+  const Tensor& stored() const& { return holds_leaf() ? node_->as_leaf().stored() : value_; }
+  Tensor stored() const&& { return holds_leaf() ? node_->as_leaf().stored() : value_; }
 
  private:
   friend class BackwardPass;

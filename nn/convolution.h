@@ -58,7 +58,8 @@ class MaxPool1d : public Module {
   explicit MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options = {});
   Variable operator()(const Variable& x) const;
   std::int64_t kernel_size() const { return settings_->kernel_size; }
-  const MaxPoolOptions& options() const { return settings_->options; }
+  const MaxPoolOptions& options() const& { return settings_->options; }
+  MaxPoolOptions options() const&& { return settings_->options; }
   std::string description() const override;
 
  protected:
@@ -78,7 +79,8 @@ class AvgPool1d : public Module {
   explicit AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options = {});
   Variable operator()(const Variable& x) const;
   std::int64_t kernel_size() const { return settings_->kernel_size; }
-  const AvgPoolOptions& options() const { return settings_->options; }
+  const AvgPoolOptions& options() const& { return settings_->options; }
+  AvgPoolOptions options() const&& { return settings_->options; }
   std::string description() const override;
 
  protected:

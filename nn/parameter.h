@@ -1,6 +1,7 @@
 // Parameter: a module's handle to one of its leaves. Read next: nn/clone.h.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <utility>
 
@@ -20,14 +21,21 @@ class Parameter {
   Parameter(const Parameter&) = default;
   Parameter& operator=(const Parameter&) = delete;
 
-  operator const Variable&() const { return slot_->variable; }  // NOLINT: implicit on purpose
-  const Variable& variable() const { return slot_->variable; }
+  // A temporary becomes a Variable of its own, and no reference: write variable() to pass it on.
+  operator const Variable&() const& { return slot_->variable; }  // NOLINT: implicit on purpose
+  operator Variable() const&& { return slot_->variable; }        // NOLINT
+  template <std::same_as<Variable> V>
+  operator const V&() const&& = delete;
+  const Variable& variable() const& { return slot_->variable; }
+  Variable variable() const&& { return slot_->variable; }
 
   bool defined() const { return variable().defined(); }
-  const Tensor& value() const { return variable().value(); }
+  const Tensor& value() const& { return variable().value(); }
+  Tensor value() const&& { return slot_->variable.value(); }
   std::int64_t dim() const { return variable().dim(); }
   std::int64_t size(std::int64_t dim) const { return variable().size(dim); }
-  std::span<const std::int64_t> sizes() const { return variable().sizes(); }
+  std::span<const std::int64_t> sizes() const& { return variable().sizes(); }
+  std::span<const std::int64_t> sizes() const&& = delete;  // see Tensor
   Shape shape() const { return variable().shape(); }
   std::int64_t numel() const { return variable().numel(); }
   DType dtype() const { return variable().dtype(); }
@@ -38,9 +46,11 @@ class Parameter {
   RowSparse row_grad() const { return variable().row_grad(); }
   void zero_grad() { slot_->variable.zero_grad(); }
   Variable detach() const { return variable().detach(); }
-  Leaf& leaf() const { return variable().leaf(); }  // for autograd and optimizers
-  RowPolicy& row_policy() { return variable().row_policy(); }
-  const RowPolicy& row_policy() const { return variable().row_policy(); }
+  Leaf& leaf() const& { return variable().leaf(); }  // for autograd and optimizers
+  Leaf& leaf() const&& = delete;
+  RowPolicy& row_policy() & { return variable().row_policy(); }
+  const RowPolicy& row_policy() const& { return variable().row_policy(); }
+  const RowPolicy& row_policy() const&& = delete;
   template <class Function>
   std::size_t register_hook(Function function) {
     return variable().register_hook(std::move(function));
@@ -70,5 +80,12 @@ class Parameter {
 };
 
 void tie(Parameter& target, const Parameter& source);
+// These keep std::tie, which would match better and tie nothing, from being called after `using
+// namespace std`.
+inline void tie(Parameter& target, Parameter& source) { tie(target, std::as_const(source)); }
+template <class... Others>
+void tie(Parameter& target, Others&... others) = delete;
+template <class... Others>
+void tie(const Parameter& target, Others&... others) = delete;
 
 }  // namespace tapegrad

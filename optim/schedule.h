@@ -41,7 +41,8 @@ class Schedule {
   // Sets the next rates. If one is negative or nan, this is a ValueError, and nothing changes.
   void step();
   // The rates that step() has set last, one for each group.
-  const std::vector<double>& last_lr() const { return last_; }
+  const std::vector<double>& last_lr() const& { return last_; }
+  std::vector<double> last_lr() const&& { return last_; }
 
   // The state of the schedule, with PyTorch's names. The rates themselves are in the optimizer's
   // state_dict(), so save that, too, and load it after the schedule was created.
@@ -248,7 +249,8 @@ class ReduceLROnPlateau final {
   explicit ReduceLROnPlateau(Optimizer& optimizer, ReduceLROnPlateauOptions options = {});
 
   void step(double metric);  // nan is not an improvement
-  const std::vector<double>& last_lr() const { return last_; }
+  const std::vector<double>& last_lr() const& { return last_; }
+  std::vector<double> last_lr() const&& { return last_; }
 
   StateDict state_dict() const;
   void load_state_dict(const StateDict& state);

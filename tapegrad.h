@@ -1,5 +1,5 @@
-// All of tapegrad: tensors, automatic differentiation, layers, optimizers. It includes no third-party
-// header. Read next: tensor/tensor.h. The idea is in autograd/tape.h.
+// All of tapegrad: tensors, automatic differentiation, layers, optimizers. It includes no
+// third-party header. Read next: tensor/tensor.h. The idea is in autograd/tape.h.
 #pragma once
 
 #include <tapegrad/autograd/backward.h>
@@ -26,6 +26,7 @@
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/functional.h>
 #include <tapegrad/nn/hierarchical_softmax.h>
 #include <tapegrad/nn/hooks.h>
 #include <tapegrad/nn/init.h>
@@ -66,6 +67,7 @@
 #include <tapegrad/tensor/io/safetensors.h>
 #include <tapegrad/tensor/io/state_dict.h>
 #include <tapegrad/tensor/memory.h>
+#include <tapegrad/tensor/methods.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/distributions.h>
 #include <tapegrad/tensor/random/generator.h>

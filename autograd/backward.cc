@@ -95,7 +95,7 @@ Variable& BackwardPass::sum_of(Node& input) {
   return input.is_leaf() ? find_or_add(input).sum : input.as_entry().pending_;
 }
 
-void BackwardPass::set_sum(Node& input, Variable& sum, Variable first) {
+void BackwardPass::set_sum(Node& input, Variable& sum, Variable&& first) {
   sum.swap(first);
   if (input.is_leaf()) return;
   input.retain();
@@ -272,6 +272,7 @@ void Variable::backward(const Tensor& gradient, BackwardOptions options) const {
 std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& inputs,
                            GradOptions options) {
   Variable start = detail::checked_start("grad", output, options.grad_output);
+  if (inputs.empty()) detail::throw_no_inputs();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].requires_grad()) detail::throw_untracked_input(i);
   }

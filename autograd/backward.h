@@ -81,7 +81,7 @@ class BackwardPass {
   static Variable& make_dense(LeafGradient& gradient);
   static Shape shape_of(const Node& node);
   Variable& sum_of(Node& input);
-  void set_sum(Node& input, Variable& sum, Variable first);
+  void set_sum(Node& input, Variable& sum, Variable&& first);
   Variable& writable_sum(Node& input);
   bool fits(const Node& input, const Variable& gradient) const;
   Variable fitted(const Node& input, Variable gradient) const;

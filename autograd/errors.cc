@@ -99,7 +99,8 @@ void throw_stale(const Entry& firing) {
 void throw_consumed(const Entry& entry) {
   throw AutogradError("backward: an earlier pass has consumed the history of " + quoted(entry) +
                       "; to use it twice, call backward({.retain_graph = true}) the "
-                      "first time");
+                      "first time; to go on from an earlier step, such as with the state of a "
+                      "recurrent layer, pass its detach() to the next one");
 }
 
 void throw_other_thread(const char* operation) {
@@ -122,6 +123,10 @@ void throw_bad_gradient(const Entry* from, std::span<const std::int64_t> given,
       (from != nullptr ? "the gradient from a rule of '" + std::string(from->name()) + "'"
                        : std::string("the gradient given or returned by a hook")) +
       " has shape " + to_string(given) + ", needed the input's shape " + to_string(needed));
+}
+
+void throw_no_inputs() {
+  throw AutogradError("grad: got no inputs, needed the Variables to differentiate by");
 }
 
 void throw_untracked_input(std::size_t position) {

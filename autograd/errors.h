@@ -27,6 +27,7 @@ void check_rows(const Entry& from, const RowSparse& given, std::span<const std::
 [[noreturn]] void throw_nested();
 [[noreturn]] void throw_bad_gradient(const Entry* from, std::span<const std::int64_t> given,
                                      std::span<const std::int64_t> needed);
+[[noreturn]] void throw_no_inputs();
 [[noreturn]] void throw_untracked_input(std::size_t position);  // in the inputs of grad()
 [[noreturn]] void throw_unused_input(std::size_t position);
 

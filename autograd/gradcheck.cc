@@ -1,4 +1,4 @@
-// The comparison of recorded gradients with central differences. Read next: autograd/ops.h.
+// The comparison of recorded gradients with central differences. Read next: autograd/methods.cc.
 #include <tapegrad/autograd/gradcheck.h>
 
 #include <cmath>

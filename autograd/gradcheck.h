@@ -35,14 +35,28 @@ bool gradcheck(const CheckedFunction& function, const std::vector<Variable>& inp
 bool gradgradcheck(const CheckedFunction& function, const std::vector<Variable>& inputs,
                    const GradcheckOptions& options);
 
+// function(inputs), or function(inputs[0], ...) for a function of one to three Variables.
+template <class Function>
+decltype(auto) call_checked(Function& function, std::vector<Variable>& x) {
+  if constexpr (std::is_invocable_v<Function&, std::vector<Variable>&>) {
+    return function(x);
+  } else if constexpr (std::is_invocable_v<Function&, Variable&>) {
+    return function(x.at(0));
+  } else if constexpr (std::is_invocable_v<Function&, Variable&, Variable&>) {
+    return function(x.at(0), x.at(1));
+  } else {
+    return function(x.at(0), x.at(1), x.at(2));
+  }
+}
+
 // Adapts a function that returns one Variable or several to one that returns a vector.
 template <class Function>
 CheckedFunction checked(Function& function) {
   return [&function](std::vector<Variable>& inputs) -> std::vector<Variable> {
-    if constexpr (std::is_convertible_v<decltype(function(inputs)), Variable>) {
-      return {function(inputs)};
+    if constexpr (std::is_convertible_v<decltype(call_checked(function, inputs)), Variable>) {
+      return {call_checked(function, inputs)};
     } else {
-      return function(inputs);
+      return call_checked(function, inputs);
     }
   };
 }
@@ -50,11 +64,11 @@ CheckedFunction checked(Function& function) {
 }  // namespace detail
 
 // Whether the gradients of sum(weight * output), with fixed random weights, agree with central
-// differences. `function` takes a std::vector<Variable> and returns a Variable or a
-// std::vector<Variable>; it must return the same result every time. It is called with copies of
-// `inputs`: float64 inputs become leaves and are checked; int64 and boolean inputs are constants.
-// DTypeError for float32, where differences consist mostly of rounding errors. Does not use the
-// default generator.
+// differences. `function` takes a std::vector<Variable>, or one to three Variables, and returns a
+// Variable or a std::vector<Variable>; it must return the same result every time. It is called with
+// copies of `inputs`: float64 inputs become leaves and are checked; int64 and boolean inputs are
+// constants. DTypeError for float32, where differences consist mostly of rounding errors. Does not
+// use the default generator.
 template <class Function>
 bool gradcheck(Function&& function, const std::vector<Variable>& inputs,
                const GradcheckOptions& options = {}) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <tapegrad/autograd/variable.h>
@@ -14,6 +15,11 @@ struct NamedParameter {
   NamedParameter(std::string its_name, Variable its_variable)
       : name(std::move(its_name)), variable(std::move(its_variable)) {}
   NamedParameter(Variable its_variable) : variable(std::move(its_variable)) {}  // NOLINT
+  // Also what refers to a Variable, as an nn::Parameter does: `SGD({layer.weight, layer.bias})`.
+  template <class T>
+  requires std::is_convertible_v<const T&, const Variable&> &&
+      (!std::is_same_v<T, Variable>)NamedParameter(const T& parameter)  // NOLINT
+      : variable(static_cast<const Variable&>(parameter)) {}
   std::string name;
   Variable variable;
 };

@@ -90,6 +90,27 @@ inline Variable operator/(const Variable& a, const Variable& b) { return div(a, 
 inline Variable operator/(const Variable& a, Scalar b) { return div(a, b); }
 inline Variable operator/(Scalar a, const Variable& b) { return div(a, b); }
 inline Variable operator-(const Variable& x) { return neg(x); }
+inline Variable operator+(const Variable& x) { return x; }
+
+// Comparisons of the values: boolean Tensors, without history.
+inline Tensor operator==(const Variable& a, const Variable& b) { return a.eq(b); }
+inline Tensor operator==(const Variable& a, Scalar b) { return a.eq(b); }
+inline Tensor operator==(Scalar a, const Variable& b) { return b.eq(a); }
+inline Tensor operator!=(const Variable& a, const Variable& b) { return a.ne(b); }
+inline Tensor operator!=(const Variable& a, Scalar b) { return a.ne(b); }
+inline Tensor operator!=(Scalar a, const Variable& b) { return b.ne(a); }
+inline Tensor operator<(const Variable& a, const Variable& b) { return a.lt(b); }
+inline Tensor operator<(const Variable& a, Scalar b) { return a.lt(b); }
+inline Tensor operator<(Scalar a, const Variable& b) { return b.gt(a); }
+inline Tensor operator<=(const Variable& a, const Variable& b) { return a.le(b); }
+inline Tensor operator<=(const Variable& a, Scalar b) { return a.le(b); }
+inline Tensor operator<=(Scalar a, const Variable& b) { return b.ge(a); }
+inline Tensor operator>(const Variable& a, const Variable& b) { return a.gt(b); }
+inline Tensor operator>(const Variable& a, Scalar b) { return a.gt(b); }
+inline Tensor operator>(Scalar a, const Variable& b) { return b.lt(a); }
+inline Tensor operator>=(const Variable& a, const Variable& b) { return a.ge(b); }
+inline Tensor operator>=(const Variable& a, Scalar b) { return a.ge(b); }
+inline Tensor operator>=(Scalar a, const Variable& b) { return b.le(a); }
 
 // Reductions (reductions.cc) ----------------------------------------------------------------------
 Variable sum(const Variable& x);

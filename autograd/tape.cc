@@ -68,7 +68,7 @@ void Node::destroy(Node* node) noexcept {
 }
 
 Entry::Entry(const char* name, const Tensor& value)
-    : Node(false), name_(name), tape_(&tape()), dtype_(value.dtype()), shape_(value.sizes()) {
+    : Node(false), name_(name), tape_(&tape()), shape_(value.sizes()), dtype_(value.dtype()) {
   tape_->append(this);
 }
 

@@ -58,7 +58,7 @@ class Entry : public Node {
   const char* name() const { return name_; }
   std::uint64_t number() const { return number_; }  // position in the order of recording
   const Tape& owner() const { return *tape_; }      // the tape of the thread that recorded it
-  std::span<const std::int64_t> sizes() const { return shape_; }  // of the result
+  std::span<const std::int64_t> sizes() const { return shape_.sizes(); }  // of the result
   DType dtype() const { return dtype_; }
   Hooks& hooks();  // creates the list on first use
 
@@ -93,10 +93,10 @@ class Entry : public Node {
   std::uint64_t number_;
   Variable pending_;  // the gradient so far; while it is defined, the pass holds a reference
   std::unique_ptr<Hooks> hooks_;
+  [[no_unique_address]] CompactShape shape_;  // the members below use its padding
   DType dtype_;
   bool consumed_ = false;  // a pass has called fire() and forget()
   bool wanted_ = false;    // a pass of grad() needs its gradient
-  Shape shape_;
 };
 
 inline Entry& Node::as_entry() { return static_cast<Entry&>(*this); }

@@ -25,7 +25,7 @@ struct BackwardOptions {
 //   Variable loss = mean(square(matmul(x, w)));
 //   loss.backward();
 //   w.set_value(w.value() - 0.1 * w.grad());
-class Variable {
+class Variable : public Methods<Variable> {
  public:
   Variable() = default;   // undefined
   Variable(Tensor value)  // NOLINT: a Tensor is a constant
@@ -33,11 +33,11 @@ class Variable {
   [[gnu::always_inline]] Variable(Tensor value, Node* node)
       : value_(std::move(value)), node_(node), version_(value_.defined() ? value_.version() : 0) {}
   Variable(const Variable& other) noexcept
-      : value_(other.value_), node_(other.node_), version_(other.version_) {
+      : Methods(other), value_(other.value_), node_(other.node_), version_(other.version_) {
     if (!is_current()) renew_version();
   }
   Variable(Variable&& other) noexcept = default;
-  Variable& operator=(Variable other) noexcept {
+  Variable& operator=(Variable other) & noexcept {
     swap(other);
     return *this;
   }
@@ -58,15 +58,12 @@ class Variable {
       check_stale();
     return holds_leaf() ? node_->as_leaf().value() : value_;
   }
-  Tensor value() const&& {
-    const Variable& self = *this;
-    return self.value();
-  }
+  Tensor value() const&& { return this->value(); }  // a copy: *this is an lvalue here
 
   std::int64_t dim() const { return stored().dim(); }
   std::int64_t size(std::int64_t dim) const { return stored().size(dim); }
   std::span<const std::int64_t> sizes() const& { return stored().sizes(); }
-  std::span<const std::int64_t> sizes() const&& = delete;  // see Tensor
+  Shape sizes() const&& { return shape(); }  // see Tensor
   Shape shape() const { return stored().shape(); }
   std::int64_t numel() const { return stored().numel(); }
   DType dtype() const { return stored().dtype(); }
@@ -81,6 +78,18 @@ class Variable {
   T item(const Shape& index) const {
     return value().item<T>(index);
   }
+
+  // x += y binds x to the result of x + y; it never writes into x's memory, so the tape misses
+  // nothing. On a leaf that requires a gradient it throws AutogradError, unless a NoGrad exists:
+  // there it is set_value(), and x stays the leaf.
+  Variable& operator+=(const Variable& other) &;
+  Variable& operator+=(Scalar other) &;
+  Variable& operator-=(const Variable& other) &;
+  Variable& operator-=(Scalar other) &;
+  Variable& operator*=(const Variable& other) &;
+  Variable& operator*=(Scalar other) &;
+  Variable& operator/=(const Variable& other) &;
+  Variable& operator/=(Scalar other) &;
 
   // History -----------------------------------------------------------------------------------
   bool is_leaf() const { return !node_ || node_->is_leaf(); }
@@ -157,6 +166,8 @@ class Variable {
   std::uint32_t version_ = 0;  // of the value when this handle was made; a rule's copies keep it
 };
 
+extern template class Methods<Variable>;
+
 // A leaf that requires a gradient. DTypeError unless floating-point.
 Variable parameter(Tensor value, bool requires_grad = true);
 
@@ -188,5 +199,9 @@ struct GradOptions {
 // grad().
 std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& inputs,
                            GradOptions options = {});
+std::vector<Variable> grad(const Variable& output, std::initializer_list<Variable> inputs,
+                           GradOptions options = {});
+// The gradient with respect to one input.
+Variable grad(const Variable& output, const Variable& input, GradOptions options = {});
 
 }  // namespace tapegrad

@@ -1,9 +1,9 @@
-// The claim: an optimiser's step is one pass over memory, at the memory's speed.
+// The claim: a step of an optimizer is one pass over memory, at the speed of the memory.
 //
-// A row is a step over one parameter of 50 million numbers (5 million with --short) with a dense
-// gradient, in gigabytes per second. What a single pass must move counts: Adam reads parameter,
-// gradient and two moments and writes all but the gradient, 28 bytes a number; SGD 12. The peer is
-// libtorch, as it comes and "tuned" (peer.h).
+// A row is a step over one parameter of 50 million elements (5 million with --short) with a dense
+// gradient, in gigabytes per second. Only the bytes that a single pass must move are counted: Adam
+// reads parameter, gradient and two moments and writes all but the gradient, 28 bytes per element;
+// SGD moves 12. The peer is libtorch, with its default settings and "tuned" (peer.h).
 // Read next: threads.cc.
 #include <tapegrad/tapegrad.h>
 
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
       return p;
     };
 
-    report.begin("A step of an optimiser");
+    report.begin("A step of an optimizer");
     {
       tg::optim::Adam adam({parameter()}, {.lr = 1e-3});
       compare("Adam", 28, "optimizer adam " + std::to_string(count), adam);

@@ -1,12 +1,12 @@
-// The claim: a mean of word vectors and a linear layer, the smallest text classifier there is,
-// trains faster than libtorch's EmbeddingBag and than fastText, which does nothing else.
+// The claim: the smallest text classifier, a mean of word vectors and a linear layer, trains faster
+// than libtorch's EmbeddingBag, and faster than fastText, which is made for this model alone.
 //
-// A row is training by SGD in million words per second: vocabulary 100,000, documents of 274 and of
-// 38 words (documents.h), batch after batch. Peers are libtorch's EmbeddingBag with sparse
-// gradients, "tuned" (peer.h), and fastText on one thread, after its start-up: the time of six
-// epochs less that of one, so its reading of text counts, but not its writing of models. Then what
-// each has learnt: the share of documents not seen before that it labels rightly, after six epochs
-// from first values of the same kind, with the same rate per document, falling to 0 as fastText's.
+// A row is the speed of training with SGD, in million words per second: vocabulary 100,000,
+// documents of 274 and of 38 words (documents.h). The peers are libtorch's EmbeddingBag with sparse
+// gradients, "tuned" (peer.h), and fastText on one thread. From fastText's time for six epochs the
+// time for one is subtracted, so reading the text counts, but start-up and writing the model do
+// not. The other rows are accuracies on unseen documents after six epochs. All start from the same
+// kind of random weights; the rate per document is the same, and falls to 0 as in fastText.
 // Read next: recurrent_classifier.cc.
 #include <tapegrad/tapegrad.h>
 
@@ -29,7 +29,8 @@ namespace tg = tapegrad;
 namespace {
 
 constexpr std::int64_t kEpochs = 6;
-constexpr double kRate = 0.1;  // per document: a batch's mean loss takes as many times more
+constexpr double kRate =
+    0.1;  // per document; for the mean loss of a batch, it is multiplied by the size
 
 struct BagClassifier : tg::nn::Module {
   tg::nn::EmbeddingBag embedding;
@@ -38,7 +39,7 @@ struct BagClassifier : tg::nn::Module {
   explicit BagClassifier(std::int64_t dim)
       : embedding(register_module("embedding", tg::nn::EmbeddingBag(Documents::kVocabulary, dim))),
         head(register_module("head", tg::nn::Linear(dim, Documents::kClasses))) {
-    const double bound = 1.0 / static_cast<double>(dim);  // as fastText begins
+    const double bound = 1.0 / static_cast<double>(dim);  // fastText's initial values
     tg::nn::init::uniform_(embedding.weight, -bound, bound);
     tg::nn::init::zeros_(head.weight);
     tg::nn::init::zeros_(head.bias);
@@ -46,7 +47,7 @@ struct BagClassifier : tg::nn::Module {
   tg::Variable operator()(const tg::Tensor& words) const { return head(embedding(words)); }
 };
 
-// Words (batch, length) and labels (batch), batch after batch.
+// The words (batch, length) and labels (batch) of each batch.
 using Batches = std::vector<std::pair<tg::Tensor, tg::Tensor>>;
 Batches batches_of(const Documents& documents, std::int64_t batch) {
   const tg::Tensor words =
@@ -60,7 +61,7 @@ Batches batches_of(const Documents& documents, std::int64_t batch) {
   return batches;
 }
 
-// A model in training.
+// A model, its optimizer, and the batches that it trains on.
 class Training {
  public:
   Training(std::int64_t dim, std::int64_t batch, const Documents& documents)
@@ -91,7 +92,7 @@ class Training {
   std::size_t turn_ = 0;
 };
 
-// In percent, on documents that were not seen.
+// The accuracy in percent on documents that the training did not contain.
 double our_accuracy(std::int64_t dim, std::int64_t batch, const Documents& to_train,
                     const Documents& to_test) {
   tg::manual_seed(0);
@@ -111,7 +112,7 @@ double our_accuracy(std::int64_t dim, std::int64_t batch, const Documents& to_tr
   return 100.0 * static_cast<double>(right) / static_cast<double>(to_test.count);
 }
 
-// The documents as fastText reads them.
+// Writes the documents in fastText's format.
 void write(const Documents& documents, const std::string& path) {
   std::ofstream file(path);
   for (std::size_t i = 0; i < documents.labels.size(); ++i) {
@@ -122,7 +123,7 @@ void write(const Documents& documents, const std::string& path) {
   }
 }
 
-// fastText and the files that it works on.
+// fastText, with its training and test files.
 class FastTextOnDocuments {
  public:
   FastTextOnDocuments(const measure::FastText& fasttext, const Documents& to_train,
@@ -161,7 +162,7 @@ std::string spaced(std::initializer_list<std::int64_t> numbers) {
   return text;
 }
 
-// The rows of one length of documents and one width of vectors.
+// The rows for one length of documents and one size of vectors.
 class Rows {
  public:
   Rows(measure::Report& report, measure::PeerProgram& libtorch, const FastTextOnDocuments& fasttext,
@@ -184,7 +185,8 @@ class Rows {
     }
   }
 
-  // fastText knows no batches: one run of it, epochs and all, and one of each of ours, in turns.
+  // fastText cannot run single batches. Each round measures a whole run of fastText and one of each
+  // of our trainings.
   void speed_beside_fasttext() {
     if (!fasttext_.is_here()) return;
     std::vector<double> peer;

@@ -1,7 +1,8 @@
-// Made-up documents with something to learn, the same in every program that asks for them: ids of
-// words that follow Zipf's law (word r comes 1/r as often as word 1), and a label. Some words of a
-// document, an eighth of those of a long one, are exchanged for the word of its label among four
-// neighbours by frequency; the others say nothing.
+// Random documents that a classifier can learn from, the same in every program. A document has a
+// label and word ids that follow Zipf's law (word r occurs 1/r as often as word 1). The words form
+// groups of four neighbors by frequency, one for each label. Some words of a document, an eighth in
+// a long one, are replaced by the word of its label in their group; the other words say nothing
+// about the label.
 //
 // Read next: bag_classifier.cc.
 #pragma once
@@ -19,7 +20,7 @@ struct Documents {
   static constexpr std::uint64_t kToTest = 2;
 
   std::int64_t count;
-  std::int64_t length;               // words of each
+  std::int64_t length;               // words in each document
   std::vector<std::int64_t> words;   // (count, length), the most frequent is 0
   std::vector<std::int64_t> labels;  // (count)
 
@@ -31,8 +32,9 @@ struct Documents {
       sum += 1.0 / static_cast<double>(r + 1);
       sums[r] = sum;
     }
-    const double telling = 2.2 / std::sqrt(static_cast<double>(length));  // equally hard to tell
-    std::mt19937_64 bits(seed);  // its numbers are the same everywhere
+    const double telling =
+        2.2 / std::sqrt(static_cast<double>(length));  // so that long and short are equally hard
+    std::mt19937_64 bits(seed);                        // the same random numbers on every platform
     const auto uniform = [&bits] { return static_cast<double>(bits() >> 11) * 0x1p-53; };
     for (std::int64_t i = 0; i < count; ++i) {
       const auto label = static_cast<std::int64_t>(bits() % kClasses);

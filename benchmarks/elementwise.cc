@@ -1,10 +1,10 @@
-// The claim: an elementwise function, called as users call it, runs nearly as fast as the plain
-// loop that one would write by hand with SIMD.
+// The claim: an elementwise function of the public API runs nearly as fast as a simple loop that is
+// written by hand with SIMD.
 //
-// A row is exp, tanh, sigmoid or log of a Variable of 4,096 float32 numbers with recording off, in
-// billion elements per second; each call makes a new tensor. The peer is such a loop over xsimd's
-// functions, compiled for the processor at hand, from one buffer into another. Values lie between
-// -4 and 4, for log between 0.1 and 4.1. Read next: matrix_product.cc.
+// A row is exp, tanh, sigmoid or log of a Variable of 4,096 float32 elements with recording off, in
+// billion elements per second; each call allocates a new tensor. The peer is a loop over xsimd's
+// functions from one buffer into another, compiled for this processor. The elements are between -4
+// and 4, for log between 0.1 and 4.1. Read next: matrix_product.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <cmath>
@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     measure::PeerProgram xsimd("peer_xsimd");
     constexpr std::int64_t kCount = 4096;
     const tg::NoGrad guard;
-    report.begin("Functions of 4,096 numbers, recording off");
+    report.begin("Functions of 4,096 elements, recording off");
     const auto compare = [&](const std::string& name, double middle, double swing,
                              tg::Variable (*function)(const tg::Variable&)) {
       std::vector<float> values;

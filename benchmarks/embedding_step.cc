@@ -1,11 +1,11 @@
-// The claim: a training step on a table costs what the batch looks up, not what the table holds,
-// though rows without a gradient end up where a dense optimiser would have moved them.
+// The claim: the cost of a training step on a table depends on the rows in the batch, not on the
+// size of the table, although all rows get the values that a dense optimizer gives them.
 //
-// A row is one step (forward, backward, optimiser) on a table of 1,000,000 x 64 (100,000 with
-// --short) and a batch of 1,000 distinct ids; all rows were looked up before, and come again after
-// 1,000 steps in the mean. The peer is libtorch, as it comes and "tuned" (peer.h): its Adam takes
-// dense gradients only and walks over the table; its SGD takes row-sparse ones.
-// Read next: adam.cc.
+// A row is one step (forward, backward, optimizer) on a table of 1,000,000 x 64 (100,000 with
+// --short) and a batch of 1,000 distinct ids. All rows were looked up earlier; each is looked up
+// every 1,000 steps on average. The peer is libtorch, with its default settings and "tuned"
+// (peer.h): its Adam takes only dense gradients and walks over the whole table; its SGD takes
+// row-sparse ones. Read next: adam.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>
@@ -18,7 +18,7 @@ namespace tg = tapegrad;
 
 namespace {
 
-// Batches of distinct ids, each id once in a round of rows / 1,000 batches; four rounds in turn.
+// Batches of distinct ids. A round of rows / 1,000 batches contains each id once.
 class Batches {
  public:
   explicit Batches(std::int64_t rows) : round_(static_cast<std::size_t>(rows / 1000)) {
@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
     compare("SGD", "sgd", all, [](Parameters p) { return tg::optim::SGD(std::move(p)); });
     compare("SGD, momentum", "", all,
             [](Parameters p) { return tg::optim::SGD(std::move(p), {.momentum = 0.9}); });
-    // An L2 penalty feeds back into Adam's means: each row replays the 100 steps that it owes.
+    // An L2 penalty changes Adam's moments, so each row replays its 100 pending steps one by one.
     compare("Adam, L2 penalty, 100,000 rows", "", 100'000,
             [](Parameters p) { return tg::optim::Adam(std::move(p), {.weight_decay = 0.01}); });
   });

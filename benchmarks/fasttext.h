@@ -1,4 +1,4 @@
-// fastText as a peer: its own program, run from beginning to end on one thread.
+// fastText as a peer: its own program, which runs from start to end on one thread.
 //
 // Read next: text_classifier.cc.
 #pragma once
@@ -34,8 +34,8 @@ class FastText {
   }
   bool is_here() const { return !program_.empty(); }
 
-  // Trains on `examples` ("__label__NAME word word ..." a line) and writes `model`.bin; the seconds
-  // of the processor that took, reading and writing included.
+  // Trains on `examples` (lines of "__label__NAME word word ...") and writes `model`.bin. Returns
+  // the seconds of processor time, with reading and writing.
   double train(const std::string& examples, const std::string& model,
                const std::vector<std::string>& options) const {
     std::vector<std::string> words = {program_, "supervised", "-input", examples,   "-output",
@@ -44,7 +44,7 @@ class FastText {
     return run_program(words).seconds;
   }
 
-  // In percent.
+  // The accuracy in percent.
   double accuracy(const std::string& examples, const std::string& model) const {
     const std::string report = model + ".report";
     run_program({program_, "test", model + ".bin", examples}, report);

@@ -1,11 +1,11 @@
-// The claim: a user's first file compiles while one looks at it, and becomes a small program that
-// starts at once.
+// The claim: a user's first file compiles in a second or two; the program is small and starts at
+// once.
 //
-// Compiles (-O2), links, strips and runs the programs of first_file/, each beside its libtorch
-// twin: `smallest` includes the library and asks for one gradient, `classifier` trains a recurrent
-// classifier of 30 lines. Seconds are the processor's, of the compiler and of the program; memory
-// is the most that was resident. Shared libraries are all those that the program loads (tapegrad is
-// linked statically; libstdc++, libm and libc are shared on both sides).
+// Compiles (-O2), links, strips and runs the programs of first_file/, and the same programs written
+// with libtorch: `smallest` computes one gradient, `classifier` trains a recurrent classifier of 30
+// lines. Seconds are processor time, of the compiler or of the program; memory is the peak of
+// resident memory. The shared libraries are all that the program loads (tapegrad is linked
+// statically; libstdc++, libm and libc are shared on both sides).
 // Read next: first_file/classifier.cc.
 #include <cstdio>
 #include <filesystem>
@@ -38,21 +38,23 @@ double megabytes_of_shared_libraries(const std::string& program) {
   return total;
 }
 
-// A library, and how its users compile and link.
+// A library, and the options to compile and link with it.
 struct Library {
   std::string name;
-  std::string suffix;  // of its programs in first_file/
+  std::string suffix;  // of the names of its programs in first_file/
   std::vector<std::string> to_compile;
   std::vector<std::string> to_link;
 };
 
-// One of first_file/'s programs, with one of the libraries.
+// A program of first_file/ for one of the libraries.
 class Program {
  public:
   Program(const Library& library, const std::string& name, const fs::path& folder)
       : library_(library),
         source_(FIRST_FILES "/" + name + library.suffix),
         program_(folder / (name + library.suffix + ".program")) {}
+
+  const std::string& library() const { return library_.name; }
 
   double compile() const {
     std::vector<std::string> words = {CXX_COMPILER, "-O2", "-c", source_, "-o", program_ + ".o"};
@@ -75,11 +77,10 @@ class Program {
   std::string program_;
 };
 
-// A row of `figure`, smaller being better, for ours and the others in turns.
+// Adds rows with `figure` of our program and of the peers', measured in turn. Smaller is better.
 template <class Figure>
 void compare(measure::Report& report, const std::string& row, const char* unit, int rounds,
-             const std::vector<Program>& programs, const std::vector<Library>& libraries,
-             const Figure& figure) {
+             const std::vector<Program>& programs, const Figure& figure) {
   std::vector<std::vector<double>> figures(programs.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < programs.size(); ++i) figures[i].push_back(figure(programs[i]));
@@ -88,7 +89,7 @@ void compare(measure::Report& report, const std::string& row, const char* unit, 
   if (programs.size() == 1) report.row(row, unit, ours);
   for (std::size_t i = 1; i < programs.size(); ++i) {
     const double peer = measure::median(figures[i]);
-    report.row(row, unit, ours, measure::Report::Peer{libraries[i].name, peer, peer / ours});
+    report.row(row, unit, ours, measure::Report::Peer{programs[i].library(), peer, peer / ours});
   }
 }
 
@@ -123,7 +124,7 @@ int main(int argc, char** argv) {
       std::vector<Program> programs;
       for (const Library& library : libraries) programs.emplace_back(library, name, folder.path);
       const auto row = [&](const char* what, const char* unit, int rounds, const auto& figure) {
-        compare(report, name + ": " + what, unit, rounds, programs, libraries, figure);
+        compare(report, name + ": " + what, unit, rounds, programs, figure);
       };
       row("compile, -O2", "s", slow_rounds, [](const Program& p) { return p.compile(); });
       for (const Program& program : programs) program.link();

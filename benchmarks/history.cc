@@ -1,15 +1,17 @@
-// The claim: long histories cost what short ones do, step by step: time and memory grow with the
-// number of steps and no faster, and a step costs little of both.
+// The claim: a step of a long history costs as much as a step of a short one. Time and memory grow
+// linearly with the number of steps, and a step needs little of both.
 //
-// RNNCell in a loop, batch 32, 128 numbers in and 128 hidden, of 100, 1,000 and 10,000 steps; and a
-// chain of 1,000,000 operations on one number, products and sums in turn (100,000 and no loop of
-// 10,000 with --short). Both forward and backward. Time is that of a step; memory is what the peak
-// of a run lies above that of a run of one step, by the steps, without the inputs and their
-// gradients, each measured in a process of its own. The peer is libtorch, "tuned" (peer.h), where
-// loops over a tensor's parts would take quadratic time: inputs are tensors of their own here.
-// They are small, W_hh is orthogonal and biases are 0, so that gradients neither vanish nor grow:
-// else the time would be that which processors take for numbers too small to be normal. Read next:
-// matrix_product.cc.
+// One workload is an RNNCell in a loop of 100, 1,000 and 10,000 steps, with batch 32, input size
+// 128 and hidden size 128. The other is a chain of 1,000,000 operations on one element, products
+// and sums in turn. (With --short, the chain has 100,000, and there is no loop of 10,000.) Both run
+// forward and backward. Time is the time per step. Memory per step is the peak of a run minus the
+// peak of a run of one step, divided by the number of steps, without the inputs and their
+// gradients; each is measured in a process of its own.
+//
+// The peer is libtorch, "tuned" (peer.h). Each input is a tensor of its own, since libtorch needs
+// quadratic time in a loop over slices of one tensor. The inputs are small, W_hh is orthogonal and
+// the biases are 0, so that gradients neither vanish nor grow: denormal numbers would slow the
+// processor down. Read next: matrix_product.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <optional>
@@ -50,7 +52,7 @@ class Loop {
   std::vector<tg::Variable> inputs_;
 };
 
-// Products and sums in turn, each of the one before.
+// Products and sums in turn, each computed from the last result.
 class Chain {
  public:
   void operator()(std::int64_t operations) {
@@ -65,7 +67,7 @@ class Chain {
   tg::Variable c_ = tg::full({}, 0.9995);
 };
 
-// What a row is about; memory that is not the history's is `given` for each step.
+// A kind of row. `given` is the memory per step of inputs and gradients, which does not count.
 struct Kind {
   std::string workload;
   std::string per;
@@ -85,7 +87,7 @@ struct Kind {
   }
 };
 
-// In a program that has used no memory yet.
+// Requires that the process has used little memory so far.
 template <class History>
 void compare_memory(measure::Report& report, measure::PeerProgram& libtorch, const Kind& kind) {
   const auto per_step = [&kind](double bytes) {

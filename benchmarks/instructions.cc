@@ -1,16 +1,15 @@
-// The claim: small steps stay small. What a step of each workload below executes, counted by
-// valgrind, is compared with the figures in instructions.txt, where time would be lost in noise.
+// The claim: small steps stay fast. valgrind counts the instructions of one step of each workload
+// below, and the counts are compared with those in instructions.txt. Times would vary too much.
 //
-//   benchmark_instructions            a table: instructions of one step, now and as recorded
-//   benchmark_instructions --check    the same; fails if one has grown by more than 3 %
-//   benchmark_instructions --write    records the figures of now
+//   benchmark_instructions            a table: instructions of one step, now and recorded
+//   benchmark_instructions --check    the same; fails if a count has grown by more than 3 %
+//   benchmark_instructions --write    records the present counts
 //
-// The program runs itself under valgrind, which counts ten steps after ten that fill pools and
-// caches, and nothing else. Kernels are those for AVX2, since valgrind knows no AVX-512. It shows
-// programs the same processor wherever there is AVX2, so that libc chooses the same functions; they
-// have less than 2 % of the count. Compilers and their versions do differ: figures of another one
-// are shown, but not compared.
-// Read next: instructions.txt.
+// The program runs itself under valgrind. Ten steps fill pools and caches, and only the next ten
+// are counted. The kernels are those for AVX2, since valgrind does not support AVX-512. On every
+// machine with AVX2, valgrind emulates the same processor, so libc chooses the same functions
+// (which have less than 2 % of the count). Counts do depend on the compiler and its version: those
+// of another compiler are shown, but not compared. Read next: instructions.txt.
 #include <tapegrad/tapegrad.h>
 #include <unistd.h>
 
@@ -41,7 +40,7 @@ namespace {
 
 using Step = std::function<void()>;
 
-// A chain of a hundred times three operations on 16 elements, and its backward.
+// A chain of 300 operations on 16 elements, forward and backward.
 Step chain() {
   return [x = tg::parameter(tg::full({16}, 0.5)), c = tg::Variable(tg::full({16}, 0.9995)),
           dy = tg::ones({16})]() mutable {
@@ -52,7 +51,7 @@ Step chain() {
   };
 }
 
-// A step of SGD.
+// A training step with SGD.
 template <class Model, class Loss>
 Step training(const Model& model, const Loss& loss) {
   const auto sgd =
@@ -133,7 +132,7 @@ constexpr int kSteps = 10;
 
 }  // namespace
 
-// Known to valgrind by its name: only what happens in here is counted.
+// valgrind counts only the instructions in this function, which it finds by its name.
 extern "C" [[gnu::noinline]] void tapegrad_counted_steps(const Step& step) {
   for (int i = 0; i < kSteps; ++i) step();
 }
@@ -153,7 +152,7 @@ int run_steps(const std::string& name) {
   return 2;
 }
 
-// Instructions of one step.
+// Returns the number of instructions of one step.
 double count(const std::string& name, const std::string& log) {
   measure::run_program({"valgrind", "--tool=callgrind", "--toggle-collect=tapegrad_counted_steps",
                         "--callgrind-out-file=/dev/null", "--log-file=" + log,
@@ -166,7 +165,7 @@ double count(const std::string& name, const std::string& log) {
   throw std::runtime_error("valgrind counted nothing for " + name);
 }
 
-// Why nothing can be counted here; empty if it can.
+// Returns the reason why this machine cannot count; empty if it can.
 std::string obstacle() {
   if (std::system("valgrind --version > /dev/null 2>&1") != 0) return "valgrind is not installed";
 #if defined(__x86_64__)
@@ -183,7 +182,7 @@ std::string compiler() {
 #endif
 }
 
-// --- what was recorded ---------------------------------------------------------------------------
+// --- recorded counts -----------------------------------------------------------------------------
 
 struct Recorded {
   std::string compiler;
@@ -220,7 +219,7 @@ void write(const std::string& path, const std::map<std::string, double>& instruc
   }
 }
 
-// Counts all workloads and prints the table; then checks or writes, if asked to. The exit status.
+// Counts all workloads and prints the table, then checks or writes. Returns the exit status.
 int report(bool check, bool is_write) {
   if (const std::string why = obstacle(); !why.empty()) {
     std::printf("instructions are not counted: %s\n", why.c_str());
@@ -228,7 +227,7 @@ int report(bool check, bool is_write) {
   }
   setenv("TAPEGRAD_SIMD", "avx2", 1);
   setenv("TAPEGRAD_NUM_THREADS", "1", 1);
-  setenv("LD_BIND_NOW", "1", 1);  // or the first call of a function would cost its look-up
+  setenv("LD_BIND_NOW", "1", 1);  // otherwise the first call of a function would look it up
   Recorded recorded = read(INSTRUCTIONS);
   if (recorded.compiler != compiler()) {
     std::printf("recorded with %s, compiled with %s: not compared\n", recorded.compiler.c_str(),

@@ -1,10 +1,11 @@
-// The claim: our own matrix product, without a third-party BLAS, keeps up with OpenBLAS at the
-// sizes of small models.
+// The claim: our own matrix product, without a third-party BLAS, is about as fast as OpenBLAS for
+// the sizes of small models.
 //
 // A row is matmul(a, b) of float32 matrices, (m, k) x (k, n), in billion floating-point operations
-// per second (2 m n k each), one thread. In rows with A^T or B^T that matrix is the transpose of a
-// contiguous one, as in gradients of a product. The peer is OpenBLAS's cblas_sgemm, told the same,
-// into the same C each time; ours makes a new tensor, as users do. Read next: embedding_step.cc.
+// per second (2 m n k each), on one thread. In rows with A^T or B^T, this matrix is the transpose
+// of a contiguous one, as in the gradients of a product. The peer is OpenBLAS's cblas_sgemm for the
+// same product. It always writes into the same C; matmul allocates a new tensor.
+// Read next: embedding_step.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>

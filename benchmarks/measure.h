@@ -1,11 +1,12 @@
-// How the benchmarks measure and print: contenders run in turns (A B A B), each round long enough
-// for the clock; a row shows the median of each one's rounds, and as ratio the median of the
-// rounds' ratios. A neighbour who slows the machine for a while slows both sides of a ratio.
+// Measures contenders and prints tables. The contenders run in turn (A B A B), and each round is
+// long enough for the clock. A row shows the median over the rounds of each contender, and the
+// median of the ratios of the rounds. If another process slows the machine for a while, it slows
+// both sides of a ratio.
 //
-// Time is processor time of the process, all threads, system calls and page faults included:
-// waiting for a processor that others use does not count. Everything is pinned to one processor.
+// Time is the processor time of the process, with all threads, system calls and page faults. The
+// time in which it waits for a processor does not count. Everything is pinned to one processor.
 //
-// Read next: peer.h (how the contenders from elsewhere are run), operation.cc.
+// Read next: peer.h (which runs the contenders of other libraries), operation.cc.
 #pragma once
 
 #include <sched.h>
@@ -28,14 +29,14 @@
 
 namespace measure {
 
-// Of this process so far.
+// The processor time that this process has used so far.
 inline double processor_seconds() {
   timespec now{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Seconds that `repetitions` runs of `work` take.
+// Runs `work` `repetitions` times and returns the seconds.
 template <class Work>
 double time_of(std::int64_t repetitions, Work&& work) {
   const double begin = processor_seconds();
@@ -43,7 +44,7 @@ double time_of(std::int64_t repetitions, Work&& work) {
   return processor_seconds() - begin;
 }
 
-// The most memory that was resident in this process so far, in bytes.
+// The peak of resident memory of this process so far, in bytes.
 inline double peak_memory() {
   FILE* const status = std::fopen("/proc/self/status", "r");
   long kilobytes = 0;
@@ -55,12 +56,13 @@ inline double peak_memory() {
   return 1024.0 * static_cast<double>(kilobytes);
 }
 
-// How much more memory work(large) takes at its peak than work(small), in a process that ends with
-// it. What this one has used and freed would be used again and not be seen: measure memory first.
+// Returns how much higher the peak of memory of work(large) is than that of work(small), measured
+// in a child process. Measure memory before time: memory that this process has freed would be used
+// again and would not count.
 template <class Work>
 double extra_memory(Work&& work, std::int64_t small, std::int64_t large) {
   int answer[2];
-  std::fflush(stdout);  // or the child would write it again
+  std::fflush(stdout);  // otherwise the child would write it again
   if (pipe(answer) != 0) throw std::runtime_error("no pipe to a child");
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("no process to measure memory in");
@@ -73,10 +75,10 @@ double extra_memory(Work&& work, std::int64_t small, std::int64_t large) {
   }
   close(answer[1]);
   double extra = 0;
-  const bool came = read(answer[0], &extra, sizeof extra) == sizeof extra;
+  const bool answered = read(answer[0], &extra, sizeof extra) == sizeof extra;
   close(answer[0]);
   waitpid(child, nullptr, 0);
-  if (!came) throw std::runtime_error("a child that was to measure memory gave no answer");
+  if (!answered) throw std::runtime_error("the child that measures memory gave no answer");
   return extra;
 }
 
@@ -86,7 +88,7 @@ inline double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
-// Who is measured: run(n) does its work n times and returns the seconds that took.
+// One of the measured programs: run(n) does its work n times and returns the seconds.
 struct Contender {
   std::string name;
   std::function<double(std::int64_t)> run;
@@ -98,10 +100,10 @@ Contender ours(Work work) {
           [work = std::move(work)](std::int64_t n) mutable { return time_of(n, work); }};
 }
 
-// What a row shows of the seconds for one repetition.
+// Converts the seconds of one repetition into the figure that a row shows.
 struct Unit {
   const char* name;
-  double amount;         // of `name` in one repetition, or its share of a second
+  double amount;         // how many there are in a second or, for a rate, in one repetition
   bool is_rate = false;  // amount per second, more is better
 
   double figure(double seconds) const { return is_rate ? amount / seconds : amount * seconds; }
@@ -110,7 +112,7 @@ inline Unit nanoseconds_each(double operations) { return {"ns", 1e9 / operations
 inline Unit rate(const char* name, double amount) { return {name, amount, true}; }
 
 struct Settings {
-  bool brief = false;  // --short: a few seconds, to see that everything runs
+  bool brief = false;  // --short: a few seconds, to check that everything runs
 };
 
 class Report {
@@ -124,7 +126,7 @@ class Report {
                 "peer's name");
   }
 
-  // One row per peer; one with ours alone if there is none. Slow work may ask for fewer rounds.
+  // Prints one row per peer, or one row without a peer. Slow work can ask for fewer rounds.
   void compare(const std::string& name, const Unit& unit, const Contender& us,
                const std::vector<Contender>& peers, int most_rounds = 11) {
     std::vector<const Contender*> all = {&us};
@@ -169,7 +171,7 @@ class Report {
   }
 
  private:
-  // How many repetitions make a round.
+  // Returns the number of repetitions in a round.
   std::int64_t calibrate(const Contender& contender) const {
     const double round = settings_.brief ? 0.01 : 0.1;
     contender.run(1);  // fills pools and caches
@@ -181,7 +183,7 @@ class Report {
     }
   }
 
-  // Three digits that count.
+  // Rounds to three significant digits.
   static std::string rounded(double figure) {
     char text[32];
     const int digits = figure >= 100 ? 0 : figure >= 10 ? 1 : figure >= 1 ? 2 : 3;
@@ -192,7 +194,7 @@ class Report {
   Settings settings_;
 };
 
-// Stays on the last processor that it may use; peers inherit this.
+// Pins this process to the last processor that it may use; peers inherit this.
 inline void pin() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
@@ -207,7 +209,7 @@ inline void pin() {
   }
 }
 
-// A benchmark's main(): reads --short, calls body(report), turns exceptions into a line.
+// The main() of a benchmark: reads --short, calls body(report), prints an exception as one line.
 template <class Body>
 int run(int argc, char** argv, const Body& body) {
   Settings settings;
@@ -220,7 +222,7 @@ int run(int argc, char** argv, const Body& body) {
   }
   setenv("TAPEGRAD_NUM_THREADS", "1", 1);
   pin();
-  std::signal(SIGPIPE, SIG_IGN);  // a peer that died is noticed when it does not answer
+  std::signal(SIGPIPE, SIG_IGN);  // ask() reports a peer that has ended
   try {
     Report report(settings);
     body(report);

@@ -1,9 +1,9 @@
-// The claim: a training step of a small network costs what its arithmetic costs, not what a
-// framework adds to each operation.
+// The claim: most of the time of a small network's training step is arithmetic, not overhead of the
+// framework in each operation.
 //
 // A row is one step of a network 64-64-1 in microseconds: forward (Linear, tanh, Linear), mean
-// squared error, backward, SGD; batches of 1 and of 32, eight of them in turn. The peer is
-// libtorch's nn::Sequential, "tuned" (peer.h). Read next: bag_classifier.cc.
+// squared error, backward, SGD; batches of 1 and of 32, with eight different batches in turn. The
+// peer is libtorch's nn::Sequential, "tuned" (peer.h). Read next: bag_classifier.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>

@@ -1,9 +1,10 @@
-// The claim: what a framework adds to a small operation, recording it and playing it back, takes
-// tens of nanoseconds here, where libtorch takes thousands.
+// The claim: the overhead of a small operation, its recording and its backward pass, takes tens of
+// nanoseconds; in libtorch it takes thousands.
 //
-// A row is one operation of a chain of 1,000, each applied to the one before, in nanoseconds: with
-// its share of the backward pass, or with recording off (NoGrad). The other operand of add and mul
-// is a constant. The peer is libtorch, the same chain with torch::NoGradGuard or backward().
+// A row is the time of one operation in a chain of 1,000, in nanoseconds: with its share of the
+// backward pass, or with recording off (NoGrad). Each operation is applied to the last result; the
+// other operand of add and mul is a constant. The peer is libtorch with the same chain, and
+// backward() or torch::NoGradGuard.
 // Read next: mlp.cc.
 #include <tapegrad/tapegrad.h>
 

@@ -1,10 +1,10 @@
-// Peers: programs beside the benchmark, `peer_libtorch` and `peer_openblas`, that run one workload
-// after another on request. A process of their own gives them the environment that suits them, and
-// keeps their libraries, threads and start-up out of ours.
+// Peers are programs in the folder of the benchmark, such as `peer_libtorch`, that run workloads on
+// request. In a process of its own, a peer has the environment variables that it needs, and its
+// libraries, threads and start-up do not affect our measurements.
 //
-// Protocol, in lines: the peer says its name and version; then, for each `<repetitions> <workload>`
-// that it reads, it writes the seconds these took, or what else the workload is to find out. A
-// workload is set up when it is first named.
+// The protocol consists of lines. First the peer writes its name and version. Then it reads
+// requests `<repetitions> <workload>`, and writes for each the seconds that the repetitions took,
+// or another result if the workload is not about time. It sets up a workload at the first request.
 //
 // Read next: peers/openblas.cc.
 #pragma once
@@ -31,13 +31,13 @@ namespace measure {
 
 using Environment = std::vector<std::pair<const char*, const char*>>;
 
-// glibc gives large blocks back to the system at every step and gets them back page by page. With
-// these settings it keeps them: what "tuned" means in the tables.
+// By default, glibc returns large blocks to the system in every step, and gets them back page by
+// page. With these settings it keeps them. The tables call this "tuned".
 inline const Environment kKeepMemory = {{"MALLOC_MMAP_THRESHOLD_", "17179869184"},
                                         {"MALLOC_TRIM_THRESHOLD_", "17179869184"},
                                         {"MALLOC_TOP_PAD_", "67108864"}};
 
-// A running peer, if its program was built. Contenders refer to it.
+// A running peer, or an absent one if its program was not built. Its contenders refer to it.
 class PeerProgram {
  public:
   explicit PeerProgram(const std::string& program, const std::string& manner = "",
@@ -62,13 +62,13 @@ class PeerProgram {
   PeerProgram(const PeerProgram&) = delete;
   PeerProgram& operator=(const PeerProgram&) = delete;
 
-  // To be passed to Report::compare: no contender if the peer is absent.
+  // The contender for Report::compare(); empty if the peer is absent.
   std::vector<Contender> at(const std::string& workload, const std::string& remark = "") {
     if (process_ < 0) return {};
     return {{name_ + remark, [this, workload](std::int64_t n) { return ask(n, workload); }}};
   }
 
-  // What a workload finds out that is not a time, such as an accuracy; none if the peer is absent.
+  // The result of a workload that is not about time, such as an accuracy, if the peer is there.
   std::optional<double> figure(const std::string& workload) {
     if (process_ < 0) return std::nullopt;
     return ask(1, workload);
@@ -94,7 +94,7 @@ class PeerProgram {
     if (process_ == 0) {
       dup2(requests[0], STDIN_FILENO);
       dup2(answers[1], STDOUT_FILENO);
-      unsetenv("OPENBLAS_CORETYPE");  // both make OpenBLAS choose kernels that are not its best
+      unsetenv("OPENBLAS_CORETYPE");  // with these, OpenBLAS would choose slower kernels
       unsetenv("OPENBLAS_L2_SIZE");
       setenv("OPENBLAS_NUM_THREADS", "1", 1);
       setenv("OMP_NUM_THREADS", "1", 1);
@@ -131,7 +131,7 @@ class PeerProgram {
   std::string name_;
 };
 
-// The contenders of several peers.
+// The contenders of several peers as one list.
 inline std::vector<Contender> together(std::vector<std::vector<Contender>> lists) {
   std::vector<Contender> all;
   for (auto& list : lists) {
@@ -140,8 +140,8 @@ inline std::vector<Contender> together(std::vector<std::vector<Contender>> lists
   return all;
 }
 
-// The peer's side. prepare(words) sets a workload up and gives what answers for n repetitions of
-// it: timed(work), or a function that finds something else out.
+// The peer's side of the protocol. prepare(words) sets up a workload and returns the function that
+// answers a request for n repetitions: timed(work), or one that computes another result.
 using Work = std::function<void()>;
 using Answer = std::function<double(std::int64_t)>;
 inline Answer timed(Work work) {
@@ -160,7 +160,7 @@ int answer_requests(const std::string& version, const Prepare& prepare) {
     words >> repetitions >> std::ws;
     std::getline(words, workload);
     if (workload != prepared) {
-      answer = nullptr;  // its memory goes before the next one's comes
+      answer = nullptr;  // frees its memory before the next workload allocates
       std::istringstream arguments(workload);
       answer = prepare(arguments);
       prepared = workload;

@@ -1,5 +1,4 @@
-// Programs that a benchmark runs from beginning to end: what they cost, and a folder for their
-// files.
+// Runs programs from start to end and measures their time and memory, and makes temporary folders.
 //
 // Read next: first_file.cc.
 #pragma once
@@ -18,17 +17,17 @@
 
 namespace measure {
 
-// Of a process and what it waited for.
+// The resources that a process and the children it waited for have used.
 struct Usage {
   double seconds;
   double megabytes;
 };
 
-// Runs a command to its end, its output in a file, that for errors too if it is a talkative one;
-// std::runtime_error if it fails.
+// Runs a command to its end and writes its output to a file; with `with_errors`, also its error
+// output. Throws std::runtime_error if the command fails.
 inline Usage run_program(const std::vector<std::string>& words,
-                         const std::string& output = "/dev/null", bool talkative = false) {
-  std::fflush(stdout);  // or the child would write it again
+                         const std::string& output = "/dev/null", bool with_errors = false) {
+  std::fflush(stdout);  // otherwise the child would write it again
   const pid_t process = fork();
   if (process < 0) throw std::runtime_error("cannot run " + words[0]);
   if (process == 0) {
@@ -36,7 +35,7 @@ inline Usage run_program(const std::vector<std::string>& words,
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
     if (std::freopen(output.c_str(), "w", stdout) == nullptr) _exit(127);
-    if (talkative) dup2(STDOUT_FILENO, STDERR_FILENO);
+    if (with_errors) dup2(STDOUT_FILENO, STDERR_FILENO);
     execvp(arguments[0], arguments.data());
     _exit(127);
   }
@@ -55,7 +54,7 @@ inline Usage run_program(const std::vector<std::string>& words,
           1e-6 * 1024 * static_cast<double>(usage.ru_maxrss)};
 }
 
-// A folder that goes with the benchmark.
+// A folder that is removed when the benchmark ends.
 struct TemporaryFolder {
   TemporaryFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "benchmark.XXXXXX").string();

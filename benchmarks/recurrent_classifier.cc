@@ -1,13 +1,13 @@
-// The claim: a recurrent text classifier as one writes it, a loop over steps around RNNCell, trains
-// faster than libtorch's whole-sequence nn::RNN, and several times faster than the same loop there.
+// The claim: a recurrent text classifier that is written as a loop over RNNCell trains faster than
+// libtorch's nn::RNN layer, and several times faster than the same loop in libtorch.
 //
-// A row is a training step, that is forward, cross entropy, backward and Adam, in sequences per
-// second: vocabulary 20,000, embedding 64, hidden 128, 40 steps, batch 32, 4 classes, eight batches
-// in turn. The loop once looks all words up before it, and once each step's in the step. Then the
-// same with our whole-sequence layers, and these once more without training: forward with recording
-// off. The peers are libtorch's nn::RNN, nn::LSTM, nn::GRU and its RNNCell loop, as they come and
-// "tuned" (peer.h). Both sides take exact Adam steps, on every row of the table.
-// Read next: history.cc.
+// A row is a training step (forward, cross entropy, backward, Adam), in sequences per second:
+// vocabulary 20,000, embedding 64, hidden 128, 40 steps, batch 32, 4 classes, eight batches in
+// turn. One loop looks up all words before it starts; the other looks up the words of each step.
+// Other rows use our layers RNN, LSTM and GRU instead of a loop, for training and for the forward
+// pass with recording off. The peers are libtorch's nn::RNN, nn::LSTM, nn::GRU and its RNNCell
+// loop, with default settings and "tuned" (peer.h). Both sides take exact Adam steps, on every row
+// of the table. Read next: history.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>
@@ -47,7 +47,7 @@ struct TextClassifier : tg::nn::Module {
   }
 };
 
-// The same with a lookup in every step.
+// The same, but with a lookup in every step.
 struct StepByStep : TextClassifier {
   tg::Variable operator()(const tg::Tensor& tokens) const {
     tg::Variable h = cell.initial_state(tokens.size(0));
@@ -58,7 +58,7 @@ struct StepByStep : TextClassifier {
   }
 };
 
-// The same around a layer: tg::nn::RNN, LSTM or GRU.
+// The same with a layer instead of the loop: tg::nn::RNN, LSTM or GRU.
 template <class Layer>
 struct LayerClassifier : tg::nn::Module {
   tg::nn::Embedding embedding;

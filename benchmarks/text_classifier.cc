@@ -1,11 +1,11 @@
-// The claim: the program text_classifier needs less time than fastText from a file of labelled
-// texts to a saved model that is as good.
+// The claim: from a file of labeled texts to a saved model of the same quality, text_classifier
+// needs less time than fastText.
 //
-// A row is the processor's time of the whole process, reading the texts and writing the model
-// included, one thread each: a bag of words, or of words and pairs, of 16 numbers each, SGD. Both
-// read the same file, in fastText's format and with words and punctuation set apart. Then the share
-// of the test texts that each labels rightly. fastText has 200,000 places for pairs (2,000,000 by
-// default, which would cost it more time than they are worth here).
+// A row is the processor time of the whole process, with reading the texts and writing the model,
+// on one thread. The model is a bag of words, or of words and pairs, with vectors of 16 elements,
+// trained with SGD. Both read the same file, in fastText's format, with spaces between words and
+// punctuation. The other rows are accuracies on the test texts. fastText has 200,000 buckets for
+// pairs; its default of 2,000,000 would make it slower here.
 //
 // The texts are the bundled questions, and AG News if the environment variable TAPEGRAD_AG_NEWS
 // names a folder with train*.csv and test.csv (label first; they are not part of this project).
@@ -39,7 +39,7 @@ struct Texts {
   std::string rate;      // fastText's, of a text
 };
 
-// AG News, where somebody says where it is.
+// AG News, if the environment variable names its folder.
 std::optional<Texts> ag_news() {
   const char* const folder = std::getenv("TAPEGRAD_AG_NEWS");
   if (folder == nullptr) {
@@ -56,7 +56,7 @@ std::optional<Texts> ag_news() {
   throw std::runtime_error(std::string("no train*.csv in TAPEGRAD_AG_NEWS, ") + folder);
 }
 
-// Writes the texts of a file as fastText reads them.
+// Writes the texts of a file in fastText's format.
 void prepare(const std::string& from, const std::string& to) {
   std::ofstream file(to);
   for (const text_classifier::Row& row : text_classifier::read_corpus(from).rows) {
@@ -66,7 +66,7 @@ void prepare(const std::string& from, const std::string& to) {
   }
 }
 
-// The number behind "test accuracy" in what `text_classifier eval` prints, in percent.
+// The accuracy in percent, from the last line that `text_classifier eval` prints.
 double accuracy_in(const std::string& path) {
   std::ifstream file(path);
   for (std::string word; file >> word;) {

@@ -1,9 +1,9 @@
-// The claim: with set_num_threads(2), large work takes little more than half the time, and the bits
-// are the same (tests/tensor/threads_test.cc, tests/nn/threads_test.cc).
+// The claim: with set_num_threads(2), large workloads take little more than half the time. The
+// results are the same to the bit (tests/tensor/threads_test.cc, tests/nn/threads_test.cc).
 //
-// A row is wall time with two threads on two processors; the "peer" is the same work with one
-// thread, in the same process. By then a second thread exists, so that counts are atomic for both.
-// A machine with one processor has nothing to show. Read next: first_file.cc.
+// A row is wall time with two threads on two processors. The "peer" is the same work with one
+// thread, in the same process. A second thread exists for both, so both use atomic reference
+// counts. On a machine with one processor, nothing is measured. Read next: first_file.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace tg = tapegrad;
 
 namespace {
 
-// Seconds by the clock on the wall.
+// Measures wall time in seconds.
 template <class Work>
 measure::Contender with_threads(int count, Work work) {
   return {std::to_string(count) + (count == 1 ? " thread" : " threads"),
@@ -64,7 +64,7 @@ void compare_classifier(measure::Report& report, const char* name) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  cpu_set_t allowed;  // before everything is pinned to one of them
+  cpu_set_t allowed;  // read it before everything is pinned to one processor
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) {
     std::puts("threads are left out: there is one processor");
     return 0;

@@ -7,7 +7,7 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/tapegrad)
 install(TARGETS tapegrad EXPORT tapegradTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT tapegradTargets NAMESPACE tapegrad:: DESTINATION ${package_folder})
 
-# A header whose opening comment says "Internal." stays here, and so do the kernels.
+# A header whose opening comment says "Internal." is not installed; neither are the kernels' headers.
 install(FILES tapegrad.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tapegrad)
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
      tensor/*.h autograd/*.h nn/*.h optim/*.h)
@@ -27,9 +27,9 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tapegradConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/tapegradConfigVersion.cmake
         DESTINATION ${package_folder})
 
-# The prefix is found from where the .pc file lies, so `cmake --install --prefix` stays right; how far
-# up it is depends on the library folder (lib or lib/x86_64-linux-gnu).
-# A folder that was given as an absolute path (Nix does so) stays where it is.
+# tapegrad.pc computes the prefix relative to its own folder, so `cmake --install --prefix` can change
+# it. The number of folders in between depends on the library folder (lib or lib/x86_64-linux-gnu).
+# A folder that was given as an absolute path (Nix does so) stays as it is.
 file(RELATIVE_PATH prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
 set(pc_prefix "\${pcfiledir}/${prefix_from_pc}")

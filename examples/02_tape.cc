@@ -1,5 +1,5 @@
-// Lesson 2: the tape. How a program that computes a number remembers how, and what that is good
-// for. Read autograd/tape.h beside it.
+// Lesson 2: the tape. It records each operation of a computation, so that the gradients can be
+// computed afterwards. autograd/tape.h explains how.
 #include <tapegrad/tapegrad.h>
 
 #include <iostream>
@@ -7,19 +7,19 @@
 namespace tg = tapegrad;
 
 int main() {
-  // Two numbers that we want derivatives for. They are leaves: computed from nothing.
+  // We want the derivatives with respect to these two. They are leaves: no operation made them.
   tg::Variable a = tg::parameter(tg::tensor(2.0));
   tg::Variable b = tg::parameter(tg::tensor(-3.0));
   std::cout << "entries on the tape: " << tg::tape().size() << '\n';
 
-  // Every operation computes its result at once, and writes an entry behind the last one.
+  // Every operation computes its result at once, and appends an entry to the tape.
   tg::Variable product = a * b;
   tg::Variable total = product + square(a);
   tg::Variable y = tanh(total);
   std::cout << "\ny = tanh(a * b + a^2) = " << y.item<float>() << "\n\n" << tg::tape();
 
-  // Backwards: y's entry gets the gradient 1, and each entry hands its gradient on to its inputs.
-  // a is used twice: its gradients add up.
+  // The backward pass: y's entry gets the gradient 1, and each entry passes gradients to its
+  // inputs. a is used twice, so its two gradients are added.
   y.backward();
   std::cout << "\ndy/da = " << a.grad().item<float>() << ", dy/db = " << b.grad().item<float>()
             << '\n';
@@ -28,14 +28,15 @@ int main() {
   const float slope = 1 - y.item<float>() * y.item<float>();
   std::cout << "by hand  " << slope * (-3 + 2 * 2) << ",         " << slope * 2 << '\n';
 
-  // Played back, an entry lets go of its inputs; only y's own is still here, because y is.
+  // After the backward pass an entry releases its inputs. The entries of product, total and y are
+  // left, because these variables still exist; the entry of square(a) is not.
   std::cout << "\nafter backward, entries: " << tg::tape().size() << '\n';
   y = tg::Variable();
   total = tg::Variable();
   product = tg::Variable();
-  std::cout << "after the results went away: " << tg::tape().size() << '\n';
+  std::cout << "after the results are destroyed: " << tg::tape().size() << '\n';
 
-  // Gradients can be recorded too, and differentiated again: d(x^3) = 3x^2, d(3x^2) = 6x.
+  // Gradients can be recorded too and differentiated again: d(x^3) = 3x^2, d(3x^2) = 6x.
   tg::Variable x = tg::parameter(tg::tensor(2.0));
   tg::Variable cubed = x * x * x;
   tg::Variable first = tg::grad(cubed, {x}, {.create_graph = true})[0];

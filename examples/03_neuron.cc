@@ -1,5 +1,5 @@
-// Lesson 3: a neuron. One weight per input, a bias, a sigmoid; it learns which points lie above a
-// line, by walking downhill along the gradient, with no optimiser but two lines of our own.
+// Lesson 3: a neuron. It has one weight per input, a bias and a sigmoid. It learns which points lie
+// above a line by gradient descent; two lines of our own take the place of an optimizer.
 #include <tapegrad/tapegrad.h>
 
 #include <iostream>
@@ -16,7 +16,7 @@ int main() {
   tg::Variable bias = tg::parameter(tg::zeros({}));
 
   for (int step = 0; step <= 300; ++step) {
-    // What the neuron says: the probability that a point lies above the line.
+    // The sigmoid of a logit is the probability that the point lies above the line.
     const tg::Variable logits = matmul(points, weight) + bias;  // (200)
     const tg::Variable loss = tg::nn::binary_cross_entropy_with_logits(logits, labels);
     loss.backward();
@@ -32,7 +32,8 @@ int main() {
                 << sum(right).item<int>() << " of 200\n";
     }
   }
-  // The line it found, w0 x + w1 y + b = 0, in the form y = slope x + offset; we drew y = 0.5 x.
+  // It found the line w0 x + w1 y + b = 0, here as y = slope x + offset. The points came from
+  // y = 0.5 x.
   const float w0 = weight.item<float>({0});
   const float w1 = weight.item<float>({1});
   std::cout << "learned: above y = " << -w0 / w1 << " x + " << -bias.item<float>() / w1 << '\n';

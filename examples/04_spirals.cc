@@ -1,5 +1,5 @@
-// Lesson 4: a network with a hidden layer. Two spirals, wound into each other, cannot be told apart
-// by a line; two layers of 32 neurons bend space until they can.
+// Lesson 4: a network with hidden layers. No straight line separates two spirals that are wound
+// into each other; a network with two hidden layers of 32 neurons can.
 #include <tapegrad/tapegrad.h>
 
 #include <cmath>
@@ -9,17 +9,17 @@
 
 namespace tg = tapegrad;
 
-// Points (2 * count, 2) and their arm, 0 or 1.
+// Points (2 * count, 2), and for each the spiral that it belongs to, 0 or 1.
 std::pair<tg::Tensor, tg::Tensor> spirals(std::int64_t count) {
-  const tg::Tensor t = tg::linspace(0.25, 1.0, count);                    // how far out
-  const tg::Tensor angle = t * (3.0 * std::numbers::pi);                  // how far round
+  const tg::Tensor t = tg::linspace(0.25, 1.0, count);    // distance from the center
+  const tg::Tensor angle = t * (3.0 * std::numbers::pi);  // up to one and a half turns
   const tg::Tensor one = tg::stack({t * sin(angle), t * cos(angle)}, 1);  // (count, 2)
-  const tg::Tensor points = tg::cat({one, -one});  // the other arm is opposite
-  const tg::Tensor arms = tg::cat({tg::zeros({count}, tg::int64), tg::ones({count}, tg::int64)});
-  return {points + 0.01 * tg::randn({2 * count, 2}), arms};
+  const tg::Tensor points = tg::cat({one, -one});  // the other spiral is opposite
+  const tg::Tensor labels = tg::cat({tg::zeros({count}, tg::int64), tg::ones({count}, tg::int64)});
+  return {points + 0.01 * tg::randn({2 * count, 2}), labels};
 }
 
-// What the network says about the plane, as a picture of characters.
+// Prints the class that the network gives to each point of a grid, one character a point.
 void draw(const tg::nn::Sequential& model) {
   constexpr std::int64_t kRows = 17;
   constexpr std::int64_t kColumns = 40;

@@ -1,6 +1,6 @@
-// Lesson 5: an embedding is a matrix product that nobody needs to compute. A word as a one-hot
-// vector, times a matrix, picks a row of the matrix; so does a linear layer without bias; so does a
-// lookup, which costs one row instead of the whole table, backwards too.
+// Lesson 5: an embedding lookup gives the same result as a matrix product. A one-hot vector times a
+// matrix selects a row of the matrix, and so does a linear layer without bias. A lookup reads that
+// row alone; forward and backward, it costs one row instead of the whole table.
 #include <tapegrad/tapegrad.h>
 
 #include <chrono>
@@ -26,7 +26,7 @@ int main() {
   const tg::Tensor hot = one_hot(ids, kWords).to(tg::float32);  // (64, 5000)
   const tg::Tensor target = tg::randn({64, kWidth});
 
-  // Three ways from words to vectors, with the same numbers in them.
+  // Three ways from words to vectors, all with the same weights.
   tg::Variable matrix = tg::parameter(table);             // (5000, 32)
   tg::nn::Linear layer(kWords, kWidth, {.bias = false});  // weight (32, 5000)
   layer.weight.set_value(transpose(table).contiguous());
@@ -50,7 +50,7 @@ int main() {
   std::cout << "same outputs: " << (same_outputs ? "yes" : "no")
             << ", same weight gradients: " << (same_gradients ? "yes" : "no") << '\n';
 
-  // The lookup's gradient never was a table: it holds the rows that were looked up.
+  // The lookup's gradient is row-sparse: it holds only the rows that were looked up.
   std::cout << "gradient of the table: " << words.weight.row_grad().rows.shape() << " of "
             << words.weight.shape() << "\n\n";
 

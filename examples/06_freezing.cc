@@ -1,13 +1,13 @@
-// Lesson 6: freezing. Vectors that came from elsewhere can be kept as they are while the rest of
-// the model learns: the whole table, or some of its words. And what moves when nothing is frozen,
-// though the data never asked for it.
+// Lesson 6: freezing. Pretrained vectors can stay fixed while the rest of the model learns: the
+// whole table, or some of its rows. If nothing is frozen, weight decay also moves the rows of words
+// that no sentence contains.
 #include <tapegrad/tapegrad.h>
 
 #include <iostream>
 
 namespace tg = tapegrad;
 
-// Trains words -> classes for some steps on sentences that use words 1 to 5 of 10 only.
+// Takes 50 training steps, words -> classes, on sentences that use only the words 1 to 5 of 10.
 void train(const tg::nn::Embedding& words, const tg::nn::Linear& head) {
   std::vector<tg::NamedParameter> all = words.parameters();
   for (const tg::NamedParameter& each : head.parameters()) all.push_back(each);
@@ -21,7 +21,7 @@ void train(const tg::nn::Embedding& words, const tg::nn::Linear& head) {
   }
 }
 
-// Which rows of the table differ from what they were.
+// Prints which rows of the table have changed.
 void report(const char* title, const tg::nn::Embedding& words, const tg::Tensor& before) {
   std::cout << title << ": rows that moved:";
   for (std::int64_t row = 0; row < before.size(0); ++row) {
@@ -39,7 +39,7 @@ int main() {
   train(free_words, tg::nn::Linear(4, 2));
   report("not frozen    ", free_words, vectors);
 
-  // The whole table frozen: it gets no gradient, and no optimiser touches it.
+  // The whole table frozen: it gets no gradient, and the optimizer leaves it alone.
   auto frozen = tg::nn::Embedding::from_pretrained(vectors, {.freeze = true});
   tg::nn::Linear head(4, 2);
   const tg::Tensor head_before = head.weight.value();  // a snapshot: training does not change it
@@ -48,7 +48,7 @@ int main() {
   std::cout << "                the head learned: "
             << (equal(head.weight.value(), head_before) ? "no" : "yes") << '\n';
 
-  // Some words frozen: their gradient is computed and ignored, decay and momentum pass them by.
+  // Some rows frozen: their gradients are ignored, and neither momentum nor decay moves them.
   auto partly = tg::nn::Embedding::from_pretrained(vectors, {.freeze = false});
   partly.freeze_rows({0, 3, 7, 9});
   train(partly, tg::nn::Linear(4, 2));

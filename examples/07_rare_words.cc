@@ -1,8 +1,8 @@
-// Lesson 7: what happens to a word between two sentences that hold it. Momentum still moves it,
-// without a gradient; an optimizer that walks over the whole table moves every word at every step.
-// tapegrad gives the same values at the cost of the words in the batch: the steps of other rows
-// stay pending until somebody reads them. docs/lazy_rows.md shows the picture that `07_rare_words
-// --svg` draws.
+// Lesson 7: lazy rows. Between two sentences that contain a word, momentum still moves its vector,
+// although it has no gradient: with dense gradients, Adam moves every row in every step. tapegrad
+// computes the same values at the cost of the rows in the batch; the steps of the other rows stay
+// pending until the rows are read. docs/lazy_rows.md shows the picture that `07_rare_words --svg`
+// draws.
 #include <tapegrad/tapegrad.h>
 
 #include <algorithm>
@@ -16,20 +16,20 @@ namespace tg = tapegrad;
 
 namespace {
 
-constexpr int kSteps = 120, kGap = 30;  // word 1 is in every 30th sentence, word 0 in all
+constexpr int kSteps = 120, kGap = 30;  // every 30th sentence contains word 1, all contain word 0
 
-// Where word 1 is after each step, on its way from 0 to 1.
-template <class Take>  // takes a step for a sentence of these words
-std::vector<double> path(const tg::Variable& table, const Take& take) {
+// The value of word 1 after each step, on its way from 0 to 1.
+template <class Step>  // step(sentence) takes a training step
+std::vector<double> path(const tg::Variable& table, const Step& take_step) {
   std::vector<double> positions = {0};
   for (int step = 0; step < kSteps; ++step) {
-    take(step % kGap == 0 ? tg::tensor({0, 1}) : tg::tensor({0}));
+    take_step(step % kGap == 0 ? tg::tensor({0, 1}) : tg::tensor({0}));
     positions.push_back(table.value().item<double>({1, 0}));
   }
   return positions;
 }
 
-// (w - 1)^2 / 2 over the words of a sentence, with row-sparse gradients.
+// Computes row-sparse gradients of the loss, the sum of (w - 1)^2 / 2 over the words of a sentence.
 void backward(tg::Variable& table, const tg::Tensor& sentence) {
   table.zero_grad();
   (sum(square(embedding(table, sentence) - 1)) / 2).backward();
@@ -45,18 +45,18 @@ std::vector<double> trained() {
   });
 }
 
-// The same gradients as dense tables: every row takes part in every step.
+// The same with dense gradients: every step moves every row.
 std::vector<double> trained_densely() {
   tg::Variable table = tg::parameter(tg::zeros({2, 1}, tg::float64));
   tg::optim::Adam adam({table}, {.lr = 0.02});
   return path(table, [&](const tg::Tensor& sentence) {
     backward(table, sentence);
-    table.set_grad(table.grad());  // grad() makes the table
+    table.set_grad(table.grad());  // grad() is dense: zeros in the other rows
     adam.step();
   });
 }
 
-// Three paths as a picture.
+// Draws the three paths as an SVG picture.
 void draw(const std::vector<double>& dense, const std::vector<double>& ours,
           const std::vector<double>& sparse) {
   constexpr double kLeft = 60, kTop = 20, kWidth = 560, kHeight = 260, kHighest = 0.5;
@@ -123,7 +123,7 @@ int main(int argc, char** argv) {
   std::cout << "the first two are never further apart than 1e-12: "
             << (apart < 1e-12 ? "yes" : "no") << "\n\n";
 
-  // Why did word 1 move in a step whose sentence did not hold it?
+  // Why did word 1 move in a step whose sentence did not contain it?
   tg::Variable table = tg::parameter(tg::zeros({2, 1}, tg::float64));
   tg::optim::AdamW adamw({table}, {.lr = 0.02});
   for (const tg::Tensor& sentence : {tg::tensor({0, 1}), tg::tensor({0})}) {

@@ -1,7 +1,7 @@
-// Lesson 8: an optimizer of your own, with state. Rprop (Riedmiller and Braun 1993) looks at signs
-// alone: as long as an element's gradient keeps its sign, its steps grow; where the sign turns, the
-// last step went too far, and the next are smaller. We write that in Tensor operations, one
-// function; Optimizer does the rest: groups, frozen rows, tables, saving.
+// Lesson 8: an optimizer of your own, with state. Rprop (Riedmiller and Braun 1993) uses only the
+// sign of the gradient. While the gradient of an element keeps its sign, the steps of this element
+// grow. When the sign changes, the last step went too far, and the next ones are smaller. update()
+// computes the step; Optimizer does the rest: groups, frozen rows, row-sparse gradients, saving.
 #include <tapegrad/tapegrad.h>
 
 #include <iomanip>
@@ -16,7 +16,7 @@ namespace {
 
 struct RpropOptions {
   double lr = 1e-2;                                   // the first step of every element
-  std::pair<double, double> etas = {0.5, 1.2};        // a step shrinks, grows by this factor
+  std::pair<double, double> etas = {0.5, 1.2};        // the factors that shrink and grow a step
   std::pair<double, double> step_sizes = {1e-6, 50};  // the smallest and the largest step
   bool maximize = false;
 };
@@ -34,28 +34,28 @@ class Rprop final : public tg::optim::OptimizerWith<RpropOptions> {
     check(o.etas.second > 1, "eta 1", o.etas.second, "a number > 1");
   }
 
-  // What is kept beside each parameter: PyTorch's names, and what the elements start with.
+  // The state of each parameter: PyTorch's names, and the first value of the elements (default: 0).
   std::vector<tg::optim::Moment> moments(std::size_t group) const override {
     return {{"prev"}, {"step_size", options(group).lr}};
   }
 
-  // The step, as torch.optim.Rprop has it.
+  // The step, as torch.optim.Rprop computes it.
   void update(tg::optim::Update& x, std::size_t group) override {
     const RpropOptions& o = options(group);
     tg::Tensor g = o.maximize ? -x.g : x.g;
     tg::Tensor& prev = x.moments[0];
     tg::Tensor& step_size = x.moments[1];
-    const tg::Tensor turn = g * prev;  // < 0 where the sign has turned
+    const tg::Tensor turn = g * prev;  // < 0 where the sign has changed
     const tg::Tensor factor =
         where(turn > 0, o.etas.second, where(turn < 0, o.etas.first, ones_like(turn)));
     step_size = clamp(step_size * factor, o.step_sizes.first, o.step_sizes.second);
-    g = where(turn < 0, 0.0, g);  // it stays once, and does not shrink twice
+    g = where(turn < 0, 0.0, g);  // no step now; and the next does not shrink again
     x.p = x.p - sign(g) * step_size;
     prev = g;
   }
 };
 
-// Is a pair of words of the same kind (both < 4, or neither)? No layer of weights alone can tell.
+// Classifies pairs of words: are both < 4, or neither? One linear layer could not learn this.
 struct Pairs : tg::nn::Module {
   tg::nn::Embedding embedding;
   tg::nn::Linear hidden, head;
@@ -71,7 +71,7 @@ struct Pairs : tg::nn::Module {
   }
 };
 
-// Steps with the whole data set, as Rprop wants them; returns the last loss.
+// Every step uses the whole data set, as Rprop requires. Returns the last loss.
 double train(Pairs& model, tg::optim::Optimizer& optimizer, int steps) {
   std::vector<std::int64_t> words, labels;
   for (std::int64_t a = 0; a < 8; ++a) {
@@ -85,7 +85,7 @@ double train(Pairs& model, tg::optim::Optimizer& optimizer, int steps) {
   for (int step = 0; step < steps; ++step) {
     optimizer.zero_grad();
     const tg::Variable loss = tg::nn::cross_entropy(model(pairs), tg::tensor(labels));
-    loss.backward();  // the table's gradient is row-sparse; update() gets it like any other
+    loss.backward();  // the table's gradient is row-sparse; update() needs no code for that
     optimizer.step();
     last = loss.item<double>();
   }
@@ -120,7 +120,7 @@ int main() {
   std::cout << "steps of the head's elements, all 0.01 at first: from " << min(sizes).item<float>()
             << " to " << max(sizes).item<float>() << "\n\n";
 
-  // Saved in the middle, and resumed by another optimizer: the same bits.
+  // Saved halfway and resumed by another optimizer, training gives the same bits.
   Pairs first, second;
   first.load_state_dict(start);
   first.embedding.freeze_rows({0, 7});

@@ -1,5 +1,5 @@
 // Cross entropy, whose forward and backward are fused for class targets, and losses composed of
-// primitives. Read next: nn/hierarchical_softmax.h.
+// primitives. Read next: nn/functional.h.
 #include <tapegrad/nn/losses.h>
 
 #include <algorithm>
@@ -35,11 +35,16 @@ Variable reduced(const Variable& losses, Reduction reduction) {
 struct Classes {
   std::int64_t dim;    // of the classes
   std::int64_t count;  // of classes
-  Shape batch;         // the shape of x without classes
+  Shape logits;        // the shape of x
+  Shape batch;         // the same without classes
   Tensor weight;       // (classes) in x's type, or undefined
 
   Classes(const char* operation, const Variable& x, const Tensor& its_weight)
-      : dim(x.dim() == 1 ? 0 : 1), count(0), batch(x.shape()), weight(its_weight) {
+      : dim(x.dim() == 1 ? 0 : 1),
+        count(0),
+        logits(x.shape()),
+        batch(x.shape()),
+        weight(its_weight) {
     const std::string start = std::string(operation) + ": ";
     if (!is_floating_point(x.dtype())) {
       throw DTypeError(start + "logits are " + name(x.dtype()) + ", needed float32 or float64");
@@ -61,6 +66,13 @@ struct Classes {
                      std::optional<std::int64_t> ignored) const {
     const std::string start = std::string(operation) + ": ";
     if (targets.shape() != batch) {
+      if (seem_last(targets)) {
+        throw ShapeError(start + "logits have shape " + to_string(logits) +
+                         ", whose classes are dimension 1, and targets " +
+                         to_string(targets.sizes()) + ", needed targets " + to_string(batch) +
+                         "; if the classes are last, flatten: flatten(logits, 0, -2) and "
+                         "flatten(targets)");
+      }
       throw ShapeError(start + "targets have shape " + to_string(targets.sizes()) + ", needed " +
                        to_string(batch) + ", one class for each row of logits");
     }
@@ -75,6 +87,15 @@ struct Classes {
                        std::to_string(row) + " out of range for " + std::to_string(count) +
                        " classes");
     }
+  }
+
+ private:
+  // Whether the targets would fit if the classes were the last dimension.
+  bool seem_last(const Tensor& targets) const {
+    if (logits.dim() < 3) return false;
+    Shape rows = logits;
+    rows.erase(rows.dim() - 1);
+    return targets.shape() == rows || targets.shape() == Shape{checked_numel(rows, "targets")};
   }
 };
 
@@ -309,15 +330,27 @@ void check_same_shape(const char* operation, const Variable& input, const Variab
                    to_string(target.sizes()) + "; reshape or expand one of them");
 }
 
+// The same, for losses that subtract: booleans are refused, as in PyTorch.
+void check_numbers(const char* operation, const Variable& input, const Variable& target) {
+  for (const Variable* const x : {&input, &target}) {
+    if (x->dtype() != boolean) continue;
+    const DType other = (x == &input ? target : input).dtype();
+    const std::string needed = name(is_floating_point(other) ? other : float32);
+    throw DTypeError(std::string(operation) + ": " + (x == &input ? "input" : "target") +
+                     " is boolean, needed " + needed + "; convert it with to(" + needed + ")");
+  }
+  check_same_shape(operation, input, target);
+}
+
 }  // namespace
 
 Variable mse_loss(const Variable& input, const Variable& target, const LossOptions& options) {
-  check_same_shape("mse_loss", input, target);
+  check_numbers("mse_loss", input, target);
   return reduced(square(input - target), options.reduction);
 }
 
 Variable l1_loss(const Variable& input, const Variable& target, const LossOptions& options) {
-  check_same_shape("l1_loss", input, target);
+  check_numbers("l1_loss", input, target);
   return reduced(abs(input - target), options.reduction);
 }
 
@@ -343,7 +376,7 @@ void check_weight(const char* which, const Tensor& weight, const Variable& logit
 // loss = w * ((1 - t) * x + (1 + (pos_weight - 1) * t) * log(1 + e^-x))
 Variable binary_cross_entropy_with_logits(const Variable& logits, const Variable& targets,
                                           const BceWithLogitsOptions& options) {
-  check_same_shape("binary_cross_entropy_with_logits", logits, targets);
+  check_numbers("binary_cross_entropy_with_logits", logits, targets);
   check_weight("weight", options.weight, logits);
   check_weight("pos_weight", options.pos_weight, logits);
   Variable missed = log_of_one_plus_exp(-logits);
@@ -361,7 +394,7 @@ constexpr double kTiny = 1e-12f;
 // y = -(t log x + (1 - t) log(1 - x))      dx = dy (x - t) / (x (1 - x)), which PyTorch bounds
 // dt = dy (log(1 - x) - log x)
 Variable bce_loss(const Variable& input, const Variable& targets, const BceOptions& options) {
-  check_same_shape("bce_loss", input, targets);
+  check_numbers("bce_loss", input, targets);
   if (options.weight.defined() && !broadcastable_to(options.weight.sizes(), input.sizes())) {
     throw ShapeError("bce_loss: weight has shape " + to_string(options.weight.sizes()) +
                      ", needed one that broadcasts to " + to_string(input.sizes()));
@@ -408,7 +441,7 @@ Variable hinge(const Variable& x) { return clamp(x, 0); }
 
 Variable smooth_l1_loss(const Variable& input, const Variable& target,
                         const SmoothL1Options& options) {
-  check_same_shape("smooth_l1_loss", input, target);
+  check_numbers("smooth_l1_loss", input, target);
   check_positive("smooth_l1_loss", "beta", options.beta, true);
   const Variable d = abs(input - target);
   if (options.beta == 0) return reduced(d, options.reduction);
@@ -418,7 +451,7 @@ Variable smooth_l1_loss(const Variable& input, const Variable& target,
 }
 
 Variable huber_loss(const Variable& input, const Variable& target, const HuberOptions& options) {
-  check_same_shape("huber_loss", input, target);
+  check_numbers("huber_loss", input, target);
   check_positive("huber_loss", "delta", options.delta, false);
   const Variable d = abs(input - target);
   return reduced(
@@ -426,15 +459,19 @@ Variable huber_loss(const Variable& input, const Variable& target, const HuberOp
       options.reduction);
 }
 
-// t (log t - x)
+// t (log t - x), 0 where t = 0, also for x = -inf, where PyTorch gives NaN
 Variable kl_div(const Variable& input, const Variable& target, const KlDivOptions& options) {
   check_same_shape("kl_div", input, target);
+  constexpr double kNever = -std::numeric_limits<double>::infinity();  // log 0
   Variable losses;
   if (options.log_target) {
-    losses = exp(target) * (target - input);
+    const Tensor none = target.value() == kNever;
+    const Variable some = where(none, 0, target);
+    losses = where(none, 0, exp(some) * (some - where(none, 0, input)));
   } else {
     const Tensor none = target.value() == 0;
-    losses = target * log(where(none, 1, target)) - target * input;
+    const Variable x = where(none && input.value() == kNever, 0, input);
+    losses = target * log(where(none, 1, target)) - target * x;
   }
   if (!options.batchmean) return reduced(losses, options.reduction);
   const double batch = input.dim() == 0 ? 1 : static_cast<double>(input.size(0));
@@ -445,25 +482,33 @@ Variable kl_div(const Variable& input, const Variable& target, const KlDivOption
 
 namespace {
 
-// Checks that all targets are 1 or -1, and their shape.
-void check_signs(const char* operation, const Tensor& targets, const Shape& shape) {
-  if (targets.shape() != shape) {
-    throw ShapeError(std::string(operation) + ": targets have shape " + to_string(targets.sizes()) +
-                     ", needed " + to_string(shape));
+// Checks that targets broadcast with x, as in PyTorch; `same_dims` also requires as many
+// dimensions.
+void check_target_shape(const char* operation, const Tensor& targets, const Shape& x,
+                        bool same_dims) {
+  bool fits = !same_dims || targets.dim() == x.dim();
+  for (std::int64_t i = 1; fits && i <= std::min(targets.dim(), x.dim()); ++i) {
+    const std::int64_t theirs = targets.size(-i);
+    const std::int64_t ours = x[x.dim() - i];
+    fits = theirs == ours || theirs == 1 || ours == 1;
   }
-  if (any(targets != 1 && targets != -1).item<bool>()) {
-    throw ValueError(std::string(operation) + ": a target is neither 1 nor -1");
-  }
+  if (fits) return;
+  throw ShapeError(std::string(operation) + ": targets have shape " + to_string(targets.sizes()) +
+                   ", needed " + to_string(x));
 }
 
 }  // namespace
 
+// x where t = 1; max(0, margin - x) where t = -1; both added up for other t
 Variable hinge_embedding_loss(const Variable& input, const Tensor& targets,
                               const HingeEmbeddingOptions& options) {
-  check_signs("hinge_embedding_loss", targets, input.shape());
-  return reduced(where(targets == 1, input, hinge(options.margin - input)), options.reduction);
+  check_target_shape("hinge_embedding_loss", targets, input.shape(), false);
+  return reduced(
+      where(targets != -1, input, 0) + where(targets != 1, hinge(options.margin - input), 0),
+      options.reduction);
 }
 
+// 1 - cos where t = 1; max(0, cos - margin) where t = -1; 0 for other t
 Variable cosine_embedding_loss(const Variable& a, const Variable& b, const Tensor& targets,
                                const MarginOptions& options) {
   check_same_shape("cosine_embedding_loss", a, b);
@@ -471,17 +516,22 @@ Variable cosine_embedding_loss(const Variable& a, const Variable& b, const Tenso
     throw ShapeError("cosine_embedding_loss: vectors are " + to_string(a.sizes()) +
                      ", needed (batch, dim) or (dim)");
   }
-  check_signs("cosine_embedding_loss", targets, a.dim() == 1 ? Shape{} : Shape{a.size(0)});
+  check_target_shape("cosine_embedding_loss", targets, a.dim() == 1 ? Shape{} : Shape{a.size(0)},
+                     true);
   const Variable sizes = (sum(square(a), -1) + kTiny) * (sum(square(b), -1) + kTiny);
   const Variable cosine = sum(a * b, -1) / sqrt(sizes);
-  return reduced(where(targets == 1, 1 - cosine, hinge(cosine - options.margin)),
-                 options.reduction);
+  return reduced(
+      where(targets == 1, 1 - cosine, 0) + where(targets == -1, hinge(cosine - options.margin), 0),
+      options.reduction);
 }
 
 Variable margin_ranking_loss(const Variable& a, const Variable& b, const Tensor& targets,
                              const MarginOptions& options) {
   check_same_shape("margin_ranking_loss", a, b);
-  check_signs("margin_ranking_loss", targets, a.shape());
+  check_target_shape("margin_ranking_loss", targets, a.shape(), true);
+  if (targets.dtype() == boolean) {
+    throw DTypeError("margin_ranking_loss: targets are boolean, needed 1 and -1");
+  }
   return reduced(hinge(options.margin - Variable(targets.to(a.dtype())) * (a - b)),
                  options.reduction);
 }
@@ -506,6 +556,15 @@ Variable multi_margin_loss(const Variable& x, const Tensor& targets,
   if (x.dim() > 2) {
     throw ShapeError("multi_margin_loss: x is " + to_string(x.sizes()) +
                      ", needed (batch, classes) or (classes)");
+  }
+  // A 0-d x has one class. One row of logits may have its target in a vector, and the other way
+  // round; the result has the shape of targets.
+  if (x.dim() == 0) return multi_margin_loss(reshape(x, {1}), targets, options);
+  if (x.dim() == 1 && targets.shape() == Shape{1}) {
+    return multi_margin_loss(unsqueeze(x, 0), targets, options);
+  }
+  if (x.dim() == 2 && x.size(0) == 1 && targets.dim() == 0) {
+    return multi_margin_loss(squeeze(x, 0), targets, options);
   }
   const Classes classes("multi_margin_loss", x, options.weight);
   classes.check_targets("multi_margin_loss", targets, std::nullopt);

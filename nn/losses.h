@@ -94,12 +94,12 @@ struct KlDivOptions {
   bool batchmean = false;                 // instead: the sum divided by the size of the batch
   bool log_target = false;                // target holds logarithms, too
 };
-// target * (log target - input), where input holds log probabilities; 0 where target is 0. The sum
-// over a distribution is the Kullback-Leibler divergence.
+// target * (log target - input), where input holds log probabilities; 0 where target is 0, even
+// if input is -inf. The sum over a distribution is the Kullback-Leibler divergence.
 Variable kl_div(const Variable& input, const Variable& target, const KlDivOptions& options = {});
 
 // Margins ---------------------------------------------------------------------------------------
-// Targets are 1 or -1.
+// Targets are 1 or -1. Others are computed with the formulas in nn/losses.cc, as in PyTorch.
 
 struct HingeEmbeddingOptions {
   double margin = 1;

@@ -126,6 +126,12 @@ Variable BatchNorm1d::forward(const Variable& x) const {
     const Variable scaled = weight.defined() ? y * reshape(weight, along) : y;
     return bias.defined() ? scaled + reshape(bias, along) : scaled;
   }
+  if (!is_training() && x.numel() == num_features() && x.numel() > 0) {
+    throw ValueError(
+        "BatchNorm1d: x is " + to_string(x.sizes()) +
+        ", needed more than one element for each channel: without running statistics, "
+        "eval mode uses those of the batch; use a larger batch, or track_running_stats");
+  }
   const Variable y = batch_norm(x, weight, bias, settings_->options.eps);
   if (is_training() && tracks) {
     const Dims others = x.dim() == 2 ? Dims{0} : Dims{0, 2};

@@ -35,7 +35,7 @@ class Parameter {
   std::int64_t dim() const { return variable().dim(); }
   std::int64_t size(std::int64_t dim) const { return variable().size(dim); }
   std::span<const std::int64_t> sizes() const& { return variable().sizes(); }
-  std::span<const std::int64_t> sizes() const&& = delete;  // see Tensor
+  Shape sizes() const&& { return shape(); }  // see Tensor
   Shape shape() const { return variable().shape(); }
   std::int64_t numel() const { return variable().numel(); }
   DType dtype() const { return variable().dtype(); }
@@ -87,5 +87,9 @@ template <class... Others>
 void tie(Parameter& target, Others&... others) = delete;
 template <class... Others>
 void tie(const Parameter& target, Others&... others) = delete;
+
+namespace nn {
+using tapegrad::Parameter;  // PyTorch's name
+}  // namespace nn
 
 }  // namespace tapegrad

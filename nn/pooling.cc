@@ -31,14 +31,18 @@ Variable masked_mean(const Variable& x, const Tensor& mask) {
   return sum(masked_fill(x, left_out, 0), {1}) / counts;               // (batch, dim)
 }
 
-// y = max of x where mask is true
+// y = max of x where mask is true, taken from the first of equal steps. A step that is left out
+// wins nothing, not even if the others are -inf.
 Variable masked_max(const Variable& x, const Tensor& mask) {
   check_pooling("masked_max", x, mask);
   if (x.size(1) == 0) return zeros({x.size(0), x.size(2)}, x.dtype());
-  const Tensor left_out = unsqueeze(logical_not(mask), -1);  // (batch, steps, 1)
   const double lowest = -std::numeric_limits<double>::infinity();
-  const Variable largest = max(masked_fill(x, left_out, lowest), 1).values;  // (batch, dim)
-  return masked_fill(largest, logical_not(any(mask, 1, true)), 0);
+  const Tensor left_out = unsqueeze(logical_not(mask), -1);  // (batch, steps, 1)
+  const ValuesAndIndices largest = max(masked_fill(x.value(), left_out, lowest), 1, true);
+  const Tensor first = unsqueeze(argmax(mask.to(int64), 1, true), -1);  // (batch, 1, 1)
+  const Tensor winners =
+      where(largest.values == lowest, first, largest.indices);  // (batch, 1, dim)
+  return masked_fill(squeeze(gather(x, 1, winners), 1), logical_not(any(mask, 1, true)), 0);
 }
 
 }  // namespace tapegrad::nn

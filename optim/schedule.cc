@@ -58,6 +58,12 @@ std::vector<double> rates_of(const Optimizer& optimizer) {
   return rates;
 }
 
+// Where the rate of the formula is 0, rounding may make it a little less. `scale` is the size of
+// what was subtracted; a rate far below 0 is left to the check in Schedule::rates.
+double without_rounding(double rate, double scale) {
+  return rate < 0 && rate >= -1e-6 * scale ? 0 : rate;
+}
+
 // For each schedule: a check of its options, and the rate of a group after `t` steps. The last step
 // had the rate `lr`, and the first one began with `base`; for t = 0, both are the same.
 
@@ -78,12 +84,13 @@ double next(const MultiStepLROptions& o, std::int64_t t, double lr, double, std:
 }
 
 void check_options(const ConstantLROptions& o, std::size_t) {
-  check(o.factor > 0 && o.factor <= 1, "ConstantLR", "factor", o.factor, "a number in (0, 1]");
-  check_at_least(1, "ConstantLR", "total_iters", o.total_iters);
+  check(o.factor >= 0 && o.factor <= 1, "ConstantLR", "factor", o.factor, "a number in [0, 1]");
+  check_at_least(0, "ConstantLR", "total_iters", o.total_iters);
 }
-double next(const ConstantLROptions& o, std::int64_t t, double lr, double, std::size_t) {
+double next(const ConstantLROptions& o, std::int64_t t, double lr, double base, std::size_t) {
   if (t == 0) return lr * o.factor;
-  return t == o.total_iters ? lr * (1 / o.factor) : lr;
+  if (t != o.total_iters) return lr;
+  return o.factor == 0 ? base : lr * (1 / o.factor);
 }
 
 void check_options(const LinearLROptions& o, std::size_t) {
@@ -91,7 +98,7 @@ void check_options(const LinearLROptions& o, std::size_t) {
         "a number in (0, 1]");
   check(o.end_factor >= 0 && o.end_factor <= 1, "LinearLR", "end_factor", o.end_factor,
         "a number in [0, 1]");
-  check_at_least(1, "LinearLR", "total_iters", o.total_iters);
+  check_at_least(0, "LinearLR", "total_iters", o.total_iters);
 }
 double next(const LinearLROptions& o, std::int64_t t, double lr, double, std::size_t) {
   if (t == 0) return lr * o.start_factor;
@@ -99,7 +106,7 @@ double next(const LinearLROptions& o, std::int64_t t, double lr, double, std::si
   const double rise = o.end_factor - o.start_factor;
   const double previous =
       static_cast<double>(o.total_iters) * o.start_factor + static_cast<double>(t - 1) * rise;
-  return lr * (1 + rise / previous);
+  return lr * std::max(1 + rise / previous, 0.0);  // rounding can make it less than 0
 }
 
 void check_options(const ExponentialLROptions& o, std::size_t) {
@@ -121,9 +128,11 @@ double next(const CosineAnnealingLROptions& o, std::int64_t t, double lr, double
   if ((t - 1 - o.T_max) % (2 * o.T_max) == 0) {
     return lr + (base - o.eta_min) * (1 - std::cos(kPi / end)) / 2;
   }
-  return (1 + std::cos(kPi * static_cast<double>(t) / end)) /
-             (1 + std::cos(kPi * static_cast<double>(t - 1) / end)) * (lr - o.eta_min) +
-         o.eta_min;
+  const double rate = (1 + std::cos(kPi * static_cast<double>(t) / end)) /
+                          (1 + std::cos(kPi * static_cast<double>(t - 1) / end)) *
+                          (lr - o.eta_min) +
+                      o.eta_min;
+  return without_rounding(rate, o.eta_min);
 }
 
 void check_options(const CosineAnnealingWarmRestartsOptions& o, std::size_t) {
@@ -259,7 +268,8 @@ std::vector<double> Schedule::rates(std::int64_t t) const {
   std::vector<double> rates;
   for (std::size_t group = 0; group < base_.size(); ++group) {
     const double lr = t == 0 ? base_[group] : optimizer_->lr(group);
-    rates.push_back(rate(t, lr, base_[group], group));
+    const double next = rate(t, lr, base_[group], group);
+    rates.push_back(without_rounding(next, std::max(lr, base_[group])));
     check(rates.back() >= 0, name_, "learning rate", rates.back(), "a number >= 0");
   }
   return rates;
@@ -412,7 +422,8 @@ void OneCycleLR::set_others(std::int64_t t) {
   if (!options_.cycle_momentum) return;
   for (std::size_t group = 0; group < optimizer().group_count(); ++group) {
     const double low = options_.base_momentum[group], high = options_.max_momentum[group];
-    optimizer().set_momentum(anneal(t, {high, low, high, high}), group);
+    const auto [least, most] = std::minmax(low, high);  // rounding may lead out of the range
+    optimizer().set_momentum(std::clamp(anneal(t, {high, low, high, high}), least, most), group);
   }
 }
 

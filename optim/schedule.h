@@ -38,7 +38,8 @@ class Schedule {
   Schedule(Schedule&&) = default;  // no copies: both would set the same rates
   Schedule& operator=(Schedule&&) = default;
 
-  // Sets the next rates. If one is negative or nan, this is a ValueError, and nothing changes.
+  // Sets the next rates. If one is negative or nan, this is a ValueError, and nothing changes; one
+  // that is negative only by rounding is 0.
   void step();
   // The rates that step() has set last, one for each group.
   const std::vector<double>& last_lr() const& { return last_; }
@@ -107,13 +108,15 @@ struct MultiStepLROptions {
   double gamma = 0.1;
 };
 
-// base * factor for total_iters steps, then lr / factor.
+// base * factor for total_iters steps, then lr / factor, or base if the factor is 0. Without steps
+// the rate stays base * factor.
 struct ConstantLROptions {
   double factor = 1.0 / 3;
   std::int64_t total_iters = 5;
 };
 
-// From base * start_factor to base * end_factor in equal steps: a warm-up.
+// From base * start_factor to base * end_factor in equal steps: a warm-up. Without steps the rate
+// stays base * start_factor.
 struct LinearLROptions {
   double start_factor = 1.0 / 3;
   double end_factor = 1;

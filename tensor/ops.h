@@ -9,6 +9,7 @@
 // IndexError, DTypeError and ValueError name the operation, the shapes and a fix.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -29,6 +30,11 @@ namespace tapegrad {
 // Creation (create.cc) ---------------------------------------------------------------------------
 Tensor zeros(const Shape& shape, DType dtype = float32);
 Tensor ones(const Shape& shape, DType dtype = float32);
+// zeros(2, 3) is zeros({2, 3}).
+template <std::integral... Sizes>
+requires(sizeof...(Sizes) > 1) Tensor zeros(Sizes... sizes) { return zeros(Shape{sizes...}); }
+template <std::integral... Sizes>
+requires(sizeof...(Sizes) > 1) Tensor ones(Sizes... sizes) { return ones(Shape{sizes...}); }
 Tensor full(const Shape& shape, Scalar value);  // int64, boolean or float32 by the value's kind
 Tensor full(const Shape& shape, Scalar value, DType dtype);
 Tensor empty(const Shape& shape, DType dtype = float32);  // elements not set
@@ -82,8 +88,8 @@ Tensor mul(const Tensor& a, Scalar b);
 Tensor div(const Tensor& a, const Tensor& b);  // true division: integers give float32
 Tensor div(const Tensor& a, Scalar b);
 Tensor div(Scalar a, const Tensor& b);
-Tensor pow(const Tensor& a, const Tensor& b);  // integers to negative integers: ValueError
-Tensor pow(const Tensor& a, Scalar b);
+Tensor pow(const Tensor& a, const Tensor& b);  // an integer to a negative one is 0, 1 or -1
+Tensor pow(const Tensor& a, Scalar b);         // an integer to a negative one: ValueError
 Tensor pow(Scalar a, const Tensor& b);
 Tensor maximum(const Tensor& a, const Tensor& b);  // NaN where either is NaN
 Tensor minimum(const Tensor& a, const Tensor& b);
@@ -108,6 +114,7 @@ Tensor logical_not(const Tensor& x);
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
+Tensor where(const Tensor& condition, Scalar a, Scalar b);
 
 // Integers and booleans are converted to float32 first if the function's results are not whole
 // numbers.
@@ -179,6 +186,12 @@ inline Tensor operator>=(Scalar a, const Tensor& b) { return le(b, a); }
 inline Tensor operator&&(const Tensor& a, const Tensor& b) { return logical_and(a, b); }
 inline Tensor operator||(const Tensor& a, const Tensor& b) { return logical_or(a, b); }
 inline Tensor operator!(const Tensor& x) { return logical_not(x); }
+// Of boolean tensors only (DTypeError otherwise): integers have no bitwise operations here.
+Tensor operator&(const Tensor& a, const Tensor& b);
+Tensor operator|(const Tensor& a, const Tensor& b);
+Tensor operator^(const Tensor& a, const Tensor& b);
+Tensor operator~(const Tensor& x);
+inline Tensor operator+(const Tensor& x) { return x; }
 
 // Reductions (reductions.cc) ----------------------------------------------------------------------
 // Over all elements, or over the listed dimensions, which are removed or kept with size 1
@@ -359,6 +372,7 @@ Tensor masked_select(const Tensor& x, const Tensor& mask);  // 1-d
 Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value);
 Tensor nonzero(const Tensor& x);                          // (count, dim) int64
 Tensor one_hot(const Tensor& ids, std::int64_t classes);  // int64, (..., classes)
+Tensor one_hot(const Tensor& ids);  // classes: the largest id + 1; ValueError without ids
 
 // Embedding (embedding_bag.cc) --------------------------------------------------------------------
 // Looks up rows of a (rows, width) table: ids (...) -> (..., width).

@@ -7,6 +7,7 @@
 
 #include <tapegrad/tensor/dtype.h>
 #include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/pool.h>
 
 namespace tapegrad {
 
@@ -23,6 +24,15 @@ Shape::Shape(std::initializer_list<Size> sizes) {
 
 void Shape::throw_too_many() {
   throw ShapeError("Shape: more than " + std::to_string(kMaxDims) + " dimensions");
+}
+
+std::int64_t* CompactShape::allocate() {
+  outside_ = static_cast<std::int64_t*>(memory::allocate(dim_ * sizeof(std::int64_t)));
+  return outside_;
+}
+
+void CompactShape::deallocate() noexcept {
+  memory::deallocate(outside_, dim_ * sizeof(std::int64_t));
 }
 
 void Shape::push_back(std::int64_t size) { insert(dim_, size); }

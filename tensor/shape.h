@@ -66,6 +66,37 @@ class Shape {
   std::int64_t dim_ = 0;
 };
 
+// Sizes that do not change, in little memory: for objects that exist in large numbers. One and two
+// dimensions are stored in the object, more of them in a block of their own.
+class CompactShape {
+ public:
+  explicit CompactShape(std::span<const std::int64_t> sizes)
+      : dim_(static_cast<std::uint8_t>(sizes.size())) {
+    std::int64_t* const out = dim_ <= kInside ? inside_ : allocate();
+    for (std::size_t i = 0; i < sizes.size(); ++i) out[i] = sizes[i];  // faster than memcpy
+  }
+  CompactShape(const CompactShape&) = delete;
+  CompactShape& operator=(const CompactShape&) = delete;
+  ~CompactShape() {
+    if (dim_ > kInside) deallocate();
+  }
+
+  std::span<const std::int64_t> sizes() const {
+    return {dim_ <= kInside ? inside_ : outside_, dim_};
+  }
+
+ private:
+  static constexpr std::uint8_t kInside = 2;
+  std::int64_t* allocate();
+  void deallocate() noexcept;
+
+  union {
+    std::int64_t inside_[kInside];
+    std::int64_t* outside_;
+  };
+  std::uint8_t dim_;
+};
+
 using Strides = Shape;
 using Dims = Shape;  // a list of dimensions; negative ones count from the end
 

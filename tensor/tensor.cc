@@ -101,8 +101,8 @@ Tensor Tensor::uninitialized_like(const Tensor& x, DType dtype) {
   return Tensor(body);
 }
 
-Tensor Tensor::view(const Tensor& base, std::span<const std::int64_t> sizes,
-                    std::span<const std::int64_t> strides, std::int64_t offset) {
+Tensor Tensor::view_of(const Tensor& base, std::span<const std::int64_t> sizes,
+                       std::span<const std::int64_t> strides, std::int64_t offset) {
   const TensorBody& from = base.body();
   TensorBody* body = detail::new_body(detail::header_bytes(sizes.size()), sizes, from.dtype);
   body->owner = from.owner;
@@ -283,6 +283,18 @@ void Tensor::throw_overlapping(const char* operation) const {
                    " is expanded: several positions share one element; clone() it first");
 }
 
-Tensor Tensor::operator[](std::int64_t index) const { return select(*this, 0, index); }
+Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value) & {
+  index(indices).copy_(value);
+  return *this;
+}
+
+Tensor& Tensor::index_put_(std::initializer_list<Index> indices, Scalar value) & {
+  index(indices).fill_(value);
+  return *this;
+}
+
+Tensor& Tensor::index_put_(const Tensor& mask, Scalar value) & {
+  return copy_(tapegrad::masked_fill(*this, mask, value));
+}
 
 }  // namespace tapegrad

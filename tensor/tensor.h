@@ -1,6 +1,6 @@
 // Tensor: an array of elements with a shape and an element type. A tensor has no gradient;
 // autograd/variable.h adds that. tensor/ops.h declares the operations on tensors.
-// Read next: tensor/dtype.h.
+// Read next: tensor/methods.h.
 #pragma once
 
 #include <array>
@@ -23,6 +23,7 @@
 
 #include <tapegrad/tensor/dtype.h>
 #include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/methods.h>
 #include <tapegrad/tensor/scalar.h>
 #include <tapegrad/tensor/shape.h>
 
@@ -83,19 +84,20 @@ inline void release(TensorBody* body) noexcept {
 //
 // Threads: several threads may read a tensor at once. While one thread writes to a tensor, also
 // through a view, no other thread may use it.
-class Tensor {
+class Tensor : public Methods<Tensor> {
  public:
   Tensor() = default;  // undefined: every use but defined() throws ValueError
-  Tensor(const Tensor& other) noexcept : body_(other.body_) {
+  Tensor(const Tensor& other) noexcept : Methods(other), body_(other.body_) {
     if (body_ != nullptr) detail::retain(body_);
   }
-  Tensor(Tensor&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
-  Tensor& operator=(const Tensor& other) noexcept {
+  Tensor(Tensor&& other) noexcept : Methods(other), body_(std::exchange(other.body_, nullptr)) {}
+  // Only to a name: `x[0] = y` would assign to a temporary; index_put_ writes.
+  Tensor& operator=(const Tensor& other) & noexcept {
     Tensor copy(other);
     std::swap(body_, copy.body_);
     return *this;
   }
-  Tensor& operator=(Tensor&& other) noexcept {
+  Tensor& operator=(Tensor&& other) & noexcept {
     Tensor moved(std::move(other));
     std::swap(body_, moved.body_);
     return *this;
@@ -114,11 +116,11 @@ class Tensor {
   std::int64_t stride(std::int64_t dim) const {  // in elements
     return body().strides()[position_of(dim, "stride")];
   }
-  // Deleted for temporaries, with which the sizes would be gone: shape() returns a copy.
+  // Of a temporary, a copy: its sizes are gone at the end of the line.
   std::span<const std::int64_t> sizes() const& { return {body().sizes(), body().dim}; }
   std::span<const std::int64_t> strides() const& { return {body().strides(), body().dim}; }
-  std::span<const std::int64_t> sizes() const&& = delete;
-  std::span<const std::int64_t> strides() const&& = delete;
+  Shape sizes() const&& { return shape(); }
+  Strides strides() const&& { return Strides(strides()); }
   Shape shape() const { return Shape(sizes()); }
   std::int64_t numel() const { return body().numel; }
   DType dtype() const { return body().dtype; }
@@ -168,35 +170,61 @@ class Tensor {
   Tensor& add_(const Tensor& other, Scalar alpha = 1) &;  // += alpha * other
   Tensor& add_(Scalar other) &;
   Tensor& sub_(const Tensor& other) &;
+  Tensor& sub_(Scalar other) &;
   Tensor& mul_(const Tensor& other) &;
   Tensor& mul_(Scalar other) &;
   Tensor& div_(const Tensor& other) &;
   Tensor& div_(Scalar other) &;
   Tensor& clamp_(Scalar low, Scalar high) &;
-  // A temporary returns itself instead of a reference: `const Tensor& x = empty({2}).fill_(1);`
+  Tensor& operator+=(const Tensor& other) & { return add_(other); }
+  Tensor& operator+=(Scalar other) & { return add_(other); }
+  Tensor& operator-=(const Tensor& other) & { return sub_(other); }
+  Tensor& operator-=(Scalar other) & { return sub_(other); }
+  Tensor& operator*=(const Tensor& other) & { return mul_(other); }
+  Tensor& operator*=(Scalar other) & { return mul_(other); }
+  Tensor& operator/=(const Tensor& other) & { return div_(other); }
+  Tensor& operator/=(Scalar other) & { return div_(other); }
+  // index(*this, indices).copy_(value), such as x.index_put_({0, Slice{1, 3}}, 5); and a value for
+  // the elements where a boolean mask of x's shape (or one that broadcasts to it) is true.
+  Tensor& index_put_(std::initializer_list<Index> indices, const Tensor& value) &;
+  Tensor& index_put_(std::initializer_list<Index> indices, Scalar value) &;
+  Tensor& index_put_(const Tensor& mask, Scalar value) &;
+
+  // The same for temporaries, which return themselves instead of a reference to what is gone at the
+  // end of the line: `const Tensor& x = empty({2}).fill_(1);`, `x[0] += 1;`.
   Tensor fill_(Scalar value) && { return fill_(value); }
   Tensor zero_() && { return fill_(0); }
   Tensor copy_(const Tensor& source) && { return copy_(source); }
   Tensor add_(const Tensor& other, Scalar alpha = 1) && { return add_(other, alpha); }
   Tensor add_(Scalar other) && { return add_(other); }
   Tensor sub_(const Tensor& other) && { return sub_(other); }
+  Tensor sub_(Scalar other) && { return sub_(other); }
   Tensor mul_(const Tensor& other) && { return mul_(other); }
   Tensor mul_(Scalar other) && { return mul_(other); }
   Tensor div_(const Tensor& other) && { return div_(other); }
   Tensor div_(Scalar other) && { return div_(other); }
   Tensor clamp_(Scalar low, Scalar high) && { return clamp_(low, high); }
+  Tensor operator+=(const Tensor& other) && { return add_(other); }
+  Tensor operator+=(Scalar other) && { return add_(other); }
+  Tensor operator-=(const Tensor& other) && { return sub_(other); }
+  Tensor operator-=(Scalar other) && { return sub_(other); }
+  Tensor operator*=(const Tensor& other) && { return mul_(other); }
+  Tensor operator*=(Scalar other) && { return mul_(other); }
+  Tensor operator/=(const Tensor& other) && { return div_(other); }
+  Tensor operator/=(Scalar other) && { return div_(other); }
+  Tensor index_put_(std::initializer_list<Index> indices, const Tensor& value) &&;
+  Tensor index_put_(std::initializer_list<Index> indices, Scalar value) &&;
+  Tensor index_put_(const Tensor& mask, Scalar value) &&;
 
   // Counts the writes to the shared memory.
   std::uint32_t version() const { return body().owner->version; }
 
   // Copies ------------------------------------------------------------------------------------
-  Tensor clone() const;       // own memory, contiguous
-  Tensor contiguous() const;  // the tensor itself if it is contiguous already
+  Tensor clone() const;                    // own memory, contiguous
+  Tensor detach() const { return *this; }  // a tensor has no history
+  Tensor contiguous() const;               // the tensor itself if it is contiguous already
   // The tensor itself if it has that type already; floating-point to int64 truncates.
   Tensor to(DType dtype) const;
-
-  // x[i] is the view select(x, 0, i).
-  Tensor operator[](std::int64_t index) const;
 
   bool same_sizes(const Tensor& other) const {
     const detail::TensorBody& a = body();
@@ -234,8 +262,8 @@ class Tensor {
   // must check the bounds.
   static Tensor uninitialized(std::span<const std::int64_t> sizes, DType dtype);
   static Tensor uninitialized_like(const Tensor& x, DType dtype);  // x's sizes, contiguous
-  static Tensor view(const Tensor& base, std::span<const std::int64_t> sizes,
-                     std::span<const std::int64_t> strides, std::int64_t offset);
+  static Tensor view_of(const Tensor& base, std::span<const std::int64_t> sizes,
+                        std::span<const std::int64_t> strides, std::int64_t offset);
   // Uses external memory, which `owner` keeps alive.
   static Tensor external(void* data, std::span<const std::int64_t> sizes, DType dtype,
                          std::shared_ptr<void> owner);
@@ -271,6 +299,8 @@ class Tensor {
 
   detail::TensorBody* body_ = nullptr;
 };
+
+extern template class Methods<Tensor>;
 
 // A nested list of numbers, from which `tensor({{1, 2}, {3, 4}})` gets its shape and element type.
 class Literal {

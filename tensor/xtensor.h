@@ -99,7 +99,7 @@ Tensor from_xtensor(Container&& container) {
   for (const auto size : owner->shape()) sizes.push_back(static_cast<std::int64_t>(size));
   for (const auto step : owner->strides()) strides.push_back(static_cast<std::int64_t>(step));
   const Tensor flat = from_data(owner->data(), Shape(owner->size()), owner);
-  return Tensor::view(flat, sizes, strides, 0);
+  return Tensor::view_of(flat, sizes, strides, 0);
 }
 
 }  // namespace tapegrad

@@ -16,8 +16,8 @@ namespace {
 // y = the windows of x      dx = dy, summed where windows overlap
 // Each of the two is the rule of the other.
 Variable fold(const Variable& y, const Windows& windows);
-Variable unfold(const Variable& x, const Windows& windows, double padding = 0) {
-  return record("unfold", windows_of(x.value(), windows, padding),
+Variable unfold(const Variable& x, const Windows& windows) {
+  return record("unfold", windows_of(x.value(), windows),
                 from(x, [windows](const Variable& dy) { return fold(dy, windows); }));
 }
 Variable fold(const Variable& y, const Windows& windows) {
@@ -135,20 +135,48 @@ Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias,
 
 namespace {
 
-// (..., length) -> (..., windows, kernel), each channel separately.
-Variable windows_for_pooling(const char* operation, const Variable& x, const Windows& windows,
-                             double padding) {
+void check_pooled_windows(const char* operation, const Windows& windows) {
   if (windows.before > windows.kernel / 2) {
     throw ValueError(std::string(operation) + ": got padding " + std::to_string(windows.before) +
                      " for a kernel of size " + std::to_string(windows.kernel) +
                      ", needed at most half of it: otherwise some windows would hold only padding");
   }
   windows.check(operation);
+}
+
+// (..., length) -> (..., windows, kernel), each channel separately.
+Variable windows_for_pooling(const Variable& x, const Windows& windows) {
   Shape shape(x.sizes().first(x.sizes().size() - 1));
-  const std::int64_t rows = checked_numel(shape, operation);
+  const std::int64_t rows = checked_numel(shape, "pooling");
   shape.push_back(windows.count());
   shape.push_back(windows.kernel);
-  return reshape(unfold(reshape(x, {rows, windows.length, 1}), windows, padding), shape);
+  return reshape(unfold(reshape(x, {rows, windows.length, 1}), windows), shape);
+}
+
+// The largest of each window, where padding never wins, not even against -inf: a place of padding
+// holds the first step of its window again.
+Variable max_of_padded(const Variable& x, const Windows& windows) {
+  const double lowest = -std::numeric_limits<double>::infinity();
+  std::vector<std::int64_t> steps;  // (windows, kernel)
+  Tensor empty = zeros({windows.count()}, boolean);
+  for (std::int64_t w = 0; w < windows.count(); ++w) {
+    const std::int64_t begin = w * windows.stride - windows.before;
+    const auto step = [&](std::int64_t k) { return begin + k * windows.dilation; };
+    const auto inside = [&](std::int64_t at) { return at >= 0 && at < windows.length; };
+    std::int64_t first = 0;
+    while (first < windows.kernel && !inside(step(first))) ++first;
+    if (first == windows.kernel) empty.mutable_data<bool>()[w] = true;
+    for (std::int64_t k = 0; k < windows.kernel; ++k) {
+      steps.push_back(inside(step(k)) ? step(k) : first == windows.kernel ? 0 : step(first));
+    }
+  }
+  Shape shape(x.sizes().first(x.sizes().size() - 1));
+  shape.push_back(windows.count());
+  shape.push_back(windows.kernel);
+  const Variable seen = windows.length == 0 ? windows_for_pooling(x, windows)
+                                            : reshape(index_select(x, -1, tensor(steps)), shape);
+  const Variable largest = max(seen, -1).values;
+  return any(empty).item<bool>() ? masked_fill(largest, empty, lowest) : largest;
 }
 
 }  // namespace
@@ -158,8 +186,9 @@ Variable max_pool1d(const Variable& x, std::int64_t kernel_size, const MaxPoolOp
   Windows windows{x.size(-1),      kernel_size,     options.stride.value_or(kernel_size),
                   options.padding, options.padding, options.dilation};
   if (options.ceil_mode) windows.round_up();
-  const double lowest = -std::numeric_limits<double>::infinity();
-  return max(windows_for_pooling("max_pool1d", x, windows, lowest), -1).values;
+  check_pooled_windows("max_pool1d", windows);
+  if (windows.padded() > windows.length) return max_of_padded(x, windows);
+  return max(windows_for_pooling(x, windows), -1).values;
 }
 
 Variable avg_pool1d(const Variable& x, std::int64_t kernel_size, const AvgPoolOptions& options) {
@@ -167,7 +196,8 @@ Variable avg_pool1d(const Variable& x, std::int64_t kernel_size, const AvgPoolOp
   Windows windows{x.size(-1), kernel_size, options.stride.value_or(kernel_size), options.padding,
                   options.padding};
   if (options.ceil_mode) windows.round_up();
-  const Variable seen = windows_for_pooling("avg_pool1d", x, windows, 0);
+  check_pooled_windows("avg_pool1d", windows);
+  const Variable seen = windows_for_pooling(x, windows);
   // The divisor never counts positions beyond the padded end.
   Windows counted = windows;
   if (options.count_include_pad) {
@@ -176,7 +206,7 @@ Variable avg_pool1d(const Variable& x, std::int64_t kernel_size, const AvgPoolOp
     counted.after -= options.padding;
   }
   if (counted.before == 0 && counted.after == 0) return mean(seen, -1);
-  const Tensor ones_seen = windows_of(ones({1, counted.length, 1}, x.dtype()), counted, 0);
+  const Tensor ones_seen = windows_of(ones({1, counted.length, 1}, x.dtype()), counted);
   return sum(seen, -1) / Variable(reshape(sum(ones_seen, 2), {windows.count()}));
 }
 

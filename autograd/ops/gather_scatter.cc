@@ -21,7 +21,8 @@ Variable covered(const Variable& source, const Tensor& index) {
   for (std::int64_t d = 0; d < index.dim() && d < source.dim(); ++d) {
     if (index.size(d) < part.size(d)) part = narrow(part, d, 0, index.size(d));
   }
-  return part;
+  if (index.dim() == source.dim()) return part;
+  return reshape(source.dim() == 0 ? part : narrow(part, 0, 0, 1), index.shape());  // one element
 }
 
 }  // namespace
@@ -77,11 +78,13 @@ Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
 
 Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
                    const Variable& source) {
-  return record("index_add", index_add(x.value(), dim, index, source.value()),
-                from(x, [](const Variable& dy) { return dy; }),
-                from(source, [dim, at = Variable(index)](const Variable& dy) {
-                  return index_select(dy, dim, at.value());
-                }));
+  return record(
+      "index_add", index_add(x.value(), dim, index, source.value()),
+      from(x, [](const Variable& dy) { return dy; }),
+      from(source, [dim, at = Variable(index), shape = source.shape()](const Variable& dy) {
+        if (dy.dim() > 0 && !shape.empty()) return index_select(dy, dim, at.value());
+        return reshape(index_select(reshape(dy, {-1}), 0, at.value()), shape);
+      }));
 }
 
 // By mask -----------------------------------------------------------------------------------------

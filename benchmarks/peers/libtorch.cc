@@ -1,15 +1,17 @@
-// libtorch as a peer, written as its tutorials write it. Workloads:
-//   operation NAME ELEMENTS RECORDED                    a chain of 1,000, and its backward
+// libtorch as a peer, written in the style of its tutorials. Workloads:
+//   operation NAME ELEMENTS RECORDED                    a chain of 1,000, with its backward pass
 //   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn, lstm,
 //                                                       gru or cell
-//   classifier_forward KIND ...                         the same without training
+//   classifier_forward KIND ...                         its forward pass, recording off
 //   mlp BATCH                                           a training step of a network 64-64-1
-//   bag DIM LENGTH BATCH COUNT                          a training step on ../documents.h
-//   bag_accuracy DIM LENGTH BATCH COUNT EPOCHS RATE     not a time: % right on documents not seen
-//   loop STEPS                                          RNNCell, batch 32, 128 to 128, and backward
-//   loop_memory STEPS                                   not a time: bytes at the peak, beside those
-//                                                       of inputs and their gradients
-//   chain OPERATIONS, chain_memory OPERATIONS           the same for a chain on one number
+//   bag DIM LENGTH BATCH COUNT                          a training step on the documents of
+//                                                       ../documents.h
+//   bag_accuracy DIM LENGTH BATCH COUNT EPOCHS RATE     accuracy in % on unseen documents
+//   loop STEPS                                          RNNCell, batch 32, 128 to 128, with its
+//                                                       backward pass
+//   loop_memory STEPS                                   peak of memory in bytes, beside inputs and
+//                                                       their gradients
+//   chain OPERATIONS, chain_memory OPERATIONS           the same for a chain on one element
 //   optimizer NAME PARAMETERS                           a step of adam or sgd
 //   table NAME ROWS                                     a step on a table of 64 columns
 // Read next: ../operation.cc.
@@ -77,7 +79,7 @@ Work mlp(std::istream& arguments) {
   };
 }
 
-// The mean of a document's word vectors, and a linear layer. The first values are fastText's.
+// The mean of a document's word vectors, and a linear layer. The initial values are fastText's.
 class BagClassifier {
  public:
   BagClassifier(std::int64_t dim, double rate)
@@ -152,7 +154,7 @@ measure::Answer bag_accuracy(std::istream& arguments) {
   };
 }
 
-// Embedding, recurrence, linear layer on the last state; and batches for it.
+// An embedding, a recurrent part, a linear layer on the last state; and batches for them.
 class Classifier {
  public:
   explicit Classifier(std::istream& arguments) {
@@ -240,8 +242,8 @@ Work classifier_forward(std::istream& arguments) {
   };
 }
 
-// Forward and backward through `steps` steps of a cell, whose gradients neither vanish nor grow.
-class StridedLoop {
+// Forward and backward through `steps` steps of a cell. Its gradients neither vanish nor grow.
+class Loop {
  public:
   Loop() {
     torch::nn::init::orthogonal_(cell_->weight_hh);
@@ -264,7 +266,7 @@ class StridedLoop {
   std::vector<Tensor> inputs_;
 };
 
-// Products and sums in turn, each of the one before.
+// Products and sums in turn, each computed from the last result.
 class Chain {
  public:
   void operator()(std::int64_t operations) {
@@ -314,7 +316,7 @@ Work optimizer(std::istream& arguments) {
   return [rule] { rule->step(); };
 }
 
-// 1,000 distinct ids are looked up in each step; sgd gets row-sparse gradients, adam takes none.
+// Each step looks up 1,000 distinct ids. sgd gets row-sparse gradients; adam needs dense ones.
 Work table(std::istream& arguments) {
   std::string name;
   std::int64_t rows = 0;

@@ -1,5 +1,5 @@
-// OpenBLAS as a peer: `sgemm M N K AT BT` is C = A B of float32 matrices, into the same C; those
-// with a 1 lie transposed. Read next: peers/libtorch.cc.
+// OpenBLAS as a peer. `sgemm M N K AT BT` computes C = A B of float32 matrices, always into the
+// same C. AT or BT is 1 if A or B is stored transposed. Read next: peers/libtorch.cc.
 #include <cblas.h>
 
 #include <istream>

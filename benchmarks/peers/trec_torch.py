@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""The cnn and the lstm of examples/text_classifier in PyTorch, to compare the accuracies.
+"""The cnn and the lstm of examples/text_classifier in PyTorch, to compare their accuracies.
 
     trec_torch.py --train train_5500.label --test TREC_10.label --arch cnn --dim 300 --lr 0.001
 
-Options and their defaults are those of `text_classifier train`, and so is all that they decide: the
-tokens and their numbers, the layers and where dropout stands, the first weights' distributions, the
-batches by length, Adam, the clipping at 5, the rate that falls to 0 in a straight line. Only the
-random numbers differ, so means over some --seed are to be compared. Prints `test accuracy 0.902
-(n=500)`. Reads TREC's format and GloVe's only.
+The options, their defaults and their effects are those of `text_classifier train`: tokens and ids,
+layers and dropout, distributions of the initial weights, batches by length, Adam, gradient clipping
+at 5, a learning rate that falls to 0 in a straight line. Only the random numbers differ, so compare
+means over several seeds. Prints `test accuracy 0.902 (n=500)`. Reads only the formats of TREC and
+GloVe.
 """
 
 import argparse
@@ -26,7 +26,7 @@ WIDTHS = (3, 4, 5)
 
 
 def tokens_of(text):
-    """tokenizer.cc, for Latin-1: words in lower case, and marks, each a token of its own."""
+    """Like tokenizer.cc, for Latin-1: lowercase words, and punctuation marks, are the tokens."""
     tokens, word = [], ""
     for c in text.lower():
         blank = c <= " " or "\x7f" <= c <= "\xa0" or c == "\xad"
@@ -60,7 +60,7 @@ def read_vectors(path):
 
 
 def vocabulary_of(texts, more):
-    """Numbers by falling count, then by first occurrence; then `more`, words of the vectors."""
+    """Ids by falling count, then by first occurrence; `more`, words of the vectors, come last."""
     counts = collections.Counter(token for text in texts for token in text)
     words = ["<pad>", "<unk>"] + sorted(counts, key=lambda token: -counts[token])
     words += [word for word in more if word not in counts and tokens_of(word) == [word]]

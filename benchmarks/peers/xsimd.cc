@@ -1,5 +1,5 @@
-// Plain loops over xsimd's functions as a peer, compiled for the processor at hand:
-//   exp|tanh|sigmoid|log COUNT MIDDLE SWING             of float32 numbers MIDDLE + SWING sin(i)
+// Simple loops over xsimd's functions as a peer, compiled for this processor. Workloads:
+//   exp|tanh|sigmoid|log COUNT MIDDLE SWING             of float32 elements MIDDLE + SWING sin(i)
 // Read next: peers/openblas.cc.
 #include <xsimd/xsimd.hpp>
 

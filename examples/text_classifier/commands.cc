@@ -1,4 +1,4 @@
-// Reading a model, asking it, and printing. Read next: main.cc.
+// The commands that use a trained model. Each loads it, computes, and prints. Read next: main.cc.
 #include "text_classifier/commands.h"
 
 #include <tapegrad/nn/text/text_file.h>
@@ -26,18 +26,18 @@ void answer(Trained& trained, const std::string& text) {
             << std::setprecision(3) << p.item<double>({0, best}) << "  " << text << std::endl;
 }
 
-// The id of a word, or of an n-gram such as "who is", written in any case.
+// The id of a word, or of an n-gram such as "who is"; upper and lower case are the same.
 std::int64_t id_of(const Vocabulary& vocabulary, const std::string& word) {
   std::string key;
   for (const std::string& token : tg::nn::tokenize(to_utf8(word, "word"))) {
     key += (key.empty() ? "" : " ") + token;
   }
   const std::optional<std::int64_t> id = vocabulary.find(key);
-  if (!id) throw tg::ValueError("neighbours: the vocabulary has no '" + word + "'");
+  if (!id) throw tg::ValueError("neighbors: the vocabulary has no '" + word + "'");
   return *id;
 }
 
-// The k rows of a table that are nearest to a row of it, of all but padding and unknown.
+// The k rows of a table that are nearest to one of its rows, without padding and unknown.
 struct Nearest {
   tg::ValuesAndIndices by_angle;
   tg::ValuesAndIndices by_distance;
@@ -48,13 +48,13 @@ Nearest nearest_to(const tg::Tensor& table, std::int64_t id, std::int64_t k) {
   tg::Tensor cosine = cosine_similarity(table, vector, 1);
   tg::Tensor distance = -reshape(cdist(table, vector), {-1});
   for (const std::int64_t row : {Vocabulary::kPadding, Vocabulary::kUnknown, id}) {
-    select(cosine, 0, row).fill_(-2);  // not neighbours
+    select(cosine, 0, row).fill_(-2);  // less than any cosine: never among the nearest
     select(distance, 0, row).fill_(-1e30);
   }
   return {topk(cosine, k), topk(distance, k)};
 }
 
-void print_neighbours(const Vocabulary& vocabulary, std::int64_t id, const Nearest& nearest) {
+void print_neighbors(const Vocabulary& vocabulary, std::int64_t id, const Nearest& nearest) {
   std::cout << vocabulary.word(id) << "\n  cosine similarity              Euclidean distance\n";
   const auto entry = [&](const tg::ValuesAndIndices& list, std::int64_t i, double sign) {
     std::cout << std::fixed << std::setprecision(3) << "  " << std::setw(7)
@@ -86,16 +86,16 @@ void evaluate(const std::string& folder, const std::string& file) {
   print_report(std::cout, score(trained, examples_of(trained, read_corpus(file))).matrix, "test");
 }
 
-void neighbours(const std::string& folder, const std::vector<std::string>& words,
-                std::int64_t count) {
+void neighbors(const std::string& folder, const std::vector<std::string>& words,
+               std::int64_t count) {
   const Trained trained = load(folder);
   std::vector<std::int64_t> ids;
   for (const std::string& word : words) ids.push_back(id_of(trained.vocabulary, word));
   const std::int64_t k = std::min(count, trained.vocabulary.size() - 3);
-  if (k < 1) throw tg::ValueError("neighbours: the vocabulary has no other words");
+  if (k < 1) throw tg::ValueError("neighbors: the vocabulary has no other words");
   const tg::Tensor& table = trained.model.embedding.weight.value();
   for (const std::int64_t id : ids) {
-    print_neighbours(trained.vocabulary, id, nearest_to(table, id, k));
+    print_neighbors(trained.vocabulary, id, nearest_to(table, id, k));
   }
 }
 

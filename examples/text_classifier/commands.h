@@ -1,4 +1,4 @@
-// What the program does with a trained model. Read next: main.cc.
+// The commands that use a trained model. Read next: main.cc.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ void predict(const std::string& folder, const std::vector<std::string>& texts);
 void evaluate(const std::string& folder, const std::string& file);
 
 // Prints the `count` words with the nearest vectors, by angle and by distance, for each of `words`.
-void neighbours(const std::string& folder, const std::vector<std::string>& words,
-                std::int64_t count);
+void neighbors(const std::string& folder, const std::vector<std::string>& words,
+               std::int64_t count);
 
 // Writes the model as an ONNX file: ids (batch, steps) -> logits (batch, classes).
 void export_onnx(const std::string& folder, const std::string& file);

@@ -1,4 +1,4 @@
-// Deciding the format, and reading each of the four. Read next: model.h.
+// Decides which format a file has, and reads each of the four formats. Read next: model.h.
 #include "corpus.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ constexpr std::string_view kFastTextPrefix = "__label__";
 
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 
-// `HUM:ind Who ...`: capitals, a colon, a word, a space.
+// `HUM:ind Who ...`: uppercase letters, a colon, a word, a space.
 bool looks_like_trec(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == 0 || colon == std::string_view::npos) return false;
@@ -33,7 +33,7 @@ bool looks_like_trec(std::string_view line) {
   return capitals && space != std::string_view::npos && space > colon + 1;
 }
 
-// A first field in quotes, and then a comma.
+// The first field is in quotes, and a comma follows.
 bool looks_like_quoted_csv(std::string_view line) {
   if (!line.starts_with('"')) return false;
   const std::size_t quote = line.find('"', 1);
@@ -58,7 +58,7 @@ Format decide_format(std::string_view text, const std::string& path) {
     if (first == 0) first = lines.number();
     if (const std::optional<Format> format = looks_like(line)) ++votes[*format];
   }
-  if (first == 0) throw_format_error(path, 1, "empty file; expected a labelled text on each line");
+  if (first == 0) throw_format_error(path, 1, "empty file; expected a labeled text on each line");
   if (votes.empty()) {
     throw_format_error(
         path, first,
@@ -74,7 +74,7 @@ struct Pieces {
   std::string_view label;
 };
 
-// An empty label or text is reported by the caller.
+// The caller reports an empty label or text.
 Pieces split_line(Format format, std::string_view line) {
   switch (format) {
     case Format::kTab: {
@@ -125,7 +125,7 @@ std::vector<Row> read_lines(Format format, std::string_view text, const std::str
     if (content.empty())
       throw_format_error(path, lines.number(), std::string("no text; ") + expected(format));
     if (format == Format::kFastText && content.starts_with(kFastTextPrefix)) {
-      throw_format_error(path, lines.number(), "two labels; a text belongs to one class here");
+      throw_format_error(path, lines.number(), "two labels; needed one label for each text");
     }
     rows.push_back(Row{std::string(content), std::string(label), lines.number()});
   }
@@ -155,7 +155,7 @@ std::vector<Row> read_csv(std::string_view text, const std::string& path) {
     }
     if (label.empty()) throw_format_error(path, csv.line, "no label; expected `label,text`");
     if (label.find('\n') != std::string_view::npos) {
-      throw_format_error(path, csv.line, "a label goes over several lines; is a quote missing?");
+      throw_format_error(path, csv.line, "a label has several lines; is a quote missing?");
     }
     if (trim(joined).empty()) throw_format_error(path, csv.line, "no text; expected `label,text`");
     rows.push_back(Row{plain_text(joined), std::string(label), csv.line});
@@ -186,7 +186,7 @@ Corpus read_corpus(const std::string& path) {
   corpus.format = decide_format(text, path);
   corpus.rows =
       corpus.format == Format::kCsv ? read_csv(text, path) : read_lines(corpus.format, text, path);
-  if (corpus.rows.empty()) throw_format_error(path, 1, "no labelled text after the header");
+  if (corpus.rows.empty()) throw_format_error(path, 1, "no labeled text after the header");
   return corpus;
 }
 
@@ -209,7 +209,7 @@ std::vector<std::int64_t> label_ids(const Corpus& corpus, const std::vector<std:
       std::string known;
       for (const std::string& label : labels) known += (known.empty() ? "" : ", ") + label;
       throw_format_error(corpus.path, row.line,
-                         "label `" + row.label + "` is unknown; known are " + known);
+                         "label `" + row.label + "` is unknown; the known ones are " + known);
     }
     ids.push_back(found->second);
   }

@@ -1,4 +1,4 @@
-// Labelled texts, read from the formats in which such data is published.
+// Labeled texts, read from four formats in which such data is published.
 // Read next: model.h.
 #pragma once
 
@@ -21,7 +21,7 @@ const char* name(Format format);
 struct Row {
   std::string text;
   std::string label;
-  std::int64_t line = 0;  // where it stands in the file, counted from 1
+  std::int64_t line = 0;  // its line in the file, counted from 1
 };
 
 struct Corpus {
@@ -30,22 +30,21 @@ struct Corpus {
   std::vector<Row> rows;
 };
 
-// Reads a file whose format is decided by what it holds, not by its name: every line votes for the
-// format it looks like, and then every row must be of the format that won. Blank lines are
-// skipped, and so is a CSV header whose first field says `label` or `class`. Texts of a CSV lose
-// their scraps of HTML (see plain_text). Latin-1 is converted to UTF-8.
-// Throws tapegrad::IoError, or tapegrad::FormatError with file and line.
+// Reads a file. Its content decides the format, not its name: most lines look like that format, and
+// every line must have it. Blank lines are skipped, and so is a CSV header whose first field is
+// `label`, `class` or `class index`. plain_text() cleans the texts of a CSV. Latin-1 is converted
+// to UTF-8. Throws tapegrad::IoError, or tapegrad::FormatError with file and line.
 Corpus read_corpus(const std::string& path);
 
 // The labels that occur, sorted.
 std::vector<std::string> label_names(const Corpus& corpus);
 
-// Position of each row's label in `labels`. Throws tapegrad::FormatError with the line of a label
-// that is not among them.
+// The position of each row's label in `labels`. Throws tapegrad::FormatError with the line of a
+// label that is not in `labels`.
 std::vector<std::int64_t> label_ids(const Corpus& corpus, const std::vector<std::string>& labels);
 
-// Undoes what was done to news wires on their way into AG News: entities, which there have lost
-// their ampersand (`#39;s`, `quot;`), tags (`<b>`), and backslashes in place of line ends.
+// Removes the remains of HTML in AG News: entities, most of which lack their ampersand (`#39;s`,
+// `quot;`), tags (`<b>`), and backslashes where lines ended.
 std::string plain_text(std::string_view text);
 
 }  // namespace text_classifier

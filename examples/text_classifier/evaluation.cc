@@ -1,4 +1,5 @@
-// Batches by length, in eval mode and without history. Read next: settings.h.
+// Runs a model on texts: in batches of similar length, in eval mode, with recording off.
+// Read next: settings.h.
 #include "text_classifier/evaluation.h"
 
 #include <tapegrad/nn/data/loader.h>
@@ -10,11 +11,11 @@
 namespace text_classifier {
 namespace {
 
-// All texts are sorted by length, so that little is padded.
+// Sorts all texts by length, so that batches need little padding.
 constexpr tg::nn::DataLoaderOptions kSorted{.batch_size = 64, .bucket_batches = INT64_MAX};
 
-// A DataLoader draws a seed even if it does not shuffle; from this generator, so that training with
-// a test after each epoch is the same as without.
+// A DataLoader draws a seed even if it does not shuffle. It draws from this generator, not from the
+// default one, so a test after each epoch does not change the training.
 tg::Generator& unused_generator() {
   static tg::Generator generator(0);
   return generator;
@@ -51,7 +52,7 @@ tg::Tensor probabilities(Trained& trained, std::vector<tg::Tensor> texts) {
   trained.model.eval();
   const std::int64_t count = std::ssize(texts);
   tg::Tensor result = tg::zeros({count, std::ssize(trained.labels)});
-  // The label of a text is its row in the result.
+  // In place of a label, each text has its row in the result.
   const tg::nn::SequenceDataset numbered(std::move(texts), tg::arange(count));
   const tg::nn::DataLoader loader(numbered, kSorted, unused_generator());
   for (const auto& [ids, lengths, rows] : loader) {

@@ -1,4 +1,4 @@
-// A trained model asked for its answers. Read next: settings.h.
+// The predictions of a trained model, and how good they are. Read next: settings.h.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>
@@ -12,8 +12,8 @@
 
 namespace text_classifier {
 
-// The texts as the model reads them, and the positions of their labels in trained.labels.
-// FormatError with the line of a label that is not among them.
+// The texts as ids, and the positions of their labels in trained.labels. Throws FormatError with
+// the line of a label that is not in trained.labels.
 tg::nn::SequenceDataset examples_of(const Trained& trained, const Corpus& corpus);
 
 struct Score {
@@ -21,9 +21,9 @@ struct Score {
   ConfusionMatrix matrix;
 };
 
-// These two leave the model in eval mode, and draw nothing from the default generator.
+// Both functions leave the model in eval mode, and draw nothing from the default generator.
 Score score(Trained& trained, const tg::nn::SequenceDataset& examples);
-// Probabilities of all classes for each text of trained.ids(), (texts, classes).
+// The probability of each class for each text, (texts, classes). The texts come from trained.ids().
 tg::Tensor probabilities(Trained& trained, std::vector<tg::Tensor> texts);
 
 }  // namespace text_classifier

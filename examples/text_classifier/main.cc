@@ -1,5 +1,5 @@
-// text_classifier: trains a classifier of short texts and answers with it. Here are its commands
-// and their options; the model is in model.cc, the training loop in training.cc.
+// text_classifier trains a classifier of short texts and predicts with it. This file defines its
+// commands and their options; the model is in model.cc, the training loop in trainer.cc.
 #include <tapegrad/nn/text/tokenizer.h>
 
 #include <CLI/CLI.hpp>
@@ -14,14 +14,14 @@
 namespace text_classifier {
 namespace {
 
-// Refuses other values with the two in the text, and keeps them out of --help.
+// Accepts the values from `least` to `greatest`. The error text has both limits, --help does not.
 template <class Number>
 CLI::Validator from_to(Number least, Number greatest) {
   return CLI::Range(least, greatest).description("");
 }
 
 constexpr const char* kFormats =
-    "FILE holds a text and its label on each line, in one of these formats, told by the content:\n"
+    "FILE holds a text and its label on each line, in one of these formats, which is detected:\n"
     "  text<TAB>label          label,text (CSV, also with several columns of text)\n"
     "  LABEL:sub text (TREC)   __label__X text (fastText)\n"
     "in UTF-8 or Latin-1.";
@@ -31,7 +31,7 @@ constexpr const char* kFormats =
 constexpr std::int64_t kLargestSeed = 1'000'000'000'000'000'000;
 
 void add_files(CLI::App* command, TrainSettings& settings) {
-  command->add_option("--train", settings.train, "Texts to learn from; default: bundled questions")
+  command->add_option("--train", settings.train, "Texts to train on; default: bundled questions")
       ->type_name("FILE");
   command->add_option("--test", settings.test, "Texts to test on, after each epoch; default: none")
       ->type_name("FILE");
@@ -45,8 +45,8 @@ void add_model(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--arch", model.arch,
                    "bag: mean of the word vectors; rnn, lstm, gru: recurrent network\n"
-                   "over them; cnn: filters over 3, 4 and 5 words; attention: words look\n"
-                   "at each other")
+                   "over them; cnn: filters over 3, 4 and 5 words; attention:\n"
+                   "transformer encoder over the words")
       ->type_name("bag|rnn|lstm|gru|cnn|attention")
       ->check(CLI::IsMember({"bag", "rnn", "lstm", "gru", "cnn", "attention"}).description(""))
       ->capture_default_str();
@@ -62,23 +62,19 @@ void add_model(CLI::App* command, TrainSettings& settings) {
       ->capture_default_str();
   command
       ->add_option("--pool", settings.pool,
-                   "What is kept of the states at the words: the last, the mean, or the\n"
-                   "largest value of each element; default: max")
+                   "How the states at the words become one vector: the last, the mean, or\n"
+                   "the largest value of each element; default: max")
       ->type_name("last|mean|max")
       ->check(CLI::IsMember({"last", "mean", "max"}).description(""));
-  command
-      ->add_option("--layers", settings.layers,
-                   "Networks with states, one upon the other; default: 1")
+  command->add_option("--layers", settings.layers, "Layers (rnn, lstm, gru, attention); default: 1")
       ->type_name("N")
       ->check(from_to(std::int64_t{1}, kMostLayers));
   command->add_flag("--bidirectional", model.bidirectional,
-                    "Read the text backwards too, with as many states again (rnn, lstm,\ngru)");
+                    "Read the text backward too, which doubles the states (rnn, lstm, gru)");
   command->add_option("--filters", settings.filters, "Filters of each width (cnn); default: 100")
       ->type_name("N")
       ->check(from_to(1, 100'000));
-  command
-      ->add_option("--heads", settings.heads,
-                   "Parts of a state that look for themselves (attention); default: 4")
+  command->add_option("--heads", settings.heads, "Number of heads (attention); default: 4")
       ->type_name("N")
       ->check(from_to(1, 1000));
 }
@@ -86,25 +82,25 @@ void add_model(CLI::App* command, TrainSettings& settings) {
 void add_steps(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--epochs", settings.epochs,
-                   "How often all texts are read; default: about 1,700 steps,\nbut 10 times at "
-                   "least and 100 at most")
+                   "Passes over the texts; default: about 1,700 steps, but at least 10\n"
+                   "and at most 100 passes")
       ->type_name("N")
       ->check(from_to(0, 1'000'000));
-  command->add_option("--batch", settings.batch, "Texts in one step of the optimizer")
+  command->add_option("--batch", settings.batch, "Texts in each step of the optimizer")
       ->type_name("N")
       ->check(from_to(1, 1'000'000))
       ->capture_default_str();
   command
       ->add_option("--lr", settings.lr,
-                   "Learning rate at the start, or the highest; see --schedule.\n"
+                   "The first or, if it rises, the highest learning rate; see --schedule.\n"
                    "Default: 0.005 (bag), 0.001 (attention) or 0.002 with adam, 3 with sgd")
       ->type_name("X")
       ->check(from_to(0.0, 1e6));
   command
       ->add_option("--schedule", settings.schedule,
-                   "How the rate goes on: down to 0 in a straight line; constant; up\n"
-                   "for a tenth of the run, then constant; down along a cosine; up and\n"
-                   "down again")
+                   "How the learning rate changes: it falls to 0 in a straight line; stays\n"
+                   "constant; rises for a tenth of the run, then stays constant; falls\n"
+                   "along a cosine; rises and falls")
       ->type_name("linear|constant|warm-up|cosine|one-cycle")
       ->check(
           CLI::IsMember({"linear", "constant", "warm-up", "cosine", "one-cycle"}).description(""))
@@ -124,7 +120,7 @@ void add_run(CLI::App* command, TrainSettings& settings) {
                    "texts; nothing is saved")
       ->type_name("N")
       ->check(from_to(2, 1'000'000));
-  command->add_option("--optimizer", settings.optimizer, "What takes the steps")
+  command->add_option("--optimizer", settings.optimizer, "Optimization algorithm")
       ->type_name("sgd|adam")
       ->check(CLI::IsMember({"sgd", "adam"}).description(""))
       ->capture_default_str();
@@ -133,21 +129,23 @@ void add_run(CLI::App* command, TrainSettings& settings) {
 void add_reading(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--ngrams", settings.ngrams,
-                   "Runs of up to N words get vectors too: word order for a bag")
+                   "Sequences of up to N words get vectors too: word order for a bag")
       ->type_name("N")
       ->check(from_to(std::int64_t{1}, tg::nn::Tokenizer::kLongestNgram))
       ->capture_default_str();
-  command->add_option("--min-count", settings.min_count, "Rarer words count as unknown")
+  command
+      ->add_option("--min-count", settings.min_count,
+                   "Words that occur less often count as unknown")
       ->type_name("N")
       ->check(from_to(1, 1'000'000'000))
       ->capture_default_str();
-  command->add_option("--max-length", settings.max_length, "The rest of a longer text is not read")
+  command->add_option("--max-length", settings.max_length, "Longer texts are cut to N words")
       ->type_name("N")
       ->check(from_to(1, 1'000'000))
       ->capture_default_str();
   command
       ->add_option("--dropout", settings.model.dropout,
-                   "Share of the values set to 0 while training")
+                   "Probability that an element is set to 0 in training")
       ->type_name("X")
       ->check(from_to(0.0, 1.0))
       ->capture_default_str();
@@ -159,29 +157,29 @@ void add_vectors(CLI::App* command, TrainSettings& settings) {
                    "Word vectors to start from: word2vec's, GloVe's or fastText's .vec")
       ->type_name("FILE");
   command->add_flag("--all-vectors", settings.all_vectors,
-                    "Know every word of that file, not only those of the training texts");
+                    "Keep all words of that file, not only those of the training texts");
   command->add_flag("--freeze-embeddings", settings.freeze_embeddings,
-                    "Leave all word vectors as they are at the start");
+                    "Do not train any word vector");
   command->add_flag("--freeze-known", settings.freeze_known,
-                    "Leave those that --vectors holds as they are, train the others");
+                    "Do not train the vectors from --vectors; train the others");
   command->add_flag("--sparse", settings.model.sparse,
-                    "Steps move only the vectors of words in the batch");
+                    "A step moves only the vectors of words in its batch");
 }
 
 void add_draws(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--train-limit", settings.train_limit,
-                   "Learn from N of the texts at most, drawn by the seed")
+                   "Train on at most N of the texts, drawn at random by the seed")
       ->type_name("N")
       ->check(from_to(1, 1'000'000'000));
   command->add_option("--seed", settings.seed, "The same seed gives the same model")
       ->type_name("N")
-      ->check(from_to(-kLargestSeed, kLargestSeed))  // CLI11 would cut larger ones down to the same
+      ->check(from_to(-kLargestSeed, kLargestSeed))  // CLI11 turns all larger ones into one number
       ->capture_default_str();
 }
 
 void add_train(CLI::App& app, TrainSettings& settings) {
-  CLI::App* command = app.add_subcommand("train", "Learn from labelled texts and save the model");
+  CLI::App* command = app.add_subcommand("train", "Train on labeled texts and save the model");
   command->footer(kFormats);
   add_files(command, settings);
   add_model(command, settings);
@@ -214,24 +212,24 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* description,
 
 void add_predict(CLI::App& app, Arguments& arguments) {
   CLI::App* command =
-      add_command(app, "predict", "Print the class of texts: label, probability, text", arguments);
+      add_command(app, "predict", "Classify texts; print label, probability and text", arguments);
   command
       ->add_option("text", arguments.texts,
-                   "Texts, each in quotes; none: lines of standard input, until Ctrl-D")
+                   "Texts, each in quotes; default: the lines of standard input")
       ->type_name("TEXT");
   command->callback([&] { predict(arguments.folder, arguments.texts); });
 }
 
 void add_eval(CLI::App& app, Arguments& arguments) {
-  CLI::App* command = add_command(app, "eval", "Test a model on labelled texts", arguments);
+  CLI::App* command = add_command(app, "eval", "Test a model on labeled texts", arguments);
   command->add_option("--test", arguments.file, "Texts to test on")->type_name("FILE")->required();
   command->footer(kFormats);
   command->callback([&] { evaluate(arguments.folder, arguments.file); });
 }
 
-void add_neighbours(CLI::App& app, Arguments& arguments) {
+CLI::App* add_neighbors(CLI::App& app, const char* name, Arguments& arguments) {
   CLI::App* command =
-      add_command(app, "neighbours", "Print the words whose vectors are most similar", arguments);
+      add_command(app, name, "Print the words whose vectors are most similar", arguments);
   command->add_option("word", arguments.words, "Words of the training texts")
       ->type_name("WORD")
       ->required();
@@ -239,11 +237,12 @@ void add_neighbours(CLI::App& app, Arguments& arguments) {
       ->type_name("N")
       ->check(from_to(1, 1000))
       ->capture_default_str();
-  command->callback([&] { neighbours(arguments.folder, arguments.words, arguments.count); });
+  command->callback([&] { neighbors(arguments.folder, arguments.words, arguments.count); });
+  return command;
 }
 
 void add_export(CLI::App& app, Arguments& arguments) {
-  CLI::App* command = add_command(app, "export", "Write a model for other programs", arguments);
+  CLI::App* command = add_command(app, "export", "Write the model as an ONNX file", arguments);
   command->add_option("--onnx", arguments.file, "File to write")->type_name("FILE")->required();
   command->callback([&] { export_onnx(arguments.folder, arguments.file); });
 }
@@ -251,19 +250,20 @@ void add_export(CLI::App& app, Arguments& arguments) {
 // All of them -------------------------------------------------------------------------------------
 
 int run(int argc, char** argv) {
-  CLI::App app("Learns to sort short texts, in any language, into classes.", "text_classifier");
+  CLI::App app("Learns to classify short texts in any language.", "text_classifier");
   app.require_subcommand(1);
   TrainSettings settings;
   Arguments arguments;
   add_train(app, settings);
   add_predict(app, arguments);
   add_eval(app, arguments);
-  add_neighbours(app, arguments);
+  add_neighbors(app, "neighbors", arguments);
+  add_neighbors(app, "neighbours", arguments)->group("");  // the older spelling, not in --help
   add_export(app, arguments);
 
   app.footer(
       "Examples:\n"
-      "  text_classifier train                        learns the bundled questions\n"
+      "  text_classifier train                        trains on the bundled questions\n"
       "  text_classifier predict --model runs/text_classifier \"Who wrote Faust?\"\n"
       "  text_classifier train --help                 lists the options of train");
   try {
@@ -273,7 +273,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (app.get_subcommands().empty()) {
       throw tg::ValueError(
-          "needed a command: train, predict, eval, neighbours or export; see --help");
+          "needed a command: train, predict, eval, neighbors or export; see --help");
     }
     const std::string command = app.get_subcommands().front()->get_name();
     throw tg::ValueError(command + ": " + error.what() + "; see " + command + " --help");

@@ -1,4 +1,4 @@
-// Scores, tables and metrics.jsonl. Read next: evaluation.h.
+// Computes the scores, and writes the tables and metrics.jsonl. Read next: evaluation.h.
 #include "metrics.h"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
-// Columns on a terminal: Chinese and Japanese characters take two.
+// The number of terminal columns: a Chinese or Japanese character takes two.
 std::size_t width(std::string_view text) {
   std::size_t columns = 0;
   for (std::size_t i = 0; i < text.size();) {
@@ -49,7 +49,7 @@ std::string shortened(std::string_view text, std::size_t columns) {
   return std::string(text.substr(0, end)) + "~";
 }
 
-// The first column to the left, the others to the right.
+// Printed with the first column aligned left, the others aligned right.
 using TextTable = std::vector<std::vector<std::string>>;
 
 void print_table(std::ostream& out, const TextTable& table) {
@@ -103,7 +103,7 @@ void print_confusion(std::ostream& out, const ConfusionMatrix& matrix) {
   print_table(out, table);
 }
 
-// What stands in for a matrix that is too wide to read.
+// Takes the place of a confusion matrix that is too wide to read.
 void print_largest_confusions(std::ostream& out, const ConfusionMatrix& matrix) {
   constexpr std::size_t kShown = 20;
   const auto classes = static_cast<std::int64_t>(matrix.labels().size());
@@ -133,9 +133,9 @@ Interval wilson_interval(std::int64_t correct, std::int64_t total) {
   const auto n = static_cast<double>(total);
   const double p = static_cast<double>(correct) / n;
   const double scale = 1 + z * z / n;
-  const double centre = (p + z * z / (2 * n)) / scale;
+  const double center = (p + z * z / (2 * n)) / scale;
   const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale;
-  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+  return {std::max(0.0, center - half), std::min(1.0, center + half)};
 }
 
 ConfusionMatrix::ConfusionMatrix(std::vector<std::string> labels)

@@ -1,4 +1,5 @@
-// How good the answers are, in numbers and tables. Read next: evaluation.h.
+// The confusion matrix, the scores computed from it, and the metrics of each epoch.
+// Read next: evaluation.h.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +17,17 @@ struct Interval {
   double high = 1;
 };
 
-// The 95 % interval for a share of which `correct` of `total` were seen (Wilson, 1927). Unlike
-// the textbook's p +- 1.96 sqrt(p (1 - p) / n) it stays within 0 and 1, and is right for small n.
+// Wilson's 95 % confidence interval (1927) of an accuracy, when `correct` of `total` texts were
+// right. The simpler p +- 1.96 sqrt(p (1 - p) / n) can leave [0, 1], and is wrong for small n.
 Interval wilson_interval(std::int64_t correct, std::int64_t total);
 
-// Precision: of the texts given this class, the share that belong to it. Recall: of the texts that
-// belong to it, the share that were given it. F1 is their harmonic mean. A share of nothing is 0.
+// Precision: the share of the texts predicted as this class that belong to it. Recall: the share of
+// the texts of this class that were predicted as it. F1 is their harmonic mean. 0 / 0 counts as 0.
 struct ClassScore {
   double precision = 0;
   double recall = 0;
   double f1 = 0;
-  std::int64_t texts = 0;  // that belong to the class
+  std::int64_t texts = 0;  // the number of texts of the class
 };
 
 // Counts of (true class, predicted class).
@@ -49,8 +50,8 @@ class ConfusionMatrix {
   std::vector<std::int64_t> counts_;  // (classes, classes), true class first
 };
 
-// Scores per class, the confusion matrix, the interval, and as the last line
-// `test accuracy 0.886 (n=500)`, where `split` is the first word.
+// Prints the scores of each class, the confusion matrix, the interval of the accuracy, and as the
+// last line `test accuracy 0.886 (n=500)`; `split` is the first word of this line.
 void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split);
 
 struct EpochMetrics {
@@ -63,10 +64,10 @@ struct EpochMetrics {
   std::optional<double> held_out_loss = std::nullopt;
 };
 
-// metrics.jsonl: a JSON object a line, one for each epoch, written at once.
+// metrics.jsonl: one line with a JSON object for each epoch, written when the epoch ends.
 class MetricsLog {
  public:
-  // Replaces the file. Throws tapegrad::IoError, as write does.
+  // Replaces the file. The constructor and write() throw tapegrad::IoError.
   explicit MetricsLog(std::string path);
   void write(const EpochMetrics& metrics);
 

@@ -1,3 +1,4 @@
+// The layers of each architecture, and how they compute a vector of a text. Read next: trained.h.
 #include "text_classifier/model.h"
 
 #include <algorithm>
@@ -8,9 +9,9 @@
 namespace text_classifier {
 namespace {
 
-constexpr std::int64_t kWidths[] = {3, 4, 5};  // words that a filter of a cnn sees at once
+constexpr std::int64_t kWidths[] = {3, 4, 5};  // the filters of a cnn cover so many words
 
-// Of an RNN, an LSTM or a GRU.
+// The options of an RNN, an LSTM or a GRU.
 template <class Options>
 Options layers_of(const ModelSettings& settings) {
   return {.num_layers = settings.layers,
@@ -28,8 +29,9 @@ tg::nn::ModuleList<tg::nn::Conv1d> convolutions_of(const ModelSettings& settings
   return result;
 }
 
-// Vaswani's layers, but normalised on their way in, which needs no warm-up (Xiong and others, "On
-// layer normalization in the transformer architecture", 2020). Their dropout is at most his.
+// Vaswani's layers, but with the normalization before each part, so that training needs no warm-up
+// (Xiong and others, "On layer normalization in the transformer architecture", 2020). The dropout
+// is at most 0.1, the value that Vaswani used.
 tg::nn::TransformerEncoder encoder_of(const ModelSettings& settings) {
   const tg::nn::TransformerEncoderLayer layer(settings.hidden, settings.heads,
                                               {.dim_feedforward = 4 * settings.hidden,
@@ -43,7 +45,7 @@ bool is_one_cell(const ModelSettings& settings) {
   return settings.arch == "rnn" && settings.layers == 1 && !settings.bidirectional;
 }
 
-// Numbers that the head gets of a text.
+// The number of elements of the vector that the head gets for a text.
 std::int64_t width_of_text(const ModelSettings& settings) {
   if (settings.arch == "bag") return settings.dim;
   if (settings.arch == "cnn") return settings.filters * std::ssize(kWidths);
@@ -121,7 +123,8 @@ Classifier::Classifier(const ModelSettings& settings)
                       })),
       encoder_(part(arch_ == "attention", "encoder", [&] { return encoder_of(settings); })),
       head_(register_module("head", tg::nn::Linear(width_of_text(settings), settings.classes))) {
-  // Small vectors: the mean of many standard normal ones would drown what is learnt of rare words.
+  // Small vectors: the mean of many standard normal vectors would hide what the model learns about
+  // rare words.
   tg::nn::init::uniform_(embedding.weight, -0.1, 0.1);
   tg::select(embedding.weight.leaf().writable_value(), 0, 0).zero_();
 }
@@ -141,7 +144,7 @@ tg::Variable Classifier::mean_of_words(const tg::Tensor& ids) const {
   return sum(words, 1) / clamp(counts, 1);                           // (batch, dim)
 }
 
-// The largest value that each element of the state takes while the text is read.
+// The largest value of each element of the state over the words of a text.
 tg::Variable Classifier::largest_state(const tg::Tensor& ids) const {
   const tg::Variable words = dropout_(embedding(ids));     // (batch, steps, dim)
   tg::Variable state = cell_->initial_state(ids.size(0));  // (batch, hidden)
@@ -160,8 +163,8 @@ tg::Variable Classifier::largest_state(const tg::Tensor& ids) const {
   return largest.defined() ? largest : state;
 }
 
-// The states after the words of a text: the last one, or the mean or the largest values of all. In
-// both directions, the last one is that of each at its end.
+// Pools the states at the words of a text: the last state, the mean, or the largest values. For a
+// network with both directions, the last state is the final state of each direction.
 tg::Variable Classifier::pooled_states(const tg::Tensor& ids) const {
   const tg::Tensor mask = ids != 0;                     // (batch, steps)
   const tg::Variable words = dropout_(embedding(ids));  // (batch, steps, dim)
@@ -189,12 +192,12 @@ tg::Variable Classifier::pooled_states(const tg::Tensor& ids) const {
   }
   if (pool_ == "max") return tg::nn::masked_max(states, mask);
   if (pool_ == "mean") return tg::nn::masked_mean(states, mask);
-  const tg::Variable forwards = select(ends, 0, bidirectional_ ? -2 : -1);
-  return bidirectional_ ? tg::cat({forwards, select(ends, 0, -1)}, 1) : forwards;
+  const tg::Variable forward = select(ends, 0, bidirectional_ ? -2 : -1);
+  return bidirectional_ ? tg::cat({forward, select(ends, 0, -1)}, 1) : forward;
 }
 
-// The words after they have looked at each other: the last one, or the mean or the largest values
-// of all. They are multiplied as in Vaswani's section 3.4, or their places would drown them.
+// Pools the outputs of the encoder: the last one, the mean, or the largest values. The words are
+// scaled as in Vaswani's section 3.4; otherwise the positional encoding would be much larger.
 tg::Variable Classifier::attended_words(const tg::Tensor& ids) const {
   const tg::Tensor mask = ids != 0;                                // (batch, steps)
   const tg::Variable words = (*widen_)(dropout_(embedding(ids)));  // (batch, steps, hidden)
@@ -207,8 +210,8 @@ tg::Variable Classifier::attended_words(const tg::Tensor& ids) const {
   return squeeze(take_along_dim(states, reshape(last, {-1, 1, 1}), 1), 1);
 }
 
-// The largest value of each filter over a text. A window counts if the word in its middle does, and
-// beyond both ends it sees zeros, however much the text is padded; so one word is enough.
+// The largest value of each filter over a text. A window counts if its middle word belongs to the
+// text. Outside the text it covers zeros, with or without padding, so even one word is enough.
 tg::Variable Classifier::largest_features(const tg::Tensor& ids) const {
   const tg::Tensor mask = ids != 0;                            // (batch, steps)
   const tg::Variable words = transpose(embedding(ids), 1, 2);  // (batch, dim, steps)

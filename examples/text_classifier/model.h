@@ -13,45 +13,45 @@ namespace text_classifier {
 
 namespace tg = tapegrad;
 
-// What a model is built from; saved beside its weights, but for `sparse`.
+// The settings of a model. All but `sparse` are saved with its weights.
 struct ModelSettings {
   std::string arch = "rnn";  // bag, rnn, lstm, gru, cnn, attention
   std::int64_t vocabulary = 0;
   std::int64_t classes = 0;
   std::int64_t dim = 64;
-  std::int64_t hidden = 128;   // of a state: rnn, lstm, gru, attention
-  std::string pool = "max";    // of the states: last, mean, max
-  std::int64_t layers = 1;     // those with states only
+  std::int64_t hidden = 128;   // size of a state: rnn, lstm, gru, attention
+  std::string pool = "max";    // how states are pooled: last, mean, max
+  std::int64_t layers = 1;     // rnn, lstm, gru, attention only
   bool bidirectional = false;  // rnn, lstm, gru only
   std::int64_t filters = 100;  // of each width; cnn only
-  std::int64_t heads = 4;      // among which a state is divided; attention only
+  std::int64_t heads = 4;      // attention only
   double dropout = 0.5;
   bool sparse = false;  // a step moves only the word vectors of its batch
 };
 
 constexpr std::int64_t kMostLayers = 100;
-constexpr std::int64_t kMostPositions = 5000;  // words of a text that attention tells apart
+constexpr std::int64_t kMostPositions = 5000;  // the longest text for attention, in words
 
 inline constexpr const char* kArchitectures[] = {"bag", "rnn", "lstm", "gru", "cnn", "attention"};
 
 bool is_architecture(const std::string& name);
-bool is_recurrent(const std::string& arch);  // rnn, lstm, gru: reads in one direction or both
-bool has_states(const std::string& arch);    // these and attention: layers, and pools what they say
+bool is_recurrent(const std::string& arch);  // rnn, lstm, gru
+bool has_states(const std::string& arch);    // those and attention: a state for each word
 
-// Texts as (batch, steps) ids, 0 behind the end of a text -> logits (batch, classes).
+// Texts as ids (batch, steps), with 0 after the end of a text -> logits (batch, classes).
 class Classifier : public tg::nn::Module {
  public:
   explicit Classifier(const ModelSettings& settings);
 
   tg::Variable operator()(const tg::Tensor& ids) const;
 
-  // The same as a graph: ids (batch, steps) -> logits (batch, classes). In onnx.cc.
+  // The same as an ONNX graph: ids (batch, steps) -> logits (batch, classes). Defined in onnx.cc.
   tg::nn::OnnxGraph onnx() const;
 
   tg::nn::Embedding embedding;
 
  private:
-  // Registers what make() returns, if the architecture has such a part.
+  // Registers the module that make() returns, if the architecture has this part.
   template <class Make>
   std::optional<std::invoke_result_t<Make>> part(bool wanted, const char* name, const Make& make) {
     if (!wanted) return std::nullopt;
@@ -68,9 +68,9 @@ class Classifier : public tg::nn::Module {
   const std::string pool_;
   const bool bidirectional_;
   tg::nn::Dropout dropout_;
-  // The one that the architecture asks for; none in a bag.
-  std::optional<tg::nn::RNNCell> cell_;  // of a single layer that reads forwards
-  std::optional<tg::nn::RNN> rnn_;       // of any other rnn
+  // The parts that the architecture has; a bag has none of them.
+  std::optional<tg::nn::RNNCell> cell_;  // an rnn with one layer and one direction
+  std::optional<tg::nn::RNN> rnn_;       // any other rnn
   std::optional<tg::nn::LSTM> lstm_;
   std::optional<tg::nn::GRU> gru_;
   std::optional<tg::nn::ModuleList<tg::nn::Conv1d>> convolutions_;

@@ -1,4 +1,5 @@
-// The classifiers as ONNX graphs: model.cc once more, in the words of tapegrad/nn/onnx/graph.h.
+// The classifiers as ONNX graphs: the same computations as in model.cc, written with the functions
+// of tapegrad/nn/onnx/graph.h.
 #include <cmath>
 #include <string>
 #include <vector>
@@ -11,8 +12,8 @@ namespace {
 using tg::nn::OnnxGraph;
 using tg::nn::OnnxValue;
 
-// The states at the words of a text: the last one, or the mean or the largest values of all. In
-// both directions, the last one is that of each at its end.
+// Pools the states at the words of a text: the last state, the mean, or the largest values. For a
+// network with both directions, the last state is the final state of each direction.
 OnnxValue pooled(OnnxGraph& graph, const tg::nn::RNNBase& layer, const OnnxValue& words,
                  const OnnxValue& mask, const std::string& pool) {
   const tg::nn::OnnxRecurrentResult result =
@@ -24,7 +25,7 @@ OnnxValue pooled(OnnxGraph& graph, const tg::nn::RNNBase& layer, const OnnxValue
   return graph.cat({graph.select(result.h, 0, -2), last}, 1);
 }
 
-// ONNX knows whole sequences only: the cell as a layer.
+// An RNN layer with the weights of the cell, since ONNX has recurrent layers but no cells.
 tg::nn::RNN layer_of(const tg::nn::RNNCell& cell) {
   tg::nn::RNN layer(cell.input_size(), cell.hidden_size(), {.batch_first = true});
   tie(layer.weight_ih(), cell.weight_ih);
@@ -34,13 +35,13 @@ tg::nn::RNN layer_of(const tg::nn::RNNCell& cell) {
   return layer;
 }
 
-// True at words and, as Classifier::largest_state() counts it, at the first step.
+// True at words and at the first step, which Classifier::largest_state() always counts.
 OnnxValue or_first(OnnxGraph& graph, const OnnxValue& mask) {
   const OnnxValue first = graph.equal(graph.arange(graph.size(mask, 1)), 0);  // (steps)
   return graph.node("Or", {mask, first});
 }
 
-// int64 (batch): where the last word is; 0 in a text without words.
+// The index of the last word, int64 (batch); 0 for a text without words.
 OnnxValue last_word(OnnxGraph& graph, const OnnxValue& mask) {
   const OnnxValue before_end = graph.add(graph.lengths(mask), -1);
   return graph.node("Clip", {before_end, graph.constant(tg::tensor(0))});

@@ -1,4 +1,4 @@
-// The scraps of HTML in AG News, taken out. Declared in corpus.h. Read next: model.h.
+// plain_text() of corpus.h: removes the remains of HTML in AG News. Read next: model.h.
 #include <array>
 #include <charconv>
 #include <utility>
@@ -28,7 +28,7 @@ bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-// Appends what `#39` or `quot` stands for; false if it stands for nothing.
+// Appends the character that `#39` or `quot` stands for; returns false if it is not an entity.
 bool append_entity(std::string& out, std::string_view entity) {
   if (entity.starts_with('#')) {
     unsigned number = 0;
@@ -49,7 +49,7 @@ bool append_entity(std::string& out, std::string_view entity) {
   return false;
 }
 
-// Entities with their ampersand anywhere, and without it where a word could begin.
+// Replaces entities: anywhere if they have their ampersand, else only where a word could begin.
 std::string without_entities(std::string_view text) {
   constexpr std::size_t kLongest = 7;
   std::string out;
@@ -68,7 +68,7 @@ std::string without_entities(std::string_view text) {
   return out;
 }
 
-// A tag becomes a space. A `<` that no letter or slash follows is a comparison.
+// Replaces each tag by a space. A `<` without a letter, digit or slash after it begins no tag.
 std::string without_tags(std::string_view text) {
   std::string out;
   out.reserve(text.size());

@@ -1,4 +1,4 @@
-// The bar, its rate and the time that remains. Read next: commands.h.
+// Prints the progress bar, the rate, and the time that remains. Read next: commands.h.
 #include "progress.h"
 
 #include <sys/ioctl.h>
@@ -93,8 +93,8 @@ void Progress::update(std::int64_t done, std::string_view note) {
     out_ << title_ << "  " << figures << std::endl;
     return;
   }
-  // `epoch 1/10 [#####.....] 50%  9.5k/s  0:12 left  loss 0.52`, one column less than there are:
-  // in the last one some terminals begin a new line.
+  // `epoch 1/10 [#####.....] 50%  9.5k/s  0:12 left  loss 0.52`. The last column stays empty: some
+  // terminals begin a new line when it is filled.
   const int taken = static_cast<int>(title_.size() + figures.size()) + 5;
   const int width = std::clamp(options_.columns - taken, 0, 40);
   const auto filled = static_cast<std::size_t>(std::lround(part * width));
@@ -120,7 +120,7 @@ void Progress::print(std::string_view line) {
 
 void Progress::clear_bar() {
   if (!bar_shown_) return;
-  out_ << "\r\x1b[K";  // to the start of the line, and delete it
+  out_ << "\r\x1b[K";  // go to the start of the line and delete it
   bar_shown_ = false;
 }
 

@@ -1,4 +1,4 @@
-// Telling somebody who waits how far it is: a bar on a terminal, plain lines elsewhere.
+// Shows the progress of a long computation: a bar on a terminal, plain lines elsewhere.
 // Read next: commands.h.
 #pragma once
 
@@ -11,15 +11,15 @@
 namespace text_classifier {
 
 struct ProgressOptions {
-  bool bar = false;                 // redraw one line; else print lines that stay
-  bool color = false;               // the bar in green
-  int columns = 80;                 // that the bar may take
-  double interval = 5.0;            // seconds between two plain lines, or between two redrawings
-  std::function<double()> seconds;  // a clock; empty: the steady clock
+  bool bar = false;                 // redraw one line; false: print lines that stay
+  bool color = false;               // print the bar in green
+  int columns = 80;                 // width of the terminal
+  double interval = 5.0;            // least seconds between two updates
+  std::function<double()> seconds;  // the clock; empty: std::chrono's steady clock
 };
 
-// For standard error: a bar if that is a terminal (and not TERM=dumb), colour unless the variable
-// NO_COLOR is set (no-color.org).
+// The options for standard error: a bar if it is a terminal (and not TERM=dumb), and color unless
+// the environment variable NO_COLOR is set (no-color.org).
 ProgressOptions progress_options_for_stderr();
 
 //   Progress progress(std::cerr, progress_options_for_stderr());
@@ -30,14 +30,14 @@ ProgressOptions progress_options_for_stderr();
 class Progress {
  public:
   Progress(std::ostream& out, ProgressOptions options);
-  ~Progress();  // leaves the cursor at the start of a line, so that an error reads well
+  ~Progress();  // ends the line of the bar, so that an error text has a line of its own
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   void start(std::string title, std::int64_t total);
-  // Prints only if `interval` has passed, so it may be called for every batch.
+  // Prints only if `interval` has passed, so it can be called for every batch.
   void update(std::int64_t done, std::string_view note = {});
-  // A line that stays. The bar comes back below it with the next update.
+  // Prints a line that stays. The next update draws the bar below it.
   void print(std::string_view line);
 
  private:

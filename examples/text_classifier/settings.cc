@@ -1,4 +1,4 @@
-// Which options exclude each other, and the defaults. Read next: training.h.
+// Checks which options exclude each other, and computes the defaults. Read next: training.h.
 #include "text_classifier/settings.h"
 
 #include <tapegrad/tensor/error.h>
@@ -19,37 +19,37 @@ void refuse(bool wrong, const std::string& text) {
 void check_architecture(const TrainSettings& settings) {
   const std::string& arch = settings.model.arch;
   refuse(settings.pool && !has_states(arch),
-         "--pool is about the states at the words, and " + arch +
+         "--pool combines the states at the words, and " + arch +
              " has none; needed --arch rnn, lstm, gru or attention");
   refuse(settings.layers && !has_states(arch),
-         "--layers is for networks of several layers, and " + arch +
-             " has one; needed --arch rnn, lstm, gru or attention");
+         "--layers is the number of layers with states, and " + arch +
+             " has none; needed --arch rnn, lstm, gru or attention");
   refuse(settings.model.bidirectional && !is_recurrent(arch),
-         "--bidirectional is for networks that read backwards too, and " + arch +
-             " does not; needed --arch rnn, lstm or gru");
-  refuse(settings.heads && arch != "attention", "--heads divides the states of attention, and " +
-                                                    arch + " has none; needed --arch attention");
+         "--bidirectional is for recurrent networks, and " + arch +
+             " is not one; needed --arch rnn, lstm or gru");
+  refuse(settings.heads && arch != "attention",
+         "--heads is the number of heads of attention, and " + arch +
+             " has none; needed --arch attention");
   refuse(arch == "attention" && settings.max_length > kMostPositions,
          "--max-length is " + std::to_string(settings.max_length) + ", needed " +
-             std::to_string(kMostPositions) + " or less: attention tells no more places apart");
-  refuse(settings.filters && arch != "cnn",
-         "--filters is about convolutions, and " + arch + " has none; needed --arch cnn");
+             std::to_string(kMostPositions) + " or less: attention has no more positions");
+  refuse(settings.filters && arch != "cnn", "--filters is the number of filters of a cnn, and " +
+                                                arch + " has none; needed --arch cnn");
 }
 
 void check_combination(const TrainSettings& settings) {
   const bool no_vectors = settings.vectors.empty();
   refuse(settings.freeze_known && no_vectors,
-         "--freeze-known freezes the words that --vectors FILE knows; needed that file too");
+         "--freeze-known freezes the vectors from a file; needed --vectors FILE too");
   refuse(settings.all_vectors && no_vectors,
-         "--all-vectors takes every word that --vectors FILE holds; needed that file too");
+         "--all-vectors keeps all words of a file; needed --vectors FILE too");
   refuse(settings.freeze_known && settings.freeze_embeddings,
          "--freeze-embeddings freezes all word vectors, --freeze-known some of them; needed one of "
          "the two");
   refuse(settings.folds && !settings.test.empty(),
          "--folds tests on parts of the training texts, --test on others; needed one of the two");
   refuse(settings.model.sparse && settings.freeze_embeddings,
-         "--sparse is about steps of the word vectors, and --freeze-embeddings takes none; needed "
-         "one of the two");
+         "--sparse trains word vectors, and --freeze-embeddings does not; needed one of the two");
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ TrainSettings checked(TrainSettings settings) {
   return settings;
 }
 
-// Rates that did well on a tenth of TREC's training questions, held out.
+// These rates gave good accuracies on a held-out tenth of TREC's training questions.
 double learning_rate(const TrainSettings& settings) {
   if (settings.lr) return *settings.lr;
   if (settings.optimizer == "sgd") return 3.0;
@@ -81,7 +81,7 @@ std::int64_t steps_of_epoch(const TrainSettings& settings, std::size_t texts) {
   return (static_cast<std::int64_t>(texts) + settings.batch - 1) / settings.batch;
 }
 
-// About 1,700 steps, but 10 passes at least and 100 at most.
+// About 1,700 steps, but at least 10 epochs and at most 100.
 std::int64_t number_of_epochs(const TrainSettings& settings, std::size_t texts) {
   const std::int64_t steps = std::max<std::int64_t>(steps_of_epoch(settings, texts), 1);
   return settings.epochs.value_or(std::clamp<std::int64_t>(1700 / steps, 10, 100));

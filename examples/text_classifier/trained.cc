@@ -1,5 +1,5 @@
-// The folder of a trained model: weights, vocabulary, settings. Each file is checked against the
-// others when they are read. Read next: metrics.h.
+// Saves and loads the folder of a trained model: weights, vocabulary, settings. load() checks that
+// the files fit each other. Read next: metrics.h.
 #include "text_classifier/trained.h"
 
 #include <tapegrad/tensor/io/file_io.h>
@@ -11,15 +11,16 @@
 namespace text_classifier {
 namespace {
 
-// Of settings.json. 1 knows bags, and rnns that keep their largest values; it is still written for
-// these, so that older programs read them. 2 has the other options too.
+// The newest format of settings.json. Format 1 can describe a bag, and an rnn with max pooling, one
+// layer and one direction; these are still saved in it, so that older programs can read them.
+// Format 2 has all options.
 constexpr int kFormat = 2;
 
 std::string weights_file(const std::string& folder) { return folder + "/model.safetensors"; }
 std::string vocabulary_file(const std::string& folder) { return folder + "/vocabulary.txt"; }
 std::string settings_file(const std::string& folder) { return folder + "/settings.json"; }
 
-// What settings.json holds.
+// The content of settings.json.
 struct Settings {
   int format = kFormat;
   ModelSettings model;
@@ -88,14 +89,14 @@ void check_settings(const Settings& settings, const std::string& file) {
   require(!settings.labels.empty(), "at least one label");
 }
 
-// Compares the large sizes before tables of those sizes are made.
+// Checks the large sizes before the model allocates tensors of these sizes.
 void check_shapes(const tg::StateDict& state, const ModelSettings& model, const std::string& file) {
   const auto require_shape = [&](const std::string& name, const tg::Shape& needed) {
     const tg::Tensor* found = state.find(name);
     if (found != nullptr && found->shape() == needed) return;
     throw tg::FormatError(file + ": " + name + " is " +
                           (found == nullptr ? "missing" : to_string(found->shape())) +
-                          ", the vocabulary and settings ask for " + to_string(needed));
+                          ", vocabulary and settings need " + to_string(needed));
   };
   require_shape("embedding.weight", {model.vocabulary, model.dim});
   const std::string last = std::to_string(model.layers - 1);

@@ -1,4 +1,4 @@
-// A trained model with all that is needed to use it, and the folder that keeps it.
+// A trained model with its vocabulary and labels, and the folder in which it is saved.
 // Read next: metrics.h.
 #pragma once
 
@@ -19,14 +19,14 @@ struct Trained {
   std::vector<std::string> labels;
   std::int64_t max_length;
 
-  // A text as the model reads it (steps), or what vocabulary.encode() makes of one: at most
-  // max_length ids, and one of padding for a text without words.
+  // The ids of a text (steps), or of what vocabulary.encode() returned for it: at most max_length,
+  // and one id of padding for a text without words.
   tg::Tensor ids(std::vector<std::int64_t> encoded) const;
   tg::Tensor ids(std::string_view text) const { return ids(vocabulary.encode(text)); }
 };
 
-// model.safetensors, vocabulary.txt and settings.json in `folder`. FormatError or IoError naming
-// the file if one is missing, truncated or does not fit the others.
+// The folder holds model.safetensors, vocabulary.txt and settings.json. If a file is missing,
+// truncated or does not fit the others, load() throws FormatError or IoError with its name.
 void save(const Trained& trained, const ModelSettings& settings, const std::string& folder);
 Trained load(const std::string& folder);
 

@@ -1,4 +1,4 @@
-// Optimizers, schedules, and the loop. Read next: progress.h.
+// The training loop, with its optimizer and schedule. Read next: progress.h.
 #include "text_classifier/trainer.h"
 
 #include <algorithm>
@@ -24,8 +24,8 @@ std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
                                            tg::optim::AdamOptions{.lr = learning_rate(settings)});
 }
 
-// What changes the rate after each batch; null: it falls to 0 in a straight line, as
-// Trainer::change_rate() does it.
+// The schedule that changes the learning rate after each batch. Null means that the rate falls to 0
+// in a straight line, which Trainer::change_rate() computes.
 std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimizer,
                                                   const TrainSettings& settings,
                                                   std::size_t texts) {
@@ -50,10 +50,10 @@ std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimize
   return std::make_unique<optim::ConstantLR>(optimizer, optim::ConstantLROptions{.factor = 1});
 }
 
-// The epoch with the smallest loss on the texts that were held out.
+// Remembers the model of the epoch with the smallest loss on the held-out texts.
 class BestEpoch {
  public:
-  // False once `patience` epochs in a row were not better.
+  // Returns false after `patience` epochs without a smaller loss.
   bool look_at(const EpochMetrics& metrics, const Classifier& model, std::int64_t patience) {
     if (model_ && !(*metrics.held_out_loss < loss_)) return metrics.epoch - epoch_ < patience;
     loss_ = *metrics.held_out_loss;

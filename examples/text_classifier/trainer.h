@@ -1,4 +1,4 @@
-// The steps of one model: batches, loss, gradients, and the rate. Read next: progress.h.
+// Trains one model: batches, loss, gradients, steps, learning rate. Read next: progress.h.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>
@@ -17,21 +17,22 @@
 
 namespace text_classifier {
 
-// Texts as the model reads them; the last two where there are such.
+// The texts as ids, with labels. `test` and `held_out` are optional.
 struct Examples {
   tg::nn::SequenceDataset train;
   std::optional<tg::nn::SequenceDataset> test = std::nullopt;
   std::optional<tg::nn::SequenceDataset> held_out = std::nullopt;
 };
 
-// A model, and all that moves it through the epochs. What it refers to must outlive it.
+// Trains a model. It keeps references to its arguments, which must outlive it.
 class Trainer {
  public:
-  // settings.epochs must be set. Throws tapegrad::ValueError for a rate that no optimizer takes.
+  // Requires settings.epochs. Throws tapegrad::ValueError if the optimizer refuses the rate.
   Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings);
 
-  // All epochs, or as many as settings.patience allows; then the best one is kept. Reports each on
-  // standard error, and in the log. Throws tapegrad::ValueError if the loss is not finite.
+  // Runs all epochs. With settings.patience, it may stop earlier and restores the best epoch. Each
+  // epoch is reported on standard error and in the log. Throws tapegrad::ValueError if the loss is
+  // not finite.
   void run(std::optional<MetricsLog>& log);
 
  private:
@@ -43,14 +44,14 @@ class Trainer {
   EpochMetrics run_epoch(std::int64_t epoch, Progress& progress);  // one pass over the examples
   void test(EpochMetrics& metrics);
   Step step(const tg::Tensor& ids, const tg::Tensor& labels, std::int64_t epoch);
-  void change_rate(double passed);  // after that share of the whole run
+  void change_rate(double passed);  // passed: the share of the run that is done
 
   Trained& trained_;
   const Examples& examples_;
   const TrainSettings& settings_;
   tg::nn::DataLoader<tg::nn::SequenceDataset> loader_;
   std::unique_ptr<tg::optim::Optimizer> optimizer_;
-  std::unique_ptr<tg::optim::Schedule> schedule_;  // null: the rate falls in a straight line
+  std::unique_ptr<tg::optim::Schedule> schedule_;  // null: the rate falls to 0 in a straight line
 };
 
 }  // namespace text_classifier

@@ -1,5 +1,5 @@
-// From files to models: which texts and words a model gets, and cross-validation. Read next:
-// trainer.h.
+// From files to trained models: chooses the texts and words, trains, cross-validates.
+// Read next: trainer.h.
 #include "text_classifier/training.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ using tg::nn::Vocabulary;
 
 // Texts -------------------------------------------------------------------------------------------
 
-// These texts, in the order of the file.
+// The texts with these indices, in the order of the file.
 Corpus part_of(const Corpus& corpus, tg::nn::Indices kept) {
   std::ranges::sort(kept);
   Corpus part = corpus;
@@ -32,13 +32,13 @@ Corpus part_of(const Corpus& corpus, tg::nn::Indices kept) {
   return part;
 }
 
-// The positions of the texts, for what draws some of them.
+// The indices of the texts as a data set, for the functions that split data sets.
 tg::nn::TensorDataset<1> rows_of(const Corpus& corpus) {
   return tg::nn::TensorDataset(tg::arange(std::ssize(corpus.rows)));
 }
 
-// Some of the texts, in the order of the file. They are drawn by a generator of their own, which
-// leaves the first weights of the model as they are.
+// Keeps `count` random texts, in the order of the file. A separate generator draws them, so the
+// model's initial weights do not depend on it.
 void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
   const std::int64_t rows = std::ssize(corpus.rows);
   tg::Generator generator(seed);
@@ -46,7 +46,7 @@ void keep_some(Corpus& corpus, std::int64_t count, std::uint64_t seed) {
                                narrow(tg::randperm(rows, generator), 0, 0, std::min(count, rows))));
 }
 
-// Takes a tenth of the texts away, drawn by the seed.
+// Removes a random tenth of the texts and returns it.
 Corpus hold_out_tenth(Corpus& corpus, std::uint64_t seed) {
   const std::int64_t rows = std::ssize(corpus.rows);
   if (rows < 2) {
@@ -62,14 +62,14 @@ Corpus hold_out_tenth(Corpus& corpus, std::uint64_t seed) {
 
 // Words -------------------------------------------------------------------------------------------
 
-// The words by their ids. Padding has no name: its vector stays 0, whatever a file may hold.
+// The word of each id. Padding gets an empty name, so no vector of a file replaces its zeros.
 std::vector<std::string> names_in(const Vocabulary& vocabulary) {
   std::vector<std::string> words = vocabulary.words();
   words[Vocabulary::kPadding].clear();
   return words;
 }
 
-// Those of a file with vectors that a text could have as tokens.
+// The words that the tokenizer can produce.
 std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
   std::vector<std::string> tokens;
   for (const std::string& word : words) {
@@ -78,11 +78,11 @@ std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
   return tokens;
 }
 
-// What the training texts are made of.
+// The vocabulary, the training texts as ids, and the vectors to start from.
 struct Words {
   Vocabulary vocabulary;
   std::vector<std::vector<std::int64_t>> ids;  // of each text
-  std::optional<tg::nn::WordVectors> vectors;  // of some of them, to start from
+  std::optional<tg::nn::WordVectors> vectors;  // of some words
 };
 
 Words read_words(const Corpus& corpus, const TrainSettings& settings) {
@@ -124,8 +124,8 @@ struct Finished {
   ModelSettings settings;
 };
 
-// One model. The metrics go into the folder `out`, which is made once everything is known to be
-// fine; empty: nowhere.
+// Trains one model. The metrics are written into the folder `out`, which is created only after all
+// files and settings were checked. If `out` is empty, no metrics are written.
 Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std::string>& labels,
                    const std::optional<Corpus>& test, const std::string& out) {
   const auto seed = static_cast<std::uint64_t>(settings.seed);
@@ -187,7 +187,7 @@ void cross_validate(const TrainSettings& settings, const Corpus& corpus,
 
 void train(const TrainSettings& given) {
   const TrainSettings settings = checked(given);
-  // Everything is read before anything is written.
+  // All files are read before anything is written.
   Corpus corpus = read_corpus(settings.train);
   const std::vector<std::string> labels = label_names(corpus);
   if (settings.train_limit) {

@@ -1,4 +1,4 @@
-// Training. Read next: trainer.h.
+// The command that trains a model. Read next: trainer.h.
 #pragma once
 
 #include "text_classifier/settings.h"
@@ -6,10 +6,10 @@
 namespace text_classifier {
 
 // Trains, reports each epoch on standard error, prints the report on the test file on standard
-// output, and writes the model, settings and metrics into settings.out. Files are read, and errors
-// in them thrown, before anything is written. With settings.folds it trains as many models, each
-// without a part of the texts, tests it on that part, and prints the accuracies, their mean and
-// their spread; nothing is written.
+// output, and writes the model, settings and metrics into settings.out. It reads all files, and
+// throws the errors in them, before it writes anything. With settings.folds it cross-validates: it
+// trains as many models, each without one part of the texts, tests it on this part, and prints the
+// accuracies, their mean and their standard deviation; it writes no files.
 void train(const TrainSettings& settings);
 
 }  // namespace text_classifier

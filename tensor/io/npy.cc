@@ -179,8 +179,10 @@ std::string_view take_header(Bytes& bytes, const std::string& context) {
                                : "it does not begin like a NumPy array; is it an .npy file?");
   }
   const int major = static_cast<unsigned char>(all[kMagic.size()]);
-  if (major < 1 || major > 3) {
-    fail("version " + std::to_string(major) + " of the format is not supported, needed 1 to 3");
+  const int minor = static_cast<unsigned char>(all[kMagic.size() + 1]);
+  if (major < 1 || major > 3 || minor != 0) {
+    fail("version " + std::to_string(major) + (minor != 0 ? "." + std::to_string(minor) : "") +
+         " of the format is not supported, needed 1 to 3");
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   std::uint32_t length = 0;

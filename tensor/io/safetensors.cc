@@ -259,7 +259,11 @@ std::string read_header(detail::OpenFile& file, const JsonHeaderReader& header,
   }
   std::string text(length, '\0');
   file.read_exactly(text.data(), text.size());
-  if (!text.starts_with('{')) header.fail("the header does not start with {");
+  // The format wants { first, but the readers of its authors accept white space, and so do we.
+  const std::size_t first = text.find_first_not_of(" \t\n\r");
+  if (first == std::string::npos || text[first] != '{') {
+    header.fail("the header does not start with {");
+  }
   // The JSON library would treat a NUL as the end of the text.
   if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
     header.fail("the header is not JSON at its byte " + std::to_string(nul + 1));

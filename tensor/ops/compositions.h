@@ -25,6 +25,11 @@ namespace tapegrad::composition {
 // The checks of matmul (matmul.cc).
 void check_matmul(const Tensor& a, const Tensor& b);
 
+// The common shape of all dimensions except the last two. The error shows the shapes whole
+// (matmul.cc).
+Shape broadcast_batches(const char* operation, std::span<const std::int64_t> a,
+                        std::span<const std::int64_t> b);
+
 // The checks of index; returns how many dimensions of x the indices use (indexing.cc).
 std::int64_t check_indices(std::span<const std::int64_t> sizes, std::span<const Index> indices);
 
@@ -288,7 +293,7 @@ Shape cdist_batch(const X& a, const X& b, double p) {
                      ", needed (..., m, d) and (..., n, d)");
   }
   if (!(p >= 0)) throw ValueError("cdist: p is " + std::to_string(p) + ", needed 0 or more");
-  return broadcast_shapes(left.first(left.size() - 2), right.first(right.size() - 2), "cdist");
+  return broadcast_batches("cdist", left, right);
 }
 
 // (..., rows, d) -> (batches, rows, d)

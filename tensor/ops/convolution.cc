@@ -30,12 +30,12 @@ void Windows::check(const char* operation) const {
                    " and padding); pad short sequences to " + std::to_string(span()) + " steps");
 }
 
-Tensor windows_of(const Tensor& x, const Windows& windows, double padding) {
+Tensor windows_of(const Tensor& x, const Windows& windows) {
   const std::int64_t batch = x.size(0);
   const std::int64_t width = x.size(2);
   Tensor steps = x.contiguous();
   if (windows.padded() != windows.length) {
-    steps = full({batch, windows.padded(), width}, padding, x.dtype());
+    steps = zeros({batch, windows.padded(), width}, x.dtype());
     narrow(steps, 1, windows.before, windows.length).copy_(x);
   }
   return as_strided(

@@ -35,8 +35,8 @@ struct Windows {
 };
 
 // (batch, length, width) -> (batch, windows, kernel, width). A view, unless there is padding, whose
-// elements have the value `padding`.
-Tensor windows_of(const Tensor& x, const Windows& windows, double padding);
+// elements are 0.
+Tensor windows_of(const Tensor& x, const Windows& windows);
 
 // The gradient of windows_of: adds up, for each step, its elements in all windows.
 Tensor sum_of_windows(const Tensor& y, const Windows& windows);

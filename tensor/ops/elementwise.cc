@@ -41,9 +41,8 @@ void split_elements(std::int64_t n, const Function& f) {
 // Integers and booleans ---------------------------------------------------------------------------
 
 std::int64_t integer_power(std::int64_t base, std::int64_t exponent) {
-  if (exponent < 0) {
-    throw ValueError("pow: integer to the negative power " + std::to_string(exponent) +
-                     "; convert to float32 first");
+  if (exponent < 0) {  // 1 / base^-exponent without its fraction, and 0 for base 0, as in PyTorch
+    return base == 1 ? 1 : base != -1 ? 0 : exponent % 2 == 0 ? 1 : -1;
   }
   auto factor = static_cast<std::uint64_t>(base);  // wraps around on overflow, as in PyTorch
   std::uint64_t result = 1;
@@ -289,6 +288,12 @@ void refuse_boolean(const char* operation, const Tensor& x) {
   }
 }
 
+void refuse_boolean(const char* operation, Scalar x) {
+  if (x.dtype() == boolean) {
+    throw DTypeError(std::string(operation) + ": not defined for true and false; write 1 or 0");
+  }
+}
+
 // Functions with floating-point results; integers are converted to float32 first.
 Tensor unary(Unary op, const Tensor& x);
 
@@ -366,9 +371,11 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 }
 Tensor sub(const Tensor& a, Scalar b) {
   refuse_boolean("sub", a);
+  refuse_boolean("sub", b);
   return binary_number(Binary::kSub, "sub", a, b, false);
 }
 Tensor sub(Scalar a, const Tensor& b) {
+  refuse_boolean("sub", a);
   refuse_boolean("sub", b);
   return binary_number(Binary::kSub, "sub", b, a, true);
 }
@@ -399,6 +406,9 @@ Tensor pow(const Tensor& a, Scalar b) {
   if (is_floating_point(a.dtype())) {  // the most common exponents
     if (b.to<double>() == 2) return square(a);
     if (b.to<double>() == 0.5) return sqrt(a);
+  } else if (b.dtype() == int64 && b.to<double>() < 0) {
+    throw ValueError("pow: integer to the negative power " + std::to_string(b.to<std::int64_t>()) +
+                     "; convert to float32 first");
   }
   return binary_number(Binary::kPow, "pow", a, b, false);
 }
@@ -437,6 +447,36 @@ Tensor logical_xor(const Tensor& a, const Tensor& b) {
 }
 Tensor logical_not(const Tensor& x) { return eq(x.to(boolean), false); }
 
+namespace {
+
+void require_boolean(const char* operation, const Tensor& x) {
+  if (x.dtype() == boolean) return;
+  throw DTypeError(std::string(operation) + ": got " + name(x.dtype()) +
+                   ", needed boolean tensors; compare first, as in (x > 0) & (x < 1)");
+}
+
+}  // namespace
+
+Tensor operator&(const Tensor& a, const Tensor& b) {
+  require_boolean("operator&", a);
+  require_boolean("operator&", b);
+  return logical_and(a, b);
+}
+Tensor operator|(const Tensor& a, const Tensor& b) {
+  require_boolean("operator|", a);
+  require_boolean("operator|", b);
+  return logical_or(a, b);
+}
+Tensor operator^(const Tensor& a, const Tensor& b) {
+  require_boolean("operator^", a);
+  require_boolean("operator^", b);
+  return logical_xor(a, b);
+}
+Tensor operator~(const Tensor& x) {
+  require_boolean("operator~", x);
+  return logical_not(x);
+}
+
 // Selection ---------------------------------------------------------------------------------------
 
 Tensor where(const Tensor& condition, const Tensor& left, const Tensor& right) {
@@ -472,6 +512,10 @@ Tensor where(const Tensor& condition, const Tensor& a, Scalar b) {
 }
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
   return where(condition, number(a, a.promote_with(b.dtype())), b);
+}
+Tensor where(const Tensor& condition, Scalar a, Scalar b) {
+  const DType dtype = a.promote_with(b.dtype());
+  return where(condition, full({}, a, dtype), full({}, b, dtype));
 }
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max) {

@@ -160,6 +160,13 @@ void check_index_shape(const char* operation, const char* argument, const Tensor
   }
 }
 
+// As in PyTorch, a 0-d tensor stands for a vector of one element if another argument is a vector.
+template <class... Others>
+bool is_vector_of_one(const Tensor& x, const Others&... others) {
+  return x.dim() == 0 && ((others.dim() == 1) || ...);
+}
+Tensor vector_of_one(const Tensor& x) { return x.dim() == 0 ? reshape(x, {1}) : x; }
+
 // Shared by scatter and scatter_add: copies x, then replaces each indexed element by
 // function(element, element of source).
 template <class Function>
@@ -167,6 +174,13 @@ Tensor scattered(const char* operation, const Tensor& x, std::int64_t dim, const
                  const Tensor& source, const Function& function) {
   const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), operation);
   require_dtype(operation, "source", source, x.dtype());
+  if (x.dim() < 2 && index.dim() < 2 && source.dim() < 2 &&
+      (is_vector_of_one(x, index, source) || is_vector_of_one(index, x, source) ||
+       is_vector_of_one(source, x, index))) {
+    return reshape(scattered(operation, vector_of_one(x), 0, vector_of_one(index),
+                             vector_of_one(source), function),
+                   x.shape());
+  }
   check_index_shape(operation, "x", x, index, position);
   check_index_shape(operation, "source", source, index, source.sizes().size());
   const Tensor ids = checked_indices(operation, index, size_along(x, position));
@@ -217,6 +231,10 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
     throw ShapeError("index_select: index has shape " + to_string(index.sizes()) +
                      ", needed one dimension; use gather for more");
   }
+  if (x.dim() == 0 && index.numel() != 1) {
+    throw ShapeError("index_select: index has shape " + to_string(index.sizes()) +
+                     " for a 0-d x, needed one element");
+  }
   const AroundDim around(x.sizes(), position);
   const Tensor ids = checked_indices("index_select", index, around.size);
   const Tensor in = x.contiguous();
@@ -239,6 +257,9 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
 Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
   const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "index_add");
   require_dtype("index_add", "source", source, x.dtype());
+  if (is_vector_of_one(x, source) || is_vector_of_one(source, x)) {
+    return reshape(index_add(vector_of_one(x), 0, index, vector_of_one(source)), x.shape());
+  }
   Shape expected = x.shape();
   if (!expected.empty()) expected[static_cast<std::int64_t>(position)] = index.numel();
   if (index.dim() > 1 || source.shape() != expected || (x.dim() == 0 && index.numel() != 1)) {
@@ -266,6 +287,8 @@ Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const T
 
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const std::size_t position = detail::fast_wrap_dim(dim, x.sizes().size(), "gather");
+  if (is_vector_of_one(x, index)) return gather(vector_of_one(x), 0, index);
+  if (is_vector_of_one(index, x)) return reshape(gather(x, 0, vector_of_one(index)), {});
   check_index_shape("gather", "x", x, index, position);
   const Tensor ids = checked_indices("gather", index, size_along(x, position));
   Tensor out = Tensor::uninitialized(index.sizes(), x.dtype());
@@ -375,6 +398,13 @@ Tensor one_hot(const Tensor& ids, std::int64_t classes) {
     row += classes;
   }
   return out;
+}
+
+Tensor one_hot(const Tensor& ids) {
+  if (ids.numel() == 0) {
+    throw ValueError("one_hot: got no ids, needed the number of classes: one_hot(ids, classes)");
+  }
+  return one_hot(ids, max(ids).item<std::int64_t>() + 1);
 }
 
 }  // namespace tapegrad

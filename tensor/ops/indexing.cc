@@ -116,7 +116,7 @@ Tensor as_strided(const Tensor& x, const Shape& sizes, const Strides& strides,
   } else {
     offset = 0;
   }
-  return Tensor::view(x, sizes, strides, offset);
+  return Tensor::view_of(x, sizes, strides, offset);
 }
 
 std::int64_t composition::check_indices(std::span<const std::int64_t> sizes,

@@ -150,18 +150,20 @@ Tensor& Tensor::add_(const Tensor& other, Scalar alpha) & {
     }
   }
   const bool one = alpha.dtype() != float32 && alpha.to<std::int64_t>() == 1;
-  return copy_(one ? add(*this, other) : add(*this, mul(other, alpha)));
+  return copy_(one ? tapegrad::add(*this, other)
+                   : tapegrad::add(*this, tapegrad::mul(other, alpha)));
 }
 
-Tensor& Tensor::add_(Scalar other) & { return apply(*this, "add_", add, other); }
-Tensor& Tensor::sub_(const Tensor& other) & { return apply(*this, "sub_", sub, other); }
-Tensor& Tensor::mul_(const Tensor& other) & { return apply(*this, "mul_", mul, other); }
-Tensor& Tensor::mul_(Scalar other) & { return apply(*this, "mul_", mul, other); }
-Tensor& Tensor::div_(const Tensor& other) & { return apply(*this, "div_", div, other); }
-Tensor& Tensor::div_(Scalar other) & { return apply(*this, "div_", div, other); }
+Tensor& Tensor::add_(Scalar other) & { return apply(*this, "add_", tapegrad::add, other); }
+Tensor& Tensor::sub_(const Tensor& other) & { return apply(*this, "sub_", tapegrad::sub, other); }
+Tensor& Tensor::sub_(Scalar other) & { return apply(*this, "sub_", tapegrad::sub, other); }
+Tensor& Tensor::mul_(const Tensor& other) & { return apply(*this, "mul_", tapegrad::mul, other); }
+Tensor& Tensor::mul_(Scalar other) & { return apply(*this, "mul_", tapegrad::mul, other); }
+Tensor& Tensor::div_(const Tensor& other) & { return apply(*this, "div_", tapegrad::div, other); }
+Tensor& Tensor::div_(Scalar other) & { return apply(*this, "div_", tapegrad::div, other); }
 Tensor& Tensor::clamp_(Scalar low, Scalar high) & {
   check_in_place("clamp_", *this, high.promote_with(low.promote_with(dtype())));
-  return copy_(clamp(*this, low, high));
+  return copy_(tapegrad::clamp(*this, low, high));
 }
 
 }  // namespace tapegrad

@@ -77,8 +77,7 @@ Tensor product_of_batches(const Tensor& a, const Tensor& b) {
     shape.push_back(n);
     return reshape(product_of_batches(reshape(a, {rows, k}), b), shape);
   }
-  const auto batch = [](const Tensor& x) { return x.sizes().first(x.sizes().size() - 2); };
-  Shape shape = broadcast_shapes(batch(a), batch(b), "matmul");
+  Shape shape = composition::broadcast_batches("matmul", a.sizes(), b.sizes());
   const std::int64_t batches = checked_numel(shape, "matmul");
   const auto stretch = [&](const Tensor& x) {
     Shape full = shape;
@@ -125,6 +124,21 @@ void need_dims(const char* operation, const Tensor& a, std::int64_t a_dims, cons
 }
 
 }  // namespace
+
+Shape composition::broadcast_batches(const char* operation, std::span<const std::int64_t> a,
+                                     std::span<const std::int64_t> b) {
+  const auto left = a.first(a.size() - 2);
+  const auto right = b.first(b.size() - 2);
+  for (std::size_t i = 1; i <= std::min(left.size(), right.size()); ++i) {
+    const std::int64_t x = left[left.size() - i];
+    const std::int64_t y = right[right.size() - i];
+    if (x == y || x == 1 || y == 1) continue;
+    throw ShapeError(std::string(operation) + ": the batches of " + to_string(a) + " x " +
+                     to_string(b) + " do not broadcast: sizes " + std::to_string(x) + " and " +
+                     std::to_string(y) + ", needed equal sizes or 1");
+  }
+  return broadcast_shapes(left, right, operation);
+}
 
 void composition::check_matmul(const Tensor& a, const Tensor& b) { check_operands(a, b); }
 
@@ -186,6 +200,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     throw ShapeError("linear: bias " + to_string(bias.sizes()) + " for weight " +
                      to_string(weight.sizes()) + ", needed (" + std::to_string(weight.size(0)) +
                      ")");
+  }
+  if (x.dtype() != weight.dtype() && weight.dtype() != boolean) {  // not the parameters change
+    throw DTypeError(std::string("linear: got input ") + name(x.dtype()) + " and weight " +
+                     name(weight.dtype()) +
+                     ", needed one numeric type; convert the input with to(" +
+                     name(weight.dtype()) + ")");
   }
   check_dtypes("linear", x, weight);
   Tensor y = matmul(x, transpose(weight));  // (..., out)

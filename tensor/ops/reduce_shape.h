@@ -5,6 +5,7 @@
 // Internal. Read next: tensor/ops/reductions.cc.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <tapegrad/tensor/ops/view_layout.h>
@@ -32,6 +33,11 @@ struct Rows {
 
 // The shape of the result: the reduced dimensions are removed, or have size 1 if keepdim.
 Shape reduced_shape(const Tensor& x, DimSet dims, bool keepdim);
+
+// The sum of the n squares, as the kernel adds them. The squares of float32 elements overflow
+// beyond 1e19 and vanish below 1e-19: then they are added in float64.
+double sum_of_squares(const float* x, std::size_t n);
+double sum_of_squares(const double* x, std::size_t n);
 
 // DTypeError for integers and booleans.
 void require_floating(const char* operation, DType dtype);

@@ -165,6 +165,33 @@ Tensor mean_over(const Tensor& x, DimSet dims, bool keepdim) {
   return out;
 }
 
+// Whether a sum of n squares is as precise as its type: nothing overflowed, and what vanished was
+// less than a rounding error.
+template <class T>
+bool is_precise(T squares, std::size_t n) {
+  using Limits = std::numeric_limits<T>;
+  return squares >= static_cast<T>(n) * (Limits::min() / Limits::epsilon()) &&
+         squares <= Limits::max();
+}
+
+double squares_in_double(const float* x, std::size_t n, double center) {
+  double total = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double distance = static_cast<double>(x[i]) - center;
+    total += distance * distance;
+  }
+  return total;
+}
+
+// Variance and standard deviation where float32 is not precise enough for the squares.
+double var_in_double(const float* x, std::size_t n, std::int64_t divisor, bool root) {
+  double mean = 0;
+  for (std::size_t i = 0; i < n; ++i) mean += static_cast<double>(x[i]);
+  mean /= static_cast<double>(n);
+  const double value = squares_in_double(x, n, mean) / static_cast<double>(divisor);
+  return root ? std::sqrt(value) : value;
+}
+
 // Computes the mean first and then the sum of (x - mean)^2, because sum(x^2) - n mean^2 loses
 // precision by cancellation.
 Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool unbiased,
@@ -184,7 +211,13 @@ Tensor var_over(const char* operation, const Tensor& x, const Dims& dims, bool u
     return reduce_rows<T, T>(rows, reduced_shape(x, set, keepdim), [&](const T* row, std::int64_t) {
       const T mean = kernels.sum(row, size) / static_cast<T>(size);
       subtract(distance, row, &mean, size);
-      const T value = kernels.sum_of_squares(distance, size) / static_cast<T>(divisor);
+      const T squares = kernels.sum_of_squares(distance, size);
+      if constexpr (std::is_same_v<T, float>) {
+        if (!is_precise(squares, size)) [[unlikely]] {
+          return static_cast<T>(var_in_double(row, size, divisor, root));
+        }
+      }
+      const T value = squares / static_cast<T>(divisor);
       return root ? std::sqrt(value) : value;
     });
   });
@@ -233,6 +266,16 @@ Tensor over_one(Reduction reduction, const char* operation, const Tensor& x, std
 }
 
 }  // namespace
+
+double detail::sum_of_squares(const float* x, std::size_t n) {
+  const float squares = kernel::kernels<float>().sum_of_squares(x, n);
+  if (is_precise(squares, n)) [[likely]]
+    return static_cast<double>(squares);
+  return squares_in_double(x, n, 0);
+}
+double detail::sum_of_squares(const double* x, std::size_t n) {
+  return kernel::kernels<double>().sum_of_squares(x, n);
+}
 
 Tensor sum(const Tensor& x) { return sum_over(x, kAll, {}); }
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
@@ -284,7 +327,7 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
     const kernel::Kernels<T>& kernels = kernel::kernels<T>();
     return reduce_rows<T, T>(rows, shape, [&](const T* row, std::int64_t n) {
       const std::size_t size = unsigned_size(n);
-      if (p == 2) return std::sqrt(kernels.sum_of_squares(row, size));
+      if (p == 2) return static_cast<T>(std::sqrt(detail::sum_of_squares(row, size)));
       if (n == 0) return T{0};
       return p > 0 ? kernels.max(row, size) : kernels.min(row, size);
     });
@@ -336,9 +379,13 @@ bool equal(const Tensor& a, const Tensor& b) {
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
-  const Tensor x = a.to(float64);
-  const Tensor y = b.to(float64);
-  Tensor close = logical_or(eq(x, y), le(abs(x - y), atol + rtol * abs(y)) && isfinite(y));
+  // Numbers of one floating type are compared in that type, as in PyTorch: 0.1 is at most 0.1 away
+  // from 0 in float32, too. Integers are compared in float64, which holds more of them.
+  const bool floating = a.dtype() == b.dtype() && is_floating_point(a.dtype());
+  const Tensor x = floating ? a : a.to(float64);
+  const Tensor y = floating ? b : b.to(float64);
+  const Tensor distance = abs(x - y);
+  Tensor close = logical_or(eq(x, y), le(distance, atol + abs(rtol * y)) && isfinite(distance));
   if (equal_nan) close = close || (isnan(x) && isnan(y));
   return all(close).item<bool>();
 }

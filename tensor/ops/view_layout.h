@@ -45,7 +45,7 @@ struct ViewLayout {
   std::span<const std::int64_t> shape() const { return {sizes.data(), dim}; }
   // A view of x's memory with this layout, starting `offset` elements after x's first one.
   Tensor of(const Tensor& x, std::int64_t offset = 0) const {
-    return Tensor::view(x, {sizes.data(), dim}, {strides.data(), dim}, offset);
+    return Tensor::view_of(x, {sizes.data(), dim}, {strides.data(), dim}, offset);
   }
 };
 

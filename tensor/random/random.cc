@@ -58,7 +58,7 @@ Tensor in_order(const Tensor& x, const Dims& order) {
     sizes[d] = x.size(order[d]);
     strides[d] = x.stride(order[d]);
   }
-  return Tensor::view(x, sizes, strides, 0);
+  return Tensor::view_of(x, sizes, strides, 0);
 }
 
 // Calls fill(elements) with all elements of x, of type T, in their order in memory.

@@ -30,6 +30,11 @@ Tensor randn_like(const Tensor& x, Generator& generator = default_generator());
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape,
                Generator& generator = default_generator());
 
+inline Tensor randint(std::int64_t high, const Shape& shape,  // in [0, high)
+                      Generator& generator = default_generator()) {
+  return randint(0, high, shape, generator);
+}
+
 // 0 ... n-1 in random order, int64.
 Tensor randperm(std::int64_t n, Generator& generator = default_generator());
 

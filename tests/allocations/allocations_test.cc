@@ -1,5 +1,6 @@
-// A training step that repeats asks the system for no memory: this program puts its own malloc and
-// mmap before libc's and counts the calls. (memory::system_allocations() counts the pool's alone.)
+// A repeated training step allocates no memory from the system. This program replaces malloc and
+// mmap by its own and counts the calls. (memory::system_allocations() counts only those of the
+// pool.)
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 #include "catch.h"
 #include "nn/text_classifier.h"
 
-// Sanitizers bring a malloc of their own, and switch the pool off.
+// Sanitizers replace malloc themselves and switch off the pool.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -35,12 +36,12 @@ using namespace tapegrad;
 
 namespace {
 
-std::size_t calls = 0;  // of the functions below; the tests have one thread
+std::size_t calls = 0;  // calls of the functions below; the tests use one thread
 
 }  // namespace
 
 #ifdef COUNTS
-// glibc's own, by the names that it has for programs with a malloc of theirs. `free` stays glibc's.
+// glibc has these names for programs that replace malloc. `free` is not replaced.
 extern "C" {
 void* __libc_malloc(std::size_t bytes);
 void* __libc_calloc(std::size_t count, std::size_t bytes);
@@ -84,7 +85,7 @@ namespace {
 
 constexpr int kSteps = 20;
 
-// How often twenty steps ask the system, after twenty that fill the pool.
+// The number of calls during twenty steps, after twenty steps that fill the pool.
 template <class Step>
 std::size_t calls_of(const Step& step) {
   for (int i = 0; i < kSteps; ++i) step(i);
@@ -97,14 +98,15 @@ bool counts() {
 #ifdef COUNTS
   return true;
 #else
-  WARN("skipped: sanitizers bring a malloc of their own, and other C libraries lack __libc_malloc");
+  WARN(
+      "skipped: sanitizers replace malloc themselves, and other C libraries have no __libc_malloc");
   return false;
 #endif
 }
 
 constexpr std::int64_t kVocabulary = 500;
 
-// The same around a layer: RNN, LSTM or GRU.
+// A text classifier with a recurrent layer: RNN, LSTM or GRU.
 template <class Layer>
 struct LayerClassifier : nn::Module {
   nn::Embedding embedding;
@@ -120,7 +122,7 @@ struct LayerClassifier : nn::Module {
   }
 };
 
-// Steps of a classifier of texts, four batches in turn.
+// The calls during training steps of a text classifier; four batches alternate.
 template <class Model, class Optimizer>
 std::size_t calls_of_training(const Model& model, Optimizer& optimizer) {
   std::vector<std::pair<Tensor, Tensor>> batches(4);
@@ -155,7 +157,7 @@ TEST_CASE("the counters count") {
   for (int i = 0; i < 3; ++i) std::free(blocks[static_cast<std::size_t>(i)]);
 }
 
-TEST_CASE("a step of a small network asks the system for no memory") {
+TEST_CASE("a step of a small network allocates no memory from the system") {
   if (!counts()) return;
   manual_seed(0);
   const nn::Sequential model{nn::Linear(64, 64), nn::Tanh(), nn::Linear(64, 1)};
@@ -173,7 +175,7 @@ TEST_CASE("a step of a small network asks the system for no memory") {
   }
 }
 
-TEMPLATE_TEST_CASE("a step of a recurrent classifier asks the system for no memory", "",
+TEMPLATE_TEST_CASE("a step of a recurrent classifier allocates no memory from the system", "",
                    TextClassifier, LayerClassifier<nn::RNN>, LayerClassifier<nn::LSTM>,
                    LayerClassifier<nn::GRU>) {
   if (!counts()) return;
@@ -196,7 +198,7 @@ TEMPLATE_TEST_CASE("a step of a recurrent classifier asks the system for no memo
   }
 }
 
-TEST_CASE("a step of a mean of word vectors asks the system for no memory") {
+TEST_CASE("a step of a mean of word vectors allocates no memory from the system") {
   if (!counts()) return;
   manual_seed(0);
   nn::Sequential model{nn::EmbeddingBag(kVocabulary, 16), nn::Linear(16, 4)};

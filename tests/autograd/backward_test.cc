@@ -1,6 +1,7 @@
 // Tests of backward() and grad(): sums over all paths, accumulation, consumption, hooks, higher
 // derivatives, stale values, errors. Read next: row_sparse_test.cc.
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <limits>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
+#include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
@@ -172,8 +174,49 @@ TEST_CASE("backward twice throws and names the operation", "[autograd]") {
   const Tensor gradient = w.grad().clone();
   CHECK(error_of([&] { loss.backward(); }) ==
         "backward: an earlier pass has consumed the history of 'mean' (#1); to use it "
-        "twice, call backward({.retain_graph = true}) the first time");
+        "twice, call backward({.retain_graph = true}) the first time; to go on from an earlier "
+        "step, such as with the state of a recurrent layer, pass its detach() to the next one");
   CHECK(equal(w.grad(), gradient));
+}
+
+TEST_CASE("a rule that returns an undefined Variable gives no gradient", "[autograd]") {
+  const Variable w = parameter(tensor({1.0, 2.0}));
+  Variable v = parameter(tensor({3.0, 4.0}));
+  const auto half = [&] {
+    return record("half", w.value() * v.value(),
+                  from(w, [](const Variable&) { return Variable(); }),
+                  from(v, [w](const Variable& dy) { return dy * w; }));
+  };
+  sum(half() * 1.0).backward();
+  CHECK_FALSE(w.has_grad());
+  CHECK(equal(v.grad(), tensor({1.0, 2.0})));
+  for (const bool create_graph : {false, true}) {
+    const std::vector<Variable> gradients =
+        grad(sum(half()), {w, v}, {.create_graph = create_graph, .allow_unused = true});
+    CHECK_FALSE(gradients[0].defined());
+    CHECK(equal(gradients[1].value(), tensor({1.0, 2.0})));
+    CHECK_THROWS_AS(grad(sum(half()), {w}, {.create_graph = create_graph}), AutogradError);
+  }
+  // The rules of what the input was computed from are not called.
+  const Variable power = exp(w);
+  sum(record("none", power.value(), from(power, [](const Variable&) { return Variable(); })) * v)
+      .backward();
+  CHECK_FALSE(w.has_grad());
+  // One of several gradients that come out of one rule.
+  sum(record_joint("pair", w.value(), std::array{w, v},
+                   [](const Variable& dy, const std::array<bool, 2>&) {
+                     return std::array{Variable(), dy};
+                   }))
+      .backward();
+  CHECK_FALSE(w.has_grad());
+}
+
+TEST_CASE("grad() of nothing throws", "[autograd]") {
+  const Variable w = parameter(tensor({1.0, 2.0}));
+  const Variable loss = sum(w);
+  CHECK(error_of([&] { grad(loss, {}); }) ==
+        "grad: got no inputs, needed the Variables to differentiate by");
+  CHECK(grad(loss, {w}).size() == 1);  // nothing was consumed
 }
 
 TEST_CASE("retain_graph keeps the history for another backward", "[autograd]") {

@@ -144,4 +144,14 @@ TEST_CASE("gradcheck does not change its inputs, the tape or the generator", "[a
   CHECK(tape().size() == 0);
 }
 
+TEST_CASE("gradcheck takes functions of one, two and three Variables", "[autograd]") {
+  Generator generator(3);
+  const Tensor x = randn({2, 2}, float64, generator);
+  CHECK(gradcheck([](const Variable& a) { return a * a; }, {x}));
+  CHECK(gradcheck([](const Variable& a, const Variable& b) { return a * b; }, {x, x + 1}));
+  CHECK(gradcheck([](const Variable& a, const Variable& b, Variable c) { return a * b + c; },
+                  {x, x + 1, x - 1}));
+  CHECK_THROWS_AS(gradcheck([](const Variable& a) { return flipped(a); }, {x}), AutogradError);
+}
+
 }  // namespace tapegrad

@@ -1,6 +1,6 @@
-// The user's code that tapegrad promises to compile: numbers, history, layers, training, freezing
-// and an operation of one's own, as one program. It is built in the tree, from an installed copy and
-// as a subdirectory (tests/packaging). It ends with status 1 if a number is not what it should be.
+// A user's program, which must compile without changes: tensors, history, layers, training, freezing,
+// and an operation of the user's own. It is built in the tree, with an installed copy, and with the
+// sources as a subdirectory (tests/packaging). It ends with status 1 if a result is wrong.
 #include <tapegrad/tapegrad.h>
 
 #include <iostream>

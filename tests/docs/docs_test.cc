@@ -1,7 +1,8 @@
 // Documents show only code that tests compile and output that programs print. A block of C++ in
-// README.md or docs/ names its file in a comment above it, `<!-- from tests/contract/readme.cc
-// -->`, and must stand there word for word; `<!-- printed by tests/contract/readme.cc -->` above a
-// block of text means what that program prints, a lesson of examples/ too.
+// README.md or docs/ has its file in a comment above it, `<!-- from tests/contract/readme.cc -->`,
+// and the file must contain it literally. A block of text below `<!-- printed by
+// tests/contract/readme.cc -->` must be the output of that program; lessons in examples/ work the
+// same way.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -58,14 +59,15 @@ std::vector<Block> all_blocks() {
   return blocks;
 }
 
-// What stands between `before` and ` -->` in a marker, or nothing.
+// The text between `before` and ` -->` in a marker; empty if the marker does not begin with
+// `before`.
 std::string named(const std::string& marker, const std::string& before) {
   if (marker.rfind(before, 0) != 0) return "";
   const std::size_t end = marker.find(" -->");
   return marker.substr(before.size(), end - before.size());
 }
 
-// The program that was made of tests/contract/readme.cc or examples/NAME.cc.
+// The program that is built from tests/contract/readme.cc or examples/NAME.cc.
 std::string program_of(const std::filesystem::path& file) {
   if (file == "tests/contract/readme.cc") return README_PROGRAM;
   return LESSONS "/example_" + file.stem().string();
@@ -82,7 +84,7 @@ std::string output_of(const std::string& program) {
 
 }  // namespace
 
-TEST_CASE("code in documents stands in files that tests compile", "[docs]") {
+TEST_CASE("code in documents is in files that tests compile", "[docs]") {
   int checked = 0;
   for (const Block& block : all_blocks()) {
     if (block.language != "cpp") continue;

@@ -1,6 +1,6 @@
-// "Read next: PATH." in the opening comments makes paths through the sources: one through the core
-// of autograd and one through each room. Every public header is on the path of its room; the last
-// file of a room may point to the first of another one.
+// "Read next: PATH." in the opening comments forms paths through the sources: one through the core
+// of autograd and one through each folder. Every public header is on the path of its folder. The
+// last file of a folder may point to the first file of another one.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct File {
-  std::string room;  // the folder
-  std::string next;  // empty: the path ends here
+  std::string folder;
+  std::string next;  // empty at the end of a path
   bool is_public = false;
 };
 
@@ -51,10 +51,10 @@ std::map<std::string, File> all_files() {
       const fs::path relative = fs::relative(path, root);
       const std::string comment = opening_comment(path);
       File& file = files[relative.string()];
-      file.room = relative.parent_path().string();
+      file.folder = relative.parent_path().string();
       file.next = next_of(comment);
       if (!file.next.empty() && file.next.back() == '.') file.next.pop_back();
-      file.is_public = extension == ".h" && file.room != "tensor/kernels" &&
+      file.is_public = extension == ".h" && file.folder != "tensor/kernels" &&
                        comment.find(" Internal.") == std::string::npos &&
                        comment.find(" Internal:") == std::string::npos;
     }
@@ -64,46 +64,47 @@ std::map<std::string, File> all_files() {
 
 }  // namespace
 
-TEST_CASE("every room has one path, and every public header is on it", "[docs]") {
+TEST_CASE("every folder has one path, and every public header is on it", "[docs]") {
   const std::map<std::string, File> files = all_files();
-  std::map<std::string, std::vector<std::string>> rooms;
-  std::map<std::string, std::vector<std::string>> before;  // who points here, from the same room
+  std::map<std::string, std::vector<std::string>> folders;
+  std::map<std::string, std::vector<std::string>>
+      before;  // the files of the same folder that point here
   for (const auto& [name, file] : files) {
-    rooms[file.room].push_back(name);
+    folders[file.folder].push_back(name);
     if (file.next.empty()) continue;
     INFO(name << " points to " << file.next);
     REQUIRE(files.count(file.next) == 1);
-    if (files.at(file.next).room == file.room) before[file.next].push_back(name);
+    if (files.at(file.next).folder == file.folder) before[file.next].push_back(name);
   }
-  REQUIRE(rooms.size() > 10);
-  std::map<std::string, std::string> first_of;  // room
-  for (const auto& [room, names] : rooms) {
-    INFO("room " << room);
+  REQUIRE(folders.size() > 10);
+  std::map<std::string, std::string> first_of;  // by folder
+  for (const auto& [folder, names] : folders) {
+    INFO("folder " << folder);
     std::vector<std::string> starts;
     for (const std::string& name : names) {
       INFO(name);
       CHECK(before[name].size() <= 1);
       const File& file = files.at(name);
       const bool on_path =
-          !before[name].empty() || (!file.next.empty() && files.at(file.next).room == room);
+          !before[name].empty() || (!file.next.empty() && files.at(file.next).folder == folder);
       if (before[name].empty() && on_path) starts.push_back(name);
       if (file.is_public && names.size() > 1) CHECK(on_path);
     }
     CAPTURE(starts);
     REQUIRE(starts.size() == 1);
-    first_of[room] = starts.front();
+    first_of[folder] = starts.front();
   }
-  // From its first file, each room's path ends, at most in the first file of another room; and from
-  // room to room there is no loop either.
-  for (const auto& [room, first] : first_of) {
+  // A path ends in its folder or continues with the first file of another one, and there are no
+  // loops, also not across folders.
+  for (const auto& [folder, first] : first_of) {
     std::set<std::string> seen;
     std::string at = first;
     while (!at.empty()) {
       INFO("from " << first << ", at " << at);
       REQUIRE(seen.insert(at).second);
       const std::string next = files.at(at).next;
-      if (!next.empty() && files.at(next).room != files.at(at).room) {
-        CHECK(first_of.at(files.at(next).room) == next);
+      if (!next.empty() && files.at(next).folder != files.at(at).folder) {
+        CHECK(first_of.at(files.at(next).folder) == next);
       }
       at = next;
     }

@@ -1,4 +1,4 @@
-// The four formats, decided by content; what each refuses; and the real files where they are.
+// The four formats and their detection, the errors in each, and the real data sets if they exist.
 #include "text_classifier/corpus.h"
 
 #include "catch.h"
@@ -57,7 +57,7 @@ TEST_CASE("fastText") {
   CHECK(corpus.rows[1].text == "three");
 }
 
-TEST_CASE("CSV: the label, and the rest joined") {
+TEST_CASE("CSV: the label, and the other fields joined") {
   const Corpus corpus = corpus_of("\"3\",\"Fears\",\"Unions\nsay\"\n\"4\",\"The #39;race\"\n");
   CHECK(corpus.format == Format::kCsv);
   REQUIRE(corpus.rows.size() == 2);
@@ -84,9 +84,9 @@ TEST_CASE("one odd line does not change the format") {
   CHECK(corpus_error("1,x\n2\n3,y\n") == "2: no label; expected `label,text`");
 }
 
-TEST_CASE("what is not labelled text is refused with its line") {
-  CHECK(corpus_error("") == "1: empty file; expected a labelled text on each line");
-  CHECK(corpus_error("\n \n") == "1: empty file; expected a labelled text on each line");
+TEST_CASE("files without labeled texts are refused with the line") {
+  CHECK(corpus_error("") == "1: empty file; expected a labeled text on each line");
+  CHECK(corpus_error("\n \n") == "1: empty file; expected a labeled text on each line");
   CHECK(corpus_error("\nhello there\n") ==
         "2: no label; expected `text<TAB>label`, `LABEL:sub text`, `__label__X text` or CSV");
   CHECK(corpus_error(std::string_view("a\tb\n\0\x01", 6)) ==
@@ -96,25 +96,24 @@ TEST_CASE("what is not labelled text is refused with its line") {
   CHECK(corpus_error("a\tb\n\tc\n") == "2: no text; expected `text<TAB>label`");
   CHECK(corpus_error("1,a\n2,\n") == "2: no text; expected `label,text`");
   CHECK(corpus_error("1,a\n,b\n") == "2: no label; expected `label,text`");
-  CHECK(corpus_error("1,a\n\"2\n3\",b\n") ==
-        "2: a label goes over several lines; is a quote missing?");
-  CHECK(corpus_error("label,text\n") == "1: no labelled text after the header");
+  CHECK(corpus_error("1,a\n\"2\n3\",b\n") == "2: a label has several lines; is a quote missing?");
+  CHECK(corpus_error("label,text\n") == "1: no labeled text after the header");
   CHECK(corpus_error("__label__a __label__b x\n") ==
-        "1: two labels; a text belongs to one class here");
+        "1: two labels; needed one label for each text");
   CHECK(error_of<tapegrad::IoError>([] { read_corpus("/no/such"); }) ==
         "read_text: cannot open /no/such: No such file or directory");
 }
 
-TEST_CASE("labels become numbers, and an unknown one is named with its line") {
+TEST_CASE("labels become ids, and the error names an unknown label and its line") {
   const Corpus corpus = corpus_of("a\tLOC\nb\tHUM\nc\tLOC\n");
   CHECK(label_names(corpus) == std::vector<std::string>{"HUM", "LOC"});
   CHECK(label_ids(corpus, {"HUM", "LOC"}) == std::vector<std::int64_t>{1, 0, 1});
   CHECK(error_of<tapegrad::FormatError>([&] {
           label_ids(corpus, {"LOC", "NUM"});
-        }) == corpus.path + ":2: label `HUM` is unknown; known are LOC, NUM");
+        }) == corpus.path + ":2: label `HUM` is unknown; the known ones are LOC, NUM");
 }
 
-TEST_CASE("scraps of HTML are taken out, and nothing else") {
+TEST_CASE("the remains of HTML are removed, and nothing else") {
   CHECK(plain_text("Turner  #39;s  #36;10 quot;Yes quot; AT amp;T") ==
         "Turner  's  $10 \"Yes \" AT &T");
   CHECK(plain_text("a &amp; b &#8212; caf&#233;") == "a & b — café");
@@ -127,7 +126,7 @@ TEST_CASE("scraps of HTML are taken out, and nothing else") {
   CHECK(plain_text("open <b and no end") == "open <b and no end");
 }
 
-TEST_CASE("the real data sets are read whole") {
+TEST_CASE("all texts of the real data sets are read") {
   const auto folder = data_folder();
   if (!folder) return;
   struct Expected {

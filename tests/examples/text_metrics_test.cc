@@ -1,4 +1,4 @@
-// Scores against values worked out by hand, the tables, and metrics.jsonl.
+// The scores, compared with values computed by hand; the tables; and metrics.jsonl.
 #include "text_classifier/metrics.h"
 
 #include <limits>
@@ -11,7 +11,7 @@ using namespace text_classifier;
 
 namespace {
 
-// true a: 3 right, 1 taken for b; true b: 2 right; true c: 1 taken for a.
+// Class a: 3 right, 1 predicted as b. Class b: 2 right. Class c: 1 predicted as a.
 ConfusionMatrix example() {
   ConfusionMatrix matrix({"a", "b", "c"});
   for (int i = 0; i < 3; ++i) matrix.add(0, 0);
@@ -109,7 +109,7 @@ TEST_CASE("labels that are wide, long or many") {
   CHECK(list.str().ends_with("dev accuracy 0.500 (n=2)\n"));
 }
 
-TEST_CASE("metrics.jsonl holds an object a line") {
+TEST_CASE("metrics.jsonl holds one object per line") {
   const TemporaryFile file("old\n");
   MetricsLog log(file.path());
   log.write({1, 0.5, 0.75, std::nullopt, std::nullopt, 2});
@@ -123,7 +123,7 @@ TEST_CASE("metrics.jsonl holds an object a line") {
         "/no/such/metrics.jsonl: cannot write: No such file or directory");
 }
 
-TEST_CASE("a full disk is noticed") {
+TEST_CASE("a full disk is an error") {
   if (!std::filesystem::exists("/dev/full")) return;
   MetricsLog log("/dev/full");
   CHECK(error_of<tapegrad::IoError>([&] { log.write({}); }) ==

@@ -1,5 +1,5 @@
-// The classifiers alone: what they do with padding, and their logits against layers put together by
-// hand. Read next: examples/text_classifier/model.h.
+// The models: padding changes nothing, and the logits equal those of layers that the tests put
+// together. Read next: examples/text_classifier/model.h.
 #include "text_classifier/model.h"
 
 #include <algorithm>
@@ -30,14 +30,14 @@ ModelSettings small(const std::string& arch, const std::string& pool = "max") {
 Classifier make(const ModelSettings& settings) {
   tg::manual_seed(1);
   Classifier model(settings);
-  // Larger than they begin, so that a word more or less is seen.
+  // Larger vectors than the initial ones, so that one word more or less changes the logits.
   tg::nn::init::uniform_(model.embedding.weight, -2, 2);
   select(model.embedding.weight.leaf().writable_value(), 0, 0).zero_();
   model.eval();
   return model;
 }
 
-// The part of a model that `name` was registered as, under the names that it has alone.
+// The state of one registered part of a model; its names are without the name of the part.
 tg::StateDict part_of(const Classifier& model, const std::string& name) {
   tg::StateDict part;
   for (const auto& [full, tensor] : model.state_dict()) {
@@ -55,7 +55,7 @@ tg::Tensor head_of(const Classifier& model, const tg::Variable& text) {
 const std::vector<std::vector<std::int64_t>> kTexts = {
     {7}, {0}, {3, 4, 5, 6, 7, 8, 9}, {9, 8}, {2, 2, 2, 5, 6}};  // {0} has no words
 
-// Each as long as the longest, and `more`.
+// The texts, padded to the longest one, and by `more` steps beyond it.
 tg::Tensor padded(const std::vector<std::vector<std::int64_t>>& texts, std::int64_t more = 0) {
   std::size_t steps = 0;
   for (const auto& text : texts) steps = std::max(steps, text.size());
@@ -70,7 +70,7 @@ tg::Tensor padded(const std::vector<std::vector<std::int64_t>>& texts, std::int6
 
 }  // namespace
 
-TEST_CASE("a classifier does not see padding", "[text_model]") {
+TEST_CASE("padding does not change the logits", "[text_model]") {
   const std::string arch = GENERATE("bag", "rnn", "lstm", "gru", "cnn", "attention");
   const std::string pool = GENERATE("last", "mean", "max");
   const std::int64_t layers = GENERATE(1, 2);
@@ -88,7 +88,7 @@ TEST_CASE("a classifier does not see padding", "[text_model]") {
   }
 }
 
-TEST_CASE("an lstm in both directions pools what it gives for the words", "[text_model]") {
+TEST_CASE("an lstm in both directions pools its outputs at the words", "[text_model]") {
   ModelSettings settings = small("lstm");
   settings.bidirectional = true;
   settings.layers = 2;
@@ -100,7 +100,7 @@ TEST_CASE("an lstm in both directions pools what it gives for the words", "[text
     tg::nn::LSTM lstm(4, 5, {.num_layers = 2, .batch_first = true, .bidirectional = true});
     lstm.load_state_dict(part_of(model, "lstm"));
     const tg::Variable states = lstm(model.embedding(ids)).output;  // (2, 4, 10)
-    // Forwards, the last word comes last; backwards, the first one.
+    // The forward direction ends at the last word, the backward direction at the first.
     const tg::Variable text =
         pool == std::string_view("last")
             ? tg::cat(
@@ -132,7 +132,7 @@ TEST_CASE("an rnn pools the states of its cell", "[text_model]") {
   }
 }
 
-TEST_CASE("an rnn of several layers pools what it gives for the words", "[text_model]") {
+TEST_CASE("an rnn of several layers pools its outputs at the words", "[text_model]") {
   ModelSettings settings = small("rnn", "last");
   settings.layers = 2;
   const Classifier model = make(settings);
@@ -143,7 +143,7 @@ TEST_CASE("an rnn of several layers pools what it gives for the words", "[text_m
   CHECK(allclose(model(ids).value(), head_of(model, last), 1e-5, 1e-6));
 }
 
-TEST_CASE("attention pools what its encoder gives for the words and their places", "[text_model]") {
+TEST_CASE("attention pools the outputs of its encoder for words and positions", "[text_model]") {
   const tg::Tensor ids = padded({{3, 4, 5, 6}, {9, 8, 2, 5}});
   for (const char* pool : {"last", "mean", "max"}) {
     CAPTURE(pool);
@@ -179,8 +179,7 @@ TEST_CASE("a cnn keeps the largest value of each filter", "[text_model]") {
   CHECK(allclose(model(ids).value(), head_of(model, cat(features, 1)), 1e-5, 1e-6));
 }
 
-TEST_CASE("a classifier refuses an architecture and pooling that it does not know",
-          "[text_model]") {
+TEST_CASE("a classifier refuses settings that do not fit", "[text_model]") {
   CHECK_THROWS_WITH(
       Classifier(small("tree")),
       "model: unknown architecture 'tree', needed bag, rnn, lstm, gru, cnn or attention");

@@ -1,5 +1,5 @@
-// Every architecture, trained for a moment, exported by the program, and computed by others
-// (golden/check_onnx.py): they must find the probabilities that predict prints.
+// The program trains each architecture for two epochs and exports it. golden/check_onnx.py then
+// computes the ONNX files, and must get the probabilities that our model computes.
 #include <tapegrad/tensor/io/npy.h>
 #include <tapegrad/tensor/ops.h>
 
@@ -21,7 +21,7 @@ namespace {
 
 struct Model {
   std::string name;
-  std::string options;  // of train
+  std::string options;  // of the command train
 };
 
 const std::vector<Model> kModels = {
@@ -52,7 +52,7 @@ void run(const std::string& arguments) {
 
 }  // namespace
 
-TEST_CASE("text_classifier exports every architecture as others compute it", "[text_program]") {
+TEST_CASE("other programs compute the same from the exported models", "[text_program]") {
   if (!tapegrad::test::python_has("numpy, onnx")) return;
   const Corpus corpus = read_corpus(std::string(TAPEGRAD_SOURCE_DIR) +
                                     "/examples/text_classifier/data/questions_test.tsv");

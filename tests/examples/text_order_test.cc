@@ -1,5 +1,5 @@
-// A task that only the order of words solves: does `a` stand before `b`? Each text has a twin in
-// which the two have changed places, so every bag of words occurs equally often in both classes.
+// A task that depends on the order of words: does `a` come before `b`? Each text has a twin in
+// which the two words are swapped, so every bag of words occurs equally often in both classes.
 // Read next: examples/text_classifier/model.h.
 #include <algorithm>
 #include <cmath>
@@ -19,12 +19,12 @@ namespace {
 constexpr std::int64_t kA = 2, kB = 3, kOthers = 10, kLongest = 8;
 
 struct Texts {
-  tg::Tensor ids;     // (texts, kLongest), 0 behind the end of a text
+  tg::Tensor ids;     // (texts, kLongest), 0 after the end of a text
   tg::Tensor labels;  // 1 where a comes before b
 };
 
-// Pairs of twins of 4 to 8 words. No two pairs have the same bag, here or in earlier calls with the
-// same `bags`.
+// Returns pairs of twins of 4 to 8 words. No two pairs have the same bag of words; `bags` holds the
+// bags of earlier calls, which are not used again.
 Texts pairs(std::int64_t count, std::mt19937& random, std::set<std::vector<std::int64_t>>& bags) {
   const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
   std::vector<std::int64_t> ids, labels;
@@ -59,8 +59,7 @@ Task task() {
   return {std::move(train), pairs(250, random, bags)};
 }
 
-// The share of the test texts that a model, (texts, steps) -> logits (texts, 2), gets right after
-// some passes over the others.
+// Trains a model, (texts, steps) -> logits (texts, 2), and returns its accuracy on the test texts.
 template <class Model>
 double accuracy(Model model, const Task& task, int epochs) {
   tg::optim::Adam adam(model.parameters(), {.lr = 0.01});
@@ -95,13 +94,13 @@ double accuracy_of(const std::string& arch, const std::string& pool = "max", boo
   return accuracy(Classifier(settings), task(), 20);
 }
 
-// What --arch attention would be if it did not know where a word is.
-struct AttentionWithoutPlaces : tg::nn::Module {
+// A model like --arch attention, but without the positional encoding.
+struct AttentionWithoutPositions : tg::nn::Module {
   tg::nn::Embedding embedding;
   tg::nn::TransformerEncoder encoder;
   tg::nn::Linear head;
 
-  AttentionWithoutPlaces()
+  AttentionWithoutPositions()
       : embedding(register_module("embedding", tg::nn::Embedding(4 + kOthers, 16))),
         encoder(register_module(
             "encoder", tg::nn::TransformerEncoder(
@@ -138,26 +137,26 @@ TEST_CASE("every bag of words occurs equally often in both classes", "[text_orde
   }
 }
 
-TEST_CASE("a bag does not see the order of words", "[text_order]") {
-  // Twins are told apart by rounding at most.
+TEST_CASE("a bag cannot learn the order of words", "[text_order]") {
+  // The logits of twins differ by rounding at most.
   CHECK(std::abs(accuracy_of("bag") - 0.5) < 0.02);
 }
 
-TEST_CASE("a recurrent network sees the order of words", "[text_order]") {
+TEST_CASE("a recurrent network learns the order of words", "[text_order]") {
   const std::string arch = GENERATE("rnn", "lstm", "gru");
   const std::string pool = GENERATE("last", "max");
   CAPTURE(arch, pool);
   CHECK(accuracy_of(arch, pool) >= 0.99);
 }
 
-TEST_CASE("a recurrent network in both directions sees the order of words", "[text_order]") {
+TEST_CASE("a recurrent network in both directions learns the order of words", "[text_order]") {
   const std::string arch = GENERATE("rnn", "lstm", "gru");
   CAPTURE(arch);
   CHECK(accuracy_of(arch, "max", true) >= 0.99);
 }
 
-TEST_CASE("attention sees the order of words by their places alone", "[text_order]") {
+TEST_CASE("attention learns the order of words only with positions", "[text_order]") {
   CHECK(accuracy_of("attention") >= 0.99);
   tg::manual_seed(1);
-  CHECK(std::abs(accuracy(AttentionWithoutPlaces(), task(), 20) - 0.5) < 0.02);
+  CHECK(std::abs(accuracy(AttentionWithoutPositions(), task(), 20) - 0.5) < 0.02);
 }

@@ -1,5 +1,6 @@
-// The program as its users meet it: each command run in a process of its own, with what it prints,
-// what it writes, and what it says to bad input. Read next: examples/text_classifier/main.cc.
+// The program as a whole. Each command runs in a process of its own; the tests check what it
+// prints, which files it writes, and the errors for bad input. Read next:
+// examples/text_classifier/main.cc.
 #include <sys/wait.h>
 #include <tapegrad/tensor/io/safetensors.h>
 #include <tapegrad/tensor/ops.h>
@@ -41,18 +42,18 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 struct Output {
-  int status = 0;  // 128 and the signal's number after a crash, as the shell counts
+  int status = 0;  // after a crash, 128 plus the number of the signal
   std::string out;
   std::string error;
 };
 
-// Texts of two classes that one word tells apart.
+// Texts of two classes; one word is enough to separate them.
 constexpr std::string_view kTrain =
     "who wrote it\tHUM\nwho is the king\tHUM\nwho was that\tHUM\nwho sang\tHUM\n"
     "where is Paris\tLOC\nwhere is the city\tLOC\nwhere was that\tLOC\nwhere to\tLOC\n";
 constexpr std::string_view kTest = "who sang\tHUM\nwhere is Rome\tLOC\nwho was that\tHUM\n";
 
-// A folder with training and test texts, in which the program runs.
+// The program runs in this folder, which holds training and test texts.
 class Session {
  public:
   Session() {
@@ -89,7 +90,8 @@ class Session {
   TemporaryFolder folder_;
 };
 
-// One line that begins with the program's name and holds `expected`, and status 1.
+// Requires status 1 and an error of one line, which begins with the program's name and contains
+// `expected`.
 void require_error(const Session& session, const std::string& arguments,
                    const std::string& expected, std::string_view input = "") {
   const Output output = session.run(arguments, input);
@@ -154,11 +156,11 @@ TEST_CASE("text_classifier predicts a text without words, and the name of a comm
   CHECK(session.run_well("predict --model model").out.empty());
 }
 
-TEST_CASE("text_classifier neighbours prints a row for each", "[text_program]") {
+TEST_CASE("text_classifier neighbors prints the nearest words of each word", "[text_program]") {
   const Session session;
   session.train("2 --ngrams 2");
   const std::vector<std::string> lines =
-      lines_of(session.run_well("neighbours --model model --count 3 WHO 'who is'").out);
+      lines_of(session.run_well("neighbors --model model --count 3 WHO 'who is'").out);
   REQUIRE(lines.size() == 10);
   CHECK(lines[0] == "who");
   CHECK(lines[1].find("cosine similarity") != std::string::npos);
@@ -167,11 +169,13 @@ TEST_CASE("text_classifier neighbours prints a row for each", "[text_program]") 
     CHECK(line.find("<pad>") == std::string::npos);
     CHECK(line.find("<unk>") == std::string::npos);
   }
-  require_error(session, "neighbours --model model who Rome", "the vocabulary has no 'Rome'");
-  require_error(session, "neighbours --model model '<pad>'", "the vocabulary has no '<pad>'");
+  require_error(session, "neighbors --model model who Rome", "the vocabulary has no 'Rome'");
+  require_error(session, "neighbors --model model '<pad>'", "the vocabulary has no '<pad>'");
+  CHECK(session.run_well("neighbours --model model who").out ==
+        session.run_well("neighbors --model model who").out);
 }
 
-TEST_CASE("text_classifier freezes vectors to the byte", "[text_program]") {
+TEST_CASE("text_classifier leaves frozen vectors unchanged to the byte", "[text_program]") {
   const std::string arch = GENERATE("bag", "rnn");
   const Session session;
   write(session.file("glove.txt"),
@@ -217,8 +221,7 @@ TEST_CASE("text_classifier freezes the known words and trains the others", "[tex
   CHECK(moved == first.size() - 3);  // all but padding, unknown, and who
 }
 
-TEST_CASE("text_classifier knows every word of a file with vectors if it is told to",
-          "[text_program]") {
+TEST_CASE("text_classifier --all-vectors keeps all words of the file", "[text_program]") {
   const Session session;
   write(session.file("glove.txt"), "where 0.1 -0.2\nunseen 7 -8\nU.S. 1 1\nUnseen 2 2\n");
   const auto words_after = [&](const std::string& more) {
@@ -227,16 +230,17 @@ TEST_CASE("text_classifier knows every word of a file with vectors if it is told
   };
   const std::vector<std::string> usual = words_after("");
   const std::vector<std::string> all = words_after("--all-vectors");
-  // No text has `U.S.` or `Unseen` as a token: one is several, the other is written small.
+  // The tokenizer splits `U.S.` into several tokens and writes `Unseen` in lowercase.
   REQUIRE(all.size() == usual.size() + 1);
   CHECK(all.back() == "unseen");
   const tapegrad::StateDict state = tapegrad::load(session.file("model/model.safetensors"));
   const tapegrad::Tensor vector = select(*state.find("embedding.weight"), 0, -1);
   CHECK(tapegrad::to_vector<float>(vector) == std::vector<float>{7, -8});
-  CHECK(session.run_well("neighbours --model model UNSEEN").out.starts_with("unseen\n"));
+  CHECK(session.run_well("neighbors --model model UNSEEN").out.starts_with("unseen\n"));
 }
 
-TEST_CASE("text_classifier learns from some of the texts, drawn by the seed", "[text_program]") {
+TEST_CASE("text_classifier --train-limit trains on some of the texts, drawn by the seed",
+          "[text_program]") {
   const Session session;
   const auto vocabulary = [&](const std::string& more) {
     const Output output = session.train("1 --train-limit " + more);
@@ -247,29 +251,30 @@ TEST_CASE("text_classifier learns from some of the texts, drawn by the seed", "[
   CHECK(session.train("1 --train-limit 99").error.find("8 texts to train") != std::string::npos);
   CHECK(vocabulary("2 --seed 1") == vocabulary("2 --seed 1"));
   CHECK(vocabulary("2 --seed 1") != vocabulary("2 --seed 2"));
-  // All labels stay known, also those of which no text is left.
+  // All labels are kept, even if no text of a label is left.
   CHECK(session.run_well("eval --model model --test test.tsv").out.ends_with("(n=3)\n"));
   session.train("1 --train-limit 1");
   CHECK(session.run_well("eval --model model --test test.tsv").out.ends_with("(n=3)\n"));
 }
 
-TEST_CASE("text_classifier --sparse lets words that are not in the batch rest", "[text_program]") {
+TEST_CASE("text_classifier --sparse moves only the vectors of words in the batch",
+          "[text_program]") {
   const Session session;
   const auto table = [&](const std::string& more) {
     session.train("3 --arch bag --dropout 0 " + more);
     return tapegrad::load(session.file("model/model.safetensors")).at("embedding.weight");
   };
-  // SparseAdam adds its eps elsewhere, which moves a vector by 1e-5; the others' steps by 1e-2.
+  // SparseAdam adds eps in another place: that moves a vector by 1e-5, momentum moves it by 1e-2.
   const auto same = [](const tapegrad::Tensor& a, const tapegrad::Tensor& b) {
     return allclose(a, b, 0, 1e-4);
   };
-  // Adam moves them on by their mean; SGD does not, and a large batch has all words.
+  // Adam's momentum also moves other words. SGD moves none, and a batch of 8 contains all words.
   CHECK_FALSE(same(table("--batch 2"), table("--batch 2 --sparse")));
   CHECK(same(table("--batch 8"), table("--batch 8 --sparse")));
   CHECK(same(table("--batch 2 --optimizer sgd"), table("--batch 2 --optimizer sgd --sparse")));
 }
 
-TEST_CASE("text_classifier makes the same model from the same seed", "[text_program]") {
+TEST_CASE("text_classifier trains the same model from the same seed", "[text_program]") {
   const std::string arch = GENERATE("bag", "rnn", "lstm --layers 2", "gru --bidirectional", "cnn",
                                     "attention --hidden 8");
   const Session session;
@@ -289,7 +294,7 @@ TEST_CASE("text_classifier reads Chinese and Latin-1", "[text_program]") {
   write(session.file("test.tsv"), "股市\t财经\n球队\t体育\n");
   session.train("10 --lr 0.1 --arch bag");
   CHECK(session.run_well("predict --model model 股市").out.starts_with("财经  "));
-  CHECK(session.run_well("neighbours --model model --count 1 市").out.starts_with("市\n"));
+  CHECK(session.run_well("neighbors --model model --count 1 市").out.starts_with("市\n"));
 
   write(session.file("train.tsv"), "o\xF9 est le caf\xE9\tLOC\nqui chante\tHUM\n");
   write(session.file("test.tsv"), "o\xF9\tLOC\n");
@@ -298,7 +303,7 @@ TEST_CASE("text_classifier reads Chinese and Latin-1", "[text_program]") {
   CHECK(session.run_well("predict --model model", "o\xF9 ?\n").out.ends_with("  où ?\n"));
 }
 
-TEST_CASE("text_classifier takes the smallest corpora", "[text_program]") {
+TEST_CASE("text_classifier accepts the smallest corpora", "[text_program]") {
   const std::string arch =
       GENERATE("bag", "rnn", "rnn --pool mean", "lstm --pool last",
                "gru --bidirectional --pool last", "cnn", "attention --hidden 8 --pool last");
@@ -313,7 +318,7 @@ TEST_CASE("text_classifier takes the smallest corpora", "[text_program]") {
   session.train("0 --arch " + arch);
   CHECK(read(session.file("model/metrics.jsonl")).empty());
   session.run_well("train --train train.tsv --epochs 1 --min-count 9 --out m --arch " + arch);
-  require_error(session, "neighbours --model model zebra", "the vocabulary has no");
+  require_error(session, "neighbors --model model zebra", "the vocabulary has no");
 }
 
 TEST_CASE("text_classifier refuses bad texts and overwrites nothing", "[text_program]") {
@@ -337,8 +342,8 @@ TEST_CASE("text_classifier refuses bad texts and overwrites nothing", "[text_pro
       {"bad_utf8", "bad_utf8:2: byte 0x"},
       {"quote.csv", "quote.csv:2: quote is never closed"},
       {"no_label", "no_label:2: no label"},
-      {"header.csv", "header.csv:1: no labelled text"},
-      {"labels", "labels:2: label `ENTY` is unknown; known are HUM, LOC"}};
+      {"header.csv", "header.csv:1: no labeled text"},
+      {"labels", "labels:2: label `ENTY` is unknown; the known ones are HUM, LOC"}};
   for (const auto& [file, expected] : cases) {
     if (file != "labels") {
       require_error(session, "train --epochs 1 --out model --train " + file, expected);
@@ -376,39 +381,40 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--dropout nan", "Dropout: p is nan"},
       {"--arch tree", "--arch: tree not in {bag,rnn,lstm,gru,cnn,attention}"},
       {"--arch bag --pool mean",
-       "train: --pool is about the states at the words, and bag has none; needed --arch rnn, lstm, "
+       "train: --pool combines the states at the words, and bag has none; needed --arch rnn, lstm, "
        "gru or attention"},
-      {"--arch cnn --pool max", "train: --pool is about the states at the words, and cnn"},
+      {"--arch cnn --pool max", "train: --pool combines the states at the words, and cnn"},
       {"--arch bag --layers 2",
-       "train: --layers is for networks of several layers, and bag has one; needed --arch rnn, "
+       "train: --layers is the number of layers with states, and bag has none; needed --arch rnn, "
        "lstm, gru or attention"},
-      {"--arch cnn --layers 1", "--layers is for networks of several layers, and cnn has one"},
+      {"--arch cnn --layers 1", "--layers is the number of layers with states, and cnn has none"},
       {"--arch bag --bidirectional",
-       "train: --bidirectional is for networks that read backwards too, and bag does not; needed "
+       "train: --bidirectional is for recurrent networks, and bag is not one; needed "
        "--arch rnn, lstm or gru"},
       {"--arch attention --bidirectional",
-       "and attention does not; needed --arch rnn, lstm or gru"},
+       "and attention is not one; needed --arch rnn, lstm or gru"},
       {"--heads 2",
-       "train: --heads divides the states of attention, and rnn has none; needed --arch attention"},
+       "train: --heads is the number of heads of attention, and rnn has none; needed --arch "
+       "attention"},
       {"--arch attention --heads 3",
        "model: attention with hidden 128 and heads 3, needed a hidden that is a multiple of twice "
        "the heads"},
       {"--arch attention --heads 0", "--heads: "},
       {"--arch attention --max-length 5001",
-       "train: --max-length is 5001, needed 5000 or less: attention tells no more places apart"},
+       "train: --max-length is 5001, needed 5000 or less: attention has no more positions"},
       {"--arch lstm --filters 100",
-       "train: --filters is about convolutions, and lstm has none; needed --arch cnn"},
+       "train: --filters is the number of filters of a cnn, and lstm has none; needed --arch cnn"},
       {"--arch gru --pool sum", "--pool: sum not in {last,mean,max}"},
       {"--arch gru --layers 0", "--layers: "},
       {"--arch gru --layers 101", "--layers: "},
       {"--arch cnn --filters 0", "--filters: "},
       {"--optimizer lbfgs", "--optimizer: "},
       {"--train-limit 0", "--train-limit: "},
-      {"--sparse --freeze-embeddings", "--freeze-embeddings takes none; needed one of the two"},
+      {"--sparse --freeze-embeddings", "--freeze-embeddings does not; needed one of the two"},
       {"--freeze-known",
-       "train: --freeze-known freezes the words that --vectors FILE knows; needed that file too"},
+       "train: --freeze-known freezes the vectors from a file; needed --vectors FILE too"},
       {"--all-vectors",
-       "train: --all-vectors takes every word that --vectors FILE holds; needed that file too"},
+       "train: --all-vectors keeps all words of a file; needed --vectors FILE too"},
       {"--freeze-known --freeze-embeddings --vectors train.tsv",
        "train: --freeze-embeddings freezes all word vectors, --freeze-known some of them; needed "
        "one of the two"},
@@ -425,12 +431,12 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
   for (const auto& [option, expected] : cases) {
     require_error(session, "train --train train.tsv --out model " + option, expected);
   }
-  require_error(session, "", "needed a command: train, predict, eval, neighbours or export");
+  require_error(session, "", "needed a command: train, predict, eval, neighbors or export");
   require_error(session, "teach", "needed a command");
   require_error(session, "predict who", "predict: --model is required");
   require_error(session, "eval --model model", "eval: --test is required");
-  require_error(session, "neighbours --model model", "word is required");
-  require_error(session, "neighbours --model model --count 0 who", "--count: ");
+  require_error(session, "neighbors --model model", "word is required");
+  require_error(session, "neighbors --model model --count 0 who", "--count: ");
   require_error(session, "train --train train.tsv --out train.tsv/model", "train.tsv/model");
   CHECK(model_bytes(session) == before);
   CHECK(read(session.file("train.tsv")) == kTrain);
@@ -455,7 +461,7 @@ TEST_CASE("text_classifier refuses a damaged model", "[text_program]") {
   const auto require_refused = [&](const std::string& expected) {
     require_error(session, "predict --model model who", expected);
     require_error(session, "eval --model model --test test.tsv", expected);
-    require_error(session, "neighbours --model model who", expected);
+    require_error(session, "neighbors --model model who", expected);
   };
   require_error(session, "predict --model nowhere who", "nowhere/settings.json: No such file");
   for (const std::string name : {"model.safetensors", "vocabulary.txt", "settings.json"}) {
@@ -500,7 +506,7 @@ TEST_CASE("text_classifier refuses a damaged model", "[text_program]") {
   with("vocabulary.txt", "\nwho\n", "\nis\n", "vocabulary.txt:");
 }
 
-TEST_CASE("text_classifier restores what an architecture was given", "[text_program]") {
+TEST_CASE("text_classifier saves the settings of each architecture", "[text_program]") {
   const Session session;
   const auto settings = [&](const std::string& arch) {
     session.train("1 --arch " + arch);
@@ -510,7 +516,7 @@ TEST_CASE("text_classifier restores what an architecture was given", "[text_prog
     CAPTURE(text, part);
     CHECK(text.find(part) != std::string::npos);
   };
-  // Folders that older programs can read stay as these wrote them.
+  // Where an older program could have written the same folder, the format stays the older one.
   for (const char* old : {"bag", "rnn", "rnn --pool max"}) {
     const std::string text = settings(old);
     has(text, "\"format\": 1");
@@ -581,7 +587,7 @@ TEST_CASE("text_classifier keeps the best epoch of any architecture", "[text_pro
   CHECK(session.run_well("eval --model model --test test.tsv").out == output.out);
 }
 
-TEST_CASE("text_classifier turns the rate as it is told", "[text_program]") {
+TEST_CASE("text_classifier changes the learning rate as --schedule says", "[text_program]") {
   const Session session;
   std::vector<std::string> models;
   for (const char* schedule : {"linear", "constant", "warm-up", "cosine", "one-cycle"}) {
@@ -592,13 +598,13 @@ TEST_CASE("text_classifier turns the rate as it is told", "[text_program]") {
     }
   }
   std::sort(models.begin(), models.end());
-  CHECK(std::adjacent_find(models.begin(), models.end()) == models.end());  // no two alike
+  CHECK(std::adjacent_find(models.begin(), models.end()) == models.end());  // all models differ
   session.train("0 --schedule one-cycle");
 }
 
 TEST_CASE("text_classifier stops early and keeps the best epoch", "[text_program]") {
   const Session session;
-  // The rate is so high that the loss on what is held out soon rises.
+  // With such a high rate, the loss on the held-out texts soon rises.
   const Output output =
       session.train("100 --patience 2 --schedule constant --lr 0.5 --dropout 0 --arch bag");
   CHECK(output.error.find("7 texts to train on (") != std::string::npos);
@@ -633,10 +639,10 @@ TEST_CASE("text_classifier cross-validates and writes nothing", "[text_program]"
   CHECK_FALSE(std::filesystem::exists(session.file("model")));
 }
 
-TEST_CASE("text_classifier explains itself", "[text_program]") {
+TEST_CASE("text_classifier --help lists the commands and their options", "[text_program]") {
   const Session session;
   const std::string help = session.run_well("--help").out;
-  for (const std::string command : {"train", "predict", "eval", "neighbours"}) {
+  for (const std::string command : {"train", "predict", "eval", "neighbors"}) {
     CHECK(help.find("\n  " + command + " ") != std::string::npos);
     for (const std::string& line : lines_of(session.run_well(command + " --help").out)) {
       CHECK(line.size() <= 100);

@@ -1,4 +1,4 @@
-// The bar and the plain lines, by a clock that the test turns.
+// The bar and the plain lines. The test sets the clock.
 #include "text_classifier/progress.h"
 
 #include <sstream>
@@ -7,7 +7,7 @@
 
 using namespace text_classifier;
 
-TEST_CASE("time is written as a clock shows it") {
+TEST_CASE("a time is written in hours, minutes and seconds") {
   CHECK(clock_text(0) == "0:00");
   CHECK(clock_text(65.4) == "1:05");
   CHECK(clock_text(7389) == "2:03:09");
@@ -33,7 +33,7 @@ TEST_CASE("plain lines: at most one per interval") {
   CHECK(out.str().ends_with("\nepoch 1  loss 0.4\n"));
 }
 
-TEST_CASE("a bar is redrawn, gives way to lines that stay, and ends its line") {
+TEST_CASE("a bar is redrawn, makes room for printed lines, and ends its line") {
   double now = 0;
   ProgressOptions options;
   options.bar = true;
@@ -58,7 +58,7 @@ TEST_CASE("a bar is redrawn, gives way to lines that stay, and ends its line") {
   CHECK(out.str().ends_with("left\n"));
 }
 
-TEST_CASE("a bar fits the terminal, and is coloured only on request") {
+TEST_CASE("a bar fits into the terminal, and is colored only on request") {
   double now = 0;
   ProgressOptions options;
   options.bar = true;

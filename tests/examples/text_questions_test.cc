@@ -1,5 +1,4 @@
-// The bundled questions keep the rules they were written by, so that a model has something to learn
-// that is not a pattern of ours.
+// The bundled questions keep these rules, so that a model cannot classify them by simple patterns.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -14,7 +13,7 @@ using namespace text_classifier;
 namespace {
 
 struct Question {
-  std::vector<std::string> words;  // without marks
+  std::vector<std::string> words;  // without punctuation
   std::string label;
 };
 
@@ -50,7 +49,7 @@ std::string opening(const Question& question) {
 
 }  // namespace
 
-TEST_CASE("480 questions to train on and 120 to test with, the classes in equal parts") {
+TEST_CASE("480 training and 120 test questions, with equally many of each class") {
   for (const auto& [split, rows] : {std::pair("train", 96), std::pair("test", 24)}) {
     std::map<std::string, int> counts;
     for (const Question& question : questions_of(split)) ++counts[question.label];
@@ -119,7 +118,7 @@ TEST_CASE("no two questions share more than 0.6 of their tokens") {
 }
 
 TEST_CASE("the first word alone predicts at most half") {
-  // Even when it is asked for the very questions it was learned from.
+  // Even if it is tested on the questions that it was trained on.
   std::map<std::string, std::map<std::string, int>> labels_after;
   for (const Question& question : all_questions())
     ++labels_after[question.words[0]][question.label];

@@ -65,6 +65,60 @@ TEST_CASE("pooling of windows agrees with PyTorch") {
   });
 }
 
+// PyTorch: max_pool1d(torch.tensor([[-inf, -inf]]), 2, 1, 1).sum() has the gradient [[2, 1]].
+TEST_CASE("padding never wins a window of max_pool1d, not even against -inf") {
+  constexpr double kLowest = -std::numeric_limits<double>::infinity();
+  const Variable pair = parameter(full({1, 2}, kLowest));
+  sum(max_pool1d(pair, 2, {.stride = 1, .padding = 1})).backward();
+  CHECK(equal(pair.grad(), tensor({{2.0f, 1.0f}})));
+  manual_seed(1);
+  const auto check = [&](std::int64_t length, std::int64_t kernel, std::int64_t stride,
+                         std::int64_t padding, std::int64_t dilation, bool ceil_mode) {
+    CAPTURE(length, kernel, stride, padding, dilation, ceil_mode);
+    Tensor values = randint(-1, 2, {1, length}).to(float64);
+    values = masked_fill(values, values == -1, kLowest);  // many are equal
+    const Variable x = parameter(values);
+    Variable y;
+    try {
+      y = max_pool1d(
+          x, kernel,
+          {.stride = stride, .padding = padding, .dilation = dilation, .ceil_mode = ceil_mode});
+    } catch (const ShapeError&) {
+      return;  // no window fits
+    }
+    Tensor want = zeros({1, length}, float64);
+    for (std::int64_t w = 0; w < y.size(1); ++w) {
+      std::int64_t winner = -1;  // the first of the largest
+      for (std::int64_t k = 0; k < kernel; ++k) {
+        const std::int64_t at = w * stride - padding + k * dilation;
+        if (at < 0 || at >= length) continue;
+        if (winner < 0 || values.item<double>({0, at}) > values.item<double>({0, winner})) {
+          winner = at;
+        }
+      }
+      CHECK(y.value().item<double>({0, w}) ==
+            (winner < 0 ? kLowest : values.item<double>({0, winner})));
+      if (winner >= 0) want.mutable_data<double>()[winner] += 1;
+    }
+    sum(y).backward();
+    CHECK(equal(x.grad(), want));
+  };
+  for (std::int64_t length = 1; length <= 7; ++length) {
+    for (std::int64_t kernel = 1; kernel <= 5; ++kernel) {
+      for (std::int64_t padding = 0; padding <= kernel / 2; ++padding) {
+        for (std::int64_t stride = 1; stride <= 3; ++stride) {
+          for (std::int64_t dilation = 1; dilation <= 3; ++dilation) {
+            for (const bool ceil_mode : {false, true}) {
+              check(length, kernel, stride, padding, dilation, ceil_mode);
+            }
+          }
+        }
+      }
+    }
+  }
+  CHECK(equal(max_pool1d(zeros({2, 3, 0}), 2, {.padding = 1}).value(), full({2, 3, 1}, kLowest)));
+}
+
 TEST_CASE("Bilinear agrees with PyTorch") {
   const std::vector<std::string> cases = test::layers().cases("bilinear");
   CHECK(cases.size() == 8);

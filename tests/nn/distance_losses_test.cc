@@ -1,6 +1,7 @@
 // Losses over distances, margins and sampled classes: PyTorch's values and gradients, formulas, and
 // errors. Cross entropy and similar losses are in losses_test.cc.
 #include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -230,6 +231,116 @@ TEST_CASE("sampled softmax is cross entropy if each class is sampled as often as
       {input, table}, {.second_order = true}));
 }
 
+// Unusual arguments -------------------------------------------------------------------------------
+
+// The answers are PyTorch 1.13's.
+TEST_CASE("losses with targets other than 1 and -1, and targets that broadcast") {
+  const Tensor x = tensor({0.5, -2.0, 3.0}, float64);
+  const auto each = [&](const Tensor& targets) {
+    return nn::hinge_embedding_loss(x, targets, {.reduction = nn::Reduction::none}).value();
+  };
+  const auto close = [](const Tensor& a, const Tensor& b) {
+    return a.shape() == b.shape() && allclose(a, b, 1e-6, 1e-7);
+  };
+  CHECK(close(each(tensor({1, -1, 0})), tensor({0.5, 3.0, 3.0}, float64)));
+  CHECK(close(each(tensor({2.0, 0.5, -1.0})), tensor({1.0, 1.0, 0.0}, float64)));
+  CHECK(close(each(tensor({true, false, true})), tensor({0.5, 1.0, 3.0}, float64)));
+  for (const Tensor& one : {full({}, 1.0), full({1}, 1.0)}) CHECK(close(each(one), x));
+  const Tensor both = tensor({{0.5, -2.0, 3.0}, {0.5, 3.0, 0.0}}, float64);
+  CHECK(close(each(tensor({{1.0, 1.0, 1.0}, {-1.0, -1.0, -1.0}})), both));
+  CHECK(close(each(tensor({{1.0}, {-1.0}})), both));
+  CHECK(nn::hinge_embedding_loss(x, tensor({{1}, {-1}})).value().item<double>() ==
+        Approx(0.8333333134651184));
+
+  const auto ranked = [&](const Tensor& targets) {
+    return nn::margin_ranking_loss(x, 2.0 * x, targets,
+                                   {.margin = 0.5, .reduction = nn::Reduction::none})
+        .value();
+  };
+  CHECK(close(ranked(tensor({1.0, -1.0, 0.0})), tensor({1.0, 2.5, 0.5}, float64)));
+  CHECK(close(ranked(tensor({2.0, 0.5, -1.0})), tensor({1.5, 0.0, 0.0}, float64)));
+  CHECK(close(ranked(tensor({1})), tensor({1.0, 0.0, 3.5}, float64)));
+  CHECK_THROWS_AS(ranked(full({}, 1.0)), ShapeError);
+  CHECK_THROWS_AS(ranked(tensor({1, 1})), ShapeError);
+
+  const Tensor a = tensor({{1.0, 2.0}, {3.0, 4.0}}, float64);
+  const Tensor b = tensor({{1.0, 0.0}, {0.0, 1.0}}, float64);
+  const auto angles = [&](const Tensor& targets) {
+    return nn::cosine_embedding_loss(a, b, targets, {.reduction = nn::Reduction::none}).value();
+  };
+  CHECK(close(angles(tensor({0, 1})), tensor({0.0, 0.2}, float64)));
+  CHECK(close(angles(tensor({2.0, 0.5})), tensor({0.0, 0.0}, float64)));
+  CHECK(close(angles(tensor({1})), tensor({0.5527864098548889, 0.2}, float64)));
+  CHECK(close(angles(tensor({-1})), tensor({0.4472135901451111, 0.8}, float64)));
+  CHECK_THROWS_AS(angles(full({}, 1)), ShapeError);
+  CHECK_THROWS_AS(angles(tensor({{1, -1}})), ShapeError);
+
+  manual_seed(2);
+  const Tensor y = randn({4}, float64);
+  for (const Tensor& targets : {tensor({0.0, 2.0, 1.0, -1.0}), full({1}, -1.0)}) {
+    CHECK(gradcheck([&](Inputs& v) { return nn::hinge_embedding_loss(v[0], targets); }, {y}));
+    CHECK(gradcheck([&](Inputs& v) { return nn::margin_ranking_loss(v[0], v[1], targets); },
+                    {y, y + 0.3}));
+  }
+}
+
+// The answers are PyTorch 1.13's.
+TEST_CASE("multi_margin_loss of one row") {
+  const auto each = [](const Tensor& x, const Tensor& targets) {
+    return nn::multi_margin_loss(x, targets, {.reduction = nn::Reduction::none}).value();
+  };
+  CHECK(equal(each(full({}, 2.0), full({}, 0)), full({}, 0.0)));
+  CHECK(equal(each(full({}, 2.0), tensor({0})), tensor({0.0})));
+  CHECK(equal(each(tensor({2.0}), full({}, 0)), full({}, 0.0)));
+  CHECK(equal(each(tensor({2.0, 1.0}), tensor({0})), tensor({0.0})));
+  CHECK(equal(each(tensor({2.0, 1.0}), tensor({1})), tensor({1.0})));
+  CHECK(equal(each(tensor({{2.0, 1.0}}), full({}, 1)), full({}, 1.0)));
+  CHECK_THROWS_AS(each(full({}, 2.0), full({}, 1)), IndexError);
+  const Variable x = parameter(full({}, 2.0));
+  nn::multi_margin_loss(x, full({}, 0)).backward();
+  CHECK(equal(x.grad(), full({}, 0.0)));
+}
+
+TEST_CASE("kl_div is 0 where the target is 0, also for an input of log 0") {
+  constexpr double kNever = -std::numeric_limits<double>::infinity();
+  for (const bool log_target : {false, true}) {
+    const Tensor shares = tensor({0.0, 0.5, 0.5}, float64);
+    const Tensor target = log_target ? log(shares) : shares;
+    for (const double input : {kNever, -1.0}) {
+      const Variable x = parameter(tensor({input, -0.5, -2.0}, float64));
+      const Variable losses =
+          nn::kl_div(x, target, {.reduction = nn::Reduction::none, .log_target = log_target});
+      CHECK(losses.value()[0].item<double>() == 0);
+      CHECK(losses.value()[1].item<double>() == Approx(0.5 * (std::log(0.5) + 0.5)));
+      sum(losses).backward();
+      CHECK(allclose(x.grad(), tensor({0.0, -0.5, -0.5}, float64)));
+    }
+    // Something happens that was held impossible.
+    const Tensor impossible = tensor({-1.0, kNever, -2.0}, float64);
+    CHECK(nn::kl_div(impossible, target, {.log_target = log_target}).value().item<double>() ==
+          -kNever);
+  }
+}
+
+TEST_CASE("losses that subtract say that booleans must be converted") {
+  const Tensor x = tensor({0.5, 0.25});
+  const Tensor yes = tensor({true, false});
+  const auto check = [&](const std::string& name, const auto& loss) {
+    CHECK(message_of<DTypeError>([&] { loss(x, yes); }) ==
+          name + ": target is boolean, needed float32; convert it with to(float32)");
+    CHECK(message_of<DTypeError>([&] { loss(yes, x.to(float64)); }) ==
+          name + ": input is boolean, needed float64; convert it with to(float64)");
+  };
+  check("mse_loss", [](auto& a, const auto& b) { nn::mse_loss(a, b); });
+  check("l1_loss", [](auto& a, const auto& b) { nn::l1_loss(a, b); });
+  check("smooth_l1_loss", [](auto& a, const auto& b) { nn::smooth_l1_loss(a, b); });
+  check("huber_loss", [](auto& a, const auto& b) { nn::huber_loss(a, b); });
+  check("bce_loss", [](auto& a, const auto& b) { nn::bce_loss(a, b); });
+  check("binary_cross_entropy_with_logits",
+        [](auto& a, const auto& b) { nn::binary_cross_entropy_with_logits(a, b); });
+  CHECK(nn::mse_loss(x, tensor({1, 0})).value().item<double>() == Approx(0.15625));
+}
+
 // Errors ------------------------------------------------------------------------------------------
 
 TEST_CASE("losses over distances and margins explain arguments that do not fit") {
@@ -245,9 +356,12 @@ TEST_CASE("losses over distances and margins explain arguments that do not fit")
         "kl_div: input and target differ: (3, 2) and (3); reshape or expand one of them");
   CHECK(message_of<ShapeError>([&] { nn::hinge_embedding_loss(x, signs); }) ==
         "hinge_embedding_loss: targets have shape (3), needed (3, 2)");
-  CHECK(message_of<ValueError>([&] {
-          nn::hinge_embedding_loss(zeros({2}), tensor({1, 0}));
-        }) == "hinge_embedding_loss: a target is neither 1 nor -1");
+  CHECK(message_of<ShapeError>([&] {
+          nn::cosine_embedding_loss(zeros({2}), zeros({2}), tensor({1}));
+        }) == "cosine_embedding_loss: targets have shape (1), needed ()");
+  CHECK(message_of<DTypeError>([&] {
+          nn::margin_ranking_loss(zeros({2}), zeros({2}), tensor({true, false}));
+        }) == "margin_ranking_loss: targets are boolean, needed 1 and -1");
   CHECK(message_of<ShapeError>([&] {
           nn::cosine_embedding_loss(x, x, tensor({1, 1}));
         }) == "cosine_embedding_loss: targets have shape (2), needed (3)");

@@ -230,6 +230,19 @@ TEST_CASE("masked pooling uses the words only") {
         "use Embedding::mask()");
 }
 
+TEST_CASE("a step that is left out never wins masked_max, not even against -inf") {
+  constexpr double kLowest = -std::numeric_limits<double>::infinity();
+  const Variable x = parameter(tensor({{{9.0, 1.0}, {kLowest, 2.0}, {kLowest, 2.0}}}, float64));
+  const Variable largest = nn::masked_max(x, tensor({{false, true, true}}));
+  CHECK(equal(largest.value(), tensor({{kLowest, 2.0}}, float64)));
+  sum(largest).backward();
+  CHECK(equal(x.grad(), tensor({{{0.0, 0.0}, {1.0, 1.0}, {0.0, 0.0}}}, float64)));
+  for (const Shape& shape : {Shape{0, 3, 2}, Shape{2, 3, 0}}) {
+    CHECK(nn::masked_max(zeros(shape), ones({shape[0], 3}, boolean)).shape() ==
+          Shape{shape[0], shape[2]});
+  }
+}
+
 TEST_CASE("RNNCell keeps the state of texts that have ended") {
   const nn::RNNCell cell(2, 3);
   const Variable x = randn({2, 2});

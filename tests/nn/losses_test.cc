@@ -306,6 +306,25 @@ TEST_CASE("losses explain arguments that do not fit") {
           nn::cross_entropy(x, tensor({0, 1, 2}));
         }) ==
         "cross_entropy: targets have shape (3), needed (5), one class for each row of logits");
+  // A language model's logits, with the classes last.
+  const Tensor steps = zeros({2, 3, 4});
+  const std::string hint =
+      ", needed targets (2, 4); if the classes are last, flatten: flatten(logits, 0, -2) and "
+      "flatten(targets)";
+  CHECK(error_text([&] {
+          nn::cross_entropy(steps, zeros({2, 3}, int64));
+        }) ==
+        "cross_entropy: logits have shape (2, 3, 4), whose classes are dimension 1, and targets "
+        "(2, 3)" +
+            hint);
+  CHECK(error_text([&] { nn::nll_loss(steps, zeros({6}, int64)); }) ==
+        "nll_loss: logits have shape (2, 3, 4), whose classes are dimension 1, and targets (6)" +
+            hint);
+  CHECK(nn::cross_entropy(flatten(steps, 0, -2), flatten(zeros({2, 3}, int64)))
+            .value()
+            .item<float>() == Approx(std::log(4.0)));
+  CHECK(error_text([&] { nn::cross_entropy(steps, zeros({5}, int64)); }) ==
+        "cross_entropy: targets have shape (5), needed (2, 4), one class for each row of logits");
   CHECK(error_text([&] { nn::cross_entropy(x, zeros({5})); }) ==
         "cross_entropy: targets are float32, needed int64 classes");
   CHECK(error_text([&] {

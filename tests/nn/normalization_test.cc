@@ -113,6 +113,15 @@ TEST_CASE("normalization explains arguments that do not fit") {
         }) ==
         "batch_norm: x is (1, 3), needed more than one element for each channel to compute a "
         "variance; use a larger batch, or eval()");
+  nn::BatchNorm1d without(3, {.track_running_stats = false});
+  without.eval();
+  CHECK(message_of<ValueError>([&] {
+          without(zeros({1, 3}));
+        }) ==
+        "BatchNorm1d: x is (1, 3), needed more than one element for each channel: without running "
+        "statistics, eval mode uses those of the batch; use a larger batch, or "
+        "track_running_stats");
+  CHECK(without(zeros({2, 3})).shape() == Shape{2, 3});
   CHECK(message_of<ShapeError>([] { batch_norm(zeros({3})); }) ==
         "batch_norm: x is (3), needed (batch, channels) or (batch, channels, length)");
   CHECK(message_of<ShapeError>([] {

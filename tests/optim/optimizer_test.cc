@@ -292,10 +292,72 @@ TEST_CASE("clipping refuses invalid options, and norms that are not finite if re
   CHECK(std::isnan(w.grad().item<float>({0})));
   CHECK(error_text([&] { optim::clip_grad_norm({w}, -1.0); }) ==
         "clip_grad_norm: max_norm is -1, needed a number >= 0");
-  CHECK(error_text([&] { optim::clip_grad_norm({w}, 1.0, 0.0); }) ==
-        "clip_grad_norm: norm_type is 0, needed a number > 0");
+  CHECK(error_text([&] { optim::clip_grad_norm({w}, 1.0, kNan); }) ==
+        "clip_grad_norm: norm_type is nan, needed a number");
   CHECK(error_text([&] { optim::clip_grad_value({w}, kNan); }) ==
         "clip_grad_value: clip_value is nan, needed a number >= 0");
+}
+
+TEST_CASE("clip_grad_norm adds squares that float32 cannot hold") {
+  for (const double size : {1e20, 1e38, 1e-25}) {
+    std::vector<NamedParameter> parameters;
+    for (int i = 0; i < 100; ++i) {
+      parameters.emplace_back(parameter(zeros({1})));
+      parameters.back().variable.set_grad(full({1}, size));
+    }
+    CHECK(optim::clip_grad_norm(parameters, 1.0, 2.0, true) == Approx(10 * size));
+    const double clipped = parameters[7].variable.grad().item<double>();
+    CHECK(clipped == Approx(size > 1 ? 0.1 : size));
+  }
+  Variable w = parameter(zeros({2}, float64));
+  w.set_grad(tensor({1e200, 1e200}, float64));
+  CHECK(error_text([&] { optim::clip_grad_norm({w}, 1.0, 2.0, true); }) ==
+        "clip_grad_norm: the norm of the gradients is inf, needed a finite one; all gradients are "
+        "finite, but their norm overflows float64");
+  CHECK(w.grad().item<double>({0}) == 1e200);
+}
+
+// The answers are PyTorch 1.13's.
+TEST_CASE("clip_grad_norm with norms of order 0 and below") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto norm = [](const std::vector<Tensor>& gradients, double p) {
+    std::vector<NamedParameter> parameters;
+    for (const Tensor& gradient : gradients) {
+      parameters.emplace_back(parameter(zeros_like(gradient)));
+      parameters.back().variable.set_grad(gradient);
+    }
+    return optim::clip_grad_norm(parameters, 1.0, p);
+  };
+  const Tensor a = tensor({3.0, 4.0}), b = tensor({1.0, 2.0}), none = zeros({2});
+  const Tensor part = tensor({0.0, 4.0}), empty = zeros({0}), bad = tensor({3.0, kNan});
+  CHECK(norm({a, none}, 0) == 1);
+  CHECK(norm({part, b}, 0) == 2);
+  CHECK(norm({bad, b}, 0) == 2);
+  CHECK(norm({empty}, 0) == 0);
+  CHECK(norm({empty, b}, 0) == 1);
+  CHECK(norm({a, b}, -1) == Approx(0.48));
+  CHECK(norm({a, b}, -2) == Approx(0.8381163477897644));
+  CHECK(norm({a, b}, -kInfinity) == 1);
+  CHECK(norm({tensor({-3.0, 0.5})}, -1) == Approx(0.4285714328));
+  CHECK(norm({tensor({-3.0, 0.5})}, -kInfinity) == 0.5);
+  for (const double p : {-1.0, -2.0, -kInfinity}) {
+    CAPTURE(p);
+    CHECK(norm({}, p) == 0);
+    CHECK(norm({a, none}, p) == 0);
+    CHECK(norm({part, b}, p) == 0);
+    CHECK(norm({empty}, p) == 0);
+    CHECK(norm({empty, b}, p) == 0);
+    CHECK(std::isnan(norm({bad, b}, p)));
+    // The rows that a row-sparse gradient does not hold are 0.
+    Variable table = parameter(ones({3, 2}));
+    sum(embedding(table, tensor({0, 2}))).backward();
+    CHECK(optim::clip_grad_norm({table}, 1.0, p) == 0);
+    table.zero_grad();
+    sum(embedding(table, tensor({0, 1, 2}))).backward();
+    CHECK(optim::clip_grad_norm({table}, 1.0, p) == Approx(p == -1   ? 1.0 / 6
+                                                           : p == -2 ? std::sqrt(1.0 / 6)
+                                                                     : 1.0));
+  }
 }
 
 TEST_CASE("clipping refuses a Variable that is not a leaf before it changes anything") {

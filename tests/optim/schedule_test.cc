@@ -1,4 +1,5 @@
 // The rates of PyTorch's schedules, step by step; continuing from a saved state; errors.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <tapegrad/optim/schedule.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
 #include "golden_file.h"
@@ -293,6 +295,117 @@ TEST_CASE("ReduceLROnPlateau finds plateaus at the same steps as PyTorch") {
   }
 }
 
+TEST_CASE("a schedule of no steps keeps its first rate, and a factor of 0 ends at the full rate") {
+  const auto rates = [](auto make) {
+    SGD optimizer({parameter(zeros({1}))}, {.lr = 0.5});
+    auto schedule = make(optimizer);
+    std::vector<double> seen{optimizer.lr()};
+    for (int t = 1; t <= 3; ++t) {
+      schedule.step();
+      seen.push_back(optimizer.lr());
+    }
+    return seen;
+  };
+  // The first two as in PyTorch, whose ConstantLR divides by the factor and fails where it is 0.
+  CHECK(rates([](SGD& o) { return ConstantLR(o, {.factor = 0.5, .total_iters = 0}); }) ==
+        std::vector<double>{0.25, 0.25, 0.25, 0.25});
+  CHECK(rates([](SGD& o) { return LinearLR(o, {.start_factor = 0.5, .total_iters = 0}); }) ==
+        std::vector<double>{0.25, 0.25, 0.25, 0.25});
+  CHECK(rates([](SGD& o) { return ConstantLR(o, {.factor = 0, .total_iters = 2}); }) ==
+        std::vector<double>{0, 0, 0.5, 0.5});
+}
+
+TEST_CASE("no ordinary setting makes a schedule throw, and no rate is negative") {
+  manual_seed(3);
+  const auto whole = [](std::int64_t low, std::int64_t high) {
+    return randint(low, high + 1, {1}).item<std::int64_t>();
+  };
+  const auto tenths = [&](std::int64_t low, std::int64_t high) {
+    return static_cast<double>(whole(low, high)) / 10;
+  };
+  const auto linear = [&] {
+    return LinearLROptions{.start_factor = tenths(1, 10),
+                           .end_factor = whole(0, 1) == 0 ? 0 : tenths(0, 10),
+                           .total_iters = whole(0, 50)};
+  };
+  const auto constant = [&] {
+    return ConstantLROptions{.factor = tenths(0, 10), .total_iters = whole(0, 50)};
+  };
+  const auto cosine = [&] {
+    return CosineAnnealingLROptions{.T_max = whole(1, 30), .eta_min = tenths(0, 3)};
+  };
+  const auto restarts = [&] {
+    return CosineAnnealingWarmRestartsOptions{
+        .T_0 = whole(1, 20), .T_mult = whole(1, 3), .eta_min = tenths(0, 3)};
+  };
+  // To 0 in equal steps, which rounding may miss.
+  const auto lambda = [&] {
+    const std::int64_t end = whole(1, 50);
+    const double part = tenths(1, 9) / static_cast<double>(end);
+    return LambdaLROptions{.lr_lambda = [=](std::int64_t t) {
+      double factor = part * static_cast<double>(end);
+      for (std::int64_t i = 0; i < std::min(t, end); ++i) factor -= part;
+      return factor;
+    }};
+  };
+  const auto run = [&]<class Algorithm>(auto options) {
+    const double lr = whole(0, 9) == 0 ? 0 : std::pow(10, -whole(0, 6)) * tenths(1, 30);
+    SGD optimizer({parameter(zeros({1}))}, {.lr = lr, .momentum = 0.9});
+    Algorithm schedule(optimizer, options);
+    for (int t = 1; t <= 100; ++t) {
+      if constexpr (requires { options.total_steps; }) {
+        if (t > options.total_steps) break;
+      }
+      if constexpr (requires { schedule.step(1.0); }) {
+        schedule.step(tenths(0, 10));
+      } else {
+        schedule.step();
+      }
+      if (!(optimizer.lr() >= 0)) FAIL(optimizer.lr());
+    }
+  };
+  const auto check = [&]<class Algorithm>(const char* name, auto make) {
+    CAPTURE(name);
+    for (int i = 0; i < 1000; ++i) {
+      CAPTURE(i);
+      CHECK_NOTHROW(run.template operator()<Algorithm>(make()));
+    }
+  };
+  check.operator()<LinearLR>("LinearLR", linear);
+  check.operator()<ConstantLR>("ConstantLR", constant);
+  check.operator()<CosineAnnealingLR>("CosineAnnealingLR", cosine);
+  check.operator()<CosineAnnealingWarmRestarts>("CosineAnnealingWarmRestarts", restarts);
+  check.operator()<LambdaLR>("LambdaLR", lambda);
+  check.operator()<StepLR>(
+      "StepLR", [&] { return StepLROptions{.step_size = whole(1, 20), .gamma = tenths(1, 20)}; });
+  check.operator()<MultiStepLR>("MultiStepLR", [&] {
+    return MultiStepLROptions{.milestones = {whole(0, 50), whole(0, 50)}, .gamma = tenths(1, 20)};
+  });
+  check.operator()<ExponentialLR>("ExponentialLR",
+                                  [&] { return ExponentialLROptions{.gamma = tenths(1, 20)}; });
+  check.operator()<SequentialLR>("SequentialLR", [&] {
+    return SequentialLROptions{
+        .schedulers = {linear(), cosine(), lambda(), constant(), restarts(), linear()},
+        .milestones = {7, 20, 41, 60, 80}};
+  });
+  check.operator()<OneCycleLR>("OneCycleLR", [&] {
+    return OneCycleLROptions{
+        .max_lr = tenths(0, 10),
+        .total_steps = whole(1, 60),
+        .pct_start = tenths(0, 10),
+        .anneal_strategy = whole(0, 1) == 0 ? AnnealStrategy::cos : AnnealStrategy::linear,
+        .base_momentum = tenths(1, 9),
+        .max_momentum = whole(0, 1) == 0 ? 1 - 1e-16 : tenths(1, 9),
+        .div_factor = std::pow(10, whole(0, 20)),
+        .final_div_factor = std::pow(10, whole(0, 20)),
+        .three_phase = whole(0, 1) == 0};
+  });
+  check.operator()<ReduceLROnPlateau>("ReduceLROnPlateau", [&] {
+    return ReduceLROnPlateauOptions{
+        .factor = tenths(0, 9), .patience = whole(0, 5), .min_lr = tenths(0, 3)};
+  });
+}
+
 TEST_CASE("invalid options of schedules are refused") {
   CHECK(refusal<StepLR>(StepLROptions{}) ==
         "StepLR: invalid step_size: 0, needed a whole number >= 1");
@@ -303,15 +416,15 @@ TEST_CASE("invalid options of schedules are refused") {
   CHECK(refusal<MultiStepLR>(MultiStepLROptions{.gamma = 0}) ==
         "MultiStepLR: invalid gamma: 0, needed a number > 0");
   CHECK(refusal<ConstantLR>(ConstantLROptions{.factor = 1.5}) ==
-        "ConstantLR: invalid factor: 1.5, needed a number in (0, 1]");
-  CHECK(refusal<ConstantLR>(ConstantLROptions{.total_iters = 0}) ==
-        "ConstantLR: invalid total_iters: 0, needed a whole number >= 1");
+        "ConstantLR: invalid factor: 1.5, needed a number in [0, 1]");
+  CHECK(refusal<ConstantLR>(ConstantLROptions{.total_iters = -1}) ==
+        "ConstantLR: invalid total_iters: -1, needed a whole number >= 0");
   CHECK(refusal<LinearLR>(LinearLROptions{.start_factor = 0}) ==
         "LinearLR: invalid start_factor: 0, needed a number in (0, 1]");
   CHECK(refusal<LinearLR>(LinearLROptions{.end_factor = -0.5}) ==
         "LinearLR: invalid end_factor: -0.5, needed a number in [0, 1]");
-  CHECK(refusal<LinearLR>(LinearLROptions{.total_iters = 0}) ==
-        "LinearLR: invalid total_iters: 0, needed a whole number >= 1");
+  CHECK(refusal<LinearLR>(LinearLROptions{.total_iters = -1}) ==
+        "LinearLR: invalid total_iters: -1, needed a whole number >= 0");
   CHECK(refusal<ExponentialLR>(ExponentialLROptions{}) ==
         "ExponentialLR: invalid gamma: 0, needed a number > 0");
   CHECK(refusal<CosineAnnealingLR>(CosineAnnealingLROptions{}) ==

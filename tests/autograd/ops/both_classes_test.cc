@@ -222,6 +222,7 @@ std::vector<Row> elementwise_rows() {
       {"operator+", kTwo, [](auto& v) { return v[0] + v[1]; }},
       {"operator+ scalar", kOne, [](auto& v) { return v[0] + 2; }},
       {"operator+ scalar first", kOne, [](auto& v) { return 2.5 + v[0]; }},
+      {"operator+ unary", kOne, [](auto& v) { return +v[0]; }},
       {"operator-", kTwo, [](auto& v) { return v[0] - v[1]; }},
       {"operator- scalar", kOne, [](auto& v) { return v[0] - 2.5; }},
       {"operator- scalar first", kOne, [](auto& v) { return 2 - v[0]; }},

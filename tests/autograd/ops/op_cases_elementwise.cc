@@ -65,6 +65,7 @@ std::vector<OpCase> elementwise_cases() {
        [](auto& v) { return 2.5 + v[0]; },
        {uniform({2, 3})},
        kElementwise},
+      {"operator+ unary", [](auto& v) { return +v[0]; }, {uniform({2, 3})}, kElementwise},
       {"operator-",
        [](auto& v) { return v[0] - v[1]; },
        {uniform({2, 3}), uniform({2, 3})},

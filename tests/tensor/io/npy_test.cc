@@ -213,6 +213,17 @@ TEST_CASE("npy: rejected files") {
   CHECK(files.npy_refusal("PK\x03\x04") == "this is a zip file; use load_npz() for .npz files");
   CHECK(files.npy_refusal("\x93NUMPY\x04\0\0\0"s) ==
         "version 4 of the format is not supported, needed 1 to 3");
+  CHECK(files.npy_refusal("\x93NUMPY\x01\x76\0\0"s) ==
+        "version 1.118 of the format is not supported, needed 1 to 3");
+  for (int major = 0; major < 256; ++major) {
+    for (const int minor : {0, 1, 118, 255}) {
+      std::string bytes = array_bytes("{'descr': '<i4', 'fortran_order': False, 'shape': ()}", "");
+      bytes[6] = static_cast<char>(major);
+      bytes[7] = static_cast<char>(minor);
+      const bool refused = files.npy_refusal(bytes).find("version ") != std::string::npos;
+      if (refused != (major < 1 || major > 3 || minor != 0)) FAIL_CHECK(major << '.' << minor);
+    }
+  }
   CHECK(files.npy_refusal("\x93NUMPY\x01\0\x05"s) == "the header is cut off");
   CHECK(files.npy_refusal("\x93NUMPY\x01\0\x05\0{}"s) == "the header is cut off");
   CHECK(files.npy_refusal("\x93NUMPY\x02\0\xff\xff\xff\xff"s) ==

@@ -89,8 +89,8 @@ TEST_CASE("safetensors: a round trip keeps tensors") {
       {"empty mask", tg::empty({2, 0}, tg::boolean)},
       {"huge and empty", tg::empty({std::int64_t{1} << 62, 4, 0})},
       {"8-d", tg::ones({1, 2, 1, 2, 1, 1, 1, 1}, tg::int64)},
-      {"transposed", tg::Tensor::view(matrix, tg::Shape{3, 2}, tg::Shape{1, 3}, 0)},
-      {"expanded", tg::Tensor::view(matrix, tg::Shape{4, 3}, tg::Shape{0, 1}, 0)},
+      {"transposed", tg::Tensor::view_of(matrix, tg::Shape{3, 2}, tg::Shape{1, 3}, 0)},
+      {"expanded", tg::Tensor::view_of(matrix, tg::Shape{4, 3}, tg::Shape{0, 1}, 0)},
       {"", tg::tensor({1})},
       {"a \"name\"\\\n\t\x01 caf\xC3\xA9 \xF0\x9F\x99\x82", tg::tensor({7.0})},
   };
@@ -230,8 +230,20 @@ TEST_CASE("safetensors: files rejected before the header is parsed") {
         "the header has 100000000 bytes, but only 2 follow; was the file truncated?");
   CHECK(files.refusal(bytes_of(std::vector<std::uint64_t>{0})) ==
         "the header does not start with {");
-  CHECK(files.refusal(file_bytes(" {}", "")) == "the header does not start with {");
-  CHECK(files.refusal(file_bytes("[]", "")) == "the header does not start with {");
+  for (const char* text : {"", "  \n", "[]", " []", "\xEF\xBB\xBF{}", "\v{}", "\f{}"}) {
+    CHECK(files.refusal(file_bytes(text, "")) == "the header does not start with {");
+  }
+}
+
+TEST_CASE("safetensors: white space around the header is accepted, as by the authors' readers") {
+  const Files files;
+  for (const char* before : {" ", "\t\n", "\r\n  "}) {
+    for (const char* after : {"", " ", "\n\t"}) {
+      const std::string text =
+          std::string(before) + R"({"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})" + after;
+      CHECK(identical(files.load(file_bytes(text, "\x01\x02")).at("x"), tg::tensor({1, 2})));
+    }
+  }
 }
 
 TEST_CASE("safetensors: rejected headers") {

@@ -14,3 +14,46 @@ TEST_CASE("both operands are broadcast along the rows", "[tensor]") {
   CHECK(equal(expand(column, {3, 2}) == expand(column, {3, 2}), ones({3, 2}, boolean)));
   CHECK(equal(expand(tensor(1), {3, 2}) * column.to(int64), expected.to(int64)));
 }
+
+// The answers are PyTorch 1.13's.
+TEST_CASE("integers to negative integer powers") {
+  const Tensor base = tensor({2, -2, 1, -1, 0, 3});
+  CHECK(matches(pow(base, full({}, -1)), tensor({0, 0, 1, -1, 0, 0})));
+  CHECK(matches(pow(base, full({6}, -2)), tensor({0, 0, 1, 1, 0, 0})));
+  CHECK(matches(pow(base, full({6}, -3)), tensor({0, 0, 1, -1, 0, 0})));
+  CHECK(matches(pow(2, tensor({-1, 1})), tensor({0, 2})));
+  CHECK(matches(pow(-1, tensor({-1, -2, INT64_MIN})), tensor({-1, 1, 1})));
+  CHECK(matches(pow(tensor({true, false}), tensor({-1, 1})), tensor({1, 0})));
+  CHECK(message_of<ValueError>([&] { pow(base, -1); }) ==
+        "pow: integer to the negative power -1; convert to float32 first");
+  CHECK(message_of<ValueError>([&] { pow(base == 1, -2); }) ==
+        "pow: integer to the negative power -2; convert to float32 first");
+  CHECK(matches(pow(base, 0), ones({6}, int64)));
+}
+
+// PyTorch refuses these, too.
+TEST_CASE("booleans are not subtracted") {
+  const Tensor x = tensor({0.5, 2.0});
+  const Tensor yes = tensor({true, false});
+  for (const std::string& text : {
+           message_of<DTypeError>([&] { x - true; }),
+           message_of<DTypeError>([&] { true - x; }),
+           message_of<DTypeError>([&] {
+             tensor({1, 2}) - false;
+           }),
+           message_of<DTypeError>([&] { sub(x, true); }),
+       }) {
+    CHECK(text == "sub: not defined for true and false; write 1 or 0");
+  }
+  for (const std::string& text : {
+           message_of<DTypeError>([&] { x - yes; }),
+           message_of<DTypeError>([&] { yes - 1; }),
+           message_of<DTypeError>([&] { 1.5 - yes; }),
+           message_of<DTypeError>([&] { yes - yes; }),
+           message_of<DTypeError>([&] { full({}, true) - x; }),
+       }) {
+    CHECK(text == "sub: not defined for boolean; convert with to(int64), or use logical_not");
+  }
+  CHECK(matches(x + true, tensor({1.5, 3.0})));
+  CHECK(matches(x * true, x));
+}

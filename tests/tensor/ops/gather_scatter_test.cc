@@ -143,6 +143,43 @@ TEST_CASE("gather, scatter and scatter_add along every dimension") {
         "scatter: source is int64, needed float32; convert with to(float32)");
 }
 
+// The answers are PyTorch 1.13's.
+TEST_CASE("a 0-d tensor stands for a vector of one element") {
+  const Tensor x = full({}, 2.0);
+  const Tensor at = full({}, 0);
+  const Tensor one = tensor({0});
+  const Tensor three = tensor({0, 0, 0});
+  const Tensor row = tensor({1.0, 2.0, 3.0});
+  CHECK(matches(gather(x, 0, one), tensor({2.0})));
+  CHECK(matches(gather(x, -1, three), tensor({2.0, 2.0, 2.0})));
+  CHECK(gather(x, 0, zeros({0}, int64)).shape() == Shape{0});
+  CHECK(matches(gather(row, 0, full({}, 1)), full({}, 2.0)));
+  for (const Tensor& index : {at, one}) {
+    for (const Tensor& source : {full({}, 5.0), tensor({5.0})}) {
+      CHECK(matches(scatter(x, 0, index, source), full({}, 5.0)));
+      CHECK(matches(scatter_add(x, 0, index, source), full({}, 7.0)));
+      CHECK(matches(index_add(x, 0, index, source), full({}, 7.0)));
+      CHECK(matches(scatter(row, 0, index, source), tensor({5.0, 2.0, 3.0})));
+      CHECK(matches(scatter_add(row, 0, index, source), tensor({6.0, 2.0, 3.0})));
+      CHECK(matches(index_add(row, 0, index, source), tensor({6.0, 2.0, 3.0})));
+    }
+    CHECK(matches(scatter(x, 0, index, ones({3})), full({}, 1.0)));
+    CHECK(matches(scatter_add(row, 0, index, ones({3})), tensor({2.0, 2.0, 3.0})));
+    CHECK_THROWS_AS(index_add(x, 0, index, ones({3})), ShapeError);
+    CHECK_THROWS_AS(index_add(row, 0, index, ones({3})), ShapeError);
+  }
+  CHECK(matches(scatter_add(x, 0, three, ones({3})), full({}, 5.0)));
+  CHECK(matches(index_add(x, 0, three, ones({3})), full({}, 5.0)));
+  CHECK_THROWS_AS(scatter(x, 0, three, full({}, 1.0)), ShapeError);
+  CHECK_THROWS_AS(index_add(x, 0, three, full({}, 1.0)), ShapeError);
+  CHECK_THROWS_AS(gather(x, 0, zeros({1, 1}, int64)), ShapeError);
+  CHECK_THROWS_AS(gather(zeros({2, 3}), 0, one), ShapeError);
+  CHECK_THROWS_AS(gather(x, 0, tensor({1})), IndexError);
+  CHECK_THROWS_AS(gather(x, 1, one), IndexError);
+  CHECK(message_of<ShapeError>([&] { index_select(x, 0, three); }) ==
+        "index_select: index has shape (3) for a 0-d x, needed one element");
+}
+
 TEST_CASE("take_along_dim broadcasts all dimensions except dim") {
   const Tensor x = scrambled({3, 4});
   CHECK(

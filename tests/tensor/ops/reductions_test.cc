@@ -258,3 +258,72 @@ TEST_CASE("sum_to undoes broadcasting") {
         "sum_to: shape (4) does not broadcast to (4, 3, 5), so x cannot be summed to it");
   CHECK_THROWS_AS(sum_to(ones({3}), {1, 3}), ShapeError);
 }
+
+// The answers are PyTorch 1.13's; where float32 loses them, it gives inf or 0 for the norm.
+TEST_CASE("squares that float32 cannot hold do not spoil norm, var and std") {
+  for (const std::int64_t n : {2, 100, 3000}) {
+    for (const double size : {1e20, 1e30, 3e-21, 1e-25, 1e-37}) {
+      CAPTURE(n, size);
+      const Tensor x = full({n}, size);
+      const auto root = std::sqrt(static_cast<double>(n));
+      CHECK(norm(x, 2).item<double>() == Approx(size * root));
+      CHECK(norm(stored_with_gaps(full({3, n}, size)), 2, {1})[2].item<double>() ==
+            Approx(size * root));
+      CHECK(normalize(x, 2, 0, 0)[0].item<double>() == Approx(1 / root));
+      CHECK(cosine_similarity(x, -x, 0, 0).item<double>() == Approx(-1));
+      CHECK(pairwise_distance(x, -x, 2, 0).item<double>() == Approx(2 * size * root));
+      CHECK(cdist(unsqueeze(x, 0), unsqueeze(-x, 0)).item<double>() == Approx(2 * size * root));
+      const Tensor one = cat({full({1}, 0.0), full({n - 1}, size)}, 0);  // 0, size, size, ...
+      CHECK(tapegrad::std(one).item<double>() == Approx(size / root));
+      CHECK(tapegrad::std(one.to(float64)).item<double>() == Approx(size / root));
+      const double variance = size * size / static_cast<double>(n);
+      if (variance < 1e38 && variance > 1e-37) CHECK(var(one).item<double>() == Approx(variance));
+    }
+  }
+  CHECK(norm(full({2}, 3e38), 2).item<double>() == kInf);  // too large for float32
+  CHECK(tapegrad::std(tensor({3e38, -3e38}), Dims{}, false).item<double>() == Approx(3e38));
+  CHECK(norm(zeros({3}), 2).item<double>() == 0);
+  CHECK(tapegrad::std(ones({3})).item<double>() == 0);
+  CHECK(norm(tensor({1.0, kInf}), 2).item<double>() == kInf);
+  CHECK(std::isnan(norm(tensor({1.0, kNaN}), 2).item<double>()));
+  CHECK(std::isnan(tapegrad::std(tensor({1.0, kInf})).item<double>()));
+  CHECK(std::isnan(tapegrad::std(zeros({0})).item<double>()));
+}
+
+// The answers are PyTorch 1.13's.
+TEST_CASE("allclose compares in the type of its arguments") {
+  struct Case {
+    double a, b, rtol, atol;
+    bool in_float32, in_float64;
+  };
+  for (const auto& [a, b, rtol, atol, in_float32, in_float64] : {
+           Case{0.1, 0, 0, 0.1, true, true},
+           Case{0, 0.1, 0, 0.1, true, true},
+           Case{0.3, 0.1, 0, 0.2, false, true},
+           Case{1.1, 1, 0.1, 0, false, false},
+           Case{1e-8, 0, 0, 1e-8, true, true},
+           Case{kInf, kInf, 0, 0, true, true},
+           Case{kInf, -kInf, 1, 1, false, false},
+           Case{kInf, 1, 1, 1, false, false},
+           Case{1, kInf, 1, 1, false, false},
+           Case{3e38, -3e38, 10, 0, false, true},
+           Case{1, 1.00001, 1e-5, 0, false, true},
+           Case{1.7, 1, 0.7, 0, false, true},
+           Case{kNaN, kNaN, 1, 1, false, false},
+       }) {
+    CAPTURE(a, b, rtol, atol);
+    CHECK(allclose(full({}, a), full({}, b), rtol, atol) == in_float32);
+    CHECK(allclose(full({}, a, float64), full({}, b, float64), rtol, atol) == in_float64);
+  }
+  // Integers beyond float32 stay different.
+  CHECK_FALSE(allclose(tensor({16777217}), tensor({16777216}), 0, 0.5));
+  CHECK(allclose(tensor({16777217}), tensor({16777216}), 0, 1));
+  CHECK(allclose(full({}, kNaN), full({}, kNaN), 0, 0, true));
+  // Other comparisons with a number are also in the tensor's type.
+  const Tensor tenth = full({}, 0.1);
+  CHECK((tenth == 0.1).item<bool>());
+  CHECK((tenth <= 0.1).item<bool>());
+  CHECK_FALSE((tenth > 0.1).item<bool>());
+  CHECK_FALSE((tenth != 0.1).item<bool>());
+  CHECK(matches(clamp(tenth, std::nullopt, 0.1), tenth));
+}

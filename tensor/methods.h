@@ -1,0 +1,210 @@
+// PyTorch's methods: `x.sum()` beside `sum(x)`. Tensor and Variable derive from Methods<Tensor> and
+// Methods<Variable>, so that both have the same. Each method is the function of its name with the
+// object as the first argument; the functions are documented in tensor/ops.h and autograd/ops.h.
+// Read next: tensor/methods_definitions.h.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <vector>
+
+#include <tapegrad/tensor/scalar.h>
+#include <tapegrad/tensor/shape.h>
+
+// Some C headers define macros of these names.
+#pragma push_macro("max")
+#pragma push_macro("min")
+#undef max
+#undef min
+
+namespace tapegrad {
+
+class Tensor;
+class Variable;
+class Index;
+struct ValuesAndIndices;
+struct VariableAndIndices;
+
+// What max, min, sort and topk along a dimension return: values and indices.
+template <class Self>
+struct MethodTypes;
+template <>
+struct MethodTypes<Tensor> {
+  using Pair = ValuesAndIndices;
+};
+template <>
+struct MethodTypes<Variable> {
+  using Pair = VariableAndIndices;
+};
+
+template <class Self>
+class Methods {
+  using Pair = typename MethodTypes<Self>::Pair;
+
+ public:
+  // Elementwise, with broadcasting
+  Self add(const Self& other) const;
+  Self add(Scalar other) const;
+  Self sub(const Self& other) const;
+  Self sub(Scalar other) const;
+  Self mul(const Self& other) const;
+  Self mul(Scalar other) const;
+  Self div(const Self& other) const;
+  Self div(Scalar other) const;
+  Self pow(const Self& other) const;
+  Self pow(Scalar other) const;
+  Self maximum(const Self& other) const;
+  Self minimum(const Self& other) const;
+  Self neg() const;
+  Self abs() const;
+  Self sign() const;
+  Self square() const;
+  Self reciprocal() const;
+  Self sqrt() const;
+  Self rsqrt() const;
+  Self exp() const;
+  Self expm1() const;
+  Self log() const;
+  Self log1p() const;
+  Self log2() const;
+  Self sin() const;
+  Self cos() const;
+  Self tan() const;
+  Self tanh() const;
+  Self sigmoid() const;
+  Self relu() const;
+  Self erf() const;
+  Self floor() const;
+  Self ceil() const;
+  Self round() const;
+  Self clamp(std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt) const;
+  Self clip(std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt) const;
+
+  // Comparisons and conditions, which give boolean tensors without history
+  Tensor eq(const Self& other) const;
+  Tensor eq(Scalar other) const;
+  Tensor ne(const Self& other) const;
+  Tensor ne(Scalar other) const;
+  Tensor lt(const Self& other) const;
+  Tensor lt(Scalar other) const;
+  Tensor le(const Self& other) const;
+  Tensor le(Scalar other) const;
+  Tensor gt(const Self& other) const;
+  Tensor gt(Scalar other) const;
+  Tensor ge(const Self& other) const;
+  Tensor ge(Scalar other) const;
+  Tensor isnan() const;
+  Tensor isinf() const;
+  Tensor isfinite() const;
+  Tensor logical_not() const;
+  Tensor logical_and(const Self& other) const;
+  Tensor logical_or(const Self& other) const;
+  Tensor logical_xor(const Self& other) const;
+  Tensor any() const;
+  Tensor any(std::int64_t dim, bool keepdim = false) const;
+  Tensor all() const;
+  Tensor all(std::int64_t dim, bool keepdim = false) const;
+
+  // Reductions and sorting
+  Self sum() const;
+  Self sum(const Dims& dims, bool keepdim = false) const;
+  Self mean() const;
+  Self mean(const Dims& dims, bool keepdim = false) const;
+  Self var(const Dims& dims = {}, bool unbiased = true, bool keepdim = false) const;
+  Self std(const Dims& dims = {}, bool unbiased = true, bool keepdim = false) const;
+  Self prod() const;
+  Self prod(std::int64_t dim, bool keepdim = false) const;
+  Self norm(double p = 2.0) const;
+  Self norm(double p, const Dims& dims, bool keepdim = false) const;
+  Self cumsum(std::int64_t dim) const;
+  Self max() const;
+  Pair max(std::int64_t dim, bool keepdim = false) const;
+  Self min() const;
+  Pair min(std::int64_t dim, bool keepdim = false) const;
+  Tensor argmax() const;
+  Tensor argmax(std::int64_t dim, bool keepdim = false) const;
+  Tensor argmin() const;
+  Tensor argmin(std::int64_t dim, bool keepdim = false) const;
+  Self logsumexp(const Dims& dims, bool keepdim = false) const;
+  Self softmax(std::int64_t dim) const;
+  Self log_softmax(std::int64_t dim) const;
+  Pair sort(std::int64_t dim = -1, bool descending = false) const;
+  Tensor argsort(std::int64_t dim = -1, bool descending = false) const;
+  Pair topk(std::int64_t k, std::int64_t dim = -1, bool largest = true) const;
+
+  // Products
+  Self matmul(const Self& other) const;
+  Self mm(const Self& other) const;
+  Self bmm(const Self& other) const;
+  Self mv(const Self& other) const;
+  Self dot(const Self& other) const;
+  Self outer(const Self& other) const;
+  Self addmm(const Self& a, const Self& b, double beta = 1, double alpha = 1) const;
+
+  // Views and shapes
+  Self reshape(const Shape& shape) const;
+  Self view(const Shape& shape) const;
+  Self expand(const Shape& shape) const;
+  Self broadcast_to(const Shape& shape) const;
+  Self flatten(std::int64_t start_dim = 0, std::int64_t end_dim = -1) const;
+  Self unflatten(std::int64_t dim, const Shape& sizes) const;
+  Self squeeze() const;
+  Self squeeze(std::int64_t dim) const;
+  Self unsqueeze(std::int64_t dim) const;
+  Self permute(const Dims& dims) const;
+  Self transpose(std::int64_t dim0, std::int64_t dim1) const;
+  Self t() const;
+  Self T() const;
+  std::vector<Self> split(std::int64_t split_size, std::int64_t dim = 0) const;
+  std::vector<Self> split(const Shape& split_sizes, std::int64_t dim) const;
+  std::vector<Self> chunk(std::int64_t chunks, std::int64_t dim = 0) const;
+  std::vector<Self> unbind(std::int64_t dim = 0) const;
+  Self repeat(const Shape& repeats) const;
+  Self tile(const Shape& repeats) const;
+  Self flip(const Dims& dims) const;
+  Self roll(const Shape& shifts, const Dims& dims = {}) const;
+  Self tril(std::int64_t diagonal = 0) const;
+  Self triu(std::int64_t diagonal = 0) const;
+
+  // Selecting elements
+  Self select(std::int64_t dim, std::int64_t index) const;
+  Self narrow(std::int64_t dim, std::int64_t start, std::int64_t length) const;
+  Self slice(std::int64_t dim, std::int64_t start, std::int64_t end, std::int64_t step = 1) const;
+  Self index_select(std::int64_t dim, const Tensor& index) const;
+  Self gather(std::int64_t dim, const Tensor& index) const;
+  Self take_along_dim(const Tensor& index, std::int64_t dim) const;
+  Self scatter(std::int64_t dim, const Tensor& index, const Self& source) const;
+  Self scatter_add(std::int64_t dim, const Tensor& index, const Self& source) const;
+  Self index_add(std::int64_t dim, const Tensor& index, const Self& source) const;
+  Self index(std::initializer_list<Index> indices) const;
+  Self masked_select(const Tensor& mask) const;
+  Self masked_fill(const Tensor& mask, Scalar value) const;
+  Tensor nonzero() const;
+
+  // Conversion of the element type
+  Self float_() const;
+  Self double_() const;
+  Self long_() const;
+  Self bool_() const;
+
+  // x[i] along the first dimension. A boolean mask of the first dimensions selects the elements (or
+  // rows) where it is true; int64 ids select rows, in the shape of the ids, negative ones from the
+  // end. Variables record it. IndexError, ShapeError, or DTypeError for other types.
+  Self operator[](std::int64_t index) const;
+  Self operator[](const Tensor& ids_or_mask) const;
+
+ protected:
+  Methods() = default;
+  Methods(const Methods&) = default;
+  Methods& operator=(const Methods&) = default;
+  ~Methods() = default;
+
+ private:
+  const Self& self() const { return static_cast<const Self&>(*this); }
+};
+
+}  // namespace tapegrad
+
+#pragma pop_macro("min")
+#pragma pop_macro("max")

@@ -1,0 +1,239 @@
+// The methods of Tensor and Variable are the functions of the same names, and the operators that
+// assign, compare and index.
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <tapegrad/tapegrad.h>
+
+#include "catch.h"
+
+namespace fs = std::filesystem;
+using namespace tapegrad;
+
+namespace {
+
+template <class Error, class Function>
+std::string message_of(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(fs::path(TAPEGRAD_SOURCE_DIR) / path);
+  std::string text, line;
+  while (std::getline(file, line)) text += line.substr(0, line.find("//")) + ' ';
+  return text;
+}
+
+// The functions of an ops.h whose first parameter is one `const CLASS&`, with the number of their
+// overloads.
+std::set<std::string> functions_of(const std::string& path, const std::string& type) {
+  const std::string text = text_of(path);
+  const std::regex declaration(R"((\w+)\(const )" + type + R"(& (\w+)[,)])");
+  std::set<std::string> names;
+  for (std::sregex_iterator i(text.begin(), text.end(), declaration), end; i != end; ++i) {
+    if ((*i)[1].str().rfind("operator", 0) != 0) names.insert((*i)[1]);
+  }
+  return names;
+}
+
+std::set<std::string> methods() {
+  const std::string text = text_of("tensor/methods.h");
+  const std::regex declaration(R"((\w+)\([^()]*\) const;)");
+  std::set<std::string> names;
+  for (std::sregex_iterator i(text.begin(), text.end(), declaration), end; i != end; ++i) {
+    names.insert((*i)[1]);
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("every function of both classes is a method, or PyTorch has no such method",
+          "[autograd]") {
+  const std::set<std::string> all = methods();
+  REQUIRE(all.size() > 90);
+  const std::set<std::string> functions_only = {
+      // torch.nn.functional
+      "attention_weights", "avg_pool1d", "batch_norm", "bilinear", "conv1d", "cosine_similarity",
+      "elu", "embedding", "embedding_bag", "embedding_renorm_", "gelu", "layer_norm", "leaky_relu",
+      "linear", "max_pool1d", "normalize", "one_hot", "pairwise_distance", "rms_norm",
+      "scaled_dot_product_attention", "silu", "softplus", "softsign",
+      // functions of torch that are no methods there, or are of another form here
+      "allclose", "as_strided", "elements", "cdist", "empty_like", "equal", "full_like",
+      "ones_like", "place", "result_type", "sum_to", "where", "zeros_like", "to_vector",
+      // members of their own
+      "contiguous"};
+  for (const auto& [path, type] :
+       {std::pair("tensor/ops.h", "Tensor"), std::pair("autograd/ops.h", "Variable")}) {
+    for (const std::string& name : functions_of(path, type)) {
+      INFO(path << ": " << name);
+      CHECK((all.count(name) == 1) != (functions_only.count(name) == 1));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("methods are the functions of their names", "[autograd]", Tensor, Variable) {
+  const auto same = [](const Variable& a, const Variable& b) {
+    return equal(a.value(), b.value());
+  };
+  Generator generator(7);
+  const TestType x = randn({2, 3}, float64, generator), y = randn({2, 3}, float64, generator);
+  const TestType square_matrix = randn({3, 3}, float64, generator);
+  CHECK(same(x.sum(), sum(x)));
+  CHECK(same(x.sum({0, 1}, true), sum(x, {0, 1}, true)));
+  CHECK(same(x.mean(0), mean(x, 0)));
+  CHECK(same(x.std(), tapegrad::std(x)));
+  CHECK(same(x.view({3, 2}), view(x, {3, 2})));
+  CHECK(same(x.t(), transpose(x)));
+  CHECK(same(x.T(), transpose(x)));
+  CHECK(same(x.permute({1, 0}), permute(x, {1, 0})));
+  CHECK(same(x.add(y).mul(2).sub(y).div(y), div(sub(mul(add(x, y), 2), y), y)));
+  CHECK(same(x.exp().log(), log(exp(x))));
+  CHECK(same(x.clamp(0, 1), clamp(x, 0, 1)));
+  CHECK(same(x.clip(0, 1), clamp(x, 0, 1)));
+  CHECK(same(x.matmul(square_matrix), matmul(x, square_matrix)));
+  CHECK(same(x.max(1).values, max(x, 1).values));
+  CHECK(equal(x.max(1).indices, max(x, 1).indices));
+  CHECK(same(x.topk(2).values, topk(x, 2).values));
+  CHECK(same(x.softmax(-1), softmax(x, -1)));
+  CHECK(same(x.gather(1, tensor({{0}, {2}})), gather(x, 1, tensor({{0}, {2}}))));
+  CHECK(same(x.index({ellipsis, 1}), index(x, {ellipsis, 1})));
+  CHECK(x.chunk(3, 1).size() == 3);
+  CHECK(x.gt(0).dtype() == boolean);
+  CHECK(x.argmax(1).dtype() == int64);
+  CHECK(x.float_().dtype() == float32);
+  CHECK(x.double_().dtype() == float64);
+  CHECK(x.long_().dtype() == int64);
+  CHECK(x.bool_().dtype() == boolean);
+  CHECK(equal(x.nonzero(), nonzero(ones({2, 3}))));
+  CHECK(same(+x, x));
+}
+
+TEST_CASE("methods of Variables are recorded", "[autograd]") {
+  const Variable w = parameter(tensor({{1.0, 2.0}, {3.0, 4.0}}));
+  w.square().sum().backward();
+  CHECK(equal(w.grad(), 2.0 * w.value()));
+}
+
+TEST_CASE("comparisons of Variables give boolean Tensors", "[autograd]") {
+  const Variable a = parameter(tensor({1.0, 2.0, 3.0}));
+  const Tensor b = tensor({3.0, 2.0, 1.0});
+  CHECK(equal(a == b, tensor({false, true, false})));
+  CHECK(equal(b == a, tensor({false, true, false})));
+  CHECK(equal(a != a, tensor({false, false, false})));
+  CHECK(equal(a < 2, tensor({true, false, false})));
+  CHECK(equal(2 < a, tensor({false, false, true})));
+  CHECK(equal(a <= 2, tensor({true, true, false})));
+  CHECK(equal(2 >= a, tensor({true, true, false})));
+  CHECK(equal(a > b, tensor({false, false, true})));
+  CHECK(equal(a >= b, tensor({false, true, true})));
+  CHECK(equal((a > 1) & (a < 3), tensor({false, true, false})));
+  CHECK(equal((a > 2) | ~(a > 1), tensor({true, false, true})));
+  CHECK(equal((a > 1) ^ (a > 2), tensor({false, true, false})));
+  CHECK(message_of<DTypeError>([] { (void)(tensor({1}) & tensor({1})); }) ==
+        "operator&: got int64, needed boolean tensors; compare first, as in (x > 0) & (x < 1)");
+  CHECK(message_of<DTypeError>([] { (void)~tensor({1.0}); }) ==
+        "operator~: got float32, needed boolean tensors; compare first, as in (x > 0) & (x < 1)");
+}
+
+TEST_CASE("compound assignment writes into Tensors", "[autograd]") {
+  Tensor x = tensor({1.0, 2.0});
+  const Tensor same_memory = x;
+  x += 1;
+  x *= tensor({2.0, 3.0});
+  x -= 1;
+  x -= tensor({1.0, 1.0});
+  x /= 2;
+  x /= tensor({1.0, 7.0});
+  CHECK(equal(x, tensor({1.0, 0.5})));
+  CHECK(equal(same_memory, x));
+}
+
+TEST_CASE("compound assignment binds a Variable to a new result", "[autograd]") {
+  const Variable w = parameter(tensor({1.0, 2.0}));
+  Variable y = w * 3;
+  const Variable before = y;
+  y += w;
+  y -= 1;
+  y *= y;
+  y /= 2;
+  CHECK(equal(before.value(), tensor({3.0, 6.0})));
+  sum(y).backward();  // ((4 w - 1)^2 / 2)' = 4 (4 w - 1)
+  CHECK(equal(w.grad(), tensor({12.0, 28.0})));
+  Variable constant = tensor({1.0});
+  constant += w;
+  CHECK(constant.requires_grad());
+
+  Variable leaf = parameter(tensor({1.0, 2.0}));
+  CHECK(message_of<AutogradError>([&] { leaf -= 0.5; }) ==
+        "operator-=: got a leaf that requires a gradient, and a result would replace it; to train "
+        "it, write this where a NoGrad exists, or use an optimizer; to compute with it, bind the "
+        "result to another name");
+  const Variable handle = leaf;
+  {
+    const NoGrad no_grad;
+    leaf -= 0.5;
+    leaf *= tensor({2.0, 2.0});
+  }
+  CHECK(leaf.is_leaf());
+  CHECK(leaf.requires_grad());
+  CHECK(equal(handle.value(), tensor({1.0, 3.0})));
+}
+
+TEMPLATE_TEST_CASE("indexing with an integer, with ids and with masks", "[autograd]", Tensor,
+                   Variable) {
+  const auto is = [](const Variable& x, const Tensor& y) { return equal(x.value(), y); };
+  const TestType x = arange(12).view({4, 3});
+  CHECK(is(x[1], tensor({3, 4, 5})));
+  CHECK(is(x[-1][0], tensor(9)));
+  CHECK(is(x[tensor({0, -1})], tensor({{0, 1, 2}, {9, 10, 11}})));
+  CHECK(is(x[tensor({{0}, {1}})], tensor({{{0, 1, 2}}, {{3, 4, 5}}})));
+  CHECK(is(x[tensor(2)], tensor({6, 7, 8})));
+  CHECK(is(x[x > 9], tensor({10, 11})));
+  CHECK(is(x[tensor({true, false, false, true})], tensor({{0, 1, 2}, {9, 10, 11}})));
+  CHECK(x[zeros({0}, int64)].shape() == Shape{0, 3});
+  CHECK(x[zeros({4}, boolean)].shape() == Shape{0, 3});
+  CHECK(message_of<IndexError>([&] { (void)x[tensor({4})]; }).find("operator[]: ") == 0);
+  CHECK(message_of<ShapeError>([&] {
+          (void)x[tensor({true, false})];
+        }) ==
+        "operator[]: got a mask of shape (2) for a tensor of shape (4, 3), needed the sizes of its "
+        "first dimensions");
+  CHECK(message_of<DTypeError>([&] { (void)x[tensor({1.0})]; }) ==
+        "operator[]: got an index of type float32, needed int64 ids or a boolean mask; convert "
+        "with to(int64)");
+}
+
+TEST_CASE("indexing Variables passes gradcheck", "[autograd]") {
+  Generator generator(1);
+  const Tensor x = randn({3, 2, 2}, float64, generator);
+  const auto by = [&](const Tensor& index) {
+    return gradcheck([index](const Variable& v) { return square(v[index]); }, {x},
+                     {.second_order = true});
+  };
+  CHECK(by(tensor({0, 2, 0, -1})));
+  CHECK(by(tensor({{0, 2}, {1, 1}})));
+  CHECK(by(tensor({true, false, true})));
+  CHECK(by(x > 0));
+}
+
+TEST_CASE("index_put_ writes, and x[0] = y does not compile", "[autograd]") {
+  Tensor x = zeros({2, 3});
+  x.index_put_({0, Slice{1, 3}}, 5);
+  x.index_put_({1}, tensor({1.0, 2.0, 3.0}));
+  CHECK(equal(x, tensor({{0.0, 5.0, 5.0}, {1.0, 2.0, 3.0}})));
+  x.index_put_(x == 5, -1);
+  CHECK(equal(x, tensor({{0.0, -1.0, -1.0}, {1.0, 2.0, 3.0}})));
+  STATIC_REQUIRE(!std::is_assignable_v<Tensor, Tensor>);  // of a temporary
+  STATIC_REQUIRE(std::is_assignable_v<Tensor&, Tensor>);
+  STATIC_REQUIRE(!std::is_assignable_v<Variable, Variable>);
+}

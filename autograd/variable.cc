@@ -22,7 +22,7 @@ void Variable::set_requires_grad(bool requires_grad) {
   }
 }
 
-Leaf& Variable::leaf() const& {
+Leaf& Variable::leaf() const {
   if (!holds_leaf()) detail::throw_no_leaf(!node_);
   return node_->as_leaf();
 }

@@ -143,10 +143,8 @@ class Variable : public Methods<Variable> {
   // For the library itself: the node; the leaf (AutogradError if this is not one); the value in
   // memory as it is, where rows of a leaf may have pending steps.
   Node* node() const { return node_.get(); }
-  Leaf& leaf() const&;
-  Leaf& leaf() const&& = delete;
-  const Tensor& stored() const& { return holds_leaf() ? node_->as_leaf().stored() : value_; }
-  Tensor stored() const&& { return holds_leaf() ? node_->as_leaf().stored() : value_; }
+  Leaf& leaf() const;
+  const Tensor& stored() const { return holds_leaf() ? node_->as_leaf().stored() : value_; }
 
  private:
   friend class BackwardPass;
@@ -181,10 +179,9 @@ class NoGrad {
   NoGrad();
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
 
  private:
-  bool recording_before_;
+  const bool recording_before_;
 };
 
 struct GradOptions {

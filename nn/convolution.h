@@ -37,7 +37,8 @@ class Conv1d : public Module {
   // (batch, in_channels, length) -> (batch, out_channels, windows), or both without batch.
   Variable operator()(const Variable& x) const;
 
-  const Conv1dOptions& options() const { return *options_; }
+  const Conv1dOptions& options() const& { return *options_; }
+  Conv1dOptions options() const&& { return *options_; }
   std::string description() const override;
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;

@@ -38,7 +38,13 @@ requires(sizeof...(Sizes) > 1) Tensor ones(Sizes... sizes) { return ones(Shape{s
 Tensor full(const Shape& shape, Scalar value);  // int64, boolean or float32 by the value's kind
 Tensor full(const Shape& shape, Scalar value, DType dtype);
 Tensor empty(const Shape& shape, DType dtype = float32);  // elements not set
-// After `using namespace std`, empty({2, 3}) would otherwise be std::empty, a bool.
+// After `using namespace std`, these would otherwise be std::empty, a bool.
+template <class Sizes>
+requires std::same_as<Sizes, std::vector<std::int64_t>> ||
+    std::same_as<Sizes, std::span<const std::int64_t>>
+        Tensor empty(const Sizes& sizes) {
+  return empty(Shape(sizes));
+}
 template <class T>
 requires std::integral<T> Tensor empty(std::initializer_list<T> sizes) {
   return empty(Shape(std::vector<std::int64_t>(sizes.begin(), sizes.end())));

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <numeric>
 #include <stack>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <variant>
@@ -45,8 +46,16 @@ static_assert(
 static_assert(is_same_v<decltype(empty({2, 3})), Tensor>);
 static_assert(is_same_v<decltype(empty({size_t{2}})), Tensor>);
 static_assert(is_same_v<decltype(empty({2, 3}, float64)), Tensor>);
+static_assert(is_same_v<decltype(empty(declval<vector<int64_t>&>())), Tensor>);
+static_assert(is_same_v<decltype(empty(declval<Tensor&>().sizes())), Tensor>);
+static_assert(is_same_v<decltype(empty(Shape())), Tensor>);
+static_assert(is_same_v<decltype(empty({size_t{2}, 3})), Tensor>);
+static_assert(is_same_v<decltype(rand({2, 3})), Tensor>);
+static_assert(is_same_v<decltype(to_string(Shape())), string>);
 
-// Every name that both have (the functions of <cmath>, <algorithm>, <numeric> and <complex>).
+// Every function whose name std or C has, too: `using std::name;` was compiled for each name that
+// tapegrad's headers declare. The other names that both have are classes in std (any, stack, slice,
+// logical_and, is_floating_point): a plain call of these is ambiguous and does not compile.
 template <class X>
 void call_all(const X& x) {
   static_assert(is_same_v<decltype(abs(x)), X> && is_same_v<decltype(pow(x, 2)), X>);
@@ -69,6 +78,7 @@ void call_all(const X& x) {
   static_assert(is_same_v<decltype(select(x, 0, 1)), X> &&
                 is_same_v<decltype(gather(x, 0, Tensor())), X>);
   static_assert(is_same_v<decltype(transpose(x, 0, 1)), X> && is_same_v<decltype(dot(x, x)), X>);
+  static_assert(is_same_v<decltype(div(x, x)), X> && is_same_v<decltype(div(x, 2)), X>);
   static_assert(is_same_v<decltype(stddev(x)), X> &&
                 is_same_v<decltype(stddev(x, {0}, false, true)), X>);
 }

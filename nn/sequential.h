@@ -18,31 +18,39 @@ template <class T>
 concept SequentialPart = std::is_base_of_v<Module, T> ||
     std::is_invocable_v<const T&, const Variable&> || std::is_invocable_v<const T&, const Tensor&>;
 
-// Each part's input is the output of the previous part. Modules are registered as "0", "1", ... by
-// their position; a function takes a position but has no parameters. The first module may take a
-// Tensor of ids.
+// Each part's input is the output of the previous part. Modules are registered under their names,
+// or as "0", "1", ... by their position; a function takes a position but has no parameters. The
+// first part may take a Tensor of ids.
 //
-//   Sequential model{Linear(2, 16), Tanh(), Linear(16, 1)};
+//   Sequential model{Linear(2, 16), relu, Linear(16, 1)};
+//   Sequential named{{"embedding", Embedding(100, 16)}, {"head", Linear(16, 4)}};
 //
-// The parts are written in braces, where they are evaluated in order: with parentheses, the
-// compiler would choose the order in which layers draw their weights, so this does not compile.
+// The parts are written in braces, where C++ evaluates them in order: with parentheses the compiler
+// would choose the order in which layers draw their weights, so parentheses do not compile.
 //
 // Sequential{other} is a copy of `other`, as everywhere in C++; push_back(other) nests it.
 class Sequential : public Module {
  public:
-  // A part of any type.
+  // A part of any type, with or without a name.
   class Part {
    public:
     template <SequentialPart P>
-    Part(P part) {  // NOLINT: implicit, for the list in braces
-      if constexpr (std::is_same_v<P, Sequential>) same_ = std::make_shared<const P>(part);
-      append_ = [part = std::move(part)](Sequential& to) { to.push_back(part); };
+    Part(P part) : Part("", std::move(part)) {}  // NOLINT: implicit, for the list in braces
+    // Chooses one of the functions of a name, as in Sequential{Linear(2, 3), relu}.
+    Part(Variable (*part)(const Variable&)) : Part("", Function(part)) {}  // NOLINT
+    Part(const std::string& name, Variable (*part)(const Variable&)) : Part(name, Function(part)) {}
+    template <SequentialPart P>
+    Part(const std::string& name, P part) {
+      if constexpr (std::is_same_v<P, Sequential>) {
+        if (name.empty()) same_ = std::make_shared<const P>(part);
+      }
+      append_ = [name, part = std::move(part)](Sequential& to) { to.append(name, part); };
     }
 
    private:
     friend class Sequential;
     std::function<void(Sequential&)> append_;
-    std::shared_ptr<const Sequential> same_;  // the part, if it is a Sequential
+    std::shared_ptr<const Sequential> same_;  // the part, if it is a Sequential without a name
   };
 
   Sequential() = default;
@@ -51,20 +59,11 @@ class Sequential : public Module {
   requires(!std::is_same_v<P, Sequential>) explicit Sequential(P part) {
     push_back(std::move(part));
   }
-  // Several parts are written in braces, and each is a SequentialPart.
+  // Parts are modules and functions, and stand in braces.
   template <class First, class Second, class... More>
-  Sequential(First&&, Second&&, More&&...) = delete;
+  Sequential(First&&, Second&&, More&&...) = delete;  // write Sequential{...}, with braces
 
-  // Appends a part.
-  template <SequentialPart P>
-  void push_back(P part) {
-    if constexpr (std::is_base_of_v<Module, P>) {
-      P module = register_module(std::to_string(steps_->size()), std::move(part));
-      steps_->push_back({function(std::move(module)), true});
-    } else {
-      steps_->push_back({function(std::move(part)), false});
-    }
-  }
+  void push_back(const Part& part) { part.append_(*this); }
 
   std::size_t size() const { return steps_->size(); }
 
@@ -101,6 +100,17 @@ class Sequential : public Module {
     Sequential result;
     for (const Part& part : parts) part.append_(result);
     return result;
+  }
+
+  template <class P>
+  void append(const std::string& name, P part) {
+    if constexpr (std::is_base_of_v<Module, P>) {
+      P module =
+          register_module(name.empty() ? std::to_string(steps_->size()) : name, std::move(part));
+      steps_->push_back({function(std::move(module)), true});
+    } else {
+      steps_->push_back({function(std::move(part)), false});
+    }
   }
 
   template <class P>

@@ -3,12 +3,16 @@
 
 #include <concepts>
 #include <cstdint>
+#include <iosfwd>
 #include <utility>
 
 #include <tapegrad/autograd/variable.h>
 #include <tapegrad/nn/clone.h>
 
 namespace tapegrad {
+namespace nn {
+class Module;
+}
 
 // A Variable that is registered with a module, usable wherever a Variable is. It cannot be
 // assigned, because the module's registry would keep the old leaf, and an optimizer would silently
@@ -18,14 +22,15 @@ class Parameter {
  public:
   Parameter() : Parameter(Variable()) {}  // undefined, like the bias of a layer without one
   explicit Parameter(Variable leaf) : slot_(Slot(std::move(leaf))) {}
-  Parameter(const Parameter&) = default;
+  Parameter(const Parameter& other);
   Parameter& operator=(const Parameter&) = delete;
 
-  // A temporary becomes a Variable of its own, and no reference: write variable() to pass it on.
+  // A temporary becomes a Variable of its own and not a reference, which would dangle in
+  // `const Variable& w = Linear(2, 2).weight;`. To pass a temporary on, write .variable().
   operator const Variable&() const& { return slot_->variable; }  // NOLINT: implicit on purpose
   operator Variable() const&& { return slot_->variable; }        // NOLINT
   template <std::same_as<Variable> V>
-  operator const V&() const&& = delete;
+  operator const V&() const&& = delete;  // of a temporary: write .variable()
   const Variable& variable() const& { return slot_->variable; }
   Variable variable() const&& { return slot_->variable; }
 
@@ -70,14 +75,22 @@ class Parameter {
 
  private:
   friend class nn::CloneScope;
+  friend class nn::Module;
   struct Slot {
     explicit Slot(Variable leaf) : variable(std::move(leaf)) {}
-    Slot(const Slot& other) : variable(nn::CloneScope::current()->clone_of(other.variable)) {}
+    Slot(const Slot& other)
+        : variable(nn::CloneScope::current()->clone_of(other.variable)),
+          registration(other.registration) {}
     Slot(Slot&&) = default;
     Variable variable;
+    nn::Registration registration{};
   };
   nn::Shared<Slot> slot_;
 };
+
+inline std::ostream& operator<<(std::ostream& out, const Parameter& parameter) {
+  return out << parameter.variable();
+}
 
 void tie(Parameter& target, const Parameter& source);
 // These keep std::tie, which would match better and tie nothing, from being called after `using

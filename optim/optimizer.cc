@@ -209,8 +209,9 @@ void Optimizer::add_parameters(std::vector<NamedParameter> parameters) {
   const std::string start = name_ + ": ";
   if (parameters.empty()) {
     throw ValueError(start +
-                     "got an empty parameter list, needed at least one parameter; take "
-                     "model.parameters()");
+                     "got an empty parameter list, needed at least one parameter; "
+                     "model.parameters() lists what register_module() and register_parameter() "
+                     "registered");
   }
   std::unordered_set<const Node*> known;
   for (const ParamGroup& group : param_groups_) {

@@ -213,9 +213,10 @@ TEST_CASE("a state that does not fit is refused, and the error lists all problem
 TEST_CASE("lists of parameters that cannot be optimized are refused") {
   Variable w = parameter(ones({2}));
   using List = std::vector<NamedParameter>;
-  CHECK(error_text([] { optim::Adam{List{}}; }) ==
-        "Adam: got an empty parameter list, needed at least one parameter; take "
-        "model.parameters()");
+  CHECK(
+      error_text([] { optim::Adam{List{}}; }) ==
+      "Adam: got an empty parameter list, needed at least one parameter; model.parameters() lists "
+      "what register_module() and register_parameter() registered");
   CHECK(error_text([&] {
           optim::SGD{List{{"y", w * 2.0}}};
         }) ==

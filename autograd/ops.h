@@ -119,10 +119,8 @@ Variable mean(const Variable& x);
 Variable mean(const Variable& x, const Dims& dims, bool keepdim = false);
 Variable var(const Variable& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Variable std(const Variable& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
-inline Variable stddev(const Variable& x, const Dims& dims = {}, bool unbiased = true,
-                       bool keepdim = false) {
-  return std(x, dims, unbiased, keepdim);
-}
+Variable stddev(const Variable& x, const Dims& dims = {}, bool unbiased = true,
+                bool keepdim = false);
 Variable prod(const Variable& x);
 Variable prod(const Variable& x, std::int64_t dim, bool keepdim = false);
 Variable norm(const Variable& x, double p = 2.0);

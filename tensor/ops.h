@@ -211,10 +211,7 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim = false);
 Tensor var(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Tensor std(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 // std, under a name that can be written after `using namespace std`.
-inline Tensor stddev(const Tensor& x, const Dims& dims = {}, bool unbiased = true,
-                     bool keepdim = false) {
-  return std(x, dims, unbiased, keepdim);
-}
+Tensor stddev(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Tensor prod(const Tensor& x);
 Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor any(const Tensor& x);

@@ -65,7 +65,6 @@ class BackwardPass {
   BackwardPass(bool create_graph, bool retain_graph);
   ~BackwardPass();
   BackwardPass(const BackwardPass&) = delete;
-  BackwardPass& operator=(const BackwardPass&) = delete;
 
   void want_only(const std::vector<Variable>& inputs);
   bool is_wanted(Node& input);

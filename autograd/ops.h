@@ -139,6 +139,8 @@ Variable mean(const Variable& x);
 Variable mean(const Variable& x, const Dims& dims, bool keepdim = false);
 Variable var(const Variable& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Variable std(const Variable& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
+Variable stddev(const Variable& x, const Dims& dims = {}, bool unbiased = true,
+                bool keepdim = false);
 Variable prod(const Variable& x);
 Variable prod(const Variable& x, std::int64_t dim, bool keepdim = false);
 Variable norm(const Variable& x, double p = 2.0);

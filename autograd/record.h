@@ -29,8 +29,9 @@
 namespace tapegrad {
 
 // from(x, rule): an input and its rule. The result only refers to both, so write it directly in the
-// call of record(). Instead of the rule one may pass a function without arguments that returns the
-// rule; it is called only if the input requires a gradient, so that nothing is captured needlessly.
+// call of record(), which refuses a variable. Instead of the rule one may pass a function without
+// arguments that returns the rule; it is called only if the input requires a gradient, so that
+// nothing is captured needlessly.
 template <class Given>
 struct From {
   const Variable& input;
@@ -156,7 +157,7 @@ class Record final : public Entry {
 // input requires a gradient. `name` is not copied: pass a string literal. AutogradError if an
 // input's history belongs to another thread.
 template <class... Given>
-Variable record(const char* name, Tensor value, const From<Given>&... inputs) {
+Variable record(const char* name, Tensor value, From<Given>&&... inputs) {
   if (!tape().recording() || !(inputs.input.requires_grad() || ...)) {
     return Variable(std::move(value));
   }

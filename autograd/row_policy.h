@@ -73,7 +73,8 @@ class RowPolicy {
   double rate_multiplier() const { return rate_multiplier_; }
 
   void set_constraint(RowConstraint constraint);
-  const RowConstraint& constraint() const { return constraint_; }
+  const RowConstraint& constraint() const& { return constraint_; }
+  RowConstraint constraint() const&& { return constraint_; }
 
   // If true, a step changes only the rows that have a gradient, as torch.optim.SparseAdam does.
   void set_sparse(bool sparse);

@@ -62,7 +62,8 @@ class Variable : public Methods<Variable> {
 
   std::int64_t dim() const { return stored().dim(); }
   std::int64_t size(std::int64_t dim) const { return stored().size(dim); }
-  std::span<const std::int64_t> sizes() const { return stored().sizes(); }
+  std::span<const std::int64_t> sizes() const& { return stored().sizes(); }
+  Shape sizes() const&& { return shape(); }  // see Tensor
   Shape shape() const { return stored().shape(); }
   std::int64_t numel() const { return stored().numel(); }
   DType dtype() const { return stored().dtype(); }
@@ -137,7 +138,8 @@ class Variable : public Methods<Variable> {
   void zero_grad() { leaf().grad.clear(); }  // has_grad() is false afterwards
   void set_value(Tensor value);  // ShapeError unless of the same shape and type; stays this leaf
   // What optimizers must honor about the rows, such as frozen rows (autograd/row_policy.h).
-  RowPolicy& row_policy() const { return leaf().row_policy(); }
+  RowPolicy& row_policy() const& { return leaf().row_policy(); }
+  RowPolicy& row_policy() const&& = delete;
 
   // For the library itself: the node; the leaf (AutogradError if this is not one); the value in
   // memory as it is, where rows of a leaf may have pending steps.
@@ -178,10 +180,9 @@ class NoGrad {
   NoGrad();
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
 
  private:
-  bool recording_before_;
+  const bool recording_before_;
 };
 
 struct GradOptions {

@@ -12,7 +12,8 @@ int main() {
   tg::Variable b = tg::parameter(tg::tensor(-3.0));
   std::cout << "entries on the tape: " << tg::tape().size() << '\n';
 
-  // Every operation computes its result at once, and appends an entry to the tape.
+  // Every operation computes its result at once, and appends an entry to the tape. The product has
+  // a statement of its own: in a * b + square(a), C++ lets the compiler choose which comes first.
   tg::Variable product = a * b;
   tg::Variable total = product + square(a);
   tg::Variable y = tanh(total);

@@ -64,7 +64,8 @@ class MultiheadAttention : public Module, public Forward<MultiheadAttention> {
   std::int64_t kdim() const { return settings_->options.kdim.value_or(embed_dim()); }
   std::int64_t vdim() const { return settings_->options.vdim.value_or(embed_dim()); }
   std::int64_t num_heads() const { return settings_->num_heads; }
-  const MultiheadAttentionOptions& options() const { return settings_->options; }
+  const MultiheadAttentionOptions& options() const& { return settings_->options; }
+  MultiheadAttentionOptions options() const&& { return settings_->options; }
   std::string description() const override;
   // Counts the projections, the products of queries with keys, and those of weights with values.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,

@@ -37,7 +37,8 @@ class Conv1d : public Module, public Forward<Conv1d> {
   // (batch, in_channels, length) -> (batch, out_channels, windows), or both without batch.
   Variable operator()(const Variable& x) const;
 
-  const Conv1dOptions& options() const { return *options_; }
+  const Conv1dOptions& options() const& { return *options_; }
+  Conv1dOptions options() const&& { return *options_; }
   std::string description() const override;
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;
@@ -58,7 +59,8 @@ class MaxPool1d : public Module, public Forward<MaxPool1d> {
   explicit MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options = {});
   Variable operator()(const Variable& x) const;
   std::int64_t kernel_size() const { return settings_->kernel_size; }
-  const MaxPoolOptions& options() const { return settings_->options; }
+  const MaxPoolOptions& options() const& { return settings_->options; }
+  MaxPoolOptions options() const&& { return settings_->options; }
   std::string description() const override;
 
  protected:
@@ -78,7 +80,8 @@ class AvgPool1d : public Module, public Forward<AvgPool1d> {
   explicit AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options = {});
   Variable operator()(const Variable& x) const;
   std::int64_t kernel_size() const { return settings_->kernel_size; }
-  const AvgPoolOptions& options() const { return settings_->options; }
+  const AvgPoolOptions& options() const& { return settings_->options; }
+  AvgPoolOptions options() const&& { return settings_->options; }
   std::string description() const override;
 
  protected:

@@ -19,7 +19,7 @@ double checked_rate(const char* layer, double p) {
 
 }  // namespace
 
-Dropout::Dropout(double p) : p_(checked_rate("Dropout", p)) {}
+Dropout::Dropout(double p) : p_(checked_rate("Dropout", p)) { depend_on_mode(); }
 
 Variable Dropout::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return run(in); }, x);
@@ -46,7 +46,7 @@ void Dropout::assign_from(const Module& other) {
 
 // Channels --------------------------------------------------------------------------------------
 
-Dropout1d::Dropout1d(double p) : ActivationWith(checked_rate("Dropout1d", p)) {}
+Dropout1d::Dropout1d(double p) : ActivationWith(checked_rate("Dropout1d", p)) { depend_on_mode(); }
 
 Variable Dropout1d::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return run(in); }, x);
@@ -68,7 +68,9 @@ Variable Dropout1d::run(const Variable& x) const {
 
 // For SELU ----------------------------------------------------------------------------------------
 
-AlphaDropout::AlphaDropout(double p) : ActivationWith(checked_rate("AlphaDropout", p)) {}
+AlphaDropout::AlphaDropout(double p) : ActivationWith(checked_rate("AlphaDropout", p)) {
+  depend_on_mode();
+}
 
 Variable AlphaDropout::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return run(in); }, x);

@@ -116,7 +116,8 @@ class Embedding : public Module, public Forward<Embedding> {
   std::int64_t num_embeddings() const { return weight.size(0); }
   std::int64_t embedding_dim() const { return weight.size(1); }
   std::optional<std::int64_t> padding_idx() const { return options_->padding_idx; }
-  const EmbeddingOptions& options() const { return *options_; }
+  const EmbeddingOptions& options() const& { return *options_; }
+  EmbeddingOptions options() const&& { return *options_; }
   std::string description() const override;
   // 0: a lookup multiplies nothing.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,

@@ -66,7 +66,8 @@ class EmbeddingBag : public Module, public Forward<EmbeddingBag> {
   std::int64_t num_embeddings() const { return weight.size(0); }
   std::int64_t embedding_dim() const { return weight.size(1); }
   std::optional<std::int64_t> padding_idx() const { return options_->padding_idx; }
-  const EmbeddingBagOptions& options() const { return *options_; }
+  const EmbeddingBagOptions& options() const& { return *options_; }
+  EmbeddingBagOptions options() const&& { return *options_; }
   std::string description() const override;
   // Counts the products with per_sample_weights.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,

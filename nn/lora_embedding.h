@@ -58,7 +58,8 @@ class LoraEmbedding : public Module, public Forward<LoraEmbedding> {
   std::int64_t num_embeddings() const { return table.num_embeddings(); }
   std::int64_t embedding_dim() const { return table.embedding_dim(); }
   std::optional<std::int64_t> padding_idx() const { return table.padding_idx(); }
-  const LoraOptions& options() const { return *options_; }
+  const LoraOptions& options() const& { return *options_; }
+  LoraOptions options() const&& { return *options_; }
   std::string description() const override;
   // Counts the product A[id] B.
   std::int64_t mult_adds(const std::vector<Variable>& inputs,

@@ -45,7 +45,59 @@ Module::Child::Child(const Child& other)
 
 // Registering -------------------------------------------------------------------------------------
 
+namespace {
+thread_local MemberScan* current_scan = nullptr;
+}
+
+Registration::Registration() {
+  static std::atomic<std::uint64_t> count = 0;
+  number = ++count;
+}
+
+MemberScan::MemberScan(const Registration& whole)
+    : outer_(std::exchange(current_scan, this)), after_(whole.number) {}
+MemberScan::~MemberScan() { current_scan = outer_; }
+MemberScan* MemberScan::current() { return current_scan; }
+
 Module::Module() : state_(State()) {}
+
+Module::Module(const Module& other) : state_(other.state_) {
+  MemberScan* const scan = MemberScan::current();
+  if (scan != nullptr && other.must_be_registered()) {
+    scan->see(other.state_.share(&State::registration), [&] { return other.description(); });
+  }
+}
+
+// Whether it matters that this module is registered: a ReLU has nothing to train, save or switch.
+bool Module::must_be_registered() const {
+  return !state_->parameters.empty() || !state_->buffers.empty() || state_->depends_on_mode ||
+         std::ranges::any_of(state_->children,
+                             [](const Child& child) { return child.module->must_be_registered(); });
+}
+
+// Copies this module as an object of its own class, and remembers which members are not registered.
+std::shared_ptr<Module> Module::copy_and_find_members(Child::Copy copy) const {
+  const MemberScan scan(state_->registration);
+  std::shared_ptr<Module> object = copy(*this);
+  state_->found.insert(state_->found.end(), scan.members().begin(), scan.members().end());
+  return object;
+}
+
+void Module::check_members(const std::string& name) const {
+  for (const MemberScan::Member& member : state_->found) {
+    if (member.registration->done) continue;
+    const bool is_parameter = member.description.starts_with("Parameter ");
+    throw ValueError(description() + (name.empty() ? "" : " '" + name + "'") + ": got the member " +
+                     member.description + ", which is not registered and would not be trained, " +
+                     "saved or switched by eval(); initialize it with " +
+                     (is_parameter ? "register_parameter(\"name\", tensor)"
+                                   : "register_module(\"name\", module)") +
+                     ", or hold it in a std::shared_ptr to keep it out");
+  }
+  for (const Child& child : state_->children) {
+    child.module->check_members(name.empty() ? child.name : name + "." + child.name);
+  }
+}
 
 void Module::check_name(const std::string& name) const {
   const auto taken = [&](const auto& entry) { return entry.first == name; };
@@ -63,6 +115,7 @@ void Module::check_name(const std::string& name) const {
 Parameter Module::register_parameter(const std::string& name, Tensor value, bool requires_grad) {
   check_name(name);
   Parameter registered(parameter(std::move(value), requires_grad));
+  registered.slot_->registration.done = true;
   state_->parameters.emplace_back(name, registered);
   return registered;
 }
@@ -74,10 +127,11 @@ Buffer Module::register_buffer(const std::string& name, Tensor value) {
   return registered;
 }
 
-void Module::add_child(const std::string& name, std::shared_ptr<Module> module, Child::Copy copy) {
+void Module::add_child(const std::string& name, const Module& module, Child::Copy copy) {
   check_name(name);
-  module->set_path(state_->path.empty() ? name : state_->path + '.' + name);
-  state_->children.emplace_back(name, std::move(module), copy);
+  state_->children.emplace_back(name, module.copy_and_find_members(copy), copy);
+  state_->children.back().module->set_path(state_->path.empty() ? name : state_->path + '.' + name);
+  module.state_->registration.done = true;
 }
 
 void Module::set_path(const std::string& path) {
@@ -162,6 +216,7 @@ void Module::visit_buffers(const std::string& prefix, const Visitor& visitor) co
 }
 
 std::vector<NamedParameter> Module::parameters() const {
+  check_members();
   std::vector<NamedParameter> list;
   std::set<const Node*> seen;
   visit_parameters("", [&](const std::string& name, const Parameter& registered) {
@@ -218,8 +273,8 @@ std::vector<std::pair<std::string, std::reference_wrapper<Module>>> Module::name
 }
 
 void Module::train(bool on) {
-  state_->training = on;
-  for (const Child& child : state_->children) child.module->train(on);
+  check_members();
+  apply([on](Module& module) { module.state_->training = on; });
 }
 
 void Module::zero_grad() {
@@ -283,6 +338,7 @@ void Module::save_as(const std::string& name, std::function<Tensor()> save,
 }
 
 StateDict Module::state_dict() const {
+  check_members();
   StateDict state;
   visit_saved("", [&]<class Saved>(const std::string& name, const Saved& saved) {
     if constexpr (std::is_same_v<Saved, Parameter>) {
@@ -309,6 +365,7 @@ std::string listed(const char* title, const std::vector<std::string>& names) {
 }  // namespace
 
 LoadReport Module::load_state_dict(const StateDict& state, LoadOptions options) {
+  check_members();
   LoadReport report;
   std::set<std::string> known;
   struct Write {

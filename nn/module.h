@@ -15,6 +15,12 @@
 // makes a deep copy. Assignment is deleted, because the registry of the outer module would keep the
 // old object: use replace_module() or tie() instead.
 //
+// A module or Parameter that is a member but was not registered is never trained, saved or switched
+// by eval(). The module that it is a member of cannot know, but register_module() looks into the
+// module that it registers, and parameters(), state_dict(), load_state_dict() and train() throw a
+// ValueError that names the member. For the outermost module, check_registered(model), clone() and
+// summary() do so. To keep a module out on purpose, hold it in a std::shared_ptr.
+//
 // A const module can be called, read, saved and printed. Functions that train, load, tie or set
 // need a module that is not const. This guards against mistakes but does not lock the state: a copy
 // of a const module is a handle to the same parameters, and it is not const.
@@ -66,7 +72,7 @@ struct LoadReport {
 class Module {
  public:
   Module();
-  Module(const Module& other) = default;  // shares the state; deep inside clone()
+  Module(const Module& other);  // shares the state; deep inside clone()
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
@@ -158,9 +164,7 @@ class Module {
   template <class M>
   M register_module(const std::string& name, M module) {
     static_assert(std::is_base_of_v<Module, M>, "only modules can be registered");
-    add_child(name, std::make_shared<M>(module), [](const Module& original) {
-      return std::static_pointer_cast<Module>(std::make_shared<M>(static_cast<const M&>(original)));
-    });
+    add_child(name, module, copy_as<M>);
     return module;
   }
 
@@ -187,12 +191,18 @@ class Module {
   void save_as(const std::string& name, std::function<Tensor()> save,
                std::function<void(Tensor)> load);
 
+  // For the constructor of a layer without parameters that behaves differently in training, such as
+  // Dropout: as an unregistered member it is noticed like those that have parameters.
+  void depend_on_mode() { state_->depends_on_mode = true; }
+
   // Adopts the parameters, buffers and modules of `other`, which has the same class and names. A
   // layer with options of its own overrides this to copy them, too.
   virtual void assign_from(const Module& other);
 
  private:
   friend std::ostream& operator<<(std::ostream& out, const Module& module);
+  template <class M>
+  friend void check_registered(const M& model);
 
   // A registered module as an object of its own class: a slice would lose its virtual functions.
   struct Child {
@@ -212,11 +222,14 @@ class Module {
   struct State {
     bool training = true;
     std::string path;  // from the outermost module, such as "head.linear"; empty if this is it
+    bool depends_on_mode = false;
     std::vector<std::pair<std::string, Parameter>> parameters;
     std::vector<std::pair<std::string, Buffer>> buffers;
     std::vector<Child> children;
     ModuleHooks hooks;
     std::optional<SavedTensor> saved_as;
+    Registration registration;
+    std::vector<MemberScan::Member> found;  // members that were not registered when it was copied
   };
 
   template <class Body, class... Inputs, std::size_t... positions>
@@ -230,7 +243,14 @@ class Module {
     return result;
   }
 
-  void add_child(const std::string& name, std::shared_ptr<Module> module, Child::Copy copy);
+  template <class M>
+  static std::shared_ptr<Module> copy_as(const Module& original) {
+    return std::make_shared<M>(static_cast<const M&>(original));
+  }
+  std::shared_ptr<Module> copy_and_find_members(Child::Copy copy) const;
+  bool must_be_registered() const;
+  void add_child(const std::string& name, const Module& module, Child::Copy copy);
+  void check_members(const std::string& name = "") const;
   void check_name(const std::string& name) const;
   void check_fits(const std::string& name, const Module& other) const;
   void replace(const std::string& name, const Module& module);
@@ -250,10 +270,22 @@ class Module {
   Shared<State> state_;
 };
 
+// Throws ValueError if a member of `model`, or of a module inside, is a module or a Parameter that
+// is not registered (see above). It copies the model's handles. A plain Variable is not noticed,
+// nor what a std::shared_ptr holds.
+template <class M>
+void check_registered(const M& model) {
+  static_assert(std::is_base_of_v<Module, M>, "only modules have registered members");
+  const Module& module = model;
+  module.copy_and_find_members(Module::copy_as<M>);
+  module.check_members();
+}
+
 // A deep copy: the same values in new leaves, without gradients. Parameters that are tied in the
-// original are tied in the copy.
+// original are tied in the copy. ValueError as check_registered() throws it.
 template <class M>
 requires std::is_base_of_v<Module, M> M clone(const M& module) {
+  check_registered(module);
   const CloneScope scope;
   return M(module);
 }

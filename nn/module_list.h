@@ -39,8 +39,9 @@ class ModuleList : public Module {
   }
 
   std::size_t size() const { return modules_->size(); }
-  M& operator[](std::size_t i) { return at(i); }
-  const M& operator[](std::size_t i) const { return at(i); }
+  M& operator[](std::size_t i) & { return at(i); }
+  const M& operator[](std::size_t i) const& { return at(i); }
+  M operator[](std::size_t i) const&& { return at(i); }
   auto begin() { return modules_->begin(); }
   auto end() { return modules_->end(); }
   auto begin() const { return std::as_const(*modules_).begin(); }
@@ -73,8 +74,9 @@ class ModuleDict : public Module {
 
   std::size_t size() const { return modules_->size(); }
   bool contains(const std::string& name) const { return find(name) != nullptr; }
-  M& operator[](const std::string& name) { return at(name); }
-  const M& operator[](const std::string& name) const { return at(name); }
+  M& operator[](const std::string& name) & { return at(name); }
+  const M& operator[](const std::string& name) const& { return at(name); }
+  M operator[](const std::string& name) const&& { return at(name); }
   auto begin() { return modules_->begin(); }
   auto end() { return modules_->end(); }
   auto begin() const { return std::as_const(*modules_).begin(); }

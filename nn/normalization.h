@@ -31,7 +31,8 @@ class LayerNorm : public Module, public Forward<LayerNorm> {
 
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
 
-  const Shape& normalized_shape() const { return settings_->shape; }
+  const Shape& normalized_shape() const& { return settings_->shape; }
+  Shape normalized_shape() const&& { return settings_->shape; }
   double eps() const { return settings_->eps; }
   std::string description() const override;
 
@@ -65,8 +66,10 @@ class RMSNorm : public Module, public Forward<RMSNorm> {
 
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
 
-  const Shape& normalized_shape() const { return settings_->shape; }
-  const std::optional<double>& eps() const { return settings_->eps; }
+  const Shape& normalized_shape() const& { return settings_->shape; }
+  Shape normalized_shape() const&& { return settings_->shape; }
+  const std::optional<double>& eps() const& { return settings_->eps; }
+  std::optional<double> eps() const&& { return settings_->eps; }
   std::string description() const override;
 
   Parameter weight;  // of normalized_shape; undefined if there is none
@@ -106,7 +109,8 @@ class BatchNorm1d : public Module, public Forward<BatchNorm1d> {
   void reset_running_stats();
 
   std::int64_t num_features() const { return settings_->num_features; }
-  const BatchNormOptions& options() const { return settings_->options; }
+  const BatchNormOptions& options() const& { return settings_->options; }
+  BatchNormOptions options() const&& { return settings_->options; }
   std::string description() const override;
   std::int64_t mult_adds(const std::vector<Variable>& inputs,
                          const std::vector<Variable>& outputs) const override;

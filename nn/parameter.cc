@@ -17,4 +17,11 @@ void tie(Parameter& target, const Parameter& source) {
   target.slot_->variable = source.variable();
 }
 
+Parameter::Parameter(const Parameter& other) : slot_(other.slot_) {
+  if (nn::MemberScan* const scan = nn::MemberScan::current(); scan != nullptr && other.defined()) {
+    scan->see(other.slot_.share(&Slot::registration),
+              [&] { return "Parameter " + to_string(other.shape()); });
+  }
+}
+
 }  // namespace tapegrad

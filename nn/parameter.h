@@ -2,7 +2,9 @@
 // nn/parameter.cc.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <iosfwd>
 #include <type_traits>
 #include <utility>
 
@@ -10,6 +12,9 @@
 #include <tapegrad/nn/clone.h>
 
 namespace tapegrad {
+namespace nn {
+class Module;
+}
 
 // A Variable that is registered with a module, usable wherever a Variable is. It cannot be
 // assigned, because the module's registry would keep the old leaf, and an optimizer would silently
@@ -19,17 +24,25 @@ class Parameter : public Methods<Variable, Parameter> {
  public:
   Parameter() : Parameter(Variable()) {}  // undefined, like the bias of a layer without one
   explicit Parameter(Variable leaf) : slot_(Slot(std::move(leaf))) {}
-  Parameter(const Parameter&) = default;
+  Parameter(const Parameter& other);
   Parameter& operator=(const Parameter&) = delete;
 
-  operator const Variable&() const { return slot_->variable; }  // NOLINT: implicit on purpose
-  const Variable& variable() const { return slot_->variable; }
+  // A temporary becomes a Variable of its own and not a reference, which would dangle in
+  // `const Variable& w = Linear(2, 2).weight;`. To pass a temporary on, write .variable().
+  operator const Variable&() const& { return slot_->variable; }  // NOLINT: implicit on purpose
+  operator Variable() const&& { return slot_->variable; }        // NOLINT
+  template <std::same_as<Variable> V>
+  operator const V&() const&& = delete;  // of a temporary: write .variable()
+  const Variable& variable() const& { return slot_->variable; }
+  Variable variable() const&& { return slot_->variable; }
 
   bool defined() const { return variable().defined(); }
-  const Tensor& value() const { return variable().value(); }
+  const Tensor& value() const& { return variable().value(); }
+  Tensor value() const&& { return slot_->variable.value(); }
   std::int64_t dim() const { return variable().dim(); }
   std::int64_t size(std::int64_t dim) const { return variable().size(dim); }
-  std::span<const std::int64_t> sizes() const { return variable().sizes(); }
+  std::span<const std::int64_t> sizes() const& { return variable().sizes(); }
+  Shape sizes() const&& { return shape(); }  // see Tensor
   Shape shape() const { return variable().shape(); }
   std::int64_t numel() const { return variable().numel(); }
   DType dtype() const { return variable().dtype(); }
@@ -49,9 +62,11 @@ class Parameter : public Methods<Variable, Parameter> {
   T item(const Shape& index) const {
     return variable().item<T>(index);
   }
-  Leaf& leaf() const { return variable().leaf(); }  // for autograd and optimizers
-  RowPolicy& row_policy() { return variable().row_policy(); }
-  const RowPolicy& row_policy() const { return variable().row_policy(); }
+  Leaf& leaf() const& { return variable().leaf(); }  // for autograd and optimizers
+  Leaf& leaf() const&& = delete;
+  RowPolicy& row_policy() & { return variable().row_policy(); }
+  const RowPolicy& row_policy() const& { return variable().row_policy(); }
+  const RowPolicy& row_policy() const&& = delete;
   template <class Function>
   std::size_t register_hook(Function function) {
     return variable().register_hook(std::move(function));
@@ -71,16 +86,31 @@ class Parameter : public Methods<Variable, Parameter> {
 
  private:
   friend class nn::CloneScope;
+  friend class nn::Module;
   struct Slot {
     explicit Slot(Variable leaf) : variable(std::move(leaf)) {}
-    Slot(const Slot& other) : variable(nn::CloneScope::current()->clone_of(other.variable)) {}
+    Slot(const Slot& other)
+        : variable(nn::CloneScope::current()->clone_of(other.variable)),
+          registration(other.registration) {}
     Slot(Slot&&) = default;
     Variable variable;
+    nn::Registration registration{};
   };
   nn::Shared<Slot> slot_;
 };
 
+inline std::ostream& operator<<(std::ostream& out, const Parameter& parameter) {
+  return out << parameter.variable();
+}
+
 void tie(Parameter& target, const Parameter& source);
+// These keep std::tie, which would match better and tie nothing, from being called after `using
+// namespace std`.
+inline void tie(Parameter& target, Parameter& source) { tie(target, std::as_const(source)); }
+template <class... Others>
+void tie(Parameter& target, Others&... others) = delete;
+template <class... Others>
+void tie(const Parameter& target, Others&... others) = delete;
 
 // A tensor that is saved with the module but not trained. It is usable wherever a Tensor is;
 // `*buffer` is the Tensor, and `*buffer = x` replaces it in all copies of the module.

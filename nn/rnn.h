@@ -85,28 +85,40 @@ class RNNBase : public Module {
   Nonlinearity nonlinearity() const { return settings_->nonlinearity; }  // of an RNN
 
   // The parameters of a layer in one direction. IndexError if there is no such layer or direction.
-  Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) {
+  Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) & {
     return weights_[index_of(layer, reverse)].weight_ih;
   }
-  Parameter& weight_hh(std::int64_t layer = 0, bool reverse = false) {
+  Parameter& weight_hh(std::int64_t layer = 0, bool reverse = false) & {
     return weights_[index_of(layer, reverse)].weight_hh;
   }
-  Parameter& bias_ih(std::int64_t layer = 0, bool reverse = false) {
+  Parameter& bias_ih(std::int64_t layer = 0, bool reverse = false) & {
     return weights_[index_of(layer, reverse)].bias_ih;
   }
-  Parameter& bias_hh(std::int64_t layer = 0, bool reverse = false) {
+  Parameter& bias_hh(std::int64_t layer = 0, bool reverse = false) & {
     return weights_[index_of(layer, reverse)].bias_hh;
   }
-  const Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) const {
+  const Parameter& weight_ih(std::int64_t layer = 0, bool reverse = false) const& {
     return weights_[index_of(layer, reverse)].weight_ih;
   }
-  const Parameter& weight_hh(std::int64_t layer = 0, bool reverse = false) const {
+  Parameter weight_ih(std::int64_t layer = 0, bool reverse = false) const&& {
+    return weights_[index_of(layer, reverse)].weight_ih;
+  }
+  const Parameter& weight_hh(std::int64_t layer = 0, bool reverse = false) const& {
     return weights_[index_of(layer, reverse)].weight_hh;
   }
-  const Parameter& bias_ih(std::int64_t layer = 0, bool reverse = false) const {
+  Parameter weight_hh(std::int64_t layer = 0, bool reverse = false) const&& {
+    return weights_[index_of(layer, reverse)].weight_hh;
+  }
+  const Parameter& bias_ih(std::int64_t layer = 0, bool reverse = false) const& {
     return weights_[index_of(layer, reverse)].bias_ih;
   }
-  const Parameter& bias_hh(std::int64_t layer = 0, bool reverse = false) const {
+  Parameter bias_ih(std::int64_t layer = 0, bool reverse = false) const&& {
+    return weights_[index_of(layer, reverse)].bias_ih;
+  }
+  const Parameter& bias_hh(std::int64_t layer = 0, bool reverse = false) const& {
+    return weights_[index_of(layer, reverse)].bias_hh;
+  }
+  Parameter bias_hh(std::int64_t layer = 0, bool reverse = false) const&& {
     return weights_[index_of(layer, reverse)].bias_hh;
   }
 

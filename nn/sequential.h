@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -11,33 +13,57 @@
 
 namespace tapegrad::nn {
 
-// Each part is a module or a function, and its input is the output of the previous part. Modules
-// are registered as "0", "1", ... by their position; a function takes a position but has no
-// parameters. The first module may take a Tensor of ids. With braces the arguments are evaluated in
-// order, so that seeds give the same weights with every compiler:
+// What may be a part of a Sequential: a module, or a function of a Variable or a Tensor.
+template <class T>
+concept SequentialPart = std::is_base_of_v<Module, T> ||
+    std::is_invocable_v<const T&, const Variable&> || std::is_invocable_v<const T&, const Tensor&>;
+
+// Each part's input is the output of the previous part. Modules are registered under their names,
+// or as "0", "1", ... by their position; a function takes a position but has no parameters. The
+// first part may take a Tensor of ids.
 //
-//   Sequential model{Linear(2, 16), Tanh(), Linear(16, 1)};
+//   Sequential model{Linear(2, 16), relu, Linear(16, 1)};
+//   Sequential named{{"embedding", Embedding(100, 16)}, {"head", Linear(16, 4)}};
+//
+// The parts are written in braces, where C++ evaluates them in order: with parentheses the compiler
+// would choose the order in which layers draw their weights, so parentheses do not compile.
 //
 // Sequential{other} is a copy of `other`, as everywhere in C++; push_back(other) nests it.
 class Sequential : public Module, public Forward<Sequential> {
  public:
-  template <class... Parts>
-  requires(sizeof...(Parts) > 1 ||
-           !(std::is_same_v<Parts, Sequential> && ...)) explicit Sequential(Parts... parts) {
-    (push_back(std::move(parts)), ...);
-  }
-  Sequential() = default;
-
-  // Appends a part.
-  template <class Part>
-  void push_back(Part part) {
-    if constexpr (std::is_base_of_v<Module, Part>) {
-      Part module = register_module(std::to_string(steps_->size()), std::move(part));
-      steps_->push_back({function(std::move(module)), true});
-    } else {
-      steps_->push_back({function(std::move(part)), false});
+  // A part of any type, with or without a name.
+  class Part {
+   public:
+    template <SequentialPart P>
+    Part(P part) : Part("", std::move(part)) {}  // NOLINT: implicit, for the list in braces
+    // Chooses one of the functions of a name, as in Sequential{Linear(2, 3), relu}.
+    Part(Variable (*part)(const Variable&)) : Part("", Function(part)) {}  // NOLINT
+    Part(const std::string& name, Variable (*part)(const Variable&)) : Part(name, Function(part)) {}
+    template <SequentialPart P>
+    Part(const std::string& name, P part) {
+      if constexpr (std::is_same_v<P, Sequential>) {
+        if (name.empty()) same_ = std::make_shared<const P>(part);
+      }
+      append_ = [name, part = std::move(part)](Sequential& to) { to.append(name, part); };
     }
+
+   private:
+    friend class Sequential;
+    std::function<void(Sequential&)> append_;
+    std::shared_ptr<const Sequential> same_;  // the part, if it is a Sequential without a name
+  };
+
+  Sequential() = default;
+  explicit Sequential(std::initializer_list<Part> parts) : Sequential(made_of(parts)) {}
+  template <SequentialPart P>
+  requires(!std::is_same_v<P, Sequential>) explicit Sequential(P part) {
+    push_back(std::move(part));
   }
+  // Parts are modules and functions, and stand in braces.
+  template <class First, class Second, class... More>
+  Sequential(First&&, Second&&, More&&...) = delete;  // write Sequential{...}, with braces
+
+  void push_back(const Part& part) { part.append_(*this); }
 
   std::size_t size() const { return steps_->size(); }
 
@@ -69,9 +95,27 @@ class Sequential : public Module, public Forward<Sequential> {
     bool is_module;
   };
 
-  template <class Part>
-  static Function function(Part part) {
-    if constexpr (std::is_invocable_v<const Part&, const Variable&>) {
+  static Sequential made_of(std::initializer_list<Part> parts) {
+    if (parts.size() == 1 && parts.begin()->same_ != nullptr) return *parts.begin()->same_;
+    Sequential result;
+    for (const Part& part : parts) part.append_(result);
+    return result;
+  }
+
+  template <class P>
+  void append(const std::string& name, P part) {
+    if constexpr (std::is_base_of_v<Module, P>) {
+      P module =
+          register_module(name.empty() ? std::to_string(steps_->size()) : name, std::move(part));
+      steps_->push_back({function(std::move(module)), true});
+    } else {
+      steps_->push_back({function(std::move(part)), false});
+    }
+  }
+
+  template <class P>
+  static Function function(P part) {
+    if constexpr (std::is_invocable_v<const P&, const Variable&>) {
       return [part = std::move(part)](const Variable& x) -> Variable { return part(x); };
     } else {
       return [part = std::move(part)](const Variable& x) -> Variable {

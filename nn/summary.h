@@ -17,6 +17,7 @@
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <tapegrad/nn/module.h>
@@ -83,6 +84,7 @@ void append_variable(std::vector<Variable>& list, const Input& input) {
 
 template <class Model, class... Inputs>
 Summary summary(const Model& model, const Inputs&... inputs) {
+  if constexpr (std::is_copy_constructible_v<Model>) check_registered(model);
   SummaryWatch watch(model);
   const auto result = model(inputs...);
   std::vector<Variable> given;

@@ -49,7 +49,8 @@ class TransformerEncoderLayer : public Module, public Forward<TransformerEncoder
 
   Variable operator()(const Variable& x, const EncoderCall& call = {}) const;  // -> x's shape
 
-  const TransformerEncoderLayerOptions& options() const { return *options_; }
+  const TransformerEncoderLayerOptions& options() const& { return *options_; }
+  TransformerEncoderLayerOptions options() const&& { return *options_; }
   std::string description() const override;
 
   MultiheadAttention self_attn;
@@ -107,8 +108,10 @@ class PositionalEncoding : public Module, public Forward<PositionalEncoding> {
 
   Variable operator()(const Variable& x) const;  // ShapeError for more than max_len steps
 
-  const Tensor& table() const { return *table_; }  // (max_len, dim)
-  const PositionOptions& options() const { return *options_; }
+  const Tensor& table() const& { return *table_; }  // (max_len, dim)
+  Tensor table() const&& { return *table_; }
+  const PositionOptions& options() const& { return *options_; }
+  PositionOptions options() const&& { return *options_; }
   std::string description() const override;
 
   Dropout dropout;
@@ -129,7 +132,8 @@ class LearnedPositions : public Module, public Forward<LearnedPositions> {
 
   Variable operator()(const Variable& x) const;  // ShapeError for more than max_len steps
 
-  const PositionOptions& options() const { return *options_; }
+  const PositionOptions& options() const& { return *options_; }
+  PositionOptions options() const&& { return *options_; }
   std::string description() const override;
 
   Embedding embedding;  // (max_len, dim)

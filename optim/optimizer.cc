@@ -209,8 +209,9 @@ void Optimizer::add_parameters(std::vector<NamedParameter> parameters) {
   const std::string start = name_ + ": ";
   if (parameters.empty()) {
     throw ValueError(start +
-                     "got an empty parameter list, needed at least one parameter; take "
-                     "model.parameters()");
+                     "got an empty parameter list, needed at least one parameter; "
+                     "model.parameters() lists what register_module() and register_parameter() "
+                     "registered");
   }
   std::unordered_set<const Node*> known;
   for (const ParamGroup& group : param_groups_) {
@@ -249,7 +250,7 @@ void Optimizer::check_group(std::size_t group) const {
                    std::to_string(param_groups_.size()) + " groups");
 }
 
-const std::vector<NamedParameter>& Optimizer::parameters(std::size_t group) const {
+const std::vector<NamedParameter>& Optimizer::parameters(std::size_t group) const& {
   check_group(group);
   return param_groups_[group].parameters;
 }
@@ -301,7 +302,7 @@ Optimizer::State& Optimizer::find_state(const Variable& parameter, const char* o
       ": got a parameter that is in no group of this optimizer, needed one of its own");
 }
 
-const Optimizer::State& Optimizer::state(const Variable& parameter) const {
+const Optimizer::State& Optimizer::state(const Variable& parameter) const& {
   State& found = find_state(parameter, "state");
   found.leaf.flush();
   return found;

@@ -101,7 +101,10 @@ class Optimizer {
   UpdateParts explain_update(const Variable& parameter, std::int64_t row) const;
 
   std::size_t group_count() const { return param_groups_.size(); }
-  const std::vector<NamedParameter>& parameters(std::size_t group = 0) const;
+  const std::vector<NamedParameter>& parameters(std::size_t group = 0) const&;
+  std::vector<NamedParameter> parameters(std::size_t group = 0) const&& {
+    return parameters(group);
+  }
 
   // The learning rate; set_lr(x) sets that of all groups.
   double lr(std::size_t group = 0) const;
@@ -120,7 +123,8 @@ class Optimizer {
   // The state of a parameter, with no step pending. ValueError if the parameter is not this
   // optimizer's.
   class State;
-  const State& state(const Variable& parameter) const;
+  const State& state(const Variable& parameter) const&;
+  const State& state(const Variable& parameter) const&& = delete;
 
   // Everything that is needed to continue exactly: copies of the state of each parameter,
   // `state.<name>.<moment>` with PyTorch's names for the moments (a parameter without a name is
@@ -243,10 +247,11 @@ class OptimizerWith : public Optimizer {
     add_parameters(std::move(parameters));
     options_.push_back(options);
   }
-  const Options& options(std::size_t group = 0) const {
+  const Options& options(std::size_t group = 0) const& {
     check_group(group);
     return options_[group];
   }
+  Options options(std::size_t group = 0) const&& { return options(group); }
 
  protected:
   using Optimizer::Optimizer;  // the constructor of a derived class then calls add_group()

@@ -43,7 +43,8 @@ class Schedule {
   // that is negative only by rounding is 0.
   void step();
   // The rates that step() has set last, one for each group.
-  const std::vector<double>& last_lr() const { return last_; }
+  const std::vector<double>& last_lr() const& { return last_; }
+  std::vector<double> last_lr() const&& { return last_; }
 
   // The state of the schedule, with PyTorch's names. The rates themselves are in the optimizer's
   // state_dict(), so save that, too, and load it after the schedule was created.
@@ -258,7 +259,8 @@ class ReduceLROnPlateau final {
   explicit ReduceLROnPlateau(Optimizer& optimizer, ReduceLROnPlateauOptions options = {});
 
   void step(double metric);  // nan is not an improvement
-  const std::vector<double>& last_lr() const { return last_; }
+  const std::vector<double>& last_lr() const& { return last_; }
+  std::vector<double> last_lr() const&& { return last_; }
 
   StateDict state_dict() const;
   void load_state_dict(const StateDict& state);

@@ -38,6 +38,17 @@ requires(sizeof...(Sizes) > 1) Tensor ones(Sizes... sizes) { return ones(Shape{s
 Tensor full(const Shape& shape, Scalar value);  // int64, boolean or float32 by the value's kind
 Tensor full(const Shape& shape, Scalar value, DType dtype);
 Tensor empty(const Shape& shape, DType dtype = float32);  // elements not set
+// After `using namespace std`, these would otherwise be std::empty, a bool.
+template <class Sizes>
+requires std::same_as<Sizes, std::vector<std::int64_t>> ||
+    std::same_as<Sizes, std::span<const std::int64_t>>
+        Tensor empty(const Sizes& sizes) {
+  return empty(Shape(sizes));
+}
+template <class T>
+requires std::integral<T> Tensor empty(std::initializer_list<T> sizes) {
+  return empty(Shape(std::vector<std::int64_t>(sizes.begin(), sizes.end())));
+}
 Tensor zeros_like(const Tensor& x);
 Tensor ones_like(const Tensor& x);
 Tensor full_like(const Tensor& x, Scalar value);
@@ -207,6 +218,8 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim = false);
 // var and std divide by n - 1 if unbiased, else by n; an empty list of dims means all of them.
 Tensor var(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Tensor std(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
+// std, under a name that can be written after `using namespace std`.
+Tensor stddev(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Tensor prod(const Tensor& x);
 Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor any(const Tensor& x);

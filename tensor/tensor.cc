@@ -289,17 +289,17 @@ void Tensor::throw_overlapping(const char* operation) const {
                    " is expanded: several positions share one element; clone() it first");
 }
 
-Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value) {
+Tensor& Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value) & {
   index(indices).copy_(value);
   return *this;
 }
 
-Tensor& Tensor::index_put_(std::initializer_list<Index> indices, Scalar value) {
+Tensor& Tensor::index_put_(std::initializer_list<Index> indices, Scalar value) & {
   index(indices).fill_(value);
   return *this;
 }
 
-Tensor& Tensor::index_put_(const Tensor& mask, Scalar value) {
+Tensor& Tensor::index_put_(const Tensor& mask, Scalar value) & {
   return copy_(tapegrad::masked_fill(*this, mask, value));
 }
 

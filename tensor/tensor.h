@@ -116,8 +116,11 @@ class Tensor : public Methods<Tensor> {
   std::int64_t stride(std::int64_t dim) const {  // in elements
     return body().strides()[position_of(dim, "stride")];
   }
-  std::span<const std::int64_t> sizes() const { return {body().sizes(), body().dim}; }
-  std::span<const std::int64_t> strides() const { return {body().strides(), body().dim}; }
+  // Of a temporary, a copy: its sizes are gone at the end of the line.
+  std::span<const std::int64_t> sizes() const& { return {body().sizes(), body().dim}; }
+  std::span<const std::int64_t> strides() const& { return {body().strides(), body().dim}; }
+  Shape sizes() const&& { return shape(); }
+  Strides strides() const&& { return Strides(strides()); }
   Shape shape() const { return Shape(sizes()); }
   std::int64_t numel() const { return body().numel; }
   DType dtype() const { return body().dtype; }
@@ -162,31 +165,57 @@ class Tensor : public Methods<Tensor> {
   template <TensorElement T>
   std::span<T> mutable_span() &;
 
-  Tensor& fill_(Scalar value);
-  Tensor& zero_() { return fill_(0); }
-  Tensor& copy_(const Tensor& source);                  // broadcasts and converts
-  Tensor& add_(const Tensor& other, Scalar alpha = 1);  // += alpha * other
-  Tensor& add_(Scalar other);
-  Tensor& sub_(const Tensor& other);
-  Tensor& sub_(Scalar other);
-  Tensor& mul_(const Tensor& other);
-  Tensor& mul_(Scalar other);
-  Tensor& div_(const Tensor& other);
-  Tensor& div_(Scalar other);
-  Tensor& clamp_(Scalar low, Scalar high);
-  Tensor& operator+=(const Tensor& other) { return add_(other); }
-  Tensor& operator+=(Scalar other) { return add_(other); }
-  Tensor& operator-=(const Tensor& other) { return sub_(other); }
-  Tensor& operator-=(Scalar other) { return sub_(other); }
-  Tensor& operator*=(const Tensor& other) { return mul_(other); }
-  Tensor& operator*=(Scalar other) { return mul_(other); }
-  Tensor& operator/=(const Tensor& other) { return div_(other); }
-  Tensor& operator/=(Scalar other) { return div_(other); }
+  Tensor& fill_(Scalar value) &;
+  Tensor& zero_() & { return fill_(0); }
+  Tensor& copy_(const Tensor& source) &;                  // broadcasts and converts
+  Tensor& add_(const Tensor& other, Scalar alpha = 1) &;  // += alpha * other
+  Tensor& add_(Scalar other) &;
+  Tensor& sub_(const Tensor& other) &;
+  Tensor& sub_(Scalar other) &;
+  Tensor& mul_(const Tensor& other) &;
+  Tensor& mul_(Scalar other) &;
+  Tensor& div_(const Tensor& other) &;
+  Tensor& div_(Scalar other) &;
+  Tensor& clamp_(Scalar low, Scalar high) &;
+  Tensor& operator+=(const Tensor& other) & { return add_(other); }
+  Tensor& operator+=(Scalar other) & { return add_(other); }
+  Tensor& operator-=(const Tensor& other) & { return sub_(other); }
+  Tensor& operator-=(Scalar other) & { return sub_(other); }
+  Tensor& operator*=(const Tensor& other) & { return mul_(other); }
+  Tensor& operator*=(Scalar other) & { return mul_(other); }
+  Tensor& operator/=(const Tensor& other) & { return div_(other); }
+  Tensor& operator/=(Scalar other) & { return div_(other); }
   // index(*this, indices).copy_(value), such as x.index_put_({0, Slice{1, 3}}, 5); and a value for
   // the elements where a boolean mask of x's shape (or one that broadcasts to it) is true.
-  Tensor& index_put_(std::initializer_list<Index> indices, const Tensor& value);
-  Tensor& index_put_(std::initializer_list<Index> indices, Scalar value);
-  Tensor& index_put_(const Tensor& mask, Scalar value);
+  Tensor& index_put_(std::initializer_list<Index> indices, const Tensor& value) &;
+  Tensor& index_put_(std::initializer_list<Index> indices, Scalar value) &;
+  Tensor& index_put_(const Tensor& mask, Scalar value) &;
+
+  // The same for temporaries, which return themselves instead of a reference to what is gone at the
+  // end of the line: `const Tensor& x = empty({2}).fill_(1);`, `x[0] += 1;`.
+  Tensor fill_(Scalar value) && { return fill_(value); }
+  Tensor zero_() && { return fill_(0); }
+  Tensor copy_(const Tensor& source) && { return copy_(source); }
+  Tensor add_(const Tensor& other, Scalar alpha = 1) && { return add_(other, alpha); }
+  Tensor add_(Scalar other) && { return add_(other); }
+  Tensor sub_(const Tensor& other) && { return sub_(other); }
+  Tensor sub_(Scalar other) && { return sub_(other); }
+  Tensor mul_(const Tensor& other) && { return mul_(other); }
+  Tensor mul_(Scalar other) && { return mul_(other); }
+  Tensor div_(const Tensor& other) && { return div_(other); }
+  Tensor div_(Scalar other) && { return div_(other); }
+  Tensor clamp_(Scalar low, Scalar high) && { return clamp_(low, high); }
+  Tensor operator+=(const Tensor& other) && { return add_(other); }
+  Tensor operator+=(Scalar other) && { return add_(other); }
+  Tensor operator-=(const Tensor& other) && { return sub_(other); }
+  Tensor operator-=(Scalar other) && { return sub_(other); }
+  Tensor operator*=(const Tensor& other) && { return mul_(other); }
+  Tensor operator*=(Scalar other) && { return mul_(other); }
+  Tensor operator/=(const Tensor& other) && { return div_(other); }
+  Tensor operator/=(Scalar other) && { return div_(other); }
+  Tensor index_put_(std::initializer_list<Index> indices, const Tensor& value) &&;
+  Tensor index_put_(std::initializer_list<Index> indices, Scalar value) &&;
+  Tensor index_put_(const Tensor& mask, Scalar value) &&;
 
   // Counts the writes to the shared memory.
   std::uint32_t version() const { return body().owner->version; }
@@ -219,11 +248,13 @@ class Tensor : public Methods<Tensor> {
   // Raw access for kernels: a pointer to the first element; T is not checked. mutable_data counts
   // one write.
   template <class T>
-  const T* data() const {
+  const T* data() const& {
     return reinterpret_cast<const T*>(body().data);
   }
   template <class T>
-  T* mutable_data() {
+  const T* data() const&& = delete;
+  template <class T>
+  T* mutable_data() & {
     return reinterpret_cast<T*>(writable("mutable_data").data);
   }
 
@@ -281,7 +312,8 @@ class Literal {
 
   bool is_list() const { return is_list_; }
   Scalar value() const { return value_; }
-  const std::vector<Literal>& list() const { return list_; }
+  const std::vector<Literal>& list() const& { return list_; }
+  std::vector<Literal> list() const&& { return list_; }
 
  private:
   std::vector<Literal> list_;

@@ -51,6 +51,10 @@ Variable std(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
       }));
 }
 
+Variable stddev(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
+  return std(x, dims, unbiased, keepdim);
+}
+
 // A tree of products. Its gradient is correct for zeros, too, where y / x would be NaN.
 Variable prod(const Variable& x, std::int64_t dim, bool keepdim) {
   if (!x.requires_grad()) return Variable(prod(x.value(), dim, keepdim));

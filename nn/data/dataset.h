@@ -52,7 +52,8 @@ class TensorDataset {
     for (std::size_t i = 0; i < N; ++i) result[i] = detail::rows_of(tensors_[i], indices);
     return result;
   }
-  const std::array<Tensor, N>& tensors() const { return tensors_; }
+  const std::array<Tensor, N>& tensors() const& { return tensors_; }
+  std::array<Tensor, N> tensors() const&& { return tensors_; }
 
  private:
   std::array<Tensor, N> tensors_;
@@ -112,7 +113,8 @@ class Subset {
   std::int64_t length(std::int64_t i) const requires HasLengths<Data> {
     return data_->length(at(i));
   }
-  const Indices& indices() const { return indices_; }
+  const Indices& indices() const& { return indices_; }
+  Indices indices() const&& { return indices_; }
 
  private:
   std::int64_t at(std::int64_t i) const { return indices_[static_cast<std::size_t>(i)]; }

@@ -99,7 +99,8 @@ class DataLoader {
 
   // The number of batches in a pass.
   std::int64_t size() const { return detail::count_batches(data_->size(), options_); }
-  const Data& data() const { return *data_; }
+  const Data& data() const& { return *data_; }
+  Data data() const&& { return *data_; }
 
   // One pass. An exception of the worker is thrown again by begin() or ++, when its batch is due.
   class Iterator {

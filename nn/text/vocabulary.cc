@@ -146,7 +146,7 @@ Vocabulary::Encoded Vocabulary::build_and_encode(std::span<const std::vector<std
 
 std::int64_t Vocabulary::size() const { return words_->size(); }
 
-std::string_view Vocabulary::word(std::int64_t id) const {
+std::string_view Vocabulary::word(std::int64_t id) const& {
   if (id < 0 || id >= size()) {
     throw IndexError("vocabulary: id " + std::to_string(id) + " is out of range for " +
                      std::to_string(size()) + " tokens");

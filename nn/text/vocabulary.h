@@ -50,10 +50,12 @@ class Vocabulary {
                                   std::span<const std::string> also = {});
 
   std::int64_t size() const;
-  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const Tokenizer& tokenizer() const& { return tokenizer_; }
+  Tokenizer tokenizer() const&& { return tokenizer_; }
 
-  std::string_view word(std::int64_t id) const;  // IndexError for an id out of range
-  std::vector<std::string> words() const;        // all tokens, in the order of their ids
+  std::string_view word(std::int64_t id) const&;            // IndexError for an id out of range
+  std::string_view word(std::int64_t id) const&& = delete;  // would be gone with the temporary
+  std::vector<std::string> words() const;                   // all tokens, in the order of their ids
   std::optional<std::int64_t> find(std::string_view word) const;  // its id
 
   // Returns the ids of the words, which tokenize() has returned, and then of their n-grams. An

@@ -67,11 +67,11 @@ WordVectors::WordVectors(std::vector<std::string> words, const Tensor& vectors,
   contents_ = contents;
 }
 
-const std::vector<std::string>& WordVectors::words() const { return contents_->words; }
-const Tensor& WordVectors::vectors() const { return contents_->vectors; }
-const WordVectorsReport& WordVectors::report() const { return contents_->report; }
+const std::vector<std::string>& WordVectors::words() const& { return contents_->words; }
+const Tensor& WordVectors::vectors() const& { return contents_->vectors; }
+const WordVectorsReport& WordVectors::report() const& { return contents_->report; }
 
-const Tensor& WordVectors::unit_vectors() const {
+const Tensor& WordVectors::unit_vectors() const& {
   std::call_once(contents_->normalized,
                  [this] { contents_->unit_vectors = normalize(contents_->vectors); });
   return contents_->unit_vectors;

@@ -61,16 +61,20 @@ class WordVectors {
 
   std::int64_t size() const { return static_cast<std::int64_t>(words().size()); }
   std::int64_t dim() const { return vectors().size(1); }
-  const std::vector<std::string>& words() const;  // in the order of the rows
-  const Tensor& vectors() const;                  // (size, dim) float32
+  const std::vector<std::string>& words() const&;  // in the order of the rows
+  const Tensor& vectors() const&;                  // (size, dim) float32
+  std::vector<std::string> words() const&& { return words(); }
+  Tensor vectors() const&& { return vectors(); }
   // The vectors scaled to length 1 (a zero vector stays zero); computed at the first call, then
   // kept.
-  const Tensor& unit_vectors() const;
+  const Tensor& unit_vectors() const&;
+  Tensor unit_vectors() const&& { return unit_vectors(); }
 
   std::optional<std::int64_t> find(std::string_view word) const;  // its row
   Tensor vector(std::string_view word) const;  // (dim), a view; ValueError for an unknown word
 
-  const WordVectorsReport& report() const;  // filled by load_word_vectors()
+  WordVectorsReport report() const&& { return report(); }
+  const WordVectorsReport& report() const&;  // filled by load_word_vectors()
 
  private:
   struct Contents;

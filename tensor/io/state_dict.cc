@@ -14,12 +14,12 @@ void StateDict::insert(std::string name, Tensor tensor) {
   entries_.emplace_back(std::move(name), std::move(tensor));
 }
 
-const Tensor* StateDict::find(std::string_view name) const {
+const Tensor* StateDict::find(std::string_view name) const& {
   const auto found = positions_.find(name);
   return found == positions_.end() ? nullptr : &entries_[found->second].second;
 }
 
-const Tensor& StateDict::at(std::string_view name) const {
+const Tensor& StateDict::at(std::string_view name) const& {
   if (const Tensor* tensor = find(name)) return *tensor;
   constexpr std::size_t kShown = 10;
   std::string text = "StateDict: no tensor \"" + std::string(name) + "\"";

@@ -32,8 +32,10 @@ class StateDict {
   // ValueError if the name exists already or the tensor is undefined.
   void insert(std::string name, Tensor tensor);
 
-  const Tensor& at(std::string_view name) const;    // FormatError lists the existing names
-  const Tensor* find(std::string_view name) const;  // null if there is none
+  const Tensor& at(std::string_view name) const&;  // FormatError lists the existing names
+  Tensor at(std::string_view name) const&& { return at(name); }
+  const Tensor* find(std::string_view name) const&;  // null if there is none
+  const Tensor* find(std::string_view name) const&& = delete;
   bool contains(std::string_view name) const { return find(name) != nullptr; }
 
   std::size_t size() const { return entries_.size(); }

@@ -69,7 +69,7 @@ Tensor& apply(Tensor& x, const char* name, NumberOperation operation, Scalar oth
 
 }  // namespace
 
-Tensor& Tensor::copy_(const Tensor& source) {
+Tensor& Tensor::copy_(const Tensor& source) & {
   check_fits("copy_", *this, source);
   const Tensor from = shares_memory_with(source) ? source.clone() : source;
   writable("copy_");
@@ -89,7 +89,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   return *this;
 }
 
-Tensor& Tensor::fill_(Scalar value) {
+Tensor& Tensor::fill_(Scalar value) & {
   writable("fill_");
   const detail::StridedLoop<1> loop(sizes(), {this});
   visit(dtype(), [&](auto zero) {
@@ -128,7 +128,7 @@ Tensor Tensor::to(DType wanted) const {
   return converted;
 }
 
-Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
+Tensor& Tensor::add_(const Tensor& other, Scalar alpha) & {
   const DType result = result_type(*this, other);
   check_in_place("add_", *this, alpha.dtype() == float32 ? promote(result, float32) : result);
   check_fits("add_", *this, other);
@@ -154,14 +154,14 @@ Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
                    : tapegrad::add(*this, tapegrad::mul(other, alpha)));
 }
 
-Tensor& Tensor::add_(Scalar other) { return apply(*this, "add_", tapegrad::add, other); }
-Tensor& Tensor::sub_(const Tensor& other) { return apply(*this, "sub_", tapegrad::sub, other); }
-Tensor& Tensor::sub_(Scalar other) { return apply(*this, "sub_", tapegrad::sub, other); }
-Tensor& Tensor::mul_(const Tensor& other) { return apply(*this, "mul_", tapegrad::mul, other); }
-Tensor& Tensor::mul_(Scalar other) { return apply(*this, "mul_", tapegrad::mul, other); }
-Tensor& Tensor::div_(const Tensor& other) { return apply(*this, "div_", tapegrad::div, other); }
-Tensor& Tensor::div_(Scalar other) { return apply(*this, "div_", tapegrad::div, other); }
-Tensor& Tensor::clamp_(Scalar low, Scalar high) {
+Tensor& Tensor::add_(Scalar other) & { return apply(*this, "add_", tapegrad::add, other); }
+Tensor& Tensor::sub_(const Tensor& other) & { return apply(*this, "sub_", tapegrad::sub, other); }
+Tensor& Tensor::sub_(Scalar other) & { return apply(*this, "sub_", tapegrad::sub, other); }
+Tensor& Tensor::mul_(const Tensor& other) & { return apply(*this, "mul_", tapegrad::mul, other); }
+Tensor& Tensor::mul_(Scalar other) & { return apply(*this, "mul_", tapegrad::mul, other); }
+Tensor& Tensor::div_(const Tensor& other) & { return apply(*this, "div_", tapegrad::div, other); }
+Tensor& Tensor::div_(Scalar other) & { return apply(*this, "div_", tapegrad::div, other); }
+Tensor& Tensor::clamp_(Scalar low, Scalar high) & {
   check_in_place("clamp_", *this, high.promote_with(low.promote_with(dtype())));
   return copy_(tapegrad::clamp(*this, low, high));
 }

@@ -295,6 +295,10 @@ Tensor std(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
   return var_over("std", x, dims, unbiased, keepdim, true);
 }
 
+Tensor stddev(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
+  return std(x, dims, unbiased, keepdim);
+}
+
 Tensor prod(const Tensor& x) {
   if (x.dim() == 0) return prod_over(x, kAll, {});
   Tensor out = x;  // one dimension after another, from the last one: this order gives the rounding

@@ -87,7 +87,7 @@ void fill_elements(Tensor& x, const char* operation, Fill&& fill) {
 // A new tensor with x's shape, type and order of dimensions in memory, without gaps.
 Tensor laid_out_like(const Tensor& x) {
   const Dims order = memory_order(x);
-  const Tensor packed = Tensor::uninitialized(in_order(x, order).sizes(), x.dtype());
+  const Tensor packed = Tensor::uninitialized(in_order(x, order).shape(), x.dtype());
   Dims back = order;
   for (std::int64_t d = 0; d < order.dim(); ++d) back[order[d]] = d;
   return in_order(packed, back);

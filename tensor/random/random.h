@@ -7,6 +7,10 @@
 //   normal_(select(x, 0, 1), 5.0, 2.0);  // in place, also through a view
 //   Generator own(7);
 //   Tensor order = randperm(10, own);   // does not use the default generator
+//
+// Arguments in parentheses are evaluated in the order that the compiler chooses: in
+// matmul(randn({2, 3}), randn({3, 2})), and in MyModel(Linear(2, 3), Linear(3, 2)), the second may
+// be drawn first. For the same elements everywhere, draw in statements of their own, or in braces.
 #pragma once
 
 #include <cstdint>

@@ -70,7 +70,7 @@ TEST_CASE("every function of both classes is a method, or PyTorch has no such me
       "scaled_dot_product_attention", "silu", "softplus", "softsign",
       // functions of torch that are no methods there, or are of another form here
       "allclose", "as_strided", "elements", "cdist", "empty_like", "equal", "full_like",
-      "ones_like", "place", "rand_like", "randn_like", "result_type", "sum_to", "where",
+      "ones_like", "place", "rand_like", "randn_like", "result_type", "stddev", "sum_to", "where",
       "zeros_like", "to_vector",
       // members of their own
       "contiguous"};

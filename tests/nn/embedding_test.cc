@@ -124,7 +124,8 @@ TEST_CASE("the options reach the leaf, where optimizers read them") {
   CHECK_FALSE(keras.weight.row_policy().padding_row().has_value());
   using Kind = RowConstraint::Kind;
   const auto kind = [](const nn::EmbeddingOptions& options) {
-    return nn::Embedding(4, 2, options).weight.row_policy().constraint().kind;
+    const nn::Embedding constrained(4, 2, options);
+    return constrained.weight.row_policy().constraint().kind;
   };
   CHECK(kind({}) == Kind::none);
   CHECK(kind({.max_norm = 2.0}) == Kind::none);

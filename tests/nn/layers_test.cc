@@ -147,10 +147,10 @@ TEST_CASE("layers begin with PyTorch's weights in float64, too") {
     CHECK(relative_error(flatten(weight.value()), tensor(expected)) <= 1e-15);
   };
   manual_seed(7);
-  check(nn::Embedding(3, 2, {.padding_idx = 1, .dtype = float64}).weight,
+  check(nn::Embedding(3, 2, {.padding_idx = 1, .dtype = float64}).weight.variable(),
         {-0.1467950974849952, 0.7861412987235358, 0, 0, 1.6907901257942333, -0.8948278791726386});
   manual_seed(7);
-  check(nn::Embedding(4, 4, {.dtype = float64}).weight,
+  check(nn::Embedding(4, 4, {.dtype = float64}).weight.variable(),
         {0.06626753966449943, 0.04699155524392409, 1.8365386300294015, 1.367690398536778,
          1.1213586638784168, 1.859747196003376, 0.6012290027805237, 0.7378295754101417,
          -0.8067815436367963, -0.7983475032466213, 0.7677739048493596, 0.5173555167844971,

@@ -256,6 +256,7 @@ std::vector<Row> reductions_rows() {
       {"var", kOne, [](auto& v) { return var(v[0]); }},
       {"var dim", kOne, [](auto& v, std::int64_t n) { return var(v[0], n, false); }},
       {"std", kOne, [](auto& v) { return std(v[0]); }},
+      {"stddev", kOne, [](auto& v) { return stddev(v[0]); }},
       {"std dim", kOne, [](auto& v, std::int64_t n) { return std(v[0], n, true, true); }},
       {"prod", kOne, [](auto& v) { return prod(v[0]); }},
       {"prod dim", kOne, [](auto& v, std::int64_t n) { return prod(v[0], n); }},

@@ -31,6 +31,7 @@ std::vector<OpCase> reductions_cases() {
        {uniform({2, 3, 2})}},
       {"var biased", [](auto& v) { return var(v[0], 1, false, true); }, {uniform({2, 3})}},
       {"std", [](auto& v) { return std(v[0]); }, {uniform({2, 3})}},
+      {"stddev", [](auto& v) { return stddev(v[0]); }, {uniform({2, 3})}},
       {"std dims",
        [](auto& v) {
          return std(v[0], {0, 2});

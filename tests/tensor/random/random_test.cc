@@ -265,9 +265,10 @@ TEST_CASE("random: *_like keeps the order of the dimensions") {
   CHECK(rand_like(zeros({2, 3}, float64)).dtype() == float64);
 
   // No gaps and no shared elements in the result.
-  CHECK(Shape(randn_like(index(zeros({2, 20}), {Slice{}, Slice{0, 20, 2}})).strides()) ==
-        Shape{10, 1});
-  CHECK(Shape(rand_like(expand(zeros({3, 1}), {3, 4})).strides()) == Shape{4, 1});
+  const Tensor of_gaps = randn_like(index(zeros({2, 20}), {Slice{}, Slice{0, 20, 2}}));
+  CHECK(Shape(of_gaps.strides()) == Shape{10, 1});
+  const Tensor of_expanded = rand_like(expand(zeros({3, 1}), {3, 4}));
+  CHECK(Shape(of_expanded.strides()) == Shape{4, 1});
 }
 
 TEST_CASE("random: error texts") {

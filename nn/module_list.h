@@ -15,6 +15,7 @@
 // Modules of several classes are separate members, or parts of a Sequential.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,9 @@ class ModuleList : public Module {
  public:
   ModuleList() = default;
   explicit ModuleList(const std::vector<M>& modules) {
+    for (const M& module : modules) push_back(module);
+  }
+  ModuleList(std::initializer_list<M> modules) {
     for (const M& module : modules) push_back(module);
   }
 

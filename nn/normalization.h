@@ -27,7 +27,7 @@ class LayerNorm : public Module, public Forward<LayerNorm> {
   explicit LayerNorm(const Shape& normalized_shape, LayerNormOptions options = {});
   explicit LayerNorm(std::initializer_list<std::int64_t> normalized_shape,
                      LayerNormOptions options = {})
-      : LayerNorm(Shape(normalized_shape), std::move(options)) {}
+      : LayerNorm(Shape(std::vector<std::int64_t>(normalized_shape)), std::move(options)) {}
 
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
 
@@ -62,7 +62,7 @@ class RMSNorm : public Module, public Forward<RMSNorm> {
   explicit RMSNorm(const Shape& normalized_shape, RMSNormOptions options = {});
   explicit RMSNorm(std::initializer_list<std::int64_t> normalized_shape,
                    RMSNormOptions options = {})
-      : RMSNorm(Shape(normalized_shape), std::move(options)) {}
+      : RMSNorm(Shape(std::vector<std::int64_t>(normalized_shape)), std::move(options)) {}
 
   Variable operator()(const Variable& x) const;  // (..., normalized_shape) -> the same
 

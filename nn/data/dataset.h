@@ -103,6 +103,8 @@ class Subset {
  public:
   Subset(std::shared_ptr<const Data> data, Indices indices)
       : data_(std::move(data)), indices_(std::move(indices)) {}
+  Subset(const Data& data, Indices indices)
+      : Subset(std::make_shared<const Data>(data), std::move(indices)) {}
 
   std::int64_t size() const { return static_cast<std::int64_t>(indices_.size()); }
   auto batch(std::span<const std::int64_t> indices) const {

@@ -18,20 +18,20 @@ int main() {
   std::cout << "\ncosts of each fruit\n" << costs << '\n';
 
   // A reduction removes a dimension.
-  std::cout << "\nwhole basket in each shop " << sum(costs, 1) << '\n';  // (2)
+  std::cout << "\nwhole basket in each shop " << costs.sum(1) << '\n';  // (2)
   std::cout << "the same as a product     " << matmul(prices, basket) << '\n';
-  std::cout << "the index of the cheaper shop is " << argmin(sum(costs, 1)).item<int>() << '\n';
+  std::cout << "the index of the cheaper shop is " << costs.sum(1).argmin().item() << '\n';
 
   // A view shares the memory of its tensor: no element is copied, and both show a change.
   tg::Tensor first_shop = prices[0];        // (3)
-  tg::Tensor by_fruit = transpose(prices);  // (3, 2)
+  tg::Tensor by_fruit = prices.T();  // (3, 2)
   first_shop.mul_(2.0);
   std::cout << "\nafter the first shop doubled its prices\n" << by_fruit << '\n';
 
   // clone() has its own memory.
   tg::Tensor backup = prices.clone();
   prices.fill_(0.0);
-  std::cout << "\nthe clone keeps them: " << sum(backup).item<float>() << '\n';
+  std::cout << "\nthe clone keeps them: " << backup.sum().item() << '\n';
 
   // An error names the operation, the shapes it got, and the likely fix.
   try {

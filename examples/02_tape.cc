@@ -17,12 +17,12 @@ int main() {
   tg::Variable product = a * b;
   tg::Variable total = product + square(a);
   tg::Variable y = tanh(total);
-  std::cout << "\ny = tanh(a * b + a^2) = " << y.item<float>() << "\n\n" << tg::tape();
+  std::cout << "\ny = tanh(a * b + a^2) = " << y.item() << "\n\n" << tg::tape();
 
   // The backward pass: y's entry gets the gradient 1, and each entry passes gradients to its
   // inputs. a is used twice, so its two gradients are added.
   y.backward();
-  std::cout << "\ndy/da = " << a.grad().item<float>() << ", dy/db = " << b.grad().item<float>()
+  std::cout << "\ndy/da = " << a.grad().item() << ", dy/db = " << b.grad().item()
             << '\n';
 
   // The same by hand: y' = (1 - y^2) (b + 2a), (1 - y^2) a.
@@ -42,8 +42,8 @@ int main() {
   tg::Variable cubed = x * x * x;
   tg::Variable first = tg::grad(cubed, {x}, {.create_graph = true})[0];
   tg::Variable second = tg::grad(first, {x}, {.create_graph = true})[0];
-  std::cout << "\nx^3 at 2: value " << cubed.item<float>() << ", first derivative "
-            << first.item<float>() << ", second " << second.item<float>() << '\n';
-  const bool right = first.item<float>() == 12.0f && second.item<float>() == 12.0f;
+  std::cout << "\nx^3 at 2: value " << cubed.item() << ", first derivative "
+            << first.item() << ", second " << second.item() << '\n';
+  const bool right = first.item() == 12 && second.item() == 12;
   return right ? 0 : 1;
 }

@@ -9,7 +9,7 @@ namespace tg = tapegrad;
 int main() {
   tg::manual_seed(0);
   const tg::Tensor points = tg::rand({200, 2}) * 2.0 - 1.0;  // (200, 2) in [-1, 1)
-  const tg::Tensor above = select(points, 1, 1) > 0.5 * select(points, 1, 0);  // (200)
+  const tg::Tensor above = points.select(1, 1) > 0.5 * points.select(1, 0);  // (200)
   const tg::Tensor labels = above.to(tg::float32);
 
   tg::Variable weight = tg::parameter(tg::zeros({2}));
@@ -28,14 +28,14 @@ int main() {
 
     if (step % 100 == 0) {
       const tg::Tensor right = (logits.value() > 0) == above;
-      std::cout << "step " << step << "  loss " << loss.item<float>() << "  right "
-                << sum(right).item<int>() << " of 200\n";
+      std::cout << "step " << step << "  loss " << loss.item() << "  right "
+                << right.sum().item() << " of 200\n";
     }
   }
   // It found the line w0 x + w1 y + b = 0, here as y = slope x + offset. The points came from
   // y = 0.5 x.
   const float w0 = weight.item<float>({0});
   const float w1 = weight.item<float>({1});
-  std::cout << "learned: above y = " << -w0 / w1 << " x + " << -bias.item<float>() / w1 << '\n';
+  std::cout << "learned: above y = " << -w0 / w1 << " x + " << -bias.item() / w1 << '\n';
   return -w0 / w1 > 0.4f && -w0 / w1 < 0.6f ? 0 : 1;
 }

@@ -30,7 +30,7 @@ void draw(const tg::nn::Sequential& model) {
     const tg::Tensor logits = model(tg::stack({x, tg::full({kColumns}, y)}, 1)).value();
     std::string line;
     for (std::int64_t i = 0; i < kColumns; ++i) {
-      line += logits.item<float>({i, 0}) > logits.item<float>({i, 1}) ? 'o' : '.';
+      line += logits(i, 0).item() > logits(i, 1).item() ? 'o' : '.';
     }
     std::cout << "  " << line << '\n';
   }
@@ -51,9 +51,9 @@ int main() {
     const tg::Variable loss = tg::nn::cross_entropy(logits, data.second);
     loss.backward();
     adam.step();
-    accuracy = mean((argmax(logits.value(), 1) == data.second).to(tg::float32)).item<double>();
+    accuracy = (logits.argmax(1) == data.second).float_().mean().item();
     if (step % 150 == 0) {
-      std::cout << "step " << step << "  loss " << loss.item<float>() << "  accuracy " << accuracy
+      std::cout << "step " << step << "  loss " << loss.item() << "  accuracy " << accuracy
                 << '\n';
     }
   }

@@ -29,7 +29,7 @@ int main() {
   // Three ways from words to vectors, all with the same weights.
   tg::Variable matrix = tg::parameter(table);             // (5000, 32)
   tg::nn::Linear layer(kWords, kWidth, {.bias = false});  // weight (32, 5000)
-  layer.weight.set_value(transpose(table).contiguous());
+  layer.weight.set_value(table.T().contiguous());
   auto words = tg::nn::Embedding::from_pretrained(table, {.freeze = false});
 
   const auto product = [&] { return matmul(hot, matrix); };  // (64, 32)
@@ -46,7 +46,7 @@ int main() {
   train(lookup);
   const bool same_gradients =
       allclose(matrix.grad(), words.weight.grad(), 1e-5, 1e-7) &&
-      allclose(transpose(layer.weight.grad()), words.weight.grad(), 1e-5, 1e-7);
+      allclose(layer.weight.grad().T(), words.weight.grad(), 1e-5, 1e-7);
   std::cout << "same outputs: " << (same_outputs ? "yes" : "no")
             << ", same weight gradients: " << (same_gradients ? "yes" : "no") << '\n';
 

@@ -16,7 +16,7 @@ void train(const tg::nn::Embedding& words, const tg::nn::Linear& head) {
   const tg::Tensor labels = tg::tensor({0, 1, 0, 1});
   for (int step = 0; step < 50; ++step) {
     adam.zero_grad();
-    tg::nn::cross_entropy(head(mean(words(sentences), 1)), labels).backward();
+    tg::nn::cross_entropy(head(words(sentences).mean(1)), labels).backward();
     adam.step();
   }
 }

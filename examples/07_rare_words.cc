@@ -32,7 +32,7 @@ std::vector<double> path(const tg::Variable& table, const Step& take_step) {
 // Computes row-sparse gradients of the loss, the sum of (w - 1)^2 / 2 over the words of a sentence.
 void backward(tg::Variable& table, const tg::Tensor& sentence) {
   table.zero_grad();
-  (sum(square(embedding(table, sentence) - 1)) / 2).backward();
+  ((embedding(table, sentence) - 1).square().sum() / 2).backward();
 }
 
 template <class Algorithm>

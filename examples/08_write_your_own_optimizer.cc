@@ -66,7 +66,7 @@ struct Pairs : tg::nn::Module {
         head(register_module("head", tg::nn::Linear(6, 2))) {}
 
   tg::Variable operator()(const tg::Tensor& pairs) const {                 // (n, 2)
-    const tg::Variable x = reshape(embedding(pairs), {pairs.size(0), 4});  // (n, 2 * 2)
+    const tg::Variable x = embedding(pairs).reshape({pairs.size(0), 4});  // (n, 2 * 2)
     return head(tanh(hidden(x)));                                          // (n, 2)
   }
 };
@@ -80,14 +80,14 @@ double train(Pairs& model, tg::optim::Optimizer& optimizer, int steps) {
       labels.push_back((a < 4) == (b < 4) ? 1 : 0);
     }
   }
-  const tg::Tensor pairs = reshape(tg::tensor(words), {64, 2});
+  const tg::Tensor pairs = tg::tensor(words).reshape({64, 2});
   double last = 0;
   for (int step = 0; step < steps; ++step) {
     optimizer.zero_grad();
     const tg::Variable loss = tg::nn::cross_entropy(model(pairs), tg::tensor(labels));
     loss.backward();  // the table's gradient is row-sparse; update() needs no code for that
     optimizer.step();
-    last = loss.item<double>();
+    last = loss.item();
   }
   return last;
 }
@@ -117,8 +117,8 @@ int main() {
             << yes_or_no(!equal(after[0], before[0]) || !equal(after[7], before[7]))
             << ", word 1 moved: " << yes_or_no(!equal(after[1], before[1])) << '\n';
   const tg::Tensor& sizes = rprop.state(model.head.weight).moments[1];
-  std::cout << "steps of the head's elements, all 0.01 at first: from " << min(sizes).item<float>()
-            << " to " << max(sizes).item<float>() << "\n\n";
+  std::cout << "steps of the head's elements, all 0.01 at first: from " << sizes.min().item()
+            << " to " << sizes.max().item() << "\n\n";
 
   // Saved halfway and resumed by another optimizer, training gives the same bits.
   Pairs first, second;

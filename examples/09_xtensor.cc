@@ -65,7 +65,7 @@ Line fit(const tg::Tensor& hours, const tg::Tensor& kilometers,
     sum(loss(error)).backward();
     adam.step();
   }
-  return {slope.item<double>(), offset.item<double>()};
+  return {slope.item(), offset.item()};
 }
 
 }  // namespace
@@ -80,11 +80,11 @@ int main() {
             << ", without a copy: " << (readings.data<double>() == memory ? "yes" : "no") << '\n';
 
   // A mutable view changes the Tensor in place, whatever its strides. Here the clock was wrong.
-  tg::Tensor hours = select(readings, 1, 0);  // every second element of the table
+  tg::Tensor hours = readings.select(1, 0);  // every second element of the table
   tg::mutable_xtensor_view<double>(hours) += 1.0;
   std::cout << "an hour later, the first reading is at " << readings.item<double>({0, 0}) << '\n';
   tg::mutable_xtensor_view<double>(hours) -= 1.0;
-  const tg::Tensor kilometers = select(readings, 1, 1);
+  const tg::Tensor kilometers = readings.select(1, 1);
 
   // gradcheck compares the rule, and the rule's own derivative, with finite differences.
   const bool right = tg::gradcheck([](auto& v) { return cauchy(v[0]); },

@@ -10,7 +10,7 @@ struct Classifier : tg::nn::Module {
   Classifier()
       : words(register_module("words", tg::nn::Embedding(8, 4))),
         head(register_module("head", tg::nn::Linear(4, 2))) {}
-  tg::Variable operator()(const tg::Tensor& ids) const { return head(mean(words(ids), 1)); }
+  tg::Variable operator()(const tg::Tensor& ids) const { return head(words(ids).mean(1)); }
 };
 
 int main() {
@@ -25,7 +25,7 @@ int main() {
     const tg::Variable loss = tg::nn::cross_entropy(model(sentences), labels);
     loss.backward();
     adam.step();
-    if (step % 10 == 0) std::cout << "step " << step << "  loss " << loss.item<float>() << '\n';
+    if (step % 10 == 0) std::cout << "step " << step << "  loss " << loss.item() << '\n';
   }
   std::cout << model << softmax(model(tg::tensor({{1, 3, 2}})), 1).value() << '\n';
 }

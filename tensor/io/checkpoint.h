@@ -75,7 +75,8 @@ constexpr const char* kind_of() {
 template <class T>
 AnyPart any_part(T& part) {
   using Class = std::remove_const_t<T>;
-  AnyPart result{.name = kind_of<Class>()};
+  AnyPart result;
+  result.name = kind_of<Class>();
   if constexpr (std::is_arithmetic_v<Class>) {
     using Number = std::conditional_t<std::is_integral_v<Class>, std::int64_t, double>;
     result.save = [&part] { return number_state(static_cast<Number>(part)); };
@@ -149,7 +150,8 @@ std::vector<AnyPart> any_parts(Args&... args) {
 // same steps, provided that everything with a state is a part: also default_generator(), if dropout
 // or a loader draws from it. (Saving takes the pending steps of lazy rows, which rounds differently
 // from taking them later.) Options, frozen rows and the training mode are not saved; the program
-// sets them again.
+// sets them again. A LoraEmbedding saves its merged
+// table, so its factors are not resumed.
 template <class... Parts>
 void save_checkpoint(const std::string& path, Parts&&... parts) {
   static_assert(((detail::is_name<std::remove_reference_t<Parts>> ||

@@ -150,8 +150,7 @@ std::vector<AnyPart> any_parts(Args&... args) {
 // same steps, provided that everything with a state is a part: also default_generator(), if dropout
 // or a loader draws from it. (Saving takes the pending steps of lazy rows, which rounds differently
 // from taking them later.) Options, frozen rows and the training mode are not saved; the program
-// sets them again. A LoraEmbedding saves its merged
-// table, so its factors are not resumed.
+// sets them again. A LoraEmbedding saves its merged table, so its factors are not resumed.
 template <class... Parts>
 void save_checkpoint(const std::string& path, Parts&&... parts) {
   static_assert(((detail::is_name<std::remove_reference_t<Parts>> ||

@@ -98,7 +98,7 @@ struct Run {
 TEST_CASE("checkpoint: an interrupted training ends with the same bytes", "[threads]") {
   const TemporaryFolder folder;
   const std::string path = folder.file("run.ckpt");
-  for (const std::int64_t at : {1, 2, 5, 6, 7, 11, 12, 17, 18}) {  // a pass has 6 batches
+  for (const std::int64_t at : {1, 2, 3, 5, 6, 7, 8, 11, 12, 17, 18}) {  // a pass has 6 batches
     for (const double decay : {0.0, 0.01}) {
       const bool worker = decay > 0;
       CAPTURE(at, worker);

@@ -63,6 +63,7 @@
 #include <tapegrad/optim/sparse_adam.h>
 #include <tapegrad/tensor/dtype.h>
 #include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/io/checkpoint.h>
 #include <tapegrad/tensor/io/file_io.h>
 #include <tapegrad/tensor/io/npy.h>
 #include <tapegrad/tensor/io/safetensors.h>

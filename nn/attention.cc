@@ -94,15 +94,16 @@ MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_
       bias_v(parameter_if(options.add_bias_kv, "bias_v", {1, 1, embed_dim})),
       out_proj(register_module(
           "out_proj",
-          Linear(embed_dim, embed_dim, {.bias = options.bias, .dtype = options.dtype}))) {
+          Linear(embed_dim, embed_dim,
+                 {.bias = options.bias, .dtype = options.dtype, .generator = options.generator}))) {
   for (const Parameter* const weight :
        {&in_proj_weight, &q_proj_weight, &k_proj_weight, &v_proj_weight}) {
-    if (weight->defined()) init::xavier_uniform_(*weight);
+    if (weight->defined()) init::xavier_uniform_(*weight, 1, options.generator);
   }
   if (options.bias) init::zeros_(out_proj.bias);
   if (options.add_bias_kv) {
-    init::xavier_normal_(bias_k);
-    init::xavier_normal_(bias_v);
+    init::xavier_normal_(bias_k, 1, options.generator);
+    init::xavier_normal_(bias_v, 1, options.generator);
   }
 }
 
@@ -243,13 +244,14 @@ AttentionResult MultiheadAttention::run(const Variable& query, const Variable& k
   const Tensor mask = mask_for(call, batch, queries, k.size(0), q.dtype());
   Variable weights =  // (batch, heads, queries, keys)
       attention_weights(heads_of(q), heads_of(with_added(k, bias_k)), {.mask = mask});
-  if (is_training()) weights = Dropout(settings_->options.dropout)(weights);
+  const MultiheadAttentionOptions& options = settings_->options;
+  if (is_training()) weights = Dropout(options.dropout, options.generator)(weights);
   const Variable values =  // (batch, heads, queries, embed_dim / heads)
       matmul(weights, heads_of(with_added(v, bias_v)));
   const Variable joined = flatten(permute(values, {2, 0, 1, 3}), 2, 3);  // (queries, batch, dim)
   const Variable output = out_proj(joined);
   AttentionResult result;
-  result.output = settings_->options.batch_first ? transpose(output, 0, 1) : output;
+  result.output = options.batch_first ? transpose(output, 0, 1) : output;
   if (call.need_weights) result.weights = call.average_attn_weights ? mean(weights, 1) : weights;
   return result;
 }

@@ -21,6 +21,7 @@ struct MultiheadAttentionOptions {
   std::optional<std::int64_t> vdim = std::nullopt;  // width of values; default: embed_dim
   bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
   DType dtype = float32;
+  GeneratorRef generator{};  // draws weights and dropout; with dropout it must outlive the layer
 };
 
 struct AttentionCall {

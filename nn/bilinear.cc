@@ -15,9 +15,9 @@ void check_bilinear_sizes(std::int64_t in1, std::int64_t in2, std::int64_t out) 
                    std::to_string(in2) + ") -> " + std::to_string(out));
 }
 
-Tensor initial_values(const Shape& shape, std::int64_t in1_features, DType dtype) {
+Tensor initial_values(const Shape& shape, std::int64_t in1_features, const LinearOptions& options) {
   const double bound = in1_features > 0 ? 1 / std::sqrt(static_cast<double>(in1_features)) : 0;
-  return uniform_(empty(shape, dtype), -bound, bound);
+  return uniform_(empty(shape, options.dtype), -bound, bound, options.generator);
 }
 
 }  // namespace
@@ -27,10 +27,10 @@ Bilinear::Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::in
     : weight(
           (check_bilinear_sizes(in1_features, in2_features, out_features),
            register_parameter("weight", initial_values({out_features, in1_features, in2_features},
-                                                       in1_features, options.dtype)))),
-      bias(options.bias ? register_parameter(
-                              "bias", initial_values({out_features}, in1_features, options.dtype))
-                        : Parameter()) {}
+                                                       in1_features, options)))),
+      bias(options.bias
+               ? register_parameter("bias", initial_values({out_features}, in1_features, options))
+               : Parameter()) {}
 
 Variable Bilinear::operator()(const Variable& a, const Variable& b) const {
   return hooked(

@@ -45,15 +45,15 @@ const char* name(PadMode mode) {
 }
 
 // kaiming_uniform_() with a = sqrt(5) has the same bound as the bias.
-Tensor drawn_weight(const Shape& shape, DType dtype) {
-  const Variable weight = parameter(empty(shape, dtype));
-  init::kaiming_uniform_(weight, {.a = std::sqrt(5.0)});
+Tensor drawn_weight(const Shape& shape, const Conv1dOptions& options) {
+  const Variable weight = parameter(empty(shape, options.dtype));
+  init::kaiming_uniform_(weight, {.a = std::sqrt(5.0)}, options.generator);
   return weight.value();
 }
 
-Tensor drawn_bias(std::int64_t out, std::int64_t fan_in, DType dtype) {
+Tensor drawn_bias(std::int64_t out, std::int64_t fan_in, const Conv1dOptions& options) {
   const double bound = fan_in == 0 ? 0 : 1.0 / std::sqrt(static_cast<double>(fan_in));
-  return uniform_(empty({out}, dtype), -bound, bound);
+  return uniform_(empty({out}, options.dtype), -bound, bound, options.generator);
 }
 
 }  // namespace
@@ -63,12 +63,14 @@ Conv1d::Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t
     : weight((check_convolution(in_channels, out_channels, kernel_size, options),
               register_parameter(
                   "weight", drawn_weight({out_channels, in_channels / options.groups, kernel_size},
-                                         options.dtype)))),
+                                         options)))),
       bias(options.bias
-               ? register_parameter(
-                     "bias", drawn_bias(out_channels, weight.size(1) * kernel_size, options.dtype))
+               ? register_parameter("bias",
+                                    drawn_bias(out_channels, weight.size(1) * kernel_size, options))
                : Parameter()),
-      options_(options) {}
+      options_(options) {
+  options_->generator = {};
+}
 
 Variable Conv1d::operator()(const Variable& x) const {
   return hooked(

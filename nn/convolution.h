@@ -12,6 +12,7 @@
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/module.h>
+#include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {
 
@@ -23,6 +24,7 @@ struct Conv1dOptions {
   bool bias = true;
   PadMode padding_mode = PadMode::zeros;  // the elements of the padding
   DType dtype = float32;
+  GeneratorRef generator{};  // draws the initial weights; options() does not keep it
 };
 
 // conv1d() with weight and bias drawn uniformly from +-1 / sqrt(in_channels / groups *

@@ -19,7 +19,10 @@ double checked_rate(const char* layer, double p) {
 
 }  // namespace
 
-Dropout::Dropout(double p) : p_(checked_rate("Dropout", p)) { depend_on_mode(); }
+Dropout::Dropout(double p, GeneratorRef generator)
+    : settings_(Settings{checked_rate("Dropout", p), generator}) {
+  depend_on_mode();
+}
 
 Variable Dropout::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return run(in); }, x);
@@ -28,7 +31,7 @@ Variable Dropout::operator()(const Variable& x) const {
 Variable Dropout::run(const Variable& x) const {
   if (!is_training() || p() == 0) return x;
   if (p() == 1) return x * 0;
-  Tensor mask = bernoulli_(empty(x.shape(), x.dtype()), 1 - p());
+  Tensor mask = bernoulli_(empty(x.shape(), x.dtype()), 1 - p(), settings_->generator);
   mask.div_(1 - p());
   return x * mask;
 }
@@ -41,12 +44,15 @@ std::string Dropout::description() const {
 
 void Dropout::assign_from(const Module& other) {
   Module::assign_from(other);
-  *p_ = *static_cast<const Dropout&>(other).p_;
+  *settings_ = *static_cast<const Dropout&>(other).settings_;
 }
 
 // Channels --------------------------------------------------------------------------------------
 
-Dropout1d::Dropout1d(double p) : ActivationWith(checked_rate("Dropout1d", p)) { depend_on_mode(); }
+Dropout1d::Dropout1d(double p, GeneratorRef generator)
+    : ActivationWith(checked_rate("Dropout1d", p)), generator_(generator) {
+  depend_on_mode();
+}
 
 Variable Dropout1d::operator()(const Variable& x) const {
   return hooked([this](const Variable& in) { return run(in); }, x);
@@ -61,14 +67,20 @@ Variable Dropout1d::run(const Variable& x) const {
   if (p() == 1) return x * 0;
   Shape channels = x.shape();
   channels[x.dim() - 1] = 1;
-  Tensor mask = bernoulli_(empty(channels, x.dtype()), 1 - p());
+  Tensor mask = bernoulli_(empty(channels, x.dtype()), 1 - p(), *generator_);
   mask.div_(1 - p());
   return x * mask;
 }
 
+void Dropout1d::assign_from(const Module& other) {
+  ActivationWith::assign_from(other);
+  *generator_ = *static_cast<const Dropout1d&>(other).generator_;
+}
+
 // For SELU ----------------------------------------------------------------------------------------
 
-AlphaDropout::AlphaDropout(double p) : ActivationWith(checked_rate("AlphaDropout", p)) {
+AlphaDropout::AlphaDropout(double p, GeneratorRef generator)
+    : ActivationWith(checked_rate("AlphaDropout", p)), generator_(generator) {
   depend_on_mode();
 }
 
@@ -82,8 +94,13 @@ Variable AlphaDropout::run(const Variable& x) const {
   if (p() == 1) return x * 0;
   constexpr double kLimit = 1.7580993408473766;  // SELU's lower limit is -kLimit
   const double a = 1 / std::sqrt((kLimit * kLimit * p() + 1) * (1 - p()));
-  const Tensor kept = bernoulli_(empty(x.shape(), x.dtype()), 1 - p());
+  const Tensor kept = bernoulli_(empty(x.shape(), x.dtype()), 1 - p(), *generator_);
   return x * Variable(kept * a) + Variable((kept - 1) * (kLimit * a) + kLimit * a * p());
+}
+
+void AlphaDropout::assign_from(const Module& other) {
+  ActivationWith::assign_from(other);
+  *generator_ = *static_cast<const AlphaDropout&>(other).generator_;
 }
 
 }  // namespace tapegrad::nn

@@ -5,16 +5,18 @@
 
 #include <tapegrad/nn/activations.h>
 #include <tapegrad/nn/module.h>
+#include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {
 
 // In training, each element becomes 0 with probability p and is divided by 1 - p otherwise; in eval
-// mode x is returned unchanged. The default generator draws, as in PyTorch.
+// mode x is returned unchanged. `generator` draws; it must outlive the layer and its clones, which
+// draw from the same one. Default: the default generator, as in PyTorch.
 class Dropout : public Module, public Forward<Dropout> {
  public:
-  explicit Dropout(double p = 0.5);  // ValueError unless 0 <= p <= 1
+  explicit Dropout(double p = 0.5, GeneratorRef generator = {});  // ValueError unless 0 <= p <= 1
   Variable operator()(const Variable& x) const;
-  double p() const { return *p_; }
+  double p() const { return settings_->p; }
   std::string description() const override;
 
  protected:
@@ -22,29 +24,41 @@ class Dropout : public Module, public Forward<Dropout> {
 
  private:
   Variable run(const Variable& x) const;
-  Shared<double> p_;
+  struct Settings {
+    double p;
+    GeneratorRef generator;
+  };
+  Shared<Settings> settings_;
 };
 
 // Drops whole channels (Tompson and others 2015) of x, (batch, channels, length) or (channels,
 // length).
 struct Dropout1d : ActivationWith<double>, Forward<Dropout1d> {
-  explicit Dropout1d(double p = 0.5);
+  explicit Dropout1d(double p = 0.5, GeneratorRef generator = {});
   Variable operator()(const Variable& x) const;
   double p() const { return option(); }
 
+ protected:
+  void assign_from(const Module& other) override;
+
  private:
   Variable run(const Variable& x) const;
+  Shared<GeneratorRef> generator_;
 };
 
 // Dropout for use with SELU (Klambauer and others 2017): it keeps mean 0 and variance 1. Dropped
 // elements are set to the lower limit of SELU, then all elements are scaled and shifted.
 struct AlphaDropout : ActivationWith<double>, Forward<AlphaDropout> {
-  explicit AlphaDropout(double p = 0.5);
+  explicit AlphaDropout(double p = 0.5, GeneratorRef generator = {});
   Variable operator()(const Variable& x) const;
   double p() const { return option(); }
 
+ protected:
+  void assign_from(const Module& other) override;
+
  private:
   Variable run(const Variable& x) const;
+  Shared<GeneratorRef> generator_;
 };
 
 }  // namespace tapegrad::nn

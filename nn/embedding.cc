@@ -80,7 +80,7 @@ Tensor initial_table(const EmbeddingOptions& options, std::int64_t rows, std::in
   Tensor table = first_table(options, rows, width);
   if (options.weight.defined()) return table;
   if (options.initializer == nullptr) {
-    normal_(table);
+    normal_(table, 0, 1, options.generator);
   } else {
     const Variable leaf = parameter(std::move(table));
     options.initializer(leaf);
@@ -114,6 +114,7 @@ Embedding::Embedding(EmbeddingOptions options, std::int64_t rows, std::int64_t w
                                 !options.freeze.value_or(false))),
       options_(std::move(options)) {
   options_->weight = Tensor();
+  options_->generator = {};
   RowPolicy& policy = weight.row_policy();
   policy.set_constraint(constraint_of(*options_));
   policy.set_sparse(options_->sparse);
@@ -147,20 +148,24 @@ void Embedding::unfreeze_columns() { weight.row_policy().unfreeze_columns(); }
 
 // Another vocabulary ------------------------------------------------------------------------------
 
-void Embedding::remap(const std::vector<std::int64_t>& sources) { remap_to("remap", sources); }
-void Embedding::resize(std::int64_t num_embeddings) {
-  remap_to("resize", sources_of_size(kEmbedding, num_embeddings, weight.size(0)));
+void Embedding::remap(const std::vector<std::int64_t>& sources, GeneratorRef generator) {
+  remap_to("remap", sources, generator);
+}
+void Embedding::resize(std::int64_t num_embeddings, GeneratorRef generator) {
+  remap_to("resize", sources_of_size(kEmbedding, num_embeddings, weight.size(0)), generator);
 }
 void Embedding::prune(const std::vector<std::int64_t>& rows) {
-  remap_to("prune", sources_to_keep(kEmbedding, rows));
+  remap_to("prune", sources_to_keep(kEmbedding, rows), {});
 }
 
-void Embedding::remap_to(const char* operation, const std::vector<std::int64_t>& sources) {
+void Embedding::remap_to(const char* operation, const std::vector<std::int64_t>& sources,
+                         GeneratorRef generator) {
   const auto padding =
       checked_sources(kEmbedding, operation, sources, weight.size(0), options_->padding_idx);
   EmbeddingOptions plain = *options_;
   plain.padding_idx = std::nullopt;
   plain.dtype = weight.dtype();
+  plain.generator = generator;
   weight.row_policy().remap_rows(sources, initial_table(plain, new_rows(sources), weight.size(1)));
   options_->padding_idx = padding;
 }

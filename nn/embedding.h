@@ -11,6 +11,7 @@
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/module.h>
+#include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {
 
@@ -56,6 +57,7 @@ struct EmbeddingOptions {
   EmbeddingConstraint constraint = EmbeddingConstraint::none;
   EmbeddingRegularizer regularizer{};
   double rate_multiplier = 1;  // of the learning rate
+  GeneratorRef generator{};    // draws the initial table; options() does not keep it
 };
 
 // (...) int64 ids -> (..., embedding_dim). The gradient of the table is row-sparse: the cost of a
@@ -98,10 +100,10 @@ class Embedding : public Module, public Forward<Embedding> {
   // the old one; for -1, a new row is drawn like those of the initial table. A row keeps its
   // optimizer state, and stays frozen or padding. The gradient is dropped, and backward() through
   // earlier history is an error. IndexError for a source that is not a row; ValueError if the
-  // padding row is missing.
-  void remap(const std::vector<std::int64_t>& sources);
+  // padding row is missing. `generator` draws the new rows, unless there is an initializer.
+  void remap(const std::vector<std::int64_t>& sources, GeneratorRef generator = {});
   // Keeps the first rows; the rest are dropped or drawn.
-  void resize(std::int64_t num_embeddings);
+  void resize(std::int64_t num_embeddings, GeneratorRef generator = {});
   // Keeps these rows, in this order.
   void prune(const std::vector<std::int64_t>& rows);
 
@@ -131,7 +133,8 @@ class Embedding : public Module, public Forward<Embedding> {
  private:
   Variable run(const Tensor& ids) const;
   Embedding(EmbeddingOptions options, std::int64_t rows, std::int64_t width);
-  void remap_to(const char* operation, const std::vector<std::int64_t>& sources);
+  void remap_to(const char* operation, const std::vector<std::int64_t>& sources,
+                GeneratorRef generator);
   Shared<EmbeddingOptions> options_;  // padding_idx is not negative here, weight is undefined
 };
 

@@ -23,7 +23,7 @@ Tensor initial_bag_table(const EmbeddingBagOptions& options, std::int64_t rows,
                          std::int64_t width) {
   Tensor table = first_table(options, rows, width);
   if (options.weight.defined()) return table;
-  normal_(table);
+  normal_(table, 0, 1, options.generator);
   if (options.padding_idx) select(table, 0, *options.padding_idx).zero_();
   return table;
 }
@@ -36,6 +36,7 @@ EmbeddingBag::EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::
                                 !options.freeze.value_or(false))),
       options_(std::move(options)) {
   options_->weight = Tensor();
+  options_->generator = {};
   weight.row_policy().set_sparse(options_->sparse);
   if (options_->padding_idx) weight.row_policy().set_padding_row(options_->padding_idx);
 }
@@ -87,19 +88,23 @@ void EmbeddingBag::unfreeze_rows() { weight.row_policy().unfreeze_rows(); }
 
 void EmbeddingBag::unfreeze_columns() { weight.row_policy().unfreeze_columns(); }
 
-void EmbeddingBag::remap(const std::vector<std::int64_t>& sources) { remap_to("remap", sources); }
-void EmbeddingBag::resize(std::int64_t num_embeddings) {
-  remap_to("resize", sources_of_size(kEmbeddingBag, num_embeddings, weight.size(0)));
+void EmbeddingBag::remap(const std::vector<std::int64_t>& sources, GeneratorRef generator) {
+  remap_to("remap", sources, generator);
+}
+void EmbeddingBag::resize(std::int64_t num_embeddings, GeneratorRef generator) {
+  remap_to("resize", sources_of_size(kEmbeddingBag, num_embeddings, weight.size(0)), generator);
 }
 void EmbeddingBag::prune(const std::vector<std::int64_t>& rows) {
-  remap_to("prune", sources_to_keep(kEmbeddingBag, rows));
+  remap_to("prune", sources_to_keep(kEmbeddingBag, rows), {});
 }
 
-void EmbeddingBag::remap_to(const char* operation, const std::vector<std::int64_t>& sources) {
+void EmbeddingBag::remap_to(const char* operation, const std::vector<std::int64_t>& sources,
+                            GeneratorRef generator) {
   const auto padding =
       checked_sources(kEmbeddingBag, operation, sources, weight.size(0), options_->padding_idx);
   weight.row_policy().remap_rows(
-      sources, normal_(empty({new_rows(sources), weight.size(1)}, weight.dtype())));
+      sources,
+      normal_(empty({new_rows(sources), weight.size(1)}, weight.dtype()), 0, 1, generator));
   options_->padding_idx = padding;
 }
 

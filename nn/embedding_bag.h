@@ -9,6 +9,7 @@
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/module.h>
+#include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {
 
@@ -24,6 +25,7 @@ struct EmbeddingBagOptions {
   std::optional<DType> dtype = std::nullopt;  // default: that of weight, or float32
   Tensor weight{};                            // the initial table (copied); default: drawn
   std::optional<bool> freeze = std::nullopt;  // not trained; default: true in from_pretrained()
+  GeneratorRef generator{};                   // draws the initial table; options() does not keep it
 };
 
 // Bags of ids -> (bags, embedding_dim). The result equals that of an Embedding followed by a
@@ -59,8 +61,8 @@ class EmbeddingBag : public Module, public Forward<EmbeddingBag> {
   void unfreeze_columns();
 
   // As in Embedding.
-  void remap(const std::vector<std::int64_t>& sources);
-  void resize(std::int64_t num_embeddings);
+  void remap(const std::vector<std::int64_t>& sources, GeneratorRef generator = {});
+  void resize(std::int64_t num_embeddings, GeneratorRef generator = {});
   void prune(const std::vector<std::int64_t>& rows);
 
   std::int64_t num_embeddings() const { return weight.size(0); }
@@ -81,7 +83,8 @@ class EmbeddingBag : public Module, public Forward<EmbeddingBag> {
  private:
   Variable run(const Tensor& ids, const Tensor& offsets, const Variable& per_sample_weights) const;
   EmbeddingBag(EmbeddingBagOptions options, std::int64_t rows, std::int64_t width);
-  void remap_to(const char* operation, const std::vector<std::int64_t>& sources);
+  void remap_to(const char* operation, const std::vector<std::int64_t>& sources,
+                GeneratorRef generator);
   Shared<EmbeddingBagOptions> options_;  // padding_idx is not negative here, weight is undefined
 };
 

@@ -17,8 +17,8 @@ void check_linear_sizes(std::int64_t in_features, std::int64_t out_features) {
   }
 }
 
-Tensor uniform(const Shape& shape, double bound, DType dtype) {
-  return uniform_(empty(shape, dtype), -bound, bound);
+Tensor uniform(const Shape& shape, double bound, const LinearOptions& options) {
+  return uniform_(empty(shape, options.dtype), -bound, bound, options.generator);
 }
 
 // Kaiming's bound for a leaky ReLU of slope sqrt(5), rounded as PyTorch rounds it.
@@ -45,11 +45,10 @@ std::int64_t checked_rows(const Parameter& weight) {
 Linear::Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options)
     : weight((check_linear_sizes(in_features, out_features),
               register_parameter("weight", uniform({out_features, in_features},
-                                                   weight_bound(in_features), options.dtype)))),
-      bias(options.bias
-               ? register_parameter("bias",
-                                    uniform({out_features}, bias_bound(in_features), options.dtype))
-               : Parameter()) {}
+                                                   weight_bound(in_features), options)))),
+      bias(options.bias ? register_parameter(
+                              "bias", uniform({out_features}, bias_bound(in_features), options))
+                        : Parameter()) {}
 
 Linear::Linear(const Parameter& tied, bool with_bias)
     : weight(register_parameter("weight", empty({checked_rows(tied), tied.size(1)}, tied.dtype()))),

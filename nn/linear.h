@@ -6,12 +6,14 @@
 #include <string>
 
 #include <tapegrad/nn/module.h>
+#include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {
 
 struct LinearOptions {
   bool bias = true;
   DType dtype = float32;
+  GeneratorRef generator{};  // draws the initial weights
 };
 
 // weight and bias are drawn uniformly from [-1/sqrt(in_features), 1/sqrt(in_features)), as in

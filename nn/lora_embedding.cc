@@ -66,16 +66,16 @@ LoraOptions checked_lora_options(const LoraOptions& options, const Embedding& em
 }
 
 // A is an Embedding: its padding, frequency scale and rate are those of the frozen table.
-Embedding drawn_a(std::int64_t rank, const Embedding& table) {
+Embedding drawn_a(const LoraOptions& lora, const Embedding& table) {
   EmbeddingOptions options = table.options();
   options.dtype = table.weight.dtype();
   options.freeze = false;
   options.initializer = init::zeros_;  // for the rows that remap() adds
   options.regularizer = {};
   const std::int64_t rows = table.num_embeddings();
-  Embedding a(rows, rank, std::move(options));
+  Embedding a(rows, lora.rank, std::move(options));
   const double bound = rows > 0 ? std::sqrt(6.0 / static_cast<double>(rows)) : 0;
-  Tensor value = uniform_(empty({rows, rank}, a.weight.dtype()), -bound, bound);
+  Tensor value = uniform_(empty(a.weight.shape(), a.weight.dtype()), -bound, bound, lora.generator);
   if (const auto padding = a.weight.row_policy().padding_row()) select(value, 0, *padding).zero_();
   a.weight.set_value(std::move(value));
   return a;
@@ -94,10 +94,11 @@ LoraEmbedding::LoraEmbedding(const Embedding& embedding, LoraOptions options)
 
 LoraEmbedding::LoraEmbedding(LoraOptions options, Embedding own_table)
     : table(register_module("table", std::move(own_table))),
-      lora_a(register_module("lora_a", drawn_a(options.rank, table))),
+      lora_a(register_module("lora_a", drawn_a(options, table))),
       lora_b(register_parameter(
           "lora_b", zeros({options.rank, table.embedding_dim()}, table.weight.dtype()))),
       options_(options) {
+  options_->generator = {};
   table.weight.set_requires_grad(false);
   lora_b.row_policy().set_rate_multiplier(table.options().rate_multiplier);
   save_as(
@@ -114,12 +115,12 @@ LoraEmbedding::LoraEmbedding(LoraOptions options, Embedding own_table)
 // Another vocabulary ------------------------------------------------------------------------------
 
 // The table checks the sources, so they are valid for A, too.
-void LoraEmbedding::remap(const std::vector<std::int64_t>& sources) {
-  table.remap(sources);
+void LoraEmbedding::remap(const std::vector<std::int64_t>& sources, GeneratorRef generator) {
+  table.remap(sources, generator);
   lora_a.remap(sources);
 }
-void LoraEmbedding::resize(std::int64_t num_embeddings) {
-  table.resize(num_embeddings);
+void LoraEmbedding::resize(std::int64_t num_embeddings, GeneratorRef generator) {
+  table.resize(num_embeddings, generator);
   lora_a.resize(num_embeddings);
 }
 void LoraEmbedding::prune(const std::vector<std::int64_t>& rows) {

@@ -15,6 +15,8 @@ namespace tapegrad::nn {
 struct LoraOptions {
   std::int64_t rank = 8;
   std::optional<double> alpha = std::nullopt;  // default: rank, so alpha / rank is 1
+  // Draws A; options() does not keep it. The one of EmbeddingOptions draws the table.
+  GeneratorRef generator{};
 };
 
 // y = E[id] + alpha / rank * A[id] B (Hu et al. 2021). The table E is frozen; A (num_embeddings,
@@ -48,8 +50,8 @@ class LoraEmbedding : public Module, public Forward<LoraEmbedding> {
 
   // Changes the vocabulary, as in Embedding. A new row of A is 0, so a new word begins as its row
   // of E.
-  void remap(const std::vector<std::int64_t>& sources);
-  void resize(std::int64_t num_embeddings);
+  void remap(const std::vector<std::int64_t>& sources, GeneratorRef generator = {});
+  void resize(std::int64_t num_embeddings, GeneratorRef generator = {});
   void prune(const std::vector<std::int64_t>& rows);
 
   // The regularizer's term for the merged table, which you add to the loss.

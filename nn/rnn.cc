@@ -33,7 +33,8 @@ RNNBase::RNNBase(const char* name, std::int64_t gates, std::int64_t input_size,
   }
   const double bound = hidden_size > 0 ? 1.0 / std::sqrt(static_cast<double>(hidden_size)) : 0;
   const auto draw = [&](const std::string& its_name, const Shape& shape) {
-    return register_parameter(its_name, uniform_(empty(shape, dtype), -bound, bound));
+    return register_parameter(its_name,
+                              uniform_(empty(shape, dtype), -bound, bound, settings.generator));
   };
   const std::int64_t rows = gates * hidden_size;
   const int directions = settings.bidirectional ? 2 : 1;
@@ -249,7 +250,7 @@ LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments&
     }
     y = outputs.joined(-1);  // (steps, batch, directions * hidden_size)
     const bool is_last = layer + 1 == num_layers();
-    if (!is_last && is_training()) y = Dropout(settings_->dropout)(y);
+    if (!is_last && is_training()) y = Dropout(settings_->dropout, settings_->generator)(y);
   }
 
   // Skipped steps keep the state, but their output is 0.
@@ -266,7 +267,8 @@ RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, RNNOptions options)
                .batch_first = options.batch_first,
                .bidirectional = options.bidirectional,
                .dropout = options.dropout,
-               .nonlinearity = options.nonlinearity},
+               .nonlinearity = options.nonlinearity,
+               .generator = options.generator},
               options.dtype) {}
 
 RNNResult RNN::operator()(const Variable& x, const RNNArguments& with) const {
@@ -281,7 +283,8 @@ LSTM::LSTM(std::int64_t input_size, std::int64_t hidden_size, LSTMOptions option
                .batch_first = options.batch_first,
                .bidirectional = options.bidirectional,
                .dropout = options.dropout,
-               .nonlinearity = Nonlinearity::tanh},
+               .nonlinearity = Nonlinearity::tanh,
+               .generator = options.generator},
               options.dtype) {}
 
 LSTMResult LSTM::operator()(const Variable& x, const LSTMArguments& with) const {
@@ -300,7 +303,8 @@ GRU::GRU(std::int64_t input_size, std::int64_t hidden_size, GRUOptions options)
                .batch_first = options.batch_first,
                .bidirectional = options.bidirectional,
                .dropout = options.dropout,
-               .nonlinearity = Nonlinearity::tanh},
+               .nonlinearity = Nonlinearity::tanh,
+               .generator = options.generator},
               options.dtype) {}
 
 RNNResult GRU::operator()(const Variable& x, const RNNArguments& with) const {

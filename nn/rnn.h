@@ -28,6 +28,7 @@ struct RNNOptions {
   double dropout = 0;        // between layers, in training
   bool bidirectional = false;  // output holds the states of both directions side by side
   DType dtype = float32;
+  GeneratorRef generator{};  // draws weights and dropout; with dropout it must outlive the layer
 };
 struct LSTMOptions {
   std::int64_t num_layers = 1;
@@ -36,6 +37,7 @@ struct LSTMOptions {
   double dropout = 0;
   bool bidirectional = false;
   DType dtype = float32;
+  GeneratorRef generator{};
 };
 using GRUOptions = LSTMOptions;
 
@@ -130,6 +132,7 @@ class RNNBase : public Module {
     bool bias, batch_first, bidirectional;
     double dropout;
     Nonlinearity nonlinearity;
+    GeneratorRef generator;
   };
   // ValueError for negative sizes, no layers, a dropout outside of [0, 1]. `name` is a literal.
   RNNBase(const char* name, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,

@@ -43,20 +43,23 @@ RecurrentInputs inputs_of(const RNNCellBase& cell, const Variable& x, const LSTM
 }  // namespace
 
 Parameter RNNCellBase::draw(const std::string& name, const Shape& shape, std::int64_t hidden_size,
-                            DType dtype) {
+                            const LSTMCellOptions& options) {
   const double bound = hidden_size > 0 ? 1.0 / std::sqrt(static_cast<double>(hidden_size)) : 0;
-  return register_parameter(name, uniform_(empty(shape, dtype), -bound, bound));
+  return register_parameter(
+      name, uniform_(empty(shape, options.dtype), -bound, bound, options.generator));
 }
 
 // The members are initialized, and so drawn, in the order of their declarations.
 RNNCellBase::RNNCellBase(const char* name, std::int64_t gates, std::int64_t input_size,
-                         std::int64_t hidden_size, bool bias, DType dtype)
+                         std::int64_t hidden_size, const LSTMCellOptions& options)
     : weight_ih(draw("weight_ih",
                      {gates * checked_hidden_size(name, input_size, hidden_size), input_size},
-                     hidden_size, dtype)),
-      weight_hh(draw("weight_hh", {gates * hidden_size, hidden_size}, hidden_size, dtype)),
-      bias_ih(bias ? draw("bias_ih", {gates * hidden_size}, hidden_size, dtype) : Parameter()),
-      bias_hh(bias ? draw("bias_hh", {gates * hidden_size}, hidden_size, dtype) : Parameter()),
+                     hidden_size, options)),
+      weight_hh(draw("weight_hh", {gates * hidden_size, hidden_size}, hidden_size, options)),
+      bias_ih(options.bias ? draw("bias_ih", {gates * hidden_size}, hidden_size, options)
+                           : Parameter()),
+      bias_hh(options.bias ? draw("bias_hh", {gates * hidden_size}, hidden_size, options)
+                           : Parameter()),
       name_(name) {}
 
 void RNNCellBase::check(const Variable& x, const Variable& state, const char* name_of_state,
@@ -115,7 +118,8 @@ std::string RNNCellBase::description() const {
 // RNNCell -----------------------------------------------------------------------------------------
 
 RNNCell::RNNCell(std::int64_t input_size, std::int64_t hidden_size, RNNCellOptions options)
-    : RNNCellBase("RNNCell", 1, input_size, hidden_size, options.bias, options.dtype),
+    : RNNCellBase("RNNCell", 1, input_size, hidden_size,
+                  {.bias = options.bias, .dtype = options.dtype, .generator = options.generator}),
       options_(options) {}
 
 Variable RNNCell::operator()(const Variable& x, const Variable& h, const Tensor& mask) const {
@@ -147,7 +151,7 @@ void RNNCell::assign_from(const Module& other) {
 // LSTMCell ----------------------------------------------------------------------------------------
 
 LSTMCell::LSTMCell(std::int64_t input_size, std::int64_t hidden_size, LSTMCellOptions options)
-    : RNNCellBase("LSTMCell", 4, input_size, hidden_size, options.bias, options.dtype) {}
+    : RNNCellBase("LSTMCell", 4, input_size, hidden_size, options) {}
 
 LSTMState LSTMCell::operator()(const Variable& x, const LSTMState& state,
                                const Tensor& mask) const {
@@ -175,7 +179,7 @@ LSTMState LSTMCell::initial_state(std::int64_t batch) const {
 // GRUCell -----------------------------------------------------------------------------------------
 
 GRUCell::GRUCell(std::int64_t input_size, std::int64_t hidden_size, GRUCellOptions options)
-    : RNNCellBase("GRUCell", 3, input_size, hidden_size, options.bias, options.dtype) {}
+    : RNNCellBase("GRUCell", 3, input_size, hidden_size, options) {}
 
 Variable GRUCell::operator()(const Variable& x, const Variable& h, const Tensor& mask) const {
   return step(Recurrence::gru, x, h, mask);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <tapegrad/nn/module.h>
+#include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad {
 enum class Recurrence;
@@ -18,10 +19,12 @@ struct RNNCellOptions {
   bool bias = true;
   Nonlinearity nonlinearity = Nonlinearity::tanh;
   DType dtype = float32;
+  GeneratorRef generator{};  // draws the initial weights
 };
 struct LSTMCellOptions {
   bool bias = true;
   DType dtype = float32;
+  GeneratorRef generator{};  // draws the initial weights
 };
 using GRUCellOptions = LSTMCellOptions;
 
@@ -41,7 +44,7 @@ class RNNCellBase : public Module {
  protected:
   // ValueError for negative sizes. `name` is a literal.
   RNNCellBase(const char* name, std::int64_t gates, std::int64_t input_size,
-              std::int64_t hidden_size, bool bias, DType dtype);
+              std::int64_t hidden_size, const LSTMCellOptions& options);
   // ShapeError and DTypeError unless x is (..., input_size) and the state, and the mask if there is
   // one, fit; an undefined state fits.
   void check(const Variable& x, const Variable& state, const char* name_of_state,
@@ -51,7 +54,7 @@ class RNNCellBase : public Module {
 
  private:
   Parameter draw(const std::string& name, const Shape& shape, std::int64_t hidden_size,
-                 DType dtype);
+                 const LSTMCellOptions& options);
   const char* name_;
 };
 

@@ -17,18 +17,21 @@ TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int6
     : self_attn(register_module("self_attn", MultiheadAttention(d_model, nhead,
                                                                 {.dropout = options.dropout,
                                                                  .batch_first = options.batch_first,
-                                                                 .dtype = options.dtype}))),
+                                                                 .dtype = options.dtype,
+                                                                 .generator = options.generator}))),
       linear1(register_module("linear1",
-                              Linear(d_model, options.dim_feedforward, {.dtype = options.dtype}))),
-      dropout(register_module("dropout", Dropout(options.dropout))),
+                              Linear(d_model, options.dim_feedforward,
+                                     {.dtype = options.dtype, .generator = options.generator}))),
+      dropout(register_module("dropout", Dropout(options.dropout, options.generator))),
       linear2(register_module("linear2",
-                              Linear(options.dim_feedforward, d_model, {.dtype = options.dtype}))),
+                              Linear(options.dim_feedforward, d_model,
+                                     {.dtype = options.dtype, .generator = options.generator}))),
       norm1(register_module(
           "norm1", LayerNorm(d_model, {.eps = options.layer_norm_eps, .dtype = options.dtype}))),
       norm2(register_module(
           "norm2", LayerNorm(d_model, {.eps = options.layer_norm_eps, .dtype = options.dtype}))),
-      dropout1(register_module("dropout1", Dropout(options.dropout))),
-      dropout2(register_module("dropout2", Dropout(options.dropout))),
+      dropout1(register_module("dropout1", Dropout(options.dropout, options.generator))),
+      dropout2(register_module("dropout2", Dropout(options.dropout, options.generator))),
       options_(options) {}
 
 Variable TransformerEncoderLayer::attended(const Variable& x, const EncoderCall& call) const {
@@ -137,7 +140,7 @@ std::string described(const char* layer, std::int64_t dim, std::int64_t max_len)
 }  // namespace
 
 PositionalEncoding::PositionalEncoding(std::int64_t dim, PositionOptions options)
-    : dropout(register_module("dropout", Dropout(options.dropout))),
+    : dropout(register_module("dropout", Dropout(options.dropout, options.generator))),
       options_(options),
       table_(sines(dim, options)) {}
 
@@ -161,9 +164,10 @@ void PositionalEncoding::assign_from(const Module& other) {
 }
 
 LearnedPositions::LearnedPositions(std::int64_t dim, PositionOptions options)
-    : embedding(
-          register_module("embedding", Embedding(options.max_len, dim, {.dtype = options.dtype}))),
-      dropout(register_module("dropout", Dropout(options.dropout))),
+    : embedding(register_module(
+          "embedding", Embedding(options.max_len, dim,
+                                 {.dtype = options.dtype, .generator = options.generator}))),
+      dropout(register_module("dropout", Dropout(options.dropout, options.generator))),
       options_(options) {}
 
 Variable LearnedPositions::operator()(const Variable& x) const {

@@ -32,6 +32,7 @@ struct TransformerEncoderLayerOptions {
   bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
   bool norm_first = false;   // normalizes the input of each block, not the sum after it
   DType dtype = float32;
+  GeneratorRef generator{};  // draws weights and dropout; with dropout it must outlive the layer
 };
 
 // The masks of MultiheadAttention.
@@ -97,6 +98,7 @@ struct PositionOptions {
   std::int64_t max_len = 5000;
   bool batch_first = false;  // (batch, steps, dim) instead of (steps, batch, dim)
   DType dtype = float32;
+  GeneratorRef generator{};  // draws vectors and dropout; with dropout it must outlive the layer
 };
 
 // Adds sin(t / 10000^(2i / dim)) to the elements 2i of step t, and the cosine to the elements 2i +

@@ -7,6 +7,14 @@
 //   for (int epoch = 0; epoch < 10; ++epoch) {
 //     for (const auto& [x, y] : loader) step(x, y);               // a new order in each epoch
 //   }
+//
+// A loader saves its position, so a program can stop in the middle of a pass and continue there
+// (tensor/io/checkpoint.h):
+//
+//   load_checkpoint("run.ckpt", model, adam, loader, default_generator());
+//   for (std::int64_t epoch = loader.passes(); epoch < 10; ++epoch) {
+//     for (const auto& [x, y] : loader) step(x, y);               // first the rest of that pass
+//   }
 #pragma once
 
 #include <cstddef>
@@ -20,6 +28,7 @@
 #include <vector>
 
 #include <tapegrad/nn/data/dataset.h>
+#include <tapegrad/tensor/io/state_dict.h>
 #include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {
@@ -38,25 +47,56 @@ struct DataLoaderOptions {
 
 namespace detail {
 
+// How far a loader is: the passes that ended, and where its last pass is. Passes share the state,
+// and move it. All functions lock, because several threads may iterate over one loader.
+class LoaderProgress {
+ public:
+  LoaderProgress();
+  LoaderProgress(const LoaderProgress& other);  // a copy moves independently
+  LoaderProgress(LoaderProgress&&) noexcept = default;
+  LoaderProgress& operator=(LoaderProgress other) noexcept;
+
+  std::int64_t passes() const;
+  StateDict state_dict(const DataLoaderOptions& options) const;
+  void load_state_dict(const StateDict& saved, std::int64_t size, const DataLoaderOptions& options);
+
+ private:
+  friend class BatchOrder;
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
 // The batches of one pass, as positions. It draws the same random numbers as PyTorch, including
 // some that it does not use, so that generators stay in the same state. From the default generator
 // it draws the seed of PyTorch's workers (unused), and the seed of a second generator, which draws
 // the order. From a given generator it draws the seed of the workers (unused), the order and, at
-// the end of the pass, one more order (unused).
+// the end of the pass, one more order (unused). A pass that continues after load_state_dict() draws
+// only what was not drawn when the state was saved.
 class BatchOrder {
  public:
   using Length = std::function<std::int64_t(std::int64_t)>;
   BatchOrder(std::int64_t size, const DataLoaderOptions& options, Generator* generator,
-             const Length& length);
+             const Length& length, const LoaderProgress& progress);
   std::span<const std::int64_t> next();  // the next batch; empty at the end
 
+  // The user asks for a batch, which a worker may have prepared earlier, and gets it, or there is
+  // none. Only these two draw and move the loader's position, so both are the same with a worker.
+  void ask();
+  void answer(bool batch);
+
  private:
+  void draw_orders(Generator& generator);
+  void arrange(const Length& length);
+
   std::int64_t size_;
   DataLoaderOptions options_;
   Generator* generator_;  // null: the default generator
   Indices order_;
   std::vector<std::int64_t> batches_;  // their first positions in order_
   std::size_t returned_ = 0;           // how many batches next() has returned
+  std::size_t asked_ = 0;
+  std::shared_ptr<LoaderProgress::State> progress_;
+  std::int64_t pass_;  // its number in progress_
 };
 
 void check_loader(const DataLoaderOptions& options, bool has_lengths);
@@ -82,7 +122,8 @@ class BackgroundWork {
 
 }  // namespace detail
 
-// The batches of a data set, for range-for. Each begin() starts a pass over the whole set.
+// The batches of a data set, for range-for. Each begin() starts a pass over the whole set, except
+// the first one after load_state_dict().
 template <Dataset Data>
 class DataLoader {
  public:
@@ -101,6 +142,23 @@ class DataLoader {
   std::int64_t size() const { return detail::count_batches(data_->size(), options_); }
   const Data& data() const& { return *data_; }
   Data data() const&& { return *data_; }
+
+  // The number of passes that have reached their end, including those before the state was saved.
+  // It starts the loop over epochs of a program that is resumed.
+  std::int64_t passes() const { return progress_.passes(); }
+
+  // The position: passes(), and the batches that the user got in the pass that began last, not
+  // those that a worker has prepared. A pass that was left early counts as unfinished until the
+  // next begin(). The state of the generator that draws the orders is not included, so save that,
+  // too: the given one or default_generator(). If batch() of the data set draws random numbers,
+  // only a loader without a worker can be resumed exactly.
+  StateDict state_dict() const { return progress_.state_dict(options_); }
+  // The next begin() continues after the last batch that the user got, with the same order. The
+  // option `worker` may differ. All or nothing: a FormatError says what does not fit; if the pass
+  // was unfinished, the size of the data set and the other options must be the same.
+  void load_state_dict(const StateDict& saved) {
+    progress_.load_state_dict(saved, data_->size(), options_);
+  }
 
   // One pass. An exception of the worker is thrown again by begin() or ++, when its batch is due.
   class Iterator {
@@ -137,14 +195,17 @@ class DataLoader {
     }
     void advance() {
       batch_.reset();
+      order_.ask();
       if (worker_) {
-        if (!work_.started()) return;
-        work_.finish();
-        batch_ = std::move(*next_);
-        prepare();
+        if (work_.started()) {
+          work_.finish();
+          batch_ = std::move(*next_);
+          prepare();
+        }
       } else if (const std::span<const std::int64_t> indices = order_.next(); !indices.empty()) {
         batch_.emplace(data_->batch(indices));
       }
+      order_.answer(batch_.has_value());
     }
 
     std::shared_ptr<const Data> data_;
@@ -161,7 +222,7 @@ class DataLoader {
       length = [this](std::int64_t i) { return data_->length(i); };
     }
     return Iterator(data_, options_.worker,
-                    detail::BatchOrder(data_->size(), options_, generator_, length));
+                    detail::BatchOrder(data_->size(), options_, generator_, length, progress_));
   }
   std::default_sentinel_t end() const { return {}; }
 
@@ -176,6 +237,7 @@ class DataLoader {
   std::shared_ptr<const Data> data_;
   DataLoaderOptions options_;
   Generator* generator_;
+  detail::LoaderProgress progress_;
 };
 
 }  // namespace tapegrad::nn

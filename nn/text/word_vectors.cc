@@ -123,9 +123,9 @@ void copy_rows(const KnownWords& known, const WordVectors& vectors, Tensor& tabl
 
 // A table whose rows are all initialized as unknown words.
 Tensor unknown_table(const Shape& shape, const KnownWords& known, const WordVectors& vectors,
-                     UnknownWords unknown) {
+                     UnknownWords unknown, GeneratorRef generator) {
   if (unknown == UnknownWords::zeros) return zeros(shape);
-  if (unknown == UnknownWords::normal) return normal_(empty(shape));
+  if (unknown == UnknownWords::normal) return normal_(empty(shape), 0, 1, generator);
   if (known.rows.empty()) {
     throw ValueError("from_pretrained: none of the " + std::to_string(shape[0]) +
                      " words has a vector, needed one for UnknownWords::" +
@@ -135,7 +135,7 @@ Tensor unknown_table(const Shape& shape, const KnownWords& known, const WordVect
   const Tensor rows = index_select(vectors.vectors(), 0, tensor(known.sources));  // (known, dim)
   const Tensor center = mean(rows, 0, true);                                      // (1, dim)
   if (unknown == UnknownWords::mean) return expand(center, shape).clone();
-  return normal_(empty(shape)) * std(rows, 0, false, true) + center;
+  return normal_(empty(shape), 0, 1, generator) * std(rows, 0, false, true) + center;
 }
 
 }  // namespace
@@ -172,7 +172,7 @@ PretrainedEmbedding from_pretrained(const WordVectors& vectors,
     layer.padding_idx = checked_padding("from_pretrained", options.padding_idx, shape[0]);
   }
   const KnownWords known = known_words(vectors, vocabulary, layer.padding_idx);
-  Tensor table = unknown_table(shape, known, vectors, options.unknown);
+  Tensor table = unknown_table(shape, known, vectors, options.unknown, layer.generator);
   copy_rows(known, vectors, table);
   if (layer.padding_idx) select(table, 0, *layer.padding_idx).zero_();
 

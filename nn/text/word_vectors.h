@@ -141,8 +141,9 @@ struct PretrainedEmbedding {
 };
 
 // Returns an Embedding whose row i is the vector of vocabulary[i]; if the word has no vector,
-// options.unknown decides the row. ValueError for a padding_idx out of range, for options that
-// exclude each other, and if options.unknown is normal_like or mean and no word has a vector.
+// options.unknown decides the row, and options.others.generator draws it. ValueError for a
+// padding_idx out of range, for options that exclude each other, and if options.unknown is
+// normal_like or mean and no word has a vector.
 PretrainedEmbedding from_pretrained(const WordVectors& vectors,
                                     const std::vector<std::string>& vocabulary,
                                     const FromWordVectorsOptions& options = {});

@@ -148,9 +148,8 @@ class LazyRows final : public FusedSteps {
       const auto elements = stored_elements<decltype(zero)>();
       for (std::int64_t row = 0; row < table.rows(); ++row) take_pending(table, elements, row);
     });
-    const Rule last = pending_->steps.back();
     pending_->steps.clear();
-    pending_->closed_form = typename Rule::ClosedForm(last.step, last);
+    pending_->closed_form.reset();
     std::ranges::fill(pending_->taken, 0);
   }
 
@@ -176,13 +175,15 @@ class LazyRows final : public FusedSteps {
  private:
   // The steps that were recorded since all rows had last taken the same steps.
   struct Pending {
-    Pending(std::int64_t rows, const Rule& next)
-        : taken(static_cast<std::size_t>(rows), 0), closed_form(next.step - 1, next) {
+    explicit Pending(std::int64_t rows) : taken(static_cast<std::size_t>(rows), 0) {
       steps.reserve(kStepsAtFirst);
     }
     void record(const Rule& rule, bool moves) {
+      // It begins with the first step that is recorded, so that a state that was flushed and saved
+      // continues with the same bits as one that was flushed.
+      if (!closed_form) closed_form.emplace(rule.step - 1, rule);
       steps.push_back(rule);
-      closed_form.append(rule);
+      closed_form->append(rule);
       moves_rows = moves;
     }
     std::uint32_t& taken_by(std::int64_t row) { return taken[static_cast<std::size_t>(row)]; }
@@ -190,7 +191,7 @@ class LazyRows final : public FusedSteps {
     std::vector<std::uint32_t> taken;  // how many of `steps` each row has taken
     std::vector<Rule> steps;
     bool moves_rows = true;  // false: only the constraint changes rows
-    typename Rule::ClosedForm closed_form;
+    std::optional<typename Rule::ClosedForm> closed_form;  // of `steps`; empty if there are none
   };
 
   // A step with a dense gradient.
@@ -227,7 +228,7 @@ class LazyRows final : public FusedSteps {
     } else {
       if (!pending_) {
         leaf.flush();  // pending steps of another optimizer
-        pending_.emplace(leaf.stored().size(0), rule);
+        pending_.emplace(leaf.stored().size(0));
       }
       if (pending_->steps.size() >= kMostPending) flush();
       flush_rows(ids);
@@ -273,7 +274,7 @@ class LazyRows final : public FusedSteps {
     table.in_row([&](std::int64_t begin, std::int64_t count) {
       const auto n = static_cast<std::size_t>(count);
       const ParameterSlice<T> part = whole.from(begin);
-      if (pending_->closed_form.apply(from, steps, part, n)) return;
+      if (pending_->closed_form->apply(from, steps, part, n)) return;
       for (const Rule& rule : steps.subspan(from)) rule.apply(part, static_cast<T*>(nullptr), n);
     });
   }

@@ -4,7 +4,7 @@
 //   {"__metadata__":{"note":"text"},
 //    "head.bias":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}
 //
-// Offsets count from the end of the header. Read next: tensor/io/npy.cc.
+// Offsets count from the end of the header. Read next: tensor/io/checkpoint.cc.
 #include <tapegrad/tensor/io/safetensors.h>
 
 #include <fcntl.h>

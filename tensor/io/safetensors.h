@@ -1,5 +1,6 @@
 // Saves and loads tensors in the safetensors format, which Python and other frameworks can read:
-// https://github.com/huggingface/safetensors. Read next: tensor/io/npy.h.
+// https://github.com/huggingface/safetensors. Read next:
+// tensor/io/checkpoint.h.
 #pragma once
 
 #include <map>

@@ -3,12 +3,18 @@
 #include <tapegrad/tensor/random/generator.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <mutex>
 #include <random>
+#include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/io/state_dict.h>
+#include <tapegrad/tensor/ops.h>
 
 namespace tapegrad {
 namespace {
@@ -19,6 +25,9 @@ constexpr std::size_t kShift = 397;  // M of MT19937
 std::uint32_t twist(std::uint32_t u, std::uint32_t v) {
   return ((u & 0x80000000U) | (v & 0x7fffffffU)) >> 1 ^ ((0U - (v & 1U)) & 0x9908b0dfU);
 }
+
+// The elements of the tensor in a state dict.
+using SavedState = std::array<std::int64_t, sizeof(Generator::State) / sizeof(std::int64_t)>;
 
 std::mutex& default_generator_mutex() {
   static std::mutex mutex;
@@ -76,6 +85,7 @@ void Generator::refill() {
 }
 
 Generator::State Generator::state() const {
+  const detail::GeneratorLock lock(*this);
   State state{};
   state.seed = seed_;
   state.left = static_cast<std::int32_t>(left_) + 1;
@@ -91,6 +101,7 @@ void Generator::set_state(const State& state) {
   constexpr auto kMost = static_cast<std::int32_t>(kWords);
   // In PyTorch, a generator that was seeded but not yet used has left == 1 and next == 0.
   const bool consistent =
+      (state.has_normal == 0 || (state.has_normal == 1 && std::isfinite(state.normal))) &&
       state.seeded == 1 && state.left >= 1 && state.left <= kMost &&
       (state.left == 1 || state.next + static_cast<std::uint64_t>(state.left) == kWords + 1) &&
       std::all_of(state.words.begin(), state.words.end(),
@@ -99,11 +110,33 @@ void Generator::set_state(const State& state) {
     throw ValueError(
         "set_state: these bytes are not the state of a generator; pass one that state() returned");
   }
+  const detail::GeneratorLock lock(*this);
   std::transform(state.words.begin(), state.words.end(), words_.begin(),
                  [](std::uint64_t word) { return static_cast<std::uint32_t>(word); });
   left_ = static_cast<std::size_t>(state.left - 1);
   seed_ = state.seed;
   spare_normal_ = state.has_normal != 0 ? std::optional(state.normal) : std::nullopt;
+}
+
+StateDict Generator::state_dict() const {
+  return {{"state", tensor(std::bit_cast<SavedState>(state()))}};
+}
+
+void Generator::load_state_dict(const StateDict& saved) {
+  const Tensor* const found = saved.find("state");
+  if (found == nullptr || saved.size() != 1 || found->dtype() != int64 ||
+      found->shape() != Shape{std::tuple_size_v<SavedState>}) {
+    throw FormatError(
+        "Generator: the state is not one of a generator, needed one tensor "
+        "\"state\", int64 (632); pass what state_dict() returned");
+  }
+  SavedState elements;
+  std::ranges::copy(to_vector<std::int64_t>(*found), elements.begin());
+  try {
+    set_state(std::bit_cast<State>(elements));
+  } catch (const ValueError& error) {
+    throw FormatError(std::string("Generator: ") + error.what());
+  }
 }
 
 Generator& default_generator() {

@@ -10,14 +10,17 @@
 
 namespace tapegrad {
 
+class StateDict;
+
 // A stream of 32-bit words from a Mersenne Twister (MT19937; Matsumoto and Nishimura 1998). Normal
 // numbers are drawn in pairs, so it also stores the second one until it is needed. A Generator is a
 // value: a copy continues from the same point, independently.
 //
 // Threads: a generator belongs to one thread at a time. Several threads may use the default
 // generator through the functions of tensor/random/distributions.h and tensor/random/random.h,
-// which lock it. Which thread gets which numbers then depends on timing; for reproducible results,
-// give each thread its own generator.
+// through layers and loaders, and may save and set its state: all of these lock it. Which thread
+// gets which numbers then depends on timing. For reproducible results, give each thread its own
+// generator: `randn({2, 3}, float32, own)`, `nn::Linear(2, 3, {.generator = own})`.
 class Generator {
  public:
   static constexpr std::uint64_t kDefaultSeed = 67280421310721;  // PyTorch's
@@ -65,8 +68,16 @@ class Generator {
   std::optional<double> take_spare_normal();
   void keep_spare_normal(double value) { spare_normal_ = value; }
 
+  // An exact copy, including a stored normal number. set_state() throws a ValueError, and changes
+  // nothing, if it is not a valid state.
   State state() const;
-  void set_state(const State& state);  // ValueError if it is not a valid state
+  void set_state(const State& state);
+
+  // The same for a file (tensor/io/checkpoint.h): one tensor, "state", int64 (632). Its bytes are
+  // those of State, so torch.set_rng_state(tensor.view(torch.uint8)) accepts it. load_state_dict()
+  // throws a FormatError, and changes nothing, for anything else.
+  StateDict state_dict() const;
+  void load_state_dict(const StateDict& saved);
 
  private:
   static std::uint32_t temper(std::uint32_t word) {
@@ -88,6 +99,22 @@ Generator& default_generator();
 
 // Seeds the default generator.
 Generator& manual_seed(std::uint64_t seed);
+
+// A reference to a generator, for options and layers: `{.generator = own}`. Without one it refers
+// to the default generator. A temporary generator does not compile, because the layer may draw from
+// it later.
+class GeneratorRef {
+ public:
+  GeneratorRef() = default;
+  GeneratorRef(Generator& generator) : generator_(&generator) {}  // NOLINT: implicit on purpose
+  GeneratorRef(Generator&&) = delete;
+  operator Generator&() const {  // NOLINT: implicit on purpose
+    return generator_ != nullptr ? *generator_ : default_generator();
+  }
+
+ private:
+  Generator* generator_ = nullptr;
+};
 
 namespace detail {
 

@@ -165,3 +165,197 @@ TEST_CASE("DataLoader: errors for options out of range", "[nn]") {
         "DataLoader: bucket_batches sorts by length, needed a data set with length(i), such as "
         "SequenceDataset");
 }
+
+// Resuming ----------------------------------------------------------------------------------------
+
+namespace {
+
+// A generator's elements, to compare.
+tg::Tensor state_of(const tg::Generator& generator) { return generator.state_dict().at("state"); }
+
+// What a program gets that starts a pass and reads `batches` of it. Saves the loader and both
+// generators there, and ends the pass.
+struct Interrupted {
+  std::vector<Indices> rest;  // the batches after that, and those of one more pass
+  tg::StateDict loader, own, shared;
+  tg::Tensor own_at_end, shared_at_end;
+
+  Interrupted(const nn::SequenceDataset& data, const nn::DataLoaderOptions& options, bool with_own,
+              std::int64_t batches) {
+    tg::manual_seed(7);
+    tg::Generator generator(8);
+    const DataLoader loader_now =
+        with_own ? DataLoader(data, options, generator) : DataLoader(data, options);
+    const auto save = [&] {
+      loader = loader_now.state_dict();
+      own = generator.state_dict();
+      shared = tg::default_generator().state_dict();
+    };
+    for (const auto& batch : loader_now) static_cast<void>(batch);  // an earlier pass
+    std::int64_t count = 0;
+    if (batches == 0) save();  // between passes
+    for (int pass = 0; pass < 2; ++pass) {
+      for (const auto& batch : loader_now) {
+        if (++count > batches) rest.push_back(numbers(batch.labels));
+        if (count == batches) save();
+      }
+    }
+    own_at_end = state_of(generator);
+    shared_at_end = state_of(tg::default_generator());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("DataLoader: continues after the last batch that the user got", "[nn][threads]") {
+  const Indices lengths = {5, 1, 4, 2, 3, 1, 0, 2, 9, 1};
+  const nn::SequenceDataset data(ragged(lengths), tg::arange(10), -1);
+  for (const std::int64_t batch_size : {3, 5, 20}) {
+    for (const int bits : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}) {
+      const bool with_own = (bits & 1) != 0;
+      nn::DataLoaderOptions options{.batch_size = batch_size,
+                                    .shuffle = (bits & 2) != 0,
+                                    .drop_last = (bits & 4) != 0,
+                                    .bucket_batches = (bits & 8) != 0 ? 2 : 0};
+      const std::int64_t size = DataLoader(data, options).size();
+      for (std::int64_t batches = 0; batches <= size; ++batches) {
+        CAPTURE(batch_size, bits, batches);
+        const Interrupted run(data, options, with_own, batches);
+        for (const bool worker : {false, true}) {
+          CAPTURE(worker);
+          options.worker = worker;
+          // The position does not depend on what a worker has prepared.
+          const Interrupted other(data, options, with_own, batches);
+          CHECK(other.rest == run.rest);
+          for (const auto& [name, value] : run.loader) {
+            CHECK(equal(other.loader.at(name), value));
+          }
+          CHECK(equal(other.own.at("state"), run.own.at("state")));
+          CHECK(equal(other.shared.at("state"), run.shared.at("state")));
+
+          tg::manual_seed(1);
+          tg::Generator generator(2);
+          DataLoader loader =
+              with_own ? DataLoader(data, options, generator) : DataLoader(data, options);
+          loader.load_state_dict(run.loader);
+          generator.load_state_dict(run.own);
+          tg::default_generator().load_state_dict(run.shared);
+          CHECK(loader.passes() == 1);
+          std::vector<Indices> rest;
+          while (loader.passes() < 3) {
+            for (const auto& batch : loader) rest.push_back(numbers(batch.labels));
+          }
+          CHECK(rest == run.rest);
+          CHECK(equal(state_of(generator), run.own_at_end));
+          CHECK(equal(state_of(tg::default_generator()), run.shared_at_end));
+        }
+        options.worker = false;
+      }
+    }
+  }
+}
+
+TEST_CASE("DataLoader: what moves its position", "[nn]") {
+  const TensorDataset data(tg::arange(6));
+  DataLoader loader(data, {.batch_size = 2});
+  const auto position = [](const auto& which) {
+    const tg::StateDict saved = which.state_dict();
+    return saved.contains("batches") ? saved.at("batches").template item<std::int64_t>() : -1;
+  };
+  CHECK(position(loader) == -1);
+  CHECK(loader.passes() == 0);
+  for (const auto& [batch] : loader) {
+    CHECK(position(loader) == batch.template item<std::int64_t>({0}) / 2 + 1);
+    if (position(loader) == 2) break;
+  }
+  CHECK(position(loader) == 2);  // left early: unfinished until the next pass begins
+  CHECK(loader.passes() == 0);
+
+  DataLoader copy = loader;  // moves independently
+  CHECK(run(copy).second.size() == 3);
+  CHECK(copy.passes() == 1);
+  CHECK(position(copy) == -1);
+  CHECK(position(loader) == 2);
+
+  // Of two passes at once, the one that began last moves it.
+  auto first = loader.begin();
+  auto second = loader.begin();
+  ++first;
+  ++first;
+  CHECK(position(loader) == 1);
+  ++first;
+  CHECK(first == loader.end());
+  CHECK(loader.passes() == 0);
+  ++second;
+  CHECK(position(loader) == 2);
+
+  // Loading detaches a pass that is under way, and takes effect once.
+  loader.load_state_dict(loader.state_dict());
+  ++second;
+  CHECK(position(loader) == 2);
+  CHECK(run(loader).first == Indices{4, 5});
+  CHECK(loader.passes() == 1);
+  CHECK(run(loader).first == Indices{0, 1, 2, 3, 4, 5});
+  CHECK(loader.passes() == 2);
+
+  // A batch that failed is tried again.
+  DataLoader failing(Failing{.at = 4}, {.batch_size = 2});
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    CHECK_THROWS_AS(
+        [&] {
+          for (const Indices& batch : failing) static_cast<void>(batch);
+        }(),
+        tg::IndexError);
+    CHECK(position(failing) == 2);
+    failing.load_state_dict(failing.state_dict());
+  }
+
+  DataLoader nothing(TensorDataset(tg::arange(0)), {.shuffle = true});
+  CHECK(run(nothing).first.empty());
+  CHECK(nothing.passes() == 1);
+  nothing.load_state_dict(nothing.state_dict());
+}
+
+TEST_CASE("DataLoader: a state that does not fit is rejected and nothing changes", "[nn]") {
+  const TensorDataset data(tg::arange(6));
+  DataLoader shuffled(data, {.batch_size = 2, .shuffle = true});
+  const auto in_pass = shuffled.begin();
+  const tg::StateDict saved = shuffled.state_dict();
+
+  DataLoader loader(data, {.batch_size = 4});
+  auto pass = loader.begin();
+  const auto text = [&](const tg::StateDict& state) {
+    const std::string message = error_text<tg::FormatError>([&] { loader.load_state_dict(state); });
+    CHECK(loader.state_dict().at("batches").item<std::int64_t>() == 1);
+    CHECK(loader.passes() == 0);
+    const std::string start = "DataLoader: the state does not fit this loader: ";
+    const std::string end = "; a pass continues only with the same data set and options";
+    REQUIRE(message.size() > start.size() + end.size());
+    CHECK(message.substr(0, start.size()) == start);
+    CHECK(message.substr(message.size() - end.size()) == end);
+    return message.substr(start.size(), message.size() - start.size() - end.size());
+  };
+  CHECK(text({}) == "missing passes");
+  CHECK(text({{"passes", tg::tensor(-1)}}) == "passes is not a count");
+  CHECK(text(saved) == "batch_size is 2 for 4, shuffle is 1 for 0, unexpected order");
+  const tg::StateDict own = loader.state_dict();
+  const auto replaced = [&](const std::string& name, const tg::Tensor& value) {
+    tg::StateDict result;
+    for (const auto& [key, old] : own) result.insert(key, key == name ? value : old);
+    return result;
+  };
+  CHECK(text(replaced("size", tg::tensor(7))) == "size is 7 for 6");
+  CHECK(text(replaced("batches", tg::tensor(3))) == "batches is 3, more than a pass has");
+  CHECK(text(replaced("drop_last", tg::tensor(0.0f))) == "drop_last is not a count");
+  CHECK(error_text<tg::FormatError>([&] {
+          tg::StateDict broken;
+          for (const auto& [key, old] : saved) {
+            broken.insert(key, key == "order" ? tg::zeros({632}, tg::int64) : old);
+          }
+          shuffled.load_state_dict(broken);
+        }) ==
+        "DataLoader: the state does not fit this loader: order is not the state of a generator; a "
+        "pass continues only with the same data set and options");
+  loader.load_state_dict({{"passes", tg::tensor(5)}});  // between passes, options may differ
+  CHECK(loader.passes() == 5);
+}

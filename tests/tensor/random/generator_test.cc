@@ -1,8 +1,11 @@
 // The generator and the draws into memory: the words of MT19937, numbers that PyTorch prints, how
 // many words each draw uses, and errors. The comparison with golden files is in random_test.cc.
 #include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/io/state_dict.h>
+#include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/distributions.h>
 #include <tapegrad/tensor/random/generator.h>
+#include <tapegrad/tensor/random/random.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "tensor/temporary_folder.h"
 
 using namespace tapegrad;
 
@@ -165,6 +169,54 @@ TEST_CASE("generator: the state has PyTorch's layout") {
   CHECK(from_unused.random() == Generator(8).random());
 }
 
+TEST_CASE("generator: a state dict is an exact copy") {
+  for (const std::size_t words : {0U, 1U, 623U, 624U}) {
+    for (const std::size_t numbers : {0U, 1U, 2U}) {
+      Generator first(3);
+      normals<float>(first, numbers);  // an odd number leaves a spare one
+      for (std::size_t i = 0; i < words; ++i) first.random();
+      const tapegrad::StateDict saved = first.state_dict();
+      Generator second(99);
+      normals<float>(second, 1);
+      second.load_state_dict(saved);
+      CHECK(second.initial_seed() == 3);
+      CHECK(normals<double>(first, 3) == normals<double>(second, 3));
+      CHECK(uniforms<float>(first, 1000) == uniforms<float>(second, 1000));
+    }
+  }
+  const tapegrad::StateDict saved = tapegrad::default_generator().state_dict();
+  const tapegrad::Tensor drawn = tapegrad::randn({5});
+  tapegrad::default_generator().load_state_dict(saved);
+  CHECK(equal(tapegrad::randn({5}), drawn));
+
+  // The tensor has the bytes of torch.get_rng_state().
+  const Generator::State state = Generator(8).state();
+  const tapegrad::Tensor bytes = Generator(8).state_dict().at("state");
+  REQUIRE(bytes.numel() * 8 == static_cast<std::int64_t>(sizeof(state)));
+  CHECK(std::memcmp(bytes.data<std::byte>(), &state, sizeof(state)) == 0);
+}
+
+TEST_CASE("generator: an invalid state dict is rejected and nothing changes") {
+  Generator generator(0);
+  normals<float>(generator, 1);
+  const tapegrad::Tensor before = generator.state_dict().at("state");
+  const std::string text =
+      "Generator: the state is not one of a generator, needed one tensor \"state\", int64 (632); "
+      "pass what state_dict() returned";
+  const auto refuse = [&](const tapegrad::StateDict& saved, const std::string& why) {
+    CHECK(tapegrad::test::error_text<tapegrad::FormatError>(
+              [&] { generator.load_state_dict(saved); }) == why);
+    CHECK(equal(generator.state_dict().at("state"), before));
+  };
+  refuse({}, text);
+  refuse({{"state", before}, {"more", before}}, text);
+  refuse({{"state", before.to(tapegrad::float64)}}, text);
+  refuse({{"state", narrow(before, 0, 0, 631)}}, text);
+  refuse({{"state", tapegrad::zeros({632}, tapegrad::int64)}},
+         "Generator: set_state: these bytes are not the state of a generator; pass one that "
+         "state() returned");
+}
+
 TEST_CASE("generator: an invalid state is rejected and nothing changes") {
   const char* const text =
       "set_state: these bytes are not the state of a generator; pass one that state() returned";
@@ -178,6 +230,11 @@ TEST_CASE("generator: an invalid state is rejected and nothing changes") {
   };
   refuse([](Generator::State& s) { s.seeded = 0; });
   refuse([](Generator::State& s) { s.left = 0; });
+  refuse([](Generator::State& s) { s.has_normal = 2; });
+  refuse([](Generator::State& s) {
+    s.has_normal = 1;
+    s.normal = std::numeric_limits<double>::infinity();
+  });
   refuse([](Generator::State& s) { s.left = 625; });
   refuse([](Generator::State& s) { s.left = -1; });
   refuse([](Generator::State& s) { s.next = 2; });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <future>
 #include <string>
+#include <system_error>
 
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/ops.h>
@@ -116,7 +117,11 @@ BackgroundWork::BackgroundWork(BackgroundWork&&) noexcept = default;
 BackgroundWork& BackgroundWork::operator=(BackgroundWork&&) noexcept = default;
 
 void BackgroundWork::start(std::function<void()> work) {
-  state_ = std::make_unique<State>(State{std::async(std::launch::async, std::move(work))});
+  try {
+    state_ = std::make_unique<State>(State{std::async(std::launch::async, work)});
+  } catch (const std::system_error&) {  // no thread is left: finish() will do the work
+    state_ = std::make_unique<State>(State{std::async(std::launch::deferred, work)});
+  }
 }
 
 void BackgroundWork::finish() {

@@ -16,12 +16,23 @@ Variable sum_to(const Variable& x, const Shape& shape);
 // fires, from the newest to the oldest, until no gradient is pending.
 void BackwardPass::run(Node& output, Variable gradient) {
   accumulate(output, std::move(gradient));
-  if (!output.is_leaf()) current_ = NodePtr(&output);
+  current_ = &output;
   while (pending_ > 0) {
-    Entry& entry = current_->as_entry();
-    if (entry.pending_.defined()) fire(entry);
-    current_ = NodePtr(entry.older_);
+    fire(current_->as_entry());
+    finish_current();
   }
+}
+
+// Releases the entry that the walk has reached, and moves on to the next one with a pending
+// gradient.
+void BackwardPass::finish_current() {
+  Node& done = *current_;
+  done.as_entry().pending_ = Variable();
+  --pending_;
+  while (pending_ > 0 && !current_->as_entry().pending_.defined()) {
+    current_ = current_->as_entry().older_;
+  }
+  done.release();  // the pending gradient's reference
 }
 
 void BackwardPass::fire(Entry& entry) {
@@ -39,12 +50,9 @@ void BackwardPass::fire(Entry& entry) {
     if (!retain_graph_) {
       entry.consumed_ = true;
       entry.forget();
-      entry.hooks_.reset();
+      delete std::exchange(entry.hooks_, nullptr);
     }
   }
-  entry.pending_ = Variable();
-  --pending_;
-  entry.release();  // the pending gradient's reference; current_ holds another
 }
 
 // Accumulation ------------------------------------------------------------------------------------
@@ -180,12 +188,15 @@ Variable& BackwardPass::make_dense(LeafGradient& gradient) {
   return gradient.sum = Variable(std::move(sum));
 }
 
-// Adds the sums to the leaves' grad(). Throws nothing but std::bad_alloc.
+// Adds the sums to the leaves' grad(): to all of them, or to none if memory is exhausted.
 void BackwardPass::commit() {
-  for (LeafGradient& gradient : leaves_) {
-    Leaf& leaf = gradient.leaf->as_leaf();
-    if (gradient.sum.defined()) leaf.grad.add(std::move(gradient.sum.value_), leaf.stored());
-    for (RowSparse& rows : gradient.rows) leaf.grad.add(std::move(rows), leaf.stored());
+  for (LeafGradient& part : leaves_) {
+    part.leaf->as_leaf().grad.reserve(part.sum.value_, part.rows.size());
+  }
+  for (LeafGradient& part : leaves_) {
+    GradientSum& total = part.leaf->as_leaf().grad;
+    if (part.sum.defined()) total.add(std::move(part.sum.value_));
+    for (RowSparse& rows : part.rows) total.add(std::move(rows));
   }
 }
 
@@ -209,15 +220,7 @@ BackwardPass::BackwardPass(bool create_graph, bool retain_graph)
 // Clears pending gradients and marks, which an exception may have left.
 BackwardPass::~BackwardPass() {
   tape_.firing_ = nullptr;
-  while (pending_ > 0) {
-    Entry& entry = current_->as_entry();
-    if (entry.pending_.defined()) {
-      entry.pending_ = Variable();
-      --pending_;
-      entry.release();
-    }
-    current_ = NodePtr(entry.older_);
-  }
+  while (pending_ > 0) finish_current();
   if (!all_wanted_) {
     for (Entry* entry = tape_.oldest_; entry != nullptr; entry = entry->newer_) {
       entry->wanted_ = false;

@@ -71,6 +71,7 @@ class BackwardPass {
   bool wants_input_of(const Entry& entry);
   void run(Node& output, Variable gradient);
   void fire(Entry& entry);
+  void finish_current();
   void call_hooks(const Hooks& hooks, const Node& node, Variable& gradient) const;
   void call_leaf_hooks();
   void commit();
@@ -92,7 +93,7 @@ class BackwardPass {
   const bool recording_before_;
   bool all_wanted_ = true;
   std::size_t pending_ = 0;                          // entries with a pending gradient
-  NodePtr current_;                                  // the entry that the walk has reached
+  Node* current_ = nullptr;                          // the entry that the walk has reached
   memory::Vector<LeafGradient> leaves_;              // in the order of their first gradient
   std::vector<std::pair<Node*, Variable>> targets_;  // entries that grad() was asked for
   std::vector<std::pair<const void*, std::shared_ptr<void>>> states_;

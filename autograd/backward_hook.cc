@@ -98,7 +98,7 @@ void store(std::vector<Variable>& list, std::size_t i, const Variable& gradient)
 std::vector<Variable> BackwardHook::enter(const std::vector<Variable>& inputs) {
   shared_->inputs = inputs.size();
   shared_->input_requires_grad =
-      tape().recording() && std::ranges::any_of(inputs, &Variable::requires_grad);
+      Tape::is_recording() && std::ranges::any_of(inputs, &Variable::requires_grad);
   return record_side(
       inputs,
       [shared = shared_](std::size_t i, const Variable& dy) {

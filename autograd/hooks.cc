@@ -8,7 +8,7 @@
 namespace tapegrad {
 
 Hooks& Entry::hooks() {
-  if (hooks_ == nullptr) hooks_ = std::make_unique<Hooks>();
+  if (hooks_ == nullptr) hooks_ = new Hooks;
   return *hooks_;
 }
 

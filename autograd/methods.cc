@@ -17,7 +17,7 @@ void assign(Variable& x, const char* name, Operation operation, const Other& oth
     x = operation(x, other);
     return;
   }
-  if (tape().recording()) {
+  if (Tape::is_recording()) {
     throw AutogradError(std::string("operator") + name +
                         ": got a leaf that requires a gradient, and a result would replace it; " +
                         "to train it, write this where a NoGrad exists, or use an optimizer; to " +

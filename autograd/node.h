@@ -26,7 +26,7 @@ class Entry;
 class Leaf;
 class Variable;
 
-// Reference-counted. Threads may share leaves, but not entries.
+// Reference-counted. A handle may be copied and dropped on any thread (autograd/tape_threads.cc).
 class Node {
  public:
   bool is_leaf() const { return is_leaf_; }
@@ -40,16 +40,17 @@ class Node {
  private:
   friend class BackwardPass;
   friend class NodePtr;
+  friend class Tape;
   void retain() noexcept {
-    if (is_leaf_) return retain_leaf();
+    if (!TAPEGRAD_SINGLE_THREADED) return retain_shared();
     ++references_;
   }
   void release() noexcept {
-    if (is_leaf_) return release_leaf();
+    if (!TAPEGRAD_SINGLE_THREADED) return release_shared();
     if (--references_ == 0) destroy(this);
   }
-  void retain_leaf() noexcept;  // atomic if there is more than one thread
-  void release_leaf() noexcept;
+  void retain_shared() noexcept;  // atomic
+  void release_shared() noexcept;
   static void destroy(Node* node) noexcept;
 
   std::uint32_t references_ = 0;
@@ -110,11 +111,16 @@ class Leaf : public Node {
   std::uint32_t version() const { return changes_ + value_.version(); }  // wraps around
 
   // Rows: what optimizers must honor, and the pending steps of rows (row_policy.h).
+  // Threads that only read may call these at the same time.
   void flush() {
-    if (policy_ != nullptr && policy_->has_pending_rows()) flush_pending_rows(nullptr);
+    if (RowPolicy* const policy = policy_; policy != nullptr && policy->has_pending_rows()) {
+      flush_pending_rows(nullptr);
+    }
   }
   void flush_rows(const Tensor& ids) {  // int64, contiguous, in range
-    if (policy_ != nullptr && policy_->has_pending_rows()) flush_pending_rows(&ids);
+    if (RowPolicy* const policy = policy_; policy != nullptr && policy->has_pending_rows()) {
+      flush_pending_rows(&ids);
+    }
   }
   RowPolicy& row_policy();  // creates it on first use
   const RowPolicy& row_policy() const;
@@ -127,8 +133,8 @@ class Leaf : public Node {
   void flush_pending_rows(const Tensor* ids);  // null: all rows
 
   Tensor value_;
-  std::uint32_t changes_;  // version() minus value_.version()
-  std::unique_ptr<RowPolicy> policy_;
+  std::uint32_t changes_;                     // version() minus value_.version()
+  std::atomic<RowPolicy*> policy_ = nullptr;  // owned
 };
 
 inline Leaf& Node::as_leaf() { return static_cast<Leaf&>(*this); }

@@ -1,4 +1,4 @@
-// How the tape and Variables are printed. Read next: autograd/named_parameter.h.
+// How the tape and Variables are printed. Read next: autograd/tape_threads.cc.
 #include <ostream>
 
 #include <tapegrad/autograd/tape.h>

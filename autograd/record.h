@@ -158,7 +158,7 @@ class Record final : public Entry {
 // input's history belongs to another thread.
 template <class... Given>
 Variable record(const char* name, Tensor value, From<Given>&&... inputs) {
-  if (!tape().recording() || !(inputs.input.requires_grad() || ...)) {
+  if (!Tape::is_recording() || !(inputs.input.requires_grad() || ...)) {
     return Variable(std::move(value));
   }
   return detail::Record<detail::RuleOf<Given>...>::make(name, std::move(value), inputs...);

@@ -112,7 +112,7 @@ Variable record_joint(const char* name, Tensor value, const std::array<Variable,
   std::array<bool, N> tracked{};
   bool any = false;
   for (std::size_t i = 0; i < N; ++i) any = (tracked[i] = inputs[i].requires_grad()) || any;
-  if (!tape().recording() || !any) return Variable(std::move(value));
+  if (!Tape::is_recording() || !any) return Variable(std::move(value));
   if constexpr (std::is_invocable_v<Rule&, const std::array<bool, N>&>) {
     using Made = std::invoke_result_t<Rule&, const std::array<bool, N>&>;
     return detail::JointRecord<N, Made>::make(name, std::move(value), inputs, rule(tracked));

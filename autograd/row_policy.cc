@@ -82,9 +82,11 @@ void RowPolicy::set_sparse(bool sparse) {
 }
 
 void RowPolicy::copy_policy_from(const RowPolicy& other) {
+  Positions rows = other.frozen_rows_;
+  Positions columns = other.frozen_columns_;
   leaf_->flush();
-  frozen_rows_ = other.frozen_rows_;
-  frozen_columns_ = other.frozen_columns_;
+  frozen_rows_ = std::move(rows);
+  frozen_columns_ = std::move(columns);
   padding_row_ = other.padding_row_;
   rate_multiplier_ = other.rate_multiplier_;
   constraint_ = other.constraint_;
@@ -93,24 +95,33 @@ void RowPolicy::copy_policy_from(const RowPolicy& other) {
 
 // The leaf's policy -------------------------------------------------------------------------------
 
+// Several threads may read a leaf, so one flushes while the others wait. A thread that sees no
+// pending rows does not wait: pending_ becomes null when the flush has ended.
 void Leaf::flush_pending_rows(const Tensor* ids) {
+  RowPolicy& policy = row_policy();
+  const auto lock = policy.lock();
+  RowState* const state = policy.pending_;
+  if (state == nullptr) return;  // another thread has flushed
   const std::uint32_t before = version();
   if (ids == nullptr) {
-    policy_->pending_->flush();
+    state->flush();
   } else {
-    policy_->pending_->flush_rows(ids->span<std::int64_t>());
+    state->flush_rows(ids->span<std::int64_t>());
   }
-  changes_ += before - version();
+  if (version() != before) changes_ += before - version();
 }
 
 RowPolicy& Leaf::row_policy() {
-  if (policy_ == nullptr) policy_ = std::make_unique<RowPolicy>(this);
-  return *policy_;
+  if (RowPolicy* const existing = policy_) return *existing;
+  auto created = std::make_unique<RowPolicy>(this);
+  RowPolicy* expected = nullptr;  // another thread may create one, too
+  return policy_.compare_exchange_strong(expected, created.get()) ? *created.release() : *expected;
 }
 
 const RowPolicy& Leaf::row_policy() const {
   static const RowPolicy none(nullptr);
-  return policy_ == nullptr ? none : *policy_;
+  const RowPolicy* const existing = policy_;
+  return existing == nullptr ? none : *existing;
 }
 
 void Leaf::copy_policy_from(const Leaf& other) {
@@ -121,6 +132,11 @@ void Leaf::copy_policy_from(const Leaf& other) {
 }
 
 // Row states --------------------------------------------------------------------------------------
+
+std::unique_lock<std::recursive_mutex> RowPolicy::lock() {
+  if (TAPEGRAD_SINGLE_THREADED) return {};
+  return std::unique_lock(mutex_);
+}
 
 void RowPolicy::add_state(RowState& state) { states_.push_back(&state); }
 
@@ -157,7 +173,7 @@ void RowPolicy::remap_rows(std::span<const std::int64_t> sources, const Tensor& 
     now[static_cast<std::size_t>(sources[i])] = row;
     if (std::ranges::binary_search(frozen_rows_, sources[i])) frozen.push_back(row);  // ascending
   }
-  for (RowState* state : states_) state->remap_rows(sources);
+  for (RowState* state : states_) state->remap_rows(sources);  // the last that may throw
   if (padding_row_) {
     const std::int64_t position = now[static_cast<std::size_t>(*padding_row_)];
     padding_row_ = position < 0 ? std::nullopt : std::optional(position);

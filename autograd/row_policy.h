@@ -3,7 +3,9 @@
 // neither includes the other. Read next: autograd/row_policy.cc.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
@@ -90,6 +92,9 @@ class RowPolicy {
   void remove_state(RowState& state);
   void set_pending_rows(RowState& state, bool pending);
   bool has_pending_rows() const { return pending_ != nullptr; }
+  // Held while a read changes rows: a flush, or a lookup that scales rows (max_norm). Holds nothing
+  // if the process has one thread.
+  std::unique_lock<std::recursive_mutex> lock();
 
   // Builds a new table: row i is row sources[i] of the old table, or the next row of `fresh` where
   // that is -1. Policy and states of a row move with it; the gradient is cleared.
@@ -107,7 +112,8 @@ class RowPolicy {
  private:
   friend class Leaf;
   Leaf* leaf_;
-  RowState* pending_ = nullptr;
+  std::recursive_mutex mutex_;
+  std::atomic<RowState*> pending_ = nullptr;
   std::vector<RowState*> states_;
   std::vector<std::int64_t> frozen_rows_;
   std::vector<std::int64_t> frozen_columns_;

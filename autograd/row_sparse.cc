@@ -1,6 +1,8 @@
 // Row-sparse gradients: all contributions to one row are summed. Read next: autograd/row_policy.h.
 #include <tapegrad/autograd/row_sparse.h>
 
+#include <algorithm>
+
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/ops/embedding_bag.h>
@@ -62,23 +64,45 @@ void add_rows(Tensor& table, const RowSparse& gradient) {
 
 // GradientSum -------------------------------------------------------------------------------------
 
-void GradientSum::add(Tensor gradient, const Tensor& like) {
-  ++version_;
-  if (!dense_.defined()) {  // a rule may have returned the same Tensor for several inputs
-    const bool own = gradient.is_exclusive() && gradient.is_contiguous();
-    dense_ = own ? std::move(gradient) : gradient.clone();
-  } else if (dense_.is_exclusive() && dense_.is_contiguous()) {
-    dense_.add_(gradient);
-  } else {
-    dense_ = tapegrad::add(dense_, gradient);
-  }
-  if (is_row_sparse()) make_dense(like);
+namespace {
+
+// x with memory of its own, so that nothing else sees a write to it.
+Tensor& owned(Tensor& x) {
+  if (!x.is_exclusive() || !x.is_contiguous()) x = x.clone();
+  return x;
 }
 
-void GradientSum::add(RowSparse gradient, const Tensor& like) {
+}  // namespace
+
+void GradientSum::reserve(Tensor& gradient, std::size_t parts) {
+  if (dense_.defined()) {
+    owned(dense_);
+    if (gradient.defined()) gradient = gradient.contiguous();
+  } else if (gradient.defined()) {
+    owned(gradient);  // a rule may have returned the same Tensor for several inputs
+  } else if (rows_.capacity() < rows_.size() + parts) {
+    rows_.reserve(std::max(2 * rows_.size(), rows_.size() + parts));
+  }
+}
+
+void GradientSum::add(Tensor gradient) noexcept {
   ++version_;
-  rows_.push_back(std::move(gradient));
-  if (dense_.defined()) make_dense(like);
+  if (dense_.defined()) {
+    dense_.add_(gradient);
+  } else {
+    dense_ = std::move(gradient);
+    for (const RowSparse& part : rows_) add_rows(dense_, part);
+    rows_.clear();
+  }
+}
+
+void GradientSum::add(RowSparse gradient) noexcept {
+  ++version_;
+  if (dense_.defined()) {
+    add_rows(dense_, gradient);
+  } else {
+    rows_.push_back(std::move(gradient));
+  }
 }
 
 void GradientSum::set(Tensor gradient) {
@@ -99,23 +123,23 @@ Tensor GradientSum::dense(const Tensor& like) const {
   return total;
 }
 
-void GradientSum::make_dense(const Tensor& like) {
-  dense_ = dense(like);
-  rows_.clear();
-}
+RowSparse GradientSum::coalesced() const { return coalesce(rows_); }
 
 const RowSparse& GradientSum::rows() {
-  RowSparse sum = coalesce(rows_);
-  rows_.clear();
-  rows_.push_back(std::move(sum));
+  rows_.front() = coalesced();
+  rows_.resize(1);
   return rows_.front();
 }
 
+void GradientSum::make_own() {
+  if (!dense_.defined()) rows();
+  owned(dense_.defined() ? dense_ : rows_.front().rows);
+}
+
 Tensor& GradientSum::writable() {
-  Tensor& elements = dense_.defined() ? dense_ : (rows(), rows_.front().rows);
-  if (!elements.is_exclusive() || !elements.is_contiguous()) elements = elements.clone();
+  make_own();
   ++version_;
-  return elements;
+  return dense_.defined() ? dense_ : rows_.front().rows;
 }
 
 }  // namespace tapegrad

@@ -43,21 +43,24 @@ class GradientSum {
   bool empty() const { return !dense_.defined() && rows_.empty(); }
   bool is_row_sparse() const { return !rows_.empty(); }
 
-  void add(Tensor gradient,
-           const Tensor& like);  // `like`: the leaf's value, for its sizes and type
-  void add(RowSparse gradient, const Tensor& like);
+  // Allocates what add() of this gradient (which may be undefined) and of `parts` row-sparse ones
+  // needs, and may replace the gradient by an equal one. Then add() throws nothing.
+  void reserve(Tensor& gradient, std::size_t parts);
+  void add(Tensor gradient) noexcept;
+  void add(RowSparse gradient) noexcept;
   void set(Tensor gradient);
   void clear();
   std::uint64_t version() const { return version_; }  // grows with every change
 
   Tensor dense(const Tensor& like) const;  // not empty
   const RowSparse& rows();                 // requires is_row_sparse(); coalesces first
-  // The dense elements, or those of the coalesced rows, to be written to; not empty.
+  RowSparse coalesced() const;             // the same, without a change
+  // The dense elements, or those of the coalesced rows, to be written to; not empty. make_own()
+  // does what may fail: then writable() throws nothing.
+  void make_own();
   Tensor& writable();
 
  private:
-  void make_dense(const Tensor& like);
-
   Tensor dense_;
   std::vector<RowSparse> rows_;  // empty where dense_ is defined
   std::uint64_t version_ = 0;

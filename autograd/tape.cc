@@ -4,28 +4,6 @@
 
 namespace tapegrad {
 
-[[gnu::tls_model("initial-exec")]] thread_local constinit Tape* Tape::current_ = nullptr;
-
-Tape& Tape::make() {
-  // Deletes the tape at thread exit. If Variables outlive the thread, drop() deletes it with its
-  // last entry.
-  struct Owner {
-    Tape* tape = nullptr;
-    ~Owner() {
-      current_ = nullptr;
-      if (tape != nullptr && tape->size_ > 0) {
-        tape->orphaned_ = true;
-      } else {
-        delete tape;
-      }
-    }
-  };
-  thread_local Owner owner;
-  current_ = new Tape;
-  if (owner.tape == nullptr) owner.tape = current_;
-  return *current_;
-}
-
 void Tape::append(Entry* entry) noexcept {
   entry->number_ = newest_ == nullptr ? 0 : newest_->number_ + 1;
   entry->older_ = newest_;
@@ -72,6 +50,6 @@ Entry::Entry(const char* name, const Tensor& value)
   tape_->append(this);
 }
 
-Entry::~Entry() = default;
+Entry::~Entry() { delete hooks_; }
 
 }  // namespace tapegrad

@@ -37,8 +37,11 @@
 //   6. After a training step, after an exception, and after a forgotten NoGrad, tape().size() is
 //      what it was before.
 //
-// Threads: each thread has its own tape; an operation on another thread's history throws. Read
-// next: autograd/variable.h.
+// Threads: each thread has its own tape; an operation on another thread's history throws. A handle
+// may be dropped on any thread: the last one of an entry is handed back to the thread that recorded
+// it (autograd/tape_threads.cc).
+//
+// Read next: autograd/variable.h.
 #pragma once
 
 #include <iosfwd>
@@ -92,7 +95,10 @@ class Entry : public Node {
   Entry* newer_ = nullptr;
   std::uint64_t number_;
   Variable pending_;  // the gradient so far; while it is defined, the pass holds a reference
-  std::unique_ptr<Hooks> hooks_;
+  union {
+    Hooks* hooks_ = nullptr;  // owned
+    Entry* handed_next_;      // in the tape's list handed_
+  };
   [[no_unique_address]] CompactShape shape_;  // the members below use its padding
   DType dtype_;
   bool consumed_ = false;  // a pass has called fire() and forget()
@@ -106,6 +112,7 @@ class Tape {
  public:
   std::size_t size() const { return size_; }
   bool recording() const { return recording_; }
+  static bool is_recording() { return current_ == nullptr || current_->recording_; }  // this thread
   const Entry* oldest() const { return oldest_; }
   const Entry* newest() const { return newest_; }
   static const Entry* next(const Entry* entry) { return entry->newer_; }
@@ -123,7 +130,9 @@ class Tape {
 
   Tape() = default;
   ~Tape() = default;
-  static Tape& make();
+  static Tape& prepare();  // makes the tape, or drops what was handed to it
+  static void hand_back(Entry& entry) noexcept;
+  void take_back() noexcept;
   void append(Entry* entry) noexcept;
   void unlink(Entry* entry) noexcept;
   void drop(Entry* entry) noexcept;
@@ -134,16 +143,20 @@ class Tape {
   std::size_t size_ = 0;
   bool recording_ = true;
   bool dropping_ = false;
-  bool orphaned_ = false;          // its thread has ended: deleted with its last entry
-  const Entry* firing_ = nullptr;  // the entry whose rules are running
-  BackwardPass* pass_ = nullptr;   // the running pass
+  bool orphaned_ = false;                 // its thread has ended: deleted with its last entry
+  std::atomic<Entry*> handed_ = nullptr;  // entries whose last handle another thread had
+  const Entry* firing_ = nullptr;         // the entry whose rules are running
+  BackwardPass* pass_ = nullptr;          // the running pass
 
   // As fast in position-independent code as in other code.
   [[gnu::tls_model("initial-exec")]] static thread_local constinit Tape* current_;
 };
 
 // This thread's tape.
-inline Tape& tape() { return Tape::current_ != nullptr ? *Tape::current_ : Tape::make(); }
+inline Tape& tape() {
+  Tape* const current = Tape::current_;
+  return current != nullptr && current->handed_ == nullptr ? *current : Tape::prepare();
+}
 
 // Prints one line for each entry, newest last: `#3 mean () <- #2`.
 std::ostream& operator<<(std::ostream& out, const Tape& tape);

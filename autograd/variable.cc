@@ -47,7 +47,7 @@ Tensor Variable::grad() const {
 
 RowSparse Variable::row_grad() const {
   if (!has_row_grad()) detail::throw_no_row_grad(has_grad());
-  return leaf().grad.rows();
+  return leaf().grad.coalesced();
 }
 
 void Variable::set_grad(Tensor gradient) {

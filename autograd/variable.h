@@ -18,8 +18,9 @@ struct BackwardOptions {
 //   - a constant: made from a Tensor, no history;
 //   - a leaf: made by parameter(); backward() adds its gradient to grad();
 //   - a result: made by a recorded operation; its entry on the tape refers to its inputs.
-// Copies refer to the same leaf or entry. A Variable with history belongs to the thread that
-// recorded it; leaves may be shared by threads that only read them.
+// Copies refer to the same leaf or entry. Operations on a Variable with history belong to the
+// thread that recorded it; any thread may copy and drop it. Leaves may be shared by threads that
+// only read them.
 //
 //   Variable w = parameter(randn({2, 3}));
 //   Variable loss = mean(square(matmul(x, w)));

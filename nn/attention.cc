@@ -82,7 +82,8 @@ MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_
     : settings_(
           (check_attention_sizes(embed_dim, num_heads, options), Settings{num_heads, options})),
       in_proj_weight(
-          parameter_if(packed(embed_dim, options), "in_proj_weight", {3 * embed_dim, embed_dim})),
+          parameter_if(packed(embed_dim, options), "in_proj_weight",
+                       {checked_multiply(3, embed_dim, "MultiheadAttention"), embed_dim})),
       q_proj_weight(
           parameter_if(!packed(embed_dim, options), "q_proj_weight", {embed_dim, embed_dim})),
       k_proj_weight(parameter_if(!packed(embed_dim, options), "k_proj_weight",

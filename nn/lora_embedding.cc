@@ -107,8 +107,8 @@ LoraEmbedding::LoraEmbedding(LoraOptions options, Embedding own_table)
         return e.value() + factor(*shared) * matmul(a.value(), b.value());
       },
       [e = table.weight, b = lora_b](Tensor value) mutable {
+        b.leaf().writable_value().zero_();
         e.set_value(std::move(value));
-        b.set_value(zeros_like(b.value()));
       });
 }
 

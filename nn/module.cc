@@ -291,15 +291,23 @@ void Module::to(DType dtype) {
   if (!is_floating_point(dtype)) {
     throw DTypeError(std::string("Module::to: got ") + name(dtype) + ", needed float32 or float64");
   }
+  // All are converted before the first one changes, because memory may be exhausted in between.
+  std::vector<std::pair<Leaf*, Tensor>> values;
+  std::vector<std::pair<Tensor*, Tensor>> tensors;
   visit_parameters("", [&](const std::string&, const Parameter& registered) {
     Leaf& leaf = registered.leaf();
-    if (leaf.stored().dtype() == dtype) return;
-    leaf.grad.clear();
-    leaf.set_value(leaf.value().to(dtype));
+    if (leaf.stored().dtype() != dtype) values.emplace_back(&leaf, leaf.value().to(dtype));
   });
   visit_buffers("", [&](const std::string&, const Buffer& registered) {
-    if (is_floating_point(registered->dtype())) *registered = registered->to(dtype);
+    if (!is_floating_point(registered->dtype())) return;
+    tensors.emplace_back(&*registered, registered->to(dtype));
   });
+  for (auto& [leaf, value] : values) {
+    if (leaf->stored().dtype() == dtype) continue;  // a tied parameter, listed twice
+    leaf->grad.clear();
+    leaf->set_value(std::move(value));
+  }
+  for (auto& [buffer, value] : tensors) *buffer = std::move(value);
 }
 
 // Hooks -------------------------------------------------------------------------------------------

@@ -186,7 +186,8 @@ class Module {
   }
 
   // Makes the state dict hold one tensor, save() under `name`, instead of all parameters of this
-  // module and of the modules inside; load(value) restores it. The functions capture Parameters and
+  // module and of the modules inside; load(value) restores it, and throws nothing, because other
+  // tensors are loaded already. The functions capture Parameters and
   // Shared values, which clone() copies with them, and never `this` (nn/lora_embedding.cc).
   void save_as(const std::string& name, std::function<Tensor()> save,
                std::function<void(Tensor)> load);

@@ -135,21 +135,25 @@ Variable BatchNorm1d::run(const Variable& x) const {
   const Variable y = batch_norm(x, weight, bias, settings_->options.eps);
   if (is_training() && tracks) {
     const Dims others = x.dim() == 2 ? Dims{0} : Dims{0, 2};
-    *num_batches_tracked = *num_batches_tracked + 1;
-    if (x.numel() == 0) return y;  // an empty batch has no mean
-    const double part =
-        settings_->options.momentum.value_or(1 / num_batches_tracked->item<double>());
-    *running_mean = *running_mean * (1 - part) + mean(x.value(), others) * part;
-    *running_var = *running_var * (1 - part) + var(x.value(), others) * part;
+    Tensor count = *num_batches_tracked + 1;
+    if (x.numel() > 0) {  // an empty batch has no mean
+      const double part = settings_->options.momentum.value_or(1 / count.item<double>());
+      Tensor next_mean = *running_mean * (1 - part) + mean(x.value(), others) * part;
+      *running_var = *running_var * (1 - part) + var(x.value(), others) * part;
+      *running_mean = std::move(next_mean);
+    }
+    *num_batches_tracked = std::move(count);
   }
   return y;
 }
 
 void BatchNorm1d::reset_running_stats() {
   if (!running_mean->defined()) return;
-  *running_mean = zeros_like(*running_mean);
-  *running_var = ones_like(*running_var);
+  Tensor mean = zeros_like(*running_mean);
+  Tensor var = ones_like(*running_var);
   *num_batches_tracked = zeros({}, int64);
+  *running_mean = std::move(mean);
+  *running_var = std::move(var);
 }
 
 std::int64_t BatchNorm1d::mult_adds(const std::vector<Variable>& /*inputs*/,

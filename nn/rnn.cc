@@ -36,10 +36,11 @@ RNNBase::RNNBase(const char* name, std::int64_t gates, std::int64_t input_size,
     return register_parameter(its_name,
                               uniform_(empty(shape, dtype), -bound, bound, settings.generator));
   };
-  const std::int64_t rows = gates * hidden_size;
+  const std::int64_t rows = checked_multiply(gates, hidden_size, name);
   const int directions = settings.bidirectional ? 2 : 1;
   for (std::int64_t layer = 0; layer < settings.num_layers; ++layer) {
-    const std::int64_t width = layer == 0 ? input_size : directions * hidden_size;
+    const std::int64_t width =
+        layer == 0 ? input_size : checked_multiply(directions, hidden_size, name);
     for (int direction = 0; direction < directions; ++direction) {
       const std::string end = "_l" + std::to_string(layer) + (direction == 0 ? "" : "_reverse");
       const Parameter weight_ih = draw("weight_ih" + end, {rows, width});

@@ -52,9 +52,11 @@ Parameter RNNCellBase::draw(const std::string& name, const Shape& shape, std::in
 // The members are initialized, and so drawn, in the order of their declarations.
 RNNCellBase::RNNCellBase(const char* name, std::int64_t gates, std::int64_t input_size,
                          std::int64_t hidden_size, const LSTMCellOptions& options)
-    : weight_ih(draw("weight_ih",
-                     {gates * checked_hidden_size(name, input_size, hidden_size), input_size},
-                     hidden_size, options)),
+    : weight_ih(
+          draw("weight_ih",
+               {checked_multiply(gates, checked_hidden_size(name, input_size, hidden_size), name),
+                input_size},
+               hidden_size, options)),
       weight_hh(draw("weight_hh", {gates * hidden_size, hidden_size}, hidden_size, options)),
       bias_ih(options.bias ? draw("bias_ih", {gates * hidden_size}, hidden_size, options)
                            : Parameter()),

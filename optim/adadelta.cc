@@ -70,6 +70,8 @@ struct AdadeltaRule {
 class AdadeltaRule::ClosedForm {
  public:
   ClosedForm(double, const AdadeltaRule&) {}
+  void restart(double, const AdadeltaRule&) noexcept {}
+  void reserve_one() {}
   void append(const AdadeltaRule&) {}
 
   template <class T>

@@ -110,6 +110,15 @@ class Norm {
                           : "all gradients are finite, but their norm overflows float64"));
 }
 
+// Copies the gradients whose memory is shared: then a change of all of them allocates nothing, so
+// it is not left half done.
+void own_gradients(const std::vector<NamedParameter>& parameters) {
+  for (const NamedParameter& parameter : parameters) {
+    Leaf& leaf = parameter.variable.leaf();  // or throws
+    if (counts(leaf)) leaf.grad.make_own();
+  }
+}
+
 // Calls change(elements, count) on the gradient, in memory that is not shared.
 template <class Change>
 void change_gradient(Leaf& leaf, const Change& change) {
@@ -137,6 +146,7 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
   if (error_if_nonfinite && !std::isfinite(total)) throw_not_finite(total, parameters);
   const double scale = max_norm / (total + 1e-6);
   if (scale >= 1) return total;
+  own_gradients(parameters);
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();
     if (!counts(leaf)) continue;
@@ -152,7 +162,7 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
 
 void clip_grad_value(const std::vector<NamedParameter>& parameters, double clip_value) {
   check_argument(clip_value >= 0, "clip_grad_value", "clip_value", clip_value, "a number >= 0");
-  for (const NamedParameter& parameter : parameters) parameter.variable.leaf();  // or throws
+  own_gradients(parameters);
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();
     if (!counts(leaf)) continue;

@@ -34,7 +34,7 @@ Row gradient_of(Leaf& leaf, std::int64_t row, std::int64_t width) {
   if (!leaf.grad.is_row_sparse()) {
     return row_of(leaf.grad.dense(leaf.stored()).contiguous(), row, width);
   }
-  const RowSparse& gradient = leaf.grad.rows();
+  const RowSparse gradient = leaf.grad.coalesced();
   const auto ids = gradient.ids.span<std::int64_t>();
   const auto found = std::ranges::find(ids, row);
   if (found == ids.end()) return {};
@@ -79,7 +79,7 @@ class Explanation {
  private:
   // Splits the change of a row that is not frozen.
   void take_apart(const std::string& operation) {
-    state_.flush_rows(std::span(&row_, 1));
+    state_.leaf.flush_rows(tensor(std::span<const std::int64_t>(&row_, 1)));
     const Row g = gradient_of(state_.leaf, row_, table_.width());
     Row p = row_of(state_.leaf.stored(), row_, table_.width());
     if (!g.empty() || state_.other_rows != Optimizer::State::OtherRows::stay) {

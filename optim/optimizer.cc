@@ -58,10 +58,12 @@ void constrain_rows(Leaf& leaf, const Tensor& ids) {
   const RowConstraint& constraint = leaf.row_policy().constraint();
   if (constraint.kind == RowConstraint::Kind::none) return;
   const TrainableRanges ranges(leaf);
-  const Tensor rows = ids.defined() ? ids : arange(ranges.rows());
+  const auto* const some = ids.defined() ? ids.data<std::int64_t>() : nullptr;
+  const std::int64_t count = ids.defined() ? ids.numel() : ranges.rows();
   visit_floating(leaf.stored().dtype(), [&](auto zero) {
     auto* const p = leaf.writable_value().mutable_data<decltype(zero)>();
-    for (const std::int64_t row : rows.span<std::int64_t>()) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t row = some != nullptr ? some[i] : i;
       if (!ranges.is_held(row)) constrain(constraint, ranges, p + row * ranges.width());
     }
   });
@@ -76,13 +78,26 @@ Optimizer& Optimizer::operator=(Optimizer&&) noexcept = default;
 
 // Steps -------------------------------------------------------------------------------------------
 
-// All checks come before the first change.
+// All checks, and all that can fail, come before the first change.
 void Optimizer::step() {
   for_each_due([this](const NamedParameter& parameter, State& state, std::size_t) {
     check_step(parameter, state);
   });
-  for_each_due(
-      [this](const NamedParameter&, State& state, std::size_t group) { take_step(state, group); });
+  std::size_t begun = 0;
+  try {
+    for_each_due([&](const NamedParameter&, State& state, std::size_t group) {
+      ++begun;
+      prepare_step(state, group);
+    });
+  } catch (...) {
+    for_each_due([&](const NamedParameter&, State& state, std::size_t) {
+      if (begun == 0) return;
+      --begun;
+      undo_preparation(state);
+    });
+    throw;
+  }
+  for_each_due([this](const NamedParameter&, State& state, std::size_t) { take_step(state); });
 }
 
 template <class Function>
@@ -117,7 +132,7 @@ void Optimizer::check_step(const NamedParameter& parameter, const State& state) 
   check_gradient(leaf);
 }
 
-void Optimizer::take_step(State& state, std::size_t group) {
+void Optimizer::prepare_step(State& state, std::size_t group) {
   using OtherRows = State::OtherRows;
   const RowPolicy& policy = std::as_const(state.leaf).row_policy();
   state.other_rows = OtherRows::move;
@@ -129,28 +144,34 @@ void Optimizer::take_step(State& state, std::size_t group) {
       state.other_rows = constrained ? OtherRows::constrain : OtherRows::stay;
     }
   }
-  if (state.step == 0) {
+  if (++state.step == 1) {
     for (const Moment& moment : moments(group)) {
       state.moments.push_back(full_like(state.leaf.stored(), moment.initial));
       state.initial.push_back(moment.initial);
     }
   }
-  ++state.step;
-  state.last_was_plain = false;
-  if (fused_ && fused_update(state, group)) return;
-  try {
-    plain_update(state, group);
-  } catch (...) {
-    if (--state.step == 0) {
-      state.moments.clear();
-      state.initial.clear();
-    }
-    throw;
+  if (!fused_ || !fused_update(state, group)) plan_update(state, group);
+}
+
+void Optimizer::undo_preparation(State& state) noexcept {
+  state.planned.reset();
+  if (--state.step > 0) return;
+  state.moments.clear();
+  state.initial.clear();
+  state.fused.reset();
+}
+
+void Optimizer::take_step(State& state) noexcept {
+  state.last_was_plain = state.planned.has_value();
+  if (state.last_was_plain) {
+    write_update(state);
+  } else if (state.fused != nullptr) {
+    state.fused->step();
   }
 }
 
-// The step by update(). If rows without a gradient do not move, update() gets only the other rows.
-void Optimizer::plain_update(State& state, std::size_t group) {
+// Calls update(). If rows without a gradient do not move, update() gets only the other rows.
+void Optimizer::plan_update(State& state, std::size_t group) {
   Leaf& leaf = state.leaf;
   const RowPolicy& policy = leaf.row_policy();
   const bool all_rows = state.other_rows == State::OtherRows::move;
@@ -176,12 +197,24 @@ void Optimizer::plain_update(State& state, std::size_t group) {
   };
   check_kept(x.p, "p");
   x.moments.resize(state.moments.size());
+  x.p = x.p.contiguous();
   for (std::size_t i = 0; i < x.moments.size(); ++i) {
     check_kept(x.moments[i], "moment " + std::to_string(i));
+    x.moments[i] = x.moments[i].contiguous();
   }
+  x.g = Tensor();
+  leaf.writable_value();  // copies the value if something else shares its memory
+  state.planned = std::move(x);
+}
 
-  state.fused.reset();  // value() has flushed
-  state.last_was_plain = true;
+// Writes what update() left.
+void Optimizer::write_update(State& state) noexcept {
+  Leaf& leaf = state.leaf;
+  const Update x = std::move(*state.planned);
+  state.planned.reset();
+  const bool all_rows = state.other_rows == State::OtherRows::move;
+  const Tensor ids = all_rows ? Tensor() : leaf.grad.rows().ids;
+  state.fused.reset();                    // plan_update() has flushed
   leaf.row_policy().take_renormalized();  // for explain_update(), which cannot explain this step
   write_movable(leaf, leaf.writable_value(), x.p, ids);
   for (std::size_t i = 0; i < x.moments.size(); ++i) {
@@ -324,8 +357,7 @@ void Optimizer::State::flush_rows(std::span<const std::int64_t> ids) {
 }
 
 void Optimizer::State::remap_rows(std::span<const std::int64_t> sources) {
-  fused.reset();  // the leaf has flushed
-  last_was_plain = false;
+  std::vector<Tensor> changed;
   for (std::size_t i = 0; i < moments.size(); ++i) {
     Shape shape(moments[i].sizes());
     shape[0] = static_cast<std::int64_t>(sources.size());
@@ -335,8 +367,11 @@ void Optimizer::State::remap_rows(std::span<const std::int64_t> sources) {
       select(remapped, 0, static_cast<std::int64_t>(row))
           .copy_(select(moments[i], 0, sources[row]));
     }
-    moments[i] = std::move(remapped);
+    changed.push_back(std::move(remapped));
   }
+  fused.reset();  // the leaf has flushed
+  last_was_plain = false;
+  moments = std::move(changed);
 }
 
 }  // namespace tapegrad::optim

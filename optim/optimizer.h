@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -79,8 +80,8 @@ class FusedSteps;
 // gradient, not with the rows of the table, and the result is that of the dense gradient, up to
 // rounding: rows without a gradient also move by momentum, means and decay, but their steps stay
 // pending until the rows are read. A Variable's value(), a lookup, saving and printing take the
-// pending steps of the rows that they read. flush() takes all, which is necessary before other
-// threads read the parameters.
+// pending steps of the rows that they read. flush() takes all: after it, threads that read the
+// parameters at the same time do not wait for each other.
 class Optimizer {
  public:
   virtual ~Optimizer();
@@ -88,7 +89,8 @@ class Optimizer {
   Optimizer& operator=(Optimizer&&) noexcept;
 
   // One step. If a parameter's type or shape no longer fits its gradient or its state, this is a
-  // ValueError, and nothing changes.
+  // ValueError. After any exception, also std::bad_alloc, nothing has changed: the step of every
+  // parameter is prepared before the first one is taken.
   void step();
   void zero_grad();
   // Takes all pending steps of all parameters.
@@ -151,7 +153,8 @@ class Optimizer {
   };
 
   // What an optimizer defines --------------------------------------------------------------------
-  // step() calls update() once for each parameter that takes a step, and does the rest. Frozen rows
+  // step() calls update() once for each parameter that takes a step, then writes all results.
+  // Frozen rows
   // and columns and padding keep their values and moments, whatever update() leaves there. update()
   // gets a row-sparse gradient in its dense form, unless rows without a gradient do not move: then
   // p, g and the moments hold only the rows with a gradient. The table's constraint is applied
@@ -170,16 +173,19 @@ class Optimizer {
   virtual void set_rate(std::size_t group, double lr) = 0;
   virtual double* momentum_option(std::size_t /*group*/) { return nullptr; }
 
-  // The step through a fused kernel, which tapegrad's own optimizers have (optim/lazy/lazy_rows.h).
-  // state.step already counts this step. False: there is no fused kernel.
+  // Prepares the step through a fused kernel, which tapegrad's own optimizers have
+  // (optim/lazy/lazy_rows.h). state.step already counts this step. False: there is no fused kernel.
   virtual bool fused_update(State& /*state*/, std::size_t /*group*/) { return false; }
   // ----------------------------------------------------------------------------------------------
 
   template <class Function>  // function(parameter, state, group)
   void for_each_due(const Function& function);
   void check_step(const NamedParameter& parameter, const State& state) const;
-  void take_step(State& state, std::size_t group);
-  void plain_update(State& state, std::size_t group);
+  void prepare_step(State& state, std::size_t group);
+  void undo_preparation(State& state) noexcept;
+  void take_step(State& state) noexcept;
+  void plan_update(State& state, std::size_t group);
+  void write_update(State& state) noexcept;
   State& find_state(const Variable& parameter, const char* operation) const;
   std::vector<std::string> labels() const;
 
@@ -200,7 +206,7 @@ class Optimizer {
 //   5. step, moments and rates are all that is needed to continue: after saving and loading, a run
 //      gives the same bits as without the interruption.
 //   6. A step that is refused, or whose update() throws, changes neither parameter nor state.
-//   7. The destructor of a state leaves no step pending.
+//   7. The destructor of a state leaves no step pending. It allocates nothing.
 class Optimizer::State final : public RowState {
  public:
   explicit State(Variable parameter);
@@ -229,6 +235,7 @@ class Optimizer::State final : public RowState {
   };
   OtherRows other_rows = OtherRows::move;
   std::vector<double> initial;        // of the moments of a new row
+  std::optional<Update> planned;      // what update() left, until it is written
   std::unique_ptr<FusedSteps> fused;  // pending steps, and the last one, if that was fused
   bool last_was_plain = false;        // the last step was taken by update()
 };

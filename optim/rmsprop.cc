@@ -91,6 +91,8 @@ struct RmspropRule {
 class RmspropRule::ClosedForm {
  public:
   ClosedForm(double, const RmspropRule&) {}
+  void restart(double, const RmspropRule&) noexcept { steps_.clear(); }
+  void reserve_one() { steps_.reserve_one(); }
   void append(const RmspropRule& rule) {
     const double momentum = rounded(rule, rule.a.momentum);
     if (momentum > 0) steps_.append({1, -rounded(rule, rule.a.lr) * momentum, 0, momentum});

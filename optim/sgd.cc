@@ -2,6 +2,9 @@
 // a gradient at once. Read next: optim/adagrad.h.
 #include <tapegrad/optim/sgd.h>
 
+#include <algorithm>
+#include <array>
+
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -58,9 +61,14 @@ struct SgdRule {
   bool apply_to_rows(const ParameterSlice<T>& x, std::span<const std::int64_t> ids, const T* g,
                      std::int64_t width) const {
     if (a.momentum != 0 || a.weight_decay != 0) return false;
-    const Tensor scale = full({ids.size()}, -a.lr * a.sign, dtype);
-    kernel::kernels<T>().scatter_add_rows(x.p, ids.data(), g, nullptr, scale.data<T>(), ids.size(),
-                                          static_cast<std::size_t>(width), -1);
+    constexpr std::size_t kIds = 256;  // at once; a step must not allocate
+    std::array<T, kIds> scale;
+    std::fill_n(scale.begin(), std::min(kIds, ids.size()), static_cast<T>(-a.lr * a.sign));
+    for (std::size_t i = 0; i < ids.size(); i += kIds) {
+      kernel::kernels<T>().scatter_add_rows(
+          x.p, ids.data() + i, g + i * static_cast<std::size_t>(width), nullptr, scale.data(),
+          std::min(kIds, ids.size() - i), static_cast<std::size_t>(width), -1);
+    }
     return true;
   }
 
@@ -85,6 +93,8 @@ struct SgdRule {
 class SgdRule::ClosedForm {
  public:
   ClosedForm(double, const SgdRule&) {}
+  void restart(double, const SgdRule&) noexcept { steps_.clear(); }
+  void reserve_one() { steps_.reserve_one(); }
   void append(const SgdRule& rule) { steps_.append(map_of(rule)); }
 
   template <class T>

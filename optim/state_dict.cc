@@ -27,6 +27,7 @@ bool is_count(const Tensor& steps) {
 struct Saved {
   std::int64_t step = 0;
   std::vector<Tensor> moments;
+  std::vector<double> initial;  // of new rows
 };
 
 // Takes entries out of a saved state, and collects the problems.
@@ -46,6 +47,7 @@ class Reader {
     }
     state.step = step.item<std::int64_t>();
     for (const Moment& moment : moments) {
+      state.initial.push_back(moment.initial);
       const Tensor* const found = find(label + moment.name);
       if (found == nullptr) continue;
       if (!is_floating_point(found->dtype()) || found->shape() != value.shape()) {
@@ -150,7 +152,6 @@ void Optimizer::load_state_dict(const StateDict& saved) {
     throw FormatError(name_ + ": the state does not fit this optimizer: " + problems);
   }
   for (std::size_t group = 0; group < param_groups_.size(); ++group) {
-    const std::vector<Moment> kinds = moments(group);
     for (std::size_t i = 0; i < states[group].size(); ++i) {
       State& state = *param_groups_[group].states[i];
       state.leaf.flush();
@@ -158,9 +159,7 @@ void Optimizer::load_state_dict(const StateDict& saved) {
       state.last_was_plain = false;
       state.step = states[group][i].step;
       state.moments = std::move(states[group][i].moments);
-      state.initial.clear();
-      if (state.step == 0) continue;
-      for (const Moment& kind : kinds) state.initial.push_back(kind.initial);
+      state.initial = std::move(states[group][i].initial);
     }
     set_rate(group, rates[group]);
   }

@@ -8,7 +8,8 @@ namespace tapegrad {
 
 // The base class of all errors. The text is one line with the operation, what it got, what it
 // needed, and the likely fix: `matmul: inner sizes differ: (32, 100) x (10, 100); did you mean
-// transpose(b)?`. An operation throws before it changes anything.
+// transpose(b)?`. An operation throws before it changes anything. The same holds for
+// std::bad_alloc, but a backward pass may have consumed a part of its history.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

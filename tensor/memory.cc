@@ -2,6 +2,8 @@
 // next: tensor/threads.h.
 #include <tapegrad/tensor/pool.h>
 
+#include <pthread.h>
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -100,7 +102,13 @@ struct Orphans {
   Block* bins[kSmallClasses] = {};
 };
 Orphans& orphans() {
-  static Orphans* const instance = new Orphans;  // never destroyed: threads may outlive statics
+  // Never destroyed: threads may outlive statics. A forked process can use it, because no other
+  // thread holds the mutex while fork() runs.
+  static Orphans* const instance = [] {
+    pthread_atfork([] { orphans().mutex.lock(); }, [] { orphans().mutex.unlock(); },
+                   [] { orphans().mutex.unlock(); });
+    return new Orphans;
+  }();
   return *instance;
 }
 

@@ -66,17 +66,24 @@ namespace detail {
 template <TensorElement T>
 std::vector<T> elements(const Tensor& x);
 }
-// All elements in row-major order, converted to T: bool, any integer, float, double.
+// All elements in row-major order, converted to T: bool, any integer, float, double. ValueError if
+// T is an integer type and an element does not fit into it.
 template <Number T>
 std::vector<T> to_vector(const Tensor& x) {
-  if constexpr (TensorElement<T>) {
+  const auto converted = [](const auto& values) {
+    std::vector<T> result;
+    result.reserve(values.size());
+    for (const auto value : values) result.push_back(detail::number_cast<T>(value, "to_vector"));
+    return result;
+  };
+  if constexpr (TensorElement<T> && !std::is_same_v<T, std::int64_t>) {
     return detail::elements<T>(x);
   } else if (is_floating_point(x.dtype())) {
-    const std::vector<double> values = detail::elements<double>(x);
-    return std::vector<T>(values.begin(), values.end());
+    return converted(detail::elements<double>(x));
+  } else if constexpr (std::is_same_v<T, std::int64_t>) {
+    return detail::elements<T>(x);
   } else {
-    const std::vector<std::int64_t> values = detail::elements<std::int64_t>(x);
-    return std::vector<T>(values.begin(), values.end());
+    return converted(detail::elements<std::int64_t>(x));
   }
 }
 

@@ -5,10 +5,48 @@
 
 #include <concepts>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
 #include <tapegrad/tensor/dtype.h>
 
 namespace tapegrad {
+
+namespace detail {
+
+// "item: 1e+300 does not fit into a signed integer of 64 bits". A ValueError.
+[[noreturn]] void throw_does_not_fit(const char* operation, double value, int bits, bool is_signed);
+
+// `value` as a To. The fraction is dropped on the way to an integer; ValueError if the rest does
+// not fit, which would be undefined in C++. As in PyTorch, -1 may become the largest number of an
+// unsigned type of the same size.
+template <class To, class From>
+constexpr To number_cast(From value, const char* operation) {
+  if constexpr (std::same_as<To, bool>) {
+    return value != From{};
+  } else if constexpr (std::floating_point<To>) {
+    return static_cast<To>(value);
+  } else {
+    using Limits = std::numeric_limits<To>;
+    bool fits = true;
+    if constexpr (std::floating_point<From>) {
+      constexpr auto kLow = static_cast<From>(Limits::min());
+      constexpr From kHigh = static_cast<From>(Limits::max() / 2 + 1) * 2;
+      fits = (value >= kLow || value > kLow - 1) && value < kHigh;  // false for NaN
+    } else if constexpr (!std::same_as<To, From> && !std::same_as<From, bool>) {
+      const To converted = static_cast<To>(value);
+      const bool wraps = std::signed_integral<To> && (converted < To{}) != (value < From{});
+      fits = static_cast<From>(converted) == value && !wraps;
+    }
+    if (!fits) {
+      throw_does_not_fit(operation, static_cast<double>(value), Limits::digits + Limits::is_signed,
+                         Limits::is_signed);
+    }
+    return static_cast<To>(value);
+  }
+}
+
+}  // namespace detail
 
 class Scalar {
  public:
@@ -22,7 +60,8 @@ class Scalar {
   constexpr Scalar(T value)  // NOLINT
       : integer_(0), floating_(static_cast<double>(value)), dtype_(DType::float32) {}
 
-  // boolean, int64, or float32 for any floating-point number.
+  // boolean, int64, or float32 for any floating-point number. to<an integer>() of a number out of
+  // its range, of infinity and of NaN: ValueError.
   constexpr DType dtype() const { return dtype_; }
 
   template <class T>
@@ -30,7 +69,9 @@ class Scalar {
     if constexpr (std::same_as<T, bool>) {
       return !(floating_ >= 0 && floating_ <= 0);  // true for NaN
     } else if constexpr (std::integral<T>) {
-      return dtype_ == DType::float32 ? static_cast<T>(floating_) : static_cast<T>(integer_);
+      const bool is_exact = dtype_ != DType::float32 && (integer_ >= 0 || floating_ < 0);
+      return is_exact ? detail::number_cast<T>(integer_, "Scalar")
+                      : detail::number_cast<T>(floating_, "Scalar");
     } else {
       return static_cast<T>(floating_);
     }

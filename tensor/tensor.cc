@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include <tapegrad/tensor/ops.h>
@@ -201,6 +202,13 @@ Tensor tensor(const Literal& values, std::optional<DType> dtype) {
   return result;
 }
 
+void detail::throw_does_not_fit(const char* operation, double value, int bits, bool is_signed) {
+  std::ostringstream text;
+  text << operation << ": " << value << " does not fit into " << (is_signed ? "a " : "an un")
+       << "signed integer of " << bits << " bits";
+  throw ValueError(text.str());
+}
+
 void detail::throw_ragged(const Shape& sizes, std::int64_t dim, std::size_t size) {
   throw ShapeError("tensor: ragged vectors: at level " + std::to_string(dim) +
                    " the first one has size " + std::to_string(sizes[dim]) + ", another one " +
@@ -237,7 +245,9 @@ std::int64_t Tensor::offset_of(const Shape& index) const {
 template <TensorElement T>
 T Tensor::element(const Shape& index) const {
   const std::int64_t offset = offset_of(index);
-  return visit(dtype(), [&](auto zero) { return static_cast<T>(data<decltype(zero)>()[offset]); });
+  return visit(dtype(), [&](auto zero) {
+    return detail::number_cast<T>(data<decltype(zero)>()[offset], "item");
+  });
 }
 
 template <TensorElement T>
@@ -246,7 +256,8 @@ T Tensor::element() const {
     throw ValueError("item: tensor of shape " + to_string(sizes()) +
                      " does not have exactly one element; give an index");
   }
-  return visit(dtype(), [&](auto zero) { return static_cast<T>(*data<decltype(zero)>()); });
+  return visit(dtype(),
+               [&](auto zero) { return detail::number_cast<T>(*data<decltype(zero)>(), "item"); });
 }
 
 void Tensor::check_access(DType wanted, const char* operation) const {

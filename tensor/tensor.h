@@ -128,14 +128,15 @@ class Tensor : public Methods<Tensor> {
 
   // Reading -----------------------------------------------------------------------------------
   // The only element, or the one at `index`, converted to T (bool, any integer, float, double).
+  // ValueError if T is an integer type and the element does not fit into it.
   using Methods<Tensor>::item;  // item() is a double
   template <Number T>
   T item() const {
     if constexpr (TensorElement<T>) {
       return element<T>();
     } else {
-      return is_floating_point(dtype()) ? static_cast<T>(element<double>())
-                                        : static_cast<T>(element<std::int64_t>());
+      return is_floating_point(dtype()) ? detail::number_cast<T>(element<double>(), "item")
+                                        : detail::number_cast<T>(element<std::int64_t>(), "item");
     }
   }
   template <Number T>
@@ -143,8 +144,9 @@ class Tensor : public Methods<Tensor> {
     if constexpr (TensorElement<T>) {
       return element<T>(index);
     } else {
-      return is_floating_point(dtype()) ? static_cast<T>(element<double>(index))
-                                        : static_cast<T>(element<std::int64_t>(index));
+      return is_floating_point(dtype())
+                 ? detail::number_cast<T>(element<double>(index), "item")
+                 : detail::number_cast<T>(element<std::int64_t>(index), "item");
     }
   }
 
@@ -224,7 +226,8 @@ class Tensor : public Methods<Tensor> {
   Tensor clone() const;                    // own memory, contiguous
   Tensor detach() const { return *this; }  // a tensor has no history
   Tensor contiguous() const;               // the tensor itself if it is contiguous already
-  // The tensor itself if it has that type already; floating-point to int64 truncates.
+  // The tensor itself if it has that type already; floating-point to int64 truncates. NaN, infinity
+  // and values out of range become the smallest int64, as PyTorch's do on x86; so does copy_().
   Tensor to(DType dtype) const;
 
   bool same_sizes(const Tensor& other) const {
@@ -242,7 +245,8 @@ class Tensor : public Methods<Tensor> {
   // a write.
   bool is_exclusive() const {
     const detail::TensorBody& b = body();
-    return b.references == 1 && b.owner == body_ && !b.overlapping && b.keep_alive == nullptr;
+    return __atomic_load_n(&b.references, __ATOMIC_ACQUIRE) == 1 && b.owner == body_ &&
+           !b.overlapping && b.keep_alive == nullptr;
   }
 
   // Raw access for kernels: a pointer to the first element; T is not checked. mutable_data counts
@@ -371,7 +375,7 @@ Element* copy_numbers(const Values& values, const Shape& sizes, std::int64_t dim
   }
   for (const auto& value : values) {
     if constexpr (requires { static_cast<Element>(value); }) {
-      *out++ = static_cast<Element>(value);
+      *out++ = detail::number_cast<Element>(value, "tensor");
     } else {
       out = copy_numbers(value, sizes, dim + 1, out);
     }

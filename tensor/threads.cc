@@ -4,15 +4,17 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/parallel.h>
@@ -77,10 +79,12 @@ class Team {
   std::mutex use;
 
   void run(const Job& job) {
-    while (static_cast<std::int64_t>(workers_.size()) + 1 < job.parts) add_worker();
+    while (workers_ + 1 < job.parts && add_worker()) {
+    }
     job_ = job;
+    job_.parts = std::min(job.parts, workers_ + 1);
     error_ = nullptr;
-    busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+    busy_.store(static_cast<int>(workers_), std::memory_order_relaxed);
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
     run_part(0);
@@ -91,9 +95,9 @@ class Team {
   }
 
  private:
-  void add_worker() {
-    const auto part = static_cast<std::int64_t>(workers_.size()) + 1;
-    workers_.emplace_back([this, part, seen = round_.load()]() mutable {
+  // False if the system has no thread or no memory left: then the job runs in fewer parts.
+  bool add_worker() {
+    auto work = [this, part = workers_ + 1, seen = round_.load()]() mutable {
       is_worker_ = true;
       for (;; ++seen) {
         if (!spin_until(kBetween, [&] { return round_.load(std::memory_order_acquire) != seen; })) {
@@ -102,8 +106,16 @@ class Team {
         if (part < job_.parts) run_part(part);
         if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
       }
-    });
-    workers_.back().detach();  // workers never end before the process does
+    };
+    try {
+      std::thread(work).detach();  // workers never end before the process does
+    } catch (const std::system_error&) {
+      return false;
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    ++workers_;
+    return true;
   }
 
   void run_part(std::int64_t part) {
@@ -126,7 +138,7 @@ class Team {
   std::atomic<int> busy_ = 0;
   std::mutex error_lock_;
   std::exception_ptr error_;
-  std::vector<std::thread> workers_;
+  std::int64_t workers_ = 0;
 };
 thread_local bool Team::is_worker_ = false;
 

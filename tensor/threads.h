@@ -8,7 +8,8 @@ namespace tapegrad {
 // optimizer steps over many elements are split among them; small operations never are. The results
 // are the same to the bit for every number of threads. After the first split, reference counts
 // become atomic and cost more in the whole process, so programs that only do small operations are
-// fastest with 1. ValueError unless 1 <= count <= 256.
+// fastest with 1. If the system cannot start a thread, fewer do the work. ValueError unless
+// 1 <= count <= 256.
 void set_num_threads(int count);
 int num_threads();
 

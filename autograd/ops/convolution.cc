@@ -116,7 +116,7 @@ Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias,
       throw ValueError("conv1d: same_padding with stride " + std::to_string(options.stride) +
                        ", needed stride 1");
     }
-    const std::int64_t total = options.dilation * (kernel - 1);
+    const std::int64_t total = checked_multiply(options.dilation, kernel - 1, "conv1d");
     windows.before = total / 2;
     windows.after = total - total / 2;
   }

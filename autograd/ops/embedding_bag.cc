@@ -2,6 +2,7 @@
 // if gradients are recorded. Read next: autograd/ops/similarity.cc.
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,8 +79,12 @@ double norm_of(const T* row, std::int64_t width, double p) {
   return std::isinf(p) || p == 1 ? total : p == 2 ? std::sqrt(total) : std::pow(total, 1 / p);
 }
 
-void renormalize(const char* operation, const Variable& table, const Tensor& ids, double max_norm,
-                 double norm_type) {
+using RowsLock = std::unique_lock<std::recursive_mutex>;
+
+// Returns a lock for the lookup that follows: lookups on other threads must not scale rows while
+// this one reads them.
+RowsLock renormalize(const char* operation, const Variable& table, const Tensor& ids,
+                     double max_norm, double norm_type) {
   if (!(max_norm > 0) || !(norm_type > 0)) {
     throw ValueError(std::string(operation) + ": max_norm is " + std::to_string(max_norm) +
                      " and norm_type " + std::to_string(norm_type) + ", needed values > 0");
@@ -91,8 +96,9 @@ void renormalize(const char* operation, const Variable& table, const Tensor& ids
         "or normalize the table that it was computed from");
   }
   Leaf& leaf = table.leaf();
-  leaf.flush_rows(ids);
   RowPolicy& policy = leaf.row_policy();
+  RowsLock lock = policy.lock();
+  leaf.flush_rows(ids);
   const auto count = static_cast<std::size_t>(ids.numel());
   UniqueIds unique(count);
   Tensor positions = Tensor::uninitialized(Shape(ids.numel()), int64);
@@ -124,6 +130,7 @@ void renormalize(const char* operation, const Variable& table, const Tensor& ids
       policy.add_renormalized(row, factor);
     }
   });
+  return lock;
 }
 
 }  // namespace
@@ -162,8 +169,9 @@ Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup op
   const Tensor checked = checked_ids("embedding", weight.stored(), ids);
   const std::int64_t rows = weight.size(0);
   const std::int64_t skip = checked_padding("embedding", options.padding_idx, rows);
+  RowsLock lock;
   if (options.max_norm) {
-    renormalize("embedding", weight, checked, *options.max_norm, options.norm_type);
+    lock = renormalize("embedding", weight, checked, *options.max_norm, options.norm_type);
   }
   Tensor value = rows_at(table_for(weight, checked), checked);
   if (options.zero_padding && skip >= 0) zero_rows(value, checked, skip);
@@ -231,7 +239,7 @@ void check_options(const EmbeddingBagLookup& options, const Variable& weight, co
 
 // y[b][j] = max of weight[ids[i]][j] over the bag      dweight[winner[b][j]][j] += dy[b][j]
 Variable max_of_bags(const Variable& weight, const Tensor& table, const Bags& bags) {
-  const bool recorded = tape().recording() && weight.requires_grad();
+  const bool recorded = Tape::is_recording() && weight.requires_grad();
   BagMax result = bag_max(table, bags, recorded);
   const std::int64_t rows = table.size(0);
   const auto fused = [weight, winners = result.winners, rows](const Tensor& dy) {
@@ -278,8 +286,9 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
       checked_bags("embedding_bag", weight.stored(), ids, offsets, options.include_last_offset);
   bags.skip = checked_padding("embedding_bag", options.padding_idx, rows);
   check_options(options, weight, ids);
+  RowsLock lock;
   if (options.max_norm) {
-    renormalize("embedding_bag", weight, bags.ids, *options.max_norm, options.norm_type);
+    lock = renormalize("embedding_bag", weight, bags.ids, *options.max_norm, options.norm_type);
   }
   const Tensor& table = table_for(weight, bags.ids);
   if (options.mode == BagMode::max) return max_of_bags(weight, table, bags);

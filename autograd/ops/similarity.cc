@@ -19,7 +19,7 @@ Variable pairwise_distance(const Variable& a, const Variable& b, double p, doubl
 
 // (..., m, d) and (..., n, d) -> all differences (..., m, n, d) -> (..., m, n)
 Variable cdist(const Variable& a, const Variable& b, double p) {
-  const bool tracked = tape().recording() && (a.requires_grad() || b.requires_grad());
+  const bool tracked = Tape::is_recording() && (a.requires_grad() || b.requires_grad());
   if (!tracked) return Variable(cdist(a.value(), b.value(), p));  // needs less memory
   Shape shape = composition::cdist_batch(a, b, p);
   if (shape.dim() + 3 <= Shape::kMaxDims) return norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1);

@@ -96,8 +96,8 @@ Variable cat_range(std::span<const Variable> variables, std::int64_t dim) {
 // y = the parts, one after the other        the gradient of a part is its slice of dy
 Variable cat(std::span<const Variable> variables, std::int64_t dim) {
   const bool tracked =
-      tape().recording() && std::any_of(variables.begin(), variables.end(),
-                                        [](const Variable& x) { return x.requires_grad(); });
+      Tape::is_recording() && std::any_of(variables.begin(), variables.end(),
+                                          [](const Variable& x) { return x.requires_grad(); });
   if (!tracked) {
     std::vector<Tensor> values;
     for (const Variable& x : variables) values.push_back(x.value());

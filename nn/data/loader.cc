@@ -6,6 +6,7 @@
 #include <future>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <unordered_set>
 #include <utility>
 
@@ -329,7 +330,11 @@ BackgroundWork::BackgroundWork(BackgroundWork&&) noexcept = default;
 BackgroundWork& BackgroundWork::operator=(BackgroundWork&&) noexcept = default;
 
 void BackgroundWork::start(std::function<void()> work) {
-  state_ = std::make_unique<State>(State{std::async(std::launch::async, std::move(work))});
+  try {
+    state_ = std::make_unique<State>(State{std::async(std::launch::async, work)});
+  } catch (const std::system_error&) {  // no thread is left: finish() will do the work
+    state_ = std::make_unique<State>(State{std::async(std::launch::deferred, work)});
+  }
 }
 
 void BackgroundWork::finish() {

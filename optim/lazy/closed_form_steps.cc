@@ -33,6 +33,14 @@ void AdamSteps::start_from(double step, const Step& like) {
   sums_.push_back(sums);
 }
 
+void AdamSteps::restart(double step, const Step& like) noexcept {
+  sums_.clear();  // keeps its memory
+  logs_ = {};
+  horizon_ = 0;
+  covered_ = true;
+  start_from(step, like);
+}
+
 void AdamSteps::append(const Step& step) {
   const double unroot = 1 / root_of_decay(step);
   const double ratio = step.beta1 * unroot / step.shrink;

@@ -3,12 +3,14 @@
 // taking them one by one. The work that all rows share is done once per step; a few operations for
 // each element remain.
 //
-// append() records every step of a parameter in order. Then each class here can advance elements
-// from their state after step `from` to their state after the last one. Steps are counted from 0.
+// append() records every step of a parameter in order; reserve_one() comes first, and then append()
+// throws nothing. Then each class here can advance elements from their state after step `from` to
+// their state after the last one. Steps are counted from 0.
 //
 // Internal. Read next: optim/lazy/closed_form_steps.cc.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -23,11 +25,28 @@ namespace tapegrad::optim {
 // that often reads whole tables, does not allocate repeatedly.
 inline constexpr std::size_t kStepsAtFirst = 256;
 
+// Makes room for one more element, so that the next push_back() allocates nothing.
+template <class T>
+void reserve_one(std::vector<T>& list) {
+  if (list.size() == list.capacity()) list.reserve(std::max<std::size_t>(1, 2 * list.size()));
+}
+
 // Steps that map (p, b) linearly, the same for all elements, as SGD's do: p an element, b its
 // momentum. Products of 2, 4, 8, ... consecutive maps are stored, so that any range of steps is a
 // product of few of them.
 class LinearSteps {
  public:
+  void clear() noexcept {
+    for (auto& level : levels_) level.clear();
+  }
+  // Allocates what the next append() needs.
+  void reserve_one() {
+    std::size_t level = 0;
+    do {
+      if (level == levels_.size()) levels_.emplace_back();
+      tapegrad::optim::reserve_one(levels_[level]);
+    } while (levels_[level++].size() % 2 == 1);
+  }
   void append(const kernel::PairMap& step) {
     std::size_t level = 0;
     kernel::PairMap block = step;
@@ -88,6 +107,8 @@ class AdamSteps {
     sums_.reserve(kStepsAtFirst);
     start_from(step, like);
   }
+  void restart(double step, const Step& like) noexcept;  // as if just constructed
+  void reserve_one() { tapegrad::optim::reserve_one(sums_); }
   void append(const Step& step);
 
   // The steps after `from`. False if they must be replayed: the ratio is too near to 1, or the

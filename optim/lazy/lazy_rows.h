@@ -15,6 +15,8 @@
 //   6. A constraint is applied after every pending step.
 //   7. At most kMostPending steps are pending; then all rows are flushed.
 //   8. Only one state of a table has pending steps; another optimizer's step flushes first.
+//   9. prepare() allocates what a step needs and changes nothing that can be read. The step itself
+//      and flushes throw nothing.
 //
 // Internal. Read next: optim/lazy/trainable_ranges.h.
 #pragma once
@@ -73,8 +75,11 @@ concept UpdateRule = std::is_trivially_copyable_v<Rule> &&
   // Many steps without a gradient at once. A ClosedForm is created when all rows have taken the
   // same steps, and append() gets every step that is recorded after that. apply(from, recorded, x,
   // n) takes all of these but the first `from`, or returns false if they must be taken one by one.
+  // reserve_one() is called before append(). restart() makes it as if just created.
   requires std::constructible_from<typename Rule::ClosedForm, double, const Rule&>;
+  steps.reserve_one();
   steps.append(rule);
+  steps.restart(0.0, rule);
   { std::as_const(steps).apply(n, recorded, x, n) } -> std::same_as<bool>;
 };
 
@@ -89,6 +94,8 @@ concept HasRowKernel = requires(const Rule& rule, ParameterSlice<T> table,
 // The ClosedForm of rules without one.
 struct NoClosedForm {
   NoClosedForm(double, const auto&) {}
+  void restart(double, const auto&) noexcept {}
+  void reserve_one() {}
   void append(const auto&) {}
   bool apply(auto&&...) const { return false; }
 };
@@ -103,6 +110,7 @@ inline constexpr std::size_t kMostPending = 32'768;
 class FusedSteps {
  public:
   virtual ~FusedSteps() = default;
+  virtual void step() noexcept = 0;  // the step that was prepared
   virtual void flush() = 0;
   virtual void flush_rows(std::span<const std::int64_t> ids) = 0;
   // Calls UpdateRule::explain() of the last step.
@@ -120,16 +128,31 @@ class LazyRows final : public FusedSteps {
  public:
   explicit LazyRows(Optimizer::State& state) : state_(state) {}
 
-  // One step of a parameter that has a gradient.
-  void step(const Rule& rule) {
-    last_ = rule;
+  // For a parameter that has a gradient.
+  void prepare(const Rule& rule) {
+    Leaf& leaf = state_.leaf;
+    next_ = rule;
+    if (!leaf.grad.is_row_sparse()) {
+      gradient_ = leaf.grad.dense(leaf.stored()).contiguous();
+    } else if (state_.other_rows != Optimizer::State::OtherRows::stay) {
+      if (!pending_) {
+        leaf.flush();  // pending steps of another optimizer
+        pending_.emplace(leaf.stored().size(0), rule);
+      }
+      pending_->reserve_one();
+    }
+    leaf.writable_stored();  // copies the value if something else shares its memory
+  }
+
+  void step() noexcept override {
+    last_ = next_;
     unconstrained.clear();
     visit_floating(state_.leaf.stored().dtype(), [&](auto zero) {
       using T = decltype(zero);
       if (state_.leaf.grad.is_row_sparse()) {
-        step_rows<T>(rule);
+        step_rows<T>(last_);
       } else {
-        step_all<T>(rule);
+        step_all<T>(last_);
       }
     });
     renormalized = state_.leaf.row_policy().take_renormalized();
@@ -141,23 +164,23 @@ class LazyRows final : public FusedSteps {
   }
 
   void flush() override {
-    state_.leaf.row_policy().set_pending_rows(state_, false);
-    if (!pending_ || pending_->steps.empty()) return;
-    const TrainableRanges table(state_.leaf);
-    visit_floating(state_.leaf.stored().dtype(), [&](auto zero) {
-      const auto elements = stored_elements<decltype(zero)>();
-      for (std::int64_t row = 0; row < table.rows(); ++row) take_pending(table, elements, row);
-    });
-    pending_->steps.clear();
-    pending_->closed_form.reset();
-    std::ranges::fill(pending_->taken, 0);
+    if (pending_ && !pending_->steps.empty()) {
+      const TrainableRanges table(state_.leaf);
+      visit_floating(state_.leaf.stored().dtype(), [&](auto zero) {
+        const auto elements = pending_elements<decltype(zero)>();
+        for (std::int64_t row = 0; row < table.rows(); ++row) take_pending(table, elements, row);
+      });
+      pending_->steps.clear();
+      std::ranges::fill(pending_->taken, 0);
+    }
+    state_.leaf.row_policy().set_pending_rows(state_, false);  // last: other threads may read now
   }
 
   void flush_rows(std::span<const std::int64_t> ids) override {
     if (!pending_ || pending_->steps.empty()) return;
     const TrainableRanges table(state_.leaf);
     visit_floating(state_.leaf.stored().dtype(), [&](auto zero) {
-      const auto elements = stored_elements<decltype(zero)>();
+      const auto elements = pending_elements<decltype(zero)>();
       constexpr std::size_t kFar = 3 * kRowsAhead;
       for (std::size_t i = 0; i < ids.size(); ++i) {
         if (i + kFar < ids.size()) __builtin_prefetch(&pending_->taken_by(ids[i + kFar]), 1);
@@ -175,15 +198,20 @@ class LazyRows final : public FusedSteps {
  private:
   // The steps that were recorded since all rows had last taken the same steps.
   struct Pending {
-    explicit Pending(std::int64_t rows) : taken(static_cast<std::size_t>(rows), 0) {
+    Pending(std::int64_t rows, const Rule& next)
+        : taken(static_cast<std::size_t>(rows), 0), closed_form(next.step - 1, next) {
       steps.reserve(kStepsAtFirst);
+    }
+    void reserve_one() {
+      optim::reserve_one(steps);
+      closed_form.reserve_one();
     }
     void record(const Rule& rule, bool moves) {
       // It begins with the first step that is recorded, so that a state that was flushed and saved
       // continues with the same bits as one that was flushed.
-      if (!closed_form) closed_form.emplace(rule.step - 1, rule);
+      if (steps.empty()) closed_form.restart(rule.step - 1, rule);
       steps.push_back(rule);
-      closed_form->append(rule);
+      closed_form.append(rule);
       moves_rows = moves;
     }
     std::uint32_t& taken_by(std::int64_t row) { return taken[static_cast<std::size_t>(row)]; }
@@ -191,14 +219,14 @@ class LazyRows final : public FusedSteps {
     std::vector<std::uint32_t> taken;  // how many of `steps` each row has taken
     std::vector<Rule> steps;
     bool moves_rows = true;  // false: only the constraint changes rows
-    std::optional<typename Rule::ClosedForm> closed_form;  // of `steps`; empty if there are none
+    typename Rule::ClosedForm closed_form;  // of `steps`
   };
 
   // A step with a dense gradient.
   template <class T>
   void step_all(const Rule& rule) {
     Leaf& leaf = state_.leaf;
-    const Tensor gradient = leaf.grad.dense(leaf.stored()).contiguous();
+    const Tensor gradient = std::move(gradient_);
     const T* const g = gradient.data<T>();
     const auto elements = elements_of(leaf.writable_value().mutable_data<T>());  // flushes
     pending_.reset();
@@ -226,14 +254,10 @@ class LazyRows final : public FusedSteps {
       leaf.flush();
       pending_.reset();
     } else {
-      if (!pending_) {
-        leaf.flush();  // pending steps of another optimizer
-        pending_.emplace(leaf.stored().size(0));
-      }
       if (pending_->steps.size() >= kMostPending) flush();
       flush_rows(ids);
     }
-    const auto elements = stored_elements<T>();
+    const auto elements = elements_of(leaf.writable_stored().mutable_data<T>());
     const TrainableRanges table(leaf);
     const std::int64_t width = table.width();
     if (!others_stay) {
@@ -274,7 +298,7 @@ class LazyRows final : public FusedSteps {
     table.in_row([&](std::int64_t begin, std::int64_t count) {
       const auto n = static_cast<std::size_t>(count);
       const ParameterSlice<T> part = whole.from(begin);
-      if (pending_->closed_form->apply(from, steps, part, n)) return;
+      if (pending_->closed_form.apply(from, steps, part, n)) return;
       for (const Rule& rule : steps.subspan(from)) rule.apply(part, static_cast<T*>(nullptr), n);
     });
   }
@@ -308,7 +332,10 @@ class LazyRows final : public FusedSteps {
   void constrain_and_record(const TrainableRanges& table, std::int64_t row, T* elements) {
     constexpr std::int64_t kMost = 1'000'000;
     if (static_cast<std::int64_t>(unconstrained.size() + 1) * table.width() <= kMost) {
-      unconstrained.emplace_back(row, std::vector<double>(elements, elements + table.width()));
+      try {
+        unconstrained.emplace_back(row, std::vector<double>(elements, elements + table.width()));
+      } catch (const std::bad_alloc&) {  // explain_update() then says that it does not know
+      }
     }
     constrain(state_.leaf.row_policy().constraint(), table, elements);
   }
@@ -321,13 +348,16 @@ class LazyRows final : public FusedSteps {
   ParameterSlice<T> elements_of(T* p) {
     ParameterSlice<T> elements{p, {}};
     for (std::size_t i = 0; i < state_.moments.size(); ++i) {
-      elements.moments[i] = state_.moments[i].template mutable_data<T>();
+      elements.moments[i] = const_cast<T*>(state_.moments[i].template data<T>());
     }
     return elements;
   }
+  // For pending steps: neither a copy nor a write that is counted. Nothing else shares the memory,
+  // because a step made sure of it, and whoever took the value since has flushed all rows. Other
+  // threads may be reading the rows that have no pending steps.
   template <class T>
-  ParameterSlice<T> stored_elements() {
-    return elements_of(state_.leaf.writable_stored().template mutable_data<T>());
+  ParameterSlice<T> pending_elements() {
+    return elements_of(const_cast<T*>(state_.leaf.stored().template data<T>()));
   }
 
   // Rows are read in random order from tables that fit into no cache, so the next rows are
@@ -346,15 +376,17 @@ class LazyRows final : public FusedSteps {
   }
 
   Optimizer::State& state_;
+  Rule next_{};      // prepared
+  Tensor gradient_;  // for the prepared step, unless it is row-sparse
   Rule last_{};
   std::optional<Pending> pending_;
 };
 
-// Takes a step for Optimizer::fused_update(). All rules of an optimizer have the same class.
+// Prepares a step for Optimizer::fused_update(). All rules of an optimizer have the same class.
 template <UpdateRule Rule>
 void fused_step(Optimizer::State& state, const Rule& rule) {
   if (state.fused == nullptr) state.fused = std::make_unique<LazyRows<Rule>>(state);
-  static_cast<LazyRows<Rule>&>(*state.fused).step(rule);
+  static_cast<LazyRows<Rule>&>(*state.fused).prepare(rule);
 }
 
 }  // namespace tapegrad::optim

@@ -8,14 +8,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include <tapegrad/autograd/node.h>
 
 namespace tapegrad::optim {
 
 // A parameter as a table of rows (dimension 0; one row for a 0-d parameter), and the elements of it
-// that are neither frozen nor padding.
+// that are neither frozen nor padding. It allocates nothing.
 class TrainableRanges {
  public:
   explicit TrainableRanges(const Leaf& leaf)
@@ -24,13 +23,7 @@ class TrainableRanges {
     width_ = rows_ > 0 ? value.numel() / rows_ : 0;
     if (value.dim() < 2 || policy_.frozen_columns().empty()) return;
     whole_rows_ = false;
-    const std::int64_t column = value.size(1) > 0 ? width_ / value.size(1) : 0;
-    std::int64_t begin = 0;
-    for (const std::int64_t frozen : policy_.frozen_columns()) {
-      if (begin < frozen) parts_.push_back({begin * column, (frozen - begin) * column});
-      begin = frozen + 1;
-    }
-    if (begin < value.size(1)) parts_.push_back({begin * column, (value.size(1) - begin) * column});
+    columns_ = value.size(1);
   }
 
   std::int64_t rows() const { return rows_; }
@@ -41,11 +34,14 @@ class TrainableRanges {
   // is not held.
   template <class Visit>
   void in_row(const Visit& visit) const {
-    if (whole_rows_) {
-      visit(std::int64_t{0}, width_);
-    } else {
-      for (const Part& part : parts_) visit(part.begin, part.count);
+    if (whole_rows_) return visit(std::int64_t{0}, width_);
+    const std::int64_t column = columns_ > 0 ? width_ / columns_ : 0;
+    std::int64_t begin = 0;
+    for (const std::int64_t frozen : policy_.frozen_columns()) {
+      if (begin < frozen) visit(begin * column, (frozen - begin) * column);
+      begin = frozen + 1;
     }
+    if (begin < columns_) visit(begin * column, (columns_ - begin) * column);
   }
 
   // Calls visit(begin, count) for the ranges of the whole table, in ascending order.
@@ -70,14 +66,11 @@ class TrainableRanges {
   }
 
  private:
-  struct Part {
-    std::int64_t begin, count;
-  };
   const RowPolicy& policy_;
   std::int64_t rows_;
   std::int64_t width_;
+  std::int64_t columns_ = 0;  // the size of dimension 1, where columns are frozen
   bool whole_rows_ = true;
-  std::vector<Part> parts_;  // of a row, between frozen columns
 };
 
 // Applies the constraint to a row, except for its frozen columns.

@@ -2,6 +2,7 @@
 // tensor/ops/view_layout.h.
 #include <tapegrad/tensor/ops/convolution.h>
 
+#include <algorithm>
 #include <string>
 
 #include <tapegrad/tensor/ops.h>
@@ -9,7 +10,7 @@
 namespace tapegrad {
 
 void Windows::round_up() {
-  if (stride < 1) return;  // check() reports this
+  if (stride < 1 || !is_small()) return;  // check() reports this
   const std::int64_t left = padded() - span();
   const std::int64_t next = left < 0 ? 0 : count() * stride;
   if (left <= -stride || left % stride == 0 || next >= before + length) return;
@@ -23,6 +24,12 @@ void Windows::check(const char* operation) const {
                      std::to_string(stride) + ", padding " + std::to_string(before) +
                      ", dilation " + std::to_string(dilation) +
                      ", needed 1 or more, padding 0 or more");
+  }
+  if (!is_small()) {
+    throw ValueError(start + "kernel " + std::to_string(kernel) + ", stride " +
+                     std::to_string(stride) + ", padding " +
+                     std::to_string(std::max(before, after)) + ", dilation " +
+                     std::to_string(dilation) + ", needed at most 2^31 each");
   }
   if (padded() >= span()) return;
   throw ShapeError(start + "a window of " + std::to_string(span()) + " steps does not fit in " +

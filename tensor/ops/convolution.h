@@ -32,6 +32,12 @@ struct Windows {
 
   // ValueError for invalid sizes; ShapeError if not even one window fits.
   void check(const char* operation) const;
+  // Whether no arithmetic here overflows.
+  bool is_small() const {
+    constexpr std::int64_t kMost = std::int64_t{1} << 31;
+    return kernel <= kMost && stride <= kMost && before <= kMost && after <= kMost &&
+           dilation <= kMost;
+  }
 };
 
 // (batch, length, width) -> (batch, windows, kernel, width). A view, unless there is padding, whose

@@ -78,10 +78,12 @@ Tensor linspace(double start, double end, std::int64_t steps, DType dtype) {
     T* data = result.mutable_data<T>();
     const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
     for (std::int64_t i = 0; i < steps; ++i) {  // from both ends, so that both are exact
-      data[i] = static_cast<T>(i < steps / 2 ? start + step * static_cast<double>(i)
-                                             : end - step * static_cast<double>(steps - 1 - i));
+      data[i] =
+          detail::number_cast<T>(i < steps / 2 ? start + step * static_cast<double>(i)
+                                               : end - step * static_cast<double>(steps - 1 - i),
+                                 "linspace");
     }
-    if (steps == 1) data[0] = static_cast<T>(start);
+    if (steps == 1) data[0] = detail::number_cast<T>(start, "linspace");
   });
   return result;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <tuple>
@@ -173,4 +174,69 @@ TEST_CASE("a type that is no number, or no element type, does not compile") {
     }
   });
   SUCCEED();
+}
+
+TEST_CASE("a number that does not fit into an integer type is refused") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double x : {1e300, -1e300, 0x1p63, kInfinity, -kInfinity, nan}) {
+    INFO(x);
+    CHECK_THROWS_AS(full({1}, x, int64), ValueError);
+    CHECK_THROWS_AS(zeros({1}, int64).fill_(x), ValueError);
+    CHECK_THROWS_AS(tensor({x, 1.0}, int64), ValueError);
+    CHECK_THROWS_AS(masked_fill(zeros({1}, int64), tensor({true}), x), ValueError);
+    CHECK_THROWS_AS(linspace(0, x, 3, int64), ValueError);
+    const Tensor one = full({1}, x, float64);
+    for_each_type<Numbers>([&](auto type) {
+      using T = typename decltype(type)::type;
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+        if (x == 0x1p63 && std::is_unsigned_v<T> && sizeof(T) == 8) return;
+        REQUIRE_THROWS_AS(one.item<T>(), ValueError);
+        REQUIRE_THROWS_AS(one.item<T>({0}), ValueError);
+        REQUIRE_THROWS_AS(Variable(one).item<T>(), ValueError);
+        REQUIRE_THROWS_AS(to_vector<T>(one), ValueError);
+        REQUIRE_THROWS_AS(Scalar(x).to<T>(), ValueError);
+      } else {
+        one.item<T>();
+        to_vector<T>(one);
+        Scalar(x).to<T>();
+      }
+    });
+  }
+  CHECK_THROWS_WITH(full({1}, 1e300, int64),
+                    "Scalar: 1e+300 does not fit into a signed integer of 64 bits");
+  CHECK_THROWS_WITH(tensor({300}).item<unsigned char>(),
+                    "item: 300 does not fit into an unsigned integer of 8 bits");
+  CHECK_THROWS_WITH(to_vector<short>(tensor({1, 40'000})),  // NOLINT
+                    "to_vector: 40000 does not fit into a signed integer of 16 bits");
+  CHECK_THROWS_WITH(tensor(std::vector<std::uint64_t>{std::uint64_t{1} << 63}),
+                    "tensor: 9.22337e+18 does not fit into a signed integer of 64 bits");
+  CHECK_THROWS_AS(full({1}, std::uint64_t{1} << 63, int64), ValueError);
+}
+
+TEST_CASE("the largest and smallest numbers of integer types fit") {
+  CHECK(full({1}, -0x1p63, int64).item<std::int64_t>() == INT64_MIN);
+  CHECK(full({1}, 0x1.fffffffffffffp62, int64).item<std::int64_t>() == 0x7ffffffffffffc00);
+  CHECK(tensor({-128.9}, float64).item<signed char>() == -128);
+  CHECK(tensor({255.9}, float64).item<unsigned char>() == 255);
+  CHECK(tensor({-0.9}, float64).item<unsigned>() == 0);
+  CHECK(tensor({-1}).item<std::uint64_t>() == UINT64_MAX);  // as in PyTorch
+  CHECK(tensor(INT64_MIN).item<std::int64_t>() == INT64_MIN);
+  CHECK(to_vector<int>(tensor({-2147483648.5}, float64)) == std::vector<int>{INT32_MIN});
+}
+
+TEST_CASE("conversions of whole tensors give what PyTorch's give on x86") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const DType dtype : {float32, float64}) {
+    const Tensor x = tensor({1e30, -1e30, kInfinity, -kInfinity, nan, -2.75}, dtype);
+    const Tensor expected =
+        tensor({INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, std::int64_t{-2}});
+    CHECK(equal(x.to(int64), expected));
+    CHECK(equal(zeros({6}, int64).copy_(x), expected));
+    CHECK(equal(Variable(x).to(int64).value(), expected));
+    CHECK(equal(x.to(boolean), ones({6}, boolean)));
+  }
+  CHECK(tensor({1e300}, float64).to(float32).item<float>() ==
+        std::numeric_limits<float>::infinity());
 }

@@ -91,6 +91,36 @@ TEST_CASE("a forked process starts its own workers", "[threads]") {
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
 }
+
+TEST_CASE("a process forks while other threads free blocks, and its child allocates", "[threads]") {
+  std::atomic<bool> ready = false;
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop) {
+      std::vector<Tensor> own;
+      for (int i = 0; i < 200; ++i) own.push_back(ones({3}));
+      std::thread([moved = std::move(own)] {}).join();  // frees blocks of this thread
+      ready = true;
+    }
+  });
+  while (!ready) std::this_thread::yield();
+  int failed = 0;
+  for (int i = 0; i < 100; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(20);  // instead of waiting forever
+      std::vector<Tensor> blocks;
+      for (int j = 0; j < 3000; ++j) blocks.push_back(ones({3}));
+      _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    failed += WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+  }
+  stop = true;
+  other.join();
+  CHECK(failed == 0);
+}
 #endif
 
 TEST_CASE("set_num_threads rejects invalid numbers") {

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -187,6 +188,52 @@ TEST_CASE("a run into a folder: killed at any moment, the old or the new model l
   write_run(versions[0], path);
   CHECK(content_of(path) == contents[0]);
   CHECK(names_in(path) == kNames);
+}
+
+// TAPEGRAD_KILLS=200 kills more often.
+TEST_CASE("the program is killed while it trains and saves: the old or the new model loads",
+          "[text_folder]") {
+  const char* const wanted = std::getenv("TAPEGRAD_KILLS");
+  const std::size_t kills = wanted != nullptr ? std::strtoul(wanted, nullptr, 10) : 12;
+  const TemporaryFolder folder;
+  std::ofstream(folder.file("train0")) << "who a\tA\nwhere b\tB\nwho c\tA\n";
+  std::ofstream(folder.file("train1")) << "how a\tX\nwhen b\tY\nhow c\tX\n";
+  const auto start = [&](std::size_t i, const std::string& out) {
+    const pid_t child = fork();
+    if (child == 0) {
+      const std::string texts = folder.file("train" + std::to_string(i));
+      if (std::freopen("/dev/null", "w", stderr) == nullptr) _exit(1);
+      execl(TEXT_CLASSIFIER, TEXT_CLASSIFIER, "train", "--train", texts.c_str(), "--arch", "bag",
+            "--dim", "300", "--epochs", "2", "--out", out.c_str(), nullptr);
+      _exit(1);
+    }
+    REQUIRE(child > 0);
+    return child;
+  };
+  // The time of a whole run, and the two models.
+  std::string contents[2];
+  std::chrono::duration<double> seconds{};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::string out = folder.file("expected" + std::to_string(i));
+    const auto begin = std::chrono::steady_clock::now();
+    int status = 1;
+    REQUIRE(waitpid(start(i, out), &status, 0) > 0);
+    seconds = std::chrono::steady_clock::now() - begin;
+    REQUIRE(status == 0);
+    contents[i] = content_of(out);
+  }
+  const std::string out = folder.file("model");
+  fs::copy(folder.file("expected0"), out);
+  for (std::size_t round = 0; round < kills; ++round) {
+    const pid_t child = start((round + 1) % 2, out);
+    const double share = static_cast<double>(round * 7919 % 1000) / 1000;  // 0 to 1
+    std::this_thread::sleep_for(share * 1.1 * seconds);
+    kill(child, SIGKILL);  // it may have ended
+    REQUIRE(waitpid(child, nullptr, 0) == child);
+    const std::string now = content_of(out);
+    CAPTURE(round);
+    CHECK((now == contents[0] || now == contents[1]));
+  }
 }
 
 TEST_CASE("a reader during many runs sees one model or the other", "[text_folder]") {

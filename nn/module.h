@@ -12,8 +12,9 @@
 //
 // Modules are handles to shared state, as in Python: a copy has the same parameters, buffers,
 // options and training mode, and a change through one is visible through the other. clone(module)
-// makes a deep copy. Assignment is deleted, because the registry of the outer module would keep the
-// old object: use replace_module() or tie() instead.
+// makes a deep copy, for example of the best model so far; std::vector<Linear>(3, Linear(4, 4)) is
+// one layer three times, because the vector copies the handle. Assignment is deleted, because the
+// registry of the outer module would keep the old object: use replace_module() or tie() instead.
 //
 // A module or Parameter that is a member but was not registered is never trained, saved or switched
 // by eval(). The module that it is a member of cannot know, but register_module() looks into the

@@ -1,4 +1,4 @@
-// Sequential: modules that run one after the other. Read next: nn/module_list.h.
+// Sequential: modules that run one after the other. Read next: nn/sequential.cc.
 #pragma once
 
 #include <functional>
@@ -37,8 +37,8 @@ class Sequential : public Module, public Forward<Sequential> {
     template <SequentialPart P>
     Part(P part) : Part("", std::move(part)) {}  // NOLINT: implicit, for the list in braces
     // Chooses one of the functions of a name, as in Sequential{Linear(2, 3), relu}.
-    Part(Variable (*part)(const Variable&)) : Part("", Function(part)) {}  // NOLINT
-    Part(const std::string& name, Variable (*part)(const Variable&)) : Part(name, Function(part)) {}
+    Part(Variable (*part)(const Variable&));  // NOLINT
+    Part(const std::string& name, Variable (*part)(const Variable&));
     template <SequentialPart P>
     Part(const std::string& name, P part) {
       if constexpr (std::is_same_v<P, Sequential>) {
@@ -54,7 +54,7 @@ class Sequential : public Module, public Forward<Sequential> {
   };
 
   Sequential() = default;
-  explicit Sequential(std::initializer_list<Part> parts) : Sequential(made_of(parts)) {}
+  explicit Sequential(std::initializer_list<Part> parts);
   template <SequentialPart P>
   requires(!std::is_same_v<P, Sequential>) explicit Sequential(P part) {
     push_back(std::move(part));
@@ -67,26 +67,10 @@ class Sequential : public Module, public Forward<Sequential> {
 
   std::size_t size() const { return steps_->size(); }
 
-  Variable operator()(const Variable& x) const {
-    return hooked(
-        [this](const Variable& in) {
-          Variable y = in;
-          for (const Step& each : *steps_) y = each.run(y);
-          return y;
-        },
-        x);
-  }
+  Variable operator()(const Variable& x) const;
 
  protected:
-  // Module::assign_from() replaces the modules, so only functions are copied here.
-  void assign_from(const Module& other) override {
-    Module::assign_from(other);
-    std::vector<Step> steps = *static_cast<const Sequential&>(other).steps_;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      if (steps[i].is_module) steps[i] = (*steps_)[i];
-    }
-    *steps_ = std::move(steps);
-  }
+  void assign_from(const Module& other) override;
 
  private:
   using Function = std::function<Variable(const Variable&)>;
@@ -95,12 +79,7 @@ class Sequential : public Module, public Forward<Sequential> {
     bool is_module;
   };
 
-  static Sequential made_of(std::initializer_list<Part> parts) {
-    if (parts.size() == 1 && parts.begin()->same_ != nullptr) return *parts.begin()->same_;
-    Sequential result;
-    for (const Part& part : parts) part.append_(result);
-    return result;
-  }
+  static Sequential made_of(std::initializer_list<Part> parts);
 
   template <class P>
   void append(const std::string& name, P part) {

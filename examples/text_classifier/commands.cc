@@ -3,6 +3,7 @@
 
 #include <tapegrad/nn/text/text_file.h>
 #include <tapegrad/nn/text/tokenizer.h>
+#include <tapegrad/tensor/io/file_io.h>
 
 #include <algorithm>
 #include <iomanip>
@@ -83,7 +84,8 @@ void predict(const std::string& folder, const std::vector<std::string>& texts) {
 
 void evaluate(const std::string& folder, const std::string& file) {
   Trained trained = load(folder);
-  print_report(std::cout, score(trained, examples_of(trained, read_corpus(file))).matrix, "test");
+  print_report(std::cout, score(trained, examples_of(trained, read_corpus(file, "eval"))).matrix,
+               "test");
 }
 
 void neighbors(const std::string& folder, const std::vector<std::string>& words,
@@ -99,9 +101,18 @@ void neighbors(const std::string& folder, const std::vector<std::string>& words,
   }
 }
 
-void export_onnx(const std::string& folder, const std::string& file) {
-  load(folder).model.onnx().save(file);
-  std::cerr << "model written to " << file << '\n';
+void export_model(const std::string& folder, const ExportedFiles& files) {
+  if (files.onnx.empty() && files.vocabulary.empty() && files.settings.empty()) {
+    throw tg::ValueError("export: needed --onnx, --vocabulary or --settings; see export --help");
+  }
+  const auto [trained, texts] = load_with_texts(folder);
+  const auto write = [](const char* what, const std::string& file, std::string_view bytes) {
+    tg::write_file_atomically(file, bytes, "export");
+    std::cerr << what << " written to " << file << '\n';
+  };
+  if (!files.onnx.empty()) write("model", files.onnx, trained.model.onnx().bytes());
+  if (!files.vocabulary.empty()) write("vocabulary", files.vocabulary, texts.vocabulary);
+  if (!files.settings.empty()) write("settings", files.settings, texts.settings);
 }
 
 }  // namespace text_classifier

@@ -17,7 +17,12 @@ void evaluate(const std::string& folder, const std::string& file);
 void neighbors(const std::string& folder, const std::vector<std::string>& words,
                std::int64_t count);
 
-// Writes the model as an ONNX file: ids (batch, steps) -> logits (batch, classes).
-void export_onnx(const std::string& folder, const std::string& file);
+// The files that export_model() writes; an empty name means that the file is not wanted.
+struct ExportedFiles {
+  std::string onnx;        // ids (batch, steps) -> logits (batch, classes)
+  std::string vocabulary;  // the word of each id
+  std::string settings;    // labels and settings as JSON
+};
+void export_model(const std::string& folder, const ExportedFiles& files);
 
 }  // namespace text_classifier

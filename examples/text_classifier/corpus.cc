@@ -179,8 +179,8 @@ const char* name(Format format) {
   return "CSV";
 }
 
-Corpus read_corpus(const std::string& path) {
-  const std::string text = tapegrad::nn::read_text(path);
+Corpus read_corpus(const std::string& path, const char* operation) {
+  const std::string text = tapegrad::nn::read_text(path, operation);
   Corpus corpus;
   corpus.path = path;
   corpus.format = decide_format(text, path);

@@ -33,8 +33,9 @@ struct Corpus {
 // Reads a file. Its content decides the format, not its name: most lines look like that format, and
 // every line must have it. Blank lines are skipped, and so is a CSV header whose first field is
 // `label`, `class` or `class index`. plain_text() cleans the texts of a CSV. Latin-1 is converted
-// to UTF-8. Throws tapegrad::IoError, or tapegrad::FormatError with file and line.
-Corpus read_corpus(const std::string& path);
+// to UTF-8. Throws tapegrad::IoError, which begins with `operation`, or tapegrad::FormatError with
+// file and line.
+Corpus read_corpus(const std::string& path, const char* operation = "read_text");
 
 // The labels that occur, sorted.
 std::vector<std::string> label_names(const Corpus& corpus);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <iostream>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -196,6 +197,7 @@ void add_train(CLI::App& app, TrainSettings& settings) {
 struct Arguments {
   std::string folder;
   std::string file;
+  ExportedFiles files;
   std::vector<std::string> texts;
   std::vector<std::string> words;
   std::int64_t count = 10;
@@ -242,9 +244,16 @@ CLI::App* add_neighbors(CLI::App& app, const char* name, Arguments& arguments) {
 }
 
 void add_export(CLI::App& app, Arguments& arguments) {
-  CLI::App* command = add_command(app, "export", "Write the model as an ONNX file", arguments);
-  command->add_option("--onnx", arguments.file, "File to write")->type_name("FILE")->required();
-  command->callback([&] { export_onnx(arguments.folder, arguments.file); });
+  CLI::App* command = add_command(app, "export", "Write the parts of a model as files", arguments);
+  ExportedFiles& files = arguments.files;
+  command->add_option("--onnx", files.onnx, "The model as an ONNX file")->type_name("FILE");
+  command
+      ->add_option("--vocabulary", files.vocabulary,
+                   "The words, one on each line, in the order of their ids")
+      ->type_name("FILE");
+  command->add_option("--settings", files.settings, "The labels and the settings, as JSON")
+      ->type_name("FILE");
+  command->callback([&] { export_model(arguments.folder, files); });
 }
 
 // All of them -------------------------------------------------------------------------------------
@@ -288,8 +297,10 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return text_classifier::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::cerr << "text_classifier: there is not enough memory\n";
   } catch (const std::exception& error) {
     std::cerr << "text_classifier: " << error.what() << '\n';
-    return 1;
   }
+  return 1;
 }

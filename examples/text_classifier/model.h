@@ -1,5 +1,5 @@
 // The classifiers: the mean of a text's word vectors, recurrent networks over them, convolutions
-// (Kim 2014), and attention (Vaswani and others 2017). Read next: trained.h.
+// (Kim 2014), and attention (Vaswani and others 2017). Read next: saved_settings.h.
 #pragma once
 
 #include <tapegrad/tapegrad.h>
@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace text_classifier {
 
@@ -37,6 +39,11 @@ inline constexpr const char* kArchitectures[] = {"bag", "rnn", "lstm", "gru", "c
 bool is_architecture(const std::string& name);
 bool is_recurrent(const std::string& arch);  // rnn, lstm, gru
 bool has_states(const std::string& arch);    // those and attention: a state for each word
+
+// The names and shapes of all parameters of Classifier(settings), computed without allocating them.
+// In a stack of layers the last comes first, so that a file with another number of layers is
+// recognized by the layer that it lacks.
+std::vector<std::pair<std::string, tg::Shape>> parameter_shapes(const ModelSettings& settings);
 
 // Texts as ids (batch, steps), with 0 after the end of a text -> logits (batch, classes).
 class Classifier : public tg::nn::Module {

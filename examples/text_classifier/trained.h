@@ -1,5 +1,5 @@
-// A trained model with its vocabulary and labels, and the folder in which it is saved.
-// Read next: metrics.h.
+// A trained model with its vocabulary and labels, and the file in which it is saved.
+// Read next: run_folder.h.
 #pragma once
 
 #include <tapegrad/nn/text/vocabulary.h>
@@ -25,9 +25,29 @@ struct Trained {
   tg::Tensor ids(std::string_view text) const { return ids(vocabulary.encode(text)); }
 };
 
-// The folder holds model.safetensors, vocabulary.txt and settings.json. If a file is missing,
-// truncated or does not fit the others, load() throws FormatError or IoError with its name.
+// Both use the file model.safetensors of a folder. It holds the weights as tensors, and the texts
+// `settings` and `vocabulary` in its metadata. One file, because it is replaced in one step: at any
+// moment, and after any failure, load() finds either the old or the new model.
+//
+// load() also reads the folders of older versions, where the two texts are in files of their
+// own, settings.json and vocabulary.txt. The files are not trusted: if one is missing, truncated or
+// does not fit the others, load() throws FormatError or IoError with its name, and the memory that
+// it allocates is at most a small multiple of the size of the files.
 void save(const Trained& trained, const ModelSettings& settings, const std::string& folder);
 Trained load(const std::string& folder);
+
+// Throws ValueError if the vocabulary and the labels are too large to be saved.
+void check_can_be_saved(const Trained& trained, const ModelSettings& settings);
+
+// A model with the two texts as they are in the files.
+struct ModelTexts {
+  std::string settings;
+  std::string vocabulary;
+};
+struct TrainedWithTexts {
+  Trained trained;
+  ModelTexts texts;
+};
+TrainedWithTexts load_with_texts(const std::string& folder);
 
 }  // namespace text_classifier

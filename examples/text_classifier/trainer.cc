@@ -101,7 +101,7 @@ Trainer::Trainer(Trained& trained, const Examples& examples, const TrainSettings
       schedule_(
           schedule_for(*optimizer_, settings, static_cast<std::size_t>(examples.train.size()))) {}
 
-void Trainer::run(std::optional<MetricsLog>& log) {
+void Trainer::run(MetricsLog* log) {
   BestEpoch best;
   {
     Progress progress(std::cerr, progress_options_for_stderr());
@@ -110,7 +110,7 @@ void Trainer::run(std::optional<MetricsLog>& log) {
       EpochMetrics metrics = run_epoch(epoch, progress);
       test(metrics);
       progress.print(summary(metrics, *settings_.epochs));
-      if (log) log->write(metrics);
+      if (log != nullptr) log->write(metrics);
       if (settings_.patience && !best.look_at(metrics, trained_.model, *settings_.patience)) {
         break;
       }

@@ -31,9 +31,9 @@ class Trainer {
   Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings);
 
   // Runs all epochs. With settings.patience, it may stop earlier and restores the best epoch. Each
-  // epoch is reported on standard error and in the log. Throws tapegrad::ValueError if the loss is
-  // not finite.
-  void run(std::optional<MetricsLog>& log);
+  // epoch is reported on standard error and in the log, which may be null. Throws
+  // tapegrad::ValueError if the loss is not finite.
+  void run(MetricsLog* log);
 
  private:
   struct Step {

@@ -3,7 +3,6 @@
 #include "text_classifier/training.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "text_classifier/evaluation.h"
+#include "text_classifier/run_folder.h"
 #include "text_classifier/trainer.h"
 
 namespace text_classifier {
@@ -122,10 +122,11 @@ void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bo
 struct Finished {
   Trained trained;
   ModelSettings settings;
+  std::optional<RunFolder> folder;
 };
 
-// Trains one model. The metrics are written into the folder `out`, which is created only after all
-// files and settings were checked. If `out` is empty, no metrics are written.
+// Trains one model. The metrics are written into the folder `out`, which is created and locked only
+// after all files and settings were checked. If `out` is empty, no metrics are written.
 Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std::string>& labels,
                    const std::optional<Corpus>& test, const std::string& out) {
   const auto seed = static_cast<std::uint64_t>(settings.seed);
@@ -149,18 +150,18 @@ Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std:
   if (held_out) examples.held_out = examples_of(trained, *held_out);
 
   Trainer trainer(trained, examples, settings);
-  std::optional<MetricsLog> log;
+  std::optional<RunFolder> folder;
   if (!out.empty()) {
-    std::filesystem::create_directories(out);
-    log.emplace(out + "/metrics.jsonl");
+    check_can_be_saved(trained, settings.model);
+    folder.emplace(out);
   }
   std::cerr << corpus.rows.size() << " texts to train on (" << name(corpus.format) << "), "
             << (test ? test->rows.size() : 0) << " to test, ";
   if (held_out) std::cerr << held_out->rows.size() << " held out, ";
   std::cerr << labels.size() << " classes, " << words.vocabulary.size() << " words\n"
             << trained.model;
-  trainer.run(log);
-  return {trained, settings.model};
+  trainer.run(folder ? &folder->metrics() : nullptr);
+  return {trained, settings.model, std::move(folder)};
 }
 
 void cross_validate(const TrainSettings& settings, const Corpus& corpus,
@@ -168,7 +169,7 @@ void cross_validate(const TrainSettings& settings, const Corpus& corpus,
   tg::Generator generator(static_cast<std::uint64_t>(settings.seed));
   std::vector<double> accuracies;
   for (const auto& [rest, part] : tg::nn::k_folds(rows_of(corpus), *settings.folds, generator)) {
-    auto [trained, model] =
+    auto [trained, model, folder] =
         train_one(settings, part_of(corpus, rest.indices()), labels, std::nullopt, "");
     const Corpus tested = part_of(corpus, part.indices());
     accuracies.push_back(score(trained, examples_of(trained, tested)).matrix.accuracy());
@@ -188,16 +189,16 @@ void cross_validate(const TrainSettings& settings, const Corpus& corpus,
 void train(const TrainSettings& given) {
   const TrainSettings settings = checked(given);
   // All files are read before anything is written.
-  Corpus corpus = read_corpus(settings.train);
+  Corpus corpus = read_corpus(settings.train, "train");
   const std::vector<std::string> labels = label_names(corpus);
   if (settings.train_limit) {
     keep_some(corpus, *settings.train_limit, static_cast<std::uint64_t>(settings.seed));
   }
   if (settings.folds) return cross_validate(settings, corpus, labels);
   std::optional<Corpus> test;
-  if (!settings.test.empty()) test = read_corpus(settings.test);
-  auto [trained, model] = train_one(settings, corpus, labels, test, settings.out);
-  save(trained, model, settings.out);
+  if (!settings.test.empty()) test = read_corpus(settings.test, "train");
+  auto [trained, model, folder] = train_one(settings, corpus, labels, test, settings.out);
+  folder->save(trained, model);
   std::cerr << "model saved in " << settings.out << '\n';
   if (test) print_report(std::cout, score(trained, examples_of(trained, *test)).matrix, "test");
 }

@@ -6,9 +6,9 @@
 namespace text_classifier {
 
 // Trains, reports each epoch on standard error, prints the report on the test file on standard
-// output, and writes the model, settings and metrics into settings.out. It reads all files, and
-// throws the errors in them, before it writes anything. With settings.folds it cross-validates: it
-// trains as many models, each without one part of the texts, tests it on this part, and prints the
+// output, and writes the model and the metrics into settings.out. It reads all files, and throws
+// the errors in them, before it writes anything. With settings.folds it cross-validates: it trains
+// as many models, each without one part of the texts, tests it on this part, and prints the
 // accuracies, their mean and their standard deviation; it writes no files.
 void train(const TrainSettings& settings);
 

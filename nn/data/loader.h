@@ -17,6 +17,7 @@
 //   }
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -135,6 +136,9 @@ class DataLoader {
   // cases the orders are PyTorch's.
   explicit DataLoader(Data data, DataLoaderOptions options = {})
       : DataLoader(std::move(data), options, nullptr) {}
+  template <std::integral Size>
+  DataLoader(Data data, Size batch_size)
+      : DataLoader(std::move(data), DataLoaderOptions{.batch_size = batch_size}) {}
   DataLoader(Data data, DataLoaderOptions options, Generator& generator)
       : DataLoader(std::move(data), options, &generator) {}
 

@@ -55,8 +55,8 @@ std::string to_utf8(std::string bytes, const std::string& name, std::int64_t lin
       "byte " + hex(bytes[invalid]) + " is neither UTF-8 nor Latin-1; convert with iconv");
 }
 
-std::string read_text(const std::string& path) {
-  return to_utf8(read_file(path, "read_text"), path);
+std::string read_text(const std::string& path, const char* operation) {
+  return to_utf8(read_file(path, operation), path);
 }
 
 bool LineReader::next(std::string_view& line) {

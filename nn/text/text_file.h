@@ -20,9 +20,9 @@ namespace tapegrad::nn {
 // line.
 std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line = 1);
 
-// Reads a whole file and converts it with to_utf8(). IoError if it cannot be read; FormatError as
-// to_utf8().
-std::string read_text(const std::string& path);
+// Reads a whole file and converts it with to_utf8(). IoError, which begins with `operation`, if it
+// cannot be read; FormatError as to_utf8().
+std::string read_text(const std::string& path, const char* operation = "read_text");
 
 // Returns the lines of a text one after the other, without their line ends, LF or CRLF. The last
 // line may have no line end. The text must outlive the reader and the lines.

@@ -176,44 +176,51 @@ std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> words)
 }
 
 void Vocabulary::save(const std::string& path) const {
-  std::string file(kVocabularyMagic);
-  file += tokenizer_.description() + "; " + std::to_string(size()) + std::string(kHeaderEnd) + "\n";
-  for (std::int64_t id = 0; id < size(); ++id) file.append(words_->word(id)).append("\n");
-  write_file_atomically(path, file, "vocabulary");
+  write_file_atomically(path, text(), "vocabulary");
 }
 
 Vocabulary Vocabulary::load(const std::string& path) {
-  const std::string text = read_file(path, "vocabulary");
-  if (text.empty()) throw_format_error(path, 1, "empty file; needed a vocabulary");
-  const Header header = parse_header(std::string_view(text).substr(0, text.find('\n')), path);
+  return from_text(read_file(path, "vocabulary"), path);
+}
+
+std::string Vocabulary::text() const {
+  std::string text(kVocabularyMagic);
+  text += tokenizer_.description() + "; " + std::to_string(size()) + std::string(kHeaderEnd) + "\n";
+  for (std::int64_t id = 0; id < size(); ++id) text.append(words_->word(id)).append("\n");
+  return text;
+}
+
+Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name) {
+  if (text.empty()) throw_format_error(name, 1, "empty file; needed a vocabulary");
+  const Header header = parse_header(text.substr(0, text.find('\n')), name);
   const auto lines = std::count(text.begin(), text.end(), '\n') - 1;
   if (lines < header.tokens || !text.ends_with('\n')) {
-    throw_format_error(path, std::max<std::int64_t>(lines, 0) + 1,
+    throw_format_error(name, std::max<std::int64_t>(lines, 0) + 1,
                        "the file ends here, but its header announces " +
                            std::to_string(header.tokens) + " tokens; was it cut off?");
   }
   if (lines > header.tokens) {
     throw_format_error(
-        path, header.tokens + 2,
+        name, header.tokens + 2,
         "more tokens than the " + std::to_string(header.tokens) + " that the header announces");
   }
   if (const std::size_t bad = first_invalid_utf8(text); bad != std::string::npos) {
     const auto before = text.begin() + static_cast<std::ptrdiff_t>(bad);
-    throw_format_error(path, 1 + std::count(text.begin(), before, '\n'), "token is not UTF-8");
+    throw_format_error(name, 1 + std::count(text.begin(), before, '\n'), "token is not UTF-8");
   }
   const auto words = std::make_shared<WordIndex>();
   for (std::size_t begin = text.find('\n') + 1; begin < text.size();) {
     const std::size_t end = text.find('\n', begin);
-    const std::string_view word = std::string_view(text).substr(begin, end - begin);
+    const std::string_view word = text.substr(begin, end - begin);
     const std::int64_t line = 2 + words->size();
-    if (word.empty()) throw_format_error(path, line, "empty token");
+    if (word.empty()) throw_format_error(name, line, "empty token");
     if (!words->insert(word).second) {
-      throw_format_error(path, line, "token `" + std::string(word) + "` occurs twice");
+      throw_format_error(name, line, "token `" + std::string(word) + "` occurs twice");
     }
     begin = end + 1;
   }
   if (words->word(kPadding) != kPaddingWord || words->word(kUnknown) != kUnknownWord) {
-    throw_format_error(path, 2, "the first tokens must be <pad> and <unk>");
+    throw_format_error(name, 2, "the first tokens must be <pad> and <unk>");
   }
   return Vocabulary(header.tokenizer, words);
 }

@@ -72,6 +72,11 @@ class Vocabulary {
   void save(const std::string& path) const;
   static Vocabulary load(const std::string& path);
 
+  // The same as text, for example for the metadata of a safetensors file. The errors of from_text()
+  // use `name` as the file name.
+  std::string text() const;
+  static Vocabulary from_text(std::string_view text, const std::string& name);
+
  private:
   Vocabulary(Tokenizer tokenizer, std::shared_ptr<const detail::WordIndex> words);
 

@@ -1,8 +1,6 @@
 // Reads and writes files of word vectors. A line of text is split from the right: the last `dim`
 // fields are the elements, and the rest is the word. Declared in nn/text/word_vectors.h. Read next:
 // nn/text/similarity.h.
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -185,12 +183,10 @@ bool is_binary(std::string_view data, bool ends_file, const VectorsHeader& heade
 class BlockReader {
  public:
   explicit BlockReader(const std::string& path)
-      : path_(path),
-        file_(tapegrad::detail::system_file_ops(), path, O_RDONLY, 0, "load_word_vectors", "open",
-              path),
-        size_(file_.regular_size()) {}
+      : path_(path), file_(tapegrad::detail::system_file_ops(), path, "load_word_vectors") {}
 
-  std::uint64_t size() const { return size_; }
+  const tapegrad::detail::OpenFile& file() const { return file_; }
+  std::uint64_t size() const { return file_.size(); }
 
   [[noreturn]] void fail(std::uint64_t line, const std::string& text) const {
     throw FormatError("load_word_vectors: " + path_ + ":" + std::to_string(line) + ": " + text);
@@ -244,7 +240,6 @@ class BlockReader {
 
   std::string path_;
   tapegrad::detail::OpenFile file_;
-  std::uint64_t size_;
   std::vector<char> buffer_ = std::vector<char>(kReadAtOnce);
   std::size_t begin_ = 0;  // the unread bytes are those from begin_ to end_
   std::size_t end_ = 0;
@@ -540,14 +535,7 @@ std::size_t find_text_dim(const BlockReader& reader, const Start& start,
   return header ? static_cast<std::size_t>(header->dim) : dim;
 }
 
-}  // namespace
-
-WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions& options) {
-  if (options.max_words && *options.max_words < 0) {
-    throw ValueError("load_word_vectors: max_words is " + std::to_string(*options.max_words) +
-                     ", needed 0 or more");
-  }
-  BlockReader reader(path);
+WordVectors read_vectors(BlockReader& reader, const WordVectorsOptions& options) {
   reject_others(reader);
   if (reader.peek(kByteOrderMark.size()) == kByteOrderMark) reader.skip(kByteOrderMark.size());
 
@@ -566,6 +554,17 @@ WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions&
   builder.report.format = format;
   if (format == Format::word2vec_binary) return read_binary(reader, *header, std::move(builder));
   return read_text(reader, header, find_text_dim(reader, start, header), std::move(builder));
+}
+
+}  // namespace
+
+WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions& options) {
+  if (options.max_words && *options.max_words < 0) {
+    throw ValueError("load_word_vectors: max_words is " + std::to_string(*options.max_words) +
+                     ", needed 0 or more");
+  }
+  BlockReader reader(path);
+  return reader.file().within_memory([&] { return read_vectors(reader, options); });
 }
 
 // Writing -----------------------------------------------------------------------------------------

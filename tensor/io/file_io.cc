@@ -1,17 +1,21 @@
-// Reading and replacing whole files. Read next: autograd/tape.h.
+// Reading and replacing whole files, and locks, with the calls of POSIX. Read next:
+// autograd/tape.h.
 #include <tapegrad/tensor/io/file_io.h>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <random>
 #include <system_error>
+#include <utility>
 
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/io/file_ops.h>
@@ -35,13 +39,15 @@ auto retry(const Call& call) {
   }
 }
 
-// A random file name. In the unlikely case that it exists, O_EXCL makes the save fail.
 std::string random_name() {
   std::random_device random;
-  char name[40];
-  std::snprintf(name, sizeof name, ".tapegrad-%08x%08x.tmp", random(), random());
-  return name;
+  char digits[20];
+  std::snprintf(digits, sizeof digits, "%08x%08x", random(), random());
+  return std::string(kPartialPrefix) + digits + std::string(kPartialSuffix);
 }
+
+FileOps real_ops;
+std::atomic<FileOps*> ops_in_use = &real_ops;
 
 }  // namespace
 
@@ -49,6 +55,8 @@ int FileOps::open(const char* path, int flags, mode_t mode) { return ::open(path
 int FileOps::stat(const char* path, struct stat* status) { return ::stat(path, status); }
 int FileOps::fstat(int file, struct stat* status) { return ::fstat(file, status); }
 int FileOps::fchmod(int file, mode_t mode) { return ::fchmod(file, mode); }
+int FileOps::flock(int file, int operation) { return ::flock(file, operation); }
+int FileOps::mkdir(const char* path, mode_t mode) { return ::mkdir(path, mode); }
 ssize_t FileOps::read(int file, void* to, std::size_t bytes) { return ::read(file, to, bytes); }
 ssize_t FileOps::write(int file, const void* from, std::size_t bytes) {
   return ::write(file, from, bytes);
@@ -58,16 +66,28 @@ int FileOps::close(int file) { return ::close(file); }
 int FileOps::rename(const char* from, const char* to) { return ::rename(from, to); }
 int FileOps::unlink(const char* path) { return ::unlink(path); }
 
-FileOps& system_file_ops() {
-  static FileOps ops;
-  return ops;
-}
+FileOps& system_file_ops() { return *ops_in_use; }
+
+ReplacedFileOps::ReplacedFileOps(FileOps& ops) : before_(ops_in_use.exchange(&ops)) {}
+ReplacedFileOps::~ReplacedFileOps() { ops_in_use = before_; }
 
 OpenFile::OpenFile(FileOps& ops, const std::string& path, int flags, mode_t mode,
                    const char* operation, const char* purpose, const std::string& shown_path)
     : ops_(ops), shown_path_(shown_path), operation_(operation) {
   file_ = retry([&] { return ops_.open(path.c_str(), flags | O_CLOEXEC, mode); });
   if (file_ < 0) fail(purpose, errno);
+}
+
+// O_NONBLOCK, because opening a pipe would wait for a writer.
+OpenFile::OpenFile(FileOps& ops, const std::string& path, const char* operation,
+                   const char* text_for_folder)
+    : OpenFile(ops, path, O_RDONLY | O_NONBLOCK, 0, operation, "open", path) {
+  const struct stat status = this->status();
+  if (!S_ISREG(status.st_mode)) {
+    throw IoError(std::string(operation) + ": cannot read " + path + ": " +
+                  (S_ISDIR(status.st_mode) ? text_for_folder : "it is not a regular file"));
+  }
+  size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
 OpenFile::~OpenFile() {
@@ -112,14 +132,23 @@ void OpenFile::write_all(const void* from, std::size_t bytes) {
   }
 }
 
-std::uint64_t OpenFile::regular_size() {
+struct stat OpenFile::status() {
   struct stat status;
   if (retry([&] { return ops_.fstat(file_, &status); }) != 0) fail("read", errno);
-  if (!S_ISREG(status.st_mode)) {
-    throw IoError(std::string(operation_) + ": cannot read " + shown_path_ +
-                  (S_ISDIR(status.st_mode) ? ": it is a folder" : ": it is not a regular file"));
-  }
-  return static_cast<std::uint64_t>(status.st_size);
+  return status;
+}
+
+bool OpenFile::is_regular() { return S_ISREG(status().st_mode); }
+bool OpenFile::is_removed() { return status().st_nlink == 0; }
+
+OpenFile::Lock OpenFile::try_lock() {
+  if (retry([&] { return ops_.flock(file_, LOCK_EX | LOCK_NB); }) == 0) return Lock::locked;
+  return errno == EWOULDBLOCK ? Lock::held_by_another : Lock::not_supported;
+}
+
+void OpenFile::fail_for_memory() const {
+  throw IoError(std::string(operation_) + ": cannot read " + shown_path_ +
+                ": there is not enough memory for its " + std::to_string(size_) + " bytes");
 }
 
 void OpenFile::set_mode(mode_t mode) {
@@ -138,13 +167,17 @@ void OpenFile::close() {
 }
 
 std::string read_file(FileOps& ops, const std::string& path, const char* operation) {
-  OpenFile file(ops, path, O_RDONLY, 0, operation, "open", path);
-  std::string bytes;
-  std::array<char, 1 << 16> block;
-  while (const std::size_t count = file.read_some(block.data(), block.size())) {
-    bytes.append(block.data(), count);
-  }
-  return bytes;
+  OpenFile file(ops, path, operation, "Is a directory");
+  return file.within_memory([&] {
+    std::string bytes;
+    bytes.reserve(file.size());  // fails at once, rather than after gigabytes, if it is too large
+    std::array<char, 1 << 16> block;
+    // To the end, wherever that is: some files of the system say that they have 0 bytes.
+    while (const std::size_t count = file.read_some(block.data(), block.size())) {
+      bytes.append(block.data(), count);
+    }
+    return bytes;
+  });
 }
 
 namespace {
@@ -170,13 +203,62 @@ void write_in_place(const Request& request) {
   file.close();
 }
 
+// Removes the files that killed processes have left in the folder. A file that is still being
+// written is locked. This is a favor to the user, so errors are ignored.
+void remove_partial_files(FileOps& ops, const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(kPartialPrefix) || !name.ends_with(kPartialSuffix)) continue;
+    const std::string path = entry->path().string();
+    try {
+      OpenFile file(ops, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0, "", "open", path);
+      if (file.is_regular() && file.try_lock() == OpenFile::Lock::locked) ops.unlink(path.c_str());
+    } catch (const IoError&) {
+      continue;
+    }
+  }
+}
+
+// A new file in a folder, locked if the file system has locks.
+class PartialFile {
+ public:
+  PartialFile(const Request& request, const std::filesystem::path& folder) {
+    // Another process may see the file before it is locked, and remove it. Then another is created.
+    for (int attempt = 0;; ++attempt) {
+      path_ = (folder / random_name()).string();
+      file_.emplace(request.ops, path_, O_WRONLY | O_CREAT | O_EXCL, 0666, request.operation,
+                    "write", request.path);
+      const OpenFile::Lock lock = file_->try_lock();
+      if (lock == OpenFile::Lock::not_supported || attempt == 100) return;
+      if (lock == OpenFile::Lock::locked && !was_removed()) return;
+    }
+  }
+
+  OpenFile& file() { return *file_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  bool was_removed() {
+    try {
+      return file_->is_removed();
+    } catch (const IoError&) {
+      return false;  // if it is, renaming it fails
+    }
+  }
+
+  std::string path_;
+  std::optional<OpenFile> file_;
+};
+
 // Writes a new file in `folder`, with the permissions of the old one if there is one, and renames
 // it to `target`. If that fails, removes the new file.
 void write_and_rename(const Request& request, const std::filesystem::path& folder,
                       const std::filesystem::path& target, std::optional<mode_t> permissions) {
-  const std::string partial = (folder / random_name()).string();
-  OpenFile file(request.ops, partial, O_WRONLY | O_CREAT | O_EXCL, 0666, request.operation, "write",
-                request.path);
+  PartialFile partial_file(request, folder);
+  OpenFile& file = partial_file.file();
+  const std::string& partial = partial_file.path();
   try {
     if (permissions) file.set_mode(*permissions);
     request.write_to(file);
@@ -191,6 +273,19 @@ void write_and_rename(const Request& request, const std::filesystem::path& folde
   }
 }
 
+// The path to which symbolic links lead, whether or not a file exists there.
+std::filesystem::path followed(std::filesystem::path path, const Request& request) {
+  constexpr int kMostLinks = 40;  // as Linux allows
+  for (int links = 0; links < kMostLinks; ++links) {
+    std::error_code error;
+    if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path, error))) return path;
+    const std::filesystem::path next = std::filesystem::read_symlink(path, error);
+    if (error) throw_io_error(request.operation, "write", request.path, error.value());
+    path = path.parent_path() / next;  // `next` alone if it is absolute
+  }
+  throw_io_error(request.operation, "write", request.path, ELOOP);
+}
+
 }  // namespace
 
 void write_file_atomically(FileOps& ops, const std::string& path,
@@ -202,13 +297,11 @@ void write_file_atomically(FileOps& ops, const std::string& path,
   if (!exists && errno != ENOENT) throw_io_error(operation, "write", path, errno);
   if (exists && !S_ISREG(old.st_mode)) return write_in_place(request);
 
-  std::error_code error;
-  const std::filesystem::path target =
-      exists ? std::filesystem::canonical(path, error) : std::filesystem::path(path);
-  if (error) throw_io_error(operation, "write", path, error.value());
+  const std::filesystem::path target = followed(path, request);
   const std::filesystem::path parent = target.has_parent_path() ? target.parent_path() : ".";
   OpenFile folder(ops, parent.string(), O_RDONLY | O_DIRECTORY, 0, operation, "open the folder",
                   parent.string());
+  remove_partial_files(ops, parent);
   write_and_rename(request, parent, target,
                    exists ? std::optional<mode_t>(old.st_mode & 07777) : std::nullopt);
   try {
@@ -219,7 +312,49 @@ void write_file_atomically(FileOps& ops, const std::string& path,
   }
 }
 
+namespace {
+
+void sync_folder(FileOps& ops, const std::filesystem::path& folder, const char* operation) {
+  const std::string path = folder.empty() ? "." : folder.string();
+  OpenFile(ops, path, O_RDONLY | O_DIRECTORY, 0, operation, "open the folder", path).sync();
+}
+
+}  // namespace
 }  // namespace detail
+
+void create_folders(const std::string& path, const char* operation) {
+  detail::FileOps& ops = detail::system_file_ops();
+  std::filesystem::path made;
+  for (const std::filesystem::path& part : std::filesystem::path(path)) {
+    made /= part;
+    const std::string folder = made.string();
+    if (ops.mkdir(folder.c_str(), 0777) == 0) {
+      detail::sync_folder(ops, made.parent_path(), operation);
+      continue;
+    }
+    const int error = errno;  // EEXIST in most cases, but EROFS or EACCES are possible too
+    struct stat status;
+    if (ops.stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) continue;
+    detail::throw_io_error(operation, "create the folder", path, error == EEXIST ? ENOTDIR : error);
+  }
+}
+
+FileLock::FileLock(std::unique_ptr<detail::OpenFile> file) : file_(std::move(file)) {}
+FileLock::FileLock(FileLock&&) noexcept = default;
+FileLock& FileLock::operator=(FileLock&&) noexcept = default;
+FileLock::~FileLock() = default;
+
+std::optional<FileLock> FileLock::try_lock(const std::string& path, const char* operation) {
+  auto file = std::make_unique<detail::OpenFile>(detail::system_file_ops(), path,
+                                                 O_RDWR | O_CREAT | O_NONBLOCK, 0666, operation,
+                                                 "open", path);
+  const detail::OpenFile::Lock lock = file->try_lock();
+  if (lock == detail::OpenFile::Lock::not_supported) {
+    detail::throw_io_error(operation, "lock", path, errno);
+  }
+  if (lock == detail::OpenFile::Lock::held_by_another) return std::nullopt;
+  return FileLock(std::move(file));
+}
 
 std::string read_file(const std::string& path, const char* operation) {
   return detail::read_file(detail::system_file_ops(), path, operation);

@@ -7,8 +7,6 @@
 // such files. Read next: tensor/io/zip.h.
 #include <tapegrad/tensor/io/npy.h>
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -32,6 +30,7 @@ constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kVersionEnd = 8;          // magic, major, minor
 constexpr std::size_t kAlignment = 64;          // of the elements in the file
 constexpr std::size_t kLongestHeader = 10'000;  // NumPy's own limit
+constexpr std::size_t kLongestStart = kVersionEnd + 4 + kLongestHeader;
 constexpr std::string_view kExtension = ".npy";
 
 // Reading -----------------------------------------------------------------------------------------
@@ -261,13 +260,41 @@ Tensor read_array(Bytes bytes, const std::string& context) {
   return permute(tensor_of(bytes, sizes, type, context), backwards).contiguous();
 }
 
-std::vector<std::byte> read_whole(const std::string& path, const char* operation) {
-  // O_NONBLOCK, because opening a pipe would wait for a writer.
-  detail::OpenFile file(detail::system_file_ops(), path, O_RDONLY | O_NONBLOCK, 0, operation,
-                        "open", path);
-  std::vector<std::byte> bytes(file.regular_size());
+// Reads the rest of a file, of which `bytes` holds the start.
+void read_rest(detail::OpenFile& file, std::vector<std::byte>& bytes) {
+  const std::size_t held = bytes.size();
+  bytes.resize(file.size());
+  file.read_exactly(bytes.data() + held, bytes.size() - held);
+}
+
+// Checks the header before it reads the rest, so that a large file of another kind costs no memory.
+Tensor read_npy(detail::OpenFile& file, const std::string& context) {
+  std::vector<std::byte> bytes(std::min<std::uint64_t>(file.size(), kLongestStart));
   file.read_exactly(bytes.data(), bytes.size());
-  return bytes;
+  Bytes start = bytes;
+  const std::string_view text = take_header(start, context);
+  const std::size_t header_bytes = bytes.size() - start.size();
+  check_size(NpyHeaderReader(text, context), file.size() - header_bytes, context);
+  read_rest(file, bytes);
+  return read_array(bytes, context);
+}
+
+StateDict read_npz(detail::OpenFile& file, const std::string& context) {
+  std::vector<std::byte> bytes;
+  read_rest(file, bytes);
+  StateDict state;
+  for (const detail::ZipMember& member : detail::read_zip(bytes, context)) {
+    const std::string in_member = context + "member " + in_quotes(member.name) + ": ";
+    if (!member.name.ends_with(kExtension)) {
+      throw FormatError(in_member + "needed an array, whose name ends with .npy" +
+                        (member.name.ends_with("data.pkl")
+                             ? "; this is what torch.save writes: save it with numpy.savez"
+                             : ""));
+    }
+    state.insert(member.name.substr(0, member.name.size() - kExtension.size()),
+                 read_array(member.bytes, in_member));
+  }
+  return state;
 }
 
 // Writing -----------------------------------------------------------------------------------------
@@ -305,26 +332,13 @@ Bytes bytes_of_elements(const Tensor& tensor) {
 }  // namespace
 
 Tensor load_npy(const std::string& path) {
-  const std::vector<std::byte> bytes = read_whole(path, "load_npy");
-  return read_array(bytes, "load_npy: " + path + ": ");
+  detail::OpenFile file(detail::system_file_ops(), path, "load_npy");
+  return file.within_memory([&] { return read_npy(file, "load_npy: " + path + ": "); });
 }
 
 StateDict load_npz(const std::string& path) {
-  const std::vector<std::byte> bytes = read_whole(path, "load_npz");
-  const std::string context = "load_npz: " + path + ": ";
-  StateDict state;
-  for (const detail::ZipMember& member : detail::read_zip(bytes, context)) {
-    const std::string in_member = context + "member " + in_quotes(member.name) + ": ";
-    if (!member.name.ends_with(kExtension)) {
-      throw FormatError(in_member + "needed an array, whose name ends with .npy" +
-                        (member.name.ends_with("data.pkl")
-                             ? "; this is what torch.save writes: save it with numpy.savez"
-                             : ""));
-    }
-    state.insert(member.name.substr(0, member.name.size() - kExtension.size()),
-                 read_array(member.bytes, in_member));
-  }
-  return state;
+  detail::OpenFile file(detail::system_file_ops(), path, "load_npz");
+  return file.within_memory([&] { return read_npz(file, "load_npz: " + path + ": "); });
 }
 
 void save_npy(const std::string& path, const Tensor& tensor) {

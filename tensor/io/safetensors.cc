@@ -7,8 +7,6 @@
 // Offsets count from the end of the header. Read next: tensor/io/checkpoint.cc.
 #include <tapegrad/tensor/io/safetensors.h>
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <set>
 
@@ -291,6 +289,24 @@ Tensor read_tensor(detail::OpenFile& file, const TensorEntry& entry,
   return tensor;
 }
 
+Checkpoint read_checkpoint(detail::OpenFile& file, const std::string& path) {
+  JsonHeaderReader header(path);
+  const std::string text = read_header(file, header, file.size());
+  json::sax_parse(text, &header);
+
+  const std::uint64_t data_bytes = file.size() - kLengthBytes - text.size();
+  std::vector<Tensor> tensors(header.entries.size());
+  for (const TensorEntry* entry : check_layout(header, data_bytes)) {
+    tensors[static_cast<std::size_t>(entry - header.entries.data())] =
+        read_tensor(file, *entry, header);
+  }
+  Checkpoint checkpoint{.state = {}, .metadata = std::move(header.metadata)};
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    checkpoint.state.insert(std::move(header.entries[i].name), std::move(tensors[i]));
+  }
+  return checkpoint;
+}
+
 // Writing the header ------------------------------------------------------------------------------
 
 std::string json_text(const std::string& text) {
@@ -343,25 +359,8 @@ std::string header_text(const std::vector<const StateDict::value_type*>& order,
 }  // namespace
 
 Checkpoint load_with_metadata(const std::string& path) {
-  // O_NONBLOCK, because opening a pipe would wait for a writer.
-  detail::OpenFile file(detail::system_file_ops(), path, O_RDONLY | O_NONBLOCK, 0, "load", "open",
-                        path);
-  const std::uint64_t size = file.regular_size();
-  JsonHeaderReader header(path);
-  const std::string text = read_header(file, header, size);
-  json::sax_parse(text, &header);
-
-  const std::uint64_t data_bytes = size - kLengthBytes - text.size();
-  std::vector<Tensor> tensors(header.entries.size());
-  for (const TensorEntry* entry : check_layout(header, data_bytes)) {
-    tensors[static_cast<std::size_t>(entry - header.entries.data())] =
-        read_tensor(file, *entry, header);
-  }
-  Checkpoint checkpoint{.state = {}, .metadata = std::move(header.metadata)};
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    checkpoint.state.insert(std::move(header.entries[i].name), std::move(tensors[i]));
-  }
-  return checkpoint;
+  detail::OpenFile file(detail::system_file_ops(), path, "load");
+  return file.within_memory([&] { return read_checkpoint(file, path); });
 }
 
 StateDict load(const std::string& path) { return load_with_metadata(path).state; }

@@ -3,6 +3,7 @@
 // tensor/io/checkpoint.h.
 #pragma once
 
+#include <concepts>
 #include <map>
 #include <string>
 
@@ -33,5 +34,25 @@ struct Checkpoint {
   Metadata metadata;
 };
 Checkpoint load_with_metadata(const std::string& path);
+
+// The same for the state of a module, an optimizer or anything else with state_dict(): save(model,
+// path) is save(path, model.state_dict()), and load(model, path) is
+// model.load_state_dict(load(path)).
+template <class T>
+concept HasStateDict = requires(const T& object) {
+  { object.state_dict() } -> std::same_as<StateDict>;
+};
+template <HasStateDict T>
+void save(const T& object, const std::string& path) {
+  save(path, object.state_dict());
+}
+template <HasStateDict T>
+void save(const std::string& path, const T& object) {
+  save(path, object.state_dict());
+}
+template <HasStateDict T>
+void load(T& object, const std::string& path) {
+  object.load_state_dict(load(path));
+}
 
 }  // namespace tapegrad

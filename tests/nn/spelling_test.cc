@@ -1,4 +1,5 @@
 // Spellings that people who know PyTorch try first.
+#include <filesystem>
 #include <string>
 
 #include <tapegrad/tapegrad.h>
@@ -238,4 +239,18 @@ TEST_CASE("errors inside a module name its path", "[nn]") {
   CHECK(text(clone(net), x) == alone + "; in module head.linear");
   CHECK(text(net.layers, x) == text(nn::Linear(4, 2), x) + "; in module layers.1");
   CHECK(text(Block(), x) == alone + "; in module linear");
+}
+
+TEST_CASE("a module is saved and loaded by its name", "[nn]") {
+  const std::string path = (std::filesystem::temp_directory_path() / "tapegrad_spelling").string();
+  nn::Linear a(3, 2), b(3, 2), c(3, 2);
+  save(a, path);
+  load(b, path);
+  CHECK(equal(a.weight.value(), b.weight.value()));
+  tg::save(path, b);
+  load(c, path);
+  CHECK(equal(a.bias.value(), c.bias.value()));
+  nn::Linear other(4, 2);
+  CHECK_THROWS_AS(load(other, path), tg::FormatError);
+  std::filesystem::remove(path);
 }

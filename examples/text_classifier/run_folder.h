@@ -1,0 +1,37 @@
+// The folder of a training run: its lock, the metrics, and the model at the end. Read next:
+// metrics.h.
+#pragma once
+
+#include <tapegrad/tensor/io/file_io.h>
+
+#include <string>
+
+#include "text_classifier/metrics.h"
+#include "text_classifier/trained.h"
+
+namespace text_classifier {
+
+// The folder that `train` writes. While the run lasts, its metrics are in metrics.running.jsonl;
+// the model and the metrics of the run before stay as they are until save(). If the run fails or is
+// killed, that file stays, and the next run replaces it.
+class RunFolder {
+ public:
+  // Creates the folder if it does not exist, and locks it. IoError if another run has locked it, or
+  // if it cannot be written.
+  explicit RunFolder(std::string path);
+
+  MetricsLog& metrics() { return metrics_; }
+
+  // Replaces the model, in one step, and then metrics.jsonl. IoError if one of them cannot be
+  // written; the text says whether the model was replaced.
+  void save(const Trained& trained, const ModelSettings& settings);
+
+ private:
+  std::string file(const char* name) const { return path_ + "/" + name; }
+
+  std::string path_;
+  tg::FileLock lock_;
+  MetricsLog metrics_;
+};
+
+}  // namespace text_classifier

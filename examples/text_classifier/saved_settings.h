@@ -1,0 +1,31 @@
+// The settings of a saved model as JSON. Read next: trained.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text_classifier/model.h"
+
+namespace text_classifier {
+
+// The newest format. Format 1 can describe a bag, and an rnn with max pooling, one layer and one
+// direction; these are still saved in it. Format 2 has all options.
+constexpr int kNewestFormat = 2;
+
+struct SavedSettings {
+  int format = kNewestFormat;
+  ModelSettings model;  // without vocabulary and classes
+  std::int64_t max_length = 0;
+  std::vector<std::string> labels;
+};
+
+std::string settings_text(const ModelSettings& model, std::int64_t max_length,
+                          const std::vector<std::string>& labels);
+
+// The text is not trusted: a FormatError, which begins with `name`, says which setting is missing,
+// of a wrong type, out of range, or given twice.
+SavedSettings parse_settings(std::string_view text, const std::string& name);
+
+}  // namespace text_classifier

@@ -244,13 +244,13 @@ TEST_CASE("errors inside a module name its path", "[nn]") {
 TEST_CASE("a module is saved and loaded by its name", "[nn]") {
   const std::string path = (std::filesystem::temp_directory_path() / "tapegrad_spelling").string();
   nn::Linear a(3, 2), b(3, 2), c(3, 2);
-  save(a, path);
-  load(b, path);
+  tg::save(a, path);
+  tg::load(b, path);
   CHECK(equal(a.weight.value(), b.weight.value()));
   tg::save(path, b);
-  load(c, path);
+  tg::load(c, path);
   CHECK(equal(a.bias.value(), c.bias.value()));
   nn::Linear other(4, 2);
-  CHECK_THROWS_AS(load(other, path), tg::FormatError);
+  CHECK_THROWS_AS(tg::load(other, path), tg::FormatError);
   std::filesystem::remove(path);
 }

@@ -67,6 +67,11 @@ std::vector<FileWriter> writers() {
        [=](const std::string& path, int version) {
          tg::save_npz(path, {{"w", tensor(version)}});
        }},
+      {"save_checkpoint",
+       [](const std::string& path, int version) {
+         const std::int64_t step = version;
+         tg::save_checkpoint(path, step);
+       }},
       {"Vocabulary::save",
        [](const std::string& path, int version) {
          const std::vector<std::vector<std::string>> texts = {{"w" + std::to_string(version)}};
@@ -96,6 +101,11 @@ std::vector<FileReader> readers() {
       {"read_file", [](const std::string& path) { tg::read_file(path); }},
       {"load", [](const std::string& path) { tg::load(path); }},
       {"load_with_metadata", [](const std::string& path) { tg::load_with_metadata(path); }},
+      {"load_checkpoint",
+       [](const std::string& path) {
+         std::int64_t step = 0;
+         tg::load_checkpoint(path, step);
+       }},
       {"load_npy", [](const std::string& path) { tg::load_npy(path); }},
       {"load_npz", [](const std::string& path) { tg::load_npz(path); }},
       {"read_text", [](const std::string& path) { tg::nn::read_text(path); }},

@@ -23,8 +23,8 @@ int main() {
   std::cout << "the index of the cheaper shop is " << costs.sum(1).argmin().item() << '\n';
 
   // A view shares the memory of its tensor: no element is copied, and both show a change.
-  tg::Tensor first_shop = prices[0];        // (3)
-  tg::Tensor by_fruit = prices.T();  // (3, 2)
+  tg::Tensor first_shop = prices[0];  // (3)
+  tg::Tensor by_fruit = prices.T();   // (3, 2)
   first_shop.mul_(2.0);
   std::cout << "\nafter the first shop doubled its prices\n" << by_fruit << '\n';
 

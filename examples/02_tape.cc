@@ -22,8 +22,7 @@ int main() {
   // The backward pass: y's entry gets the gradient 1, and each entry passes gradients to its
   // inputs. a is used twice, so its two gradients are added.
   y.backward();
-  std::cout << "\ndy/da = " << a.grad().item() << ", dy/db = " << b.grad().item()
-            << '\n';
+  std::cout << "\ndy/da = " << a.grad().item() << ", dy/db = " << b.grad().item() << '\n';
 
   // The same by hand: y' = (1 - y^2) (b + 2a), (1 - y^2) a.
   const float slope = 1 - y.item<float>() * y.item<float>();
@@ -42,8 +41,8 @@ int main() {
   tg::Variable cubed = x * x * x;
   tg::Variable first = tg::grad(cubed, {x}, {.create_graph = true})[0];
   tg::Variable second = tg::grad(first, {x}, {.create_graph = true})[0];
-  std::cout << "\nx^3 at 2: value " << cubed.item() << ", first derivative "
-            << first.item() << ", second " << second.item() << '\n';
+  std::cout << "\nx^3 at 2: value " << cubed.item() << ", first derivative " << first.item()
+            << ", second " << second.item() << '\n';
   const bool right = first.item() == 12 && second.item() == 12;
   return right ? 0 : 1;
 }

@@ -8,7 +8,7 @@ namespace tg = tapegrad;
 
 int main() {
   tg::manual_seed(0);
-  const tg::Tensor points = tg::rand({200, 2}) * 2.0 - 1.0;  // (200, 2) in [-1, 1)
+  const tg::Tensor points = tg::rand({200, 2}) * 2.0 - 1.0;                  // (200, 2) in [-1, 1)
   const tg::Tensor above = points.select(1, 1) > 0.5 * points.select(1, 0);  // (200)
   const tg::Tensor labels = above.to(tg::float32);
 
@@ -28,8 +28,8 @@ int main() {
 
     if (step % 100 == 0) {
       const tg::Tensor right = (logits.value() > 0) == above;
-      std::cout << "step " << step << "  loss " << loss.item() << "  right "
-                << right.sum().item() << " of 200\n";
+      std::cout << "step " << step << "  loss " << loss.item() << "  right " << right.sum().item()
+                << " of 200\n";
     }
   }
   // It found the line w0 x + w1 y + b = 0, here as y = slope x + offset. The points came from

@@ -53,8 +53,7 @@ int main() {
     adam.step();
     accuracy = (logits.argmax(1) == data.second).float_().mean().item();
     if (step % 150 == 0) {
-      std::cout << "step " << step << "  loss " << loss.item() << "  accuracy " << accuracy
-                << '\n';
+      std::cout << "step " << step << "  loss " << loss.item() << "  accuracy " << accuracy << '\n';
     }
   }
   std::cout << '\n';

@@ -44,9 +44,8 @@ int main() {
   train(product);
   train(linear);
   train(lookup);
-  const bool same_gradients =
-      allclose(matrix.grad(), words.weight.grad(), 1e-5, 1e-7) &&
-      allclose(layer.weight.grad().T(), words.weight.grad(), 1e-5, 1e-7);
+  const bool same_gradients = allclose(matrix.grad(), words.weight.grad(), 1e-5, 1e-7) &&
+                              allclose(layer.weight.grad().T(), words.weight.grad(), 1e-5, 1e-7);
   std::cout << "same outputs: " << (same_outputs ? "yes" : "no")
             << ", same weight gradients: " << (same_gradients ? "yes" : "no") << '\n';
 

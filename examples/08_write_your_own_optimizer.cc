@@ -65,9 +65,9 @@ struct Pairs : tg::nn::Module {
         hidden(register_module("hidden", tg::nn::Linear(4, 6))),
         head(register_module("head", tg::nn::Linear(6, 2))) {}
 
-  tg::Variable operator()(const tg::Tensor& pairs) const {                 // (n, 2)
+  tg::Variable operator()(const tg::Tensor& pairs) const {                // (n, 2)
     const tg::Variable x = embedding(pairs).reshape({pairs.size(0), 4});  // (n, 2 * 2)
-    return head(tanh(hidden(x)));                                          // (n, 2)
+    return head(tanh(hidden(x)));                                         // (n, 2)
   }
 };
 

@@ -218,7 +218,7 @@ class LazyRows final : public FusedSteps {
 
     std::vector<std::uint32_t> taken;  // how many of `steps` each row has taken
     std::vector<Rule> steps;
-    bool moves_rows = true;  // false: only the constraint changes rows
+    bool moves_rows = true;                 // false: only the constraint changes rows
     typename Rule::ClosedForm closed_form;  // of `steps`
   };
 

@@ -65,7 +65,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 }
 
 // The state of each part in a file that holds exactly these parts.
-std::vector<StateDict> states_of(const std::string& path, const std::vector<AnyPart>& parts) {
+std::vector<StateDict> states_of_parts(const std::string& path, const std::vector<AnyPart>& parts) {
   const Checkpoint file = load_with_metadata(path);
   const std::string start = "load_checkpoint: " + path + " ";
   const auto listed = file.metadata.find(kPartsKey);
@@ -117,7 +117,7 @@ void save_parts(const std::string& path, std::vector<AnyPart> parts) {
 
 void load_parts(const std::string& path, std::vector<AnyPart> parts) {
   finish_names("load_checkpoint", parts);
-  const std::vector<StateDict> states = states_of(path, parts);
+  const std::vector<StateDict> states = states_of_parts(path, parts);
   std::vector<StateDict> earlier;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     try {

@@ -46,10 +46,7 @@ TEST_CASE("layers refuse sizes whose product overflows") {
       {"TransformerEncoderLayer", [](std::int64_t n) { nn::TransformerEncoderLayer(n, 1); }},
       {"TransformerEncoderLayer, feedforward",
        [](std::int64_t n) { nn::TransformerEncoderLayer(4, 1, {.dim_feedforward = n}); }},
-      {"PositionalEncoding",
-       [](std::int64_t n) {
-         nn::PositionalEncoding{n};
-       }},
+      {"PositionalEncoding", [](std::int64_t n) { nn::PositionalEncoding{n}; }},
   };
   for (const auto& [name, make] : layers) {
     for (const std::int64_t size :

@@ -122,7 +122,10 @@ class Leaf : public Node {
       flush_pending_rows(&ids);
     }
   }
-  RowPolicy& row_policy();  // creates it on first use
+  RowPolicy& row_policy() {  // creates it on first use
+    RowPolicy* const policy = policy_;
+    return policy != nullptr ? *policy : create_policy();
+  }
   const RowPolicy& row_policy() const;
   void copy_policy_from(const Leaf& other);  // copies requires_grad, too
 
@@ -131,6 +134,7 @@ class Leaf : public Node {
 
  private:
   void flush_pending_rows(const Tensor* ids);  // null: all rows
+  RowPolicy& create_policy();
 
   Tensor value_;
   std::uint32_t changes_;                     // version() minus value_.version()

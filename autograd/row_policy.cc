@@ -111,8 +111,7 @@ void Leaf::flush_pending_rows(const Tensor* ids) {
   if (version() != before) changes_ += before - version();
 }
 
-RowPolicy& Leaf::row_policy() {
-  if (RowPolicy* const existing = policy_) return *existing;
+RowPolicy& Leaf::create_policy() {
   auto created = std::make_unique<RowPolicy>(this);
   RowPolicy* expected = nullptr;  // another thread may create one, too
   return policy_.compare_exchange_strong(expected, created.get()) ? *created.release() : *expected;

@@ -70,6 +70,14 @@ void* operator new[](std::size_t bytes) {
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return allocate_or_throw(bytes, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  void* const block = allocate(bytes, sizeof(std::max_align_t));
+  if (block != nullptr) ++live;
+  return block;
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t& no_throw) noexcept {
+  return operator new(bytes, no_throw);
+}
 void operator delete(void* block) noexcept { release(block); }
 void operator delete[](void* block) noexcept { release(block); }
 void operator delete(void* block, std::size_t) noexcept { release(block); }

@@ -185,6 +185,7 @@ class NoGrad {
  private:
   const bool recording_before_;
 };
+using no_grad = NoGrad;  // PyTorch's name
 
 struct GradOptions {
   Tensor grad_output{};       // of the output's shape; needed unless it has one element

@@ -100,7 +100,9 @@ struct AdamRule {
 class AdamRule::ClosedForm {
  public:
   ClosedForm(double step, const AdamRule& like) : steps_(step, step_of(like)) {}
-  void restart(double step, const AdamRule& like) noexcept { steps_.restart(step, step_of(like)); }
+  void restart(double first, const AdamRule& like) noexcept {
+    steps_.restart(first, step_of(like));
+  }
   void reserve_one() { steps_.reserve_one(); }
   void append(const AdamRule& rule) { steps_.append(step_of(rule)); }
 

@@ -30,8 +30,8 @@ constexpr To number_cast(From value, const char* operation) {
     using Limits = std::numeric_limits<To>;
     bool fits = true;
     if constexpr (std::floating_point<From>) {
-      constexpr auto kLow = static_cast<From>(Limits::min());
-      constexpr From kHigh = static_cast<From>(Limits::max() / 2 + 1) * 2;
+      constexpr auto kLow = static_cast<From>((Limits::min)());
+      constexpr From kHigh = static_cast<From>((Limits::max)() / 2 + 1) * 2;
       fits = (value >= kLow || value > kLow - 1) && value < kHigh;  // false for NaN
     } else if constexpr (!std::same_as<To, From> && !std::same_as<From, bool>) {
       const To converted = static_cast<To>(value);

@@ -17,17 +17,9 @@
 
 #include "catch.h"
 #include "nn/text_classifier.h"
+#include "sanitized.h"
 
 // Sanitizers replace malloc themselves and switch off the pool.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 #if defined(__GLIBC__) && !defined(SANITIZED)
 #define COUNTS 1
 #endif

@@ -10,9 +10,12 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 
 namespace tapegrad {
 namespace {
+
+using test::error_text;
 
 Variable cube(const Variable& x) {
   return record("cube", x.value() * x.value() * x.value(),
@@ -45,16 +48,6 @@ Variable assumes_contiguous(const Variable& x) {
                 }));
 }
 
-template <class Exception = AutogradError, class Function>
-std::string error_of(const Function& function) {
-  try {
-    function();
-  } catch (const Exception& error) {
-    return error.what();
-  }
-  return {};
-}
-
 }  // namespace
 
 TEST_CASE("gradcheck prints 1 for a right gradient", "[autograd]") {
@@ -66,7 +59,9 @@ TEST_CASE("gradcheck prints 1 for a right gradient", "[autograd]") {
 TEST_CASE("gradcheck finds a wrong gradient and says where", "[autograd]") {
   const Tensor x = tensor({{0.0, 2.0}, {1.0, 0.0}}, float64);
   const auto wrong = [](auto& v) { return wrong_cube(v[0] * v[1]); };
-  const std::string text = error_of([&] { gradcheck(wrong, {ones({2, 2}, float64), x}); });
+  const std::string text = error_text<AutogradError>([&] {
+    gradcheck(wrong, {ones({2, 2}, float64), x});
+  });
   CAPTURE(text);
   CHECK(text.rfind("gradcheck: input 0, element 1 of (2, 2): numerical ", 0) == 0);
   CHECK(text.find(", analytical ") != std::string::npos);
@@ -76,13 +71,13 @@ TEST_CASE("gradcheck finds a wrong gradient and says where", "[autograd]") {
 }
 
 TEST_CASE("gradcheck finds gradients at the wrong elements", "[autograd]") {
-  CHECK(error_of([] {
+  CHECK(error_text<AutogradError>([] {
           gradcheck([](auto& v) { return flipped(v[0]); }, {ones({4}, float64)});
         }).rfind("gradcheck: input 0, element 0", 0) == 0);
 }
 
 TEST_CASE("gradcheck passes non-contiguous gradients to rules", "[autograd]") {
-  const std::string text = error_of(
+  const std::string text = error_text<AutogradError>(
       [] { gradcheck([](auto& v) { return assumes_contiguous(v[0]); }, {ones({4}, float64)}); });
   CHECK(text.find(" (of a strided output gradient)") != std::string::npos);
 }
@@ -91,7 +86,7 @@ TEST_CASE("gradgradcheck finds rules that cannot be differentiated", "[autograd]
   const Tensor x = tensor({0.5, -1.5}, float64);
   const auto cut = [](auto& v) { return cut_cube(v[0]); };
   CHECK(gradcheck(cut, {x}));
-  const std::string text = error_of([&] { gradgradcheck(cut, {x}); });
+  const std::string text = error_text<AutogradError>([&] { gradgradcheck(cut, {x}); });
   CHECK(text.rfind("gradgradcheck: input 0, element 0 of (2): numerical ", 0) == 0);
   CHECK_FALSE(gradcheck(cut, {x}, {.raise_exception = false, .second_order = true}));
   CHECK(gradcheck([](auto& v) { return cube(v[0]); }, {x}, {.second_order = true}));
@@ -112,21 +107,21 @@ TEST_CASE("gradcheck takes several inputs and outputs", "[autograd]") {
 }
 
 TEST_CASE("gradcheck finds a missing gradient", "[autograd]") {
-  CHECK(error_of([] {
+  CHECK(error_text<AutogradError>([] {
           gradcheck([](auto& v) { return v[0].detach() * 2.0; }, {ones({2}, float64)});
         }).rfind("gradcheck: input 0, element 0 of (2): numerical ", 0) == 0);
 }
 
 TEST_CASE("gradcheck throws for inputs that it cannot check", "[autograd]") {
   const auto function = [](auto& v) { return v[0] * 2.0; };
-  CHECK(error_of<DTypeError>([&] { gradcheck(function, {ones({2})}); }) ==
+  CHECK(error_text<DTypeError>([&] { gradcheck(function, {ones({2})}); }) ==
         "gradcheck: input 0 is float32, needed float64, because float32 differences are mostly "
         "rounding errors; "
         "convert with to(float64)");
-  CHECK(error_of<DTypeError>([&] { gradgradcheck(function, {ones({2})}); }) ==
+  CHECK(error_text<DTypeError>([&] { gradgradcheck(function, {ones({2})}); }) ==
         "gradgradcheck: input 0 is float32, needed float64, because float32 differences are mostly "
         "rounding errors; convert with to(float64)");
-  CHECK(error_of<ValueError>([&] { gradcheck(function, {ones({2}, int64)}); }) ==
+  CHECK(error_text<ValueError>([&] { gradcheck(function, {ones({2}, int64)}); }) ==
         "gradcheck: got no float64 input, needed at least one; convert with to(float64)");
 }
 

@@ -11,21 +11,13 @@
 #include <tapegrad/tapegrad.h>
 
 #include "catch.h"
+#include "error_text.h"
 
 namespace fs = std::filesystem;
 using namespace tapegrad;
+using tapegrad::test::error_text;
 
 namespace {
-
-template <class Error, class Function>
-std::string message_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 std::string text_of(const std::string& path) {
   std::ifstream file(fs::path(TAPEGRAD_SOURCE_DIR) / path);
@@ -141,9 +133,9 @@ TEST_CASE("comparisons of Variables give boolean Tensors", "[autograd]") {
   CHECK(equal((a > 1) & (a < 3), tensor({false, true, false})));
   CHECK(equal((a > 2) | ~(a > 1), tensor({true, false, true})));
   CHECK(equal((a > 1) ^ (a > 2), tensor({false, true, false})));
-  CHECK(message_of<DTypeError>([] { (void)(tensor({1}) & tensor({1})); }) ==
+  CHECK(error_text<DTypeError>([] { (void)(tensor({1}) & tensor({1})); }) ==
         "operator&: got int64, needed boolean tensors; compare first, as in (x > 0) & (x < 1)");
-  CHECK(message_of<DTypeError>([] { (void)~tensor({1.0}); }) ==
+  CHECK(error_text<DTypeError>([] { (void)~tensor({1.0}); }) ==
         "operator~: got float32, needed boolean tensors; compare first, as in (x > 0) & (x < 1)");
 }
 
@@ -176,7 +168,7 @@ TEST_CASE("compound assignment binds a Variable to a new result", "[autograd]") 
   CHECK(constant.requires_grad());
 
   Variable leaf = parameter(tensor({1.0, 2.0}));
-  CHECK(message_of<AutogradError>([&] { leaf -= 0.5; }) ==
+  CHECK(error_text<AutogradError>([&] { leaf -= 0.5; }) ==
         "operator-=: got a leaf that requires a gradient, and a result would replace it; to train "
         "it, write this where a NoGrad exists, or use an optimizer; to compute with it, bind the "
         "result to another name");
@@ -204,13 +196,13 @@ TEMPLATE_TEST_CASE("indexing with an integer, with ids and with masks", "[autogr
   CHECK(is(x[tensor({true, false, false, true})], tensor({{0, 1, 2}, {9, 10, 11}})));
   CHECK(x[zeros({0}, int64)].shape() == Shape{0, 3});
   CHECK(x[zeros({4}, boolean)].shape() == Shape{0, 3});
-  CHECK(message_of<IndexError>([&] { (void)x[tensor({4})]; }).find("operator[]: ") == 0);
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<IndexError>([&] { (void)x[tensor({4})]; }).find("operator[]: ") == 0);
+  CHECK(error_text<ShapeError>([&] {
           (void)x[tensor({true, false})];
         }) ==
         "operator[]: got a mask of shape (2) for a tensor of shape (4, 3), needed the sizes of its "
         "first dimensions");
-  CHECK(message_of<DTypeError>([&] { (void)x[tensor({1.0})]; }) ==
+  CHECK(error_text<DTypeError>([&] { (void)x[tensor({1.0})]; }) ==
         "operator[]: got an index of type float32, needed int64 ids or a boolean mask; convert "
         "with to(int64)");
 }
@@ -270,17 +262,17 @@ TEMPLATE_TEST_CASE("the only element as a double and by a conversion", "[autogra
   CHECK(float(half) == 0.5F);
   CHECK(static_cast<double>(half) == 0.5);
   CHECK(static_cast<int>(tensor(7)) == 7);
-  CHECK(message_of<ValueError>([&] { large.item(); }) ==
+  CHECK(error_text<ValueError>([&] { large.item(); }) ==
         "item: 9007199254740993 may not fit in a double; write item<std::int64_t>()");
   CHECK_THROWS_AS(two.item(), ValueError);
   CHECK_THROWS_AS(float(two), ValueError);
   CHECK((yes && half ? true : false));
   CHECK(bool(half));
   CHECK(!bool(zero));
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           if (two == two) FAIL();
         }) == "bool: got a tensor of shape (2), needed one element; use all() or any()");
-  CHECK(message_of<ValueError>([&] { (void)bool(TestType(zeros({0}))); }) ==
+  CHECK(error_text<ValueError>([&] { (void)bool(TestType(zeros({0}))); }) ==
         "bool: got a tensor of shape (0), needed one element; use all() or any()");
   static_assert(!std::is_convertible_v<TestType, float>);  // `float f = x` needs item<float>()
 }
@@ -303,13 +295,13 @@ TEST_CASE("requires_grad_ turns a Variable into a leaf", "[autograd]") {
 
 TEST_CASE("errors of the remainder", "[autograd]") {
   const Tensor ids = tensor({3, 4});
-  CHECK(message_of<ValueError>([&] { ids % 0; }) == "remainder: division of an integer by 0");
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] { ids % 0; }) == "remainder: division of an integer by 0");
+  CHECK(error_text<ValueError>([&] {
           1 % tensor({1, 0});
         }) == "remainder: division of an integer by 0");
-  CHECK(message_of<DTypeError>([&] { tensor({true}) % 2; }) ==
+  CHECK(error_text<DTypeError>([&] { tensor({true}) % 2; }) ==
         "remainder: not defined for boolean; convert with to(int64), or use logical_not");
-  CHECK(message_of<DTypeError>([&] { ids % true; }) ==
+  CHECK(error_text<DTypeError>([&] { ids % true; }) ==
         "remainder: not defined for true and false; write 1 or 0");
   CHECK_THROWS_AS(zeros({2}) % zeros({3}), ShapeError);
   const Tensor least = tensor(std::numeric_limits<std::int64_t>::min());

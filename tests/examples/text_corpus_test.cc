@@ -2,9 +2,11 @@
 #include "text_classifier/corpus.h"
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/text/text_files.h"
 
 using namespace text_classifier;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -13,7 +15,7 @@ Corpus corpus_of(std::string_view content) { return read_corpus(TemporaryFile(co
 // The message after the path: `2: no label; ...`.
 std::string corpus_error(std::string_view content) {
   const TemporaryFile file(content);
-  const std::string text = error_of<tapegrad::FormatError>([&] { read_corpus(file.path()); });
+  const std::string text = error_text<tapegrad::FormatError>([&] { read_corpus(file.path()); });
   if (!text.starts_with(file.path() + ":")) return text;
   return text.substr(file.path().size() + 1);
 }
@@ -100,7 +102,7 @@ TEST_CASE("files without labeled texts are refused with the line") {
   CHECK(corpus_error("label,text\n") == "1: no labeled text after the header");
   CHECK(corpus_error("__label__a __label__b x\n") ==
         "1: two labels; needed one label for each text");
-  CHECK(error_of<tapegrad::IoError>([] { read_corpus("/no/such"); }) ==
+  CHECK(error_text<tapegrad::IoError>([] { read_corpus("/no/such"); }) ==
         "read_text: cannot open /no/such: No such file or directory");
 }
 
@@ -108,7 +110,7 @@ TEST_CASE("labels become ids, and the error names an unknown label and its line"
   const Corpus corpus = corpus_of("a\tLOC\nb\tHUM\nc\tLOC\n");
   CHECK(label_names(corpus) == std::vector<std::string>{"HUM", "LOC"});
   CHECK(label_ids(corpus, {"HUM", "LOC"}) == std::vector<std::int64_t>{1, 0, 1});
-  CHECK(error_of<tapegrad::FormatError>([&] {
+  CHECK(error_text<tapegrad::FormatError>([&] {
           label_ids(corpus, {"LOC", "NUM"});
         }) == corpus.path + ":2: label `HUM` is unknown; the known ones are LOC, NUM");
 }

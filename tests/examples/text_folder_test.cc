@@ -23,6 +23,7 @@
 
 #include "catch.h"
 #include "child.h"
+#include "error_text.h"
 #include "python.h"
 #include "sanitized.h"
 #include "tensor/failing_ops.h"
@@ -100,6 +101,20 @@ std::vector<std::string> names_in(const std::string& folder) {
 
 const std::vector<std::string> kNames = {".lock", "metrics.jsonl", "model.safetensors"};
 
+// A child that makes run after run into the folder, the two versions in turn, until it is killed.
+pid_t start_runs(const Version (&versions)[2], const std::string& path) {
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      for (std::size_t i = 1;; ++i) write_run(versions[i % 2], path);
+    } catch (...) {
+      _exit(1);
+    }
+  }
+  REQUIRE(child > 0);
+  return child;
+}
+
 }  // namespace
 
 TEST_CASE("a run into a folder: if any call fails, the old or the new model loads",
@@ -165,15 +180,7 @@ TEST_CASE("a run into a folder: killed at any moment, the old or the new model l
   const std::string path = folder.file("model");
   for (std::size_t round = 0; round < kills; ++round) {
     if (round == 0) write_older(versions[0], path);
-    const pid_t child = fork();
-    if (child == 0) {
-      try {
-        for (std::size_t i = 1;; ++i) write_run(versions[i % 2], path);
-      } catch (...) {
-        _exit(1);
-      }
-    }
-    REQUIRE(child > 0);
+    const pid_t child = start_runs(versions, path);
     std::this_thread::sleep_for(std::chrono::microseconds(500 + round * 7919 % 20'000));
     REQUIRE(kill(child, SIGKILL) == 0);
     int status = 0;
@@ -242,15 +249,7 @@ TEST_CASE("a reader during many runs sees one model or the other", "[text_folder
   const TemporaryFolder folder;
   const std::string path = folder.file("model");
   write_older(versions[0], path);
-  const pid_t child = fork();
-  if (child == 0) {
-    try {
-      for (std::size_t i = 1;; ++i) write_run(versions[i % 2], path);
-    } catch (...) {
-      _exit(1);
-    }
-  }
-  REQUIRE(child > 0);
+  const pid_t child = start_runs(versions, path);
   std::size_t seen[2] = {0, 0};
   std::string wrong;
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(700);

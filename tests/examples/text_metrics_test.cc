@@ -5,9 +5,11 @@
 #include <sstream>
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/text/text_files.h"
 
 using namespace text_classifier;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -62,9 +64,9 @@ TEST_CASE("precision, recall and F1") {
 
 TEST_CASE("a class out of range is refused, and nothing is counted") {
   ConfusionMatrix matrix({"a", "b"});
-  CHECK(error_of<tapegrad::IndexError>([&] { matrix.add(0, 2); }) ==
+  CHECK(error_text<tapegrad::IndexError>([&] { matrix.add(0, 2); }) ==
         "confusion matrix: class 2 is out of range for 2 classes");
-  CHECK(error_of<tapegrad::IndexError>([&] { matrix.add(-1, 0); }) ==
+  CHECK(error_text<tapegrad::IndexError>([&] { matrix.add(-1, 0); }) ==
         "confusion matrix: class -1 is out of range for 2 classes");
   CHECK(matrix.total() == 0);
 }
@@ -119,13 +121,13 @@ TEST_CASE("metrics.jsonl holds one object per line") {
   CHECK(file.content().ends_with(
       "\n{\"epoch\":2,\"train_loss\":null,\"train_accuracy\":1.0,\"test_loss\":0.25,"
       "\"test_accuracy\":0.5,\"seconds\":3.0}\n"));
-  CHECK(error_of<tapegrad::IoError>([] { MetricsLog("/no/such/metrics.jsonl"); }) ==
+  CHECK(error_text<tapegrad::IoError>([] { MetricsLog("/no/such/metrics.jsonl"); }) ==
         "/no/such/metrics.jsonl: cannot write: No such file or directory");
 }
 
 TEST_CASE("a full disk is an error") {
   if (!std::filesystem::exists("/dev/full")) return;
   MetricsLog log("/dev/full");
-  CHECK(error_of<tapegrad::IoError>([&] { log.write({}); }) ==
+  CHECK(error_text<tapegrad::IoError>([&] { log.write({}); }) ==
         "/dev/full: cannot write: No space left on device");
 }

@@ -12,14 +12,15 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/golden_layer.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
+using tapegrad::test::error_text;
 using tapegrad::test::flag;
 using tapegrad::test::integer;
 using tapegrad::test::layers;
-using tapegrad::test::message_of;
 
 namespace {
 
@@ -344,70 +345,70 @@ TEST_CASE("positions are sines and cosines, or learned") {
   CHECK(learned(zeros({4, 0, 6})).shape() == Shape{4, 0, 6});
   CHECK(positions(zeros({0, 4, 6})).shape() == Shape{0, 4, 6});
   CHECK(positions(zeros({2, 0, 6})).shape() == Shape{2, 0, 6});
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           learned(zeros({5, 2, 6}));
         }) == "LearnedPositions: x has 5 steps, needed 4 or fewer; raise max_len");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           positions(zeros({2, 4, 5}));
         }) == "PositionalEncoding: x is (2, 4, 5), needed (batch, steps, 6)");
-  CHECK(message_of<ValueError>([] { nn::PositionalEncoding(5); }) ==
+  CHECK(error_text<ValueError>([] { nn::PositionalEncoding(5); }) ==
         "PositionalEncoding: dim is 5, needed an even number: sines and cosines come in pairs");
   CHECK(positions.description() == "PositionalEncoding(6, max_len=50)");
 }
 
 TEST_CASE("attention explains arguments that do not fit") {
-  CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 4); }) ==
+  CHECK(error_text<ValueError>([] { nn::MultiheadAttention(6, 4); }) ==
         "MultiheadAttention: embed_dim 6 and 4 heads, needed a multiple of the heads");
-  CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 2, {.dropout = 2}); }) ==
+  CHECK(error_text<ValueError>([] { nn::MultiheadAttention(6, 2, {.dropout = 2}); }) ==
         "MultiheadAttention: dropout is 2.000000, needed a probability in [0, 1]");
-  CHECK(message_of<ValueError>([] { nn::MultiheadAttention(6, 2, {.kdim = 0}); }) ==
+  CHECK(error_text<ValueError>([] { nn::MultiheadAttention(6, 2, {.kdim = 0}); }) ==
         "MultiheadAttention: kdim 0 and vdim 6, needed 1 or more");
   const nn::MultiheadAttention attention(6, 2);
   const Tensor x = zeros({4, 3, 6});
   const nn::MultiheadAttention wide(6, 2, {.add_bias_kv = true, .kdim = 2, .vdim = 5});
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           wide(x, zeros({4, 3, 2}), zeros({5, 3, 5}));
         }) ==
         "MultiheadAttention: query is (4, 3, 6), key (4, 3, 2), value (5, 3, 5), needed (steps, "
         "batch, 6), (steps, batch, 2), (steps, batch, 5), key and value with the same number of "
         "steps");
   CHECK(wide.description() == "MultiheadAttention(6, 2, kdim=2, vdim=5, add_bias_kv=true)");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           attention(x, x, zeros({4, 3, 5}));
         }) ==
         "MultiheadAttention: query is (4, 3, 6), key (4, 3, 6), value (4, 3, 5), needed (steps, "
         "batch, 6), key and value of the same shape");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           attention(x, zeros({4, 2, 6}), zeros({4, 2, 6}));
         }) ==
         "MultiheadAttention: query is (4, 3, 6), key (4, 2, 6), value (4, 2, 6), needed (steps, "
         "batch, 6), key and value of the same shape");
   CHECK(
-      message_of<ShapeError>([&] {
+      error_text<ShapeError>([&] {
         attention(x, x, x, {.key_padding_mask = zeros({4, 3}, boolean)});
       }) ==
       "MultiheadAttention: key_padding_mask is boolean (4, 3), needed (3, 4), boolean (true where "
       "a key is ignored) or floating-point (it is added to the scores)");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           attention(x, x, x, {.key_padding_mask = zeros({3, 4}, int64)});
         }).find("key_padding_mask is int64 (3, 4), needed") != std::string::npos);
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           attention(x, x, x, {.attn_mask = zeros({4, 3}, boolean)});
         }) == "MultiheadAttention: attn_mask is (4, 3), needed (4, 4) or (6, 4, 4)");
-  CHECK(message_of<DTypeError>([&] {
+  CHECK(error_text<DTypeError>([&] {
           attention(x, x, x, {.attn_mask = zeros({4, 4}, int64)});
         }) == "MultiheadAttention: attn_mask is int64, needed boolean or floating-point");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           scaled_dot_product_attention(zeros({2, 3}), zeros({4, 2}), zeros({4, 2}));
         }) ==
         "attention: query is (2, 3) and key (4, 2), needed (..., queries, width) and (..., "
         "keys, width)");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           scaled_dot_product_attention(zeros({2, 3}), zeros({4, 3}), zeros({5, 2}));
         }) ==
         "attention: key is (4, 3) and value (5, 2), needed (..., keys, width) and (..., keys, "
         "n)");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           attention_weights(zeros({2, 3}), zeros({4, 3}), {.mask = zeros({3, 4}, boolean)});
         }) == "attention: mask is (3, 4), needed one that broadcasts to the scores' (2, 4)");
   CHECK(attention.description() == "MultiheadAttention(6, 2)");
@@ -445,9 +446,9 @@ TEST_CASE("ModuleList and ModuleDict register their modules") {
   CHECK(model.heads.contains("mood"));
   CHECK_FALSE(model.heads.contains("tone"));
   CHECK(model.heads["topic"](zeros({1, 3})).shape() == Shape{1, 4});
-  CHECK(message_of<IndexError>([&] { model.steps[2]; }) ==
+  CHECK(error_text<IndexError>([&] { model.steps[2]; }) ==
         "ModuleList: module 2 out of range for 2");
-  CHECK(message_of<IndexError>([&] { model.heads["tone"]; }) ==
+  CHECK(error_text<IndexError>([&] { model.heads["tone"]; }) ==
         "ModuleDict: no module 'tone'; there are 'topic', 'mood'");
 
   // A deep copy has its own modules. Loading changes the modules that the list returns.

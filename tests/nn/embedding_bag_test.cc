@@ -14,11 +14,12 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "golden_file.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
-using tapegrad::test::message_of;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -48,7 +49,7 @@ nn::EmbeddingBagOptions options_of(const std::string& which) {
 }
 
 std::string refused(const nn::EmbeddingBagOptions& options) {
-  return message_of<ValueError>([&] { nn::EmbeddingBag(5, 2, options); });
+  return error_text<ValueError>([&] { nn::EmbeddingBag(5, 2, options); });
 }
 
 }  // namespace
@@ -145,16 +146,16 @@ TEST_CASE("EmbeddingBag: options reach the leaf, copies and clones") {
 
 TEST_CASE("EmbeddingBag changes nothing if a call throws") {
   const nn::EmbeddingBag bag(4, 2, {.max_norm = 1.0, .weight = full({4, 2}, 3.0f)});
-  CHECK(message_of<IndexError>([&] {
+  CHECK(error_text<IndexError>([&] {
           bag(tensor({0, 4}), tensor({0}));
         }) == "embedding_bag: index 4 out of range for 4 rows (position 1)");
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           bag(tensor({0, 1}), tensor({1}));
         }) == "embedding_bag: offsets begin at 1, needed 0");
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           bag(tensor({0, 1}), tensor({0}), ones({2}));
         }).find("need mode sum") != std::string::npos);
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           bag(tensor({0, 1}));
         }).find("without offsets") != std::string::npos);
   CHECK(equal(bag.weight.value(), full({4, 2}, 3.0f)));
@@ -168,11 +169,11 @@ TEST_CASE("EmbeddingBag refuses options that exclude each other") {
   CHECK(refused({.max_norm = -1.0}) == "EmbeddingBag: max_norm is -1, needed a number > 0");
   CHECK(refused({.norm_type = 0}) ==
         "EmbeddingBag: norm_type is 0, needed a number > 0, or infinity for the largest element");
-  CHECK(message_of<ValueError>([] { nn::EmbeddingBag(-1, 2); }) ==
+  CHECK(error_text<ValueError>([] { nn::EmbeddingBag(-1, 2); }) ==
         "EmbeddingBag: negative size in (-1, 2)");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           nn::EmbeddingBag(5, 2, {.weight = ones({2, 5})});
         }) == "EmbeddingBag: weight is float32 (2, 5), needed floating-point (5, 2)");
-  CHECK(message_of<ShapeError>([] { nn::EmbeddingBag::from_pretrained(ones({3})); }) ==
+  CHECK(error_text<ShapeError>([] { nn::EmbeddingBag::from_pretrained(ones({3})); }) ==
         "EmbeddingBag::from_pretrained: got float32 (3), needed floating-point (rows, width)");
 }

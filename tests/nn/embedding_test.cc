@@ -19,11 +19,12 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "golden_file.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
-using tapegrad::test::message_of;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -50,7 +51,7 @@ nn::EmbeddingOptions options_of(const std::string& which) {
 }
 
 std::string refused(const nn::EmbeddingOptions& options) {
-  return message_of<ValueError>([&] { nn::Embedding(5, 2, options); });
+  return error_text<ValueError>([&] { nn::Embedding(5, 2, options); });
 }
 
 bool is_zero(const Tensor& x) { return equal(x, zeros_like(x)); }
@@ -106,7 +107,7 @@ TEST_CASE("max_norm does not change frozen rows and columns, and works in eval m
 
 TEST_CASE("a bad id is noticed before max_norm writes anything") {
   const nn::Embedding table(4, 2, {.max_norm = 1.0, .weight = full({4, 2}, 3.0f)});
-  CHECK(message_of<IndexError>([&] {
+  CHECK(error_text<IndexError>([&] {
           table(tensor({0, 4}));
         }) == "embedding: index 4 out of range for 4 rows (position 1)");
   CHECK(equal(table.weight.value(), full({4, 2}, 3.0f)));
@@ -198,7 +199,7 @@ TEST_CASE("padding modes: a row without gradient, zeros, or a mask only") {
   CHECK(
       equal(nn::Embedding(4, 2, {.padding_mode = nn::PaddingMode::mask_only}).mask(ids), ids != 0));
   CHECK(equal(nn::Embedding(4, 2, {.padding_idx = -1}).mask(ids), ids != 3));
-  CHECK(message_of<ValueError>([&] { nn::Embedding(4, 2).mask(ids); }) ==
+  CHECK(error_text<ValueError>([&] { nn::Embedding(4, 2).mask(ids); }) ==
         "Embedding: mask: there is no padding; give a padding_idx, or padding_mode = mask_only for "
         "id 0");
 }
@@ -221,10 +222,10 @@ TEST_CASE("masked pooling uses the words only") {
   const Tensor none = zeros({2, 0}, boolean);
   CHECK(is_zero(nn::masked_mean(zeros({2, 0, 3}), none).value()));
   CHECK(is_zero(nn::masked_max(zeros({2, 0, 3}), none).value()));
-  CHECK(message_of<ShapeError>([&] { nn::masked_mean(x, none); }) ==
+  CHECK(error_text<ShapeError>([&] { nn::masked_mean(x, none); }) ==
         "masked_mean: x is (2, 3, 2) and mask (2, 0), needed (batch, steps, dim) and (batch, "
         "steps)");
-  CHECK(message_of<DTypeError>([&] {
+  CHECK(error_text<DTypeError>([&] {
           nn::masked_max(x, zeros({2, 3}));
         }) ==
         "masked_max: mask is float32, needed boolean; compare the ids with the padding id, or "
@@ -255,9 +256,9 @@ TEST_CASE("RNNCell keeps the state of texts that have ended") {
   sum(kept).backward();
   CHECK(equal(h.grad()[1], ones({3})));
   CHECK(equal(cell(select(x, 0, 0), select(h, 0, 0), tensor(false)).value(), h.value()[0]));
-  CHECK(message_of<ShapeError>([&] { cell(x, h, tensor({true})); }) ==
+  CHECK(error_text<ShapeError>([&] { cell(x, h, tensor({true})); }) ==
         "RNNCell: mask is boolean (1) and h is (2, 3), needed boolean of the same batch");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           cell(x, h, tensor({1, 0}));
         }) == "RNNCell: mask is int64 (2) and h is (2, 3), needed boolean of the same batch");
 }
@@ -341,18 +342,18 @@ TEST_CASE("Embedding refuses options that exclude each other, and says why") {
         "Embedding: a regularizer's factor is negative or nan, needed numbers >= 0");
   CHECK(refused({.rate_multiplier = -0.5}) ==
         "Embedding: rate_multiplier is negative or not finite, needed a number >= 0");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           nn::Embedding(5, 2, {.weight = ones({5, 3})});
         }) == "Embedding: weight is float32 (5, 3), needed floating-point (5, 2)");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           nn::Embedding(5, 2, {.weight = ones({5, 2}, int64)});
         }) == "Embedding: weight is int64 (5, 2), needed floating-point (5, 2)");
-  CHECK(message_of<ValueError>([] {
+  CHECK(error_text<ValueError>([] {
           nn::Embedding::from_pretrained(ones({5, 2}), {.weight = ones({5, 2})});
         }) ==
         "Embedding: from_pretrained takes the vectors as its first argument; do not set the "
         "option weight");
-  CHECK(message_of<ShapeError>([] { nn::Linear(nn::Linear(2, 3).bias); }) ==
+  CHECK(error_text<ShapeError>([] { nn::Linear(nn::Linear(2, 3).bias); }) ==
         "Linear: weight has shape (3), needed (out_features, in_features)");
 }
 

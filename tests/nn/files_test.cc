@@ -20,6 +20,7 @@
 #include <tapegrad/tapegrad.h>
 
 #include "child.h"
+#include "error_text.h"
 #include "sanitized.h"
 #include "tensor/failing_ops.h"
 #include "tensor/temporary_folder.h"

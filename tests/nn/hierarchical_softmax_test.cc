@@ -11,11 +11,12 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
 using nn::Reduction;
-using tapegrad::test::message_of;
+using tapegrad::test::error_text;
 
 TEST_CASE("a hierarchical softmax is a distribution, with frequent classes near the root") {
   nn::HierarchicalSoftmax model({1, 40, 3, 2, 20}, 3, {.dtype = float64});
@@ -55,13 +56,13 @@ TEST_CASE("a hierarchical softmax is a distribution, with frequent classes near 
 }
 
 TEST_CASE("a hierarchical softmax explains arguments that do not fit") {
-  CHECK(message_of<ValueError>([] { nn::HierarchicalSoftmax({5}, 2); }) ==
+  CHECK(error_text<ValueError>([] { nn::HierarchicalSoftmax({5}, 2); }) ==
         "HierarchicalSoftmax: 1 classes, needed two or more");
-  CHECK(message_of<ValueError>([] {
+  CHECK(error_text<ValueError>([] {
           nn::HierarchicalSoftmax({5, -1}, 2);
         }) == "HierarchicalSoftmax: count -1, needed 0 or more");
   const nn::HierarchicalSoftmax model({5, 1}, 2);
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           model(zeros({3, 4}), zeros({3}, int64));
         }) ==
         "HierarchicalSoftmax: input is (3, 4) and targets (3), needed (batch, 2) and (batch)");

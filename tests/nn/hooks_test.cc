@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -238,20 +239,20 @@ TEST_CASE("hooks that leave another number of Variables or another shape are err
   nn::Linear layer(3, 2, {.dtype = float64});
   const Variable x = parameter(numbers({2, 3}));
   auto hook = layer.register_forward_pre_hook([](const nn::Module&, Variables& in) { in.clear(); });
-  CHECK(message_of<ValueError>([&] { layer(x); }) ==
+  CHECK(error_text<ValueError>([&] { layer(x); }) ==
         "forward pre-hook of Linear(3, 2): left 0 "
         "Variables, needed 1; replace elements of the vector, but keep its size");
   layer.remove_hook(hook);
   hook = layer.register_forward_hook(
       [](const nn::Module&, const Variables&, Variables& out) { out.push_back(out[0]); });
-  CHECK(message_of<ValueError>([&] { layer(x); }) ==
+  CHECK(error_text<ValueError>([&] { layer(x); }) ==
         "forward hook of Linear(3, 2): left 2 Variables, "
         "needed 1; replace elements of the vector, but keep its size");
   layer.remove_hook(hook);
   layer.register_full_backward_hook([](const nn::Module&, Variables& in, const Variables&) {
     in[0] = Variable(zeros({4}, float64));
   });
-  CHECK(message_of<ShapeError>([&] { sum(layer(x)).backward(); }) ==
+  CHECK(error_text<ShapeError>([&] { sum(layer(x)).backward(); }) ==
         "backward hook of Linear(3, 2): the hook changed the gradient of input 0 to shape (4), "
         "needed the input's shape (2, 3)");
   CHECK_FALSE(x.has_grad());

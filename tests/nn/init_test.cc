@@ -9,9 +9,11 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "golden_file.h"
 
 using namespace tapegrad;
+using tapegrad::test::error_text;
 namespace init = tapegrad::nn::init;
 
 namespace {
@@ -47,16 +49,6 @@ void check_cases(const std::string& operation, std::size_t count, double toleran
   }
 }
 
-template <class Function>
-std::string error_text(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 }  // namespace
 
 TEST_CASE("trunc_normal_ draws PyTorch's values between the bounds") {
@@ -76,7 +68,7 @@ TEST_CASE("trunc_normal_ draws PyTorch's values between the bounds") {
     CHECK(all(x.value() >= a && x.value() <= b).item<bool>());
   }
   const Variable x = parameter(zeros({2}));
-  CHECK(error_text([&] { init::trunc_normal_(x, 0, 1, 2, -2); }) ==
+  CHECK(error_text<Error>([&] { init::trunc_normal_(x, 0, 1, 2, -2); }) ==
         "trunc_normal_: the bounds are 2.000000 and -2.000000, needed the lower one first");
 }
 
@@ -170,12 +162,13 @@ TEST_CASE("initialization by fans needs two dimensions") {
   const std::string rest =
       ": got shape (3), needed two dimensions or more; for a bias use "
       "zeros_() or uniform_()";
-  CHECK(error_text([&] { init::xavier_uniform_(bias); }) == "xavier_uniform_" + rest);
-  CHECK(error_text([&] { init::xavier_normal_(bias); }) == "xavier_normal_" + rest);
-  CHECK(error_text([&] { init::kaiming_uniform_(bias); }) == "kaiming_uniform_" + rest);
-  CHECK(error_text([&] { init::kaiming_normal_(bias); }) == "kaiming_normal_" + rest);
-  CHECK(error_text([&] { init::orthogonal_(bias); }) == "orthogonal_" + rest);
-  CHECK(error_text([&] { init::eye_(bias); }) == "eye_: got shape (3), needed two dimensions");
+  CHECK(error_text<Error>([&] { init::xavier_uniform_(bias); }) == "xavier_uniform_" + rest);
+  CHECK(error_text<Error>([&] { init::xavier_normal_(bias); }) == "xavier_normal_" + rest);
+  CHECK(error_text<Error>([&] { init::kaiming_uniform_(bias); }) == "kaiming_uniform_" + rest);
+  CHECK(error_text<Error>([&] { init::kaiming_normal_(bias); }) == "kaiming_normal_" + rest);
+  CHECK(error_text<Error>([&] { init::orthogonal_(bias); }) == "orthogonal_" + rest);
+  CHECK(error_text<Error>([&] { init::eye_(bias); }) ==
+        "eye_: got shape (3), needed two dimensions");
   CHECK_THROWS_AS(init::zeros_(Variable(zeros({3}))), AutogradError);
   Variable nothing = parameter(zeros({0, 3}));
   init::kaiming_uniform_(nothing);  // no elements, so nothing is drawn

@@ -6,6 +6,7 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/net.h"
 #include "tensor/expect.h"
 #include "tensor/temporary_folder.h"
@@ -69,7 +70,7 @@ TEST_CASE("load_state_dict: all or nothing, and one message that lists everythin
     }
   }
   state.insert("extra", ones({1}));
-  CHECK(message_of<FormatError>([&] { net.load_state_dict(state); }) ==
+  CHECK(error_text<FormatError>([&] { net.load_state_dict(state); }) ==
         "load_state_dict: names or sizes differ; missing: temperature, body.3.weight, "
         "scale.largest; unexpected: body.4.weight, extra; sizes differ: body.0.weight: (3, 4) for "
         "(4, 3), head.bias: () for (6), scale.calls: float32 for int64; {.strict = false} loads "
@@ -78,7 +79,7 @@ TEST_CASE("load_state_dict: all or nothing, and one message that lists everythin
 
   StateDict partial = Net().state_dict();
   partial.insert("extra", ones({1}));
-  CHECK(message_of<FormatError>([&] { net.load_state_dict(partial); }) ==
+  CHECK(error_text<FormatError>([&] { net.load_state_dict(partial); }) ==
         "load_state_dict: names or sizes differ; unexpected: extra; {.strict = false} loads what "
         "fits");
   CHECK(same_bytes(net.state_dict(), before));
@@ -109,7 +110,7 @@ TEST_CASE("load_state_dict converts between float32 and float64, and nothing els
     Masked() { register_buffer("mask", ones({2}, boolean)); }
   };
   Masked module;
-  CHECK(message_of<FormatError>([&] {
+  CHECK(error_text<FormatError>([&] {
           module.load_state_dict({{"mask", tensor({3, 4})}});
         }).find("sizes differ: mask: int64 for boolean;") != std::string::npos);
 }

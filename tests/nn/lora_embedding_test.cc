@@ -13,17 +13,18 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
-using tapegrad::test::message_of;
+using tapegrad::test::error_text;
 
 namespace {
 
 bool is_zero(const Tensor& x) { return equal(x, zeros_like(x)); }
 
 std::string refused(const nn::LoraOptions& options, const nn::EmbeddingOptions& table) {
-  return message_of<ValueError>([&] { nn::LoraEmbedding(5, 2, options, table); });
+  return error_text<ValueError>([&] { nn::LoraEmbedding(5, 2, options, table); });
 }
 
 }  // namespace
@@ -165,7 +166,7 @@ TEST_CASE("a model with LoRA inside saves one table for it") {
   model.load_state_dict({}, {.strict = false});
   CHECK(equal(model.words.lora_b.value(), ones({1, 2})));  // nothing was loaded
 
-  CHECK(message_of<FormatError>([&] {
+  CHECK(error_text<FormatError>([&] {
           model.load_state_dict(StateDict({{"words.weight", ones({4, 3})}}));
         }) ==
         "load_state_dict: names or sizes differ; sizes differ: words.weight: (4, 3) for (4, 2); "
@@ -193,7 +194,7 @@ TEST_CASE("LoRA's factors follow a new vocabulary, and new words begin as their 
   CHECK(words.padding_idx() == 0);
   CHECK(words.lora_a.weight.row_policy().padding_row() == 0);
   CHECK(equal(words(tensor({0, 2})).value(), before));
-  CHECK(message_of<ValueError>([&] { words.prune({1}); }) ==
+  CHECK(error_text<ValueError>([&] { words.prune({1}); }) ==
         "Embedding: prune: row 0, which is padding_idx, is not among those to keep; keep it");
   CHECK(words.lora_a.num_embeddings() == 3);
 }
@@ -223,10 +224,10 @@ TEST_CASE("LoraEmbedding refuses options that exclude each other, and says why")
   const std::string frozen =
       "LoraEmbedding: the embedding has frozen rows or columns, but with LoRA the factor B changes "
       "all rows; unfreeze them first, or train the embedding without LoRA";
-  CHECK(message_of<ValueError>([&] { nn::LoraEmbedding{words}; }) == frozen);
+  CHECK(error_text<ValueError>([&] { nn::LoraEmbedding{words}; }) == frozen);
   words.unfreeze_rows();
   words.freeze_columns({0});
-  CHECK(message_of<ValueError>([&] { nn::LoraEmbedding{words}; }) == frozen);
+  CHECK(error_text<ValueError>([&] { nn::LoraEmbedding{words}; }) == frozen);
 }
 
 TEST_CASE("LoraEmbedding prints rank and alpha, and its table") {

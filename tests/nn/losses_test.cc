@@ -12,10 +12,12 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "golden_file.h"
 
 using namespace tapegrad;
 using nn::Reduction;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -82,16 +84,6 @@ void for_each_case(DType dtype, const Function& function) {
 }
 
 Tensor uniform(const Shape& shape, Generator& generator) { return rand(shape, float64, generator); }
-
-template <class Function>
-std::string error_text(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 }  // namespace
 
@@ -295,14 +287,14 @@ TEST_CASE("targets that were overwritten before backward are noticed") {
 
 TEST_CASE("losses explain arguments that do not fit") {
   const Tensor x = zeros({5, 4});
-  CHECK(error_text([&] {
+  CHECK(error_text<Error>([&] {
           nn::cross_entropy(x, tensor({0, 1, 2, 7, 1}));
         }) == "cross_entropy: target 7 at row 3 out of range for 4 classes");
-  CHECK(error_text([&] {
+  CHECK(error_text<Error>([&] {
           nn::nll_loss(x, tensor({0, -1, 2, 7, 1}));
         }) == "nll_loss: target -1 at row 1 out of range for 4 classes");
   CHECK_THROWS_AS(nn::cross_entropy(x, tensor({0, 1, 2, 7, 1})), IndexError);
-  CHECK(error_text([&] {
+  CHECK(error_text<Error>([&] {
           nn::cross_entropy(x, tensor({0, 1, 2}));
         }) ==
         "cross_entropy: targets have shape (3), needed (5), one class for each row of logits");
@@ -311,43 +303,43 @@ TEST_CASE("losses explain arguments that do not fit") {
   const std::string hint =
       ", needed targets (2, 4); if the classes are last, flatten: flatten(logits, 0, -2) and "
       "flatten(targets)";
-  CHECK(error_text([&] {
+  CHECK(error_text<Error>([&] {
           nn::cross_entropy(steps, zeros({2, 3}, int64));
         }) ==
         "cross_entropy: logits have shape (2, 3, 4), whose classes are dimension 1, and targets "
         "(2, 3)" +
             hint);
-  CHECK(error_text([&] { nn::nll_loss(steps, zeros({6}, int64)); }) ==
+  CHECK(error_text<Error>([&] { nn::nll_loss(steps, zeros({6}, int64)); }) ==
         "nll_loss: logits have shape (2, 3, 4), whose classes are dimension 1, and targets (6)" +
             hint);
   CHECK(nn::cross_entropy(flatten(steps, 0, -2), flatten(zeros({2, 3}, int64)))
             .value()
             .item<float>() == Approx(std::log(4.0)));
-  CHECK(error_text([&] { nn::cross_entropy(steps, zeros({5}, int64)); }) ==
+  CHECK(error_text<Error>([&] { nn::cross_entropy(steps, zeros({5}, int64)); }) ==
         "cross_entropy: targets have shape (5), needed (2, 4), one class for each row of logits");
-  CHECK(error_text([&] { nn::cross_entropy(x, zeros({5})); }) ==
+  CHECK(error_text<Error>([&] { nn::cross_entropy(x, zeros({5})); }) ==
         "cross_entropy: targets are float32, needed int64 classes");
-  CHECK(error_text([&] {
+  CHECK(error_text<Error>([&] {
           nn::cross_entropy(x.to(int64), tensor({0, 1, 2, 3, 1}));
         }) == "cross_entropy: logits are int64, needed float32 or float64");
-  CHECK(error_text([&] { nn::cross_entropy(zeros({}), tensor(0)); }) ==
+  CHECK(error_text<Error>([&] { nn::cross_entropy(zeros({}), tensor(0)); }) ==
         "cross_entropy: logits have shape (), needed (batch, classes) or (classes)");
-  CHECK(error_text([&] {
+  CHECK(error_text<Error>([&] {
           nn::cross_entropy(x, tensor({0, 1, 2, 3, 1}), {.weight = ones({3})});
         }) == "cross_entropy: weight has shape (3), needed (4), one for each class");
-  CHECK(error_text([&] {
+  CHECK(error_text<Error>([&] {
           nn::cross_entropy(x, tensor({0, 1, 2, 3, 1}), {.label_smoothing = 1.5});
         }) == "cross_entropy: label_smoothing is 1.5, needed a number in [0, 1]");
-  CHECK(error_text([&] {
+  CHECK(error_text<Error>([&] {
           nn::cross_entropy(x, ones({5, 4}), {.ignore_index = 2});
         }) ==
         "cross_entropy: ignore_index is 2, needed class targets for it, but got probabilities");
-  CHECK(error_text([] {
+  CHECK(error_text<Error>([] {
           nn::mse_loss(zeros({3, 1}), zeros({3}));
         }) == "mse_loss: input and target differ: (3, 1) and (3); reshape or expand one of them");
   CHECK_THROWS_AS(nn::l1_loss(zeros({3, 1}), zeros({3})), ShapeError);
   CHECK_THROWS_AS(nn::binary_cross_entropy_with_logits(zeros({3, 1}), zeros({3})), ShapeError);
-  CHECK(error_text([] {
+  CHECK(error_text<Error>([] {
           nn::binary_cross_entropy_with_logits(zeros({3}), zeros({3}), {.weight = ones({2, 3})});
         }) ==
         "binary_cross_entropy_with_logits: weight has shape (2, 3), needed one that broadcasts to "

@@ -7,11 +7,12 @@
 #include <tapegrad/nn/normalization.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/golden_layer.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
-using tapegrad::test::message_of;
+using tapegrad::test::error_text;
 
 TEST_CASE("LayerNorm agrees with PyTorch") {
   test::check_cases("layer_norm", 12, [](const std::string& which, DType dtype) {
@@ -81,50 +82,50 @@ TEST_CASE("BatchNorm1d counts batches and resets its statistics") {
 }
 
 TEST_CASE("normalization explains arguments that do not fit") {
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           nn::LayerNorm(3)(zeros({2, 4}));
         }) == "layer_norm: x is (2, 4) and normalized_shape (3), needed the last sizes of x");
-  CHECK(message_of<ShapeError>([] { nn::LayerNorm(3)(zeros({})); }) ==
+  CHECK(error_text<ShapeError>([] { nn::LayerNorm(3)(zeros({})); }) ==
         "layer_norm: x is () and normalized_shape (3), needed the last sizes of x");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           nn::LayerNorm(3)(zeros({2, 3}, float64));
         }) == "layer_norm: weight is float32 (3), needed float64 (3)");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           layer_norm(zeros({2, 3}), 3, ones({2}));
         }) == "layer_norm: weight is float32 (2), needed float32 (3)");
-  CHECK(message_of<DTypeError>([] {
+  CHECK(error_text<DTypeError>([] {
           layer_norm(zeros({2, 3}, int64), 3);
         }).find("int64") != std::string::npos);
-  CHECK(message_of<ShapeError>([] { nn::LayerNorm(Shape{}); }) ==
+  CHECK(error_text<ShapeError>([] { nn::LayerNorm(Shape{}); }) ==
         "LayerNorm: normalized_shape is (), needed at least one size, none of them negative");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           nn::RMSNorm({2, -1});
         }) ==
         "RMSNorm: normalized_shape is (2, -1), needed at least one size, none of them negative");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           nn::RMSNorm(3)(zeros({2, 4}));
         }) == "rms_norm: x is (2, 4) and normalized_shape (3), needed the last sizes of x");
-  CHECK(message_of<ValueError>([] { nn::BatchNorm1d(-1); }) == "BatchNorm1d: negative size in -1");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ValueError>([] { nn::BatchNorm1d(-1); }) == "BatchNorm1d: negative size in -1");
+  CHECK(error_text<ShapeError>([] {
           nn::BatchNorm1d(3)(zeros({2, 4}));
         }) == "BatchNorm1d: x is (2, 4), needed (batch, 3) or (batch, 3, length)");
-  CHECK(message_of<ValueError>([] {
+  CHECK(error_text<ValueError>([] {
           nn::BatchNorm1d(3)(zeros({1, 3}));
         }) ==
         "batch_norm: x is (1, 3), needed more than one element for each channel to compute a "
         "variance; use a larger batch, or eval()");
   nn::BatchNorm1d without(3, {.track_running_stats = false});
   without.eval();
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           without(zeros({1, 3}));
         }) ==
         "BatchNorm1d: x is (1, 3), needed more than one element for each channel: without running "
         "statistics, eval mode uses those of the batch; use a larger batch, or "
         "track_running_stats");
   CHECK(without(zeros({2, 3})).shape() == Shape{2, 3});
-  CHECK(message_of<ShapeError>([] { batch_norm(zeros({3})); }) ==
+  CHECK(error_text<ShapeError>([] { batch_norm(zeros({3})); }) ==
         "batch_norm: x is (3), needed (batch, channels) or (batch, channels, length)");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           batch_norm(zeros({4, 3}), {}, zeros({4}));
         }) == "batch_norm: bias is (4), needed (3), one for each channel");
 }

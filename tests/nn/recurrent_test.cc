@@ -13,11 +13,12 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "golden_file.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
-using tapegrad::test::message_of;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -477,59 +478,59 @@ TEST_CASE("recurrent layers as modules: names, copies, what they print") {
 }
 
 TEST_CASE("recurrent layers refuse what does not fit") {
-  CHECK(message_of<ValueError>([] { nn::LSTM(-1, 2); }) == "LSTM: negative size in -1 -> 2");
-  CHECK(message_of<ValueError>([] { nn::GRU(1, -2); }) == "GRU: negative size in 1 -> -2");
-  CHECK(message_of<ValueError>([] { nn::RNN(1, 2, {.num_layers = 0}); }) ==
+  CHECK(error_text<ValueError>([] { nn::LSTM(-1, 2); }) == "LSTM: negative size in -1 -> 2");
+  CHECK(error_text<ValueError>([] { nn::GRU(1, -2); }) == "GRU: negative size in 1 -> -2");
+  CHECK(error_text<ValueError>([] { nn::RNN(1, 2, {.num_layers = 0}); }) ==
         "RNN: num_layers is 0, needed at least 1");
-  CHECK(message_of<ValueError>([] { nn::RNN(1, 2, {.num_layers = 2, .dropout = 1.5}); }) ==
+  CHECK(error_text<ValueError>([] { nn::RNN(1, 2, {.num_layers = 2, .dropout = 1.5}); }) ==
         "RNN: dropout is 1.500000, needed a probability in [0, 1]");
-  CHECK(message_of<DTypeError>([] { nn::GRU(1, 2, {.dtype = int64}); }) != "no error");
+  CHECK(error_text<DTypeError>([] { nn::GRU(1, 2, {.dtype = int64}); }) != "");
   const nn::LSTM lstm(3, 4, {.num_layers = 2});
   const nn::GRU first(3, 4, {.batch_first = true});
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           lstm(zeros({5, 2, 4}));
         }) == "LSTM: x is (5, 2, 4), needed (steps, batch, 3), or the same without batch");
-  CHECK(message_of<ShapeError>([&] { first(zeros({3})); }) ==
+  CHECK(error_text<ShapeError>([&] { first(zeros({3})); }) ==
         "GRU: x is (3), needed (batch, steps, 3), or the same without batch");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           lstm(zeros({0, 2, 3}));
         }) == "LSTM: x is (0, 2, 3), needed at least one step");
-  CHECK(message_of<DTypeError>([&] {
+  CHECK(error_text<DTypeError>([&] {
           lstm(zeros({5, 2, 3}, float64));
         }) == "LSTM: x is float64, needed the weights' float32; convert with to(float32)");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           lstm(zeros({5, 2, 3}), {.h = zeros({1, 2, 4})});
         }) == "LSTM: h is (1, 2, 4), needed (2, 2, 4): layers * directions, batch, hidden_size");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           lstm(zeros({5, 3}), {.c = zeros({2, 1, 4})});
         }) == "LSTM: c is (2, 1, 4), needed (2, 4): layers * directions, hidden_size");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           lstm(zeros({5, 2, 3}), {.lengths = tensor({1, 2, 3})});
         }) == "LSTM: lengths are int64 (3), needed int64 (2) for x of (5, 2, 3)");
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           lstm(zeros({5, 2, 3}), {.lengths = tensor({1, 6})});
         }) == "LSTM: length 6 of sequence 1, needed 0 to 5, the steps of x");
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           first(zeros({5, 2, 3}), {.lengths = tensor({1, 2, 2, 2, -1})});
         }) == "GRU: length -1 of sequence 4, needed 0 to 2, the steps of x");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           first(zeros({5, 2, 3}), {.mask = ones({2, 5}, boolean)});
         }) == "GRU: mask is boolean (2, 5), needed boolean (5, 2) for x of (5, 2, 3)");
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           first(zeros({5, 2, 3}), {.lengths = ones({5}, int64), .mask = ones({5, 2}, boolean)});
         }) == "GRU: got lengths and a mask, needed at most one of them");
-  CHECK(message_of<IndexError>([&] { lstm.weight_ih(2); }) ==
+  CHECK(error_text<IndexError>([&] { lstm.weight_ih(2); }) ==
         "LSTM: no layer 2 among 2 of one direction");
-  CHECK(message_of<IndexError>([&] { lstm.bias_hh(0, true); }) ==
+  CHECK(error_text<IndexError>([&] { lstm.bias_hh(0, true); }) ==
         "LSTM: no layer 0 in reverse among 2 of one direction");
   const nn::LSTMCell cell(3, 4);
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           cell(zeros({2, 3}), {zeros({2, 4}), zeros({1, 4})});
         }) == "LSTMCell: x is (2, 3) and c is (1, 4), needed the same batch");
-  CHECK(message_of<DTypeError>([&] {
+  CHECK(error_text<DTypeError>([&] {
           cell(zeros({2, 3}), {zeros({2, 4}), zeros({2, 4}, float64)});
         }) == "LSTMCell: c is float64, needed the weights' float32; convert with to(float32)");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           nn::GRUCell(3, 4)(zeros({2, 5}));
         }) == "GRUCell: x is (2, 5), needed (batch, 3)");
 }

@@ -9,10 +9,11 @@
 #include <tapegrad/tapegrad.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
-using tapegrad::test::message_of;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -61,11 +62,11 @@ constexpr const char* kHead =
 template <class M>
 std::string message() {
   Outer<M> outer;
-  const std::string text = message_of<ValueError>([&] { outer.parameters(); });
-  CHECK(message_of<ValueError>([&] { outer.state_dict(); }) == text);
-  CHECK(message_of<ValueError>([&] { outer.load_state_dict(StateDict()); }) == text);
-  CHECK(message_of<ValueError>([&] { outer.eval(); }) == text);
-  CHECK(message_of<ValueError>([&] { nn::check_registered(outer); }) == text);
+  const std::string text = error_text<ValueError>([&] { outer.parameters(); });
+  CHECK(error_text<ValueError>([&] { outer.state_dict(); }) == text);
+  CHECK(error_text<ValueError>([&] { outer.load_state_dict(StateDict()); }) == text);
+  CHECK(error_text<ValueError>([&] { outer.eval(); }) == text);
+  CHECK(error_text<ValueError>([&] { nn::check_registered(outer); }) == text);
   CHECK(outer.is_training());  // nothing was changed
   return text;
 }
@@ -97,7 +98,7 @@ TEST_CASE("in lists, dictionaries and Sequential, too", "[module]") {
 TEST_CASE("check_registered() sees the members of the outermost module", "[module]") {
   const ForgetsHead model;
   CHECK(model.parameters().size() == 2);  // it cannot know
-  CHECK(message_of<ValueError>([&] { nn::check_registered(model); }) ==
+  CHECK(error_text<ValueError>([&] { nn::check_registered(model); }) ==
         std::string("ForgetsHead: ") + kHead);
   CHECK_THROWS_AS(model.parameters(), ValueError);  // now it knows
   CHECK_THROWS_AS(clone(ForgetsFirst()), ValueError);

@@ -9,6 +9,7 @@
 #include <tapegrad/tapegrad.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/temporary_folder.h"
 
 namespace tg = tapegrad;

@@ -12,22 +12,14 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 
 using namespace tapegrad;
+using tapegrad::test::error_text;
 
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-template <class Error = ValueError, class Function>
-std::string error_text(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 // One step of a small regression.
 void fit_once(const Variable& w, const Variable& b, optim::Optimizer& optimizer, int t) {
@@ -207,7 +199,7 @@ TEST_CASE("a state that does not fit is refused, and the error lists all problem
   optimizer.load_state_dict(before);
 
   optim::SGD twins({{"weight", w}, {"weight", b}}, {.lr = 1});
-  CHECK(error_text([&] { twins.state_dict(); }) ==
+  CHECK(error_text<ValueError>([&] { twins.state_dict(); }) ==
         "SGD: two parameters are called 'weight', needed different names to tell their states "
         "apart");
 }
@@ -216,21 +208,21 @@ TEST_CASE("lists of parameters that cannot be optimized are refused") {
   Variable w = parameter(ones({2}));
   using List = std::vector<NamedParameter>;
   CHECK(
-      error_text([] { optim::Adam{List{}}; }) ==
+      error_text<ValueError>([] { optim::Adam{List{}}; }) ==
       "Adam: got an empty parameter list, needed at least one parameter; model.parameters() lists "
       "what register_module() and register_parameter() registered");
-  CHECK(error_text([&] {
+  CHECK(error_text<ValueError>([&] {
           optim::SGD{List{{"y", w * 2.0}}};
         }) ==
         "SGD: parameter 'y' is the result of an operation, needed a leaf; make one with "
         "parameter(tensor)");
-  CHECK(error_text([&] { optim::SGD{List{Variable(ones({2}))}}; }) ==
+  CHECK(error_text<ValueError>([&] { optim::SGD{List{Variable(ones({2}))}}; }) ==
         "SGD: a parameter is a constant, needed a leaf; make one with parameter(tensor)");
-  CHECK(error_text([&] {
+  CHECK(error_text<ValueError>([&] {
           optim::AdamW{List{{"a", w}, {"b", w}}};
         }) == "AdamW: parameter 'b' is listed twice, needed each parameter once and in one group");
   optim::SGD optimizer({w}, {.lr = 1});
-  CHECK(error_text([&] {
+  CHECK(error_text<ValueError>([&] {
           optimizer.add_group({{"again", w}}, {});
         }) ==
         "SGD: parameter 'again' is listed twice, needed each parameter once and in one group");
@@ -243,8 +235,12 @@ TEST_CASE("lists of parameters that cannot be optimized are refused") {
 
 TEST_CASE("options out of range are refused") {
   Variable w = parameter(ones({2}));
-  const auto sgd = [&](optim::SGDOptions o) { return error_text([&] { optim::SGD{{w}, o}; }); };
-  const auto adam = [&](optim::AdamOptions o) { return error_text([&] { optim::Adam{{w}, o}; }); };
+  const auto sgd = [&](optim::SGDOptions o) {
+    return error_text<ValueError>([&] { optim::SGD{{w}, o}; });
+  };
+  const auto adam = [&](optim::AdamOptions o) {
+    return error_text<ValueError>([&] { optim::Adam{{w}, o}; });
+  };
   CHECK(sgd({.lr = -1}) == "SGD: invalid learning rate: -1, needed a number >= 0");
   CHECK(sgd({.lr = kNan}) == "SGD: invalid learning rate: nan, needed a number >= 0");
   CHECK(sgd({.momentum = -0.5}) == "SGD: invalid momentum: -0.5, needed a number >= 0");
@@ -258,7 +254,7 @@ TEST_CASE("options out of range are refused") {
   CHECK(adam({.eps = -1}) == "Adam: invalid eps: -1, needed a number >= 0");
   CHECK(adam({.weight_decay = -1}) == "Adam: invalid weight_decay: -1, needed a number >= 0");
   optim::Adam optimizer({w});
-  CHECK(error_text([&] { optimizer.set_lr(-2); }) ==
+  CHECK(error_text<ValueError>([&] { optimizer.set_lr(-2); }) ==
         "Adam: invalid learning rate: -2, needed a number >= 0");
   CHECK(optimizer.lr() == 1e-3);
 }
@@ -275,10 +271,10 @@ TEST_CASE("a parameter that changed its type is refused before anything changes"
   optimizer.step();
   const Tensor before = a.value();
   b.leaf().set_value(ones({2}, float64));
-  CHECK(error_text([&] { optimizer.step(); }) ==
+  CHECK(error_text<ValueError>([&] { optimizer.step(); }) ==
         "Adam: parameter 'b' is float64 (2), but its gradient is float32 (2); call zero_grad()");
   set_gradients();
-  CHECK(error_text([&] { optimizer.step(); }) ==
+  CHECK(error_text<ValueError>([&] { optimizer.step(); }) ==
         "Adam: parameter 'b' is float64 (2), but its state is float32 (2); make a new optimizer");
   CHECK(equal(a.value(), before));
 }
@@ -287,17 +283,17 @@ TEST_CASE("clipping refuses invalid options, and norms that are not finite if re
   Variable w = parameter(ones({2}));
   CHECK(optim::clip_grad_norm({w}, 1.0) == 0);  // no gradient
   w.set_grad(tensor({1.0, kNan}));
-  CHECK(error_text([&] { optim::clip_grad_norm({w}, 1.0, 2.0, true); }) ==
+  CHECK(error_text<ValueError>([&] { optim::clip_grad_norm({w}, 1.0, 2.0, true); }) ==
         "clip_grad_norm: the norm of the gradients is nan, needed a finite one; look for the "
         "parameter whose gradient is not");
   CHECK(w.grad().item<float>({0}) == 1);
   CHECK(std::isnan(optim::clip_grad_norm({w}, 1.0, std::numeric_limits<double>::infinity())));
   CHECK(std::isnan(w.grad().item<float>({0})));
-  CHECK(error_text([&] { optim::clip_grad_norm({w}, -1.0); }) ==
+  CHECK(error_text<ValueError>([&] { optim::clip_grad_norm({w}, -1.0); }) ==
         "clip_grad_norm: max_norm is -1, needed a number >= 0");
-  CHECK(error_text([&] { optim::clip_grad_norm({w}, 1.0, kNan); }) ==
+  CHECK(error_text<ValueError>([&] { optim::clip_grad_norm({w}, 1.0, kNan); }) ==
         "clip_grad_norm: norm_type is nan, needed a number");
-  CHECK(error_text([&] { optim::clip_grad_value({w}, kNan); }) ==
+  CHECK(error_text<ValueError>([&] { optim::clip_grad_value({w}, kNan); }) ==
         "clip_grad_value: clip_value is nan, needed a number >= 0");
 }
 
@@ -314,7 +310,7 @@ TEST_CASE("clip_grad_norm adds squares that float32 cannot hold") {
   }
   Variable w = parameter(zeros({2}, float64));
   w.set_grad(tensor({1e200, 1e200}, float64));
-  CHECK(error_text([&] { optim::clip_grad_norm({w}, 1.0, 2.0, true); }) ==
+  CHECK(error_text<ValueError>([&] { optim::clip_grad_norm({w}, 1.0, 2.0, true); }) ==
         "clip_grad_norm: the norm of the gradients is inf, needed a finite one; all gradients are "
         "finite, but their norm overflows float64");
   CHECK(w.grad().item<double>({0}) == 1e200);
@@ -366,9 +362,7 @@ TEST_CASE("clip_grad_norm with norms of order 0 and below") {
 TEST_CASE("clipping refuses a Variable that is not a leaf before it changes anything") {
   Variable w = parameter(ones({2}));
   w.set_grad(tensor({5.0, -5.0}));
-  CHECK(error_text<AutogradError>([&] {
-          optim::clip_grad_value({w, w * 2.0}, 1.0);
-        }) != "nothing was thrown");
+  CHECK(error_text<AutogradError>([&] { optim::clip_grad_value({w, w * 2.0}, 1.0); }) != "");
   CHECK(equal(w.grad(), tensor({5.0, -5.0})));
   Variable empty = parameter(zeros({3, 0}));
   empty.set_grad(zeros({3, 0}));

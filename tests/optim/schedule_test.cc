@@ -16,9 +16,11 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "golden_file.h"
 
 using namespace tapegrad;
+using tapegrad::test::error_text;
 using namespace tapegrad::optim;
 
 namespace {
@@ -116,21 +118,11 @@ void check_schedules(const std::string& operation, std::size_t cases, const Read
   }
 }
 
-template <class Error = ValueError, class Function>
-std::string error_text(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 // The error of the constructor for options; the rates do not change.
 template <class Algorithm, class Options>
 std::string refusal(Options options) {
   SGD optimizer = sgd();
-  const std::string text = error_text([&] { Algorithm(optimizer, options); });
+  const std::string text = error_text<ValueError>([&] { Algorithm(optimizer, options); });
   CHECK(optimizer.lr(0) == 0.1);
   CHECK(optimizer.lr(1) == 0.02);
   return text;
@@ -261,7 +253,7 @@ TEST_CASE("OneCycleLR throws after its last step") {
     CHECK(optimizer.lr(0) == Approx(4e-6));
     schedule.step();  // as a loop over all batches does after the last one
     CHECK(optimizer.lr(0) == Approx(4e-6));
-    CHECK(error_text([&] { schedule.step(); }) ==
+    CHECK(error_text<ValueError>([&] { schedule.step(); }) ==
           "OneCycleLR: step 11 of 10; create a new or a longer schedule");
     CHECK(schedule.state_dict().at("last_epoch").item<int>() == 10);
   }
@@ -494,14 +486,14 @@ TEST_CASE("invalid options of OneCycleLR and ReduceLROnPlateau are refused") {
 TEST_CASE("OneCycleLR with cycle_momentum needs a momentum") {
   Adagrad adagrad({parameter(zeros({1}))}, {.lr = 0.1});
   const std::string text =
-      error_text([&] { OneCycleLR(adagrad, {.max_lr = 1, .total_steps = 5}); });
+      error_text<ValueError>([&] { OneCycleLR(adagrad, {.max_lr = 1, .total_steps = 5}); });
   CHECK(text ==
         "OneCycleLR: Adagrad: this optimizer has no momentum, needed one to cycle; use "
         "another optimizer, or set cycle_momentum to false");
   CHECK(adagrad.lr() == 0.1);
   const OneCycleLR fine(adagrad, {.max_lr = 1, .total_steps = 5, .cycle_momentum = false});
   SGD plain({parameter(zeros({1}))}, {.lr = 0.1});
-  CHECK(error_text([&] { OneCycleLR(plain, {.max_lr = 1, .total_steps = 5}); }) ==
+  CHECK(error_text<ValueError>([&] { OneCycleLR(plain, {.max_lr = 1, .total_steps = 5}); }) ==
         "OneCycleLR: group 0 has momentum 0, needed one > 0 to cycle; give the optimizer "
         "one, or set cycle_momentum to false");
 }
@@ -512,7 +504,7 @@ TEST_CASE("a step that throws changes nothing") {
                                               [](std::int64_t t) { return t < 2 ? 1.0 : -1.0; }}});
   schedule.step();
   optimizer.set_lr(7);
-  CHECK(error_text([&] { schedule.step(); }) ==
+  CHECK(error_text<ValueError>([&] { schedule.step(); }) ==
         "LambdaLR: invalid learning rate: -0.02, needed a number >= 0");
   CHECK(optimizer.lr(0) == 7);
   CHECK(schedule.last_lr() == std::vector<double>{0.1, 0.02});
@@ -522,11 +514,13 @@ TEST_CASE("a step that throws changes nothing") {
   ReduceLROnPlateau plateau(optimizer);
   const StateDict saved = early.state_dict();
   optimizer.add_group({parameter(zeros({1}))}, {});
-  CHECK(error_text([&] { early.step(); }) ==
+  CHECK(error_text<ValueError>([&] { early.step(); }) ==
         "StepLR: the optimizer has 3 groups, but had 2 when the schedule was created; create "
         "it after the last add_group()");
-  CHECK(error_text([&] { early.load_state_dict(saved); }).starts_with("StepLR: the optimizer has"));
-  CHECK(error_text([&] { plateau.step(1); }) ==
+  CHECK(error_text<ValueError>([&] {
+          early.load_state_dict(saved);
+        }).starts_with("StepLR: the optimizer has"));
+  CHECK(error_text<ValueError>([&] { plateau.step(1); }) ==
         "ReduceLROnPlateau: the optimizer has 3 groups, but had 2 when the schedule was "
         "created; create it after the last add_group()");
 }

@@ -15,20 +15,6 @@ namespace tapegrad::test {
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// The text of the exception that the call throws. If it is not an Expected, the result says what
-// happened instead.
-template <class Expected, class Function>
-std::string message_of(const Function& function) {
-  try {
-    function();
-  } catch (const Expected& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    return std::string("another kind of error: ") + error.what();
-  }
-  return "no error";
-}
-
 // Whether element types and shapes are equal and all elements are within `tolerance`. NaN equals
 // NaN, and an infinity equals itself.
 inline bool matches(const Tensor& a, const Tensor& b, double tolerance = 0) {

@@ -34,15 +34,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-// The text of the Expected that the call throws; empty if it throws nothing.
-template <class Expected, class Function>
-std::string error_text(const Function& function) {
-  try {
-    function();
-  } catch (const Expected& error) {
-    return error.what();
-  }
-  return {};
-}
-
 }  // namespace tapegrad::test

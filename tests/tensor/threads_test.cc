@@ -18,6 +18,7 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -45,7 +46,7 @@ TEST_CASE("parts of a split cover everything once", "[threads]") {
 TEST_CASE("an exception in a part is rethrown and the next split works", "[threads]") {
   const Threads threads(3);
   for (const std::int64_t bad : {0, 1, 2}) {
-    CHECK(message_of<std::runtime_error>([&] {
+    CHECK(error_text<std::runtime_error>([&] {
             parallel_for(300, 100, 1, [&](std::int64_t begin, std::int64_t) {
               if (begin == bad * 100) throw std::runtime_error("part failed");
             });
@@ -126,9 +127,9 @@ TEST_CASE("a process forks while other threads free blocks, and its child alloca
 #endif
 
 TEST_CASE("set_num_threads rejects invalid numbers") {
-  CHECK(message_of<ValueError>([] { set_num_threads(0); }) ==
+  CHECK(error_text<ValueError>([] { set_num_threads(0); }) ==
         "set_num_threads: got 0, needed 1 to 256");
-  CHECK(message_of<ValueError>([] { set_num_threads(257); }) ==
+  CHECK(error_text<ValueError>([] { set_num_threads(257); }) ==
         "set_num_threads: got 257, needed 1 to 256");
   CHECK(num_threads() == 1);
 }
@@ -159,7 +160,7 @@ TEST_CASE("TAPEGRAD_NUM_THREADS: the error text", "[.][threads_environment]") {
   if (std::getenv("TAPEGRAD_TEST_REFUSAL") == nullptr) return;  // not started by the test above
   const char* const text = std::getenv("TAPEGRAD_NUM_THREADS");
   REQUIRE(text != nullptr);
-  CHECK(message_of<ValueError>([] { num_threads(); }) ==
+  CHECK(error_text<ValueError>([] { num_threads(); }) ==
         "TAPEGRAD_NUM_THREADS: got " + std::string(text) + ", needed 1 to 256");
 }
 

@@ -2,6 +2,7 @@
 #include <tapegrad/tensor/xtensor.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -25,7 +26,7 @@ TEST_CASE("conversion to xtensor and back does not copy") {
   Tensor wide = expand(full({}, 1.0, float64), {2, 2});
   CHECK(xt::sum(xtensor_view<double>(wide))() == 4.0);
   CHECK_THROWS_AS(mutable_xtensor_view<double>(wide), ValueError);
-  CHECK(message_of<DTypeError>([&] { xtensor_view<float>(x); }) ==
+  CHECK(error_text<DTypeError>([&] { xtensor_view<float>(x); }) ==
         "xtensor_view: tensor is float64, asked for float32; convert with to(float32)");
 
   auto target = mutable_xtensor_view<double>(x);

@@ -16,12 +16,13 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 namespace tapegrad {
 namespace {
 
-using test::message_of;
+using test::error_text;
 
 Tensor normal(const Shape& shape) {
   static Generator generator(3);
@@ -176,7 +177,7 @@ TEST_CASE("bags detect that their batch or table was overwritten before backward
   const Variable w = sum(embedding_bag(table, ids, tensor({0, 2}), weighted));
   Variable same = table;
   same.set_value(normal({5, 2}));
-  CHECK(message_of<AutogradError>([&] { w.backward(); }).find("'embedding_bag'") !=
+  CHECK(error_text<AutogradError>([&] { w.backward(); }).find("'embedding_bag'") !=
         std::string::npos);
 }
 
@@ -187,7 +188,7 @@ TEST_CASE("backward() throws if the table was resized since the lookup", "[autog
         bag ? sum(embedding_bag(table, tensor({{1, 2}}))) : sum(embedding(table, tensor({1, 2})));
     const std::int64_t rows = table.size(0);
     table.leaf().set_value(normal({rows + 1, 2}));
-    CHECK(message_of<AutogradError>([&] { y.backward(); }) ==
+    CHECK(error_text<AutogradError>([&] { y.backward(); }) ==
           "backward: the table of '" + std::string(bag ? "embedding_bag" : "embedding") +
               "' was resized since the lookup, from " + std::to_string(rows) + " to " +
               std::to_string(rows + 1) + " rows; call backward() before resizing");
@@ -210,7 +211,7 @@ TEST_CASE("errors of embedding and embedding_bag", "[autograd]") {
   const Tensor ids = tensor({1, 2, 4});
   const auto bag = [&](const Tensor& some, const Tensor& offsets,
                        const EmbeddingBagLookup& options = {}) {
-    return message_of<Error>([&] { embedding_bag(table, some, offsets, options); });
+    return error_text<Error>([&] { embedding_bag(table, some, offsets, options); });
   };
   CHECK(bag(tensor({1, 5}), tensor({0})) ==
         "embedding_bag: index 5 out of range for 5 rows (position 1)");
@@ -242,7 +243,7 @@ TEST_CASE("errors of embedding and embedding_bag", "[autograd]") {
         "3");
   CHECK(bag(ids, tensor({0}), {.padding_idx = 5}) ==
         "embedding_bag: padding_idx 5 out of range for 5 rows");
-  CHECK(message_of<ValueError>([&] { embedding(table, ids, -6); }) ==
+  CHECK(error_text<ValueError>([&] { embedding(table, ids, -6); }) ==
         "embedding: padding_idx -6 out of range for 5 rows");
   const Tensor factors = ones({3}, float64);
   CHECK(bag(ids, tensor({0}), {.per_sample_weights = factors}) ==
@@ -256,7 +257,7 @@ TEST_CASE("errors of embedding and embedding_bag", "[autograd]") {
   CHECK(bag(ids, tensor({0}), {.mode = BagMode::max, .frequency_scale = FrequencyScale::inverse}) ==
         "embedding_bag: got a frequency_scale with mode max, whose gradient belongs to single "
         "elements; use sum or mean");
-  CHECK(message_of<ShapeError>([&] { embedding_bag(ones({3}), tensor({{0}})); }) ==
+  CHECK(error_text<ShapeError>([&] { embedding_bag(ones({3}), tensor({{0}})); }) ==
         "embedding_bag: weight has shape (3), needed (rows, width)");
 }
 
@@ -286,11 +287,11 @@ TEST_CASE("embedding_renorm_ scales rows with too large a norm, and no others", 
   embedding_renorm_(table, tensor({2}), 2.0, std::numeric_limits<double>::infinity());
   CHECK(allclose(table.value()[2], tensor({6.0, 8 * 2 / (8 + 1e-7)}, float64), 1e-15, 0));
 
-  CHECK(message_of<ValueError>([&] { embedding_renorm_(table, tensor({0}), 0); }) ==
+  CHECK(error_text<ValueError>([&] { embedding_renorm_(table, tensor({0}), 0); }) ==
         "embedding_renorm_: max_norm is 0.000000 and norm_type 2.000000, needed values > 0");
-  CHECK(message_of<IndexError>([&] { embedding_renorm_(table, tensor({5}), 1); }) ==
+  CHECK(error_text<IndexError>([&] { embedding_renorm_(table, tensor({5}), 1); }) ==
         "embedding_renorm_: index 5 out of range for 5 rows (position 0)");
-  CHECK(message_of<AutogradError>([&] {
+  CHECK(error_text<AutogradError>([&] {
           embedding_renorm_(table * 2.0, tensor({0}), 1);
         }).find("this table is not a leaf") != std::string::npos);
 }
@@ -300,7 +301,7 @@ TEST_CASE("a rule that needs rows from before embedding_renorm_ throws", "[autog
   const Variable used = sum(square(table));
   const Variable looked_up = sum(embedding(table, tensor({0})));  // needs no value
   const Variable y = used + looked_up + sum(embedding(table, tensor({0}), {.max_norm = 1.0}));
-  CHECK(message_of<AutogradError>([&] {
+  CHECK(error_text<AutogradError>([&] {
           y.backward();
         }).find("was overwritten in place since it") != std::string::npos);
   // If no norm is too large, nothing is overwritten.

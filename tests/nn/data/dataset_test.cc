@@ -1,5 +1,6 @@
 // Tests of data sets and padding: PyTorch's values, views, errors. Read next: loader_test.cc.
 #include "catch.h"
+#include "error_text.h"
 
 #include <vector>
 

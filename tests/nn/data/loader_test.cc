@@ -1,6 +1,7 @@
 // Tests of DataLoader: PyTorch's orders, batches by length, the worker, errors. Read next:
 // splits_test.cc.
 #include "catch.h"
+#include "error_text.h"
 
 #include <algorithm>
 #include <thread>

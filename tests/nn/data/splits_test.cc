@@ -1,5 +1,6 @@
 // Tests of splits: PyTorch's parts, and folds. Read next: dataset_test.cc.
 #include "catch.h"
+#include "error_text.h"
 
 #include <algorithm>
 

@@ -1,6 +1,7 @@
 // Tests of ONNX files: the results of other programs that read them (golden/check_onnx.py), and
 // errors.
 #include "catch.h"
+#include "error_text.h"
 
 #include <algorithm>
 #include <cmath>

@@ -2,15 +2,17 @@
 #include <tapegrad/nn/text/csv.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/text/text_files.h"
 
 using namespace tapegrad::nn;
 using Fields = std::vector<std::string>;
+using tapegrad::test::error_text;
 
 namespace {
 
 std::string csv_error(std::string_view text) {
-  return error_of<tapegrad::FormatError>([&] { parse_csv(text, "f.csv"); });
+  return error_text<tapegrad::FormatError>([&] { parse_csv(text, "f.csv"); });
 }
 
 }  // namespace

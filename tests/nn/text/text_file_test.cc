@@ -2,14 +2,16 @@
 #include <tapegrad/nn/text/text_file.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/text/text_files.h"
 
 using namespace tapegrad::nn;
+using tapegrad::test::error_text;
 
 namespace {
 
 std::string utf8_error(const std::string& bytes) {
-  return error_of<tapegrad::FormatError>([&] { to_utf8(bytes, "f"); });
+  return error_text<tapegrad::FormatError>([&] { to_utf8(bytes, "f"); });
 }
 
 }  // namespace
@@ -49,8 +51,8 @@ TEST_CASE("read_text: the error names a file that cannot be read") {
       "\xEF\xBB\xBF"
       "caf\xC3\xA9");
   CHECK(read_text(file.path()) == "café");
-  CHECK(error_of<tapegrad::IoError>([] { read_text("/no/such/file"); }) ==
+  CHECK(error_text<tapegrad::IoError>([] { read_text("/no/such/file"); }) ==
         "read_text: cannot open /no/such/file: No such file or directory");
-  CHECK(error_of<tapegrad::IoError>([] { read_text("/"); }) ==
+  CHECK(error_text<tapegrad::IoError>([] { read_text("/"); }) ==
         "read_text: cannot read /: Is a directory");
 }

@@ -44,17 +44,6 @@ class TemporaryFile {
   std::string path_;
 };
 
-// The text of the `ErrorType` that `act` throws, or `no error`.
-template <class ErrorType, class Act>
-std::string error_of(const Act& act) {
-  try {
-    act();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 // The folder TAPEGRAD_DATA, or the default folder beside the project. Without it, a test prints a
 // warning and ends.
 inline std::optional<std::string> data_folder() {

@@ -3,10 +3,12 @@
 #include <tapegrad/nn/text/tokenizer.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/text/text_files.h"
 
 using namespace tapegrad::nn;
 using Tokens = std::vector<std::string>;
+using tapegrad::test::error_text;
 
 TEST_CASE("tokenize: words in lowercase, marks as separate tokens, digits kept") {
   CHECK(tokenize("What's 3.5 in R2D2?") ==
@@ -47,7 +49,7 @@ TEST_CASE("Tokenizer: from_description accepts its description, and throws for o
   CHECK(Tokenizer::from_description("words-1 ngrams=3").longest_ngram == 3);
   for (const char* wrong : {"", "words-2 ngrams=1", "words-1 ngrams=", "words-1 ngrams=0",
                             "words-1 ngrams=10", "words-1 ngrams=2 ", "words-1 ngrams=-1"}) {
-    CHECK(error_of<tapegrad::ValueError>([&] { Tokenizer::from_description(wrong); }) ==
+    CHECK(error_text<tapegrad::ValueError>([&] { Tokenizer::from_description(wrong); }) ==
           "tokenizer: got `" + std::string(wrong) +
               "`, needed `words-1 ngrams=N` with N from 1 to 9");
   }

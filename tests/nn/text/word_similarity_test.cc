@@ -10,12 +10,13 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "nn/text/text_files.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
 using namespace tapegrad::nn;
-using tapegrad::test::message_of;
+using tapegrad::test::error_text;
 using Words = std::vector<std::string>;
 
 namespace {
@@ -45,7 +46,7 @@ template <class Function>
 std::string error_in(std::string_view content, const std::string& operation,
                      const Function& function) {
   const TemporaryFile file(content);
-  const std::string text = message_of<FormatError>([&] { function(file.path()); });
+  const std::string text = error_text<FormatError>([&] { function(file.path()); });
   const std::string opening = operation + ": " + file.path() + ":";
   return text.starts_with(opening) ? text.substr(opening.size()) : text;
 }
@@ -72,14 +73,14 @@ TEST_CASE("most_similar to a vector leaves no word out") {
   CHECK(words_of(most_similar(four(), tensor({2.0, 0.0}))) == Words{"a", "b", "c", "d"});
   CHECK(words_of(most_similar(four(), tensor({1.0, 2.0}, float64), 1)) == Words{"d"});
   CHECK(words_of(most_similar(four(), tensor({3.0, 0.5}), 1, WordMetric::euclidean)) == Words{"b"});
-  CHECK(message_of<ShapeError>([] { most_similar(four(), zeros({3})); }) ==
+  CHECK(error_text<ShapeError>([] { most_similar(four(), zeros({3})); }) ==
         "most_similar: got a vector (3), needed (2)");
-  CHECK(message_of<DTypeError>([] {
+  CHECK(error_text<DTypeError>([] {
           most_similar(four(), tensor({1, 2}));
         }) == "most_similar: got an int64 vector, needed a floating-point one");
-  CHECK(message_of<ValueError>([] { most_similar(four(), "a", 0); }) ==
+  CHECK(error_text<ValueError>([] { most_similar(four(), "a", 0); }) ==
         "most_similar: k is 0, needed 1 or more");
-  CHECK(message_of<ValueError>([] { most_similar(four(), "A"); }) ==
+  CHECK(error_text<ValueError>([] { most_similar(four(), "A"); }) ==
         "most_similar: none of the 4 words is `A`; is its case the same?");
 }
 
@@ -94,7 +95,7 @@ TEST_CASE("analogy: b - a + c at length 1, without the three words") {
   const double length = std::sqrt(x * x + 2 * third * third);
   CHECK(answers[0].score == Approx((-x + third + third) * third / length));
   CHECK(analogy(royals(), "man", "king", "woman", 1).size() == 1);
-  CHECK(message_of<ValueError>([] { analogy(royals(), "man", "king", "women"); }) ==
+  CHECK(error_text<ValueError>([] { analogy(royals(), "man", "king", "women"); }) ==
         "analogy: none of the 6 words is `women`; is its case the same?");
   // The word nearest to a - a + c is c, which is never an answer.
   CHECK(words_of(analogy(four(), "a", "a", "c"))[0] == "d");
@@ -116,7 +117,7 @@ TEST_CASE("spearman: correlation of ranks, with mean ranks for equal values") {
   CHECK(std::isnan(spearman({}, {})));
   CHECK(std::isnan(spearman(std::vector<double>{1}, std::vector<double>{2})));
   CHECK(std::isnan(spearman(std::vector<double>{1, test::kNaN}, std::vector<double>{1, 2})));
-  CHECK(message_of<ShapeError>([&] { spearman(up, {}); }) ==
+  CHECK(error_text<ShapeError>([&] { spearman(up, {}); }) ==
         "spearman: got 5 and 0 values, needed pairs");
 }
 
@@ -142,7 +143,7 @@ TEST_CASE("evaluate_similarity correlates cosines with human scores") {
   CHECK(error("a\tb\t1\na b 2\n") == "2: got 1 fields, needed three: word TAB word TAB score");
   CHECK(error("a\tb\t1\nWord 1\tWord 2\tHuman\n") == "2: the score `Human` is not a number");
   CHECK(error("a\tb\tnan\n") == "1: the score `nan` is not a number");
-  CHECK(message_of<IoError>([] { evaluate_similarity(four(), "/no/such"); }) ==
+  CHECK(error_text<IoError>([] { evaluate_similarity(four(), "/no/such"); }) ==
         "evaluate_similarity: cannot open /no/such: No such file or directory");
 }
 
@@ -171,7 +172,7 @@ TEST_CASE("evaluate_analogies counts answers in each section") {
   CHECK(folded.total.covered == 5);
   CHECK(folded.total.correct == 4);
   CHECK(evaluate_analogies(royals(), file.path(), {.restrict_vocabulary = 3}).total.covered == 0);
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           evaluate_analogies(royals(), file.path(), {.restrict_vocabulary = 0});
         }) == "evaluate_analogies: restrict_vocabulary is 0, needed 1 or more");
 

@@ -1,6 +1,7 @@
 // Checkpoints of parts that the tests define: names, files, numbers, and loading all or nothing.
 // tests/optim/checkpoint_test.cc resumes a whole training.
 #include "catch.h"
+#include "error_text.h"
 
 #include <cstdint>
 #include <fstream>

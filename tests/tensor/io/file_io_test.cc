@@ -1,5 +1,6 @@
 // Replacing files when any of the system calls fails.
 #include "catch.h"
+#include "error_text.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,7 @@
 // NumPy's files: saving and loading, the bytes that are written, exchange with NumPy, and every
 // kind of file that is rejected.
 #include "catch.h"
+#include "error_text.h"
 
 #include <cmath>
 #include <cstring>

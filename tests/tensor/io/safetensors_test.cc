@@ -1,6 +1,7 @@
 // Safetensors files: saving and loading, the bytes that are written, and every kind of file that is
 // rejected.
 #include "catch.h"
+#include "error_text.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 // Named tensors (StateDict).
 #include "catch.h"
+#include "error_text.h"
 
 #include <tapegrad/tensor/io/state_dict.h>
 

@@ -1,5 +1,6 @@
 // Broadcasting of two operands. Read next: inplace_test.cc.
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -24,9 +25,9 @@ TEST_CASE("integers to negative integer powers") {
   CHECK(matches(pow(2, tensor({-1, 1})), tensor({0, 2})));
   CHECK(matches(pow(-1, tensor({-1, -2, INT64_MIN})), tensor({-1, 1, 1})));
   CHECK(matches(pow(tensor({true, false}), tensor({-1, 1})), tensor({1, 0})));
-  CHECK(message_of<ValueError>([&] { pow(base, -1); }) ==
+  CHECK(error_text<ValueError>([&] { pow(base, -1); }) ==
         "pow: integer to the negative power -1; convert to float32 first");
-  CHECK(message_of<ValueError>([&] { pow(base == 1, -2); }) ==
+  CHECK(error_text<ValueError>([&] { pow(base == 1, -2); }) ==
         "pow: integer to the negative power -2; convert to float32 first");
   CHECK(matches(pow(base, 0), ones({6}, int64)));
 }
@@ -36,21 +37,21 @@ TEST_CASE("booleans are not subtracted") {
   const Tensor x = tensor({0.5, 2.0});
   const Tensor yes = tensor({true, false});
   for (const std::string& text : {
-           message_of<DTypeError>([&] { x - true; }),
-           message_of<DTypeError>([&] { true - x; }),
-           message_of<DTypeError>([&] {
+           error_text<DTypeError>([&] { x - true; }),
+           error_text<DTypeError>([&] { true - x; }),
+           error_text<DTypeError>([&] {
              tensor({1, 2}) - false;
            }),
-           message_of<DTypeError>([&] { sub(x, true); }),
+           error_text<DTypeError>([&] { sub(x, true); }),
        }) {
     CHECK(text == "sub: not defined for true and false; write 1 or 0");
   }
   for (const std::string& text : {
-           message_of<DTypeError>([&] { x - yes; }),
-           message_of<DTypeError>([&] { yes - 1; }),
-           message_of<DTypeError>([&] { 1.5 - yes; }),
-           message_of<DTypeError>([&] { yes - yes; }),
-           message_of<DTypeError>([&] { full({}, true) - x; }),
+           error_text<DTypeError>([&] { x - yes; }),
+           error_text<DTypeError>([&] { yes - 1; }),
+           error_text<DTypeError>([&] { 1.5 - yes; }),
+           error_text<DTypeError>([&] { yes - yes; }),
+           error_text<DTypeError>([&] { full({}, true) - x; }),
        }) {
     CHECK(text == "sub: not defined for boolean; convert with to(int64), or use logical_not");
   }

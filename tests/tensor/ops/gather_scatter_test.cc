@@ -1,5 +1,6 @@
 // Copying elements by index or by mask. Read next: similarity_test.cc.
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -42,47 +43,47 @@ TEST_CASE("an index out of range is reported before anything is written") {
   const Tensor table = scrambled({100, 2});
   Tensor ids = zeros({3, 4}, int64);
   ids.mutable_span<std::int64_t>()[7] = 10003;
-  CHECK(message_of<IndexError>([&] { embedding(table, ids); }) ==
+  CHECK(error_text<IndexError>([&] { embedding(table, ids); }) ==
         "embedding: index 10003 out of range for 100 rows (position 7)");
   for (const std::int64_t bad :
        {std::int64_t{-1}, std::int64_t{100}, INT64_MIN, std::int64_t{1} << 40}) {
     const Tensor index = tensor({std::int64_t{0}, bad});
     const std::string text = "index " + std::to_string(bad) + " out of range for 100 ";
-    CHECK(message_of<IndexError>([&] { embedding(table, index); }) ==
+    CHECK(error_text<IndexError>([&] { embedding(table, index); }) ==
           "embedding: " + text + "rows (position 1)");
-    CHECK(message_of<IndexError>([&] { index_select(table, 0, index); }) ==
+    CHECK(error_text<IndexError>([&] { index_select(table, 0, index); }) ==
           "index_select: " + text + "positions (position 1)");
-    CHECK(message_of<IndexError>([&] {
+    CHECK(error_text<IndexError>([&] {
             index_add(table, 0, index, zeros({2, 2}));
           }) == "index_add: " + text + "positions (position 1)");
     const Tensor pair = unsqueeze(index, 1);
-    CHECK(message_of<IndexError>([&] { gather(table, 0, pair); }) ==
+    CHECK(error_text<IndexError>([&] { gather(table, 0, pair); }) ==
           "gather: " + text + "positions (position 1)");
-    CHECK(message_of<IndexError>([&] {
+    CHECK(error_text<IndexError>([&] {
             take_along_dim(table, expand(pair, {2, 2}), 0);
           }) == "gather: " + text + "positions (position 2)");
-    CHECK(message_of<IndexError>([&] {
+    CHECK(error_text<IndexError>([&] {
             scatter(table, 0, pair, zeros({2, 1}));
           }) == "scatter: " + text + "positions (position 1)");
-    CHECK(message_of<IndexError>([&] {
+    CHECK(error_text<IndexError>([&] {
             scatter_add(table, 0, pair, zeros({2, 1}));
           }) == "scatter_add: " + text + "positions (position 1)");
-    CHECK(message_of<IndexError>([&] { one_hot(index, 100); }) ==
+    CHECK(error_text<IndexError>([&] { one_hot(index, 100); }) ==
           "one_hot: " + text + "classes (position 1)");
   }
-  CHECK(message_of<DTypeError>([&] { embedding(table, tensor({1.0})); }) ==
+  CHECK(error_text<DTypeError>([&] { embedding(table, tensor({1.0})); }) ==
         "embedding: index is float32, needed int64; convert with to(int64)");
-  CHECK(message_of<ShapeError>([&] { embedding(table[0], ids); }) ==
+  CHECK(error_text<ShapeError>([&] { embedding(table[0], ids); }) ==
         "embedding: weight has shape (2), needed (rows, width)");
-  CHECK(message_of<ShapeError>([&] { index_select(table, 0, ids); }) ==
+  CHECK(error_text<ShapeError>([&] { index_select(table, 0, ids); }) ==
         "index_select: index has shape (3, 4), needed one dimension; use gather for more");
   CHECK(
-      message_of<ShapeError>([&] {
+      error_text<ShapeError>([&] {
         index_add(table, 0, tensor({0, 1}), zeros({3, 2}));
       }) ==
       "index_add: got index (2) and source (3, 2) for x (100, 2), needed a 1-d index and a source "
       "(2, 2)");
-  CHECK(message_of<DTypeError>([&] {
+  CHECK(error_text<DTypeError>([&] {
           index_add(table, 0, tensor({0}), zeros({1, 2}, float64));
         }) == "index_add: source is float64, needed float32; convert with to(float32)");
   CHECK_THROWS_AS(embedding(zeros({0, 3}), tensor({0})), IndexError);
@@ -129,17 +130,17 @@ TEST_CASE("gather, scatter and scatter_add along every dimension") {
               tensor({true, true})));
   CHECK(
       matches(scatter_add(tensor({INT64_MAX}), 0, tensor({0}), tensor({1})), tensor({INT64_MIN})));
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           gather(plain, 0, zeros({3, 5, 2}, int64));
         }) ==
         "gather: index of shape (3, 5, 2) does not fit into x of shape (3, 4, 2), needed no "
         "larger size except in dimension 0");
   CHECK_THROWS_AS(gather(plain, 0, zeros({3}, int64)), ShapeError);
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           scatter(zeros({3}), 0, tensor({0, 1, 2}), ones({2}));
         }) ==
         "scatter: index of shape (3) does not fit into source of shape (2), needed no larger size");
-  CHECK(message_of<DTypeError>([&] { scatter(zeros({3}), 0, tensor({0}), tensor({1})); }) ==
+  CHECK(error_text<DTypeError>([&] { scatter(zeros({3}), 0, tensor({0}), tensor({1})); }) ==
         "scatter: source is int64, needed float32; convert with to(float32)");
 }
 
@@ -176,7 +177,7 @@ TEST_CASE("a 0-d tensor stands for a vector of one element") {
   CHECK_THROWS_AS(gather(zeros({2, 3}), 0, one), ShapeError);
   CHECK_THROWS_AS(gather(x, 0, tensor({1})), IndexError);
   CHECK_THROWS_AS(gather(x, 1, one), IndexError);
-  CHECK(message_of<ShapeError>([&] { index_select(x, 0, three); }) ==
+  CHECK(error_text<ShapeError>([&] { index_select(x, 0, three); }) ==
         "index_select: index has shape (3) for a 0-d x, needed one element");
 }
 
@@ -211,10 +212,10 @@ TEST_CASE("masks") {
   CHECK(matches(masked_fill(mask, mask, 0), zeros({2, 3}, boolean)));
   CHECK(masked_fill(zeros({0, 3}), mask[0], 1).shape() == Shape{0, 3});
   CHECK(matches(x, scrambled({2, 3})));
-  CHECK(message_of<ValueError>([&] { masked_fill(tensor({1}), full({}, true), 1.5); }) ==
+  CHECK(error_text<ValueError>([&] { masked_fill(tensor({1}), full({}, true), 1.5); }) ==
         "masked_fill: int64 cannot hold 1.500000; convert x with to(float32) first");
   CHECK_THROWS_AS(masked_fill(tensor({1}), full({}, true), kNaN), ValueError);
-  CHECK(message_of<DTypeError>([&] { masked_fill(x, x, 1); }) ==
+  CHECK(error_text<DTypeError>([&] { masked_fill(x, x, 1); }) ==
         "masked_fill: mask is float32, needed boolean; convert with to(boolean)");
   CHECK_THROWS_AS(masked_select(x, tensor({1, 0, 1})), DTypeError);
   CHECK_THROWS_AS(masked_select(x, tensor({true, false})), ShapeError);
@@ -232,6 +233,6 @@ TEST_CASE("nonzero and one_hot") {
   CHECK(matches(one_hot(tensor({2, 0}), 3), tensor({{0, 0, 1}, {1, 0, 0}})));
   CHECK(one_hot(zeros({2, 2}, int64), 4).shape() == Shape{2, 2, 4});
   CHECK(one_hot(zeros({0}, int64), 4).shape() == Shape{0, 4});
-  CHECK(message_of<ValueError>([&] { one_hot(tensor({0}), 0); }) ==
+  CHECK(error_text<ValueError>([&] { one_hot(tensor({0}), 0); }) ==
         "one_hot: got 0 classes, needed at least 1");
 }

@@ -2,6 +2,7 @@
 #include <tapegrad/tensor/ops/fused.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -27,14 +28,14 @@ TEST_CASE("select and narrow are views") {
   CHECK(narrow(x, 1, 3, 0).shape() == Shape{2, 0, 4});
   CHECK(narrow(transpose(x, 0, 2), 0, 1, 3).item<float>({2, 1, 1}) == x.item<float>({1, 1, 3}));
 
-  CHECK(message_of<IndexError>([&] { select(x, 1, 3); }) ==
+  CHECK(error_text<IndexError>([&] { select(x, 1, 3); }) ==
         "select: index 3 out of range for size 3");
   CHECK_THROWS_AS(select(x, 1, -4), IndexError);
   CHECK_THROWS_AS(select(x, 1, INT64_MIN), IndexError);
   CHECK_THROWS_AS(select(x, 3, 0), IndexError);
-  CHECK(message_of<IndexError>([&] { select(full({}, 1.0), 0, 0); }) ==
+  CHECK(error_text<IndexError>([&] { select(full({}, 1.0), 0, 0); }) ==
         "select: got a 0-d tensor, needed at least one dimension; reshape(x, {1}) gives one");
-  CHECK(message_of<IndexError>([&] { narrow(x, 2, 2, 3); }) ==
+  CHECK(error_text<IndexError>([&] { narrow(x, 2, 2, 3); }) ==
         "narrow: start 2 and length 3 out of range for size 4 of dimension 2");
   CHECK_THROWS_AS(narrow(x, 2, 5, 0), IndexError);
   CHECK_THROWS_AS(narrow(x, 2, 0, -1), IndexError);
@@ -61,7 +62,7 @@ TEST_CASE("slice clamps as Python does") {
   CHECK(to_vector<std::int64_t>(slice(x, 0, INT64_MIN, INT64_MAX, 3)) ==
         std::vector<std::int64_t>{0, 3, 6});
   CHECK(slice(x, 0, 0, 7, 2).shares_memory_with(x));
-  CHECK(message_of<ValueError>([&] { slice(x, 0, 0, 5, 0); }) ==
+  CHECK(error_text<ValueError>([&] { slice(x, 0, 0, 5, 0); }) ==
         "slice: step 0, needed a positive one; flip reverses");
   CHECK_THROWS_AS(slice(x, 0, 0, 5, -1), ValueError);
   CHECK_THROWS_AS(slice(x, 1, 0, 5), IndexError);
@@ -84,16 +85,16 @@ TEST_CASE("index follows NumPy") {
                 narrow(transpose(select(x, 2, 2)), 0, 0, 3)));
   CHECK(index(full({}, 2.0), {newaxis, ellipsis}).shape() == Shape{1});
 
-  CHECK(message_of<IndexError>([&] {
+  CHECK(error_text<IndexError>([&] {
           index(x, {0, 0, 0, 0});
         }) == "index: got 4 indices for shape (4, 5, 6)");
-  CHECK(message_of<IndexError>([&] {
+  CHECK(error_text<IndexError>([&] {
           index(x, {ellipsis, ellipsis});
         }) == "index: more than one ellipsis");
-  CHECK(message_of<IndexError>([&] {
+  CHECK(error_text<IndexError>([&] {
           index(x, {0, 5});
         }) == "index: index 5 out of range for size 5");
-  CHECK(message_of<ValueError>([&] { index(x, {Slice{.step = -1}}); }) ==
+  CHECK(error_text<ValueError>([&] { index(x, {Slice{.step = -1}}); }) ==
         "index: step -1, needed a positive one; flip reverses");
   CHECK_THROWS_AS(index(x, {newaxis, newaxis, newaxis, newaxis, newaxis, newaxis}), ShapeError);
 }
@@ -104,7 +105,7 @@ TEST_CASE("as_strided stays within the memory of x") {
   CHECK(matches(as_strided(x, {2, 2}, {0, 1}, 8), tensor({{8, 9}, {8, 9}})));
   CHECK(as_strided(x, {0, 3}, {100, 100}, 5).numel() == 0);
   CHECK(as_strided(x, {}, {}, 9).item<int>() == 9);
-  CHECK(message_of<IndexError>([&] {
+  CHECK(error_text<IndexError>([&] {
           as_strided(x, {3, 4}, {3, 1}, 1);
         }) ==
         "as_strided: sizes (3, 4), strides (3, 1) and offset 1 reach outside of the 10 elements "

@@ -1,5 +1,6 @@
 // Matrix products. Read next: views_test.cc.
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -14,18 +15,18 @@ TEST_CASE("a product over an inner size of 0 is 0", "[tensor]") {
 }
 
 TEST_CASE("addmm refuses mixed types", "[tensor]") {
-  CHECK(message_of<DTypeError>([] {
+  CHECK(error_text<DTypeError>([] {
           addmm(ones({2, 2}, float64), ones({2, 2}), ones({2, 2}));
         }) == "addmm: got float32 x float64, needed one numeric type; convert with to(float64)");
 }
 
 TEST_CASE("linear says that the input's type should change", "[tensor]") {
-  CHECK(message_of<DTypeError>([] {
+  CHECK(error_text<DTypeError>([] {
           linear(ones({2, 3}, float64), ones({4, 3}));
         }) ==
         "linear: got input float64 and weight float32, needed one numeric type; convert the input "
         "with to(float32)");
-  CHECK(message_of<DTypeError>([] {
+  CHECK(error_text<DTypeError>([] {
           linear(ones({2, 3}, int64), ones({4, 3}, float64), ones({4}, float64));
         }) ==
         "linear: got input int64 and weight float64, needed one numeric type; convert the input "
@@ -33,17 +34,17 @@ TEST_CASE("linear says that the input's type should change", "[tensor]") {
 }
 
 TEST_CASE("batches that do not broadcast are shown with their whole shapes", "[tensor]") {
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           matmul(ones({2, 3, 4}), ones({5, 4, 6}));
         }) ==
         "matmul: the batches of (2, 3, 4) x (5, 4, 6) do not broadcast: sizes 2 and 5, needed "
         "equal sizes or 1");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           matmul(ones({2, 7, 3, 4}), ones({5, 4, 6}));
         }) ==
         "matmul: the batches of (2, 7, 3, 4) x (5, 4, 6) do not broadcast: sizes 7 and 5, needed "
         "equal sizes or 1");
-  CHECK(message_of<ShapeError>([] {
+  CHECK(error_text<ShapeError>([] {
           cdist(ones({2, 3, 4}), ones({5, 6, 4}));
         }) ==
         "cdist: the batches of (2, 3, 4) x (5, 6, 4) do not broadcast: sizes 2 and 5, needed equal "

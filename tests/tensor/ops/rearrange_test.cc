@@ -1,5 +1,6 @@
 // repeat, tile, flip, roll, tril and triu. Read next: indexing_test.cc.
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -72,18 +73,18 @@ TEST_CASE("rearranging 0-d and empty tensors, and errors") {
   CHECK(matches(triu(ones({2, 2}), INT64_MIN), ones({2, 2})));
   CHECK(matches(roll(tensor({1, 2, 3}), {1, 1}, {0, 0}), tensor({2, 3, 1})));
 
-  CHECK(message_of<ShapeError>([&] { repeat(none, {2}); }) ==
+  CHECK(error_text<ShapeError>([&] { repeat(none, {2}); }) ==
         "repeat: got repeats (2) for shape (2, 0), needed one for each dimension");
   CHECK_THROWS_AS(repeat(ones({3}), {-1}), ShapeError);
   CHECK_THROWS_AS(repeat(ones({2}), {std::int64_t{1} << 62}), ShapeError);
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           flip(none, {0, -2});
         }) == "flip: dimension 0 is listed twice in (0, -2)");
   CHECK_THROWS_AS(flip(none, {2}), IndexError);
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           roll(none, {1, 2}, {0});
         }) == "roll: got shifts (1, 2) and dimensions (0), needed the same number of both");
   CHECK_THROWS_AS(roll(none, {1, 2}), ValueError);
-  CHECK(message_of<ShapeError>([&] { tril(ones({3})); }) ==
+  CHECK(error_text<ShapeError>([&] { tril(ones({3})); }) ==
         "tril: got shape (3), needed matrices: at least 2 dimensions");
 }

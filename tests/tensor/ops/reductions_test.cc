@@ -1,5 +1,6 @@
 // Sums, products, norms, any, all and cumsum. Read next: minmax_test.cc.
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -141,11 +142,11 @@ TEST_CASE("integers and booleans are summed as int64") {
   CHECK(matches(min(ids, 0).values, tensor({7, -7, -1})));
   CHECK(matches(argmax(tensor({3, 9, 9})), full({}, 1)));
   CHECK(matches(logsumexp(tensor({0, 0}), 0), full({}, std::log(2.0)), 1e-6));
-  CHECK(message_of<DTypeError>([&] { mean(ids); }) ==
+  CHECK(error_text<DTypeError>([&] { mean(ids); }) ==
         "mean: not defined for int64; convert with to(float32)");
   CHECK_THROWS_AS(var(ids), DTypeError);
   CHECK_THROWS_AS(norm(ids), DTypeError);
-  CHECK(message_of<DTypeError>([&] { softmax(tensor({true}), 0); }) ==
+  CHECK(error_text<DTypeError>([&] { softmax(tensor({true}), 0); }) ==
         "softmax: not defined for boolean; convert with to(float32)");
 }
 
@@ -173,11 +174,11 @@ TEST_CASE("reductions of empty tensors") {
   CHECK(log_softmax(zeros({2, 0}), 1).shape() == Shape{2, 0});
   CHECK(cumsum(rows, 0).shape() == Shape{0, 3});
   CHECK(max(rows, 1).values.shape() == Shape{0});
-  CHECK(message_of<ValueError>([&] { max(none); }) ==
+  CHECK(error_text<ValueError>([&] { max(none); }) ==
         "max: tensor of shape (0) has no elements, needed at least one");
-  CHECK(message_of<ValueError>([&] { argmin(rows); }) ==
+  CHECK(error_text<ValueError>([&] { argmin(rows); }) ==
         "argmin: tensor of shape (0, 3) has no elements, needed at least one");
-  CHECK(message_of<IndexError>([&] { min(rows, 0); }) ==
+  CHECK(error_text<IndexError>([&] { min(rows, 0); }) ==
         "min: dimension 0 of shape (0, 3) has no elements, needed at least one");
   CHECK_THROWS_AS(argmax(zeros({0, 0}), 1), IndexError);
 }
@@ -198,10 +199,10 @@ TEST_CASE("reductions of 0-d tensors") {
 
 TEST_CASE("lists of dimensions are checked") {
   const Tensor x = zeros({2, 3});
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           sum(x, {0, -2});
         }) == "sum: dimension 0 is listed twice in (0, -2)");
-  CHECK(message_of<IndexError>([&] { mean(x, 2); }) ==
+  CHECK(error_text<IndexError>([&] { mean(x, 2); }) ==
         "mean: dimension 2 out of range, needed one in [-2, 1]");
   CHECK_THROWS_AS(max(x, -3), IndexError);
   CHECK_THROWS_AS(softmax(x, 2), IndexError);
@@ -254,7 +255,7 @@ TEST_CASE("sum_to undoes broadcasting") {
   CHECK(matches(sum_to(zeros({0, 3}), {3}), zeros({3})));
   CHECK(matches(sum_to(zeros({0, 3}), {1, 3}), zeros({1, 3})));
   CHECK(matches(sum_to(ones({1, 3}), {3}), ones({3})));
-  CHECK(message_of<ShapeError>([&] { sum_to(plain, {4}); }) ==
+  CHECK(error_text<ShapeError>([&] { sum_to(plain, {4}); }) ==
         "sum_to: shape (4) does not broadcast to (4, 3, 5), so x cannot be summed to it");
   CHECK_THROWS_AS(sum_to(ones({3}), {1, 3}), ShapeError);
 }

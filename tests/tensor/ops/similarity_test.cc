@@ -1,5 +1,6 @@
 // Similarities and distances between vectors. Read next: ../kernels/kernels_test.cc.
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -24,7 +25,7 @@ TEST_CASE("similarity of vectors") {
   CHECK(matches(cdist(stack({a, b}), b)[1], cdist(b, b), 1e-6));
   CHECK(cdist(zeros({0, 2}), b).shape() == Shape{0, 3});
   CHECK(matches(cdist(zeros({2, 0}), zeros({3, 0})), zeros({2, 3})));
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           cdist(a, zeros({3, 3}));
         }) == "cdist: got shapes (3, 2) and (3, 3), needed (..., m, d) and (..., n, d)");
   CHECK_THROWS_AS(cdist(a, b, -1.0), ValueError);

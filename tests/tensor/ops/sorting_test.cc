@@ -1,5 +1,6 @@
 // sort, argsort and topk. Read next: matmul_test.cc.
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -42,7 +43,7 @@ TEST_CASE("topk returns the first of equal elements") {
   const Tensor x = tensor({1.0, 3.0, kNaN, 3.0, 1.0, 3.0, 2.0});
   CHECK(matches(topk(x, 3).indices, tensor({2, 1, 3})));
   CHECK(matches(topk(x, 3, 0, false).indices, tensor({0, 4, 6})));
-  CHECK(message_of<ValueError>([&] { topk(x, 8); }) ==
+  CHECK(error_text<ValueError>([&] { topk(x, 8); }) ==
         "topk: got k 8, needed 0 to 7, the size of dimension 0");
   CHECK_THROWS_AS(topk(x, -1), ValueError);
   CHECK_THROWS_AS(topk(x, 1, 1), IndexError);

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;
@@ -68,33 +69,33 @@ TEST_CASE("view succeeds exactly if suitable strides exist") {
 
 TEST_CASE("view and reshape: error texts") {
   const Tensor x = scrambled({3, 4});
-  CHECK(message_of<ShapeError>([&] { view(transpose(x), {12}); }) ==
+  CHECK(error_text<ShapeError>([&] { view(transpose(x), {12}); }) ==
         "view: shape (4, 3) with strides (1, 4) cannot be viewed as (12) without a copy; use "
         "reshape, which copies if needed");
-  CHECK(message_of<ShapeError>([&] { reshape(x, {5}); }) ==
+  CHECK(error_text<ShapeError>([&] { reshape(x, {5}); }) ==
         "reshape: shape (3, 4) with 12 elements does not fit (5): the number of elements must stay "
         "the same");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           reshape(x, {-1, -1});
         }) ==
         "reshape: shape (3, 4) with 12 elements does not fit (-1, -1): only one size can be -1");
   CHECK(
-      message_of<ShapeError>([&] {
+      error_text<ShapeError>([&] {
         reshape(x, {5, -1});
       }) ==
       "reshape: shape (3, 4) with 12 elements does not fit (5, -1): the other sizes do not divide "
       "the number of elements");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           reshape(x, {-3, 4});
         }) ==
         "reshape: shape (3, 4) with 12 elements does not fit (-3, 4): sizes cannot be negative");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           reshape(zeros({0, 3}), {0, -1});
         }) ==
         "reshape: shape (0, 3) with 0 elements does not fit (0, -1): -1 is ambiguous "
         "if another size is 0");
   const std::int64_t huge = std::int64_t{1} << 40;
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           reshape(x, {huge, huge});
         }) ==
         "reshape: shape (3, 4) with 12 elements does not fit (1099511627776, 1099511627776): more "
@@ -112,14 +113,14 @@ TEST_CASE("flatten and unflatten") {
   CHECK(flatten(full({}, 1.0)).shape() == Shape{1});
   CHECK(
       matches(flatten(transpose(x, 1, 2), 1, 2), reshape(transpose(x, 1, 2).clone(), {2, 12, 5})));
-  CHECK(message_of<ValueError>([&] { flatten(x, 2, 1); }) ==
+  CHECK(error_text<ValueError>([&] { flatten(x, 2, 1); }) ==
         "flatten: start_dim 2 comes after end_dim 1");
   CHECK_THROWS_AS(flatten(x, 4), IndexError);
 
   CHECK(unflatten(x, 2, {2, 2}).shape() == Shape{2, 3, 2, 2, 5});
   CHECK(unflatten(x, -1, {-1, 5}).shape() == Shape{2, 3, 4, 1, 5});
   CHECK(unflatten(transpose(x, 0, 3), 0, {5, 1}).shares_memory_with(x));
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           unflatten(x, 1, {2, 2});
         }) == "unflatten: sizes (2, 2) do not multiply to 3, the size of dimension 1");
   CHECK_THROWS_AS(unflatten(x, 1, {-1, -1}), ShapeError);
@@ -147,10 +148,10 @@ TEST_CASE("squeeze and unsqueeze") {
     CHECK(unsqueeze(y, dim).shares_memory_with(y));
   }
   CHECK(unsqueeze(full({}, 1.0), 0).shape() == Shape{1});
-  CHECK(message_of<IndexError>([&] { unsqueeze(y, 3); }) ==
+  CHECK(error_text<IndexError>([&] { unsqueeze(y, 3); }) ==
         "unsqueeze: dimension 3 out of range, needed one in [-3, 2]");
   CHECK(
-      message_of<ShapeError>([&] {
+      error_text<ShapeError>([&] {
         unsqueeze(zeros({1, 1, 1, 1, 1, 1, 1, 2}), 0);
       }) ==
       "unsqueeze: shape (1, 1, 1, 1, 1, 1, 1, 2) has no room for another dimension, at most 8 are "
@@ -169,16 +170,16 @@ TEST_CASE("permute and transpose") {
   CHECK(transpose(full({}, 2.0), 0, -1).dim() == 0);
   CHECK(transpose(scrambled({3}), 0, 0).shape() == Shape{3});
   CHECK(permute(full({}, 2.0), {}).dim() == 0);
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           permute(x, {0, 1});
         }) ==
         "permute: got dimensions (0, 1) for shape (2, 3, 4), needed each of its dimensions once");
-  CHECK(message_of<ValueError>([&] {
+  CHECK(error_text<ValueError>([&] {
           permute(x, {0, 1, -2});
         }) == "permute: dimension 1 is listed twice in (0, 1, -2)");
-  CHECK(message_of<IndexError>([&] { transpose(x, 0, 3); }) ==
+  CHECK(error_text<IndexError>([&] { transpose(x, 0, 3); }) ==
         "transpose: dimension 3 out of range, needed one in [-3, 2]");
-  CHECK(message_of<ShapeError>([&] { transpose(scrambled({3})); }) ==
+  CHECK(error_text<ShapeError>([&] { transpose(scrambled({3})); }) ==
         "transpose: got shape (3), needed at least 2 dimensions; unsqueeze(x, 0) turns a vector "
         "into a row");
 }
@@ -194,13 +195,13 @@ TEST_CASE("expand and broadcast_to") {
   CHECK(expand(x, {3, 0}).numel() == 0);
   CHECK(matches(expand(transpose(x), {3, 3}).clone(),
                 stack({select(x, 1, 0), select(x, 1, 0), select(x, 1, 0)})));
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           expand(x, {2, 4});
         }) ==
         "expand: shape (3, 1) does not expand to (2, 4), needed equal sizes or 1, aligned at the "
         "right; -1 keeps a size");
   CHECK(
-      message_of<ShapeError>([&] { broadcast_to(x, {3}); }) ==
+      error_text<ShapeError>([&] { broadcast_to(x, {3}); }) ==
       "broadcast_to: shape (3, 1) does not expand to (3), needed equal sizes or 1, aligned at the "
       "right; -1 keeps a size");
   CHECK_THROWS_AS(expand(x, {-1, 3, 1}), ShapeError);
@@ -234,15 +235,15 @@ TEST_CASE("cat and stack") {
   CHECK(cat({tensor({1, 2}), tensor({0.5})}).dtype() == float32);
   CHECK(stack({tensor({true}), tensor({7})}).dtype() == int64);
 
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           cat({a, zeros({2, 4})});
         }) == "cat: tensor 1 has shape (2, 4), which differs from (2, 3) in more than dimension 0");
   CHECK_THROWS_AS(cat({a, zeros({3})}), ShapeError);
-  CHECK(message_of<ShapeError>([&] { cat({full({}, 1.0)}); }) ==
+  CHECK(error_text<ShapeError>([&] { cat({full({}, 1.0)}); }) ==
         "cat: got a 0-d tensor; use stack to join 0-d tensors");
-  CHECK(message_of<ValueError>([&] { cat(std::vector<Tensor>{}); }) ==
+  CHECK(error_text<ValueError>([&] { cat(std::vector<Tensor>{}); }) ==
         "cat: got no tensors to join");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           stack({a, zeros({3, 2})});
         }) == "stack: tensor 1 has shape (3, 2), tensor 0 has (2, 3); needed equal shapes");
   CHECK_THROWS_AS(cat({a, b}, 2), IndexError);
@@ -262,9 +263,9 @@ TEST_CASE("split, chunk and unbind are views") {
   CHECK(matches(cat(sized), x));
   CHECK(split(zeros({0, 2}), 3).size() == 1);
   CHECK(split(zeros({0, 2}), 0).size() == 1);
-  CHECK(message_of<ValueError>([&] { split(x, 0); }) ==
+  CHECK(error_text<ValueError>([&] { split(x, 0); }) ==
         "split: split_size 0 for size 7, needed a positive one");
-  CHECK(message_of<ShapeError>([&] {
+  CHECK(error_text<ShapeError>([&] {
           split(x, {3, 3}, 0);
         }) == "split: sizes (3, 3) do not add up to 7, the size of dimension 0");
   CHECK_THROWS_AS(split(x, {8, -1}, 0), ShapeError);
@@ -273,13 +274,13 @@ TEST_CASE("split, chunk and unbind are views") {
   CHECK(chunk(x, 3).size() == 3);
   CHECK(chunk(scrambled({2, 6}), 4, 1).size() == 3);
   CHECK(chunk(zeros({0, 3}), 3).size() == 3);
-  CHECK(message_of<ValueError>([&] { chunk(x, 0); }) == "chunk: got 0 chunks, needed at least 1");
+  CHECK(error_text<ValueError>([&] { chunk(x, 0); }) == "chunk: got 0 chunks, needed at least 1");
 
   const std::vector<Tensor> columns = unbind(x, -1);
   REQUIRE(columns.size() == 2);
   CHECK(matches(stack(columns, 1), x));
   CHECK(columns[1].shares_memory_with(x));
-  CHECK(message_of<IndexError>([&] { unbind(full({}, 1.0)); }) ==
+  CHECK(error_text<IndexError>([&] { unbind(full({}, 1.0)); }) ==
         "unbind: got a 0-d tensor, needed at least one dimension; reshape(x, {1}) gives one");
 }
 
@@ -295,6 +296,6 @@ TEST_CASE("the other sizes of an empty tensor may overflow", "[tensor]") {
   x.add_(x).fill_(1);
   CHECK(sum(x).item<float>() == 0);
   CHECK(select(zeros({0, 5}), 1, 3).numel() == 0);
-  CHECK(message_of<ShapeError>([&] { flatten(x, 1, 2); }) ==
+  CHECK(error_text<ShapeError>([&] { flatten(x, 1, 2); }) ==
         "flatten: size overflows: 4611686018427387904 x 8 elements");
 }

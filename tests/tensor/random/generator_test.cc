@@ -18,9 +18,11 @@
 #include <vector>
 
 #include "catch.h"
+#include "error_text.h"
 #include "tensor/temporary_folder.h"
 
 using namespace tapegrad;
+using tapegrad::test::error_text;
 
 namespace {
 

@@ -18,7 +18,6 @@
 #include <tapegrad/nn/activations.h>
 #include <tapegrad/nn/attention.h>
 #include <tapegrad/nn/bilinear.h>
-#include <tapegrad/nn/clone.h>
 #include <tapegrad/nn/convolution.h>
 #include <tapegrad/nn/data/dataset.h>
 #include <tapegrad/nn/data/loader.h>
@@ -28,22 +27,24 @@
 #include <tapegrad/nn/embedding_bag.h>
 #include <tapegrad/nn/functional.h>
 #include <tapegrad/nn/hierarchical_softmax.h>
-#include <tapegrad/nn/hooks.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/lora_embedding.h>
 #include <tapegrad/nn/loss_modules.h>
 #include <tapegrad/nn/losses.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/clone.h>
+#include <tapegrad/nn/module/hooks.h>
+#include <tapegrad/nn/module/module.h>
+#include <tapegrad/nn/module/parameter.h>
+#include <tapegrad/nn/module/registration.h>
+#include <tapegrad/nn/module/summary.h>
 #include <tapegrad/nn/module_list.h>
 #include <tapegrad/nn/normalization.h>
 #include <tapegrad/nn/onnx/graph.h>
-#include <tapegrad/nn/parameter.h>
 #include <tapegrad/nn/pooling.h>
 #include <tapegrad/nn/rnn.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
-#include <tapegrad/nn/summary.h>
 #include <tapegrad/nn/text/csv.h>
 #include <tapegrad/nn/text/similarity.h>
 #include <tapegrad/nn/text/text_file.h>
@@ -79,3 +80,10 @@
 #include <tapegrad/tensor/tensor.h>
 #include <tapegrad/tensor/threads.h>
 #include <tapegrad/tensor/version.h>
+
+namespace tapegrad::nn::utils {  // where PyTorch has them
+
+using optim::clip_grad_norm_;
+using optim::clip_grad_value_;
+
+}  // namespace tapegrad::nn::utils

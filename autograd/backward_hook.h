@@ -1,7 +1,7 @@
 // BackwardHook: a function that a backward pass calls with all gradients of the inputs and outputs
 // of a part of the computation. The inputs and outputs pass through additional entries that leave
 // the values unchanged; in the backward pass these entries collect the gradients. Module hooks use
-// it (nn/module.h). Read next: autograd/backward_hook.cc.
+// it (nn/module/module.h). Read next: autograd/backward_hook.cc.
 #pragma once
 
 #include <functional>

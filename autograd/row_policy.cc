@@ -30,6 +30,19 @@ Positions united(const Positions& known, std::span<const std::int64_t> more, con
   return all;
 }
 
+// The ranges of first position and count between these positions, in [0, size).
+std::vector<std::pair<std::int64_t, std::int64_t>> ranges_between(const Positions& positions,
+                                                                  std::int64_t size) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> ranges;
+  std::int64_t begin = 0;
+  for (const std::int64_t position : positions) {
+    if (begin < position) ranges.emplace_back(begin, position - begin);
+    begin = position + 1;
+  }
+  if (begin < size) ranges.emplace_back(begin, size - begin);
+  return ranges;
+}
+
 }  // namespace
 
 void RowPolicy::freeze_rows(std::span<const std::int64_t> rows) {
@@ -40,8 +53,10 @@ void RowPolicy::freeze_rows(std::span<const std::int64_t> rows) {
 
 void RowPolicy::freeze_columns(std::span<const std::int64_t> columns) {
   Positions all = united(frozen_columns_, columns, leaf_->stored(), 1, "freeze_columns", "column");
+  auto others = ranges_between(all, leaf_->stored().size(1));
   leaf_->flush();
   frozen_columns_ = std::move(all);
+  trainable_columns_ = std::move(others);
 }
 
 void RowPolicy::unfreeze_rows() {
@@ -59,6 +74,7 @@ void RowPolicy::unfreeze_rows(std::span<const std::int64_t> rows) {
 void RowPolicy::unfreeze_columns() {
   leaf_->flush();
   frozen_columns_.clear();
+  trainable_columns_.clear();
 }
 
 void RowPolicy::set_padding_row(std::optional<std::int64_t> row) {
@@ -84,9 +100,11 @@ void RowPolicy::set_sparse(bool sparse) {
 void RowPolicy::copy_policy_from(const RowPolicy& other) {
   Positions rows = other.frozen_rows_;
   Positions columns = other.frozen_columns_;
+  auto others = other.trainable_columns_;
   leaf_->flush();
   frozen_rows_ = std::move(rows);
   frozen_columns_ = std::move(columns);
+  trainable_columns_ = std::move(others);
   padding_row_ = other.padding_row_;
   rate_multiplier_ = other.rate_multiplier_;
   constraint_ = other.constraint_;

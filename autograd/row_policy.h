@@ -63,6 +63,10 @@ class RowPolicy {
   void unfreeze_columns();
   const std::vector<std::int64_t>& frozen_rows() const { return frozen_rows_; }
   const std::vector<std::int64_t>& frozen_columns() const { return frozen_columns_; }
+  // The other columns, if some are frozen: ranges of first column and count.
+  const std::vector<std::pair<std::int64_t, std::int64_t>>& trainable_columns() const {
+    return trainable_columns_;
+  }
 
   // The row of padding, which optimizers do not change either.
   void set_padding_row(std::optional<std::int64_t> row);
@@ -75,8 +79,7 @@ class RowPolicy {
   double rate_multiplier() const { return rate_multiplier_; }
 
   void set_constraint(RowConstraint constraint);
-  const RowConstraint& constraint() const& { return constraint_; }
-  RowConstraint constraint() const&& { return constraint_; }
+  const RowConstraint& constraint() const { return constraint_; }
 
   // If true, a step changes only the rows that have a gradient, as torch.optim.SparseAdam does.
   void set_sparse(bool sparse);
@@ -117,6 +120,7 @@ class RowPolicy {
   std::vector<RowState*> states_;
   std::vector<std::int64_t> frozen_rows_;
   std::vector<std::int64_t> frozen_columns_;
+  std::vector<std::pair<std::int64_t, std::int64_t>> trainable_columns_;
   std::optional<std::int64_t> padding_row_;
   double rate_multiplier_ = 1;
   RowConstraint constraint_;

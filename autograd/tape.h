@@ -29,7 +29,8 @@
 //
 // Invariants (each has a test of its number in tests/autograd/tape_test.cc):
 //   1. An entry comes after the entries of all its inputs.
-//   2. An entry is on the tape exactly as long as something refers to it.
+//   2. An entry is on the tape exactly as long as something refers to it. One that another thread
+//      dropped stays until its own thread next uses the tape.
 //   3. An entry never refers to a newer one.
 //   4. A pending gradient is a reference.
 //   5. Nothing walks the history recursively: 1,000,000 entries can be recorded, differentiated and
@@ -111,7 +112,6 @@ inline Entry& Node::as_entry() { return static_cast<Entry&>(*this); }
 class Tape {
  public:
   std::size_t size() const { return size_; }
-  bool recording() const { return recording_; }
   static bool is_recording() { return current_ == nullptr || current_->recording_; }  // this thread
   const Entry* oldest() const { return oldest_; }
   const Entry* newest() const { return newest_; }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 
 namespace tapegrad::nn {
 

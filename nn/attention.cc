@@ -246,7 +246,7 @@ AttentionResult MultiheadAttention::run(const Variable& query, const Variable& k
   Variable weights =  // (batch, heads, queries, keys)
       attention_weights(heads_of(q), heads_of(with_added(k, bias_k)), {.mask = mask});
   const MultiheadAttentionOptions& options = settings_->options;
-  if (is_training()) weights = Dropout(options.dropout, options.generator)(weights);
+  weights = nn::dropout(weights, options.dropout, is_training(), options.generator);
   const Variable values =  // (batch, heads, queries, embed_dim / heads)
       matmul(weights, heads_of(with_added(v, bias_v)));
   const Variable joined = flatten(permute(values, {2, 0, 1, 3}), 2, 3);  // (queries, batch, dim)

@@ -8,7 +8,7 @@
 #include <string>
 
 #include <tapegrad/nn/linear.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 
 namespace tapegrad::nn {
 

@@ -11,7 +11,7 @@
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {

@@ -19,21 +19,24 @@ double checked_rate(const char* layer, double p) {
 
 }  // namespace
 
+Variable dropout(const Variable& x, double p, bool training, GeneratorRef generator) {
+  checked_rate("dropout", p);
+  if (!training || p == 0) return x;
+  if (p == 1) return x * 0;
+  Tensor mask = bernoulli_(empty(x.shape(), x.dtype()), 1 - p, generator);
+  mask.div_(1 - p);
+  return x * mask;
+}
+
 Dropout::Dropout(double p, GeneratorRef generator)
     : settings_(Settings{checked_rate("Dropout", p), generator}) {
   depend_on_mode();
 }
 
 Variable Dropout::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return run(in); }, x);
-}
-
-Variable Dropout::run(const Variable& x) const {
-  if (!is_training() || p() == 0) return x;
-  if (p() == 1) return x * 0;
-  Tensor mask = bernoulli_(empty(x.shape(), x.dtype()), 1 - p(), settings_->generator);
-  mask.div_(1 - p());
-  return x * mask;
+  return hooked(
+      [this](const Variable& in) { return dropout(in, p(), is_training(), settings_->generator); },
+      x);
 }
 
 std::string Dropout::description() const {

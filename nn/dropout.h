@@ -4,14 +4,19 @@
 #include <string>
 
 #include <tapegrad/nn/activations.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {
 
-// In training, each element becomes 0 with probability p and is divided by 1 - p otherwise; in eval
-// mode x is returned unchanged. `generator` draws; it must outlive the layer and its clones, which
-// draw from the same one. Default: the default generator, as in PyTorch.
+// If training, each element becomes 0 with probability p and is divided by 1 - p otherwise; else x.
+// ValueError unless 0 <= p <= 1.
+Variable dropout(const Variable& x, double p = 0.5, bool training = true,
+                 GeneratorRef generator = {});
+
+// dropout() in training; in eval mode x is returned unchanged. `generator` draws; it must outlive
+// the layer and its clones, which draw from the same one. Default: the default generator, as in
+// PyTorch.
 class Dropout : public Module, public Forward<Dropout> {
  public:
   explicit Dropout(double p = 0.5, GeneratorRef generator = {});  // ValueError unless 0 <= p <= 1
@@ -23,7 +28,6 @@ class Dropout : public Module, public Forward<Dropout> {
   void assign_from(const Module& other) override;
 
  private:
-  Variable run(const Variable& x) const;
   struct Settings {
     double p;
     GeneratorRef generator;

@@ -10,7 +10,7 @@
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/linear.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/losses.h>
 
 namespace tapegrad::nn::functional {
@@ -38,6 +39,7 @@ using tapegrad::tanh;
 using nn::binary_cross_entropy_with_logits;
 using nn::cosine_embedding_loss;
 using nn::cross_entropy;
+using nn::dropout;
 using nn::hinge_embedding_loss;
 using nn::huber_loss;
 using nn::kl_div;

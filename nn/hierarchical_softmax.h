@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <tapegrad/nn/losses.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 
 namespace tapegrad::nn {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/random/generator.h>
 
 namespace tapegrad::nn {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <tapegrad/nn/embedding.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 
 namespace tapegrad::nn {
 

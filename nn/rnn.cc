@@ -251,7 +251,7 @@ LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments&
     }
     y = outputs.joined(-1);  // (steps, batch, directions * hidden_size)
     const bool is_last = layer + 1 == num_layers();
-    if (!is_last && is_training()) y = Dropout(settings_->dropout, settings_->generator)(y);
+    if (!is_last) y = nn::dropout(y, settings_->dropout, is_training(), settings_->generator);
   }
 
   // Skipped steps keep the state, but their output is 0.

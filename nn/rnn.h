@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/nn/rnn_cell.h>
 
 namespace tapegrad::nn {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 
 namespace tapegrad::nn {
 

@@ -30,10 +30,3 @@ inline void clip_grad_value_(const std::vector<NamedParameter>& parameters, doub
 }
 
 }  // namespace tapegrad::optim
-
-namespace tapegrad::nn::utils {  // where PyTorch has them
-
-using optim::clip_grad_norm_;
-using optim::clip_grad_value_;
-
-}  // namespace tapegrad::nn::utils

@@ -14,12 +14,12 @@ class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 
-  // Appends `; in module head.linear` to the text, unless the path is empty or the text has a path
-  // already.
-  void add_module(const std::string& path);
+  // Appends where the error happened, such as `; in module head.linear`, unless `where` is empty or
+  // the text says so already.
+  void add_context(const std::string& where);
 
  private:
-  bool has_module_ = false;
+  bool has_context_ = false;
 };
 
 // The sizes or the numbers of dimensions do not match.

@@ -200,8 +200,8 @@ class Methods {
   Self operator[](std::int64_t index) const;
   Self operator[](const Tensor& ids_or_mask) const;
 
-  // Several indices at once: x(0, Slice{1, 3}), x(ellipsis, -1) or x[{0, 1}]. This is index(), a
-  // view.
+  // Several indices at once: x(0, Slice{1, 3}), x(ellipsis, -1) or x[{0, 1}]. The
+  // same as index().
   template <std::convertible_to<Index>... Indices>
   requires(sizeof...(Indices) > 0) Self operator()(const Indices&... indices) const {
     return index({Index(indices)...});
@@ -222,13 +222,17 @@ class Methods {
     }
   }
 
-  // Variables only: set_requires_grad(), and returns the variable.
+  // Calls set_requires_grad() and returns the variable; it does not compile for a Tensor.
   template <std::same_as<bool> Bool = bool>
-  Object& requires_grad_(Bool requires_grad = true) {
+  Object& requires_grad_(Bool requires_grad = true) & {
     static_assert(!std::same_as<Self, Tensor>,
                   "a Tensor has no gradient: write Variable w = parameter(x)");
     static_cast<Object&>(*this).set_requires_grad(requires_grad);
     return static_cast<Object&>(*this);
+  }
+  template <std::same_as<bool> Bool = bool>
+  Object requires_grad_(Bool requires_grad = true) && {
+    return requires_grad_(requires_grad);
   }
 
  protected:

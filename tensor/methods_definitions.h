@@ -1,6 +1,6 @@
 // The methods of Tensor, Variable and Parameter: tensor/methods.cc, autograd/methods.cc and
-// nn/parameter.cc include this after the functions that they call, and instantiate it. Internal.
-// Read next: tensor/methods.cc.
+// nn/module/parameter.cc include this after the functions that they call, and instantiate it.
+// Internal. Read next: tensor/methods.cc.
 #pragma once
 
 #include <tapegrad/tensor/methods.h>

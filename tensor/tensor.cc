@@ -12,10 +12,10 @@
 
 namespace tapegrad {
 
-void Error::add_module(const std::string& path) {
-  if (has_module_ || path.empty()) return;
-  std::runtime_error::operator=(std::runtime_error(std::string(what()) + "; in module " + path));
-  has_module_ = true;
+void Error::add_context(const std::string& where) {
+  if (has_context_ || where.empty()) return;
+  std::runtime_error::operator=(std::runtime_error(std::string(what()) + "; in " + where));
+  has_context_ = true;
 }
 namespace detail {
 namespace {
@@ -313,5 +313,12 @@ Tensor& Tensor::index_put_(std::initializer_list<Index> indices, Scalar value) &
 Tensor& Tensor::index_put_(const Tensor& mask, Scalar value) & {
   return copy_(tapegrad::masked_fill(*this, mask, value));
 }
+Tensor Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value) && {
+  return index_put_(indices, value);
+}
+Tensor Tensor::index_put_(std::initializer_list<Index> indices, Scalar value) && {
+  return index_put_(indices, value);
+}
+Tensor Tensor::index_put_(const Tensor& mask, Scalar value) && { return index_put_(mask, value); }
 
 }  // namespace tapegrad

@@ -1,5 +1,5 @@
 // Attention: a mean of values, weighted by how well their keys match a query (Vaswani et al.,
-// "Attention Is All You Need", 2017). It is a composition. Read next: nn/module.h.
+// "Attention Is All You Need", 2017). It is a composition. Read next: nn/module/module.h.
 #include <cmath>
 #include <limits>
 #include <string>

@@ -17,7 +17,7 @@
 #include <variant>
 #include <vector>
 
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/tensor.h>
 
 namespace tapegrad::nn {

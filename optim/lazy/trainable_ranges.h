@@ -36,12 +36,9 @@ class TrainableRanges {
   void in_row(const Visit& visit) const {
     if (whole_rows_) return visit(std::int64_t{0}, width_);
     const std::int64_t column = columns_ > 0 ? width_ / columns_ : 0;
-    std::int64_t begin = 0;
-    for (const std::int64_t frozen : policy_.frozen_columns()) {
-      if (begin < frozen) visit(begin * column, (frozen - begin) * column);
-      begin = frozen + 1;
+    for (const auto& [begin, count] : policy_.trainable_columns()) {
+      visit(begin * column, count * column);
     }
-    if (begin < columns_) visit(begin * column, (columns_ - begin) * column);
   }
 
   // Calls visit(begin, count) for the ranges of the whole table, in ascending order.

@@ -1,6 +1,6 @@
 // The system calls of file_io.cc as virtual functions, so that a test can make any one of them
-// fail; and open files, with which the readers of all file formats begin. Only file_io.cc calls the
-// operating system, so another system needs another version of that file and no other.
+// fail; and open files, with which the readers of all file formats begin. Only file_io.cc makes
+// system calls for files, so for files another system needs another version of that file only.
 //
 // Internal. Read next: tensor/io/file_io.cc.
 #pragma once

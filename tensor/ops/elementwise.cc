@@ -85,18 +85,18 @@ T plain_binary(Binary op, T a, T b) {
   }
 }
 
-// What is left of a / b, with the sign of b; an integer b is not 0.
+// The remainder of a / b, with the sign of b; an integer b is not 0.
 template <class T>
 T plain_remainder(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
-    const T left = std::fmod(a, b);
-    return left != 0 && (b < 0) != (left < 0) ? left + b : left;
+    const T rest = std::fmod(a, b);
+    return rest != 0 && (b < 0) != (rest < 0) ? rest + b : rest;
   } else if constexpr (std::is_same_v<T, bool>) {
     return false;  // refused earlier
   } else {
     if (b == -1) return 0;  // the smallest integer divided by -1 would overflow
-    const T left = static_cast<T>(a % b);
-    return left != 0 && (b < 0) != (left < 0) ? static_cast<T>(left + b) : left;
+    const T rest = static_cast<T>(a % b);
+    return rest != 0 && (b < 0) != (rest < 0) ? static_cast<T>(rest + b) : rest;
   }
 }
 

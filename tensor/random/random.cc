@@ -120,6 +120,9 @@ Tensor normal_(Tensor x, double mean, double std, Generator& generator) {
   });
   return x;
 }
+Tensor normal(double mean, double std, const Shape& shape, Generator& generator) {
+  return normal_(Tensor::uninitialized(shape, float32), mean, std, generator);
+}
 
 Tensor exponential_(Tensor x, double rate, Generator& generator) {
   check_floating(x.dtype(), "exponential_");

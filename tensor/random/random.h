@@ -27,8 +27,8 @@ Tensor randn(const Shape& shape, DType dtype = float32,  // mean 0, standard dev
              Generator& generator = default_generator());
 
 // Normal with this mean and standard deviation, float32.
-inline Tensor normal(double mean, double std, const Shape& shape,
-                     Generator& generator = default_generator());
+Tensor normal(double mean, double std, const Shape& shape,
+              Generator& generator = default_generator());
 
 // A tensor with x's shape, element type, and order of the dimensions in memory.
 Tensor rand_like(const Tensor& x, Generator& generator = default_generator());
@@ -60,9 +60,6 @@ Tensor uniform_(Tensor x, double from = 0, double to = 1,
                 Generator& generator = default_generator());
 Tensor normal_(Tensor x, double mean = 0, double std = 1,
                Generator& generator = default_generator());
-inline Tensor normal(double mean, double std, const Shape& shape, Generator& generator) {
-  return normal_(Tensor::uninitialized(shape, float32), mean, std, generator);
-}
 Tensor exponential_(Tensor x, double rate = 1, Generator& generator = default_generator());
 Tensor bernoulli_(Tensor x, double p = 0.5, Generator& generator = default_generator());
 Tensor bernoulli_(Tensor x, const Tensor& p,  // p broadcasts to x

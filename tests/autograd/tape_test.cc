@@ -263,7 +263,7 @@ TEST_CASE(
     }
   }
   CHECK(tape().size() == before);
-  CHECK(tape().recording());
+  CHECK(Tape::is_recording());
 }
 
 // Printing ----------------------------------------------------------------------------------------
@@ -313,18 +313,18 @@ TEST_CASE("nothing is recorded while a NoGrad exists", "[autograd]") {
   const Variable w = parameter(ones({2}));
   {
     const NoGrad outer;
-    CHECK_FALSE(tape().recording());
+    CHECK_FALSE(Tape::is_recording());
     {
       const NoGrad inner;
       CHECK_FALSE(exp(w).requires_grad());
     }
-    CHECK_FALSE(tape().recording());
+    CHECK_FALSE(Tape::is_recording());
     const Variable y = exp(w);
     CHECK_FALSE(y.requires_grad());
     CHECK(y.is_leaf());
     CHECK(tape().size() == 0);
   }
-  CHECK(tape().recording());
+  CHECK(Tape::is_recording());
   CHECK(exp(w).requires_grad());
 }
 
@@ -453,9 +453,9 @@ TEST_CASE("each thread has a tape of its own", "[autograd][threads]") {
   std::thread([&] {
     CHECK(tape().size() == 0);
     const NoGrad guard;
-    CHECK_FALSE(tape().recording());
+    CHECK_FALSE(Tape::is_recording());
   }).join();
-  CHECK(tape().recording());
+  CHECK(Tape::is_recording());
   CHECK(tape().size() == 1);
   std::thread([&] { survivor = exp(parameter(zeros({2}))); }).join();
   CHECK(equal(survivor.value(), ones({2})));  // outlives its thread, whose tape stays until then

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/tape.h>
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"

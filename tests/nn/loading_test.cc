@@ -1,7 +1,7 @@
 // Saving and loading modules: by name, and all or nothing.
 #include <string>
 
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/io/safetensors.h>
 #include <tapegrad/tensor/random/random.h>
 

@@ -1,5 +1,5 @@
 // What refers to the inside of a temporary does not compile, or is a copy. Read next:
-// tests/nn/module_test.cc.
+// tests/nn/module/module_test.cc.
 #include <span>
 #include <string>
 #include <string_view>
@@ -196,4 +196,12 @@ TEST_CASE("the sizes of a temporary are a copy") {
   CHECK(numel == 6);
   const auto of_lvalue = x.sizes();
   CHECK(of_lvalue.data() == x.sizes().data());
+}
+
+TEST_CASE("a view is written through a temporary", "[tensor]") {
+  Tensor x = zeros({2, 2});
+  x[0].index_put_({1}, 5);
+  x[1].index_put_({0}, full({}, 2.0));
+  x[1].index_put_(x[1] == 0, 3);
+  CHECK(equal(x, tensor({{0.0, 5.0}, {2.0, 3.0}})));
 }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -166,4 +167,36 @@ TEST_CASE("the layers of the library register what they hold", "[module]") {
   check_registered(LearnedPositions(4, {.max_len = 5}));
   check_registered(Conv1d(2, 2, 3));
   check_registered(GRUCell(2, 2));
+}
+
+TEST_CASE("a clone is registered with nothing", "[module]") {
+  struct ForgetsClone : nn::Module {
+    nn::Linear a = register_module("a", nn::Linear(2, 2));
+    nn::Linear b = clone(a);
+  };
+  CHECK_THROWS_AS(nn::check_registered(ForgetsClone()), ValueError);
+  struct Registers : nn::Module {
+    nn::Linear a = register_module("a", nn::Linear(2, 2));
+    nn::Linear b = register_module("b", clone(a));
+  };
+  Registers both;
+  CHECK_NOTHROW(nn::check_registered(clone(both)));
+  CHECK(both.parameters().size() == 4);
+  const nn::Linear free = clone(both.a);  // belongs to no module
+  CHECK(error_text<ShapeError>([&] {
+          free(zeros({1, 3}));
+        }) == error_text<ShapeError>([] {
+          nn::Linear(2, 2)(zeros({1, 3}));
+        }));
+  const Outer<Registers> outer;
+  const Registers inner = clone(outer.part);
+  CHECK(error_text<ShapeError>([&] { inner.b(zeros({1, 3})); }).ends_with("; in module b"));
+}
+
+TEST_CASE("a module with a forgotten member can still be printed", "[module]") {
+  const Outer<ForgetsHead> model;
+  CHECK_THROWS_AS(model.parameters(), ValueError);
+  std::ostringstream text;
+  text << model;
+  CHECK(text.str().find("body: Linear(2, 2)") != std::string::npos);
 }

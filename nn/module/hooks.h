@@ -16,7 +16,7 @@
 //     return hooked([this](const Variable& in) { return head(relu(hidden(in))); }, x);
 //   }
 //
-// Read next: nn/hooks.cc.
+// Read next: nn/module/hooks.cc.
 #pragma once
 
 #include <cstddef>

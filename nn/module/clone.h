@@ -1,18 +1,15 @@
 // How modules share their state, and how clone() copies it. A copy of a module is a handle: both
 // have the same parameters, buffers, options and training mode. Inside clone(), the same copy
 // constructors make deep copies instead. Each shared object is copied once, so tied parameters stay
-// tied. And how a copy shows which members of a module nobody has registered.
+// tied.
 //
-// Read next: nn/module.cc.
+// Read next: nn/module/registration.h.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <string>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include <tapegrad/autograd/variable.h>
 
@@ -71,45 +68,6 @@ class Shared {
 
  private:
   std::shared_ptr<T> value_;
-};
-
-// Whether a module, or a parameter, is registered with a module.
-struct Registration {
-  Registration();
-  std::uint64_t number;  // in the order in which all of them were made
-  bool done = false;
-  bool listed = false;  // a MemberScan has found it
-};
-
-// A copy of an object copies its members. So while a MemberScan exists on a thread, the copy
-// constructors of Module and Parameter tell it what they copy, and it lists what was made after
-// `whole` and is not registered with any module. A handle that was given to the constructor of
-// `whole` was made earlier, and is not listed.
-class MemberScan {
- public:
-  struct Member {
-    std::string description;
-    std::shared_ptr<const Registration> registration;
-  };
-
-  explicit MemberScan(const Registration& whole);
-  ~MemberScan();
-  MemberScan(const MemberScan&) = delete;
-  MemberScan& operator=(const MemberScan&) = delete;
-
-  static MemberScan* current();  // null if there is none
-  template <class Description>
-  void see(const std::shared_ptr<Registration>& copied, const Description& description) {
-    if (copied->done || copied->listed || copied->number <= after_) return;
-    copied->listed = true;
-    members_.push_back({description(), copied});
-  }
-  const std::vector<Member>& members() const { return members_; }
-
- private:
-  MemberScan* outer_;
-  std::uint64_t after_;
-  std::vector<Member> members_;
 };
 
 }  // namespace tapegrad::nn

@@ -1,5 +1,6 @@
-// How a summary is recorded with hooks, and how its table is printed. Read next: nn/format.h.
-#include <tapegrad/nn/summary.h>
+// How a summary is recorded with hooks, and how its table is printed. Read next:
+// nn/module/format.h.
+#include <tapegrad/nn/module/summary.h>
 
 #include <algorithm>
 #include <iomanip>
@@ -8,7 +9,7 @@
 #include <sstream>
 #include <utility>
 
-#include <tapegrad/nn/format.h>
+#include <tapegrad/nn/module/format.h>
 
 namespace tapegrad::nn {
 
@@ -77,7 +78,7 @@ void SummaryWatch::watch(const std::string& name, const Module& module, int dept
         record_call(*row, called, inputs, outputs);
       });
   for (const auto& [child, inside] : module.named_children()) {
-    watch(name.empty() ? child : name + "." + child, *inside, depth + 1);
+    watch(dotted(name, child), *inside, depth + 1);
   }
 }
 

@@ -1,4 +1,4 @@
-// Module: a set of named parameters, buffers and other modules. Read next: nn/parameter.h.
+// Module: a set of named parameters, buffers and other modules. Read next: nn/module/parameter.h.
 //
 //   struct Classifier : tapegrad::nn::Module {
 //     tapegrad::nn::Linear hidden, head;
@@ -40,9 +40,9 @@
 #include <vector>
 
 #include <tapegrad/autograd/named_parameter.h>
-#include <tapegrad/nn/clone.h>
-#include <tapegrad/nn/hooks.h>
-#include <tapegrad/nn/parameter.h>
+#include <tapegrad/nn/module/clone.h>
+#include <tapegrad/nn/module/hooks.h>
+#include <tapegrad/nn/module/parameter.h>
 #include <tapegrad/tensor/io/state_dict.h>
 
 namespace tapegrad::nn {
@@ -127,7 +127,7 @@ class Module {
   }
 
   // Register functions that run at every later call of this module, through any handle, and at
-  // every call of a clone() (nn/hooks.h). Each register function returns a number for
+  // every call of a clone() (nn/module/hooks.h). Each register function returns a number for
   // remove_hook(), which ignores unknown numbers. Hooks that are added or removed while the module
   // runs take effect at its next call.
   std::size_t register_forward_pre_hook(ForwardPreHook hook);
@@ -150,7 +150,7 @@ class Module {
   // The number of multiplications and additions, counted in pairs, with this module's own
   // parameters in one call with these inputs and outputs. Modules inside count their own. The
   // default counts every parameter once for each row of the first output, as in Linear. Used by
-  // summary() (nn/summary.h).
+  // summary() (nn/module/summary.h).
   virtual std::int64_t mult_adds(const std::vector<Variable>& inputs,
                                  const std::vector<Variable>& outputs) const;
 
@@ -170,10 +170,10 @@ class Module {
   }
 
   // For use in operator(): runs body(inputs...), with this module's hooks around it. Without hooks
-  // this costs one comparison. An Error that leaves it names the path of the innermost module, such
-  // as "head.linear", if it is registered with another one. Inputs are Variables and Tensors, and
-  // the result has a type that for_each_variable() accepts (nn/hooks.h). Hooks do not see what the
-  // body captures.
+  // this costs one comparison. An Error that leaves it gets the path of this module, such as
+  // head.linear, unless a module inside has added its own. Inputs are Variables and Tensors, and
+  // the result has a type that for_each_variable() accepts (nn/module/hooks.h). Hooks do not see
+  // what the body captures.
   template <class Body, class... Inputs>
   auto hooked(const Body& body, const Inputs&... inputs) const {
     try {
@@ -181,8 +181,7 @@ class Module {
       return run_hooked<Body, Inputs...>(body, {Variable(inputs)...},
                                          std::index_sequence_for<Inputs...>());
     } catch (Error& error) {
-      error.add_module(state_->path);
-      throw;
+      rethrow_with_path(error);
     }
   }
 
@@ -203,6 +202,9 @@ class Module {
 
  private:
   friend std::ostream& operator<<(std::ostream& out, const Module& module);
+  template <class M>
+  requires std::is_base_of_v<Module, M>
+  friend M clone(const M& module);
   template <class M>
   friend void check_registered(const M& model);
 
@@ -252,7 +254,8 @@ class Module {
   std::shared_ptr<Module> copy_and_find_members(Child::Copy copy) const;
   bool must_be_registered() const;
   void add_child(const std::string& name, const Module& module, Child::Copy copy);
-  void check_members(const std::string& name = "") const;
+  void check_members() const;
+  std::vector<NamedParameter> registered_parameters() const;
   void check_name(const std::string& name) const;
   void check_fits(const std::string& name, const Module& other) const;
   void replace(const std::string& name, const Module& module);
@@ -264,6 +267,8 @@ class Module {
   void visit_buffers(const std::string& prefix, const Visitor& visitor) const;
   void print(std::ostream& out, const std::string& name, int depth) const;
   void set_path(const std::string& path);
+  void leave_parent();  // as if it had never been registered
+  [[noreturn]] void rethrow_with_path(Error& error) const;
   template <class M>
   static void append_modules(
       const std::string& name, M& module,
@@ -288,8 +293,11 @@ void check_registered(const M& model) {
 template <class M>
 requires std::is_base_of_v<Module, M> M clone(const M& module) {
   check_registered(module);
-  const CloneScope scope;
-  return M(module);
+  std::optional<CloneScope> scope(std::in_place);
+  M copy(module);
+  scope.reset();
+  static_cast<Module&>(copy).leave_parent();
+  return copy;
 }
 
 // Prints the tree of modules with their numbers of parameters.

@@ -1,5 +1,6 @@
-// Module: cloning, registering, walking the tree, saving and printing. Read next: nn/linear.h.
-#include <tapegrad/nn/module.h>
+// Module: cloning, registering, walking the tree, saving and printing. Read next:
+// nn/module/hooks.h.
+#include <tapegrad/nn/module/module.h>
 
 #include <cxxabi.h>
 
@@ -10,7 +11,7 @@
 #include <set>
 
 #include <tapegrad/autograd/node.h>
-#include <tapegrad/nn/format.h>
+#include <tapegrad/nn/module/format.h>
 
 namespace tapegrad::nn {
 
@@ -51,11 +52,11 @@ thread_local MemberScan* current_scan = nullptr;
 
 Registration::Registration() {
   static std::atomic<std::uint64_t> count = 0;
-  number = ++count;
+  created = ++count;
 }
 
-MemberScan::MemberScan(const Registration& whole)
-    : outer_(std::exchange(current_scan, this)), after_(whole.number) {}
+MemberScan::MemberScan(const Registration& module)
+    : outer_(std::exchange(current_scan, this)), after_(module.created) {}
 MemberScan::~MemberScan() { current_scan = outer_; }
 MemberScan* MemberScan::current() { return current_scan; }
 
@@ -64,7 +65,7 @@ Module::Module() : state_(State()) {}
 Module::Module(const Module& other) : state_(other.state_) {
   MemberScan* const scan = MemberScan::current();
   if (scan != nullptr && other.must_be_registered()) {
-    scan->see(other.state_.share(&State::registration), [&] { return other.description(); });
+    scan->visit(other.state_.share(&State::registration), [&] { return other.description(); });
   }
 }
 
@@ -83,20 +84,19 @@ std::shared_ptr<Module> Module::copy_and_find_members(Child::Copy copy) const {
   return object;
 }
 
-void Module::check_members(const std::string& name) const {
+void Module::check_members() const {
   for (const MemberScan::Member& member : state_->found) {
-    if (member.registration->done) continue;
+    if (member.registration->is_registered) continue;
     const bool is_parameter = member.description.starts_with("Parameter ");
-    throw ValueError(description() + (name.empty() ? "" : " '" + name + "'") + ": got the member " +
-                     member.description + ", which is not registered and would not be trained, " +
+    throw ValueError(description() + (state_->path.empty() ? "" : " '" + state_->path + "'") +
+                     ": got the member " + member.description +
+                     ", which is not registered and would not be trained, " +
                      "saved or switched by eval(); initialize it with " +
                      (is_parameter ? "register_parameter(\"name\", tensor)"
                                    : "register_module(\"name\", module)") +
                      ", or hold it in a std::shared_ptr to keep it out");
   }
-  for (const Child& child : state_->children) {
-    child.module->check_members(name.empty() ? child.name : name + "." + child.name);
-  }
+  for (const Child& child : state_->children) child.module->check_members();
 }
 
 void Module::check_name(const std::string& name) const {
@@ -115,7 +115,7 @@ void Module::check_name(const std::string& name) const {
 Parameter Module::register_parameter(const std::string& name, Tensor value, bool requires_grad) {
   check_name(name);
   Parameter registered(parameter(std::move(value), requires_grad));
-  registered.slot_->registration.done = true;
+  registered.slot_->registration.is_registered = true;
   state_->parameters.emplace_back(name, registered);
   return registered;
 }
@@ -130,13 +130,23 @@ Buffer Module::register_buffer(const std::string& name, Tensor value) {
 void Module::add_child(const std::string& name, const Module& module, Child::Copy copy) {
   check_name(name);
   state_->children.emplace_back(name, module.copy_and_find_members(copy), copy);
-  state_->children.back().module->set_path(state_->path.empty() ? name : state_->path + '.' + name);
-  module.state_->registration.done = true;
+  state_->children.back().module->set_path(dotted(state_->path, name));
+  module.state_->registration.is_registered = true;
 }
 
 void Module::set_path(const std::string& path) {
   state_->path = path;
-  for (const Child& child : state_->children) child.module->set_path(path + '.' + child.name);
+  for (const Child& child : state_->children) child.module->set_path(dotted(path, child.name));
+}
+
+void Module::leave_parent() {
+  state_->registration = Registration();
+  set_path("");
+}
+
+void Module::rethrow_with_path(Error& error) const {
+  error.add_context(state_->path.empty() ? "" : "module " + state_->path);
+  throw;
 }
 
 // Throws unless `other` can replace this module, which is registered as `name`.
@@ -217,6 +227,10 @@ void Module::visit_buffers(const std::string& prefix, const Visitor& visitor) co
 
 std::vector<NamedParameter> Module::parameters() const {
   check_members();
+  return registered_parameters();
+}
+
+std::vector<NamedParameter> Module::registered_parameters() const {
   std::vector<NamedParameter> list;
   std::set<const Node*> seen;
   visit_parameters("", [&](const std::string& name, const Parameter& registered) {
@@ -255,7 +269,7 @@ void Module::append_modules(
   }
   modules.emplace_back(name, module);
   for (const Child& child : module.state_->children) {
-    append_modules<M>(name.empty() ? child.name : name + '.' + child.name, *child.module, modules);
+    append_modules<M>(dotted(name, child.name), *child.module, modules);
   }
 }
 
@@ -453,9 +467,9 @@ std::int64_t Module::mult_adds(const std::vector<Variable>& /*inputs*/,
 void Module::print(std::ostream& out, const std::string& name, int depth) const {
   std::int64_t count = 0;
   std::int64_t frozen = 0;
-  for (const NamedParameter& listed : parameters()) {
-    count += listed.variable.numel();
-    if (!listed.variable.requires_grad()) frozen += listed.variable.numel();
+  for (const NamedParameter& each : registered_parameters()) {  // also if a member is not
+    count += each.variable.numel();
+    if (!each.variable.requires_grad()) frozen += each.variable.numel();
   }
   const auto padding = [](std::size_t width, const std::string& text) {
     return std::string(text.size() < width ? width - text.size() : 0, ' ');

@@ -1,5 +1,5 @@
 // summary: a table of a model's modules like torchinfo's. It lists the shapes of inputs and
-// outputs, and the numbers of parameters and multiplications. Read next: nn/summary.cc.
+// outputs, and the numbers of parameters and multiplications. Read next: nn/module/summary.cc.
 //
 //   std::cout << tapegrad::nn::summary(model, ids);
 //
@@ -20,7 +20,7 @@
 #include <type_traits>
 #include <vector>
 
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 
 namespace tapegrad::nn {
 

@@ -1,4 +1,5 @@
-// Internal. Formats numbers for printed tables. Read next: nn/data/dataset.h.
+// Internal. Texts that several files make: numbers in tables, names of modules. Read next:
+// nn/linear.h.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,11 @@ inline std::string with_separators(std::int64_t number) {
     text.insert(i, ",");
   }
   return text;
+}
+
+// "head.linear" for "head" and "linear"; the name alone without a prefix.
+inline std::string dotted(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + '.' + name;
 }
 
 }  // namespace tapegrad::nn

@@ -1,11 +1,11 @@
 // The order in which a call runs its hooks, and the checks of what they leave. Read next:
-// nn/summary.h.
-#include <tapegrad/nn/hooks.h>
+// nn/module/summary.h.
+#include <tapegrad/nn/module/hooks.h>
 
 #include <string>
 #include <utility>
 
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 
 namespace tapegrad::nn {
 

@@ -1,6 +1,6 @@
 // Module: registered names, copies that share and clones that do not, replacing, tying and
 // printing. Read next: loading_test.cc.
-#include <tapegrad/nn/module.h>
+#include <tapegrad/nn/module/module.h>
 
 #include <cstdint>
 #include <sstream>

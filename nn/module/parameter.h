@@ -1,5 +1,5 @@
 // Parameter and Buffer: a module's handles to its leaves and to its other tensors. Read next:
-// nn/parameter.cc.
+// nn/module/parameter.cc.
 #pragma once
 
 #include <concepts>
@@ -9,7 +9,8 @@
 #include <utility>
 
 #include <tapegrad/autograd/variable.h>
-#include <tapegrad/nn/clone.h>
+#include <tapegrad/nn/module/clone.h>
+#include <tapegrad/nn/module/registration.h>
 
 namespace tapegrad {
 namespace nn {
@@ -117,7 +118,8 @@ void tie(const Parameter& target, Others&... others) = delete;
 class Buffer : public nn::Shared<Tensor> {
  public:
   using nn::Shared<Tensor>::Shared;
-  operator const Tensor&() const { return **this; }  // NOLINT: implicit on purpose
+  operator const Tensor&() const& { return **this; }  // NOLINT: implicit on purpose
+  operator const Tensor&() const&& = delete;          // it may be the last handle; copy *buffer
 
   // With a Variable or a Parameter, as in `x * weight + running_mean`.
   template <class V>

@@ -1,5 +1,5 @@
-// The methods of Parameter, and tie(). Read next: nn/clone.h.
-#include <tapegrad/nn/parameter.h>
+// The methods of Parameter, and tie(). Read next: nn/module/clone.h.
+#include <tapegrad/nn/module/parameter.h>
 
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/tensor/methods_definitions.h>
@@ -19,8 +19,8 @@ void tie(Parameter& target, const Parameter& source) {
 
 Parameter::Parameter(const Parameter& other) : slot_(other.slot_) {
   if (nn::MemberScan* const scan = nn::MemberScan::current(); scan != nullptr && other.defined()) {
-    scan->see(other.slot_.share(&Slot::registration),
-              [&] { return "Parameter " + to_string(other.shape()); });
+    scan->visit(other.slot_.share(&Slot::registration),
+                [&] { return "Parameter " + to_string(other.shape()); });
   }
 }
 

@@ -189,7 +189,7 @@ void add_resume(CLI::App* command, TrainSettings& settings) {
       ->check(from_to(0, 1'000'000'000))
       ->capture_default_str();
   command->add_flag("--resume", settings.resume,
-                    "Continue the stopped run in --out DIR; its options are in the checkpoint");
+                    "Continue the run in --out that was stopped, with its options");
 }
 
 // The names of the options on the command line.

@@ -87,11 +87,15 @@ ResumableRun::ResumableRun(const TrainSettings& given) : settings_(given) {
   options_ = options_text(settings_);
 }
 
-void ResumableRun::begin(Trainer& trainer, const std::vector<DataFingerprint>& data) {
+void ResumableRun::check(const std::vector<DataFingerprint>& data) {
   data_ = json_of(data);
+  const std::string file = checkpoint_file(settings_.out);
+  if (resumed_) check_data(data, text_of(*resumed_, kData, file), file);
+}
+
+void ResumableRun::begin(Trainer& trainer) {
   if (resumed_) {
     const std::string file = checkpoint_file(settings_.out);
-    check_data(data, text_of(*resumed_, kData, file), file);
     try {
       trainer.load_state_dict(resumed_->state);
     } catch (const tg::FormatError& error) {

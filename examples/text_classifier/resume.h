@@ -32,9 +32,12 @@ class ResumableRun {
   // The options of the run: those that were given, or those of the checkpoint.
   const TrainSettings& settings() const { return settings_; }
 
-  // Locks the folder of a new run; loads the checkpoint of another, after its fingerprints were
-  // compared. From now on, signals stop the run after a batch.
-  void begin(Trainer& trainer, const std::vector<DataFingerprint>& data);
+  // Compares what was read with what the checkpoint was made with. ValueError if it differs.
+  void check(const std::vector<DataFingerprint>& data);
+
+  // Locks the folder of a new run; loads the checkpoint of one that is resumed. From now on,
+  // signals stop the run after a batch.
+  void begin(Trainer& trainer);
 
   // Trains until the end, or until a signal arrived and the checkpoint is written. Returns whether
   // the end was reached.

@@ -218,8 +218,11 @@ tg::StateDict Trainer::state_dict() const {
     const tg::DType dtype = std::is_integral_v<decltype(value)> ? tg::int64 : tg::float64;
     state.insert(std::string("position.") + name, tg::tensor(value, dtype));
   });
-  insert_part(state, "model.", trained_.model.state_dict());
-  insert_part(state, "optimizer.", optimizer_->state_dict());
+  // As they are stored: state_dict() would take pending steps, which changes the last bits.
+  for (const auto& [name, parameter] : trained_.model.parameters()) {
+    state.insert("model." + name, parameter.leaf().stored());
+  }
+  insert_part(state, "optimizer.", optimizer_->state_dict_with_pending_steps());
   if (schedule_ != nullptr) insert_part(state, "schedule.", schedule_->state_dict());
   insert_part(state, "loader.", loader_.state_dict());
   insert_part(state, "generator.", tg::default_generator().state_dict());

@@ -58,8 +58,8 @@ class Trainer {
 
   // Everything that is needed to go on after the last batch: model, optimizer, schedule, order of
   // the texts, default generator, best epoch, position. A trainer of the same arguments that loads
-  // it gives the same bits as this one. It takes the pending steps of the optimizer, which may
-  // change the last bits of the word vectors. FormatError, which names what does not fit.
+  // it gives the same bits as this one, which does not change. FormatError, which names what does
+  // not fit.
   tg::StateDict state_dict() const;
   void load_state_dict(const tg::StateDict& state);
 

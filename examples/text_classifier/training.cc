@@ -167,6 +167,11 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   std::optional<Corpus> held_out;
   if (settings.patience) held_out = hold_out_tenth(texts.train, seed);
   const Words words = read_words(texts.train, settings);
+  data.push_back({"words", settings.train, fingerprint_of(words)});
+  if (words.vectors) {
+    data.push_back({"vectors", settings.vectors, fingerprint_of(*words.vectors)});
+  }
+  if (run != nullptr) run->check(data);
   if (words.vectors) settings.model.dim = words.vectors->dim();
   settings.epochs = number_of_epochs(settings, texts.train.rows.size());
   settings.model.vocabulary = words.vocabulary.size();
@@ -186,10 +191,7 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   Trainer trainer(trained, examples, settings);
   if (run != nullptr) {
     check_can_be_saved(trained, settings.model);
-    data.push_back({"words", settings.train, fingerprint_of(words)});
-    if (words.vectors)
-      data.push_back({"vectors", settings.vectors, fingerprint_of(*words.vectors)});
-    run->begin(trainer, data);
+    run->begin(trainer);
   }
   std::cerr << texts.train.rows.size() << " texts to train on (" << name(texts.train.format)
             << "), " << (texts.test ? texts.test->rows.size() : 0) << " to test, ";

@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include <tapegrad/nn/text/csv.h>
 #include <tapegrad/nn/text/text_file.h>
+#include <tapegrad/tensor/error.h>
 
 namespace text_classifier {
 namespace {
@@ -163,6 +166,19 @@ std::vector<Row> read_csv(std::string_view text, const std::string& path) {
   return rows;
 }
 
+// The library reads only regular files, because a pipe could make it wait forever.
+void refuse_pipe(const std::string& path, const char* operation) {
+  std::error_code ignored;
+  const auto type = std::filesystem::status(path, ignored).type();
+  if (type != std::filesystem::file_type::fifo && type != std::filesystem::file_type::socket &&
+      type != std::filesystem::file_type::character) {
+    return;
+  }
+  throw tapegrad::IoError(std::string(operation) + ": cannot read " + path +
+                          ": it is a pipe or a device; write its output into a file first, and "
+                          "give the name of that file");
+}
+
 }  // namespace
 
 const char* name(Format format) {
@@ -180,6 +196,7 @@ const char* name(Format format) {
 }
 
 Corpus read_corpus(const std::string& path, const char* operation) {
+  refuse_pipe(path, operation);
   const std::string text = tapegrad::nn::read_text(path, operation);
   Corpus corpus;
   corpus.path = path;

@@ -1,4 +1,4 @@
-// Decides when a checkpoint is written, and whether one fits. Read next: run_folder.h.
+// Decides when a checkpoint is written, and whether one fits. Read next: progress.h.
 #include "text_classifier/resume.h"
 
 #include <tapegrad/tensor/error.h>

@@ -1,5 +1,5 @@
 // A run that can be stopped and resumed: its folder, its checkpoints, and the signals that stop it.
-// Read next: run_folder.h.
+// Read next: progress.h.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which options a run has, how they are saved, and which of them differ. Read next: trainer.h.
+// Which options a run has, how they are saved, and which of them differ. Read next: training.h.
 #include "text_classifier/run_options.h"
 
 #include <tapegrad/tensor/error.h>

@@ -1,4 +1,4 @@
-// Checks which options exclude each other, and computes the defaults. Read next: training.h.
+// Checks which options exclude each other, and computes the defaults. Read next: run_options.h.
 #include "text_classifier/settings.h"
 
 #include <tapegrad/tensor/error.h>

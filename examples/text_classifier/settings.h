@@ -1,5 +1,5 @@
 // The settings of a training run: the options of `train`, and the defaults that depend on others.
-// Read next: training.h.
+// Read next: run_options.h.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // The signals that ask a program to stop, as a flag that a training loop can ask for. Read next:
-// stop_signals.cc.
+// fingerprint.h.
 #pragma once
 
 #include <string>

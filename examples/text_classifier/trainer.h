@@ -1,4 +1,4 @@
-// Trains one model: batches, loss, gradients, steps, learning rate. Read next: progress.h.
+// Trains one model: batches, loss, gradients, steps, learning rate. Read next: stop_signals.h.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>

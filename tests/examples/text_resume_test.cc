@@ -441,6 +441,25 @@ TEST_CASE("--resume refuses what does not fit the checkpoint", "[text_resume]") 
   CHECK(process.wait() == 128 + SIGTERM);
 }
 
+TEST_CASE("the commands of the README resume a run", "[text_resume]") {
+  const Workshop workshop;
+  const std::string readme = read(TAPEGRAD_SOURCE_DIR "/examples/text_classifier/README.md");
+  static const std::regex command("\\ntext_classifier (train [^#\n]*) +#");
+  const std::size_t section = readme.find("## Interrupted runs");
+  REQUIRE(section != std::string::npos);
+  std::sregex_iterator found(readme.begin() + static_cast<std::ptrdiff_t>(section), readme.end(),
+                             command);
+  const std::string first = (*found)[1], second = (*++found)[1];
+  {
+    Process process(workshop.path(), first);
+    workshop.await_epoch("DIR");
+    process.send(SIGTERM);
+    CHECK(process.wait() == 128 + SIGTERM);
+  }
+  CHECK(workshop.run(second).status == 0);
+  CHECK(names_in(workshop.file("DIR")) == kFinished);
+}
+
 TEST_CASE("the checkpoint has every option of train", "[text_resume]") {
   const Workshop workshop;
   const std::string help = workshop.run("train --help").text;

@@ -166,19 +166,6 @@ std::vector<Row> read_csv(std::string_view text, const std::string& path) {
   return rows;
 }
 
-// The library reads only regular files, because a pipe could make it wait forever.
-void refuse_pipe(const std::string& path, const char* operation) {
-  std::error_code ignored;
-  const auto type = std::filesystem::status(path, ignored).type();
-  if (type != std::filesystem::file_type::fifo && type != std::filesystem::file_type::socket &&
-      type != std::filesystem::file_type::character) {
-    return;
-  }
-  throw tapegrad::IoError(std::string(operation) + ": cannot read " + path +
-                          ": it is a pipe or a device; write its output into a file first, and "
-                          "give the name of that file");
-}
-
 }  // namespace
 
 const char* name(Format format) {
@@ -193,6 +180,18 @@ const char* name(Format format) {
       break;
   }
   return "CSV";
+}
+
+void refuse_pipe(const std::string& path, const char* operation) {
+  std::error_code ignored;
+  const auto type = std::filesystem::status(path, ignored).type();
+  if (type != std::filesystem::file_type::fifo && type != std::filesystem::file_type::socket &&
+      type != std::filesystem::file_type::character) {
+    return;
+  }
+  throw tapegrad::IoError(std::string(operation) + ": cannot read " + path +
+                          ": it is a pipe or a device; write its output into a file first, and "
+                          "give the name of that file");
 }
 
 Corpus read_corpus(const std::string& path, const char* operation) {

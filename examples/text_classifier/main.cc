@@ -22,6 +22,12 @@ CLI::Validator from_to(Number least, Number greatest) {
   return CLI::Range(least, greatest).description("");
 }
 
+// For folders: an empty name, as of a variable that is not set, would mean the root of the disk.
+CLI::Validator not_empty() {
+  return {[](const std::string& text) { return text.empty() ? "needed the name of a folder" : ""; },
+          ""};
+}
+
 constexpr const char* kFormats =
     "FILE holds a text and its label on each line, in one of these formats, which is detected:\n"
     "  text<TAB>label          label,text (CSV, also with several columns of text)\n"
@@ -39,6 +45,7 @@ void add_files(CLI::App* command, TrainSettings& settings) {
       ->type_name("FILE");
   command->add_option("--out", settings.out, "Folder for the model and metrics.jsonl")
       ->type_name("DIR")
+      ->check(not_empty())
       ->capture_default_str();
 }
 
@@ -234,6 +241,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* description,
   CLI::App* command = app.add_subcommand(name, description);
   command->add_option("--model", arguments.folder, "Folder that train wrote (its --out)")
       ->type_name("DIR")
+      ->check(not_empty())
       ->required();
   return command;
 }

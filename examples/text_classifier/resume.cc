@@ -19,11 +19,15 @@ constexpr const char* kData = "data";
 constexpr const char* kMetrics = "metrics";
 
 void require_checkpoint(const std::string& folder) {
+  const auto has = [&](const char* name) { return std::filesystem::exists(folder + "/" + name); };
   if (std::filesystem::exists(checkpoint_file(folder))) return;
-  const bool ended = std::filesystem::exists(folder + "/model.safetensors");
-  throw tg::IoError("train: --resume: there is no checkpoint in " + folder +
-                    (ended ? "; its last run has ended, and the model is saved"
-                           : "; needed the --out of a run that was stopped"));
+  std::string why = "needed the --out of a run that was stopped";
+  if (has("metrics.running.jsonl")) {
+    why = "its last run ended before it wrote one; begin a new run, with --checkpoint-every N";
+  } else if (has("model.safetensors")) {
+    why = "its last run has ended, and the model is saved";
+  }
+  throw tg::IoError("train: --resume: there is no checkpoint in " + folder + "; " + why);
 }
 
 void refuse_to_lose_checkpoint(const std::string& folder) {
@@ -58,6 +62,18 @@ void check_data(const std::vector<DataFingerprint>& now, const std::string& text
     if (found != saved.end() && *found == data.fingerprint) continue;
     throw tg::ValueError("train: --resume: the " + data.what + " of " + data.file +
                          " are not those that the checkpoint was made with; needed the same file");
+  }
+}
+
+// Calls a function that writes into the folder. If it fails, the error tells about the checkpoint.
+template <class Function>
+void with_hint(const std::string& folder, const Function& function) {
+  try {
+    function();
+  } catch (const tg::IoError& error) {
+    if (!std::filesystem::exists(checkpoint_file(folder))) throw;
+    throw tg::IoError(std::string(error.what()) +
+                      "; the last checkpoint is whole, so --resume can go on from it");
   }
 }
 
@@ -122,7 +138,7 @@ bool ResumableRun::train(Trainer& trainer) {
 }
 
 void ResumableRun::save(const Trained& trained, const ModelSettings& model) {
-  folder_->save(trained, model);
+  with_hint(settings_.out, [&] { folder_->save(trained, model); });
 }
 
 bool ResumableRun::after_batch(const Trainer& trainer) {
@@ -133,10 +149,11 @@ bool ResumableRun::after_batch(const Trainer& trainer) {
 }
 
 void ResumableRun::write_checkpoint(const Trainer& trainer) {
-  text_classifier::write_checkpoint(
-      checkpoint_file(settings_.out),
-      {trainer.state_dict(),
-       {{kOptions, options_}, {kData, data_}, {kMetrics, folder_->metrics().text()}}});
+  const RunCheckpoint checkpoint{
+      trainer.state_dict(),
+      {{kOptions, options_}, {kData, data_}, {kMetrics, folder_->metrics().text()}}};
+  with_hint(settings_.out,
+            [&] { text_classifier::write_checkpoint(checkpoint_file(settings_.out), checkpoint); });
 }
 
 }  // namespace text_classifier

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -87,20 +88,33 @@ struct Words {
   std::optional<tg::nn::WordVectors> vectors;  // of some words
 };
 
+// The library's errors begin with the name of its function, which users do not know.
+tg::nn::WordVectors read_vectors(const std::string& path,
+                                 const tg::nn::WordVectorsOptions& options) {
+  refuse_pipe(path, "train");
+  try {
+    return tg::nn::load_word_vectors(path, options);
+  } catch (const tg::IoError& error) {
+    constexpr std::string_view kFunction = "load_word_vectors: ";
+    const std::string_view text = error.what();
+    if (!text.starts_with(kFunction)) throw;
+    throw tg::IoError("train: " + std::string(text.substr(kFunction.size())));
+  }
+}
+
 Words read_words(const Corpus& corpus, const TrainSettings& settings) {
   std::vector<std::vector<std::string>> texts;
   for (const Row& row : corpus.rows) texts.push_back(tg::nn::tokenize(row.text));
   std::optional<tg::nn::WordVectors> vectors;
   std::vector<std::string> more;
   if (settings.all_vectors) {
-    vectors = tg::nn::load_word_vectors(settings.vectors, {.strict = true});
+    vectors = read_vectors(settings.vectors, {.strict = true});
     more = tokens_among(vectors->words());
   }
   auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = settings.ngrams},
                                                         settings.min_count, more);
   if (!settings.vectors.empty() && !vectors) {
-    vectors = tg::nn::load_word_vectors(settings.vectors,
-                                        {.vocabulary = names_in(vocabulary), .strict = true});
+    vectors = read_vectors(settings.vectors, {.vocabulary = names_in(vocabulary), .strict = true});
   }
   return {vocabulary, std::move(ids), vectors};
 }

@@ -65,8 +65,9 @@ class Session {
 
   Output run(const std::string& arguments, std::string_view input = "") const {
     write(file("stdin"), input);
-    const std::string command = "cd '" + folder_.path() + "' && '" TEXT_CLASSIFIER "' " +
-                                arguments + " <stdin >stdout 2>stderr";
+    const std::string command =
+        "cd '" + folder_.path() + "' && '" TEXT_CLASSIFIER "' " + arguments +
+        (arguments.find("0<") == std::string::npos ? " <stdin" : "") + " >stdout 2>stderr";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(file("stdout")),
             read(file("stderr"))};
@@ -443,6 +444,13 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
        "two"},
       {"--folds 9", "k_folds: k is 9 for 8 examples"},
       {"--folds 1", "--folds: "},
+      {"--folds 2 --resume",
+       "train: --folds saves nothing, so there is nothing for --resume; needed one of the two"},
+      {"--folds 2 --checkpoint-every 5",
+       "train: --folds saves nothing, so it writes no checkpoints; needed --checkpoint-every 0"},
+      {"--checkpoint-every -1", "--checkpoint-every: "},
+      {"--vectors .", "train: cannot read .: it is a folder"},
+      {"--vectors /dev/null", "train: cannot read /dev/null: it is a pipe or a device; write its"},
       {"--patience 0", "--patience: "},
       {"--schedule steep", "--schedule: "},
       {"--seed 99999999999999999999", "--seed: "},
@@ -454,6 +462,10 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
   require_error(session, "", "needed a command: train, predict, eval, neighbors or export");
   require_error(session, "teach", "needed a command");
   require_error(session, "predict who", "predict: --model is required");
+  require_error(session, "predict --model '' who", "predict: --model: needed the name of a folder");
+  require_error(session, "train --out ''", "train: --out: needed the name of a folder");
+  require_error(session, "predict --model model 0<.", "predict: cannot read standard input");
+  require_error(session, "predict --model model 0<&-", "predict: cannot read standard input");
   require_error(session, "eval --model model", "eval: --test is required");
   require_error(session, "neighbors --model model", "word is required");
   require_error(session, "neighbors --model model --count 0 who", "--count: ");

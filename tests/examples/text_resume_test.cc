@@ -70,8 +70,14 @@ class Process {
     std::vector<std::string> words = {TEXT_CLASSIFIER};
     std::istringstream stream(arguments);
     for (std::string word; stream >> word;) words.push_back(word);
+    // The test program has handlers of its own, which must not run in the child.
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     child_ = fork();
     if (child_ == 0) {
+      for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_DFL);
+      sigprocmask(SIG_SETMASK, &before, nullptr);
       std::vector<char*> pointers;
       for (std::string& word : words) pointers.push_back(word.data());
       pointers.push_back(nullptr);
@@ -85,6 +91,7 @@ class Process {
       execv(TEXT_CLASSIFIER, pointers.data());
       _exit(99);
     }
+    sigprocmask(SIG_SETMASK, &before, nullptr);
     REQUIRE(child_ > 0);
   }
   ~Process() {
@@ -174,9 +181,9 @@ std::size_t kills_wanted(std::size_t usual) {
   return wanted != nullptr ? std::strtoul(wanted, nullptr, 10) : usual;
 }
 
-// Kills runs with these options at random moments and resumes them, until `kills` of them were
-// killed. Each run that reaches its end must have the result of an undisturbed one.
-void kill_and_compare(const std::string& options, std::size_t kills) {
+// Sends the signal to runs with these options at random moments and resumes them, until it has
+// ended `kills` of them. Each run that saves its model must have the result of an undisturbed one.
+void kill_and_compare(const std::string& options, std::size_t kills, int signal = SIGKILL) {
   const Workshop workshop;
   const auto begin = Clock::now();
   static const std::regex every("--checkpoint-every [0-9]+");
@@ -198,15 +205,16 @@ void kill_and_compare(const std::string& options, std::size_t kills) {
     resumed += resume;
     if (killed < kills) {
       std::this_thread::sleep_for(share(random) * seconds);
-      process.send(SIGKILL);
+      process.send(signal);
     }
     const int status = process.wait();
-    if (status == -SIGKILL) {
-      ++killed;
-      continue;
-    }
-    CAPTURE(options, killed, resumed, process.error());
-    REQUIRE(status == 0);
+    CAPTURE(options, killed, resumed, status, process.error());
+    const bool stopped = status == 128 + signal && signal != SIGKILL;  // not while it reads files
+    killed += status == -signal || stopped;
+    const bool complete = fs::exists(out + "/model.safetensors");
+    if (stopped) REQUIRE(complete != fs::exists(out + "/checkpoint.safetensors"));
+    if (status == -signal || (stopped && !complete)) continue;
+    REQUIRE((status == 0 || stopped));
     CHECK(result_in(out) == expected);
     CHECK(names_in(out) == kFinished);
     fs::remove_all(out);
@@ -220,6 +228,11 @@ void kill_and_compare(const std::string& options, std::size_t kills) {
 TEST_CASE("killed 50 times and resumed, a run ends with the same bytes", "[text_resume]") {
   kill_and_compare("--epochs 30 --patience 9 --schedule cosine --hidden 8 --checkpoint-every 3",
                    kills_wanted(50));
+}
+
+TEST_CASE("stopped 50 times at random moments, a run ends with the same bytes", "[text_resume]") {
+  const int signal = GENERATE(SIGINT, SIGTERM, SIGHUP);
+  kill_and_compare("--epochs 30 --patience 9 --hidden 8", kills_wanted(50) / 3 + 1, signal);
 }
 
 TEST_CASE("every architecture and option can be killed and resumed", "[text_resume]") {
@@ -265,6 +278,12 @@ TEST_CASE("SIGINT, SIGTERM and SIGHUP stop a run with a checkpoint", "[text_resu
   REQUIRE(workshop.train(options + "whole").status == 0);
   CHECK(result_in(workshop.file("out")) == result_in(workshop.file("whole")));
   CHECK(names_in(workshop.file("out")) == kFinished);
+  write(workshop.file("out/metrics.running.jsonl"), "");
+  CHECK(
+      workshop.run("train --resume --out out").text ==
+      "text_classifier: train: --resume: there is no checkpoint in out; its last run ended before "
+      "it wrote one; begin a new run, with --checkpoint-every N\n");
+  fs::remove(workshop.file("out/metrics.running.jsonl"));
   CHECK(workshop.run("train --resume --out out").text ==
         "text_classifier: train: --resume: there is no checkpoint in out; its last run has ended, "
         "and the model is saved\n");
@@ -310,6 +329,29 @@ TEST_CASE("a run that lost its terminal still writes its checkpoint", "[text_res
     CHECK(WEXITSTATUS(status) == 128 + SIGHUP);
   }
   CHECK(names_in(workshop.file("out")) == kStopped);
+}
+
+TEST_CASE("if a checkpoint or the model cannot be written, the last checkpoint stays",
+          "[text_resume]") {
+  const Workshop workshop;
+  const std::string options = "--arch bag --epochs 300 --out out";
+  REQUIRE(workshop.train_until(SIGTERM, options).status == 128 + SIGTERM);
+  const std::string checkpoint = read(workshop.file("out/checkpoint.safetensors"));
+  const std::string most =
+      std::to_string(2 + read(workshop.file("out/metrics.running.jsonl")).size() / 512);
+  const int status = std::system(("cd '" + workshop.path() + "' && ulimit -f " + most +
+                                  " && trap '' XFSZ && exec '" TEXT_CLASSIFIER
+                                  "' train --resume --out out >/dev/null 2>stderr")
+                                     .c_str());
+  CHECK(WEXITSTATUS(status) == 1);
+  const std::string error = read(workshop.file("stderr"));
+  INFO(error);
+  CHECK(error.find("File too large") != std::string::npos);
+  CHECK(read(workshop.file("out/checkpoint.safetensors")) == checkpoint);
+  CHECK(names_in(workshop.file("out")) == kStopped);
+  CHECK(workshop.run("train --resume --out out").status == 0);
+  REQUIRE(workshop.train("--arch bag --epochs 300 --out whole").status == 0);
+  CHECK(result_in(workshop.file("out")) == result_in(workshop.file("whole")));
 }
 
 TEST_CASE("StopSignals: the first signal sets a flag, a second SIGINT ends the process",

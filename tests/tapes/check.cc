@@ -67,6 +67,8 @@ std::string difference(const std::string& what, double got, double want, std::si
 Plain to_type(Plain x) {
   if (x.dtype == float32) {
     for (double& each : x.x) each = static_cast<double>(static_cast<float>(each));
+  } else if (x.dtype == boolean) {
+    for (double& each : x.x) each = each != 0 ? 1 : 0;
   }
   return x;
 }
@@ -124,10 +126,18 @@ Maybe check_step(const Program& program, int at, const Values& values) {
       return Finding{"type", text.str(), at};
     }
     const bool whole = !is_floating_point(got.dtype);
+    double slack = 0;
+    for (const Plain& input : inputs) {
+      if (!whole && step.operation->traits.slack > 0) {
+        slack = std::max(slack,
+                         step.operation->traits.slack * epsilon_of(got.dtype) * scale_of(input.x));
+      }
+    }
     const double scale = scale_of(want.x);
     for (std::size_t i = 0; i < got.x.size(); ++i) {
       const double tolerance =
-          whole ? 0 : 16 * epsilon_of(got.dtype) * std::max(std::abs(want.x[i]), 1e-3 * scale);
+          whole ? 0
+                : slack + 16 * epsilon_of(got.dtype) * std::max(std::abs(want.x[i]), 1e-3 * scale);
       if (close(got.x[i], want.x[i], tolerance, got.dtype)) continue;
       if (!moves) moves = sensitivity(step, inputs, wanted);
       if (!whole && close(got.x[i], want.x[i], tolerance + (*moves)[o][i], got.dtype)) continue;

@@ -32,6 +32,7 @@ struct Operation {
     bool integers = false;  // takes int64, too
     bool booleans = false;  // takes boolean, too
     bool promotes = false;  // its inputs may have different types
+    double slack = 0;       // more rounding errors, in epsilons of the largest input
     double frequency = 1;   // how often it is drawn, compared with others
     // The same from other operations, whose rules are compared with the operation's own.
     Results (*composed)(const Results& x, const Attributes& a) = nullptr;

@@ -12,16 +12,16 @@ using Group = std::vector<double>;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 double sum_of(const Group& x) {
-  double total = 0;
+  long double total = 0;  // more precise than any order of the library's
   for (const double each : x) total += each;
-  return total;
+  return static_cast<double>(total);
 }
 double mean_of(const Group& x) { return sum_of(x) / static_cast<double>(x.size()); }
 double squares_of(const Group& x) {
   const double mean = mean_of(x);
-  double total = 0;
+  long double total = 0;
   for (const double each : x) total += (each - mean) * (each - mean);
-  return total;
+  return static_cast<double>(total);
 }
 double variance_of(const Group& x, bool unbiased) {
   const double n = static_cast<double>(x.size()) - (unbiased ? 1 : 0);
@@ -33,19 +33,20 @@ double product_of(const Group& x) {
   return product;
 }
 double norm_of(const Group& x, double p) {
-  double total = 0;
+  long double total = 0;
   for (const double each : x) {
     const double size = std::abs(each);
     if (std::isnan(size)) return kNan;
     if (p == 0) {
       total += size != 0 ? 1 : 0;
     } else if (std::isinf(p)) {
-      total = std::max(total, size);
+      total = std::max(total, static_cast<long double>(size));
     } else {
       total += std::pow(size, p);
     }
   }
-  return p == 0 || std::isinf(p) ? total : std::pow(total, 1 / p);
+  const double whole = static_cast<double>(total);
+  return p == 0 || std::isinf(p) ? whole : std::pow(whole, 1 / p);
 }
 
 DType sum_type(DType dtype) { return is_floating_point(dtype) ? dtype : int64; }

@@ -128,9 +128,9 @@ Maybe check_step(const Program& program, int at, const Values& values) {
     const bool whole = !is_floating_point(got.dtype);
     double slack = 0;
     for (const Plain& input : inputs) {
-      if (!whole && step.operation->traits.slack > 0) {
-        slack = std::max(slack,
-                         step.operation->traits.slack * epsilon_of(got.dtype) * scale_of(input.x));
+      if (!whole && !step.operation->traits.exact) {
+        slack = std::max(slack, std::max(2.0, step.operation->traits.slack) *
+                                    epsilon_of(got.dtype) * scale_of(input.x));
       }
     }
     const double scale = scale_of(want.x);
@@ -141,7 +141,9 @@ Maybe check_step(const Program& program, int at, const Values& values) {
       if (close(got.x[i], want.x[i], tolerance, got.dtype)) continue;
       if (!moves) moves = sensitivity(step, inputs, wanted);
       if (!whole && close(got.x[i], want.x[i], tolerance + (*moves)[o][i], got.dtype)) continue;
-      return Finding{"value", difference(called, got.x[i], want.x[i], i), at};
+      const bool finite = std::isfinite(got.x[i]) && std::isfinite(want.x[i]);
+      return Finding{finite ? "value" : "special value", difference(called, got.x[i], want.x[i], i),
+                     at};
     }
   }
   return {};
@@ -171,10 +173,10 @@ Tensor weights_like(const Tensor& x, std::size_t output, double shift = 0) {
   return reshape(tensor(all).to(x.dtype()), x.shape());
 }
 
-std::vector<Variable> floating(const std::vector<Variable>& all) {
+std::vector<Variable> differentiable(const std::vector<Variable>& all) {
   std::vector<Variable> wanted;
   for (const Variable& x : all) {
-    if (is_floating_point(x.dtype())) wanted.push_back(x);
+    if (x.requires_grad()) wanted.push_back(x);
   }
   return wanted;
 }
@@ -212,7 +214,7 @@ std::vector<Variable> moved_leaves(const Program& program, double step, std::siz
   std::vector<Variable> leaves = leaves_of(program);
   std::size_t number = 100 * direction;
   for (Variable& leaf : leaves) {
-    if (!is_floating_point(leaf.dtype())) continue;
+    if (!leaf.requires_grad()) continue;
     leaf.set_value(leaf.value() + step * weights_like(leaf.value(), ++number, -2));
   }
   return leaves;
@@ -294,7 +296,7 @@ Maybe check_first_order(const Program& program, const std::vector<Variable>& gra
 
 Maybe check_second_order(const Program& program, Statistics& statistics) {
   const std::vector<Variable> leaves = leaves_of(program);
-  const std::vector<Variable> wanted = floating(leaves);
+  const std::vector<Variable> wanted = differentiable(leaves);
   const std::vector<Variable> first =
       gradients(loss_of(program, run(program, leaves)), wanted, true);
   const std::vector<Variable> second = gradients(along(first, 2), wanted, false);
@@ -302,7 +304,8 @@ Maybe check_second_order(const Program& program, Statistics& statistics) {
   const Derivative derivative =
       compare(analytical, magnitude(second) + magnitude(first), [&](double step) {
         const std::vector<Variable> moved = moved_leaves(program, step, 3);
-        return along(gradients(loss_of(program, run(program, moved)), floating(moved), false), 2)
+        return along(gradients(loss_of(program, run(program, moved)), differentiable(moved), false),
+                     2)
             .item<double>();
       });
   if (derivative.kink && !derivative.agrees) {
@@ -335,7 +338,7 @@ Maybe compare_gradients(const std::string& kind, const std::vector<Variable>& go
 // Fused rules against their compositions, and backward() against grad().
 Maybe check_rules(const Program& program, const std::vector<Variable>& leaves,
                   const std::vector<Variable>& gradient) {
-  const std::vector<Variable> wanted = floating(leaves);
+  const std::vector<Variable> wanted = differentiable(leaves);
   const bool special = program.mode == Mode::special;
   double tolerance = 1e-11;
   for (const Step& step : program.steps) {
@@ -381,7 +384,7 @@ Maybe check_compositions(const Program& program, const Values& values) {
         loss = loss + sum(outputs[o] * weights_like(outputs[o].value(), o)).to(float64);
         outputs[o] = outputs[o].detach();
       }
-      return gradients(loss, floating(inputs), false);
+      return gradients(loss, differentiable(inputs), false);
     };
     Results own, composed;
     const std::vector<Variable> got = gradients_with(step.operation->call, own);
@@ -426,7 +429,7 @@ Maybe check_single(const Program& program, const Values& values) {
         if (!is_floating_point(outputs[o].dtype())) continue;
         loss = loss + sum(outputs[o] * weights_like(outputs[o].value(), o).to(dtype));
       }
-      return gradients(loss, floating(inputs), false);
+      return gradients(loss, differentiable(inputs), false);
     };
     const std::vector<Variable> got = gradients_in(float32, 0);
     const std::vector<Variable> want = gradients_in(float64, 0);
@@ -434,7 +437,17 @@ Maybe check_single(const Program& program, const Values& values) {
     for (std::size_t i = 0; i < got.size(); ++i) {
       const std::vector<double> x = to_vector<double>(got[i].value());
       const std::vector<double> y = to_vector<double>(want[i].value());
-      const double scale = std::max(scale_of(y), 1e-2);
+      // Some rules subtract terms that are larger than their difference.
+      const double slack = step.operation->traits.slack;
+      double inverse = 1;
+      for (const Variable& input : inputs_of(step, values)) {
+        for (const double each : to_vector<double>(input.value())) {
+          if (slack > 0 && each != 0 && std::isfinite(each)) {
+            inverse = std::max({inverse, 1 / std::abs(each), std::abs(each)});
+          }
+        }
+      }
+      const double scale = std::max(scale_of(y), 1e-2 * (1 + slack * inverse));
       for (std::size_t k = 0; k < x.size(); ++k) {
         if (close(x[k], y[k], 1e-5 * scale, float32)) continue;
         if (moved.empty()) moved = gradients_in(float64, 16 * 0x1p-23);
@@ -465,7 +478,7 @@ std::vector<Tensor> everything(const Program& program) {
   for (const Results& results : values) {
     for (const Variable& x : results) all.push_back(x.value());
   }
-  for (const Variable& x : gradients(loss_of(program, values), floating(leaves), false)) {
+  for (const Variable& x : gradients(loss_of(program, values), differentiable(leaves), false)) {
     all.push_back(x.value());
   }
   return all;
@@ -499,7 +512,7 @@ Maybe all_checks(const Program& program, Statistics& statistics, const CheckOpti
   try {
     if (program.mode == Mode::large) return check_threads(program, options.threads);
     const std::vector<Variable> gradient =
-        gradients(loss_of(program, values), floating(leaves), false);
+        gradients(loss_of(program, values), differentiable(leaves), false);
     if (Maybe finding = check_rules(program, leaves, gradient)) return finding;
     if (Maybe finding = check_compositions(program, values)) return finding;
     if (program.mode == Mode::gradients) {

@@ -12,8 +12,8 @@
 namespace tapegrad::tapes {
 
 struct Finding {
-  // Of what kind: "call" (an operation threw), "value", "type", "gradient", "second order",
-  // "fused", "composed", "accumulated", "single", "threads", "tape".
+  // Of what kind: "call" (an operation threw), "value", "special value", "type", "gradient",
+  // "second order", "fused", "composed", "accumulated", "single", "threads", "tape".
   std::string kind;
   std::string text;
   int step = -1;  // the operation, if it is known

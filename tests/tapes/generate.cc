@@ -177,6 +177,7 @@ Shape Draw::where(const std::function<bool(const Shape&)>& fits_shape,
       for (std::size_t o = 0; o < values_[s].size(); ++o) {
         const Tensor& value = values_[s][o];
         if (!accepts(value.dtype()) || !fits_shape(value.shape()) || !fits(value, domain)) continue;
+        if (program_.steps[s].constant) continue;
         const Ref ref{static_cast<int>(s), static_cast<int>(o)};
         // Newer results are chosen more often, so that operations form chains.
         const int times = program_.steps[s].is_leaf() ? 1 : 4;
@@ -240,6 +241,7 @@ void Draw::mask(const Shape& shape) {
 
 void Draw::leaf(const Shape& shape, DType dtype, std::vector<double> elements) {
   inputs_.push_back(add_leaf(shape, dtype, std::move(elements)));
+  program_.steps.back().constant = true;
 }
 
 bool Draw::add(const Operation& operation) {
@@ -310,6 +312,7 @@ Program generate(std::uint64_t seed, const std::vector<Operation>& table,
     const Operation* row = table.data();
     while (row + 1 < table.data() + table.size() && (at -= row->traits.frequency) >= 0) ++row;
     if (mode == Mode::special && !row->traits.special) continue;
+    if (row->traits.detached && (mode == Mode::gradients || mode == Mode::single)) continue;
     draw.add(*row);
   }
   return draw.program();

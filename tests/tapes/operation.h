@@ -32,6 +32,7 @@ struct Operation {
     bool integers = false;  // takes int64, too
     bool booleans = false;  // takes boolean, too
     bool promotes = false;  // its inputs may have different types
+    bool detached = false;  // its results have no history
     double slack = 0;       // more rounding errors, in epsilons of the largest input
     double frequency = 1;   // how often it is drawn, compared with others
     // The same from other operations, whose rules are compared with the operation's own.

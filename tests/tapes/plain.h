@@ -18,8 +18,8 @@ struct Plain {
 
   std::int64_t dim() const { return shape.dim(); }
   std::int64_t size(std::int64_t d) const { return shape[d < 0 ? d + shape.dim() : d]; }
-  double& operator[](std::int64_t i) { return x[static_cast<std::size_t>(i)]; }
-  double operator[](std::int64_t i) const { return x[static_cast<std::size_t>(i)]; }
+  double& operator[](std::int64_t i) { return x.at(static_cast<std::size_t>(i)); }
+  double operator[](std::int64_t i) const { return x.at(static_cast<std::size_t>(i)); }
   std::int64_t numel() const { return static_cast<std::int64_t>(x.size()); }
 };
 

@@ -116,6 +116,10 @@ std::string as_test(const Program& program, const Finding& finding) {
   for (std::size_t s = 0; s < program.steps.size(); ++s) {
     const Step& step = program.steps[s];
     const std::string number = std::to_string(s);
+    if (step.is_leaf() && (step.constant || !is_floating_point(step.dtype))) {
+      lines += "    const Variable x" + number + " = " + printed_leaf(step) + ";\n";
+      continue;
+    }
     if (step.is_leaf()) {
       leaves += std::string(leaves.empty() ? "" : ",\n") + "      " + printed_leaf(step);
       lines += "    const Variable& x" + number + " = leaves[" + std::to_string(leaf++) + "];\n";

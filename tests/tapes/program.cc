@@ -62,7 +62,8 @@ std::vector<Variable> leaves_of(const Program& program) {
   for (const Step& step : program.steps) {
     if (!step.is_leaf()) continue;
     const Tensor value = tensor_of(step);
-    leaves.push_back(is_floating_point(step.dtype) ? parameter(value) : Variable(value));
+    const bool differentiable = is_floating_point(step.dtype) && !step.constant;
+    leaves.push_back(differentiable ? parameter(value) : Variable(value));
   }
   return leaves;
 }

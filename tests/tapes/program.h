@@ -34,10 +34,12 @@ struct Step {
   std::vector<Ref> inputs{};
   Attributes a{};
 
-  // A leaf: its elements in row-major order. Floating-point leaves are differentiated.
+  // A leaf: its elements in row-major order. Floating-point leaves are differentiated unless
+  // constant.
   Shape shape{};
   DType dtype = float64;
   std::vector<double> elements{};
+  bool constant = false;
 
   bool is_leaf() const { return operation == nullptr; }
 };

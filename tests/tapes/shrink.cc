@@ -218,6 +218,7 @@ class Shrinker {
     for (std::size_t s = 0; s < program_.steps.size(); ++s) {
       const Step& leaf = program_.steps[s];
       if (!leaf.is_leaf() || leaf.dtype == boolean) continue;
+      if (leaf.constant && is_floating_point(leaf.dtype)) continue;  // it may have to be positive
       for (const double unit : {1.0, 0.5, 0.125}) {
         Program candidate = program_;
         for (double& x : candidate.steps[s].elements) x = simpler(x, unit);

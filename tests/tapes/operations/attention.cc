@@ -7,7 +7,7 @@
 namespace tapegrad::tapes {
 namespace {
 
-constexpr Operation::Traits kFinite{.special = false};
+constexpr Operation::Traits kFinite{.special = false, .slack = 8};
 
 // The weights of each query; `added` is added to the scores, and -infinity hides a key.
 Plain weights_of(const Plain& query, const Plain& key, double scale,

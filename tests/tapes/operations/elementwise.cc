@@ -89,7 +89,10 @@ double modulo(double a, double b) {
   const double r = std::fmod(a, b);
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
-double power(double a, double b) { return std::pow(a, b); }
+// Powers of 1/2 are roots, also of -infinity, as in PyTorch.
+double power(double a, double b) {
+  return b == 0.5 ? std::sqrt(a) : b == -0.5 ? 1 / std::sqrt(a) : std::pow(a, b);
+}
 double larger(double a, double b) { return std::isnan(a) || std::isnan(b) ? kNan : std::max(a, b); }
 double smaller(double a, double b) {
   return std::isnan(a) || std::isnan(b) ? kNan : std::min(a, b);
@@ -104,7 +107,7 @@ double both(double a, double b) { return a != 0 && b != 0 ? 1 : 0; }
 double either(double a, double b) { return a != 0 || b != 0 ? 1 : 0; }
 double not_both(double a, double b) { return (a != 0) != (b != 0) ? 1 : 0; }
 
-double sign_of(double x) { return std::isnan(x) ? kNan : x > 0 ? 1 : x < 0 ? -1 : 0; }
+double sign_of(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }  // of NaN 0, as in PyTorch
 double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
 double relu_of(double x) { return std::isnan(x) || x > 0 ? x : 0; }
 double gelu_of(double x) { return x * 0.5 * std::erfc(-x / std::numbers::sqrt2); }

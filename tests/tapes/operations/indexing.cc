@@ -110,7 +110,7 @@ std::vector<Operation> indexing_rows() {
        [](const Plains& x, const Attributes& a) -> Plains {
          return {selected(x[0], x[0].dim() - 1, a.i)};
        },
-       {.exact = true, .integers = true, .booleans = true, .frequency = 0.2}},
+       {.exact = true, .integers = true, .booleans = true, .detached = true, .frequency = 0.2}},
       {"as_strided",
        CALL(as_strided(x[0].value(), a.shape, a.dims, a.i)),
        [](Draw& d) {
@@ -127,7 +127,7 @@ std::vector<Operation> indexing_rows() {
          return {made(a.shape, x[0].dtype,
                       [&](const Shape& index) { return x[0][a.i + index[0] + index[1]]; })};
        },
-       {.exact = true, .integers = true, .booleans = true, .frequency = 0.5}},
+       {.exact = true, .integers = true, .booleans = true, .detached = true, .frequency = 0.5}},
       {"place", CALL(place(x[0], a.shape, a.i, a.j, a.k)),
        [](Draw& d) {
          const Shape shape = d.any(kAny, 1);

@@ -9,7 +9,7 @@
 namespace tapegrad::tapes {
 namespace {
 
-constexpr Operation::Traits kLoss{.special = false};
+constexpr Operation::Traits kLoss{.special = false, .slack = 32};
 
 // The reduction a.l: 0 none, 1 mean, 2 sum.
 nn::Reduction reduction(const Attributes& a) { return static_cast<nn::Reduction::Kind>(a.l); }
@@ -70,9 +70,10 @@ Plains class_loss(const Plains& x, const Attributes& a, bool logits) {
       const auto log_p = [&](std::int64_t c) {
         return x[0][line.at(o, c, i)] - (logits ? std::log(total) : 0);
       };
-      double loss = -(1 - a.p) * x[2][target] * log_p(target);
+      const double smoothing = logits ? a.p : 0;
+      double loss = -(1 - smoothing) * x[2][target] * log_p(target);
       for (std::int64_t c = 0; c < line.n; ++c) {
-        loss -= a.p / static_cast<double>(line.n) * x[2][c] * log_p(c);
+        loss -= smoothing / static_cast<double>(line.n) * x[2][c] * log_p(c);
       }
       losses[o * line.inner + i] = loss;
       divisor += x[2][target];
@@ -206,7 +207,7 @@ std::vector<Operation> loss_rows() {
       {"bce_loss", TAPES_FUNCTION(nn::bce_loss(x[0], x[1], {.reduction = reduction(a)})),
        "nn::bce_loss(x[0], x[1], {.reduction = static_cast<nn::Reduction::Kind>(a.l)})",
        draw_pair(kProbability, kProbability), each([](double x, double t, const Attributes&) {
-         return -(t * std::log(x) + (1 - t) * std::log(1 - x));
+         return -(t * std::max(std::log(x), -100.0) + (1 - t) * std::max(std::log(1 - x), -100.0));
        }),
        kLoss},
       {"smooth_l1_loss",
@@ -229,8 +230,10 @@ std::vector<Operation> loss_rows() {
        kLoss},
       {"kl_div", TAPES_FUNCTION(nn::kl_div(x[0], x[1], {.reduction = reduction(a)})),
        "nn::kl_div(x[0], x[1], {.reduction = static_cast<nn::Reduction::Kind>(a.l)})",
-       draw_pair(kAny, kPositive),
-       each([](double x, double t, const Attributes&) { return t * (std::log(t) - x); }), kLoss},
+       draw_pair(kAny, kPositive), each([](double x, double t, const Attributes&) {
+         return t == 0 ? 0.0 : t * (std::log(t) - x);
+       }),
+       kLoss},
       {"hinge_embedding_loss",
        TAPES_FUNCTION(nn::hinge_embedding_loss(x[0], x[1].value(),
                                                {.margin = a.p, .reduction = reduction(a)})),

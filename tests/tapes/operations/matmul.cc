@@ -31,11 +31,12 @@ Plain product(const Plain& left, const Plain& right) {
   Plain y = filled(shape, left.dtype);
   for (std::int64_t i = 0; i < y.numel(); ++i) {
     const std::int64_t batch = i / (m * n), row = i / n % m, column = i % n;
-    double total = 0;
+    long double total = 0;  // more precise than any order of the library's
     for (std::int64_t at = 0; at < k; ++at) {
-      total += a[(batch * m + row) * k + at] * b[(batch * k + at) * n + column];
+      total += static_cast<long double>(a[(batch * m + row) * k + at]) *
+               b[(batch * k + at) * n + column];
     }
-    y[i] = total;
+    y[i] = static_cast<double>(total);
   }
   if (right.dim() == 1) y.shape.erase(y.shape.dim() - 1);
   if (left.dim() == 1) y.shape.erase(y.shape.dim() - (right.dim() == 1 ? 1 : 2));

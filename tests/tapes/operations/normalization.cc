@@ -8,7 +8,7 @@ namespace tapegrad::tapes {
 namespace {
 
 // Elements that differ: the rules divide by the standard deviation.
-constexpr Operation::Traits kFinite{.special = false, .frequency = 1.5};
+constexpr Operation::Traits kFinite{.special = false, .slack = 8, .frequency = 1.5};
 
 // Groups of elements are normalized; group and position give an element's index.
 Plain standardized(const Plain& x, std::int64_t groups, std::int64_t n, double eps, bool centered,

@@ -13,6 +13,15 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 // x, weight_ih, weight_hh, bias_ih, bias_hh, h, c for lstm, mask. a.flag is reverse.
 RecurrentInputs recurrent_inputs(Recurrence kind, const Results& x, const Attributes& a) {
+  // The operation leaves these checks to its callers.
+  const std::int64_t gates = gate_count(kind), hidden = x[2].size(1);
+  const Shape state{x[0].size(-2), hidden};
+  const bool fits = x[1].shape() == Shape{gates * hidden, x[0].size(-1)} &&
+                    x[2].size(0) == gates * hidden && x[3].shape() == Shape(gates * hidden) &&
+                    x[4].shape() == x[3].shape() && x[5].shape() == state &&
+                    (kind != Recurrence::lstm || x[6].shape() == state) &&
+                    (x[0].dim() == 2 || x[0].size(0) > 0);
+  if (!fits) throw ShapeError("recurrence: sizes do not match");
   RecurrentInputs in{x[0], x[1], x[2], x[3], x[4], x[5]};
   if (kind == Recurrence::lstm) in.c = x[6];
   in.mask = x.back().value();

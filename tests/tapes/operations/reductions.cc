@@ -36,9 +36,10 @@ double norm_of(const Group& x, double p) {
   long double total = 0;
   for (const double each : x) {
     const double size = std::abs(each);
-    if (std::isnan(size)) return kNan;
     if (p == 0) {
       total += size != 0 ? 1 : 0;
+    } else if (std::isnan(size)) {
+      return kNan;
     } else if (std::isinf(p)) {
       total = std::max(total, static_cast<long double>(size));
     } else {

@@ -7,7 +7,7 @@
 namespace tapegrad::tapes {
 namespace {
 
-constexpr Operation::Traits kFinite{.special = false};
+constexpr Operation::Traits kFinite{.special = false, .slack = 8};
 constexpr Domain kVectors{-8, 8, true, true};
 
 double norm_of(const std::vector<double>& x, double p) {

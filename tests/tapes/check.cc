@@ -549,13 +549,26 @@ std::optional<Finding> check(const Program& program, Statistics& statistics,
 }
 
 Outcome outcome_of(const Program& program) {
-  Outcome outcome;
-  for (const Step& step : program.steps) {
-    if (!step.is_leaf()) outcome.exact = outcome.exact && step.operation->traits.exact;
+  std::size_t exact = 0;  // results of the first operations
+  const std::vector<Variable> leaves = leaves_of(program);
+  const Values values = run(program, leaves);
+  for (std::size_t s = 0; s < values.size(); ++s) {
+    const Step& step = program.steps[s];
+    if (!step.is_leaf() && !step.operation->traits.exact) break;
+    exact += values[s].size();
   }
-  for (const Tensor& each : everything(program)) {
-    const std::vector<double> elements = to_vector<double>(each);
+  Outcome outcome;
+  std::vector<Tensor> all;
+  for (const Results& results : values) {
+    for (const Variable& x : results) all.push_back(x.value());
+  }
+  for (const Variable& x : gradients(loss_of(program, values), differentiable(leaves), false)) {
+    all.push_back(x.value());
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::vector<double> elements = to_vector<double>(all[i]);
     outcome.elements.insert(outcome.elements.end(), elements.begin(), elements.end());
+    if (i < exact) outcome.exact = outcome.elements.size();
   }
   return outcome;
 }

@@ -1,6 +1,7 @@
 // The checks that a program must pass. Read next: check.cc.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -37,10 +38,11 @@ struct CheckOptions {
 std::optional<Finding> check(const Program& program, Statistics& statistics,
                              const CheckOptions& options = {});
 
-// The results and gradients of a program: the elements of all outputs, then of the gradients of all
-// leaves. Programs whose operations are all exact give the same bits on every instruction set.
+// The elements of all results of a program, then those of the gradients of all leaves. The results
+// before the first operation that is not exact have the same bits on every instruction set;
+// gradients may hold sums.
 struct Outcome {
-  bool exact = true;
+  std::size_t exact = 0;  // how many of the elements
   std::vector<double> elements;
 };
 Outcome outcome_of(const Program& program);

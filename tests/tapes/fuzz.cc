@@ -40,7 +40,7 @@ Found shrunk(const Program& program, const Finding& finding, const CheckOptions&
   return {last, small, as_test(small, last)};
 }
 
-// seed, whether exact, count, elements.
+// seed, count of exact elements, count, elements.
 void write_outcome(std::ostream& out, std::uint64_t seed, const Program& program) {
   if (program.mode == Mode::large) return;
   Outcome outcome;
@@ -49,8 +49,8 @@ void write_outcome(std::ostream& out, std::uint64_t seed, const Program& program
   } catch (const std::exception&) {
     return;
   }
-  const std::uint64_t head[] = {seed, outcome.exact ? 1U : 0U,
-                                std::min(outcome.elements.size(), kMostOutcomes)};
+  const std::uint64_t count = std::min(outcome.elements.size(), kMostOutcomes);
+  const std::uint64_t head[] = {seed, std::min<std::uint64_t>(outcome.exact, count), count};
   out.write(reinterpret_cast<const char*>(head), sizeof head);
   out.write(reinterpret_cast<const char*>(outcome.elements.data()),
             static_cast<std::streamsize>(head[2] * sizeof(double)));
@@ -64,7 +64,7 @@ struct Outcomes {
     std::uint64_t head[3];
     while (in.read(reinterpret_cast<char*>(head), sizeof head)) {
       Outcome& outcome = all[head[0]];
-      outcome.exact = head[1] != 0;
+      outcome.exact = head[1];
       outcome.elements.resize(head[2]);
       in.read(reinterpret_cast<char*>(outcome.elements.data()),
               static_cast<std::streamsize>(head[2] * sizeof(double)));
@@ -128,7 +128,7 @@ bool compare_outcomes(const std::string& a, const std::string& b, std::ostream& 
     if (found == right.all.end()) continue;
     const Outcome& other = found->second;
     ++compared;
-    exact += one.exact ? 1 : 0;
+    exact += one.exact;
     bool same = one.elements.size() == other.elements.size();
     double scale = 1;
     for (const double x : one.elements) {
@@ -141,14 +141,14 @@ bool compare_outcomes(const std::string& a, const std::string& b, std::ostream& 
       if ((std::isnan(x) && std::isnan(y)) || x == y) continue;
       const double distance = std::abs(x - y) / scale;
       largest = std::max(largest, std::isnan(distance) ? 1e300 : distance);
-      same = !one.exact && distance <= 1e-4;
+      same = i >= one.exact && distance <= 1e-4;
     }
     if (same) continue;
     ++differing;
     if (differing <= 20) out << "seed " << seed << " differs\n";
   }
-  out << compared << " programs compared, " << elements << " elements; " << exact
-      << " programs to the bit; the largest difference of others is " << largest
+  out << compared << " programs compared, " << elements << " elements, " << exact
+      << " of them to the bit; the largest difference of others is " << largest
       << " of the largest element; " << differing << " differ\n";
   return differing == 0;
 }

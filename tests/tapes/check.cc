@@ -98,6 +98,13 @@ std::vector<std::vector<double>> sensitivity(const Step& step, const Plains& inp
       }
     }
   }
+  // Where all changes happen to cancel, the mean of the tensor counts.
+  for (std::vector<double>& of_result : moves) {
+    double total = 0;
+    for (const double move : of_result) total += move;
+    const double mean = of_result.empty() ? 0 : total / static_cast<double>(of_result.size());
+    for (double& move : of_result) move = std::max(move, mean);
+  }
   return moves;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/ops/recurrent.h>
 
 #include "tapes/generate.h"
 #include "tapes/plain.h"
@@ -79,6 +80,10 @@ std::vector<Operation> similarity_rows();
 std::vector<Operation> attention_rows();
 std::vector<Operation> recurrent_rows();
 std::vector<Operation> loss_rows();
+
+// The inputs of a recurrent row: x, weight_ih, weight_hh, bias_ih, bias_hh, h, c for lstm, mask.
+// a.flag is reverse.
+RecurrentInputs recurrent_inputs(Recurrence kind, const Results& x, const Attributes& a);
 
 using Table = std::vector<Operation>;
 const Table& operations();

@@ -1,4 +1,5 @@
-// Turns the text of each call into a line of C++. Read next: tapes_test.cc.
+// Turns the text of each call into a line of C++; for a wrong value, the test holds the right one.
+// Read next: tapes_test.cc.
 #include "tapes/print.h"
 
 #include <cctype>
@@ -11,6 +12,8 @@
 
 namespace tapegrad::tapes {
 namespace {
+
+constexpr std::size_t kMostPrinted = 200;
 
 std::string number(double x, DType dtype) {
   if (std::isnan(x)) return "NAN";
@@ -37,8 +40,12 @@ std::string printed_leaf(const Step& leaf) {
   const std::string type = name(leaf.dtype);
   if (leaf.elements.empty()) return "zeros(" + list(leaf.shape) + ", " + type + ")";
   std::string elements;
-  for (const double x : leaf.elements) {
-    elements += (elements.empty() ? "" : ", ") + number(x, leaf.dtype);
+  for (std::size_t i = 0; i < leaf.elements.size(); ++i) {
+    if (i == kMostPrinted) {
+      elements += " /* and " + std::to_string(leaf.elements.size() - i) + " more */";
+      break;
+    }
+    elements += (elements.empty() ? "" : ", ") + number(leaf.elements[i], leaf.dtype);
   }
   return "reshape(tensor({" + elements + "}, " + type + "), " + list(leaf.shape) + ")";
 }
@@ -101,18 +108,21 @@ std::string printed_call(const Program& program, const std::vector<std::size_t>&
 }  // namespace
 
 std::string as_test(const Program& program, const Finding& finding) {
-  std::vector<std::size_t> outputs;
+  Values results;
   try {
     const NoGrad guard;
-    for (const Results& results : run(program, leaves_of(program))) {
-      outputs.push_back(results.size());
-    }
+    results = run(program, leaves_of(program));
   } catch (const std::exception&) {
+    // The last call throws.
   }
-  outputs.resize(program.steps.size(), 1);  // of the call that throws
+  std::vector<std::size_t> outputs;
+  for (const Results& each : results) outputs.push_back(each.size());
+  outputs.resize(program.steps.size(), 1);
 
   std::string leaves, lines, values;
   int leaf = 0;
+  std::size_t returned = 0;
+  std::string failing;  // the result that has a wrong value
   for (std::size_t s = 0; s < program.steps.size(); ++s) {
     const Step& step = program.steps[s];
     const std::string number = std::to_string(s);
@@ -126,26 +136,42 @@ std::string as_test(const Program& program, const Finding& finding) {
       continue;
     }
     const std::string call = printed_call(program, outputs, step);
-    lines += "    const " + std::string(outputs[s] == 1 ? "Variable y" : "Results y") + number +
-             " = " + (outputs[s] == 1 ? call : "results(" + call + ")") + ";\n";
-    values += (values.empty() ? "" : ", ") + std::string("y") + number;
-    if (outputs[s] != 1) values += "[0]";
+    const std::string function = step.operation->function();
+    const bool lists = function == "split" || function == "chunk" || function == "unbind";
+    lines += outputs[s] != 1 ? "    const Results y" + number + " = results(" + call + ");\n"
+             : lists         ? "    const Variable y" + number + " = " + call + "[0];\n"
+                             : "    const Variable y" + number + " = " + call + ";\n";
+    if (finding.step == static_cast<int>(s)) failing = std::to_string(returned);
+    for (std::size_t o = 0; o < outputs[s]; ++o, ++returned) {
+      values += (values.empty() ? "" : ", ") +
+                name_of_result(program, outputs, {static_cast<int>(s), static_cast<int>(o)});
+    }
   }
   std::ostringstream test;
   test << "// " << finding.kind << ": " << finding.text << "\n"
+       << "// In namespace tapegrad::tapes, with tapes/operation.h and autograd/gradcheck.h.\n"
        << "TEST_CASE(\"found with seed " << program.seed << "\", \"[tapes]\") {\n"
-       << "  const auto program = [](std::vector<Variable>& leaves) -> std::vector<Variable> {\n"
+       << "  const auto program = [](std::vector<Variable>& leaves [[maybe_unused]])\n"
+       << "      -> std::vector<Variable> {\n"
        << lines << "    return {" << values << "};\n  };\n"
-       << "  const std::vector<Variable> leaves = {\n"
+       << "  std::vector<Variable> leaves = {\n"
        << leaves << "};\n";
   const bool numerical = finding.kind == "gradient" || finding.kind == "second order" ||
                          finding.kind == "fused" || finding.kind == "accumulated";
   if (numerical) {
     test << "  CHECK(gradcheck(program, leaves, {.second_order = true}));\n";
+  } else if (!failing.empty() && finding.kind.ends_with("value")) {
+    const auto step = static_cast<std::size_t>(finding.step);
+    Plains inputs;
+    for (const Variable& input : inputs_of(program.steps[step], results)) {
+      inputs.push_back(plain_of(input.value()));
+    }
+    const Plain wanted = program.steps[step].operation->plain(inputs, program.steps[step].a)[0];
+    test << "  CHECK(allclose(program(leaves)[" << failing << "].value(),\n                 "
+         << printed_leaf({.shape = wanted.shape, .dtype = wanted.dtype, .elements = wanted.x})
+         << ",\n                 1e-12, 1e-12, true));\n";
   } else {
-    test << "  std::vector<Variable> copies = leaves;\n"
-         << "  for (const Variable& y : program(copies)) CAPTURE(y);\n"
-         << "  FAIL(\"" << finding.kind << "\");\n";
+    test << "  CHECK_NOTHROW(program(leaves));\n  FAIL(\"" << finding.kind << "\");\n";
   }
   test << "}\n";
   return test.str();

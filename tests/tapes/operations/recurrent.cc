@@ -7,11 +7,7 @@
 #include "tapes/operation.h"
 
 namespace tapegrad::tapes {
-namespace {
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-
-// x, weight_ih, weight_hh, bias_ih, bias_hh, h, c for lstm, mask. a.flag is reverse.
 RecurrentInputs recurrent_inputs(Recurrence kind, const Results& x, const Attributes& a) {
   // The operation leaves these checks to its callers.
   const std::int64_t gates = gate_count(kind), hidden = x[2].size(1);
@@ -28,6 +24,11 @@ RecurrentInputs recurrent_inputs(Recurrence kind, const Results& x, const Attrib
   in.reverse = a.flag;
   return in;
 }
+
+namespace {
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
 template <Recurrence kind>
 Results fused(const Results& x, const Attributes& a) {
   return {recurrence(kind, recurrent_inputs(kind, x, a))};
@@ -162,19 +163,21 @@ template <Recurrence kind>
 Operation sequence_row(const std::string& name) {
   return {"recurrence " + name,
           fused<kind>,
-          "recurrence(Recurrence::" + name + ", recurrent_inputs(x, a.flag))",
+          "recurrence(Recurrence::" + name + ", recurrent_inputs(Recurrence::" + name +
+              ", x, {.flag = a.flag}))",
           draw_sequence(kind),
           plain_sequence(kind),
-          {.special = false, .composed = composed<kind>}};
+          {.special = false, .slack = 8, .composed = composed<kind>}};
 }
 template <Recurrence kind>
 Operation step_row(const std::string& name) {
   return {"recurrent_step " + name,
           step<kind>,
-          "recurrent_step(Recurrence::" + name + ", recurrent_inputs(x, a.flag))",
+          "recurrent_step(Recurrence::" + name + ", recurrent_inputs(Recurrence::" + name +
+              ", x, {.flag = a.flag}))",
           draw_step(kind),
           plain_step(kind),
-          {.special = false}};
+          {.special = false, .slack = 8}};
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ double log_sum_exp(const std::vector<double>& x) {
     largest = std::max(largest, each);
   }
   if (std::isinf(largest)) return largest;
-  double total = 0;
+  long double total = 0;
   for (const double each : x) total += std::exp(each - largest);
-  return largest + std::log(total);
+  return largest + std::log(static_cast<double>(total));
 }
 
 // f(element, largest element, log sum exp) for each element along a.i.
@@ -34,8 +34,9 @@ Plain normalized(const Plain& x, std::int64_t dim, bool logarithm) {
         largest = std::isnan(each) || std::isnan(largest) ? std::nan("") : std::max(largest, each);
       }
       // An infinite largest element gives NaN, as inf - inf does in PyTorch.
-      double total = 0;
-      for (const double each : elements) total += std::exp(each - largest);
+      long double sum = 0;
+      for (const double each : elements) sum += std::exp(each - largest);
+      const double total = static_cast<double>(sum);
       for (std::int64_t k = 0; k < line.n; ++k) {
         const double moved = x[line.at(o, k, i)] - largest;
         y[line.at(o, k, i)] = logarithm ? moved - std::log(total) : std::exp(moved) / total;

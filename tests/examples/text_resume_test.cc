@@ -391,7 +391,7 @@ TEST_CASE("StopSignals: the first signal sets a flag, a second SIGINT ends the p
         }) == "signal " + std::to_string(SIGTERM));
 }
 
-TEST_CASE("--resume refuses what does not fit the checkpoint", "[text_resume]") {
+TEST_CASE("resuming refuses what does not fit the checkpoint", "[text_resume]") {
   const Workshop workshop;
   const std::string options =
       "--arch bag --ngrams 2 --vectors glove.txt --epochs 1000000 --out out";

@@ -42,6 +42,8 @@ class ModuleList : public Module {
     modules_->push_back(register_module(name, std::move(module)));
   }
 
+  void append(M module) { push_back(std::move(module)); }  // PyTorch's name
+
   std::size_t size() const { return modules_->size(); }
   M& operator[](std::size_t i) & { return at(i); }
   const M& operator[](std::size_t i) const& { return at(i); }

@@ -13,7 +13,8 @@
 
 namespace tapegrad::nn {
 
-// What may be a part of a Sequential: a module, or a function of a Variable or a Tensor.
+// What may be a part of a Sequential: a module with operator() or forward(), or a function, of a
+// Variable or a Tensor.
 template <class T>
 concept SequentialPart = std::is_base_of_v<Module, T> ||
     std::is_invocable_v<const T&, const Variable&> || std::is_invocable_v<const T&, const Tensor&>;
@@ -44,7 +45,7 @@ class Sequential : public Module, public Forward<Sequential> {
       if constexpr (std::is_same_v<P, Sequential>) {
         if (name.empty()) same_ = std::make_shared<const P>(part);
       }
-      append_ = [name, part = std::move(part)](Sequential& to) { to.append(name, part); };
+      append_ = [name, part = std::move(part)](Sequential& to) { to.add_part(name, part); };
     }
 
    private:
@@ -64,6 +65,10 @@ class Sequential : public Module, public Forward<Sequential> {
   Sequential(First&&, Second&&, More&&...) = delete;  // write Sequential{...}, with braces
 
   void push_back(const Part& part) { part.append_(*this); }
+  Sequential& append(const Part& part) {  // PyTorch's name
+    push_back(part);
+    return *this;
+  }
 
   std::size_t size() const { return steps_->size(); }
 
@@ -82,7 +87,7 @@ class Sequential : public Module, public Forward<Sequential> {
   static Sequential made_of(std::initializer_list<Part> parts);
 
   template <class P>
-  void append(const std::string& name, P part) {
+  void add_part(const std::string& name, P part) {
     if constexpr (std::is_base_of_v<Module, P>) {
       P module =
           register_module(name.empty() ? std::to_string(steps_->size()) : name, std::move(part));
@@ -94,8 +99,12 @@ class Sequential : public Module, public Forward<Sequential> {
 
   template <class P>
   static Function function(P part) {
-    if constexpr (std::is_invocable_v<const P&, const Variable&>) {
-      return [part = std::move(part)](const Variable& x) -> Variable { return part(x); };
+    if constexpr (std::is_invocable_v<P&, const Variable&>) {
+      return [part = std::move(part)](const Variable& x) mutable -> Variable { return part(x); };
+    } else if constexpr (!std::is_invocable_v<P&, const Tensor&>) {
+      return [part = std::move(part)](const Variable& x) mutable -> Variable {
+        return part.forward(x);
+      };
     } else {
       return [part = std::move(part)](const Variable& x) -> Variable {
         if (x.requires_grad()) {

@@ -30,6 +30,9 @@ class Adadelta final : public OptimizerWith<AdadeltaOptions> {
       : OptimizerWith("Adadelta") {
     add_group(std::move(parameters), options);
   }
+  template <Number Rate>
+  Adadelta(std::vector<NamedParameter> parameters, Rate lr)
+      : Adadelta(std::move(parameters), AdadeltaOptions{.lr = static_cast<double>(lr)}) {}
 
  private:
   void check_options(const AdadeltaOptions& options) const override;

@@ -30,6 +30,9 @@ class Adagrad final : public OptimizerWith<AdagradOptions> {
       : OptimizerWith("Adagrad") {
     add_group(std::move(parameters), options);
   }
+  template <Number Rate>
+  Adagrad(std::vector<NamedParameter> parameters, Rate lr)
+      : Adagrad(std::move(parameters), AdagradOptions{.lr = static_cast<double>(lr)}) {}
 
  private:
   void check_options(const AdagradOptions& options) const override;

@@ -33,6 +33,9 @@ class AdamWith final : public OptimizerWith<Options> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
   explicit AdamWith(std::vector<NamedParameter> parameters, Options options = {});
+  template <Number Rate>
+  AdamWith(std::vector<NamedParameter> parameters, Rate lr)
+      : AdamWith(std::move(parameters), Options{.lr = static_cast<double>(lr)}) {}
 
  private:
   using State = Optimizer::State;

@@ -10,6 +10,8 @@
 //     adam.step();
 //   }
 //
+// The constructors also take the learning rate alone: `optim::Adam(model.parameters(), 1e-3)`.
+//
 // To write an optimizer, derive from OptimizerWith<Options> and define update(), the step in Tensor
 // operations (examples/08_write_your_own_optimizer.cc has one with state):
 //
@@ -154,11 +156,10 @@ class Optimizer {
 
   // What an optimizer defines --------------------------------------------------------------------
   // step() calls update() once for each parameter that takes a step, then writes all results.
-  // Frozen rows
-  // and columns and padding keep their values and moments, whatever update() leaves there. update()
-  // gets a row-sparse gradient in its dense form, unless rows without a gradient do not move: then
-  // p, g and the moments hold only the rows with a gradient. The table's constraint is applied
-  // afterwards.
+  // Frozen rows and columns and padding keep their values and moments, whatever update() leaves
+  // there. update() gets a row-sparse gradient in its dense form, unless rows without a gradient do
+  // not move: then p, g and the moments hold only the rows with a gradient. The table's constraint
+  // is applied afterwards.
   virtual void update(Update& x, std::size_t group) = 0;
   virtual std::vector<Moment> moments(std::size_t /*group*/) const { return {}; }
   // Whether a gradient of zeros may change a row or its moments, as momentum and decay do.

@@ -32,6 +32,9 @@ class RMSprop final : public OptimizerWith<RMSpropOptions> {
       : OptimizerWith("RMSprop") {
     add_group(std::move(parameters), options);
   }
+  template <Number Rate>
+  RMSprop(std::vector<NamedParameter> parameters, Rate lr)
+      : RMSprop(std::move(parameters), RMSpropOptions{.lr = static_cast<double>(lr)}) {}
 
  private:
   void check_options(const RMSpropOptions& options) const override;

@@ -29,6 +29,10 @@ class SGD final : public OptimizerWith<SGDOptions> {
       : OptimizerWith("SGD") {
     add_group(std::move(parameters), options);
   }
+  template <Number Rate>
+  SGD(std::vector<NamedParameter> parameters, Rate lr, double momentum = 0)
+      : SGD(std::move(parameters),
+            SGDOptions{.lr = static_cast<double>(lr), .momentum = momentum}) {}
 
  private:
   void check_options(const SGDOptions& options) const override;

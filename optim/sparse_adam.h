@@ -29,6 +29,9 @@ class SparseAdam final : public OptimizerWith<SparseAdamOptions> {
       : OptimizerWith("SparseAdam") {
     add_group(std::move(parameters), options);
   }
+  template <Number Rate>
+  SparseAdam(std::vector<NamedParameter> parameters, Rate lr)
+      : SparseAdam(std::move(parameters), SparseAdamOptions{.lr = static_cast<double>(lr)}) {}
 
  private:
   void check_options(const SparseAdamOptions& options) const override;

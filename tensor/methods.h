@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include <tapegrad/tensor/scalar.h>
@@ -39,11 +40,17 @@ struct MethodTypes<Variable> {
   using Pair = VariableAndIndices;
 };
 
+// Classes with history; the methods of a Tensor take them as operands, too, and return a Variable.
+template <class T>
+inline constexpr bool kHasHistory = std::is_same_v<T, Variable>;
+
 // Self is Tensor or Variable. Object is the class that derives from this: Self, or a class that
 // converts to Self, as Parameter does.
 template <class Self, class Object = Self>
 class Methods {
   using Pair = typename MethodTypes<Self>::Pair;
+  template <class V>
+  static constexpr bool kMixed = std::is_same_v<Self, Tensor>&& kHasHistory<V>;
 
  public:
   // Elementwise, with broadcasting
@@ -85,6 +92,8 @@ class Methods {
   Self round() const;
   Self clamp(std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt) const;
   Self clip(std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt) const;
+  Self where(const Tensor& condition, const Self& other) const;  // other where it is false
+  Self where(const Tensor& condition, Scalar other) const;
 
   // Comparisons and conditions, which give boolean tensors without history
   Tensor eq(const Self& other) const;
@@ -147,6 +156,47 @@ class Methods {
   Self outer(const Self& other) const;
   Self addmm(const Self& a, const Self& b, double beta = 1, double alpha = 1) const;
 
+  // Of a Tensor and a Variable or a Parameter, with the history of the second: x.matmul(w)
+  template <class V>
+  requires kMixed<V>
+  auto add(const V& other) const { return recorded(other).add(other); }
+  template <class V>
+  requires kMixed<V>
+  auto sub(const V& other) const { return recorded(other).sub(other); }
+  template <class V>
+  requires kMixed<V>
+  auto mul(const V& other) const { return recorded(other).mul(other); }
+  template <class V>
+  requires kMixed<V>
+  auto div(const V& other) const { return recorded(other).div(other); }
+  template <class V>
+  requires kMixed<V>
+  auto pow(const V& other) const { return recorded(other).pow(other); }
+  template <class V>
+  requires kMixed<V>
+  auto maximum(const V& other) const { return recorded(other).maximum(other); }
+  template <class V>
+  requires kMixed<V>
+  auto minimum(const V& other) const { return recorded(other).minimum(other); }
+  template <class V>
+  requires kMixed<V>
+  auto matmul(const V& other) const { return recorded(other).matmul(other); }
+  template <class V>
+  requires kMixed<V>
+  auto mm(const V& other) const { return recorded(other).mm(other); }
+  template <class V>
+  requires kMixed<V>
+  auto bmm(const V& other) const { return recorded(other).bmm(other); }
+  template <class V>
+  requires kMixed<V>
+  auto mv(const V& other) const { return recorded(other).mv(other); }
+  template <class V>
+  requires kMixed<V>
+  auto dot(const V& other) const { return recorded(other).dot(other); }
+  template <class V>
+  requires kMixed<V>
+  auto outer(const V& other) const { return recorded(other).outer(other); }
+
   // Views and shapes
   Self reshape(const Shape& shape) const;
   Self view(const Shape& shape) const;
@@ -171,6 +221,29 @@ class Methods {
   Self roll(const Shape& shifts, const Dims& dims = {}) const;
   Self tril(std::int64_t diagonal = 0) const;
   Self triu(std::int64_t diagonal = 0) const;
+
+  // The same with the sizes or dimensions as arguments: x.view(3, -1) is x.view({3, -1}).
+  template <std::integral... Sizes>
+  requires(sizeof...(Sizes) > 1) Self reshape(Sizes... sizes)
+  const { return reshape(Shape{sizes...}); }
+  template <std::integral... Sizes>
+  requires(sizeof...(Sizes) > 1) Self view(Sizes... sizes)
+  const { return view(Shape{sizes...}); }
+  template <std::integral... Sizes>
+  requires(sizeof...(Sizes) > 1) Self expand(Sizes... sizes)
+  const { return expand(Shape{sizes...}); }
+  template <std::integral... Sizes>
+  requires(sizeof...(Sizes) > 1) Self repeat(Sizes... sizes)
+  const { return repeat(Shape{sizes...}); }
+  template <std::integral... Sizes>
+  requires(sizeof...(Sizes) > 1) Self tile(Sizes... sizes)
+  const { return tile(Shape{sizes...}); }
+  template <std::integral... Sizes>
+  requires(sizeof...(Sizes) > 1) Self permute(Sizes... sizes)
+  const { return permute(Dims{sizes...}); }
+  template <std::integral... Sizes>
+  requires(sizeof...(Sizes) > 1) Self flip(Sizes... sizes)
+  const { return flip(Dims{sizes...}); }
 
   // Selecting elements
   Self select(std::int64_t dim, std::int64_t index) const;
@@ -243,6 +316,11 @@ class Methods {
 
  private:
   const Self& self() const { return static_cast<const Object&>(*this); }
+  // This tensor as a Variable, whose class is not known here.
+  template <class V>
+  auto recorded(const V&) const {
+    return std::conditional_t<kHasHistory<V>, Variable, V>(self());
+  }
   bool is_true() const;
 };
 

@@ -174,6 +174,14 @@ Self Methods<Self, Object>::clip(std::optional<Scalar> min, std::optional<Scalar
   return tapegrad::clamp(self(), min, max);
 }
 template <class Self, class Object>
+Self Methods<Self, Object>::where(const Tensor& condition, const Self& other) const {
+  return tapegrad::where(condition, self(), other);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::where(const Tensor& condition, Scalar other) const {
+  return tapegrad::where(condition, self(), other);
+}
+template <class Self, class Object>
 Tensor Methods<Self, Object>::eq(const Self& other) const {
   return tapegrad::eq(detail::value_of(self()), detail::value_of(other));
 }

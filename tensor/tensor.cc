@@ -295,6 +295,18 @@ TAPEGRAD_INSTANTIATE(float)
 TAPEGRAD_INSTANTIATE(double)
 #undef TAPEGRAD_INSTANTIATE
 
+// Throws if a write to this temporary would be lost: no other handle sees its memory.
+Tensor& Tensor::check_view(const char* operation) {
+  const auto references = [](const detail::TensorBody* body) {
+    return __atomic_load_n(&body->references, __ATOMIC_ACQUIRE);
+  };
+  const detail::TensorBody& b = body();
+  // A view holds one reference to the owner of the memory.
+  if (references(&b) > 1 || references(b.owner) > 1 || b.owner->keep_alive != nullptr) return *this;
+  throw ValueError(std::string(operation) +
+                   ": the left side is a copy that nothing else sees, as x[mask] or x[ids] is; to "
+                   "change x, write x.index_put_(mask, value), x.masked_fill or x.index_add");
+}
 void Tensor::throw_overlapping(const char* operation) const {
   throw ValueError(std::string(operation) + ": tensor of shape " + to_string(sizes()) +
                    " is expanded: several positions share one element; clone() it first");

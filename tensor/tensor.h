@@ -91,7 +91,7 @@ class Tensor : public Methods<Tensor> {
     if (body_ != nullptr) detail::retain(body_);
   }
   Tensor(Tensor&& other) noexcept : Methods(other), body_(std::exchange(other.body_, nullptr)) {}
-  // Only to a name: `x[0] = y` would assign to a temporary; index_put_ writes.
+  // A name becomes a handle to the other memory; the elements do not change.
   Tensor& operator=(const Tensor& other) & noexcept {
     Tensor copy(other);
     std::swap(body_, copy.body_);
@@ -187,6 +187,11 @@ class Tensor : public Methods<Tensor> {
   Tensor& operator*=(Scalar other) & { return mul_(other); }
   Tensor& operator/=(const Tensor& other) & { return div_(other); }
   Tensor& operator/=(Scalar other) & { return div_(other); }
+  // `x[0] = 5`, `x(Slice{1, 3}, 0) = y` and `x[0] += 1` change elements of x: on the left stands a
+  // temporary view. `x[mask] = 5` is a ValueError, because x[mask] is a copy and x would not
+  // change.
+  void operator=(const Tensor& source) && { check_view("=").copy_(source); }
+  void operator=(Scalar value) && { check_view("=").fill_(value); }
   // index(*this, indices).copy_(value), such as x.index_put_({0, Slice{1, 3}}, 5); and a value for
   // the elements where a boolean mask of x's shape (or one that broadcasts to it) is true.
   Tensor& index_put_(std::initializer_list<Index> indices, const Tensor& value) &;
@@ -194,7 +199,7 @@ class Tensor : public Methods<Tensor> {
   Tensor& index_put_(const Tensor& mask, Scalar value) &;
 
   // The same for temporaries, which return themselves instead of a reference to what is gone at the
-  // end of the line: `const Tensor& x = empty({2}).fill_(1);`, `x[0] += 1;`.
+  // end of the line: `const Tensor& x = empty({2}).fill_(1);`.
   Tensor fill_(Scalar value) && { return fill_(value); }
   Tensor zero_() && { return fill_(0); }
   Tensor copy_(const Tensor& source) && { return copy_(source); }
@@ -207,14 +212,14 @@ class Tensor : public Methods<Tensor> {
   Tensor div_(const Tensor& other) && { return div_(other); }
   Tensor div_(Scalar other) && { return div_(other); }
   Tensor clamp_(Scalar low, Scalar high) && { return clamp_(low, high); }
-  Tensor operator+=(const Tensor& other) && { return add_(other); }
-  Tensor operator+=(Scalar other) && { return add_(other); }
-  Tensor operator-=(const Tensor& other) && { return sub_(other); }
-  Tensor operator-=(Scalar other) && { return sub_(other); }
-  Tensor operator*=(const Tensor& other) && { return mul_(other); }
-  Tensor operator*=(Scalar other) && { return mul_(other); }
-  Tensor operator/=(const Tensor& other) && { return div_(other); }
-  Tensor operator/=(Scalar other) && { return div_(other); }
+  Tensor operator+=(const Tensor& other) && { return check_view("+=").add_(other); }
+  Tensor operator+=(Scalar other) && { return check_view("+=").add_(other); }
+  Tensor operator-=(const Tensor& other) && { return check_view("-=").sub_(other); }
+  Tensor operator-=(Scalar other) && { return check_view("-=").sub_(other); }
+  Tensor operator*=(const Tensor& other) && { return check_view("*=").mul_(other); }
+  Tensor operator*=(Scalar other) && { return check_view("*=").mul_(other); }
+  Tensor operator/=(const Tensor& other) && { return check_view("/=").div_(other); }
+  Tensor operator/=(Scalar other) && { return check_view("/=").div_(other); }
   Tensor index_put_(std::initializer_list<Index> indices, const Tensor& value) &&;
   Tensor index_put_(std::initializer_list<Index> indices, Scalar value) &&;
   Tensor index_put_(const Tensor& mask, Scalar value) &&;
@@ -295,6 +300,7 @@ class Tensor : public Methods<Tensor> {
     return *body_;
   }
   [[noreturn]] void throw_overlapping(const char* operation) const;
+  Tensor& check_view(const char* operation);
   void check_access(DType dtype, const char* operation) const;
   std::int64_t offset_of(const Shape& index) const;
   template <TensorElement T>

@@ -100,6 +100,9 @@ class Parameter : public Methods<Variable, Parameter> {
   nn::Shared<Slot> slot_;
 };
 
+template <>
+inline constexpr bool kHasHistory<Parameter> = true;
+
 inline std::ostream& operator<<(std::ostream& out, const Parameter& parameter) {
   return out << parameter.variable();
 }

@@ -35,6 +35,9 @@ struct Checkpoint {
 };
 Checkpoint load_with_metadata(const std::string& path);
 
+// In torch.save's order.
+inline void save(const StateDict& state, const std::string& path) { save(path, state); }
+
 // The same for the state of a module, an optimizer or anything else with state_dict(): save(model,
 // path) is save(path, model.state_dict()), and load(model, path) is
 // model.load_state_dict(load(path)).

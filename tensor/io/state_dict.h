@@ -34,6 +34,8 @@ class StateDict {
 
   const Tensor& at(std::string_view name) const&;  // FormatError lists the existing names
   Tensor at(std::string_view name) const&& { return at(name); }
+  const Tensor& operator[](std::string_view name) const& { return at(name); }
+  Tensor operator[](std::string_view name) const&& { return at(name); }
   const Tensor* find(std::string_view name) const&;  // null if there is none
   const Tensor* find(std::string_view name) const&& = delete;
   bool contains(std::string_view name) const { return find(name) != nullptr; }

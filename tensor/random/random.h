@@ -26,6 +26,12 @@ Tensor rand(const Shape& shape, DType dtype = float32,  // uniform in [0, 1)
 Tensor randn(const Shape& shape, DType dtype = float32,  // mean 0, standard deviation 1
              Generator& generator = default_generator());
 
+// randn(2, 3) is randn({2, 3}).
+template <std::integral... Sizes>
+requires(sizeof...(Sizes) > 1) Tensor rand(Sizes... sizes) { return rand(Shape{sizes...}); }
+template <std::integral... Sizes>
+requires(sizeof...(Sizes) > 1) Tensor randn(Sizes... sizes) { return randn(Shape{sizes...}); }
+
 // Normal with this mean and standard deviation, float32.
 Tensor normal(double mean, double std, const Shape& shape,
               Generator& generator = default_generator());

@@ -133,6 +133,20 @@ TEST_CASE("pass 5. A pass adds to a sum in place only if nothing else shares its
   CHECK(equal(z.grad(), full({3}, 3.0)));
 }
 
+// The gradient of a sum goes to both terms as the same tensor, which is contiguous.
+TEST_CASE("pass 5. A gradient that two inputs share keeps its elements", "[autograd]") {
+  const Tensor c = tensor({2.0, 3.0});
+  for (const bool rows : {false, true}) {
+    const Variable a = parameter(tensor({1.0, 1.0})), b = parameter(tensor({1.0, 1.0}));
+    const Variable x = a * 1.0, y = b * 1.0;
+    // The walk comes to the sum first, and then adds to the gradient of x.
+    const Variable earlier = rows ? sum(embedding(x.unsqueeze(1), tensor({0, 0}))) : sum(x * 5.0);
+    (earlier + sum((x + y) * c)).backward();
+    CHECK(equal(b.grad(), c));
+    CHECK(equal(a.grad(), rows ? tensor({4.0, 3.0}) : tensor({7.0, 8.0})));
+  }
+}
+
 TEST_CASE("pass 6. A thread runs one pass at a time, and passes on other threads share no state",
           "[autograd][threads]") {
   // Every thread differentiates its own history of the same leaves; some use many leaves.

@@ -322,6 +322,23 @@ TEST_CASE("an input that requires no gradient has no edge, and the other gradien
   });
 }
 
+// The slopes of PyTorch 1.13 at 0 and -0, for parameters that differ from the defaults.
+TEST_CASE("activations have PyTorch's slope at their kink", "[autograd]") {
+  const auto slope = [](const std::function<Variable(const Variable&)>& function, double at) {
+    const Variable x = parameter(tensor({at}, float64));
+    return grad(sum(function(x)), {x}).front().item();
+  };
+  for (const double zero : {0.0, -0.0}) {
+    CHECK(slope([](auto& x) { return relu(x); }, zero) == 0);
+    CHECK(slope([](auto& x) { return leaky_relu(x, 0.25); }, zero) == 0.25);
+    CHECK(slope([](auto& x) { return elu(x, 0.5); }, zero) == 0.5);
+    CHECK(slope([](auto& x) { return elu(x, 2.0); }, zero) == 2);
+    CHECK(slope([](auto& x) { return clamp(x, 0.0, 1.0); }, zero) == 1);
+    CHECK(slope([](auto& x) { return clamp(x, -1.0, 0.0); }, zero) == 1);
+    CHECK(slope([](auto& x) { return abs(x); }, zero) == 0);
+  }
+}
+
 TEST_CASE("values and gradients in float32 are those of float64, rounded", "[autograd]") {
   for_each_row([](const OpCase& row) {
     Tensors inputs = row.inputs;

@@ -10,8 +10,10 @@
 #include <tapegrad/tapegrad.h>
 
 #include "catch.h"
+#include "error_text.h"
 
 using namespace tapegrad;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -204,4 +206,50 @@ TEST_CASE("a view is written through a temporary", "[tensor]") {
   x[1].index_put_({0}, full({}, 2.0));
   x[1].index_put_(x[1] == 0, 3);
   CHECK(equal(x, tensor({{0.0, 5.0}, {2.0, 3.0}})));
+}
+
+TEST_CASE("an assignment to indexed elements changes the tensor", "[tensor]") {
+  Tensor x = zeros({3, 4});
+  x[0] = 5;
+  x(1, 2) = 7;
+  x[2] = arange(4);  // converts
+  x(Slice{0, 2}, 0) = x[2][3];
+  x[1][3] += 1;
+  x(ellipsis, 1) *= 2;
+  CHECK(equal(x, tensor({{3.0, 10.0, 5.0, 5.0}, {3.0, 0.0, 7.0, 1.0}, {0.0, 2.0, 2.0, 3.0}})));
+  CHECK_THROWS_AS(x[0] = zeros({3}), ShapeError);
+  CHECK_THROWS_AS(x[3] = 0, IndexError);
+
+  const auto lost = [](const char* operation) {
+    return std::string(operation) +
+           ": the left side is a copy that nothing else sees, as x[mask] or x[ids] is; to change "
+           "x, "
+           "write x.index_put_(mask, value), x.masked_fill or x.index_add";
+  };
+  const Tensor before = x.clone();
+  CHECK(error_text<ValueError>([&] { x[x > 0] = 0; }) == lost("="));
+  CHECK(error_text<ValueError>([&] { x[tensor({0, 1})] = x[0]; }) == lost("="));
+  CHECK(error_text<ValueError>([&] { x[x > 0] += 1; }) == lost("+="));
+  CHECK(error_text<ValueError>([&] { x[x > 0] /= x[0]; }) == lost("/="));
+  CHECK(equal(x, before));
+
+  Tensor name = x[0];  // another handle: only the name changes
+  name = x[1];
+  CHECK(equal(x, before));
+}
+// Of a Variable, the tape would not record it.
+static_assert(!std::is_assignable_v<Variable, Variable> && !std::is_assignable_v<Variable, int>);
+
+TEST_CASE("Sequential takes modules that have forward() only") {
+  struct Half : nn::Module {
+    nn::Linear inside = register_module("inside", nn::Linear(4, 2));
+    Variable forward(const Variable& x) { return inside(x) * 0.5; }
+  };
+  nn::Sequential model{Half(), nn::ReLU()};
+  model.append(nn::Linear(2, 3)).append(tanh);
+  CHECK(model.size() == 4);
+  CHECK(model(ones({1, 4})).shape() == Shape{1, 3});
+  CHECK(model.parameters()[0].name == "0.inside.weight");
+  CHECK(model.state_dict()["2.bias"].shape() == Shape{3});
+  CHECK_THROWS_AS(model.state_dict()["2.scale"], FormatError);
 }

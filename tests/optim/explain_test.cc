@@ -166,6 +166,27 @@ TEST_CASE("an explanation prints as a table") {
   CHECK(text.str().find("\n  total ") != std::string::npos);
 }
 
+TEST_CASE("an explanation prints the length and the first elements of each part") {
+  const auto row = [](std::initializer_list<double> elements) {
+    return Tensor(tensor(std::vector<double>(elements)));
+  };
+  const optim::UpdateParts parts{.gradient = row({3, -4, 0, 0}),
+                                 .momentum = row({0.5, 0, 0, 0, 1.25}),
+                                 .weight_decay = row({}),
+                                 .renormalization = row({-1.0 / 3}),
+                                 .total = row({1e-7, 12345.678}),
+                                 .reason = "moved by its gradient"};
+  std::ostringstream text;
+  text << std::hex << std::showpos << parts;
+  CHECK(text.str() ==
+        "moved by its gradient\n"
+        "  gradient                  5  (3, -4, 0, 0)\n"
+        "  momentum              1.346  (0.5, 0, 0, 0, ...)\n"
+        "  weight decay              0  ()\n"
+        "  renormalization      0.3333  (-0.3333)\n"
+        "  total             1.235e+04  (1e-07, 1.235e+04)");
+}
+
 TEST_CASE("explain_update throws if a step cannot be explained") {
   using Catch::Contains;
   Variable table = parameter(ones({4, 2}));

@@ -6,9 +6,13 @@
 
 #include <tapegrad/autograd/node.h>
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/optim/adadelta.h>
+#include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/clip.h>
+#include <tapegrad/optim/rmsprop.h>
 #include <tapegrad/optim/sgd.h>
+#include <tapegrad/optim/sparse_adam.h>
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
@@ -89,6 +93,38 @@ TEST_CASE("gradients of several backward calls add up") {
     b.step();
   }
   CHECK(allclose(once.value(), twice.value(), 1e-14, 0));
+}
+
+TEST_CASE("the learning rate may be the only argument") {
+  const Variable w = parameter(zeros({1}));
+  CHECK(optim::Adam({w}, 0.25).lr() == 0.25);
+  CHECK(optim::AdamW({w}, 0.25F).lr() == 0.25);
+  CHECK(optim::SparseAdam({w}, 1).lr() == 1);
+  CHECK(optim::Adagrad({w}, 0.25).lr() == 0.25);
+  CHECK(optim::Adadelta({w}, 0.25).lr() == 0.25);
+  CHECK(optim::RMSprop({w}, 0.25).lr() == 0.25);
+  const optim::SGD sgd({w}, 0.25, 0.5);
+  CHECK(sgd.lr() == 0.25);
+  CHECK(sgd.momentum() == 0.5);
+  CHECK(optim::SGD({w}, 0.25).momentum() == 0);
+  CHECK(optim::Adam({w}, {}).lr() == 1e-3);  // empty braces are the default options
+  CHECK_THROWS_AS(optim::Adam({w}, -1.0), ValueError);
+}
+
+TEST_CASE("a named parameter is used like its Variable") {
+  const Variable w = parameter(tensor({3.0, 4.0}));
+  std::vector<NamedParameter> list{{"w", w}};
+  sum(square(list[0])).backward();
+  for (NamedParameter& each : list) {
+    CHECK(each.grad().norm().item() == 10);
+    CHECK(each.numel() == 2);
+    CHECK(each.shape() == Shape{2});
+    CHECK(each.dtype() == float32);
+    each.set_value(each.value() - 0.5 * each.grad());
+    each.set_requires_grad(false);
+  }
+  CHECK(equal(w.value(), zeros({2})));
+  CHECK(!list[0].requires_grad());
 }
 
 TEST_CASE("groups have their own rates and options") {

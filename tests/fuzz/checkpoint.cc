@@ -13,7 +13,7 @@ struct Run {
   optim::SGD sgd{model.parameters(), {.lr = 0.1, .momentum = 0.9}};
   optim::StepLR schedule{sgd, 2};
   Generator generator{1};
-  nn::DataLoader<nn::TensorDataset> loader{nn::TensorDataset(ones({4, 2})), 2};
+  nn::DataLoader<nn::TensorDataset<1>> loader{nn::TensorDataset(ones({4, 2})), 2};
   std::int64_t step = 7;
   double best = 0.5;
 
@@ -65,7 +65,7 @@ void run(const std::string& input) {
     sum(now.model(ones({3, 2}))).backward();
     now.sgd.step();
     now.schedule.step();
-    randn({3}, {}, &now.generator);
+    randn({3}, float32, now.generator);
   } catch (const Error&) {  // a rate may become one that the optimizer refuses
   }
   files["/memory/before"] = before;

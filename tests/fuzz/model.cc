@@ -26,8 +26,8 @@ void run(const std::string& input) {
   SavedSettings settings = parse_settings(read->texts.settings, "settings");
   settings.model.vocabulary = trained.vocabulary.size();
   settings.model.classes = std::ssize(trained.labels);
-  save(trained, settings.model, "/memory");
-  const Trained again = load("/memory");
+  text_classifier::save(trained, settings.model, "/memory");
+  const Trained again = text_classifier::load("/memory");
   check(same_bits(again.model.state_dict(), trained.model.state_dict()) &&
             again.vocabulary.words() == trained.vocabulary.words() &&
             again.labels == trained.labels && again.max_length == trained.max_length,
@@ -58,7 +58,7 @@ std::vector<std::string> good_inputs() {
     settings.hidden = 2;
     settings.filters = 1;
     settings.heads = 1;
-    save({Classifier(settings), vocabulary, {"A", "B"}, 5}, settings, "/memory");
+    text_classifier::save({Classifier(settings), vocabulary, {"A", "B"}, 5}, settings, "/memory");
     inputs.push_back(files["/memory/model.safetensors"]);
   }
   return inputs;

@@ -2,7 +2,7 @@
 // the optimizer. Read next: tests/fuzz/checkpoint.cc.
 #include <memory>
 
-#include <tapegrad/nn/embedding.h>
+#include <tapegrad/autograd/ops.h>
 #include <tapegrad/tensor/io/safetensors.h>
 #include "fuzz/memory_files.h"
 #include "fuzz/safetensors_file.h"
@@ -21,7 +21,7 @@ struct Trained {
 
 void step(const Trained& trained) {
   trained.optimizer->zero_grad();
-  sum(square(nn::embedding(tensor({1, 3, 1}), trained.table))).backward();
+  sum(square(embedding(trained.table, tensor({1, 3, 1})))).backward();
   trained.optimizer->step();
 }
 

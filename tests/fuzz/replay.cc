@@ -5,6 +5,7 @@
 //
 // Read next: tests/nn/files_test.cc.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -45,7 +46,16 @@ std::string content_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// A finding ends the program with SIGABRT. Then the input is kept, to be run again.
+std::string current;
+
+void keep_input(int) {
+  std::ofstream("replay_finding", std::ios::binary) << current;
+  std::fprintf(stderr, "the input is in %s/replay_finding\n", fs::current_path().c_str());
+}
+
 void run(const std::string& input) {
+  current = input;
   LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
 }
 
@@ -74,6 +84,7 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "no seeds in %s\n", arguments[1]);
     return 1;
   }
+  std::signal(SIGABRT, keep_input);
   constexpr unsigned kMutations = 100;
   constexpr std::size_t kMost = 8192;
   for (const fs::path& seed : seeds) {

@@ -150,6 +150,8 @@ void Optimizer::prepare_step(State& state, std::size_t group) {
       state.initial.push_back(moment.initial);
     }
   }
+  const double* const momentum = momentum_option(group);
+  state.rates = {rate(group), momentum != nullptr ? *momentum : 0};
   if (!fused_ || !fused_update(state, group)) plan_update(state, group);
 }
 

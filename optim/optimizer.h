@@ -73,6 +73,16 @@ struct Update {
 
 class FusedSteps;
 
+// What may differ between the pending steps of a parameter: the rate and momentum of its group.
+struct StepRates {
+  double lr = 0;
+  double momentum = 0;
+};
+struct SavedPendingSteps {
+  std::vector<StepRates> steps;
+  std::vector<std::int64_t> taken;  // how many of them each row has taken
+};
+
 // Parameters are leaves, identified by their node, in one or more groups with their own options. A
 // step skips parameters that are frozen (requires_grad is false) or have no gradient. In the
 // others, frozen rows and columns and the padding row of a table do not change by a bit, whatever
@@ -135,8 +145,14 @@ class Optimizer {
   // called by its position), and the rates. The other options are not saved; they come from the
   // constructor. ValueError if two parameters have the same name.
   StateDict state_dict() const;
-  // All or nothing: unless everything fits, a FormatError lists every missing, unexpected and
-  // mismatched entry, and nothing changes. Step counts may be floating-point, as in PyTorch.
+  // The same, but it takes no pending steps: they are saved, too, as `state.<name>.pending...`. A
+  // run that saves this way, and a run that loads it, give the same bits as a run that does
+  // neither; state_dict() takes pending steps earlier, which rounds differently. The values of the
+  // parameters must be saved with it as they are stored, `variable.leaf().stored()`.
+  StateDict state_dict_with_pending_steps() const;
+  // Loads what either of the two has saved, after the values of the parameters. All or nothing:
+  // unless everything fits, a FormatError lists every missing, unexpected and mismatched entry, and
+  // nothing changes. Step counts may be floating-point, as in PyTorch.
   void load_state_dict(const StateDict& state);
 
  protected:
@@ -189,6 +205,8 @@ class Optimizer {
   void write_update(State& state) noexcept;
   State& find_state(const Variable& parameter, const char* operation) const;
   std::vector<std::string> labels() const;
+  StateDict saved_state(bool keep_pending) const;
+  void load_pending_steps(State& state, std::size_t group, const SavedPendingSteps& pending);
 
   std::string name_;
   bool fused_ = true;
@@ -235,6 +253,8 @@ class Optimizer::State final : public RowState {
     stay        // nothing changed them
   };
   OtherRows other_rows = OtherRows::move;
+  StepRates rates;                    // of the step that is prepared
+  bool records_only = false;          // the prepared step is one that is loaded as pending
   std::vector<double> initial;        // of the moments of a new row
   std::optional<Update> planned;      // what update() left, until it is written
   std::unique_ptr<FusedSteps> fused;  // pending steps, and the last one, if that was fused

@@ -28,7 +28,24 @@ struct Saved {
   std::int64_t step = 0;
   std::vector<Tensor> moments;
   std::vector<double> initial;  // of new rows
+  SavedPendingSteps pending;
 };
+
+// The names of the entries of pending steps, after `state.<name>.`
+constexpr const char* kTaken = "pending.taken";         // (rows) int64
+constexpr const char* kRates = "pending.lr";            // (steps) float64
+constexpr const char* kMomentums = "pending.momentum";  // (steps) float64
+
+void insert_pending(StateDict& saved, const std::string& label, const SavedPendingSteps& pending) {
+  std::vector<double> rates, momentums;
+  for (const StepRates& step : pending.steps) {
+    rates.push_back(step.lr);
+    momentums.push_back(step.momentum);
+  }
+  saved.insert(label + kTaken, tensor(pending.taken));
+  saved.insert(label + kRates, tensor(rates));
+  saved.insert(label + kMomentums, tensor(momentums));
+}
 
 // Takes entries out of a saved state, and collects the problems.
 class Reader {
@@ -56,7 +73,33 @@ class Reader {
         state.moments.push_back(found->to(value.dtype()).clone());
       }
     }
+    if (saved_.contains(label + kTaken)) state.pending = pending(label, state.step, value);
     return state;
+  }
+
+  SavedPendingSteps pending(const std::string& label, std::int64_t step, const Tensor& value) {
+    const Tensor* const taken = find(label + kTaken);
+    const Tensor* const rates = find(label + kRates);
+    const Tensor* const momentums = find(label + kMomentums);
+    if (rates == nullptr || momentums == nullptr) return {};
+    SavedPendingSteps pending;
+    const std::int64_t steps = rates->dim() == 1 ? rates->size(0) : 0;
+    const auto are_steps = [&](const Tensor& x) {
+      return x.dtype() == float64 && x.dim() == 1 && x.size(0) == steps;
+    };
+    bool fits = steps >= 1 && steps <= step && steps <= static_cast<std::int64_t>(kMostPending) &&
+                are_steps(*rates) && are_steps(*momentums) && value.dim() >= 1 &&
+                taken->dtype() == int64 && taken->dim() == 1 && taken->size(0) == value.size(0);
+    for (std::int64_t i = 0; fits && i < steps; ++i) {
+      const StepRates x{rates->item<double>({i}), momentums->item<double>({i})};
+      fits = x.lr >= 0 && x.momentum >= 0 && x.momentum < 1;
+      pending.steps.push_back(x);
+    }
+    if (fits) pending.taken = to_vector<std::int64_t>(*taken);
+    for (const std::int64_t count : pending.taken) fits = fits && count >= 0 && count <= steps;
+    if (fits) return pending;
+    complain(label + "pending does not fit " + describe(value));
+    return {};
   }
 
   double rate(const std::string& label) {
@@ -65,6 +108,10 @@ class Reader {
     if (lr->numel() == 1 && lr->item<double>() >= 0) return lr->item<double>();
     complain(label + " is not a learning rate");
     return 0;
+  }
+
+  void complain(const std::string& problem) {
+    problems_ += (problems_.empty() ? "" : ", ") + problem;
   }
 
   // All problems, including entries that are left.
@@ -78,9 +125,6 @@ class Reader {
  private:
   static std::string describe(const Tensor& x) {
     return std::string(name(x.dtype())) + " " + to_string(x.sizes());
-  }
-  void complain(const std::string& problem) {
-    problems_ += (problems_.empty() ? "" : ", ") + problem;
   }
   const Tensor* find(const std::string& key) {
     const Tensor* const found = saved_.find(key);
@@ -114,19 +158,28 @@ std::vector<std::string> Optimizer::labels() const {
   return labels;
 }
 
-StateDict Optimizer::state_dict() const {
+StateDict Optimizer::state_dict() const { return saved_state(false); }
+StateDict Optimizer::state_dict_with_pending_steps() const { return saved_state(true); }
+
+StateDict Optimizer::saved_state(bool keep_pending) const {
   StateDict saved;
   const std::vector<std::string> names = labels();
   auto label = names.begin();
   for (std::size_t group = 0; group < param_groups_.size(); ++group) {
     const std::vector<Moment> kinds = moments(group);
     for (const auto& state : param_groups_[group].states) {
-      state->leaf.flush();
+      if (!keep_pending) state->leaf.flush();
       if (state->step > 0) {
         saved.insert(*label + "step", tensor(state->step));
         for (std::size_t i = 0; i < kinds.size(); ++i) {
           saved.insert(*label + kinds[i].name, state->moments[i].clone());
         }
+      }
+      if (const SavedPendingSteps pending = keep_pending && state->fused != nullptr
+                                                ? state->fused->pending_steps()
+                                                : SavedPendingSteps();
+          !pending.steps.empty()) {
+        insert_pending(saved, *label, pending);
       }
       ++label;
     }
@@ -144,7 +197,11 @@ void Optimizer::load_state_dict(const StateDict& saved) {
   for (std::size_t group = 0; group < param_groups_.size(); ++group) {
     const std::vector<Moment> kinds = moments(group);
     for (const auto& state : param_groups_[group].states) {
-      states[group].push_back(reader.state(*label++, kinds, state->leaf.stored()));
+      states[group].push_back(reader.state(*label, kinds, state->leaf.stored()));
+      if (!fused_ && !states[group].back().pending.steps.empty()) {
+        reader.complain(*label + "pending needs an optimizer with set_fused(true)");
+      }
+      ++label;
     }
     rates.push_back(reader.rate(rate_label(group)));
   }
@@ -160,9 +217,35 @@ void Optimizer::load_state_dict(const StateDict& saved) {
       state.step = states[group][i].step;
       state.moments = std::move(states[group][i].moments);
       state.initial = std::move(states[group][i].initial);
+      load_pending_steps(state, group, states[group][i].pending);
     }
     set_rate(group, rates[group]);
   }
+}
+
+// Records the steps again, each with its own number and rates. Momentum may have changed since, so
+// the group gets its present one back.
+void Optimizer::load_pending_steps(State& state, std::size_t group,
+                                   const SavedPendingSteps& pending) {
+  if (pending.steps.empty()) return;
+  double* const momentum = momentum_option(group);
+  const double present = momentum != nullptr ? *momentum : 0;
+  const std::int64_t last = state.step;
+  state.step -= std::ssize(pending.steps);
+  state.other_rows =
+      moves_rows_without_gradient(group) ? State::OtherRows::move : State::OtherRows::constrain;
+  state.records_only = true;
+  for (const StepRates& rates : pending.steps) {
+    state.rates = rates;
+    set_rate(group, rates.lr);
+    if (momentum != nullptr) *momentum = rates.momentum;
+    ++state.step;
+    fused_update(state, group);
+  }
+  state.records_only = false;
+  state.step = last;
+  if (momentum != nullptr) *momentum = present;
+  if (state.fused != nullptr) state.fused->set_taken(pending.taken);
 }
 
 }  // namespace tapegrad::optim

@@ -6,6 +6,7 @@
 #include <tapegrad/tensor/io/file_io.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -80,6 +81,8 @@ void predict(const std::string& folder, const std::vector<std::string>& texts) {
     line = to_utf8(line, "standard input", ++number);
     if (!trim(line).empty()) answer(trained, std::string(trim(line)));
   }
+  // std::cin ends in the same way at the end and after an error.
+  if (std::ferror(stdin) != 0) throw tg::IoError("predict: cannot read standard input");
 }
 
 void evaluate(const std::string& folder, const std::string& file) {

@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include <tapegrad/nn/text/csv.h>
 #include <tapegrad/nn/text/text_file.h>
+#include <tapegrad/tensor/error.h>
 
 namespace text_classifier {
 namespace {
@@ -179,7 +182,20 @@ const char* name(Format format) {
   return "CSV";
 }
 
+void refuse_pipe(const std::string& path, const char* operation) {
+  std::error_code ignored;
+  const auto type = std::filesystem::status(path, ignored).type();
+  if (type != std::filesystem::file_type::fifo && type != std::filesystem::file_type::socket &&
+      type != std::filesystem::file_type::character) {
+    return;
+  }
+  throw tapegrad::IoError(std::string(operation) + ": cannot read " + path +
+                          ": it is a pipe or a device; write its output into a file first, and "
+                          "give the name of that file");
+}
+
 Corpus read_corpus(const std::string& path, const char* operation) {
+  refuse_pipe(path, operation);
   const std::string text = tapegrad::nn::read_text(path, operation);
   Corpus corpus;
   corpus.path = path;

@@ -37,6 +37,10 @@ struct Corpus {
 // file and line.
 Corpus read_corpus(const std::string& path, const char* operation = "read_text");
 
+// IoError if the file is a pipe or a device. The library reads only regular files, because a pipe
+// could make it wait forever; this error says what to do.
+void refuse_pipe(const std::string& path, const char* operation);
+
 // The labels that occur, sorted.
 std::vector<std::string> label_names(const Corpus& corpus);
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iostream>
 #include <new>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,12 @@ namespace {
 template <class Number>
 CLI::Validator from_to(Number least, Number greatest) {
   return CLI::Range(least, greatest).description("");
+}
+
+// For folders: an empty name, as of a variable that is not set, would mean the root of the disk.
+CLI::Validator not_empty() {
+  return {[](const std::string& text) { return text.empty() ? "needed the name of a folder" : ""; },
+          ""};
 }
 
 constexpr const char* kFormats =
@@ -38,6 +45,7 @@ void add_files(CLI::App* command, TrainSettings& settings) {
       ->type_name("FILE");
   command->add_option("--out", settings.out, "Folder for the model and metrics.jsonl")
       ->type_name("DIR")
+      ->check(not_empty())
       ->capture_default_str();
 }
 
@@ -179,7 +187,28 @@ void add_draws(CLI::App* command, TrainSettings& settings) {
       ->capture_default_str();
 }
 
-void add_train(CLI::App& app, TrainSettings& settings) {
+void add_resume(CLI::App* command, TrainSettings& settings) {
+  command
+      ->add_option("--checkpoint-every", settings.checkpoint_every,
+                   "Write a checkpoint every N steps; 0: only when Ctrl-C, SIGTERM or\n"
+                   "SIGHUP stops the run")
+      ->type_name("N")
+      ->check(from_to(0, 1'000'000'000))
+      ->capture_default_str();
+  command->add_flag("--resume", settings.resume,
+                    "Continue the run in --out that was stopped, with its options");
+}
+
+// The names of the options on the command line.
+std::set<std::string> given_options(const CLI::App& command) {
+  std::set<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() > 0) names.insert(option->get_name());
+  }
+  return names;
+}
+
+void add_train(CLI::App& app, TrainSettings& settings, int& signal) {
   CLI::App* command = app.add_subcommand("train", "Train on labeled texts and save the model");
   command->footer(kFormats);
   add_files(command, settings);
@@ -189,7 +218,11 @@ void add_train(CLI::App& app, TrainSettings& settings) {
   add_reading(command, settings);
   add_vectors(command, settings);
   add_draws(command, settings);
-  command->callback([&settings] { train(settings); });
+  add_resume(command, settings);
+  command->callback([command, &settings, &signal] {
+    settings.given = given_options(*command);
+    signal = train(settings);
+  });
 }
 
 // The other commands ------------------------------------------------------------------------------
@@ -208,6 +241,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* description,
   CLI::App* command = app.add_subcommand(name, description);
   command->add_option("--model", arguments.folder, "Folder that train wrote (its --out)")
       ->type_name("DIR")
+      ->check(not_empty())
       ->required();
   return command;
 }
@@ -263,7 +297,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   TrainSettings settings;
   Arguments arguments;
-  add_train(app, settings);
+  settings.program = argv[0];
+  int signal = 0;
+  add_train(app, settings, signal);
   add_predict(app, arguments);
   add_eval(app, arguments);
   add_neighbors(app, "neighbors", arguments);
@@ -287,6 +323,7 @@ int run(int argc, char** argv) {
     const std::string command = app.get_subcommands().front()->get_name();
     throw tg::ValueError(command + ": " + error.what() + "; see " + command + " --help");
   }
+  if (signal != 0) return 128 + signal;  // as shells do
   if (!std::cout.flush()) throw tg::IoError("standard output: cannot write");
   return 0;
 }

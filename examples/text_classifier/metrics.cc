@@ -214,8 +214,13 @@ void MetricsLog::write(const EpochMetrics& metrics) {
   if (metrics.test_accuracy) line["test_accuracy"] = *metrics.test_accuracy;
   if (metrics.held_out_loss) line["held_out_loss"] = *metrics.held_out_loss;
   line["seconds"] = metrics.seconds;
+  write_lines(line.dump() + '\n');
+}
+
+void MetricsLog::write_lines(const std::string& lines) {
+  text_ += lines;
   errno = 0;
-  file_ << line.dump() << '\n' << std::flush;
+  file_ << lines << std::flush;
   if (!file_) throw tapegrad::IoError(path_ + ": cannot write: " + std::strerror(errno));
 }
 

@@ -70,9 +70,13 @@ class MetricsLog {
   // Replaces the file. The constructor and write() throw tapegrad::IoError.
   explicit MetricsLog(std::string path);
   void write(const EpochMetrics& metrics);
+  void write_lines(const std::string& lines);  // of a run that is resumed
+
+  const std::string& text() const { return text_; }  // all lines so far
 
  private:
   std::string path_;
+  std::string text_;
   std::ofstream file_;
 };
 

@@ -1,5 +1,5 @@
 // The layers of each architecture, and how they compute a vector of a text. Read next:
-// saved_settings.h.
+// parameter_shapes.h.
 #include "text_classifier/model.h"
 
 #include <algorithm>
@@ -10,8 +10,6 @@
 
 namespace text_classifier {
 namespace {
-
-constexpr std::int64_t kWidths[] = {3, 4, 5};  // the filters of a cnn cover so many words
 
 // The options of an RNN, an LSTM or a GRU.
 template <class Options>
@@ -41,17 +39,6 @@ tg::nn::TransformerEncoder encoder_of(const ModelSettings& settings) {
                                                .batch_first = true,
                                                .norm_first = true});
   return {layer, settings.layers, tg::nn::LayerNorm(settings.hidden)};
-}
-
-bool is_one_cell(const ModelSettings& settings) {
-  return settings.arch == "rnn" && settings.layers == 1 && !settings.bidirectional;
-}
-
-// The number of elements of the vector that the head gets for a text.
-std::int64_t width_of_text(const ModelSettings& settings) {
-  if (settings.arch == "bag") return settings.dim;
-  if (settings.arch == "cnn") return settings.filters * std::ssize(kWidths);
-  return settings.bidirectional ? 2 * settings.hidden : settings.hidden;
 }
 
 const ModelSettings& checked(const ModelSettings& settings) {
@@ -88,74 +75,14 @@ bool is_recurrent(const std::string& arch) {
   return arch == "rnn" || arch == "lstm" || arch == "gru";
 }
 bool has_states(const std::string& arch) { return is_recurrent(arch) || arch == "attention"; }
-
-namespace {
-
-using NamedShapes = std::vector<std::pair<std::string, tg::Shape>>;
-
-void append_linear(NamedShapes& shapes, const std::string& name, std::int64_t in,
-                   std::int64_t out) {
-  shapes.emplace_back(name + ".weight", tg::Shape{out, in});
-  shapes.emplace_back(name + ".bias", tg::Shape{out});
+bool is_one_cell(const ModelSettings& settings) {
+  return settings.arch == "rnn" && settings.layers == 1 && !settings.bidirectional;
 }
 
-// The parameters of one layer of a recurrent network, in one direction.
-void append_recurrent(NamedShapes& shapes, const std::string& before, const std::string& after,
-                      std::int64_t in, std::int64_t hidden, std::int64_t gates) {
-  shapes.emplace_back(before + "weight_hh" + after, tg::Shape{gates * hidden, hidden});
-  shapes.emplace_back(before + "weight_ih" + after, tg::Shape{gates * hidden, in});
-  shapes.emplace_back(before + "bias_hh" + after, tg::Shape{gates * hidden});
-  shapes.emplace_back(before + "bias_ih" + after, tg::Shape{gates * hidden});
-}
-
-void append_encoder_layer(NamedShapes& shapes, const std::string& layer, std::int64_t hidden) {
-  append_linear(shapes, layer + "self_attn.out_proj", hidden, hidden);
-  shapes.emplace_back(layer + "self_attn.in_proj_weight", tg::Shape{3 * hidden, hidden});
-  shapes.emplace_back(layer + "self_attn.in_proj_bias", tg::Shape{3 * hidden});
-  append_linear(shapes, layer + "linear1", hidden, 4 * hidden);
-  append_linear(shapes, layer + "linear2", 4 * hidden, hidden);
-  for (const char* norm : {"norm1", "norm2"}) {
-    shapes.emplace_back(layer + norm + ".weight", tg::Shape{hidden});
-    shapes.emplace_back(layer + norm + ".bias", tg::Shape{hidden});
-  }
-}
-
-}  // namespace
-
-NamedShapes parameter_shapes(const ModelSettings& settings) {
-  const std::string& arch = settings.arch;
-  const std::int64_t dim = settings.dim;
-  const std::int64_t hidden = settings.hidden;
-  NamedShapes shapes = {{"embedding.weight", {settings.vocabulary, dim}}};
-  if (is_one_cell(settings)) {
-    append_recurrent(shapes, "cell.", "", dim, hidden, 1);
-  } else if (is_recurrent(arch)) {
-    const std::int64_t gates = arch == "lstm" ? 4 : arch == "gru" ? 3 : 1;
-    const std::int64_t directions = settings.bidirectional ? 2 : 1;
-    for (std::int64_t layer = settings.layers - 1; layer >= 0; --layer) {
-      const std::int64_t in = layer == 0 ? dim : directions * hidden;
-      const std::string name = "_l" + std::to_string(layer);
-      append_recurrent(shapes, arch + ".", name, in, hidden, gates);
-      if (settings.bidirectional) {
-        append_recurrent(shapes, arch + ".", name + "_reverse", in, hidden, gates);
-      }
-    }
-  } else if (arch == "attention") {
-    for (std::int64_t layer = settings.layers - 1; layer >= 0; --layer) {
-      append_encoder_layer(shapes, "encoder.layers." + std::to_string(layer) + ".", hidden);
-    }
-    shapes.emplace_back("encoder.norm.weight", tg::Shape{hidden});
-    shapes.emplace_back("encoder.norm.bias", tg::Shape{hidden});
-    append_linear(shapes, "widen", dim, hidden);
-  } else if (arch == "cnn") {
-    for (std::size_t i = 0; i < std::size(kWidths); ++i) {
-      const std::string name = "convolutions." + std::to_string(i);
-      shapes.emplace_back(name + ".weight", tg::Shape{settings.filters, dim, kWidths[i]});
-      shapes.emplace_back(name + ".bias", tg::Shape{settings.filters});
-    }
-  }
-  append_linear(shapes, "head", width_of_text(settings), settings.classes);
-  return shapes;
+std::int64_t width_of_text(const ModelSettings& settings) {
+  if (settings.arch == "bag") return settings.dim;
+  if (settings.arch == "cnn") return settings.filters * std::ssize(kWidths);
+  return settings.bidirectional ? 2 * settings.hidden : settings.hidden;
 }
 
 Classifier::Classifier(const ModelSettings& settings)

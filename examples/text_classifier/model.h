@@ -1,5 +1,5 @@
 // The classifiers: the mean of a text's word vectors, recurrent networks over them, convolutions
-// (Kim 2014), and attention (Vaswani and others 2017). Read next: saved_settings.h.
+// (Kim 2014), and attention (Vaswani and others 2017). Read next: parameter_shapes.h.
 #pragma once
 
 #include <tapegrad/tapegrad.h>
@@ -34,16 +34,18 @@ struct ModelSettings {
 constexpr std::int64_t kMostLayers = 100;
 constexpr std::int64_t kMostPositions = 5000;  // the longest text for attention, in words
 
+inline constexpr std::int64_t kWidths[] = {3, 4, 5};  // filters of a cnn cover so many words
+
 inline constexpr const char* kArchitectures[] = {"bag", "rnn", "lstm", "gru", "cnn", "attention"};
 
 bool is_architecture(const std::string& name);
 bool is_recurrent(const std::string& arch);  // rnn, lstm, gru
 bool has_states(const std::string& arch);    // those and attention: a state for each word
 
-// The names and shapes of all parameters of Classifier(settings), computed without allocating them.
-// In a stack of layers the last comes first, so that a file with another number of layers is
-// recognized by the layer that it lacks.
-std::vector<std::pair<std::string, tg::Shape>> parameter_shapes(const ModelSettings& settings);
+// Whether the model is an RNNCell: an rnn with one layer and one direction.
+bool is_one_cell(const ModelSettings& settings);
+// The number of elements of the vector that the head gets for a text.
+std::int64_t width_of_text(const ModelSettings& settings);
 
 // Texts as ids (batch, steps), with 0 after the end of a text -> logits (batch, classes).
 class Classifier : public tg::nn::Module {

@@ -71,10 +71,11 @@ Progress::~Progress() {
   if (bar_shown_) out_ << '\n' << std::flush;
 }
 
-void Progress::start(std::string title, std::int64_t total) {
+void Progress::start(std::string title, std::int64_t total, std::int64_t already) {
   clear_bar();
   title_ = std::move(title);
   total_ = std::max<std::int64_t>(total, 1);
+  already_ = already;
   started_ = printed_ = options_.seconds();
 }
 
@@ -85,9 +86,12 @@ void Progress::update(std::int64_t done, std::string_view note) {
 
   const double part = std::clamp(static_cast<double>(done) / static_cast<double>(total_), 0.0, 1.0);
   const double elapsed = now - started_;
-  const double rate = elapsed > 0 ? static_cast<double>(done) / elapsed : 0.0;
+  const auto now_done = static_cast<double>(done - already_);
+  const double rate = elapsed > 0 ? now_done / elapsed : 0.0;
   std::string figures = std::to_string(static_cast<int>(100 * part)) + "%  " + rate_text(rate);
-  if (done > 0) figures += "  " + clock_text(elapsed * (1 - part) / part) + " left";
+  if (now_done > 0) {
+    figures += "  " + clock_text(elapsed * static_cast<double>(total_ - done) / now_done) + " left";
+  }
   if (!note.empty()) figures += "  " + std::string(note);
   if (!options_.bar) {
     out_ << title_ << "  " << figures << std::endl;

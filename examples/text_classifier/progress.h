@@ -34,7 +34,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void start(std::string title, std::int64_t total);
+  // `already`: what was done before, which does not count for the rate.
+  void start(std::string title, std::int64_t total, std::int64_t already = 0);
   // Prints only if `interval` has passed, so it can be called for every batch.
   void update(std::int64_t done, std::string_view note = {});
   // Prints a line that stays. The next update draws the bar below it.
@@ -47,6 +48,7 @@ class Progress {
   ProgressOptions options_;
   std::string title_;
   std::int64_t total_ = 0;
+  std::int64_t already_ = 0;
   double started_ = 0;
   double printed_ = 0;  // when the last line or bar was printed
   bool bar_shown_ = false;

@@ -35,12 +35,19 @@ std::string without_file(std::string path) {
 
 }  // namespace
 
-RunFolder::RunFolder(std::string path)
-    : path_(std::move(path)),
-      lock_(lock_folder(path_)),
-      metrics_(without_file(file(kRunningMetrics))) {}
+std::string checkpoint_file(const std::string& folder) {
+  return folder + "/checkpoint.safetensors";
+}
+
+RunFolder::RunFolder(std::string path) : path_(std::move(path)), lock_(lock_folder(path_)) {}
+
+MetricsLog& RunFolder::metrics() {
+  if (!metrics_) metrics_.emplace(without_file(file(kRunningMetrics)));
+  return *metrics_;
+}
 
 void RunFolder::save(const Trained& trained, const ModelSettings& settings) {
+  metrics();  // a run without epochs has written none
   text_classifier::save(trained, settings, path_);
   try {
     tg::write_file_atomically(file(kMetrics), tg::read_file(file(kRunningMetrics), "train"),
@@ -48,6 +55,7 @@ void RunFolder::save(const Trained& trained, const ModelSettings& settings) {
   } catch (const tg::IoError& error) {
     throw tg::IoError(std::string(error.what()) + "; the model is saved");
   }
+  remove_if_there(checkpoint_file(path_));
   remove_if_there(file(kRunningMetrics));
   // The files of an older version, which load() does not read any more.
   remove_if_there(file("settings.json"));

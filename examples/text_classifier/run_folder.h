@@ -4,12 +4,16 @@
 
 #include <tapegrad/tensor/io/file_io.h>
 
+#include <optional>
 #include <string>
 
 #include "text_classifier/metrics.h"
 #include "text_classifier/trained.h"
 
 namespace text_classifier {
+
+// The checkpoint of the run in this folder, if there is one.
+std::string checkpoint_file(const std::string& folder);
 
 // The folder that `train` writes. While the run lasts, its metrics are in metrics.running.jsonl;
 // the model and the metrics of the run before stay as they are until save(). If the run fails or is
@@ -20,10 +24,11 @@ class RunFolder {
   // if it cannot be written.
   explicit RunFolder(std::string path);
 
-  MetricsLog& metrics() { return metrics_; }
+  // The metrics of this run. The first call replaces the file of an earlier run.
+  MetricsLog& metrics();
 
-  // Replaces the model, in one step, and then metrics.jsonl. IoError if one of them cannot be
-  // written; the text says whether the model was replaced.
+  // Replaces the model, in one step, and then metrics.jsonl, and removes the checkpoint. IoError if
+  // one of the two cannot be written; the text says whether the model was replaced.
   void save(const Trained& trained, const ModelSettings& settings);
 
  private:
@@ -31,7 +36,7 @@ class RunFolder {
 
   std::string path_;
   tg::FileLock lock_;
-  MetricsLog metrics_;
+  std::optional<MetricsLog> metrics_;
 };
 
 }  // namespace text_classifier

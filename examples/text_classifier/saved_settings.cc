@@ -173,19 +173,11 @@ class SettingsParser {
 
 std::string settings_text(const ModelSettings& model, std::int64_t max_length,
                           const std::vector<std::string>& labels) {
-  const bool known_to_1 = model.arch == "bag" || (model.arch == "rnn" && model.pool == "max" &&
-                                                  model.layers == 1 && !model.bidirectional);
-  nlohmann::ordered_json json = {{"format", known_to_1 ? 1 : kNewestFormat},
-                                 {"arch", model.arch},
-                                 {"dim", model.dim},
-                                 {"hidden", model.hidden},
-                                 {"dropout", model.dropout}};
-  if (!known_to_1) {
-    json["pool"] = model.pool;
-    json["layers"] = model.layers;
-    json["bidirectional"] = model.bidirectional;
-    json["filters"] = model.filters;
-  }
+  nlohmann::ordered_json json = {{"format", kNewestFormat},  {"arch", model.arch},
+                                 {"dim", model.dim},         {"hidden", model.hidden},
+                                 {"dropout", model.dropout}, {"pool", model.pool},
+                                 {"layers", model.layers},   {"bidirectional", model.bidirectional},
+                                 {"filters", model.filters}};
   if (model.arch == "attention") json["heads"] = model.heads;
   json["max_length"] = max_length;
   json["labels"] = labels;

@@ -10,8 +10,8 @@
 
 namespace text_classifier {
 
-// The newest format. Format 1 can describe a bag, and an rnn with max pooling, one layer and one
-// direction; these are still saved in it. Format 2 has all options.
+// The format that is written. Format 1, which older versions wrote, can describe a bag, and an rnn
+// with max pooling, one layer and one direction. Format 2 has all options.
 constexpr int kNewestFormat = 2;
 
 struct SavedSettings {

@@ -1,4 +1,4 @@
-// Checks which options exclude each other, and computes the defaults. Read next: training.h.
+// Checks which options exclude each other, and computes the defaults. Read next: run_options.h.
 #include "text_classifier/settings.h"
 
 #include <tapegrad/tensor/error.h>
@@ -48,6 +48,10 @@ void check_combination(const TrainSettings& settings) {
          "the two");
   refuse(settings.folds && !settings.test.empty(),
          "--folds tests on parts of the training texts, --test on others; needed one of the two");
+  refuse(settings.folds && settings.resume,
+         "--folds saves nothing, so there is nothing for --resume; needed one of the two");
+  refuse(settings.folds && settings.checkpoint_every > 0,
+         "--folds saves nothing, so it writes no checkpoints; needed --checkpoint-every 0");
   refuse(settings.model.sparse && settings.freeze_embeddings,
          "--sparse trains word vectors, and --freeze-embeddings does not; needed one of the two");
 }

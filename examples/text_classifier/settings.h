@@ -1,10 +1,11 @@
 // The settings of a training run: the options of `train`, and the defaults that depend on others.
-// Read next: training.h.
+// Read next: run_options.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "text_classifier/model.h"
@@ -37,6 +38,10 @@ struct TrainSettings {
   bool freeze_embeddings = false;           // train no word vector
   bool freeze_known = false;                // do not train vectors from the file
   std::int64_t seed = 0;
+  std::int64_t checkpoint_every = 0;        // steps; 0: only when a signal stops the run
+  bool resume = false;                      // continue the run in `out` from its checkpoint
+  std::set<std::string> given;              // the options on the command line, such as `--batch`
+  std::string program = "text_classifier";  // how it was called, for the command that resumes
 };
 
 // Fills in the bundled files where none are named, and copies the model's options into `model`.

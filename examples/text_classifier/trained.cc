@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "text_classifier/parameter_shapes.h"
 #include "text_classifier/saved_settings.h"
 
 namespace text_classifier {

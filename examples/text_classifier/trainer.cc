@@ -1,4 +1,4 @@
-// The training loop, with its optimizer and schedule. Read next: progress.h.
+// The training loop, with its optimizer and schedule. Read next: stop_signals.h.
 #include "text_classifier/trainer.h"
 
 #include <algorithm>
@@ -8,7 +8,9 @@
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <type_traits>
 
+#include "text_classifier/checkpoint.h"
 #include "text_classifier/evaluation.h"
 
 namespace text_classifier {
@@ -50,29 +52,16 @@ std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimize
   return std::make_unique<optim::ConstantLR>(optimizer, optim::ConstantLROptions{.factor = 1});
 }
 
-// Remembers the model of the epoch with the smallest loss on the held-out texts.
-class BestEpoch {
- public:
-  // Returns false after `patience` epochs without a smaller loss.
-  bool look_at(const EpochMetrics& metrics, const Classifier& model, std::int64_t patience) {
-    if (model_ && !(*metrics.held_out_loss < loss_)) return metrics.epoch - epoch_ < patience;
-    loss_ = *metrics.held_out_loss;
-    epoch_ = metrics.epoch;
-    model_.emplace(tg::nn::clone(model));
-    return true;
-  }
-
-  void restore(Classifier& model) const {
-    if (!model_) return;
-    std::cerr << "epoch " << epoch_ << " is kept\n";
-    model.load_state_dict(model_->state_dict());
-  }
-
- private:
-  std::optional<Classifier> model_;
-  double loss_ = 0;
-  std::int64_t epoch_ = 0;
-};
+// Calls visit(name, field) for each field of a Trainer::Position.
+template <class Position, class Visitor>
+void for_each_field(Position& position, const Visitor& visit) {
+  visit("steps", position.steps);
+  visit("epoch", position.epoch);
+  visit("done", position.done);
+  visit("correct", position.correct);
+  visit("loss", position.loss);
+  visit("seconds", position.seconds);
+}
 
 std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
   std::ostringstream text;
@@ -91,6 +80,40 @@ std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
 
 }  // namespace
 
+// The best epoch ----------------------------------------------------------------------------------
+
+bool BestEpoch::look_at(const EpochMetrics& metrics, const Classifier& model,
+                        std::int64_t patience) {
+  if (epoch_ > 0 && !(*metrics.held_out_loss < loss_)) return metrics.epoch - epoch_ < patience;
+  loss_ = *metrics.held_out_loss;
+  epoch_ = metrics.epoch;
+  weights_ = {};
+  for (const auto& [name, tensor] : model.state_dict()) weights_.insert(name, tensor.clone());
+  return true;
+}
+
+void BestEpoch::restore(Classifier& model) const {
+  if (epoch_ == 0) return;
+  std::cerr << "epoch " << epoch_ << " is kept\n";
+  model.load_state_dict(weights_);
+}
+
+tg::StateDict BestEpoch::state_dict() const {
+  if (epoch_ == 0) return {};
+  tg::StateDict state{{"epoch", tg::tensor(epoch_)}, {"loss", tg::tensor(loss_, tg::float64)}};
+  insert_part(state, "weights.", weights_);
+  return state;
+}
+
+void BestEpoch::load_state_dict(const tg::StateDict& state) {
+  if (state.empty()) return;
+  epoch_ = state.at("epoch").item<std::int64_t>();
+  loss_ = state.at("loss").item<double>();
+  weights_ = part_of(state, "weights.");
+}
+
+// The run -----------------------------------------------------------------------------------------
+
 Trainer::Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings)
     : trained_(trained),
       examples_(examples),
@@ -101,66 +124,76 @@ Trainer::Trainer(Trained& trained, const Examples& examples, const TrainSettings
       schedule_(
           schedule_for(*optimizer_, settings, static_cast<std::size_t>(examples.train.size()))) {}
 
-void Trainer::run(MetricsLog* log) {
-  BestEpoch best;
+bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   {
     Progress progress(std::cerr, progress_options_for_stderr());
-    progress.start("training", *settings_.epochs * examples_.train.size());
-    for (std::int64_t epoch = 1; epoch <= *settings_.epochs; ++epoch) {
-      EpochMetrics metrics = run_epoch(epoch, progress);
-      test(metrics);
+    progress.start("training", *settings_.epochs * examples_.train.size(), texts_passed());
+    while (position_.epoch <= *settings_.epochs) {
+      if (!run_epoch(progress, after_batch)) return false;
+      const EpochMetrics metrics = metrics_of_epoch();
       progress.print(summary(metrics, *settings_.epochs));
       if (log != nullptr) log->write(metrics);
-      if (settings_.patience && !best.look_at(metrics, trained_.model, *settings_.patience)) {
+      if (settings_.patience && !best_.look_at(metrics, trained_.model, *settings_.patience)) {
         break;
       }
+      position_ = {.steps = position_.steps, .epoch = position_.epoch + 1};
     }
   }
-  best.restore(trained_.model);
+  best_.restore(trained_.model);
   trained_.model.eval();
+  return true;
 }
 
-EpochMetrics Trainer::run_epoch(std::int64_t epoch, Progress& progress) {
-  const auto begin = std::chrono::steady_clock::now();
-  EpochMetrics metrics{.epoch = epoch};
-  const std::int64_t count = examples_.train.size();
+std::int64_t Trainer::texts_passed() const {
+  return (position_.epoch - 1) * examples_.train.size() + position_.done;
+}
+
+// The batches of an epoch, or the rest of them. False: after_batch() wants to stop.
+bool Trainer::run_epoch(Progress& progress, const std::function<bool()>& after_batch) {
   const std::string title =
-      "epoch " + std::to_string(epoch) + '/' + std::to_string(*settings_.epochs);
-  std::int64_t done = 0;
-  std::int64_t correct = 0;
+      "epoch " + std::to_string(position_.epoch) + '/' + std::to_string(*settings_.epochs);
+  const auto texts = static_cast<double>(*settings_.epochs * examples_.train.size());
+  const double earlier = position_.seconds;
+  const auto begin = std::chrono::steady_clock::now();
   trained_.model.train();
   for (const auto& [ids, lengths, labels] : loader_) {
-    const auto [loss, logits] = step(ids, labels, epoch);
-    metrics.train_loss += loss * static_cast<double>(labels.size(0));
-    correct += sum(argmax(logits, 1) == labels).item<std::int64_t>();
-    done += labels.size(0);
-    const std::int64_t passed = (epoch - 1) * count + done;
-    change_rate(static_cast<double>(passed) / static_cast<double>(*settings_.epochs * count));
-    progress.update(passed, title);
+    const auto [loss, logits] = step(ids, labels);
+    position_.loss += loss * static_cast<double>(labels.size(0));
+    position_.correct += sum(argmax(logits, 1) == labels).item<std::int64_t>();
+    position_.done += labels.size(0);
+    ++position_.steps;
+    change_rate(static_cast<double>(texts_passed()) / texts);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    position_.seconds = earlier + seconds.count();
+    progress.update(texts_passed(), title);
+    if (!after_batch()) return false;
   }
-  metrics.train_loss /= static_cast<double>(count);
-  metrics.train_accuracy = static_cast<double>(correct) / static_cast<double>(count);
-  metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return metrics;
+  return true;
 }
 
-void Trainer::test(EpochMetrics& metrics) {
+EpochMetrics Trainer::metrics_of_epoch() {
+  const auto count = static_cast<double>(examples_.train.size());
+  EpochMetrics metrics{.epoch = position_.epoch,
+                       .train_loss = position_.loss / count,
+                       .train_accuracy = static_cast<double>(position_.correct) / count,
+                       .seconds = position_.seconds};
   if (examples_.test) {
     const Score result = score(trained_, *examples_.test);
     metrics.test_loss = result.loss;
     metrics.test_accuracy = result.matrix.accuracy();
   }
   if (examples_.held_out) metrics.held_out_loss = score(trained_, *examples_.held_out).loss;
+  return metrics;
 }
 
-Trainer::Step Trainer::step(const tg::Tensor& ids, const tg::Tensor& labels, std::int64_t epoch) {
+Trainer::Step Trainer::step(const tg::Tensor& ids, const tg::Tensor& labels) {
   optimizer_->zero_grad();
   const tg::Variable logits = trained_.model(ids);
   const tg::Variable loss = tg::nn::cross_entropy(logits, labels);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     throw tg::ValueError("train: the loss is " + std::to_string(value) + " in epoch " +
-                         std::to_string(epoch) +
+                         std::to_string(position_.epoch) +
                          ", needed a finite one; no model is saved; lower --lr");
   }
   loss.backward();
@@ -175,6 +208,39 @@ void Trainer::change_rate(double passed) {
   } else {
     optimizer_->set_lr(learning_rate(settings_) * (1 - passed));
   }
+}
+
+// Saving and loading ------------------------------------------------------------------------------
+
+tg::StateDict Trainer::state_dict() const {
+  tg::StateDict state;
+  for_each_field(position_, [&](const char* name, auto value) {
+    const tg::DType dtype = std::is_integral_v<decltype(value)> ? tg::int64 : tg::float64;
+    state.insert(std::string("position.") + name, tg::tensor(value, dtype));
+  });
+  // As they are stored: state_dict() would take pending steps, which changes the last bits.
+  for (const auto& [name, parameter] : trained_.model.parameters()) {
+    state.insert("model." + name, parameter.leaf().stored());
+  }
+  insert_part(state, "optimizer.", optimizer_->state_dict_with_pending_steps());
+  if (schedule_ != nullptr) insert_part(state, "schedule.", schedule_->state_dict());
+  insert_part(state, "loader.", loader_.state_dict());
+  insert_part(state, "generator.", tg::default_generator().state_dict());
+  insert_part(state, "best.", best_.state_dict());
+  return state;
+}
+
+void Trainer::load_state_dict(const tg::StateDict& state) {
+  const tg::StateDict position = part_of(state, "position.");
+  for_each_field(position_, [&](const char* name, auto& value) {
+    value = position.at(name).item<std::remove_reference_t<decltype(value)>>();
+  });
+  trained_.model.load_state_dict(part_of(state, "model."));
+  optimizer_->load_state_dict(part_of(state, "optimizer."));
+  if (schedule_ != nullptr) schedule_->load_state_dict(part_of(state, "schedule."));
+  loader_.load_state_dict(part_of(state, "loader."));
+  tg::default_generator().load_state_dict(part_of(state, "generator."));
+  best_.load_state_dict(part_of(state, "best."));
 }
 
 }  // namespace text_classifier

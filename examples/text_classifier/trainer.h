@@ -1,4 +1,4 @@
-// Trains one model: batches, loss, gradients, steps, learning rate. Read next: progress.h.
+// Trains one model: batches, loss, gradients, steps, learning rate. Read next: stop_signals.h.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>
@@ -7,6 +7,7 @@
 #include <tapegrad/optim/schedule.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -24,6 +25,22 @@ struct Examples {
   std::optional<tg::nn::SequenceDataset> held_out = std::nullopt;
 };
 
+// The model of the epoch with the smallest loss on the held-out texts.
+class BestEpoch {
+ public:
+  // Returns false after `patience` epochs without a smaller loss.
+  bool look_at(const EpochMetrics& metrics, const Classifier& model, std::int64_t patience);
+  void restore(Classifier& model) const;  // nothing if no epoch was looked at
+
+  tg::StateDict state_dict() const;  // empty if no epoch was looked at
+  void load_state_dict(const tg::StateDict& state);
+
+ private:
+  tg::StateDict weights_;
+  double loss_ = 0;
+  std::int64_t epoch_ = 0;  // 0: none
+};
+
 // Trains a model. It keeps references to its arguments, which must outlive it.
 class Trainer {
  public:
@@ -31,20 +48,41 @@ class Trainer {
   Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings);
 
   // Runs all epochs. With settings.patience, it may stop earlier and restores the best epoch. Each
-  // epoch is reported on standard error and in the log, which may be null. Throws
-  // tapegrad::ValueError if the loss is not finite.
-  void run(MetricsLog* log);
+  // epoch is reported on standard error and in the log, which may be null. After each batch it
+  // calls `after_batch`, and stops if that returns false. Returns whether the end was reached.
+  // Throws tapegrad::ValueError if the loss is not finite.
+  bool run(MetricsLog* log, const std::function<bool()>& after_batch);
+
+  // The number of batches so far.
+  std::int64_t steps() const { return position_.steps; }
+
+  // Everything that is needed to go on after the last batch: model, optimizer, schedule, order of
+  // the texts, default generator, best epoch, position. A trainer of the same arguments that loads
+  // it gives the same bits as this one, which does not change. FormatError, which names what does
+  // not fit.
+  tg::StateDict state_dict() const;
+  void load_state_dict(const tg::StateDict& state);
 
  private:
   struct Step {
     double loss;
     tg::Tensor logits;
   };
+  // Where the run is, and the sums of the epoch that has not ended.
+  struct Position {
+    std::int64_t steps = 0;
+    std::int64_t epoch = 1;
+    std::int64_t done = 0;     // texts
+    std::int64_t correct = 0;  // of these
+    double loss = 0;           // sum over these
+    double seconds = 0;
+  };
 
-  EpochMetrics run_epoch(std::int64_t epoch, Progress& progress);  // one pass over the examples
-  void test(EpochMetrics& metrics);
-  Step step(const tg::Tensor& ids, const tg::Tensor& labels, std::int64_t epoch);
-  void change_rate(double passed);  // passed: the share of the run that is done
+  bool run_epoch(Progress& progress, const std::function<bool()>& after_batch);
+  EpochMetrics metrics_of_epoch();  // tests, too
+  Step step(const tg::Tensor& ids, const tg::Tensor& labels);
+  void change_rate(double passed);    // passed: the share of the run that is done
+  std::int64_t texts_passed() const;  // of all epochs
 
   Trained& trained_;
   const Examples& examples_;
@@ -52,6 +90,8 @@ class Trainer {
   tg::nn::DataLoader<tg::nn::SequenceDataset> loader_;
   std::unique_ptr<tg::optim::Optimizer> optimizer_;
   std::unique_ptr<tg::optim::Schedule> schedule_;  // null: the rate falls to 0 in a straight line
+  Position position_;
+  BestEpoch best_;
 };
 
 }  // namespace text_classifier

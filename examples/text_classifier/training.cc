@@ -6,12 +6,15 @@
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "text_classifier/evaluation.h"
-#include "text_classifier/run_folder.h"
+#include "text_classifier/fingerprint.h"
+#include "text_classifier/resume.h"
 #include "text_classifier/trainer.h"
 
 namespace text_classifier {
@@ -85,20 +88,33 @@ struct Words {
   std::optional<tg::nn::WordVectors> vectors;  // of some words
 };
 
+// The library's errors begin with the name of its function, which users do not know.
+tg::nn::WordVectors read_vectors(const std::string& path,
+                                 const tg::nn::WordVectorsOptions& options) {
+  refuse_pipe(path, "train");
+  try {
+    return tg::nn::load_word_vectors(path, options);
+  } catch (const tg::IoError& error) {
+    constexpr std::string_view kFunction = "load_word_vectors: ";
+    const std::string_view text = error.what();
+    if (!text.starts_with(kFunction)) throw;
+    throw tg::IoError("train: " + std::string(text.substr(kFunction.size())));
+  }
+}
+
 Words read_words(const Corpus& corpus, const TrainSettings& settings) {
   std::vector<std::vector<std::string>> texts;
   for (const Row& row : corpus.rows) texts.push_back(tg::nn::tokenize(row.text));
   std::optional<tg::nn::WordVectors> vectors;
   std::vector<std::string> more;
   if (settings.all_vectors) {
-    vectors = tg::nn::load_word_vectors(settings.vectors, {.strict = true});
+    vectors = read_vectors(settings.vectors, {.strict = true});
     more = tokens_among(vectors->words());
   }
   auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = settings.ngrams},
                                                         settings.min_count, more);
   if (!settings.vectors.empty() && !vectors) {
-    vectors = tg::nn::load_word_vectors(settings.vectors,
-                                        {.vocabulary = names_in(vocabulary), .strict = true});
+    vectors = read_vectors(settings.vectors, {.vocabulary = names_in(vocabulary), .strict = true});
   }
   return {vocabulary, std::move(ids), vectors};
 }
@@ -117,62 +133,99 @@ void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bo
             << " skipped, " << report.not_utf8 << " not UTF-8)\n";
 }
 
+// What a run reads --------------------------------------------------------------------------------
+
+std::string fingerprint_of(const Corpus& corpus) {
+  Fingerprint sum;
+  for (const Row& row : corpus.rows) {
+    sum.add(row.text);
+    sum.add(row.label);
+  }
+  return sum.hex();
+}
+
+std::string fingerprint_of(const Words& words) {
+  Fingerprint sum;
+  sum.add(words.vocabulary.text());
+  return sum.hex();
+}
+
+std::string fingerprint_of(const tg::nn::WordVectors& vectors) {
+  Fingerprint sum;
+  for (const std::string& word : vectors.words()) sum.add(word);
+  const std::span<const float> elements = vectors.vectors().span<float>();
+  sum.add({reinterpret_cast<const char*>(elements.data()), elements.size_bytes()});
+  return sum.hex();
+}
+
 // A whole run -------------------------------------------------------------------------------------
 
 struct Finished {
   Trained trained;
   ModelSettings settings;
-  std::optional<RunFolder> folder;
+  bool ended = true;  // false: a signal stopped it
 };
 
-// Trains one model. The metrics are written into the folder `out`, which is created and locked only
-// after all files and settings were checked. If `out` is empty, no metrics are written.
-Finished train_one(TrainSettings settings, Corpus corpus, const std::vector<std::string>& labels,
-                   const std::optional<Corpus>& test, const std::string& out) {
+// The texts of a run.
+struct Texts {
+  Corpus train;
+  std::vector<std::string> labels;
+  std::optional<Corpus> test = std::nullopt;
+};
+
+// Trains one model. If `run` is not null, its folder is created and locked only after all files and
+// settings were checked.
+Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
+                   std::vector<DataFingerprint> data = {}) {
   const auto seed = static_cast<std::uint64_t>(settings.seed);
   std::optional<Corpus> held_out;
-  if (settings.patience) held_out = hold_out_tenth(corpus, seed);
-  const Words words = read_words(corpus, settings);
+  if (settings.patience) held_out = hold_out_tenth(texts.train, seed);
+  const Words words = read_words(texts.train, settings);
+  data.push_back({"words", settings.train, fingerprint_of(words)});
+  if (words.vectors) {
+    data.push_back({"vectors", settings.vectors, fingerprint_of(*words.vectors)});
+  }
+  if (run != nullptr) run->check(data);
   if (words.vectors) settings.model.dim = words.vectors->dim();
-  settings.epochs = number_of_epochs(settings, corpus.rows.size());
+  settings.epochs = number_of_epochs(settings, texts.train.rows.size());
   settings.model.vocabulary = words.vocabulary.size();
-  settings.model.classes = std::ssize(labels);
+  settings.model.classes = std::ssize(texts.labels);
 
   tg::manual_seed(seed);
-  Trained trained{Classifier(settings.model), words.vocabulary, labels, settings.max_length};
+  Trained trained{Classifier(settings.model), words.vocabulary, texts.labels, settings.max_length};
   if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
 
-  std::vector<tg::Tensor> texts;
-  for (const std::vector<std::int64_t>& ids : words.ids) texts.push_back(trained.ids(ids));
-  Examples examples{.train = {std::move(texts), tg::tensor(label_ids(corpus, labels))}};
-  if (test) examples.test = examples_of(trained, *test);
+  std::vector<tg::Tensor> ids;
+  for (const std::vector<std::int64_t>& encoded : words.ids) ids.push_back(trained.ids(encoded));
+  Examples examples{.train = {std::move(ids), tg::tensor(label_ids(texts.train, texts.labels))}};
+  if (texts.test) examples.test = examples_of(trained, *texts.test);
   if (held_out) examples.held_out = examples_of(trained, *held_out);
 
   Trainer trainer(trained, examples, settings);
-  std::optional<RunFolder> folder;
-  if (!out.empty()) {
+  if (run != nullptr) {
     check_can_be_saved(trained, settings.model);
-    folder.emplace(out);
+    run->begin(trainer);
   }
-  std::cerr << corpus.rows.size() << " texts to train on (" << name(corpus.format) << "), "
-            << (test ? test->rows.size() : 0) << " to test, ";
+  std::cerr << texts.train.rows.size() << " texts to train on (" << name(texts.train.format)
+            << "), " << (texts.test ? texts.test->rows.size() : 0) << " to test, ";
   if (held_out) std::cerr << held_out->rows.size() << " held out, ";
-  std::cerr << labels.size() << " classes, " << words.vocabulary.size() << " words\n"
+  std::cerr << texts.labels.size() << " classes, " << words.vocabulary.size() << " words\n"
             << trained.model;
-  trainer.run(folder ? &folder->metrics() : nullptr);
-  return {trained, settings.model, std::move(folder)};
+  const bool ended =
+      run != nullptr ? run->train(trainer) : trainer.run(nullptr, [] { return true; });
+  return {trained, settings.model, ended};
 }
 
-void cross_validate(const TrainSettings& settings, const Corpus& corpus,
-                    const std::vector<std::string>& labels) {
+void cross_validate(const TrainSettings& settings, const Texts& texts) {
   tg::Generator generator(static_cast<std::uint64_t>(settings.seed));
   std::vector<double> accuracies;
-  for (const auto& [rest, part] : tg::nn::k_folds(rows_of(corpus), *settings.folds, generator)) {
-    auto [trained, model, folder] =
-        train_one(settings, part_of(corpus, rest.indices()), labels, std::nullopt, "");
-    const Corpus tested = part_of(corpus, part.indices());
-    accuracies.push_back(score(trained, examples_of(trained, tested)).matrix.accuracy());
+  for (const auto& [rest, part] :
+       tg::nn::k_folds(rows_of(texts.train), *settings.folds, generator)) {
+    Finished fold =
+        train_one(settings, {part_of(texts.train, rest.indices()), texts.labels}, nullptr);
+    const Corpus tested = part_of(texts.train, part.indices());
+    accuracies.push_back(score(fold.trained, examples_of(fold.trained, tested)).matrix.accuracy());
     std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  accuracy "
               << std::fixed << std::setprecision(3) << accuracies.back()
               << " (n=" << tested.rows.size() << ")\n"
@@ -181,26 +234,46 @@ void cross_validate(const TrainSettings& settings, const Corpus& corpus,
   const tg::Tensor all = tg::tensor(accuracies);
   std::cout << "mean accuracy " << mean(all).item<double>() << ", standard deviation "
             << tg::std(all).item<double>() << " (" << accuracies.size()
-            << " folds, n=" << corpus.rows.size() << ")\n";
+            << " folds, n=" << texts.train.rows.size() << ")\n";
+}
+
+int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableRun& run,
+                   const std::vector<DataFingerprint>& data) {
+  Finished finished = train_one(settings, texts, &run, data);
+  if (!finished.ended) return StopSignals::received();
+  run.save(finished.trained, finished.settings);
+  std::cerr << "model saved in " << settings.out << '\n';
+  if (const int signal = StopSignals::received()) return signal;
+  if (texts.test) {
+    const Score result = score(finished.trained, examples_of(finished.trained, *texts.test));
+    print_report(std::cout, result.matrix, "test");
+  }
+  return 0;
 }
 
 }  // namespace
 
-void train(const TrainSettings& given) {
-  const TrainSettings settings = checked(given);
+int train(const TrainSettings& given) {
+  std::optional<ResumableRun> run;
+  if (!given.folds) run.emplace(given);
+  const TrainSettings settings = checked(run ? run->settings() : given);
   // All files are read before anything is written.
-  Corpus corpus = read_corpus(settings.train, "train");
-  const std::vector<std::string> labels = label_names(corpus);
+  Texts texts{.train = read_corpus(settings.train, "train"), .labels = {}};
+  texts.labels = label_names(texts.train);
+  std::vector<DataFingerprint> data{
+      {"training texts", settings.train, fingerprint_of(texts.train)}};
   if (settings.train_limit) {
-    keep_some(corpus, *settings.train_limit, static_cast<std::uint64_t>(settings.seed));
+    keep_some(texts.train, *settings.train_limit, static_cast<std::uint64_t>(settings.seed));
   }
-  if (settings.folds) return cross_validate(settings, corpus, labels);
-  std::optional<Corpus> test;
-  if (!settings.test.empty()) test = read_corpus(settings.test, "train");
-  auto [trained, model, folder] = train_one(settings, corpus, labels, test, settings.out);
-  folder->save(trained, model);
-  std::cerr << "model saved in " << settings.out << '\n';
-  if (test) print_report(std::cout, score(trained, examples_of(trained, *test)).matrix, "test");
+  if (settings.folds) {
+    cross_validate(settings, texts);
+    return 0;
+  }
+  if (!settings.test.empty()) {
+    texts.test = read_corpus(settings.test, "train");
+    data.push_back({"test texts", settings.test, fingerprint_of(*texts.test)});
+  }
+  return train_and_save(settings, texts, *run, data);
 }
 
 }  // namespace text_classifier

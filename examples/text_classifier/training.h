@@ -9,7 +9,11 @@ namespace text_classifier {
 // output, and writes the model and the metrics into settings.out. It reads all files, and throws
 // the errors in them, before it writes anything. With settings.folds it cross-validates: it trains
 // as many models, each without one part of the texts, tests it on this part, and prints the
-// accuracies, their mean and their standard deviation; it writes no files.
-void train(const TrainSettings& settings);
+// accuracies, their mean and their standard deviation; it writes no files. With settings.resume it
+// continues a run that was stopped.
+//
+// Returns 0, or the number of the signal that stopped the run: a checkpoint is written then, or the
+// model if the signal arrived after the last batch.
+int train(const TrainSettings& settings);
 
 }  // namespace text_classifier

@@ -278,7 +278,8 @@ using Writer = std::function<OnnxValue(OnnxGraph&, const Module&, const OnnxValu
 // without parameters, of either floating-point type.
 template <class M>
 void check_type_for(const M& module, const OnnxValue& x) {
-  if constexpr (std::is_same_v<M, Embedding> || std::is_same_v<M, EmbeddingBag>) {
+  if constexpr (std::is_same_v<M, Embedding> || std::is_same_v<M, EmbeddingBag> ||
+                std::is_same_v<M, LoraEmbedding>) {
     check_type(module, x, int64, "ids");
   } else if constexpr (!std::is_same_v<M, Sequential>) {  // whose parts are checked instead
     const auto parameters = module.parameters();

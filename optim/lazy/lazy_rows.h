@@ -113,6 +113,8 @@ class FusedSteps {
   virtual void step() noexcept = 0;  // the step that was prepared
   virtual void flush() = 0;
   virtual void flush_rows(std::span<const std::int64_t> ids) = 0;
+  virtual SavedPendingSteps pending_steps() const = 0;
+  virtual void set_taken(std::span<const std::int64_t> taken) = 0;  // after they were recorded
   // Calls UpdateRule::explain() of the last step.
   virtual ElementUpdate explain(double p, const double* moments, double g) const = 0;
 
@@ -144,6 +146,23 @@ class LazyRows final : public FusedSteps {
     leaf.writable_stored();  // copies the value if something else shares its memory
   }
 
+  // A step of another run, which is loaded.
+  void record_pending(const Rule& rule) {
+    if (!pending_) pending_.emplace(state_.leaf.stored().size(0), rule);
+    pending_->reserve_one();
+    pending_->record(rule, state_.rates, state_.other_rows == Optimizer::State::OtherRows::move);
+  }
+  void set_taken(std::span<const std::int64_t> taken) override {
+    std::ranges::transform(taken, pending_->taken.begin(),
+                           [](std::int64_t count) { return static_cast<std::uint32_t>(count); });
+    state_.leaf.writable_stored();
+    state_.leaf.row_policy().set_pending_rows(state_, true);
+  }
+  SavedPendingSteps pending_steps() const override {
+    if (!pending_ || pending_->steps.empty()) return {};
+    return {pending_->rates, {pending_->taken.begin(), pending_->taken.end()}};
+  }
+
   void step() noexcept override {
     last_ = next_;
     unconstrained.clear();
@@ -171,6 +190,7 @@ class LazyRows final : public FusedSteps {
         for (std::int64_t row = 0; row < table.rows(); ++row) take_pending(table, elements, row);
       });
       pending_->steps.clear();
+      pending_->rates.clear();
       std::ranges::fill(pending_->taken, 0);
     }
     state_.leaf.row_policy().set_pending_rows(state_, false);  // last: other threads may read now
@@ -201,16 +221,19 @@ class LazyRows final : public FusedSteps {
     Pending(std::int64_t rows, const Rule& next)
         : taken(static_cast<std::size_t>(rows), 0), closed_form(next.step - 1, next) {
       steps.reserve(kStepsAtFirst);
+      rates.reserve(kStepsAtFirst);
     }
     void reserve_one() {
       optim::reserve_one(steps);
+      optim::reserve_one(rates);
       closed_form.reserve_one();
     }
-    void record(const Rule& rule, bool moves) {
+    void record(const Rule& rule, const StepRates& its_rates, bool moves) {
       // It begins with the first step that is recorded, so that a state that was flushed and saved
       // continues with the same bits as one that was flushed.
       if (steps.empty()) closed_form.restart(rule.step - 1, rule);
       steps.push_back(rule);
+      rates.push_back(its_rates);
       closed_form.append(rule);
       moves_rows = moves;
     }
@@ -218,6 +241,7 @@ class LazyRows final : public FusedSteps {
 
     std::vector<std::uint32_t> taken;  // how many of `steps` each row has taken
     std::vector<Rule> steps;
+    std::vector<StepRates> rates;           // of each step
     bool moves_rows = true;                 // false: only the constraint changes rows
     typename Rule::ClosedForm closed_form;  // of `steps`
   };
@@ -261,7 +285,7 @@ class LazyRows final : public FusedSteps {
     const TrainableRanges table(leaf);
     const std::int64_t width = table.width();
     if (!others_stay) {
-      pending_->record(rule, state_.other_rows == Optimizer::State::OtherRows::move);
+      pending_->record(rule, state_.rates, state_.other_rows == Optimizer::State::OtherRows::move);
       leaf.row_policy().set_pending_rows(state_, true);
     }
     const T* g = gradient.rows.data<T>();
@@ -386,7 +410,8 @@ class LazyRows final : public FusedSteps {
 template <UpdateRule Rule>
 void fused_step(Optimizer::State& state, const Rule& rule) {
   if (state.fused == nullptr) state.fused = std::make_unique<LazyRows<Rule>>(state);
-  static_cast<LazyRows<Rule>&>(*state.fused).prepare(rule);
+  auto& rows = static_cast<LazyRows<Rule>&>(*state.fused);
+  state.records_only ? rows.record_pending(rule) : rows.prepare(rule);
 }
 
 }  // namespace tapegrad::optim

@@ -448,7 +448,9 @@ Tensor pow(const Tensor& a, const Tensor& b) { return binary(Binary::kPow, "pow"
 Tensor pow(const Tensor& a, Scalar b) {
   if (is_floating_point(a.dtype())) {  // the most common exponents
     if (b.to<double>() == 2) return square(a);
+    // As in PyTorch, also for -0 and -infinity, where pow() in C differs from the roots.
     if (b.to<double>() == 0.5) return sqrt(a);
+    if (b.to<double>() == -0.5) return rsqrt(a);
   } else if (b.dtype() == int64 && b.to<double>() < 0) {
     throw ValueError("pow: integer to the negative power " + std::to_string(b.to<std::int64_t>()) +
                      "; convert to float32 first");

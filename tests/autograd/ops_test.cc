@@ -323,6 +323,14 @@ TEST_CASE("an input that requires no gradient has no edge, and the other gradien
 }
 
 // The slopes of PyTorch 1.13 at 0 and -0, for parameters that differ from the defaults.
+TEST_CASE("the slope of a power of 0 is PyTorch's", "[autograd]") {
+  const Variable b = parameter(tensor({2.0, 0.0, 0.5}, float64));
+  CHECK(equal(grad(sum(pow(0.0, b)), {b}).front().value(), zeros({3}, float64)));
+  const Variable below = parameter(tensor({-1.0}, float64));  // 0^-1 is inf, log(0) is -inf
+  CHECK(grad(sum(pow(0.0, below)), {below}).front().item() ==
+        -std::numeric_limits<double>::infinity());
+}
+
 TEST_CASE("activations have PyTorch's slope at their kink", "[autograd]") {
   const auto slope = [](const std::function<Variable(const Variable&)>& function, double at) {
     const Variable x = parameter(tensor({at}, float64));

@@ -29,6 +29,7 @@
 #include "tensor/crash_states.h"
 #include "tensor/failing_ops.h"
 #include "tensor/temporary_folder.h"
+#include "text_classifier/parameter_shapes.h"
 #include "text_classifier/saved_settings.h"
 
 using namespace text_classifier;

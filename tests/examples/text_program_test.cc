@@ -65,8 +65,9 @@ class Session {
 
   Output run(const std::string& arguments, std::string_view input = "") const {
     write(file("stdin"), input);
-    const std::string command = "cd '" + folder_.path() + "' && '" TEXT_CLASSIFIER "' " +
-                                arguments + " <stdin >stdout 2>stderr";
+    const std::string command =
+        "cd '" + folder_.path() + "' && '" TEXT_CLASSIFIER "' " + arguments +
+        (arguments.find("0<") == std::string::npos ? " <stdin" : "") + " >stdout 2>stderr";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(file("stdout")),
             read(file("stderr"))};
@@ -443,6 +444,13 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
        "two"},
       {"--folds 9", "k_folds: k is 9 for 8 examples"},
       {"--folds 1", "--folds: "},
+      {"--folds 2 --resume",
+       "train: --folds saves nothing, so there is nothing for --resume; needed one of the two"},
+      {"--folds 2 --checkpoint-every 5",
+       "train: --folds saves nothing, so it writes no checkpoints; needed --checkpoint-every 0"},
+      {"--checkpoint-every -1", "--checkpoint-every: "},
+      {"--vectors .", "train: cannot read .: it is a folder"},
+      {"--vectors /dev/null", "train: cannot read /dev/null: it is a pipe or a device; write its"},
       {"--patience 0", "--patience: "},
       {"--schedule steep", "--schedule: "},
       {"--seed 99999999999999999999", "--seed: "},
@@ -454,10 +462,17 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
   require_error(session, "", "needed a command: train, predict, eval, neighbors or export");
   require_error(session, "teach", "needed a command");
   require_error(session, "predict who", "predict: --model is required");
+  require_error(session, "predict --model '' who", "predict: --model: needed the name of a folder");
+  require_error(session, "train --out ''", "train: --out: needed the name of a folder");
+  require_error(session, "predict --model model 0<.", "predict: cannot read standard input");
+  require_error(session, "predict --model model 0<&-", "predict: cannot read standard input");
   require_error(session, "eval --model model", "eval: --test is required");
   require_error(session, "neighbors --model model", "word is required");
   require_error(session, "neighbors --model model --count 0 who", "--count: ");
   require_error(session, "train --train train.tsv --out train.tsv/model", "train.tsv/model");
+  require_error(session, "train --train /dev/null --out model",
+                "train: cannot read /dev/null: it is a pipe or a device; write its output into a "
+                "file first, and give the name of that file");
   CHECK(model_bytes(session) == before);
   CHECK(read(session.file("train.tsv")) == kTrain);
 }
@@ -513,12 +528,13 @@ TEST_CASE("text_classifier refuses a damaged model", "[text_program]") {
   with("settings.json", "\"dim\": 4", "\"dim\": \"4\"", "settings.json: ");
   with("settings.json", "\"dim\": 4,", "", "settings.json: ");
   with("settings.json", "\"HUM\"", "\"HUM\", \"NUM\"", "model.safetensors: ");
-  with("settings.json", "\"" + arch + "\"", "\"cnn\"", "settings.json: needed an arch");
+  with("settings.json", "\"" + arch + "\"", "\"cnn\"",
+       "model.safetensors: convolutions.0.weight is missing");
   with("settings.json", "\"" + arch + "\"", arch == "bag" ? "\"rnn\"" : "\"bag\"",
        "model.safetensors: ");
   with("settings.json", "\"dropout\": 0.5", "\"dropout\": 2", "settings.json: needed a dropout");
   with("settings.json", "\"max_length\": 200", "\"max_length\": 0", "settings.json: needed a max");
-  with("settings.json", "\"format\": 1", "\"format\": 3",
+  with("settings.json", "\"format\": 2", "\"format\": 3",
        "settings.json: format 3, this program reads 1 to 2");
   if (arch == "rnn") {
     with("settings.json", "\"hidden\": 5", "\"hidden\": 1000000", "model.safetensors: cell.weight");
@@ -537,11 +553,10 @@ TEST_CASE("text_classifier saves the settings of each architecture", "[text_prog
     CAPTURE(text, part);
     CHECK(text.find(part) != std::string::npos);
   };
-  // Where an older program could have written the same folder, the format stays the older one.
-  for (const char* old : {"bag", "rnn", "rnn --pool max"}) {
-    const std::string text = settings(old);
-    has(text, "\"format\": 1");
-    CHECK(text.find("pool") == std::string::npos);
+  for (const char* arch : {"bag", "rnn", "rnn --pool max"}) {
+    const std::string text = settings(arch);
+    has(text, "\"format\": 2");
+    has(text, "\"pool\": \"max\"");
   }
   has(settings("rnn --pool last"), "\"pool\": \"last\"");
   has(settings("rnn --layers 2"), "\"layers\": 2");

@@ -351,6 +351,8 @@ TEST_CASE("positions are sines and cosines, or learned") {
   CHECK(error_text<ShapeError>([&] {
           positions(zeros({2, 4, 5}));
         }) == "PositionalEncoding: x is (2, 4, 5), needed (batch, steps, 6)");
+  CHECK_THROWS_AS(nn::PositionalEncoding(6)(ones({4, 6})), ShapeError);
+  CHECK_THROWS_AS(nn::LearnedPositions(6)(ones({1, 2, 4, 6})), ShapeError);
   CHECK(error_text<ValueError>([] { nn::PositionalEncoding(5); }) ==
         "PositionalEncoding: dim is 5, needed an even number: sines and cosines come in pairs");
   CHECK(positions.description() == "PositionalEncoding(6, max_len=50)");

@@ -237,3 +237,8 @@ TEST_CASE("LoraEmbedding prints rank and alpha, and its table") {
   CHECK(lora.table.description() == "Embedding(7, 3, padding_idx=6)");
   CHECK(lora.lora_a.description() == "Embedding(7, 2, padding_idx=6)");
 }
+
+TEST_CASE("the factor of a table with one row is drawn") {
+  CHECK(max(abs(nn::LoraEmbedding(1, 3, {.rank = 4}).lora_a.weight.value())).item() > 0);
+  CHECK(nn::LoraEmbedding(0, 3, {.rank = 4}).lora_a.weight.numel() == 0);
+}

@@ -534,3 +534,13 @@ TEST_CASE("recurrent layers refuse what does not fit") {
           nn::GRUCell(3, 4)(zeros({2, 5}));
         }) == "GRUCell: x is (2, 5), needed (batch, 3)");
 }
+
+TEST_CASE("cells may have no inputs and no states") {
+  const nn::RNNCell no_inputs(0, 3), no_states(3, 0);
+  CHECK(no_inputs(zeros({2, 0})).shape() == Shape{2, 3});
+  CHECK(no_states(zeros({2, 3})).shape() == Shape{2, 0});
+  CHECK(nn::GRUCell(0, 3)(zeros({2, 0})).shape() == Shape{2, 3});
+  CHECK(nn::LSTMCell(0, 3).hidden_size() == 3);
+  CHECK_THROWS_AS(nn::RNNCell(-1, 3), ValueError);
+  CHECK_THROWS_AS(nn::RNNCell(3, -1), ValueError);
+}

@@ -110,6 +110,12 @@ TEST_CASE("the explanation of a frozen row has the reason") {
       explain(adamw, 1, float32, [](Leaf& leaf) { leaf.row_policy().set_padding_row(1); });
   CHECK(zero(padding.change));
   CHECK(padding.parts.reason == "it is the padding row");
+  Variable w = parameter(ones({2}));
+  optim::SGD sgd({w}, {.lr = 0.1});
+  sum(w).backward();
+  sgd.step();
+  w.set_requires_grad(false);
+  CHECK(sgd.explain_update(w, 0).reason == "the parameter is frozen (requires_grad is false)");
   const auto columns = explain(adamw, 1, float64, [](Leaf& leaf) {
     leaf.row_policy().freeze_columns(std::vector<std::int64_t>{0, 2});
   });
@@ -200,6 +206,10 @@ TEST_CASE("explain_update throws if a step cannot be explained") {
   adam.step();
   CHECK_THROWS_WITH(adam.explain_update(table, 4), Contains("row 4 out of range for 4 rows"));
   CHECK_THROWS_WITH(adam.explain_update(table, -1), Contains("row -1 out of range for 4 rows"));
+  CHECK_NOTHROW(adam.explain_update(table, 1));
+  adam.load_state_dict(adam.state_dict());  // its last step was another optimizer's
+  CHECK_THROWS_AS(adam.explain_update(table, 1), ValueError);
+  adam.step();
   CHECK_NOTHROW(adam.explain_update(table, 1));
   adam.zero_grad();
   CHECK_THROWS_WITH(adam.explain_update(table, 1),

@@ -7,9 +7,11 @@
 #include <tapegrad/optim/optimizer.h>
 
 #include "catch.h"
+#include "error_text.h"
 #include "optim/kinds.h"
 
 using namespace tapegrad;
+using tapegrad::test::error_text;
 
 namespace {
 
@@ -157,6 +159,73 @@ TEST_CASE("5. step, moments and rates are all that is needed to continue") {
       CHECK(equal(finish(false), finish(true)));
     }
   }
+}
+
+// Unlike state_dict(), it does not even change when steps are taken.
+TEST_CASE("5. Saving and loading with pending steps changes no bits") {
+  const RowConstraint constraint{.kind = RowConstraint::Kind::max_norm, .limit = 0.9};
+  for (const Kind& one : all_kinds()) {
+    for (const DType dtype : {float32, float64}) {
+      CAPTURE(one.name, dtype);
+      const auto finish = [&](bool saves, bool loads) {
+        Twins twins(one, 40, 3, dtype);
+        for (int step = 0; step < 120; ++step) {
+          if (step == 30) twins.lazy.row_policy().set_constraint(constraint);
+          if (step % 7 == 0) twins.lazy_optimizer->set_lr(0.01 / (1 + step));
+          twins.step();
+          if (!saves || step % 17 != 9) continue;
+          const StateDict saved = twins.lazy_optimizer->state_dict_with_pending_steps();
+          if (!loads) continue;
+          twins.lazy = parameter(twins.lazy.leaf().stored().clone());
+          if (step >= 30) twins.lazy.row_policy().set_constraint(constraint);
+          twins.lazy_optimizer = one.make(twins.lazy);
+          twins.lazy_optimizer->load_state_dict(saved);
+          const StateDict again = twins.lazy_optimizer->state_dict_with_pending_steps();
+          REQUIRE(again.size() == saved.size());
+          for (const auto& [name, value] : saved) CHECK(equal(again.at(name), value));
+        }
+        return twins.lazy.value();
+      };
+      const Tensor expected = finish(false, false);
+      CHECK(equal(finish(true, false), expected));
+      CHECK(equal(finish(true, true), expected));
+    }
+  }
+}
+
+TEST_CASE("pending steps that do not fit are refused") {
+  const Kind adam = kind<optim::Adam>("Adam", optim::AdamOptions{.lr = 0.01});
+  Twins twins(adam, 40, 3);
+  for (int step = 0; step < 20; ++step) twins.step();
+  const StateDict good = twins.lazy_optimizer->state_dict_with_pending_steps();
+  REQUIRE(good.at("state.table.pending.lr").size(0) > 5);
+  Variable other = parameter(randn({40, 3}, float64));
+  const auto optimizer = adam.make(other);
+  const auto text_with = [&](const std::string& name, const Tensor& by) {
+    StateDict changed;
+    for (const auto& [key, value] : good) {
+      if (key != name) changed.insert(key, value);
+    }
+    if (by.defined()) changed.insert(name, by);
+    return error_text<FormatError>([&] { optimizer->load_state_dict(changed); });
+  };
+  const std::string start = "Adam: the state does not fit this optimizer: state.table.pending";
+  const std::string taken = "state.table.pending.taken", lr = "state.table.pending.lr";
+  for (const Tensor& wrong : {full({40}, -1, int64), full({40}, 1000, int64), zeros({39}, int64),
+                              zeros({40}, float64), tensor(3)}) {
+    CHECK(text_with(taken, wrong) == start + " does not fit float64 (40, 3)");
+  }
+  for (const Tensor& wrong : {zeros({0}, float64), zeros({99}, float64), tensor(0.1, float64),
+                              -good.at(lr), good.at(lr).to(float32)}) {
+    CHECK(text_with(lr, wrong) == start + " does not fit float64 (40, 3)");
+  }
+  CHECK(text_with(lr, {}) ==
+        "Adam: the state does not fit this optimizer: missing state.table.pending.lr");
+  CHECK(text_with("state.table.step", tensor(2)) == start + " does not fit float64 (40, 3)");
+  optimizer->set_fused(false);
+  CHECK(error_text<FormatError>([&] { optimizer->load_state_dict(good); }) ==
+        "Adam: the state does not fit this optimizer: state.table.pending needs an optimizer with "
+        "set_fused(true)");
 }
 
 TEST_CASE(

@@ -240,3 +240,17 @@ TEST_CASE("conversions of whole tensors give what PyTorch's give on x86") {
   CHECK(tensor({1e300}, float64).to(float32).item<float>() ==
         std::numeric_limits<float>::infinity());
 }
+
+// The middle is counted from the end, as in PyTorch: from the start it is one unit larger.
+TEST_CASE("linspace: both halves are exact") {
+  const Tensor x = linspace(0.1, 0.7, 5, float64);
+  CHECK(x[0].item() == 0.1);
+  CHECK(x[2].item() == 0x1.9999999999999p-2);
+  CHECK(x[4].item() == 0.7);
+}
+
+TEST_CASE("remainder refuses booleans on either side") {
+  CHECK_THROWS_AS(remainder(tensor({1, 2}), true), DTypeError);
+  CHECK_THROWS_AS(remainder(true, tensor({1, 2})), DTypeError);
+  CHECK_THROWS_AS(remainder(tensor({true, false}), tensor({1, 2})), DTypeError);
+}

@@ -294,6 +294,9 @@ TEST_CASE("DataLoader: what moves its position", "[nn]") {
   loader.load_state_dict(loader.state_dict());
   ++second;
   CHECK(position(loader) == 2);
+  DataLoader loaded = loader;  // continues there, too
+  CHECK(position(loaded) == 2);
+  CHECK(run(loaded).first == Indices{4, 5});
   CHECK(run(loader).first == Indices{4, 5});
   CHECK(loader.passes() == 1);
   CHECK(run(loader).first == Indices{0, 1, 2, 3, 4, 5});

@@ -336,6 +336,9 @@ Estimated Total Size (MB): 0.01
 TEST_CASE("summary of convolution and attention counts their multiplications") {
   const nn::Conv1d convolution(4, 6, 3);
   CHECK(nn::summary(convolution, zeros({2, 4, 10})).mult_adds == 2 * 8 * (6 * 4 * 3 + 6));
+  const nn::Conv1d one(4, 1, 3);
+  CHECK(nn::summary(one, zeros({1, 4, 3})).mult_adds == 4 * 3 + 1);
+  CHECK(nn::summary(one, zeros({0, 4, 3})).mult_adds == 0);
   const nn::MultiheadAttention attention(8, 2, {.batch_first = true});
   const Variable q(zeros({2, 3, 8}));
   const Variable k(zeros({2, 5, 8}));

@@ -1,4 +1,8 @@
 // Broadcasting of two operands. Read next: inplace_test.cc.
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include "catch.h"
 #include "error_text.h"
 #include "tensor/expect.h"
@@ -33,6 +37,22 @@ TEST_CASE("integers to negative integer powers") {
 }
 
 // PyTorch refuses these, too.
+TEST_CASE("powers of 1/2 and -1/2 are PyTorch's, also of -0 and -infinity", "[tensor]") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const DType dtype : {float32, float64}) {
+    const Tensor x = tensor({-0.0, 0.0, -kInfinity, kInfinity, -1.0, 4.0}, dtype);
+    const auto same = [&](const Tensor& y, const std::vector<double>& wanted) {
+      CHECK(allclose(y.to(float64), tensor(wanted), 0, 0, true));
+      for (std::int64_t i = 0; i < 2; ++i) {
+        CHECK(std::signbit(y[i].item<double>()) ==
+              std::signbit(wanted[static_cast<std::size_t>(i)]));
+      }
+    };
+    same(pow(x, 0.5), {-0.0, 0.0, NAN, kInfinity, NAN, 2.0});
+    same(pow(x, -0.5), {-kInfinity, kInfinity, NAN, 0.0, NAN, 0.5});
+  }
+}
+
 TEST_CASE("booleans are not subtracted") {
   const Tensor x = tensor({0.5, 2.0});
   const Tensor yes = tensor({true, false});

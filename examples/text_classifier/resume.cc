@@ -1,0 +1,159 @@
+// Decides when a checkpoint is written, and whether one fits. Read next: progress.h.
+#include "text_classifier/resume.h"
+
+#include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/io/file_io.h>
+
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "text_classifier/run_options.h"
+
+namespace text_classifier {
+namespace {
+
+// The texts in the file of a checkpoint.
+constexpr const char* kOptions = "options";
+constexpr const char* kData = "data";
+constexpr const char* kMetrics = "metrics";
+
+void require_checkpoint(const std::string& folder) {
+  const auto has = [&](const char* name) { return std::filesystem::exists(folder + "/" + name); };
+  if (std::filesystem::exists(checkpoint_file(folder))) return;
+  std::string why = "needed the --out of a run that was stopped";
+  if (has("metrics.running.jsonl")) {
+    why = "its last run ended before it wrote one; begin a new run, with --checkpoint-every N";
+  } else if (has("model.safetensors")) {
+    why = "its last run has ended, and the model is saved";
+  }
+  throw tg::IoError("train: --resume: there is no checkpoint in " + folder + "; " + why);
+}
+
+void refuse_to_lose_checkpoint(const std::string& folder) {
+  const std::string file = checkpoint_file(folder);
+  if (!std::filesystem::exists(file)) return;
+  throw tg::IoError("train: " + folder +
+                    " has the checkpoint of a run that was stopped; add --resume to go on with "
+                    "it, or delete " +
+                    file + " to begin a new run");
+}
+
+const std::string& text_of(const RunCheckpoint& checkpoint, const char* key,
+                           const std::string& file) {
+  const auto found = checkpoint.texts.find(key);
+  if (found == checkpoint.texts.end()) throw tg::FormatError(file + ": " + key + " is missing");
+  return found->second;
+}
+
+std::string json_of(const std::vector<DataFingerprint>& data) {
+  nlohmann::ordered_json json;
+  for (const auto& [what, file, fingerprint] : data) json[what] = fingerprint;
+  return json.dump();
+}
+
+// ValueError with the name of the first data that is not what it was.
+void check_data(const std::vector<DataFingerprint>& now, const std::string& text,
+                const std::string& file) {
+  const auto saved = nlohmann::json::parse(text, nullptr, false);
+  if (!saved.is_object()) throw tg::FormatError(file + ": data is not a JSON object");
+  for (const DataFingerprint& data : now) {
+    const auto found = saved.find(data.what);
+    if (found != saved.end() && *found == data.fingerprint) continue;
+    throw tg::ValueError("train: --resume: the " + data.what + " of " + data.file +
+                         " are not those that the checkpoint was made with; needed the same file");
+  }
+}
+
+// Calls a function that writes into the folder. If it fails, the error tells about the checkpoint.
+template <class Function>
+void with_hint(const std::string& folder, const Function& function) {
+  try {
+    function();
+  } catch (const tg::IoError& error) {
+    if (!std::filesystem::exists(checkpoint_file(folder))) throw;
+    throw tg::IoError(std::string(error.what()) +
+                      "; the last checkpoint is whole, so --resume can go on from it");
+  }
+}
+
+// In quotes for a shell, if needed.
+std::string shell_quoted(const std::string& text) {
+  constexpr const char* kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+}  // namespace
+
+ResumableRun::ResumableRun(const TrainSettings& given) : settings_(given) {
+  if (given.resume) {
+    require_checkpoint(given.out);
+    folder_.emplace(given.out);
+    require_checkpoint(given.out);  // the run that had the lock may have ended
+    const std::string file = checkpoint_file(given.out);
+    resumed_ = read_checkpoint(file);
+    settings_ = resumed_settings(given, text_of(*resumed_, kOptions, file), file);
+  } else {
+    refuse_to_lose_checkpoint(given.out);
+  }
+  options_ = options_text(settings_);
+}
+
+void ResumableRun::check(const std::vector<DataFingerprint>& data) {
+  data_ = json_of(data);
+  const std::string file = checkpoint_file(settings_.out);
+  if (resumed_) check_data(data, text_of(*resumed_, kData, file), file);
+}
+
+void ResumableRun::begin(Trainer& trainer) {
+  if (resumed_) {
+    const std::string file = checkpoint_file(settings_.out);
+    try {
+      trainer.load_state_dict(resumed_->state);
+    } catch (const tg::FormatError& error) {
+      throw tg::FormatError(file + ": " + error.what());
+    }
+    folder_->metrics().write_lines(text_of(*resumed_, kMetrics, file));
+    resumed_.reset();
+    std::cerr << "resumed after step " << trainer.steps() << '\n';
+  } else {
+    folder_.emplace(settings_.out);
+    refuse_to_lose_checkpoint(settings_.out);
+    folder_->metrics();
+  }
+  signals_.emplace();
+}
+
+bool ResumableRun::train(Trainer& trainer) {
+  if (trainer.run(&folder_->metrics(), [&] { return after_batch(trainer); })) return true;
+  std::cerr << "stopped by " << name_of_signal(StopSignals::received()) << " after step "
+            << trainer.steps() << "; a checkpoint is saved; to go on:\n  "
+            << shell_quoted(settings_.program) << " train --resume --out "
+            << shell_quoted(settings_.out) << '\n';
+  return false;
+}
+
+void ResumableRun::save(const Trained& trained, const ModelSettings& model) {
+  with_hint(settings_.out, [&] { folder_->save(trained, model); });
+}
+
+bool ResumableRun::after_batch(const Trainer& trainer) {
+  const bool stop = StopSignals::received() != 0;
+  const std::int64_t every = settings_.checkpoint_every;
+  if (stop || (every > 0 && trainer.steps() % every == 0)) write_checkpoint(trainer);
+  return !stop;
+}
+
+void ResumableRun::write_checkpoint(const Trainer& trainer) {
+  const RunCheckpoint checkpoint{
+      trainer.state_dict(),
+      {{kOptions, options_}, {kData, data_}, {kMetrics, folder_->metrics().text()}}};
+  with_hint(settings_.out,
+            [&] { text_classifier::write_checkpoint(checkpoint_file(settings_.out), checkpoint); });
+}
+
+}  // namespace text_classifier

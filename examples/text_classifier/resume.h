@@ -1,0 +1,60 @@
+// A run that can be stopped and resumed: its folder, its checkpoints, and the signals that stop it.
+// Read next: progress.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "text_classifier/checkpoint.h"
+#include "text_classifier/run_folder.h"
+#include "text_classifier/settings.h"
+#include "text_classifier/stop_signals.h"
+#include "text_classifier/trainer.h"
+
+namespace text_classifier {
+
+// Something that a run has read from a file, for example the `training texts`.
+struct DataFingerprint {
+  std::string what;
+  std::string file;  // may move before the run is resumed
+  std::string fingerprint;
+};
+
+class ResumableRun {
+ public:
+  // With given.resume, locks the folder and reads the checkpoint. Otherwise writes nothing yet.
+  // IoError if there is no checkpoint to resume from; or, for a new run, if there is one, because
+  // it would be lost.
+  explicit ResumableRun(const TrainSettings& given);
+
+  // The options of the run: those that were given, or those of the checkpoint.
+  const TrainSettings& settings() const { return settings_; }
+
+  // Compares what was read with what the checkpoint was made with. ValueError if it differs.
+  void check(const std::vector<DataFingerprint>& data);
+
+  // Locks the folder of a new run; loads the checkpoint of one that is resumed. From now on,
+  // signals stop the run after a batch.
+  void begin(Trainer& trainer);
+
+  // Trains until the end, or until a signal arrived and the checkpoint is written. Returns whether
+  // the end was reached.
+  bool train(Trainer& trainer);
+
+  void save(const Trained& trained, const ModelSettings& model);  // and removes the checkpoint
+
+ private:
+  void write_checkpoint(const Trainer& trainer);
+  bool after_batch(const Trainer& trainer);  // false: stop
+
+  TrainSettings settings_;
+  std::string options_;
+  std::string data_;
+  std::optional<RunFolder> folder_;
+  std::optional<RunCheckpoint> resumed_;
+  std::optional<StopSignals> signals_;
+};
+
+}  // namespace text_classifier

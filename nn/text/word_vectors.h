@@ -105,8 +105,10 @@ WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions&
 // the file atomically (see tensor/io/file_io.h) and allocates memory of the file's size.
 // ValueError, before anything is written, for a word that could not be read back: an empty word;
 // one that is not UTF-8, or has a line end or NUL; in the formats of word2vec, one with a space or
-// tab; in GloVe text, one that begins or ends with a space or tab, or first lines that would be
-// read as another format. IoError as write_file_atomically().
+// tab; in GloVe text, one that begins or ends with a space or tab; in binary, one of more than 64
+// KiB. ValueError also if the start of the file would be read as another format, which happens to
+// GloVe text and, if the bytes of the elements happen to be text, to binary. IoError as
+// write_file_atomically().
 void save_word_vectors(const std::string& path, const WordVectors& vectors,
                        WordVectorsFormat format = WordVectorsFormat::word2vec_text);
 

@@ -479,9 +479,11 @@ struct Start {
   }
 };
 
-Start peek_start(BlockReader& reader) {
+// peek(n) returns the next n bytes, fewer only at the end of the file.
+template <class Peek>
+Start peek_start(const Peek& peek) {
   for (std::size_t bytes = kReadAtOnce;; bytes *= 2) {
-    const std::string_view text = reader.peek(bytes);
+    const std::string_view text = peek(bytes);
     const bool ends_file = text.size() < bytes;
     if (ends_file || bytes >= kLongestLine || std::ranges::count(text, '\n') > 1) {
       return {text, ends_file};
@@ -539,7 +541,7 @@ WordVectors read_vectors(BlockReader& reader, const WordVectorsOptions& options)
   reject_others(reader);
   if (reader.peek(kByteOrderMark.size()) == kByteOrderMark) reader.skip(kByteOrderMark.size());
 
-  const Start start = peek_start(reader);
+  const Start start = peek_start([&](std::size_t bytes) { return reader.peek(bytes); });
   const std::optional<VectorsHeader> header = find_header(reader, start, options.format);
   VectorsBuilder builder(reader, options);
   Format format = Format::glove_text;
@@ -587,6 +589,10 @@ void check_word(std::string_view word, std::size_t row, Format format) {
     if (trimmed(word) != word) reject_word(word, row, "it begins or ends with a space");
   } else if (word.find_first_of(" \t") != std::string_view::npos) {
     reject_word(word, row, "it holds a space; GloVe text allows that");
+  } else if (format == Format::word2vec_binary && word.size() >= kLongestWord) {
+    reject_word(word, row,
+                "it has " + std::to_string(word.size()) + " bytes, at most " +
+                    std::to_string(kLongestWord - 1) + " are read; use word2vec text");
   }
 }
 
@@ -632,6 +638,17 @@ void save_word_vectors(const std::string& path, const WordVectors& vectors, Form
     check_word(vectors.words()[row], row, format);
   }
   const std::string text = file_text(vectors, format);
+  if (format == Format::word2vec_binary) {
+    const Start start =
+        peek_start([&](std::size_t bytes) { return std::string_view(text).substr(0, bytes); });
+    const auto rows = static_cast<std::uint64_t>(vectors.size());
+    const auto dim = static_cast<std::uint64_t>(vectors.dim());
+    if (!is_binary(start.other_lines(), start.ends_file, {rows, dim})) {
+      throw ValueError(
+          "save_word_vectors: the bytes of these elements look like text and would be read as "
+          "another format; use word2vec text");
+    }
+  }
   if (format == Format::glove_text) {
     const std::vector<std::string_view> lines = first_lines(text, true);
     if (parse_vectors_header(lines[0]) || text.starts_with(kByteOrderMark) ||

@@ -26,6 +26,7 @@
 #include "error_text.h"
 #include "python.h"
 #include "sanitized.h"
+#include "tensor/crash_states.h"
 #include "tensor/failing_ops.h"
 #include "tensor/temporary_folder.h"
 #include "text_classifier/parameter_shapes.h"
@@ -35,6 +36,8 @@ using namespace text_classifier;
 namespace fs = std::filesystem;
 using tapegrad::detail::ReplacedFileOps;
 using tapegrad::test::Answer;
+using tapegrad::test::CrashRecorder;
+using tapegrad::test::DiskState;
 using tapegrad::test::error_text;
 using tapegrad::test::FailingOps;
 using tapegrad::test::limit_memory;
@@ -171,6 +174,36 @@ TEST_CASE("a run into a folder: if any call fails, the old or the new model load
 }
 
 // TAPEGRAD_KILLS=2000 kills more often.
+TEST_CASE("a run into a folder: after a power failure the old or the new model loads",
+          "[text_folder]") {
+  const Version older = version_of(0);
+  const Version newer = version_of(1);
+  const std::string before = content_of(older.trained);
+  const std::string after = content_of(newer.trained);
+  const bool from_older_version = GENERATE(false, true);
+  const TemporaryFolder folder;
+  const std::string path = folder.file("model");
+  if (from_older_version) {
+    write_older(older, path);
+  } else {
+    write_run(older, path);
+  }
+  CrashRecorder recorder(path);
+  {
+    const ReplacedFileOps replaced(recorder);
+    write_run(newer, path);
+  }
+  for (std::size_t k = 0; k <= recorder.calls(); ++k) {
+    for (const DiskState& state : recorder.states(k)) {
+      const TemporaryFolder disk;
+      tapegrad::test::put_on_disk(state, disk.path());
+      const std::string now = content_of(disk.path());
+      CAPTURE(from_older_version, k);
+      CHECK((now == after || (now == before && k < recorder.calls())));
+    }
+  }
+}
+
 TEST_CASE("a run into a folder: killed at any moment, the old or the new model loads",
           "[text_folder]") {
   const char* const wanted = std::getenv("TAPEGRAD_KILLS");

@@ -22,12 +22,15 @@
 #include "child.h"
 #include "error_text.h"
 #include "sanitized.h"
+#include "tensor/crash_states.h"
 #include "tensor/failing_ops.h"
 #include "tensor/temporary_folder.h"
 
 namespace tg = tapegrad;
 namespace fs = std::filesystem;
 using tg::detail::ReplacedFileOps;
+using tg::test::CrashRecorder;
+using tg::test::DiskState;
 using tg::test::error_text;
 using tg::test::FailingOps;
 using tg::test::limit_memory;
@@ -164,6 +167,62 @@ TEST_CASE("every writer: if any call fails, the old file or the new one is the o
       }
     }
   }
+}
+
+namespace {
+
+struct CrashCount {
+  int states = 0;
+  int broken = 0;  // neither the old nor the new file
+  int lost = 0;    // the old file, although the writer has returned
+};
+
+// All states of the disk during and after a write.
+CrashCount crash(const FileWriter& writer, bool old_file, CrashRecorder::Syncs syncs) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("file");
+  const std::string before = bytes_of(writer, folder, 0);
+  const std::string after = bytes_of(writer, folder, 1);
+  if (old_file) std::ofstream(path, std::ios::binary) << before;
+  CrashRecorder recorder(folder.path(), syncs);
+  {
+    const ReplacedFileOps replaced(recorder);
+    writer.write(path, 1);
+  }
+  CrashCount count;
+  for (std::size_t k = 0; k <= recorder.calls(); ++k) {
+    for (const DiskState& state : recorder.states(k)) {
+      ++count.states;
+      const auto found = state.find("file");
+      const bool is_old =
+          old_file ? found != state.end() && found->second == before : found == state.end();
+      const bool is_new = found != state.end() && found->second == after;
+      if (!is_old && !is_new) ++count.broken;
+      if (!is_new && k == recorder.calls()) ++count.lost;
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("every writer: after a power failure the file is the old one or the new one") {
+  using Syncs = CrashRecorder::Syncs;
+  int states = 0;
+  for (const FileWriter& writer : writers()) {
+    for (const bool old_file : {false, true}) {
+      CAPTURE(writer.name, old_file);
+      const CrashCount count = crash(writer, old_file, Syncs::all);
+      states += count.states;
+      CHECK(count.broken == 0);
+      CHECK(count.lost == 0);
+      // The test would find a writer that forgets to sync the file, or the folder.
+      CHECK(crash(writer, old_file, Syncs::only_folders).broken > 0);
+      CHECK(crash(writer, old_file, Syncs::only_files).lost > 0);
+    }
+  }
+  CAPTURE(states);
+  CHECK(states > 100);
 }
 
 TEST_CASE("every writer: full disks, limits, and folders that cannot be written") {

@@ -1,5 +1,7 @@
 // Tests of word vectors: every format read and written, counted faults, errors, damaged files of
 // every length, and initializing an Embedding. Read next: word_similarity_test.cc.
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -400,6 +402,20 @@ TEST_CASE("words that could not be read back throw before anything is written") 
                                         ones({1, 2})),
                             Format::glove_text);
         }).find("would be read as another format") != std::string::npos);
+  // The bytes of this element are the text `1.25`.
+  const auto digits = std::bit_cast<float>(std::array<char, 4>{'1', '.', '2', '5'});
+  CHECK(
+      error_text<ValueError>([&] {
+        save_word_vectors(path, WordVectors({"a"}, full({1, 1}, digits)), Format::word2vec_binary);
+      }) ==
+      "save_word_vectors: the bytes of these elements look like text and would be read as "
+      "another format; use word2vec text");
+  CHECK(refusal(std::string(65536, 'a'), Format::word2vec_binary)
+            .ends_with("it has 65536 bytes, at most 65535 are read; use word2vec text"));
+  const WordVectors longest({std::string(65535, 'a')}, ones({1, 1}));
+  const TemporaryFolder other;
+  save_word_vectors(other.file("v"), longest, Format::word2vec_binary);
+  CHECK(load_word_vectors(other.file("v")).words() == longest.words());
   CHECK(error_text<ValueError>([&] {
           save_word_vectors(path, WordVectors({}, zeros({0, 3})));
         }) == "save_word_vectors: got vectors (0, 3), needed at least one word and one element");

@@ -460,7 +460,7 @@ Maybe check_single(const Program& program, const Values& values) {
           }
         }
       }
-      const double scale = std::max(scale_of(y), 1e-2 * (1 + slack * inverse));
+      const double scale = std::max(scale_of(y), 5e-2 * (1 + slack * inverse));
       for (std::size_t k = 0; k < x.size(); ++k) {
         if (close(x[k], y[k], 1e-5 * scale, float32)) continue;
         if (moved.empty()) moved = gradients_in(float64, 16 * 0x1p-23);

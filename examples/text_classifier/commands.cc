@@ -85,10 +85,12 @@ void predict(const std::string& folder, const std::vector<std::string>& texts) {
   if (std::ferror(stdin) != 0) throw tg::IoError("predict: cannot read standard input");
 }
 
-void evaluate(const std::string& folder, const std::string& file) {
+void evaluate(const std::string& folder, const std::string& file, Reading reading) {
   Trained trained = load(folder);
-  print_report(std::cout, score(trained, examples_of(trained, read_corpus(file, "eval"))).matrix,
-               "test");
+  reading.labels = trained.labels;
+  const Corpus corpus = read_corpus(file, "eval", reading);
+  std::cerr << corpus.path << ": " << description(corpus) << '\n';
+  print_report(std::cout, score(trained, examples_of(trained, corpus)).matrix, "test");
 }
 
 void neighbors(const std::string& folder, const std::vector<std::string>& words,

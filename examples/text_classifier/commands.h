@@ -11,7 +11,7 @@ namespace text_classifier {
 void predict(const std::string& folder, const std::vector<std::string>& texts);
 
 // Prints the report of a trained model on a file.
-void evaluate(const std::string& folder, const std::string& file);
+void evaluate(const std::string& folder, const std::string& file, Reading reading);
 
 // Prints the `count` words with the nearest vectors, by angle and by distance, for each of `words`.
 void neighbors(const std::string& folder, const std::vector<std::string>& words,

@@ -1,104 +1,39 @@
-// Decides which format a file has, and reads each of the four formats. Read next: model.h.
-#include "corpus.h"
+// From a table to texts and labels. Read next: model.h.
+#include "text_classifier/corpus.h"
 
 #include <algorithm>
-#include <cctype>
-#include <filesystem>
+#include <cstddef>
 #include <map>
-#include <optional>
 #include <set>
-#include <system_error>
 #include <utility>
 
-#include <tapegrad/nn/text/csv.h>
 #include <tapegrad/nn/text/text_file.h>
-#include <tapegrad/tensor/error.h>
+
+#include "text_classifier/source.h"
 
 namespace text_classifier {
 namespace {
 
-using tapegrad::nn::CsvRow;
-using tapegrad::nn::LineReader;
 using tapegrad::nn::throw_format_error;
 using tapegrad::nn::trim;
 
-constexpr std::string_view kFastTextPrefix = "__label__";
-
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-
-// `HUM:ind Who ...`: uppercase letters, a colon, a word, a space.
-bool looks_like_trec(std::string_view line) {
-  const std::size_t colon = line.find(':');
-  if (colon == 0 || colon == std::string_view::npos) return false;
-  const bool capitals =
-      std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(colon), is_upper);
-  const std::size_t space = line.find(' ', colon);
-  return capitals && space != std::string_view::npos && space > colon + 1;
+// A label as messages show it: the beginning, in one line.
+std::string shown(std::string_view label) {
+  constexpr std::size_t kMost = 60;
+  std::string text(label.substr(0, kMost));
+  while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
+  std::ranges::replace(text, '\n', ' ');
+  return label.size() > kMost ? text + "..." : text;
 }
 
-// The first field is in quotes, and a comma follows.
-bool looks_like_quoted_csv(std::string_view line) {
-  if (!line.starts_with('"')) return false;
-  const std::size_t quote = line.find('"', 1);
-  return quote != std::string_view::npos && line.substr(quote + 1).starts_with(',');
-}
-
-std::optional<Format> looks_like(std::string_view line) {
-  if (line.starts_with(kFastTextPrefix)) return Format::kFastText;
-  if (looks_like_quoted_csv(line)) return Format::kCsv;
-  if (line.find('\t') != std::string_view::npos) return Format::kTab;
-  if (looks_like_trec(line)) return Format::kTrec;
-  if (line.find(',') != std::string_view::npos) return Format::kCsv;
-  return std::nullopt;
-}
-
-Format decide_format(std::string_view text, const std::string& path) {
-  std::map<Format, std::int64_t> votes;
-  LineReader lines(text);
-  std::int64_t first = 0;
-  for (std::string_view line; lines.next(line);) {
-    if (trim(line).empty()) continue;
-    if (first == 0) first = lines.number();
-    if (const std::optional<Format> format = looks_like(line)) ++votes[*format];
+std::string listed(const std::vector<std::string>& labels) {
+  constexpr std::size_t kMost = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(labels.size(), kMost); ++i) {
+    text += (i > 0 ? ", " : "") + shown(labels[i]);
   }
-  if (first == 0) throw_format_error(path, 1, "empty file; expected a labeled text on each line");
-  if (votes.empty()) {
-    throw_format_error(
-        path, first,
-        "no label; expected `text<TAB>label`, `LABEL:sub text`, `__label__X text` or CSV");
-  }
-  return std::max_element(votes.begin(), votes.end(),
-                          [](const auto& a, const auto& b) { return a.second < b.second; })
-      ->first;
-}
-
-struct Pieces {
-  std::string_view text;
-  std::string_view label;
-};
-
-// The caller reports an empty label or text.
-Pieces split_line(Format format, std::string_view line) {
-  switch (format) {
-    case Format::kTab: {
-      const std::size_t tab = line.rfind('\t');
-      if (tab == std::string_view::npos) return {line, {}};
-      return {line.substr(0, tab), line.substr(tab + 1)};
-    }
-    case Format::kTrec: {
-      if (!looks_like_trec(line)) return {line, {}};
-      return {line.substr(line.find(' ')), line.substr(0, line.find(':'))};
-    }
-    case Format::kFastText: {
-      if (!line.starts_with(kFastTextPrefix)) return {line, {}};
-      line.remove_prefix(kFastTextPrefix.size());
-      const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
-      return {line.substr(end), line.substr(0, end)};
-    }
-    case Format::kCsv:
-      break;  // rows of a CSV are not lines
-  }
-  return {};
+  return labels.size() > kMost ? text + " and " + std::to_string(labels.size() - kMost) + " more"
+                               : text;
 }
 
 const char* expected(Format format) {
@@ -109,101 +44,165 @@ const char* expected(Format format) {
       return "expected `LABEL:sub text`";
     case Format::kFastText:
       return "expected `__label__X text`";
-    case Format::kCsv:
-      break;
+    case Format::kJson:
+      return "expected a key with the label";
+    case Format::kSpace:
+      return "expected `label text`";
+    default:
+      return "expected `label,text`";
   }
-  return "expected `label,text`";
 }
 
-std::vector<Row> read_lines(Format format, std::string_view text, const std::string& path) {
-  std::vector<Row> rows;
-  LineReader lines(text);
-  for (std::string_view line; lines.next(line);) {
-    if (trim(line).empty()) continue;
-    const Pieces pieces = split_line(format, line);
-    const std::string_view label = trim(pieces.label);
-    const std::string_view content = trim(pieces.text);
-    if (label.empty())
-      throw_format_error(path, lines.number(), std::string("no label; ") + expected(format));
-    if (content.empty())
-      throw_format_error(path, lines.number(), std::string("no text; ") + expected(format));
-    if (format == Format::kFastText && content.starts_with(kFastTextPrefix)) {
-      throw_format_error(path, lines.number(), "two labels; needed one label for each text");
+// Whether backslashes in this file begin escapes: `\n` and the like, and hardly anything else.
+bool has_escapes(const std::vector<Row>& rows) {
+  std::size_t escapes = 0, others = 0;
+  for (const Row& row : rows) {
+    for (std::size_t at = row.text.find('\\'); at != std::string::npos;
+         at = row.text.find('\\', at + 2)) {
+      const char next = at + 1 < row.text.size() ? row.text[at + 1] : '\0';
+      ++(next == 'n' || next == 'r' || next == 't' || next == '"' || next == '\'' ? escapes
+                                                                                  : others);
     }
-    rows.push_back(Row{std::string(content), std::string(label), lines.number()});
   }
-  return rows;
+  return escapes > 0 && escapes >= 9 * others;
 }
 
-bool is_header(const CsvRow& row) {
-  std::string first(trim(row.fields.front()));
-  for (char& c : first) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return first == "label" || first == "class" || first == "class index";
+std::string without_escapes(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char next = text[i] == '\\' && i + 1 < text.size() ? text[i + 1] : '\0';
+    if (next == 'n' || next == 'r' || next == 't') {
+      result += ' ';
+      ++i;
+    } else if (next != '"' && next != '\'') {
+      result += text[i];
+    }
+  }
+  return std::string(trim(result));
 }
 
-std::vector<Row> read_csv(std::string_view text, const std::string& path) {
-  std::vector<Row> rows;
-  bool first = true;
-  for (const CsvRow& csv : tapegrad::nn::parse_csv(text, path)) {
-    if (std::exchange(first, false) && is_header(csv)) continue;
-    if (csv.fields.size() == 1 && trim(csv.fields[0]).empty()) continue;  // only spaces
-    const std::string_view label = trim(csv.fields[0]);
-    std::string joined;
-    for (std::size_t i = 1; i < csv.fields.size(); ++i) {
-      if (i > 1) joined += ' ';
-      joined += csv.fields[i];
-    }
-    if (csv.fields.size() < 2) {
-      throw_format_error(path, csv.line, std::string("no label; ") + expected(Format::kCsv));
-    }
-    if (label.empty()) throw_format_error(path, csv.line, "no label; expected `label,text`");
-    if (label.find('\n') != std::string_view::npos) {
-      throw_format_error(path, csv.line, "a label has several lines; is a quote missing?");
-    }
-    if (trim(joined).empty()) throw_format_error(path, csv.line, "no text; expected `label,text`");
-    rows.push_back(Row{plain_text(joined), std::string(label), csv.line});
+std::string text_of(const TableRow& row, const Columns& columns, Format format) {
+  std::string joined;
+  for (const std::size_t column : columns.text) {
+    const std::string field = field_of(row, columns, column, format);
+    if (trim(field).empty()) continue;
+    if (!joined.empty()) joined += ' ';
+    joined += columns.text.size() == 1 ? std::string(trim(field)) : field;
   }
-  return rows;
+  return joined;
 }
+
+void add_row(Corpus& corpus, const TableRow& row) {
+  const Format format = corpus.format;
+  if (format != Format::kJson && row.fields.size() < 2) {
+    throw_format_error(corpus.path, row.line, std::string("no label; ") + expected(format));
+  }
+  const std::string field = field_of(row, corpus.columns, corpus.columns.label, format);
+  const std::string_view label = trim(field);
+  if (label.empty()) {
+    throw_format_error(corpus.path, row.line, std::string("no label; ") + expected(format));
+  }
+  if (label.find('\n') != std::string_view::npos) {
+    throw_format_error(corpus.path, row.line, "a label has several lines; is a quote missing?");
+  }
+  const std::string text = text_of(row, corpus.columns, format);
+  if (trim(text).empty()) {
+    ++corpus.without_text;
+    return;
+  }
+  corpus.rows.push_back({text, std::string(label), row.line});
+}
+
+std::string column_text(const Columns& columns, std::size_t column) {
+  std::string text = "column " + std::to_string(column + 1);
+  if (column < columns.names.size() && !columns.names[column].empty()) {
+    text += " `" + shown(columns.names[column]) + "`";
+  }
+  return text;
+}
+
+std::string counted(std::size_t count, const char* one, const char* many) {
+  return std::to_string(count) + ' ' + (count == 1 ? one : many);
+}
+
+// The most frequent label, and how often it occurs.
+std::map<std::string_view, std::size_t> counts_of(const Corpus& corpus) {
+  std::map<std::string_view, std::size_t> counts;
+  for (const Row& row : corpus.rows) ++counts[row.label];
+  return counts;
+}
+
+constexpr const char* kRemedy = "; name the columns with --text-col and --label-col";
 
 }  // namespace
 
-const char* name(Format format) {
-  switch (format) {
-    case Format::kTab:
-      return "text<TAB>label";
-    case Format::kTrec:
-      return "TREC";
-    case Format::kFastText:
-      return "fastText";
-    case Format::kCsv:
-      break;
-  }
-  return "CSV";
-}
-
-void refuse_pipe(const std::string& path, const char* operation) {
-  std::error_code ignored;
-  const auto type = std::filesystem::status(path, ignored).type();
-  if (type != std::filesystem::file_type::fifo && type != std::filesystem::file_type::socket &&
-      type != std::filesystem::file_type::character) {
-    return;
-  }
-  throw tapegrad::IoError(std::string(operation) + ": cannot read " + path +
-                          ": it is a pipe or a device; write its output into a file first, and "
-                          "give the name of that file");
-}
-
-Corpus read_corpus(const std::string& path, const char* operation) {
-  refuse_pipe(path, operation);
-  const std::string text = tapegrad::nn::read_text(path, operation);
+Corpus read_corpus(const std::string& path, const char* operation, const Reading& reading) {
   Corpus corpus;
-  corpus.path = path;
-  corpus.format = decide_format(text, path);
-  corpus.rows =
-      corpus.format == Format::kCsv ? read_csv(text, path) : read_lines(corpus.format, text, path);
-  if (corpus.rows.empty()) throw_format_error(path, 1, "no labeled text after the header");
+  corpus.path = name_of_source(path);
+  const Table table = read_table(read_source(path, operation), reading.format, corpus.path);
+  if (table.rows.empty()) {
+    throw_format_error(corpus.path, 1, "empty file; expected a labeled text on each line");
+  }
+  corpus.format = table.format;
+  corpus.columns = find_columns(table, reading, corpus.path);
+  for (std::size_t i = corpus.columns.header ? 1 : 0; i < table.rows.size(); ++i) {
+    add_row(corpus, table.rows[i]);
+  }
+  if (corpus.rows.empty()) {
+    throw_format_error(
+        corpus.path, 1,
+        corpus.without_text > 0 ? "no row has a text" : "no labeled text after the header");
+  }
+  const bool escapes = has_escapes(corpus.rows);
+  const bool is_csv = corpus.format == Format::kCsv || corpus.format == Format::kSemicolon;
+  for (Row& row : corpus.rows) {
+    if (escapes) row.text = without_escapes(row.text);
+    if (is_csv) row.text = plain_text(row.text);
+  }
   return corpus;
+}
+
+std::string description(const Corpus& corpus) {
+  std::string text = counted(corpus.rows.size(), "text", "texts") + ", " +
+                     counted(counts_of(corpus).size(), "class", "classes") + "; ";
+  if (!has_columns(corpus.format)) {
+    text += name(corpus.format);
+  } else {
+    text += "text: ";
+    for (std::size_t i = 0; i < corpus.columns.text.size(); ++i) {
+      text += (i > 0 ? " and " : "") + column_text(corpus.columns, corpus.columns.text[i]);
+    }
+    text += ", label: " + column_text(corpus.columns, corpus.columns.label);
+    if (corpus.columns.header) text += ", header skipped";
+  }
+  if (corpus.without_text > 0) {
+    text += "; " + counted(static_cast<std::size_t>(corpus.without_text), "row", "rows") +
+            " without text skipped";
+  }
+  return text;
+}
+
+void check_trainable(const Corpus& corpus, const Reading& reading) {
+  const auto counts = counts_of(corpus);
+  const std::string where = has_columns(corpus.format)
+                                ? " in " + column_text(corpus.columns, corpus.columns.label)
+                                : std::string();
+  if (counts.size() == 1) {
+    throw_format_error(corpus.path, corpus.rows.front().line,
+                       "all " + counted(corpus.rows.size(), "text has", "texts have") +
+                           " the label `" + shown(corpus.rows.front().label) + "`" + where +
+                           ", needed two or more" + (has_columns(corpus.format) ? kRemedy : ""));
+  }
+  constexpr std::size_t kEnough = 10;
+  if (reading.label_column.empty() && corpus.rows.size() >= kEnough &&
+      counts.size() * 2 >= corpus.rows.size()) {
+    throw_format_error(
+        corpus.path, corpus.rows.front().line,
+        counted(counts.size(), "label", "different labels") + " for " +
+            counted(corpus.rows.size(), "text", "texts") + where + ", such as `" +
+            shown(corpus.rows.front().label) + "`: these look like texts or ids, not classes" +
+            (has_columns(corpus.format) ? kRemedy : "; is it another format? see --format"));
+  }
 }
 
 std::vector<std::string> label_names(const Corpus& corpus) {
@@ -222,10 +221,9 @@ std::vector<std::int64_t> label_ids(const Corpus& corpus, const std::vector<std:
   for (const Row& row : corpus.rows) {
     const auto found = id_of.find(row.label);
     if (found == id_of.end()) {
-      std::string known;
-      for (const std::string& label : labels) known += (known.empty() ? "" : ", ") + label;
-      throw_format_error(corpus.path, row.line,
-                         "label `" + row.label + "` is unknown; the known ones are " + known);
+      throw_format_error(
+          corpus.path, row.line,
+          "label `" + shown(row.label) + "` is unknown; the known ones are " + listed(labels));
     }
     ids.push_back(found->second);
   }

@@ -1,5 +1,5 @@
-// Labeled texts, read from four formats in which such data is published.
-// Read next: model.h.
+// Labeled texts, from files as people have them: source.h finds the encoding, table.h the format,
+// columns.h which columns hold texts and labels. Read next: source.h, then model.h.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "text_classifier/columns.h"
+#include "text_classifier/table.h"
+
 namespace text_classifier {
-
-enum class Format {
-  kTab,       // Who wrote Hamlet?<TAB>HUM
-  kTrec,      // HUM:ind Who wrote Hamlet ?       the label is the part before the colon
-  kFastText,  // __label__HUM who wrote hamlet
-  kCsv,       // "HUM","Who wrote Hamlet?"        label first, the other fields joined by a space
-};
-
-const char* name(Format format);
 
 struct Row {
   std::string text;
@@ -27,19 +21,26 @@ struct Row {
 struct Corpus {
   std::string path;
   Format format = Format::kTab;
+  Columns columns;
+  std::int64_t without_text = 0;  // rows that were skipped
   std::vector<Row> rows;
 };
 
-// Reads a file. Its content decides the format, not its name: most lines look like that format, and
-// every line must have it. Blank lines are skipped, and so is a CSV header whose first field is
-// `label`, `class` or `class index`. plain_text() cleans the texts of a CSV. Latin-1 is converted
-// to UTF-8. Throws tapegrad::IoError, which begins with `operation`, or tapegrad::FormatError with
+// Reads a file, or standard input if the path is `-`. Its content decides the format and the
+// columns, not its name; `reading` may say them. Blank lines, a header and rows without a text are
+// skipped. plain_text() cleans the texts of a CSV; `\n`, written as two characters, becomes a
+// space. Throws tapegrad::IoError, which begins with `operation`, or tapegrad::FormatError with
 // file and line.
-Corpus read_corpus(const std::string& path, const char* operation = "read_text");
+Corpus read_corpus(const std::string& path, const char* operation = "read_text",
+                   const Reading& reading = {});
 
-// IoError if the file is a pipe or a device. The library reads only regular files, because a pipe
-// could make it wait forever; this error says what to do.
-void refuse_pipe(const std::string& path, const char* operation);
+// One line about what was taken: `12 texts, 2 classes; text: column 2 "message", label: column 1
+// "category", header skipped`.
+std::string description(const Corpus& corpus);
+
+// FormatError with the reason and the remedy if the labels cannot be learned: if there is only one,
+// or if they are so many that they are probably texts or ids. What `reading` names is trusted.
+void check_trainable(const Corpus& corpus, const Reading& reading = {});
 
 // The labels that occur, sorted.
 std::vector<std::string> label_names(const Corpus& corpus);

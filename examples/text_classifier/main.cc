@@ -29,10 +29,30 @@ CLI::Validator not_empty() {
 }
 
 constexpr const char* kFormats =
-    "FILE holds a text and its label on each line, in one of these formats, which is detected:\n"
-    "  text<TAB>label          label,text (CSV, also with several columns of text)\n"
-    "  LABEL:sub text (TREC)   __label__X text (fastText)\n"
-    "in UTF-8 or Latin-1.";
+    "FILE holds a text and its label on each line; - is standard input. The format is detected:\n"
+    "  columns between tabs, commas, semicolons or bars, with or without a header\n"
+    "  {\"text\": ..., \"label\": ...} (JSON)    __label__X text (fastText)\n"
+    "  LABEL:sub text (TREC)                 LABEL text\n"
+    "in UTF-8, UTF-16 or Windows-1252, also compressed with gzip. The first line of output tells\n"
+    "which columns were taken.";
+
+// The options that say how a file is read.
+void add_columns(CLI::App* command, TrainSettings& settings) {
+  command
+      ->add_option("--text-col", settings.text_column,
+                   "Column of the texts: a name or a number from 1; several with commas")
+      ->type_name("NAME|N");
+  command->add_option("--label-col", settings.label_column, "Column of the labels")
+      ->type_name("NAME|N");
+  command->add_option("--header", settings.header, "Whether the first line holds names")
+      ->type_name("yes|no")
+      ->check(CLI::IsMember({"yes", "no"}).description(""));
+  command->add_option("--format", settings.format, "Format of the files; default: detected")
+      ->type_name("tab|csv|semicolon|bar|jsonl|trec|fasttext|space")
+      ->check(
+          CLI::IsMember({"tab", "csv", "semicolon", "bar", "jsonl", "trec", "fasttext", "space"})
+              .description(""));
+}
 
 // train, in the order of --help -------------------------------------------------------------------
 
@@ -212,6 +232,7 @@ void add_train(CLI::App& app, TrainSettings& settings, int& signal) {
   CLI::App* command = app.add_subcommand("train", "Train on labeled texts and save the model");
   command->footer(kFormats);
   add_files(command, settings);
+  add_columns(command, settings);
   add_model(command, settings);
   add_steps(command, settings);
   add_run(command, settings);
@@ -256,11 +277,12 @@ void add_predict(CLI::App& app, Arguments& arguments) {
   command->callback([&] { predict(arguments.folder, arguments.texts); });
 }
 
-void add_eval(CLI::App& app, Arguments& arguments) {
+void add_eval(CLI::App& app, Arguments& arguments, TrainSettings& settings) {
   CLI::App* command = add_command(app, "eval", "Test a model on labeled texts", arguments);
   command->add_option("--test", arguments.file, "Texts to test on")->type_name("FILE")->required();
+  add_columns(command, settings);
   command->footer(kFormats);
-  command->callback([&] { evaluate(arguments.folder, arguments.file); });
+  command->callback([&] { evaluate(arguments.folder, arguments.file, reading_of(settings)); });
 }
 
 CLI::App* add_neighbors(CLI::App& app, const char* name, Arguments& arguments) {
@@ -301,7 +323,7 @@ int run(int argc, char** argv) {
   int signal = 0;
   add_train(app, settings, signal);
   add_predict(app, arguments);
-  add_eval(app, arguments);
+  add_eval(app, arguments, settings);
   add_neighbors(app, "neighbors", arguments);
   add_neighbors(app, "neighbours", arguments)->group("");  // the older spelling, not in --help
   add_export(app, arguments);

@@ -22,6 +22,10 @@ template <class Settings, class Visitor>
 void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--train", settings.train);
   visit("--test", settings.test);
+  visit("--format", settings.format);
+  visit("--text-col", settings.text_column);
+  visit("--label-col", settings.label_column);
+  visit("--header", settings.header);
   visit("--vectors", settings.vectors);
   visit("--arch", settings.model.arch);
   visit("--dim", settings.model.dim);
@@ -56,7 +60,7 @@ constexpr std::array<std::string_view, 3> kFiles = {"--train", "--test", "--vect
 bool is_file(std::string_view name) { return std::ranges::find(kFiles, name) != kFiles.end(); }
 
 std::string absolute(const std::string& path) {
-  return path.empty() ? path : std::filesystem::absolute(path).string();
+  return path.empty() || path == "-" ? path : std::filesystem::absolute(path).string();
 }
 
 template <class T>

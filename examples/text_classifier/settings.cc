@@ -74,6 +74,15 @@ TrainSettings checked(TrainSettings settings) {
 }
 
 // These rates gave good accuracies on a held-out tenth of TREC's training questions.
+Reading reading_of(const TrainSettings& settings) {
+  Reading reading;
+  if (!settings.format.empty()) reading.format = format_of_option(settings.format);
+  reading.text_column = settings.text_column;
+  reading.label_column = settings.label_column;
+  if (!settings.header.empty()) reading.header = settings.header == "yes";
+  return reading;
+}
+
 double learning_rate(const TrainSettings& settings) {
   if (settings.lr) return *settings.lr;
   if (settings.optimizer == "sgd") return 3.0;

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "text_classifier/columns.h"
 #include "text_classifier/model.h"
 
 namespace text_classifier {
@@ -16,6 +17,11 @@ struct TrainSettings {
   std::string train;  // file; empty: the bundled questions, also for the test
   std::string test;   // file; empty: none
   std::string out = "runs/text_classifier";
+  // How the files are read; empty: found out. See Reading.
+  std::string format;
+  std::string text_column;
+  std::string label_column;
+  std::string header;        // yes or no
   std::string vectors;       // file with word vectors to start from; empty: none
   bool all_vectors = false;  // also for words that no training text contains
   std::string optimizer = "adam";
@@ -47,6 +53,9 @@ struct TrainSettings {
 // Fills in the bundled files where none are named, and copies the model's options into `model`.
 // Throws ValueError for options that exclude each other, or that the architecture does not use.
 TrainSettings checked(TrainSettings settings);
+
+// The options for reading as Reading has them.
+Reading reading_of(const TrainSettings& settings);
 
 double learning_rate(const TrainSettings& settings);
 std::int64_t steps_of_epoch(const TrainSettings& settings, std::size_t texts);

@@ -15,6 +15,7 @@
 #include "text_classifier/evaluation.h"
 #include "text_classifier/fingerprint.h"
 #include "text_classifier/resume.h"
+#include "text_classifier/source.h"
 #include "text_classifier/trainer.h"
 
 namespace text_classifier {
@@ -237,6 +238,10 @@ void cross_validate(const TrainSettings& settings, const Texts& texts) {
             << " folds, n=" << texts.train.rows.size() << ")\n";
 }
 
+void tell_what_was_read(const Corpus& corpus) {
+  std::cerr << corpus.path << ": " << description(corpus) << '\n';
+}
+
 int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableRun& run,
                    const std::vector<DataFingerprint>& data) {
   Finished finished = train_one(settings, texts, &run, data);
@@ -258,8 +263,11 @@ int train(const TrainSettings& given) {
   if (!given.folds) run.emplace(given);
   const TrainSettings settings = checked(run ? run->settings() : given);
   // All files are read before anything is written.
-  Texts texts{.train = read_corpus(settings.train, "train"), .labels = {}};
+  Reading reading = reading_of(settings);
+  Texts texts{.train = read_corpus(settings.train, "train", reading), .labels = {}};
+  check_trainable(texts.train, reading);
   texts.labels = label_names(texts.train);
+  tell_what_was_read(texts.train);
   std::vector<DataFingerprint> data{
       {"training texts", settings.train, fingerprint_of(texts.train)}};
   if (settings.train_limit) {
@@ -270,7 +278,9 @@ int train(const TrainSettings& given) {
     return 0;
   }
   if (!settings.test.empty()) {
-    texts.test = read_corpus(settings.test, "train");
+    reading.labels = texts.labels;
+    texts.test = read_corpus(settings.test, "train", reading);
+    tell_what_was_read(*texts.test);
     data.push_back({"test texts", settings.test, fingerprint_of(*texts.test)});
   }
   return train_and_save(settings, texts, *run, data);

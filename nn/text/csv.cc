@@ -12,7 +12,8 @@ namespace {
 
 class CsvParser {
  public:
-  CsvParser(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+  CsvParser(std::string_view text, const std::string& file, char separator)
+      : text_(text), file_(file), separator_(separator) {}
 
   bool next(CsvRow& row) {
     while (take_line_end()) continue;  // blank lines
@@ -20,7 +21,7 @@ class CsvParser {
     row = {{}, line_};
     do {
       row.fields.push_back(peek() == '"' ? quoted_field() : plain_field());
-    } while (take(','));
+    } while (take(separator_));
     take_line_end();
     return true;
   }
@@ -48,7 +49,7 @@ class CsvParser {
 
   std::string plain_field() {
     const std::size_t begin = position_;
-    while (!at_end() && peek() != ',' && !at_line_end()) ++position_;
+    while (!at_end() && peek() != separator_ && !at_line_end()) ++position_;
     return std::string(text_.substr(begin, position_ - begin));
   }
 
@@ -67,7 +68,7 @@ class CsvParser {
       if (!take('"')) break;  // a doubled quote stands for one
       field += '"';
     }
-    if (!at_end() && peek() != ',' && !at_line_end()) {
+    if (!at_end() && peek() != separator_ && !at_line_end()) {
       throw_format_error(file_, line_,
                          "text after a closing quote; write a quote inside a field twice");
     }
@@ -76,15 +77,16 @@ class CsvParser {
 
   std::string_view text_;
   const std::string& file_;
+  char separator_;
   std::size_t position_ = 0;
   std::int64_t line_ = 1;
 };
 
 }  // namespace
 
-std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file) {
+std::vector<CsvRow> parse_csv(std::string_view text, const std::string& file, char separator) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  CsvParser parser(text, file);
+  CsvParser parser(text, file, separator);
   std::vector<CsvRow> rows;
   for (CsvRow row; parser.next(row);) rows.push_back(std::move(row));
   return rows;

@@ -23,14 +23,14 @@ std::string hex(char byte) {
   return text;
 }
 
-bool looks_like_latin1(std::string_view bytes) {
+bool looks_like_windows1252(std::string_view bytes) {
   std::size_t letters = 0;
   std::size_t accented = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const auto byte = static_cast<unsigned char>(bytes[i]);
     if (byte > ' ') ++letters;
     if (byte < 0x80) continue;
-    if (byte < 0xA0 || !decode_utf8(bytes, i).malformed()) return false;
+    if (!is_windows1252(bytes[i]) || !decode_utf8(bytes, i).malformed()) return false;
     ++accented;
   }
   return accented * 3 <= letters;
@@ -43,16 +43,19 @@ void throw_format_error(const std::string& file, std::int64_t line, const std::s
 }
 
 std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line) {
+  if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF")) {
+    bytes = utf16_to_utf8(std::string_view(bytes).substr(2), bytes.starts_with("\xFE"));
+  }
   if (const std::size_t nul = bytes.find('\0'); nul != std::string::npos) {
     throw_format_error(name, line + lines_before(bytes, nul), "NUL byte: this is binary, not text");
   }
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
   const std::size_t invalid = first_invalid_utf8(bytes);
   if (invalid == std::string::npos) return bytes;
-  if (looks_like_latin1(bytes)) return latin1_to_utf8(bytes);
+  if (looks_like_windows1252(bytes)) return windows1252_to_utf8(bytes);
   throw_format_error(
       name, line + lines_before(bytes, invalid),
-      "byte " + hex(bytes[invalid]) + " is neither UTF-8 nor Latin-1; convert with iconv");
+      "byte " + hex(bytes[invalid]) + " is neither UTF-8 nor Windows-1252; convert with iconv");
 }
 
 std::string read_text(const std::string& path, const char* operation) {

@@ -12,10 +12,11 @@ namespace tapegrad::nn {
 [[noreturn]] void throw_format_error(const std::string& file, std::int64_t line,
                                      const std::string& message);
 
-// Returns the bytes as UTF-8, without a byte order mark. Latin-1 is recognized and converted. Bytes
-// that are not UTF-8 count as Latin-1 if they hold no NUL, no control byte 0x80-0x9F and no valid
-// multi-byte sequence of UTF-8 (which would mean damaged UTF-8), and if at most a third of the
-// letters are accented (more would mean another alphabet). FormatError with the line number for
+// Returns the bytes as UTF-8, without a byte order mark. UTF-16 is converted if it begins with a
+// byte order mark; Windows-1252, and so Latin-1, is recognized and converted. Bytes that are not
+// UTF-8 count as Windows-1252 if they hold no NUL, none of the five bytes without a meaning and no
+// valid multi-byte sequence of UTF-8 (which would mean damaged UTF-8), and if at most a third of
+// the letters are accented (more would mean another alphabet). FormatError with the line number for
 // anything else. The error uses `name` as the file name, and `line` as the number of the first
 // line.
 std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line = 1);

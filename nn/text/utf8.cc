@@ -2,6 +2,7 @@
 // standard. Read next: nn/text/text_file.h.
 #include <tapegrad/nn/text/utf8.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -81,10 +82,50 @@ void append_utf8(std::string& text, char32_t code_point) {
   }
 }
 
-std::string latin1_to_utf8(std::string_view bytes) {
+namespace {
+// The code points of the bytes 0x80 to 0x9F (https://encoding.spec.whatwg.org/#index-windows-1252);
+// 0 for those without a meaning.
+constexpr std::array<char16_t, 32> kWindows1252 = {
+    0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
+    0x2039, 0x0152, 0,      0x017D, 0,      0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+    0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
+
+char32_t windows1252(char byte) {
+  const auto value = static_cast<unsigned char>(byte);
+  if (value < 0x80 || value > 0x9F) return value;
+  return kWindows1252[value - 0x80U];
+}
+}  // namespace
+
+bool is_windows1252(char byte) { return byte == '\0' || windows1252(byte) != 0; }
+
+std::string windows1252_to_utf8(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size() + bytes.size() / 16);
-  for (const char byte : bytes) append_utf8(text, static_cast<unsigned char>(byte));
+  for (const char byte : bytes) {
+    append_utf8(text, is_windows1252(byte) ? windows1252(byte) : kReplacementCharacter);
+  }
+  return text;
+}
+
+std::string utf16_to_utf8(std::string_view bytes, bool big_endian) {
+  std::string text;
+  text.reserve(bytes.size() / 2 + bytes.size() / 8);
+  const auto unit = [&](std::size_t at) {
+    const auto first = static_cast<unsigned char>(bytes[at]);
+    const auto second = static_cast<unsigned char>(bytes[at + 1]);
+    return static_cast<char32_t>(big_endian ? first << 8U | second : second << 8U | first);
+  };
+  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
+    char32_t c = unit(i);
+    if (between(c, 0xD800, 0xDBFF) && i + 3 < bytes.size() &&
+        between(unit(i + 2), 0xDC00, 0xDFFF)) {
+      c = 0x10000 + ((c - 0xD800) << 10U) + (unit(i + 2) - 0xDC00);
+      i += 2;
+    }
+    append_utf8(text, c);
+  }
+  if (bytes.size() % 2 != 0) append_utf8(text, kReplacementCharacter);
   return text;
 }
 

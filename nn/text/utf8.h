@@ -34,8 +34,15 @@ inline bool is_utf8(std::string_view text) {
 // becomes the replacement character.
 void append_utf8(std::string& text, char32_t code_point);
 
-// Converts Latin-1 (ISO 8859-1), where each byte is the code point of the same value.
-std::string latin1_to_utf8(std::string_view bytes);
+// Converts Windows-1252. It is Latin-1 (ISO 8859-1), where each byte is the code point of the same
+// value, with quotes, dashes and letters in place of the control characters 0x80 to 0x9F. Five of
+// these have no meaning; they become the replacement character.
+std::string windows1252_to_utf8(std::string_view bytes);
+bool is_windows1252(char byte);  // whether it has a meaning
+
+// Converts UTF-16, without a byte order mark. Half of a surrogate pair, and a last odd byte, become
+// the replacement character.
+std::string utf16_to_utf8(std::string_view bytes, bool big_endian);
 
 // Returns the lowercase letter of an uppercase letter of ASCII, Latin-1, Greek or Cyrillic
 // (Russian, Ukrainian, Serbian), and all other code points unchanged. In these alphabets, lowercase

@@ -95,10 +95,12 @@ TEST_CASE("files without labeled texts are refused with the line") {
         "2: NUL byte: this is binary, not text");
   CHECK(corpus_error("1,\"a\"\n2,\"b\n3,c\n") == "2: quote is never closed");
   CHECK(corpus_error("a\tb\nc\t \n") == "2: no label; expected `text<TAB>label`");
-  CHECK(corpus_error("a\tb\n\tc\n") == "2: no text; expected `text<TAB>label`");
-  CHECK(corpus_error("1,a\n2,\n") == "2: no text; expected `label,text`");
+  CHECK(corpus_error("\tb\n\tc\n") == "1: no row has a text");
+  CHECK(corpus_of("a\tb\n\tc\n").without_text == 1);
+  CHECK(corpus_of("1,a\n2,\n").without_text == 1);
   CHECK(corpus_error("1,a\n,b\n") == "2: no label; expected `label,text`");
-  CHECK(corpus_error("1,a\n\"2\n3\",b\n") == "2: a label has several lines; is a quote missing?");
+  CHECK(corpus_error("1,a b\n\"2\n3\",b c d\n") ==
+        "2: a label has several lines; is a quote missing?");
   CHECK(corpus_error("label,text\n") == "1: no labeled text after the header");
   CHECK(corpus_error("__label__a __label__b x\n") ==
         "1: two labels; needed one label for each text");

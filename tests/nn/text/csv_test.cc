@@ -52,3 +52,9 @@ TEST_CASE("parse_csv: text that RFC 4180 does not allow throws with its line") {
   CHECK(csv_error("a,b\n\"c\nd\" e,f\n") ==
         "f.csv:3: text after a closing quote; write a quote inside a field twice");
 }
+
+TEST_CASE("parse_csv: another separator") {
+  const auto rows = parse_csv("a;\"b;c\";1,5\n", "f.csv", ';');
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].fields == Fields{"a", "b;c", "1,5"});
+}

@@ -451,8 +451,8 @@ WordVectors read_binary(BlockReader& reader, const VectorsHeader& header, Vector
 
 // Detection of the format -------------------------------------------------------------------------
 
-// Throws for kinds of files that are often mistaken for word vectors.
-void reject_others(BlockReader& reader) {
+// What to do with a file that is often mistaken for word vectors; null for all others.
+const char* advice_for_other(std::string_view start) {
   static constexpr std::pair<std::string_view, const char*> kOthers[] = {
       {"\xBA\x16\x4F\x2F",  // 793712314
        "this is a whole fastText model, which has other parts besides the vectors; read the .vec "
@@ -462,10 +462,10 @@ void reject_others(BlockReader& reader) {
       {"\x1F\x8B", "this is compressed by gzip; unpack it with gunzip"},
       {"PK\x03\x04", "this is a zip archive; unpack it with unzip"},
   };
-  const std::string_view start = reader.peek(4);
   for (const auto& [magic, advice] : kOthers) {
-    if (start.starts_with(magic)) reader.fail(1, advice);
+    if (start.starts_with(magic)) return advice;
   }
+  return nullptr;
 }
 
 // The start of a file.
@@ -538,7 +538,7 @@ std::size_t find_text_dim(const BlockReader& reader, const Start& start,
 }
 
 WordVectors read_vectors(BlockReader& reader, const WordVectorsOptions& options) {
-  reject_others(reader);
+  if (const char* const advice = advice_for_other(reader.peek(4))) reader.fail(1, advice);
   if (reader.peek(kByteOrderMark.size()) == kByteOrderMark) reader.skip(kByteOrderMark.size());
 
   const Start start = peek_start([&](std::size_t bytes) { return reader.peek(bytes); });
@@ -638,24 +638,23 @@ void save_word_vectors(const std::string& path, const WordVectors& vectors, Form
     check_word(vectors.words()[row], row, format);
   }
   const std::string text = file_text(vectors, format);
-  if (format == Format::word2vec_binary) {
-    const Start start =
-        peek_start([&](std::size_t bytes) { return std::string_view(text).substr(0, bytes); });
-    const auto rows = static_cast<std::uint64_t>(vectors.size());
-    const auto dim = static_cast<std::uint64_t>(vectors.dim());
-    if (!is_binary(start.other_lines(), start.ends_file, {rows, dim})) {
-      throw ValueError(
-          "save_word_vectors: the bytes of these elements look like text and would be read as "
-          "another format; use word2vec text");
-    }
+  const Start start =
+      peek_start([&](std::size_t bytes) { return std::string_view(text).substr(0, bytes); });
+  const auto rows = static_cast<std::uint64_t>(vectors.size());
+  const auto dim = static_cast<std::uint64_t>(vectors.dim());
+  if (format == Format::word2vec_binary &&
+      !is_binary(start.other_lines(), start.ends_file, {rows, dim})) {
+    throw ValueError(
+        "save_word_vectors: the bytes of these elements look like text and would be read as "
+        "another format; use word2vec text");
   }
   if (format == Format::glove_text) {
-    const std::vector<std::string_view> lines = first_lines(text, true);
-    if (parse_vectors_header(lines[0]) || text.starts_with(kByteOrderMark) ||
-        judge_dim(lines) != static_cast<std::size_t>(vectors.dim())) {
+    const std::vector<std::string_view> lines = first_lines(start.text, start.ends_file);
+    if (parse_vectors_header(start.first_line()) || text.starts_with(kByteOrderMark) ||
+        advice_for_other(text) != nullptr || judge_dim(lines) != dim) {
       throw ValueError("save_word_vectors: without a header, the first lines, such as " +
-                       in_quotes(lines[0]) + ", would be read as another format; use " +
-                       "word2vec text or binary");
+                       in_quotes(trimmed(start.first_line())) + ", would be read as another " +
+                       "format; use word2vec text or binary");
     }
   }
   write_file_atomically(path, text, "save_word_vectors");

@@ -402,6 +402,11 @@ TEST_CASE("words that could not be read back throw before anything is written") 
                                         ones({1, 2})),
                             Format::glove_text);
         }).find("would be read as another format") != std::string::npos);
+  CHECK(error_text<ValueError>([&] {
+          save_word_vectors(path, WordVectors({"PK\x03\x04"}, ones({1, 2})), Format::glove_text);
+        }) ==
+        "save_word_vectors: without a header, the first lines, such as `PK?? 1 1`, would be read "
+        "as another format; use word2vec text or binary");
   // The bytes of this element are the text `1.25`.
   const auto digits = std::bit_cast<float>(std::array<char, 4>{'1', '.', '2', '5'});
   CHECK(

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "text_classifier/columns.h"
+
 namespace text_classifier {
 
 // Prints `LABEL  probability  text` for each text; without texts, for each line of standard input.

@@ -87,7 +87,7 @@ std::string text_of(const TableRow& row, const Columns& columns, Format format) 
     const std::string field = field_of(row, columns, column, format);
     if (trim(field).empty()) continue;
     if (!joined.empty()) joined += ' ';
-    joined += columns.text.size() == 1 ? std::string(trim(field)) : field;
+    joined += trim(field);
   }
   return joined;
 }
@@ -106,7 +106,7 @@ void add_row(Corpus& corpus, const TableRow& row) {
     throw_format_error(corpus.path, row.line, "a label has several lines; is a quote missing?");
   }
   const std::string text = text_of(row, corpus.columns, format);
-  if (trim(text).empty()) {
+  if (text.empty()) {
     ++corpus.without_text;
     return;
   }

@@ -80,7 +80,7 @@ std::string decompressed(std::string_view, const std::string& name) {
 
 std::string bytes_of(const std::string& path, const char* operation) {
   if (path != "-") {
-    refuse_pipe(path, operation);
+    refuse_pipe(path, operation, ", or give the name - and pass it as standard input");
     return tapegrad::read_file(path, operation);
   }
   std::string bytes{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
@@ -104,7 +104,7 @@ std::string read_source(const std::string& path, const char* operation) {
   return text;
 }
 
-void refuse_pipe(const std::string& path, const char* operation) {
+void refuse_pipe(const std::string& path, const char* operation, const char* or_else) {
   std::error_code ignored;
   const auto type = std::filesystem::status(path, ignored).type();
   if (type != std::filesystem::file_type::fifo && type != std::filesystem::file_type::socket &&
@@ -112,8 +112,8 @@ void refuse_pipe(const std::string& path, const char* operation) {
     return;
   }
   throw tapegrad::IoError(std::string(operation) + ": cannot read " + path +
-                          ": it is a pipe or a device; write its output into a file first, or give "
-                          "the name - and pass it as standard input");
+                          ": it is a pipe or a device; write its output into a file first" +
+                          or_else);
 }
 
 }  // namespace text_classifier

@@ -16,7 +16,7 @@ std::string read_source(const std::string& path, const char* operation);
 std::string name_of_source(const std::string& path);
 
 // IoError if the file is a pipe or a device. The library reads only regular files, because a pipe
-// could make it wait forever; this error says what to do.
-void refuse_pipe(const std::string& path, const char* operation);
+// could make it wait forever; this error says what to do: write a file, `or_else`.
+void refuse_pipe(const std::string& path, const char* operation, const char* or_else);
 
 }  // namespace text_classifier

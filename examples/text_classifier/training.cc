@@ -92,7 +92,7 @@ struct Words {
 // The library's errors begin with the name of its function, which users do not know.
 tg::nn::WordVectors read_vectors(const std::string& path,
                                  const tg::nn::WordVectorsOptions& options) {
-  refuse_pipe(path, "train");
+  refuse_pipe(path, "train", ", and give the name of that file");
   try {
     return tg::nn::load_word_vectors(path, options);
   } catch (const tg::IoError& error) {

@@ -20,7 +20,7 @@ TEST_CASE("to_utf8: Windows-1252 and UTF-16 are recognized, and other encodings 
   CHECK(to_utf8("plain", "f") == "plain");
   CHECK(to_utf8("\xEF\xBB\xBFmarked", "f") == "marked");
   CHECK(to_utf8("caf\xE9 in Z\xFCrich", "f") == "café in Zürich");
-  CHECK(to_utf8("\x93yes\x94 \x96 5 \x80", "f") == "“yes” – 5 €");
+  CHECK(to_utf8("\x93yes, it costs\x94 \x96 5 \x80", "f") == "“yes, it costs” – 5 €");
   using std::string_literals::operator""s;
   CHECK(to_utf8("\xFF\xFEh\0i\0\xE9\0"s, "f") == "hié");
   CHECK(to_utf8("\xFE\xFF\0h\0i\0\xE9"s, "f") == "hié");

@@ -6,7 +6,6 @@
 #include <tapegrad/tensor/io/file_io.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -18,15 +17,7 @@ namespace text_classifier {
 namespace {
 
 using tg::nn::to_utf8;
-using tg::nn::trim;
 using tg::nn::Vocabulary;
-
-void answer(Trained& trained, const std::string& text) {
-  const tg::Tensor p = probabilities(trained, {trained.ids(text)});
-  const auto best = argmax(p).item<std::int64_t>();
-  std::cout << trained.labels[static_cast<std::size_t>(best)] << "  " << std::fixed
-            << std::setprecision(3) << p.item<double>({0, best}) << "  " << text << std::endl;
-}
 
 // The id of a word, or of an n-gram such as "who is"; upper and lower case are the same.
 std::int64_t id_of(const Vocabulary& vocabulary, const std::string& word) {
@@ -70,27 +61,45 @@ void print_neighbors(const Vocabulary& vocabulary, std::int64_t id, const Neares
   }
 }
 
-}  // namespace
-
-void predict(const std::string& folder, const std::vector<std::string>& texts) {
-  Trained trained = load(folder);
-  for (const std::string& text : texts) answer(trained, to_utf8(text, "text"));
-  if (!texts.empty()) return;
-  std::int64_t number = 0;
-  for (std::string line; std::getline(std::cin, line);) {
-    line = to_utf8(line, "standard input", ++number);
-    if (!trim(line).empty()) answer(trained, std::string(trim(line)));
+// The share of the texts whose answer is at least as probable as the threshold.
+void print_coverage(Trained& trained, const Corpus& corpus, double threshold) {
+  std::vector<tg::Tensor> ids;
+  for (const Row& row : corpus.rows) ids.push_back(trained.ids(row.text));
+  const tg::Tensor p = probabilities(trained, ids);
+  const std::vector<std::int64_t> labels = label_ids(corpus, trained.labels);
+  std::int64_t answered = 0, right = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const tg::Tensor row = select(p, 0, static_cast<std::int64_t>(i));
+    const auto best = argmax(row).item<std::int64_t>();
+    if (!(row.item<double>({best}) >= threshold)) continue;
+    ++answered;
+    right += best == labels[i] ? 1 : 0;
   }
-  // std::cin ends in the same way at the end and after an error.
-  if (std::ferror(stdin) != 0) throw tg::IoError("predict: cannot read standard input");
+  const auto share = [](std::int64_t part, std::int64_t whole) {
+    return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+  };
+  const std::int64_t total = std::ssize(labels);
+  std::cout << std::defaultfloat << "threshold " << threshold << std::fixed << std::setprecision(3)
+            << ": coverage " << share(answered, total) << " (" << answered << " of " << total
+            << " texts answered)";
+  if (answered > 0) {
+    const Interval interval = wilson_interval(right, answered);
+    std::cout << ", accuracy of these " << share(right, answered) << ", 95 % interval "
+              << interval.low << " to " << interval.high;
+  }
+  std::cout << '\n';
 }
 
-void evaluate(const std::string& folder, const std::string& file, Reading reading) {
+}  // namespace
+
+void evaluate(const std::string& folder, const std::string& file, Reading reading,
+              std::optional<double> threshold) {
   Trained trained = load(folder);
   reading.labels = trained.labels;
   const Corpus corpus = read_corpus(file, "eval", reading);
   std::cerr << corpus.path << ": " << description(corpus) << '\n';
   print_report(std::cout, score(trained, examples_of(trained, corpus)).matrix, "test");
+  if (threshold) print_coverage(trained, corpus, *threshold);
 }
 
 void neighbors(const std::string& folder, const std::vector<std::string>& words,

@@ -1,7 +1,8 @@
-// The commands that use a trained model. Read next: main.cc.
+// The commands that use a trained model. Read next: answers.h.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,11 +10,10 @@
 
 namespace text_classifier {
 
-// Prints `LABEL  probability  text` for each text; without texts, for each line of standard input.
-void predict(const std::string& folder, const std::vector<std::string>& texts);
-
-// Prints the report of a trained model on a file.
-void evaluate(const std::string& folder, const std::string& file, Reading reading);
+// Prints the report of a trained model on a file. With a threshold, also how many texts were
+// answered with at least this probability, and how many of these answers were right.
+void evaluate(const std::string& folder, const std::string& file, Reading reading,
+              std::optional<double> threshold = std::nullopt);
 
 // Prints the `count` words with the nearest vectors, by angle and by distance, for each of `words`.
 void neighbors(const std::string& folder, const std::vector<std::string>& words,

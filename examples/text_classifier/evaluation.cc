@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
+#include <span>
 #include <utility>
 
 namespace text_classifier {
@@ -19,6 +21,19 @@ constexpr tg::nn::DataLoaderOptions kSorted{.batch_size = 64, .bucket_batches = 
 tg::Generator& unused_generator() {
   static tg::Generator generator(0);
   return generator;
+}
+
+// Some texts as one tensor (texts, steps), with padding after the end of a text. They are sorted by
+// length, so the last one is the longest.
+tg::Tensor padded(const std::vector<tg::Tensor>& texts, std::span<const std::size_t> chosen) {
+  const std::int64_t steps = texts[chosen.back()].size(0);
+  tg::Tensor ids = tg::zeros({std::ssize(chosen), steps}, tg::int64);
+  auto row = ids.mutable_span<std::int64_t>().begin();
+  for (const std::size_t i : chosen) {
+    std::ranges::copy(texts[i].span<std::int64_t>(), row);
+    row += steps;
+  }
+  return ids;
 }
 
 }  // namespace
@@ -47,18 +62,25 @@ Score score(Trained& trained, const tg::nn::SequenceDataset& examples) {
   return result;
 }
 
-tg::Tensor probabilities(Trained& trained, std::vector<tg::Tensor> texts) {
+tg::Tensor probabilities(Trained& trained, const std::vector<tg::Tensor>& texts) {
   const tg::NoGrad guard;
-  trained.model.eval();
-  const std::int64_t count = std::ssize(texts);
-  tg::Tensor result = tg::zeros({count, std::ssize(trained.labels)});
-  // In place of a label, each text has its row in the result.
-  const tg::nn::SequenceDataset numbered(std::move(texts), tg::arange(count));
-  const tg::nn::DataLoader loader(numbered, kSorted, unused_generator());
-  for (const auto& [ids, lengths, rows] : loader) {
-    const tg::Tensor answers = softmax(trained.model(ids).value(), 1);
-    for (std::int64_t i = 0; i < rows.size(0); ++i) {
-      select(result, 0, rows.item<std::int64_t>({i})).copy_(select(answers, 0, i));
+  if (trained.model.is_training()) trained.model.eval();
+  // Without a DataLoader, whose generator the threads would share.
+  const std::size_t classes = trained.labels.size();
+  std::vector<std::size_t> order(texts.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return texts[i].size(0); });
+  tg::Tensor result = tg::zeros({std::ssize(texts), std::ssize(trained.labels)});
+  const std::span<float> rows = result.mutable_span<float>();
+  constexpr std::size_t kBatch = 64;
+  for (std::size_t begin = 0; begin < order.size(); begin += kBatch) {
+    const std::span<const std::size_t> batch =
+        std::span(order).subspan(begin, std::min(kBatch, order.size() - begin));
+    const tg::Tensor answers = softmax(trained.model(padded(texts, batch)).value(), 1);
+    const std::span<const float> elements = answers.span<float>();
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      std::ranges::copy(elements.subspan(i * classes, classes),
+                        rows.subspan(batch[i] * classes, classes).begin());
     }
   }
   return result;

@@ -23,7 +23,8 @@ struct Score {
 
 // Both functions leave the model in eval mode, and draw nothing from the default generator.
 Score score(Trained& trained, const tg::nn::SequenceDataset& examples);
-// The probability of each class for each text, (texts, classes). The texts come from trained.ids().
-tg::Tensor probabilities(Trained& trained, std::vector<tg::Tensor> texts);
+// The probability of each class for each text, (texts, classes) float32, contiguous. The texts come
+// from trained.ids(). Several threads may call it, if the model is in eval mode, as after load().
+tg::Tensor probabilities(Trained& trained, const std::vector<tg::Tensor>& texts);
 
 }  // namespace text_classifier

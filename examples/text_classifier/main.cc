@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <iostream>
 #include <new>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "text_classifier/answers.h"
 #include "text_classifier/commands.h"
 #include "text_classifier/training.h"
 
@@ -252,7 +254,8 @@ struct Arguments {
   std::string folder;
   std::string file;
   ExportedFiles files;
-  std::vector<std::string> texts;
+  PredictOptions predict;
+  std::optional<double> threshold;
   std::vector<std::string> words;
   std::int64_t count = 10;
 };
@@ -270,19 +273,47 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* description,
 void add_predict(CLI::App& app, Arguments& arguments) {
   CLI::App* command =
       add_command(app, "predict", "Classify texts; print label, probability and text", arguments);
+  PredictOptions& options = arguments.predict;
   command
-      ->add_option("text", arguments.texts,
+      ->add_option("text", options.texts,
                    "Texts, each in quotes; default: the lines of standard input")
       ->type_name("TEXT");
-  command->callback([&] { predict(arguments.folder, arguments.texts); });
+  command->add_option("--file", options.file, "Classify the lines of a file; - is standard input")
+      ->type_name("FILE");
+  command->add_option("--top", options.top, "Print the N most probable labels")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000))
+      ->capture_default_str();
+  command->add_flag("--all", options.all, "Print all labels");
+  command->add_flag("--json", options.json, "Print a JSON object on each line");
+  command
+      ->add_option("--threshold", options.threshold,
+                   "Answer (unsure) if no label has at least this probability")
+      ->type_name("P")
+      ->check(from_to(0.0, 1.0));
+  command->footer(
+      "Each line of input is answered with one line, also a blank one. A line that is not a text,\n"
+      "for example because it is not UTF-8, is answered with (error), and the exit status is 1.\n\n"
+      "Examples:\n"
+      "  text_classifier predict --model DIR \"Who wrote Faust?\"\n"
+      "  text_classifier predict --model DIR --file texts.txt --threshold 0.8\n"
+      "  text_classifier predict --model DIR --json --all < texts.txt > answers.jsonl");
+  command->callback([&] { predict(arguments.folder, arguments.predict); });
 }
 
 void add_eval(CLI::App& app, Arguments& arguments, TrainSettings& settings) {
   CLI::App* command = add_command(app, "eval", "Test a model on labeled texts", arguments);
   command->add_option("--test", arguments.file, "Texts to test on")->type_name("FILE")->required();
+  command
+      ->add_option("--threshold", arguments.threshold,
+                   "Also count the answers with at least this probability")
+      ->type_name("P")
+      ->check(from_to(0.0, 1.0));
   add_columns(command, settings);
   command->footer(kFormats);
-  command->callback([&] { evaluate(arguments.folder, arguments.file, reading_of(settings)); });
+  command->callback([&] {
+    evaluate(arguments.folder, arguments.file, reading_of(settings), arguments.threshold);
+  });
 }
 
 CLI::App* add_neighbors(CLI::App& app, const char* name, Arguments& arguments) {

@@ -1,0 +1,89 @@
+// Reads from a file descriptor, because streams of the standard library wait for a full buffer.
+// Read next: answers.h.
+#include "text_classifier/input_lines.h"
+
+#include <fcntl.h>
+#include <tapegrad/nn/text/text_file.h>
+#include <tapegrad/tensor/error.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "text_classifier/source.h"
+
+namespace text_classifier {
+namespace {
+
+namespace tg = tapegrad;
+
+constexpr std::size_t kBuffer = 1 << 18;  // a few thousand short lines
+
+[[noreturn]] void fail(const std::string& path) {
+  throw tg::IoError("predict: cannot read " + name_of_source(path) + ": " + std::strerror(errno));
+}
+
+}  // namespace
+
+InputLine input_line(std::string_view bytes, std::int64_t number) {
+  InputLine line{number, {}, {}};
+  if (bytes.size() > kLongestLine) {
+    line.error = "longer than " + std::to_string(kLongestLine) + " bytes";
+    return line;
+  }
+  try {
+    // The name is cut off again: the error is part of an answer, which tells the line by itself.
+    const std::string utf8 = tg::nn::to_utf8(std::string(bytes), "", 0);
+    line.text = tg::nn::trim(utf8);
+  } catch (const tg::FormatError& error) {
+    const std::string_view text = error.what();
+    constexpr std::string_view kPlace = ":0: ";
+    line.error = text.starts_with(kPlace) ? text.substr(kPlace.size()) : text;
+  }
+  return line;
+}
+
+InputLines::InputLines(const std::string& path)
+    : path_(path),
+      file_(path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+      buffer_(kBuffer) {
+  if (file_ < 0) fail(path_);
+}
+
+InputLines::~InputLines() {
+  if (path_ != "-") ::close(file_);
+}
+
+std::vector<InputLine> InputLines::next() {
+  std::vector<InputLine> lines;
+  while (lines.empty() && !ended_) {
+    const ssize_t count = ::read(file_, buffer_.data(), buffer_.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(path_);
+    std::string_view rest(buffer_.data(), static_cast<std::size_t>(count));
+    for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+      take_line(rest.substr(0, end), lines);
+      rest.remove_prefix(end + 1);
+    }
+    ended_ = count == 0;
+    // A line that is too long is kept only as far as needed to know that it is.
+    pending_.append(rest.substr(0, kLongestLine + 1 - std::min(pending_.size(), kLongestLine + 1)));
+    if (ended_ && !pending_.empty()) take_line({}, lines);
+  }
+  return lines;
+}
+
+// The end of a line, which follows the bytes that are pending.
+void InputLines::take_line(std::string_view bytes, std::vector<InputLine>& lines) {
+  ++count_;
+  if (pending_.empty()) {
+    lines.push_back(input_line(bytes, count_));
+    return;
+  }
+  pending_.append(bytes);
+  lines.push_back(input_line(pending_, count_));
+  pending_.clear();
+}
+
+}  // namespace text_classifier

@@ -1,0 +1,15 @@
+// Asks a trained model, in ten lines: ask FOLDER < texts.
+#include <text_classifier/text_classifier.h>
+
+#include <iostream>
+
+int main(int, char** arguments) try {
+  const text_classifier::TextClassifier classifier(arguments[1]);
+  for (std::string text; std::getline(std::cin, text);) {
+    const auto [label, probability, all] = classifier.predict(text);
+    std::cout << label << "  " << probability << "  " << text << '\n';
+  }
+} catch (const tapegrad::Error& error) {
+  std::cerr << error.what() << '\n';
+  return 1;
+}

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <optional>
 #include <set>
@@ -13,6 +14,10 @@
 
 #include "text_classifier/answers.h"
 #include "text_classifier/commands.h"
+#include "text_classifier/compare.h"
+#include "text_classifier/explain.h"
+#include "text_classifier/help.h"
+#include "text_classifier/suspects.h"
 #include "text_classifier/training.h"
 
 namespace text_classifier {
@@ -151,6 +156,8 @@ void add_run(CLI::App* command, TrainSettings& settings) {
                    "texts; nothing is saved")
       ->type_name("N")
       ->check(from_to(2, 1'000'000));
+  command->add_flag("--baseline", settings.baseline,
+                    "Also test TF-IDF with logistic regression, and NB-SVM, in one table");
   command->add_option("--optimizer", settings.optimizer, "Optimization algorithm")
       ->type_name("sgd|adam")
       ->check(CLI::IsMember({"sgd", "adam"}).description(""))
@@ -230,9 +237,8 @@ std::set<std::string> given_options(const CLI::App& command) {
   return names;
 }
 
-void add_train(CLI::App& app, TrainSettings& settings, int& signal) {
-  CLI::App* command = app.add_subcommand("train", "Train on labeled texts and save the model");
-  command->footer(kFormats);
+// The options that say which model is trained on which texts.
+void add_training(CLI::App* command, TrainSettings& settings) {
   add_files(command, settings);
   add_columns(command, settings);
   add_model(command, settings);
@@ -242,6 +248,20 @@ void add_train(CLI::App& app, TrainSettings& settings, int& signal) {
   add_vectors(command, settings);
   add_draws(command, settings);
   add_resume(command, settings);
+}
+
+void add_train(CLI::App& app, TrainSettings& settings, int& signal) {
+  CLI::App* command = app.add_subcommand("train", "Train on labeled texts and save the model");
+  command->footer(
+      std::string(kFormats) +
+      "\n\nExamples:\n"
+      "  text_classifier train --train texts.csv --out model\n"
+      "  text_classifier train --train texts.csv --test more.csv --arch bag --ngrams 2 --baseline\n"
+      "  text_classifier train --train texts.csv --arch bag --folds 10");
+  add_training(command, settings);
+  keep_in_short_help(
+      command, {"--train", "--test", "--out", "--text-col", "--label-col", "--arch", "--ngrams",
+                "--epochs", "--folds", "--baseline", "--seed", "--resume"});
   command->callback([command, &settings, &signal] {
     settings.given = given_options(*command);
     signal = train(settings);
@@ -254,7 +274,10 @@ struct Arguments {
   std::string folder;
   std::string file;
   ExportedFiles files;
+  std::string other;
   PredictOptions predict;
+  ExplainOptions explain;
+  SuspectsOptions suspects;
   std::optional<double> threshold;
   std::vector<std::string> words;
   std::int64_t count = 10;
@@ -310,7 +333,9 @@ void add_eval(CLI::App& app, Arguments& arguments, TrainSettings& settings) {
       ->type_name("P")
       ->check(from_to(0.0, 1.0));
   add_columns(command, settings);
-  command->footer(kFormats);
+  keep_in_short_help(command, {"--model", "--test", "--threshold"});
+  command->footer(std::string(kFormats) +
+                  "\n\nExample:\n  text_classifier eval --model DIR --test texts.csv");
   command->callback([&] {
     evaluate(arguments.folder, arguments.file, reading_of(settings), arguments.threshold);
   });
@@ -326,8 +351,73 @@ CLI::App* add_neighbors(CLI::App& app, const char* name, Arguments& arguments) {
       ->type_name("N")
       ->check(from_to(1, 1000))
       ->capture_default_str();
+  command->footer("Example:\n  text_classifier neighbors --model DIR --count 5 king \"who is\"");
   command->callback([&] { neighbors(arguments.folder, arguments.words, arguments.count); });
   return command;
+}
+
+void add_explain(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = add_command(app, "explain", "Print which words speak for a label", arguments);
+  ExplainOptions& options = arguments.explain;
+  command
+      ->add_option("text", options.texts,
+                   "Texts, each in quotes; without: the strongest words of each label")
+      ->type_name("TEXT");
+  command->add_option("--label", options.label, "Explain this label; default: the predicted one")
+      ->type_name("LABEL");
+  command->add_option("--count", options.count, "How many words to print")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000))
+      ->capture_default_str();
+  command->footer(
+      "A score is the logit of a label minus the mean of all logits. The score of a bag is "
+      "exactly\n"
+      "the sum of what its words add and the bias; for other architectures it is approximate.\n\n"
+      "Examples:\n"
+      "  text_classifier explain --model DIR \"Who wrote Faust?\"\n"
+      "  text_classifier explain --model DIR --label HUM --count 30");
+  command->callback([&] { explain(arguments.folder, options); });
+}
+
+void add_compare(CLI::App& app, Arguments& arguments, TrainSettings& settings) {
+  CLI::App* command = add_command(app, "compare", "Compare two models on labeled texts", arguments);
+  command->add_option("--with", arguments.other, "Folder of the second model")
+      ->type_name("DIR")
+      ->check(not_empty())
+      ->required();
+  command->add_option("--test", arguments.file, "Texts to test on")->type_name("FILE")->required();
+  add_columns(command, settings);
+  keep_in_short_help(command, {"--model", "--with", "--test"});
+  command->footer(std::string(kFormats) +
+                  "\n\nExample:\n  text_classifier compare --model A --with B --test texts.csv");
+  command->callback(
+      [&] { compare(arguments.folder, arguments.other, arguments.file, reading_of(settings)); });
+}
+
+void add_suspects(CLI::App& app, Arguments& arguments, TrainSettings& settings) {
+  CLI::App* command = app.add_subcommand("suspects", "Print texts whose label is probably wrong");
+  add_training(command, settings);
+  for (const char* name : {"--test", "--out", "--resume", "--checkpoint-every", "--baseline"}) {
+    command->remove_option(command->get_option(name));  // nothing is saved or tested
+  }
+  command->add_option("--count", arguments.suspects.count, "How many texts to print")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000'000))
+      ->capture_default_str();
+  command->add_flag("--json", arguments.suspects.json, "Print a JSON object on each line");
+  keep_in_short_help(command, {"--train", "--text-col", "--label-col", "--arch", "--ngrams",
+                               "--folds", "--count", "--json"});
+  command->footer(
+      "Trains models as --folds does (default: 5), and prints the texts whose label is "
+      "contradicted\n"
+      "by a model that was not trained on them. The label with the least probability comes first:\n"
+      "  line 7  HUM 0.012  LOC 0.951  where is Paris\n\n"
+      "Example:\n"
+      "  text_classifier suspects --train texts.csv --arch bag --ngrams 2");
+  command->callback([command, &settings, &arguments] {
+    settings.given = given_options(*command);
+    suspects(settings, arguments.suspects);
+  });
 }
 
 void add_export(CLI::App& app, Arguments& arguments) {
@@ -340,6 +430,8 @@ void add_export(CLI::App& app, Arguments& arguments) {
       ->type_name("FILE");
   command->add_option("--settings", files.settings, "The labels and the settings, as JSON")
       ->type_name("FILE");
+  command->footer(
+      "Example:\n  text_classifier export --model DIR --onnx model.onnx --vocabulary words.txt");
   command->callback([&] { export_model(arguments.folder, files); });
 }
 
@@ -348,6 +440,9 @@ void add_export(CLI::App& app, Arguments& arguments) {
 int run(int argc, char** argv) {
   CLI::App app("Learns to classify short texts in any language.", "text_classifier");
   app.require_subcommand(1);
+  app.formatter(std::make_shared<ShortHelp>());
+  app.set_help_flag("-h,--help", "Print what one needs first, and exit");
+  app.set_help_all_flag("--help-all", "Print every option, and exit");
   TrainSettings settings;
   Arguments arguments;
   settings.program = argv[0];
@@ -357,6 +452,9 @@ int run(int argc, char** argv) {
   add_eval(app, arguments, settings);
   add_neighbors(app, "neighbors", arguments);
   add_neighbors(app, "neighbours", arguments)->group("");  // the older spelling, not in --help
+  add_explain(app, arguments);
+  add_compare(app, arguments, settings);
+  add_suspects(app, arguments, settings);
   add_export(app, arguments);
 
   app.footer(
@@ -371,7 +469,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (app.get_subcommands().empty()) {
       throw tg::ValueError(
-          "needed a command: train, predict, eval, neighbors or export; see --help");
+          "needed a command: train, predict, eval, neighbors, explain, compare, suspects or "
+          "export; see --help");
     }
     const std::string command = app.get_subcommands().front()->get_name();
     throw tg::ValueError(command + ": " + error.what() + "; see " + command + " --help");

@@ -41,6 +41,7 @@ void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--schedule", settings.schedule);
   visit("--patience", settings.patience);
   visit("--folds", settings.folds);
+  visit("--baseline", settings.baseline);
   visit("--optimizer", settings.optimizer);
   visit("--ngrams", settings.ngrams);
   visit("--min-count", settings.min_count);

@@ -52,6 +52,8 @@ void check_combination(const TrainSettings& settings) {
          "--folds saves nothing, so there is nothing for --resume; needed one of the two");
   refuse(settings.folds && settings.checkpoint_every > 0,
          "--folds saves nothing, so it writes no checkpoints; needed --checkpoint-every 0");
+  refuse(settings.baseline && settings.test.empty() && !settings.folds,
+         "--baseline compares accuracies on the same texts; needed --test FILE or --folds N too");
   refuse(settings.model.sparse && settings.freeze_embeddings,
          "--sparse trains word vectors, and --freeze-embeddings does not; needed one of the two");
 }

@@ -41,6 +41,7 @@ struct TrainSettings {
   std::optional<std::int64_t> train_limit;  // texts to train on, drawn by the seed; unset: all
   std::optional<std::int64_t> patience;     // stop after so many epochs without a better one
   std::optional<std::int64_t> folds;        // of a cross-validation; unset: none
+  bool baseline = false;                    // compare with the classifiers of baseline.h
   bool freeze_embeddings = false;           // train no word vector
   bool freeze_known = false;                // do not train vectors from the file
   std::int64_t seed = 0;

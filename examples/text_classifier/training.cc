@@ -3,6 +3,7 @@
 #include "text_classifier/training.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -12,10 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include "text_classifier/baseline.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/fingerprint.h"
 #include "text_classifier/resume.h"
 #include "text_classifier/source.h"
+#include "text_classifier/statistics.h"
 #include "text_classifier/trainer.h"
 
 namespace text_classifier {
@@ -218,24 +221,45 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   return {trained, settings.model, ended};
 }
 
-void cross_validate(const TrainSettings& settings, const Texts& texts) {
+// Trains settings.folds models, and calls visit(model, its training texts, the others, the indices
+// of the others) for each.
+template <class Visit>
+void for_each_fold(const TrainSettings& settings, const Texts& texts, const Visit& visit) {
   tg::Generator generator(static_cast<std::uint64_t>(settings.seed));
-  std::vector<double> accuracies;
   for (const auto& [rest, part] :
        tg::nn::k_folds(rows_of(texts.train), *settings.folds, generator)) {
-    Finished fold =
-        train_one(settings, {part_of(texts.train, rest.indices()), texts.labels}, nullptr);
-    const Corpus tested = part_of(texts.train, part.indices());
-    accuracies.push_back(score(fold.trained, examples_of(fold.trained, tested)).matrix.accuracy());
-    std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  accuracy "
-              << std::fixed << std::setprecision(3) << accuracies.back()
-              << " (n=" << tested.rows.size() << ")\n"
-              << std::flush;
+    const Corpus train = part_of(texts.train, rest.indices());
+    tg::nn::Indices tested = part.indices();
+    std::ranges::sort(tested);  // the order of part_of()
+    Finished fold = train_one(settings, {train, texts.labels}, nullptr);
+    visit(fold.trained, train, part_of(texts.train, tested), tested);
   }
+}
+
+void print_mean_accuracy(const std::vector<double>& accuracies, std::size_t texts) {
   const tg::Tensor all = tg::tensor(accuracies);
-  std::cout << "mean accuracy " << mean(all).item<double>() << ", standard deviation "
-            << tg::std(all).item<double>() << " (" << accuracies.size()
-            << " folds, n=" << texts.train.rows.size() << ")\n";
+  const Interval interval = t_interval(accuracies);
+  std::cout << "mean accuracy " << mean(all).item<double>() << ", 95 % interval "
+            << std::max(interval.low, 0.0) << " to " << std::min(interval.high, 1.0)
+            << ", standard deviation " << tg::std(all).item<double>() << " (" << accuracies.size()
+            << " folds, n=" << texts << ")\n";
+}
+
+void cross_validate(const TrainSettings& settings, const Texts& texts) {
+  std::vector<double> accuracies;
+  BaselineFolds baselines;
+  for_each_fold(
+      settings, texts,
+      [&](Trained& trained, const Corpus& rest, const Corpus& tested, const auto&) {
+        accuracies.push_back(score(trained, examples_of(trained, tested)).matrix.accuracy());
+        if (settings.baseline) baselines.add(rest, tested, texts.labels);
+        std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  accuracy "
+                  << std::fixed << std::setprecision(3) << accuracies.back()
+                  << " (n=" << tested.rows.size() << ")\n"
+                  << std::flush;
+      });
+  baselines.print(std::cout, accuracies);
+  print_mean_accuracy(accuracies, texts.train.rows.size());
 }
 
 void tell_what_was_read(const Corpus& corpus) {
@@ -244,16 +268,39 @@ void tell_what_was_read(const Corpus& corpus) {
 
 int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableRun& run,
                    const std::vector<DataFingerprint>& data) {
+  const auto begin = std::chrono::steady_clock::now();
   Finished finished = train_one(settings, texts, &run, data);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   if (!finished.ended) return StopSignals::received();
   run.save(finished.trained, finished.settings);
   std::cerr << "model saved in " << settings.out << '\n';
   if (const int signal = StopSignals::received()) return signal;
   if (texts.test) {
     const Score result = score(finished.trained, examples_of(finished.trained, *texts.test));
+    if (settings.baseline) {
+      print_baselines(std::cout, result.matrix, seconds.count(),
+                      train_baselines(texts.train, *texts.test, texts.labels),
+                      label_ids(*texts.test, texts.labels));
+    }
     print_report(std::cout, result.matrix, "test");
   }
   return 0;
+}
+
+// The training texts, checked and cut to settings.train_limit.
+Texts read_training_texts(const TrainSettings& settings, const Reading& reading,
+                          std::vector<DataFingerprint>* data) {
+  Texts texts{.train = read_corpus(settings.train, "train", reading), .labels = {}};
+  check_trainable(texts.train, reading);
+  texts.labels = label_names(texts.train);
+  tell_what_was_read(texts.train);
+  if (data != nullptr) {
+    data->push_back({"training texts", settings.train, fingerprint_of(texts.train)});
+  }
+  if (settings.train_limit) {
+    keep_some(texts.train, *settings.train_limit, static_cast<std::uint64_t>(settings.seed));
+  }
+  return texts;
 }
 
 }  // namespace
@@ -264,15 +311,8 @@ int train(const TrainSettings& given) {
   const TrainSettings settings = checked(run ? run->settings() : given);
   // All files are read before anything is written.
   Reading reading = reading_of(settings);
-  Texts texts{.train = read_corpus(settings.train, "train", reading), .labels = {}};
-  check_trainable(texts.train, reading);
-  texts.labels = label_names(texts.train);
-  tell_what_was_read(texts.train);
-  std::vector<DataFingerprint> data{
-      {"training texts", settings.train, fingerprint_of(texts.train)}};
-  if (settings.train_limit) {
-    keep_some(texts.train, *settings.train_limit, static_cast<std::uint64_t>(settings.seed));
-  }
+  std::vector<DataFingerprint> data;
+  Texts texts = read_training_texts(settings, reading, &data);
   if (settings.folds) {
     cross_validate(settings, texts);
     return 0;
@@ -284,6 +324,23 @@ int train(const TrainSettings& given) {
     data.push_back({"test texts", settings.test, fingerprint_of(*texts.test)});
   }
   return train_and_save(settings, texts, *run, data);
+}
+
+CrossValidated cross_validated(const TrainSettings& given) {
+  const TrainSettings settings = checked(given);
+  const Texts texts = read_training_texts(settings, reading_of(settings), nullptr);
+  tg::Tensor all = tg::zeros({texts.train.rows.size(), texts.labels.size()});
+  for_each_fold(
+      settings, texts,
+      [&](Trained& trained, const Corpus&, const Corpus& tested, const tg::nn::Indices& indices) {
+        std::vector<tg::Tensor> ids;
+        for (const Row& row : tested.rows) ids.push_back(trained.ids(row.text));
+        const tg::Tensor p = probabilities(trained, ids);
+        for (std::size_t i = 0; i < indices.size(); ++i) {
+          select(all, 0, indices[i]).copy_(select(p, 0, static_cast<std::int64_t>(i)));
+        }
+      });
+  return {texts.train, texts.labels, all};
 }
 
 }  // namespace text_classifier

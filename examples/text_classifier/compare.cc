@@ -1,0 +1,69 @@
+// Lets both models classify the texts, and counts who was right. Read next: explain.h.
+#include "text_classifier/compare.h"
+
+#include <cstdio>
+#include <iostream>
+#include <vector>
+
+#include "text_classifier/evaluation.h"
+
+namespace text_classifier {
+namespace {
+
+// Whether the model is right about each text.
+std::vector<bool> right_answers(const std::string& folder, const Corpus& corpus) {
+  Trained trained = load(folder);
+  std::vector<std::int64_t> truth;
+  try {
+    truth = label_ids(corpus, trained.labels);
+  } catch (const tg::FormatError& error) {
+    throw tg::FormatError("compare: the model " + folder + ": " + error.what());
+  }
+  std::vector<tg::Tensor> ids;
+  for (const Row& row : corpus.rows) ids.push_back(trained.ids(row.text));
+  const auto predicted = tg::to_vector<std::int64_t>(argmax(probabilities(trained, ids), 1));
+  std::vector<bool> right;
+  for (std::size_t i = 0; i < truth.size(); ++i) right.push_back(predicted[i] == truth[i]);
+  return right;
+}
+
+void print_accuracy(const char* name, const std::string& folder, std::int64_t right,
+                    std::int64_t total) {
+  const Interval interval = wilson_interval(right, total);
+  std::printf("%s  accuracy %.3f, 95 %% interval %.3f to %.3f  %s\n", name,
+              static_cast<double>(right) / static_cast<double>(total), interval.low, interval.high,
+              folder.c_str());
+}
+
+}  // namespace
+
+void compare(const std::string& first, const std::string& second, const std::string& file,
+             Reading reading) {
+  reading.labels = load(first).labels;
+  const Corpus corpus = read_corpus(file, "compare", reading);
+  const std::vector<bool> a = right_answers(first, corpus);
+  const std::vector<bool> b = right_answers(second, corpus);
+  std::cerr << corpus.path << ": " << description(corpus) << '\n';
+  PairedCounts counts;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ++(a[i] ? (b[i] ? counts.both : counts.only_first)
+            : (b[i] ? counts.only_second : counts.neither));
+  }
+  const std::int64_t n = counts.total();
+  std::printf("                B right  B wrong\n");
+  std::printf("  A right  %12lld %8lld\n", static_cast<long long>(counts.both),
+              static_cast<long long>(counts.only_first));
+  std::printf("  A wrong  %12lld %8lld\n\n", static_cast<long long>(counts.only_second),
+              static_cast<long long>(counts.neither));
+  print_accuracy("A", first, counts.both + counts.only_first, n);
+  print_accuracy("B", second, counts.both + counts.only_second, n);
+  const Interval interval = difference_interval(counts);
+  std::printf("B minus A: %+.3f, 95 %% interval %+.3f to %+.3f (n=%lld)\n", counts.difference(),
+              interval.low, interval.high, static_cast<long long>(n));
+  const double p = mcnemar_p_value(counts);
+  std::printf("McNemar's exact test: p = %.*g; %s\n", p < 0.001 ? 1 : 3, p,
+              p < 0.05 ? "the models differ by more than chance (5 % level)"
+                       : "the difference may be chance (5 % level)");
+}
+
+}  // namespace text_classifier

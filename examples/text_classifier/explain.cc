@@ -1,0 +1,194 @@
+// A hook keeps the word vectors of a text, and the gradient of the score with respect to them gives
+// the contributions. Read next: suspects.h.
+#include "text_classifier/explain.h"
+
+#include <tapegrad/nn/text/tokenizer.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+#include <utility>
+
+#include "text_classifier/evaluation.h"
+#include "text_classifier/input_lines.h"
+#include "text_classifier/saved_settings.h"
+
+namespace text_classifier {
+namespace {
+
+using tg::nn::Vocabulary;
+
+// The names of the ids of a text: a word that the vocabulary lacks appears as in the text.
+std::vector<std::string> names_of(const Trained& trained, std::string_view text,
+                                  const tg::Tensor& ids) {
+  const std::vector<std::string> words = tg::nn::tokenize(text);
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < ids.size(0); ++i) {
+    const auto id = ids.item<std::int64_t>({i});
+    const auto at = static_cast<std::size_t>(i);
+    if (id == Vocabulary::kUnknown && at < words.size()) {
+      names.push_back(words[at] + " (unknown)");
+    } else {
+      names.emplace_back(trained.vocabulary.word(id));
+    }
+  }
+  return names;
+}
+
+// The output of the embedding in the last call of the model, and a hook that keeps it.
+class WordVectorsOfCall {
+ public:
+  explicit WordVectorsOfCall(Classifier& model) : model_(model) {
+    hook_ = model_.embedding.register_forward_hook([this](const tg::nn::Module&,
+                                                          const std::vector<tg::Variable>&,
+                                                          std::vector<tg::Variable>& outputs) {
+      // A constant would have no gradient if the word vectors are frozen.
+      vectors_ = tg::parameter(outputs[0].value());
+      outputs[0] = vectors_;
+    });
+  }
+  ~WordVectorsOfCall() { model_.embedding.remove_hook(hook_); }
+  WordVectorsOfCall(const WordVectorsOfCall&) = delete;
+  WordVectorsOfCall& operator=(const WordVectorsOfCall&) = delete;
+
+  const tg::Variable& vectors() const { return vectors_; }  // (1, steps, dim)
+
+ private:
+  Classifier& model_;
+  tg::Variable vectors_;
+  std::size_t hook_ = 0;
+};
+
+std::int64_t position_of(const std::vector<std::string>& labels, const std::string& label) {
+  const auto found = std::ranges::find(labels, label);
+  if (found == labels.end()) {
+    std::string known;
+    for (std::size_t i = 0; i < std::min<std::size_t>(labels.size(), 10); ++i) {
+      known += (i > 0 ? ", " : "") + labels[i];
+    }
+    throw tg::ValueError("explain: --label is '" + label + "', needed a label of the model: " +
+                         known + (labels.size() > 10 ? ", ..." : ""));
+  }
+  return found - labels.begin();
+}
+
+void print_contributions(const Explanation& explanation, std::int64_t count, bool is_bag) {
+  std::vector<Contribution> tokens = explanation.tokens;
+  std::ranges::stable_sort(tokens, std::ranges::greater(),
+                           [](const Contribution& token) { return std::abs(token.value); });
+  double others = 0;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (static_cast<std::int64_t>(i) < count) {
+      std::printf("  %+8.3f  %s\n", tokens[i].value, tokens[i].token.c_str());
+    } else {
+      others += tokens[i].value;
+    }
+  }
+  const std::int64_t hidden = std::ssize(tokens) - count;
+  if (hidden > 0) std::printf("  %+8.3f  (%lld more)\n", others, static_cast<long long>(hidden));
+  std::printf("  %+8.3f  %s\n", explanation.rest,
+              is_bag ? "(bias)" : "(not explained by single words)");
+  std::printf("  %+8.3f  = score: logit minus the mean of all logits\n", explanation.score);
+}
+
+void explain_texts(Trained& trained, const ExplainOptions& options, bool is_bag) {
+  std::vector<std::string> texts;
+  for (const std::string& text : options.texts) {
+    const InputLine line = input_line(text, 0);
+    if (!line.error.empty()) {
+      throw tg::FormatError("explain: text " + std::to_string(texts.size() + 1) + ": " +
+                            line.error);
+    }
+    texts.push_back(line.text);
+  }
+  for (const std::string& text : texts) {
+    const tg::Tensor p = probabilities(trained, {trained.ids(text)});
+    const std::int64_t label = options.label.empty() ? argmax(p).item<std::int64_t>()
+                                                     : position_of(trained.labels, options.label);
+    std::printf("%s  %.3f  %s\n", trained.labels[static_cast<std::size_t>(label)].c_str(),
+                p.item<double>({0, label}), text.c_str());
+    print_contributions(explanation_of(trained, text, label), options.count, is_bag);
+  }
+}
+
+void explain_classes(const Trained& trained, const ExplainOptions& options) {
+  const auto strongest = strongest_tokens(trained, options.count);
+  for (std::size_t label = 0; label < strongest.size(); ++label) {
+    if (!options.label.empty() && trained.labels[label] != options.label) continue;
+    std::printf("%s\n", trained.labels[label].c_str());
+    for (const auto& [token, value] : strongest[label]) {
+      std::printf("  %+8.3f  %s\n", value, token.c_str());
+    }
+  }
+}
+
+}  // namespace
+
+Explanation explanation_of(const Trained& trained, std::string_view text, std::int64_t label) {
+  Classifier model = trained.model;  // a handle to the same model
+  const WordVectorsOfCall call(model);
+  const tg::Tensor ids = trained.ids(text);
+  const tg::Variable logits = model(unsqueeze(ids, 0));  // (1, classes)
+  if (!call.vectors().defined()) throw tg::ValueError("explain: the model has no word vectors");
+  const tg::Variable score = select(logits, 1, label) - mean(logits, 1);
+  const tg::Variable gradient = tg::grad(sum(score), {call.vectors()})[0];
+  const tg::Tensor values = sum(gradient.value() * call.vectors().value(), 2);  // (1, steps)
+  Explanation explanation;
+  explanation.score = score.value().item<double>({0});
+  explanation.rest = explanation.score;
+  const std::vector<std::string> names = names_of(trained, text, ids);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (ids.item<std::int64_t>({static_cast<std::int64_t>(i)}) == Vocabulary::kPadding) continue;
+    const double value = values.item<double>({0, static_cast<std::int64_t>(i)});
+    explanation.tokens.push_back({names[i], value});
+    explanation.rest -= value;
+  }
+  return explanation;
+}
+
+std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained,
+                                                        std::int64_t count) {
+  const tg::NoGrad guard;
+  const std::int64_t words = trained.vocabulary.size();
+  const std::int64_t classes = std::ssize(trained.labels);
+  // One text for each id; padding gives the text without words.
+  tg::Tensor scores = tg::zeros({words, classes});
+  constexpr std::int64_t kBatch = 1024;
+  for (std::int64_t begin = 0; begin < words; begin += kBatch) {
+    const std::int64_t size = std::min(kBatch, words - begin);
+    const tg::Tensor logits =
+        trained.model(reshape(tg::arange(begin, begin + size), {-1, 1})).value();
+    narrow(scores, 0, begin, size).copy_(logits - mean(logits, 1, true));
+  }
+  const tg::Tensor empty = narrow(scores, 0, Vocabulary::kPadding, 1).clone();
+  scores = scores - empty;
+  for (const std::int64_t id : {Vocabulary::kPadding, Vocabulary::kUnknown}) {
+    select(scores, 0, id).fill_(-1e30);  // never among the strongest
+  }
+  const std::int64_t k = std::min(count, words - 2);
+  std::vector<std::vector<Contribution>> result(static_cast<std::size_t>(classes));
+  if (k < 1) return result;
+  for (std::int64_t label = 0; label < classes; ++label) {
+    const tg::ValuesAndIndices best = topk(select(scores, 1, label).contiguous(), k);
+    for (std::int64_t i = 0; i < k; ++i) {
+      const auto id = best.indices.item<std::int64_t>({i});
+      result[static_cast<std::size_t>(label)].push_back(
+          {std::string(trained.vocabulary.word(id)), best.values.item<double>({i})});
+    }
+  }
+  return result;
+}
+
+void explain(const std::string& folder, const ExplainOptions& options) {
+  auto [trained, texts] = load_with_texts(folder);
+  if (!options.label.empty()) position_of(trained.labels, options.label);
+  const bool is_bag = parse_settings(texts.settings, "settings").model.arch == "bag";
+  if (options.texts.empty()) {
+    explain_classes(trained, options);
+  } else {
+    explain_texts(trained, options, is_bag);
+  }
+}
+
+}  // namespace text_classifier

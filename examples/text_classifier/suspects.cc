@@ -1,0 +1,74 @@
+// Sorts the texts by the probability that was given to their label. Read next: baseline.h.
+#include "text_classifier/suspects.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "text_classifier/training.h"
+
+namespace text_classifier {
+namespace {
+
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  std::ranges::replace(text, '\r', ' ');
+  return text;
+}
+
+void print(const Suspect& suspect, const CrossValidated& validated, bool json) {
+  const Row& row = validated.corpus.rows[suspect.row];
+  const std::string& predicted = validated.labels[static_cast<std::size_t>(suspect.predicted)];
+  if (json) {
+    const nlohmann::ordered_json line{{"line", row.line},
+                                      {"label", row.label},
+                                      {"label_probability", suspect.given},
+                                      {"predicted", predicted},
+                                      {"predicted_probability", suspect.probability},
+                                      {"text", row.text}};
+    std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    return;
+  }
+  char numbers[2][32];
+  std::snprintf(numbers[0], sizeof numbers[0], "%.3f", suspect.given);
+  std::snprintf(numbers[1], sizeof numbers[1], "%.3f", suspect.probability);
+  std::cout << "line " << row.line << "  " << row.label << ' ' << numbers[0] << "  " << predicted
+            << ' ' << numbers[1] << "  " << one_line(row.text) << '\n';
+}
+
+}  // namespace
+
+std::vector<Suspect> suspects_among(const std::vector<std::int64_t>& labels,
+                                    const tg::Tensor& probabilities) {
+  const std::int64_t classes = probabilities.size(1);
+  const tg::Tensor contiguous = probabilities.contiguous();
+  const std::span<const float> elements = contiguous.span<float>();
+  std::vector<Suspect> suspects;
+  for (std::size_t row = 0; row < labels.size(); ++row) {
+    const auto p = elements.subspan(row * static_cast<std::size_t>(classes),
+                                    static_cast<std::size_t>(classes));
+    const auto best = std::ranges::max_element(p) - p.begin();
+    if (best == labels[row]) continue;
+    suspects.push_back({row, static_cast<double>(p[static_cast<std::size_t>(labels[row])]), best,
+                        static_cast<double>(p[static_cast<std::size_t>(best)])});
+  }
+  std::ranges::stable_sort(suspects, {}, &Suspect::given);
+  return suspects;
+}
+
+void suspects(TrainSettings settings, const SuspectsOptions& options) {
+  if (!settings.folds) settings.folds = 5;
+  const CrossValidated validated = cross_validated(settings);
+  const std::vector<Suspect> found =
+      suspects_among(label_ids(validated.corpus, validated.labels), validated.probabilities);
+  const std::int64_t shown = std::min(options.count, std::ssize(found));
+  for (std::int64_t i = 0; i < shown; ++i) {
+    print(found[static_cast<std::size_t>(i)], validated, options.json);
+  }
+  std::cerr << "suspects: the models contradict the labels of " << found.size() << " of "
+            << validated.corpus.rows.size() << " texts (" << *settings.folds << " folds); " << shown
+            << (shown < std::ssize(found) ? " are shown, see --count\n" : " are shown\n");
+}
+
+}  // namespace text_classifier

@@ -1,0 +1,35 @@
+// The command that finds texts whose label is probably wrong. Read next: baseline.h.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "text_classifier/corpus.h"
+#include "text_classifier/settings.h"
+
+namespace text_classifier {
+
+// A text whose label models that were not trained on it contradict.
+struct Suspect {
+  std::size_t row = 0;         // in corpus.rows
+  double given = 0;            // the probability of its label
+  std::int64_t predicted = 0;  // the most probable class
+  double probability = 0;      // of that class
+};
+
+// The texts whose most probable class is not their label, by increasing probability of the label.
+// `probabilities` (texts, classes) come from models that were not trained on the text.
+std::vector<Suspect> suspects_among(const std::vector<std::int64_t>& labels,
+                                    const tg::Tensor& probabilities);
+
+struct SuspectsOptions {
+  std::int64_t count = 20;
+  bool json = false;
+};
+
+// Cross-validates, with settings.folds or 5 parts, and prints the suspects.
+void suspects(TrainSettings settings, const SuspectsOptions& options);
+
+}  // namespace text_classifier

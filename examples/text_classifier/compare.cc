@@ -11,8 +11,7 @@ namespace text_classifier {
 namespace {
 
 // Whether the model is right about each text.
-std::vector<bool> right_answers(const std::string& folder, const Corpus& corpus) {
-  Trained trained = load(folder);
+std::vector<bool> right_answers(Trained& trained, const std::string& folder, const Corpus& corpus) {
   std::vector<std::int64_t> truth;
   try {
     truth = label_ids(corpus, trained.labels);
@@ -39,10 +38,11 @@ void print_accuracy(const char* name, const std::string& folder, std::int64_t ri
 
 void compare(const std::string& first, const std::string& second, const std::string& file,
              Reading reading) {
-  reading.labels = load(first).labels;
+  Trained first_model = load(first), second_model = load(second);
+  reading.labels = first_model.labels;
   const Corpus corpus = read_corpus(file, "compare", reading);
-  const std::vector<bool> a = right_answers(first, corpus);
-  const std::vector<bool> b = right_answers(second, corpus);
+  const std::vector<bool> a = right_answers(first_model, first, corpus);
+  const std::vector<bool> b = right_answers(second_model, second, corpus);
   std::cerr << corpus.path << ": " << description(corpus) << '\n';
   PairedCounts counts;
   for (std::size_t i = 0; i < a.size(); ++i) {

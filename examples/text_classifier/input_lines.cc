@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "text_classifier/source.h"
 
@@ -22,6 +23,16 @@ constexpr std::size_t kBuffer = 1 << 18;  // a few thousand short lines
 
 [[noreturn]] void fail(const std::string& path) {
   throw tg::IoError("predict: cannot read " + name_of_source(path) + ": " + std::strerror(errno));
+}
+
+// A compressed file or UTF-16 has no lines that could be answered one by one.
+void check_beginning(std::string_view bytes, const std::string& path) {
+  const bool gzip = bytes.starts_with("\x1F\x8B");
+  if (!gzip && !bytes.starts_with("\xFF\xFE") && !bytes.starts_with("\xFE\xFF")) return;
+  throw tg::FormatError(
+      "predict: " + name_of_source(path) +
+      (gzip ? " is compressed with gzip, needed text; convert it with gunzip -c FILE"
+            : " is UTF-16, needed UTF-8; convert it with iconv -f UTF-16 -t UTF-8 FILE"));
 }
 
 }  // namespace
@@ -62,6 +73,7 @@ std::vector<InputLine> InputLines::next() {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail(path_);
     std::string_view rest(buffer_.data(), static_cast<std::size_t>(count));
+    if (std::exchange(first_, false)) check_beginning(rest, path_);
     for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
       take_line(rest.substr(0, end), lines);
       rest.remove_prefix(end + 1);

@@ -33,7 +33,8 @@ class InputLines {
   InputLines& operator=(const InputLines&) = delete;
 
   // Waits until at least one line is there, and returns all complete lines that are: one from a
-  // terminal, thousands from a file. Returns no lines at the end. IoError if reading fails.
+  // terminal, thousands from a file. Returns no lines at the end. IoError if reading fails,
+  // FormatError if the stream begins as gzip or UTF-16 does.
   std::vector<InputLine> next();
 
  private:
@@ -42,6 +43,7 @@ class InputLines {
   std::string path_;
   int file_;
   std::string pending_;  // the beginning of a line whose end is not read yet
+  bool first_ = true;    // nothing was read yet
   bool ended_ = false;
   std::int64_t count_ = 0;
   std::vector<char> buffer_;

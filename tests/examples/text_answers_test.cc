@@ -219,6 +219,22 @@ TEST_CASE("predict answers a line before it waits for the next one", "[text_answ
   close(from[0]);
 }
 
+TEST_CASE("predict refuses a stream that has no lines of text", "[text_answers]") {
+  ProgramSession session;
+  session.train();
+  session.require_error("predict --model model",
+                        "predict: standard input is compressed with gzip, needed text; convert it "
+                        "with gunzip -c FILE",
+                        "\x1F\x8B\x08 who\n");
+  for (const char* text : {"\xFF\xFEw\nh\n", "\xFE\xFFwh\n"}) {
+    write_file(session.file("input"), text);
+    session.require_error("predict --model model --file input",
+                          "predict: input is UTF-16, needed UTF-8; convert it with iconv");
+  }
+  // Later lines are only lines.
+  CHECK(lines_in(session.run("predict --model model", "who\n\x1F\x8B\x08\n").out).size() == 2);
+}
+
 TEST_CASE("predict warns of a text that is the name of a file", "[text_answers]") {
   ProgramSession session;
   session.train();

@@ -19,20 +19,17 @@ namespace {
 
 using tg::nn::Vocabulary;
 
-// The names of the ids of a text: a word that the vocabulary lacks appears as in the text.
-std::vector<std::string> names_of(const Trained& trained, std::string_view text,
-                                  const tg::Tensor& ids) {
-  const std::vector<std::string> words = tg::nn::tokenize(text);
+// The names of the ids of a text, in the same order: its words, then the n-grams that the model
+// knows. A word that it does not know appears as in the text.
+std::vector<std::string> names_of(const Trained& trained, std::string_view text, std::int64_t ids) {
   std::vector<std::string> names;
-  for (std::int64_t i = 0; i < ids.size(0); ++i) {
-    const auto id = ids.item<std::int64_t>({i});
-    const auto at = static_cast<std::size_t>(i);
-    if (id == Vocabulary::kUnknown && at < words.size()) {
-      names.push_back(words[at] + " (unknown)");
-    } else {
-      names.emplace_back(trained.vocabulary.word(id));
-    }
-  }
+  tg::nn::for_each_ngram(tg::nn::tokenize(text), trained.vocabulary.tokenizer().longest_ngram,
+                         [&](std::string_view token, int n) {
+                           const bool known = trained.vocabulary.find(token).has_value();
+                           if (known || n == 1)
+                             names.push_back(std::string(token) + (known ? "" : " (unknown)"));
+                         });
+  names.resize(static_cast<std::size_t>(ids), "(other)");
   return names;
 }
 
@@ -137,7 +134,7 @@ Explanation explanation_of(const Trained& trained, std::string_view text, std::i
   Explanation explanation;
   explanation.score = score.value().item<double>({0});
   explanation.rest = explanation.score;
-  const std::vector<std::string> names = names_of(trained, text, ids);
+  const std::vector<std::string> names = names_of(trained, text, ids.size(0));
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (ids.item<std::int64_t>({static_cast<std::int64_t>(i)}) == Vocabulary::kPadding) continue;
     const double value = values.item<double>({0, static_cast<std::int64_t>(i)});

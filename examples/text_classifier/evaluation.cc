@@ -50,16 +50,28 @@ Score score(Trained& trained, const tg::nn::SequenceDataset& examples) {
   Score result{0, ConfusionMatrix(trained.labels)};
   const tg::nn::DataLoader loader(examples, kSorted, unused_generator());
   for (const auto& [ids, lengths, labels] : loader) {
-    const tg::Variable logits = trained.model(ids);
+    const tg::Variable logits = trained.logits(ids);
     result.loss +=
         tg::nn::cross_entropy(logits, labels, {.reduction = tg::nn::Reduction::sum}).item<double>();
-    const tg::Tensor predicted = argmax(logits.value(), 1);
+    const tg::ValuesAndIndices best = max(softmax(logits.value(), 1), 1);
     for (std::int64_t i = 0; i < labels.size(0); ++i) {
-      result.matrix.add(labels.item<std::int64_t>({i}), predicted.item<std::int64_t>({i}));
+      const auto truth = labels.item<std::int64_t>({i});
+      const auto predicted = best.indices.item<std::int64_t>({i});
+      result.matrix.add(truth, predicted);
+      result.calibration.add(best.values.item<double>({i}), truth == predicted);
     }
   }
   result.loss /= static_cast<double>(std::max<std::int64_t>(examples.size(), 1));
   return result;
+}
+
+TemperatureCurve temperature_curve(Trained& trained, const tg::nn::SequenceDataset& examples) {
+  const tg::NoGrad guard;
+  trained.model.eval();
+  TemperatureCurve curve;
+  const tg::nn::DataLoader loader(examples, kSorted, unused_generator());
+  for (const auto& [ids, lengths, labels] : loader) curve.add(trained.model(ids).value(), labels);
+  return curve;
 }
 
 tg::Tensor probabilities(Trained& trained, const std::vector<tg::Tensor>& texts) {
@@ -76,7 +88,7 @@ tg::Tensor probabilities(Trained& trained, const std::vector<tg::Tensor>& texts)
   for (std::size_t begin = 0; begin < order.size(); begin += kBatch) {
     const std::span<const std::size_t> batch =
         std::span(order).subspan(begin, std::min(kBatch, order.size() - begin));
-    const tg::Tensor answers = softmax(trained.model(padded(texts, batch)).value(), 1);
+    const tg::Tensor answers = softmax(trained.logits(padded(texts, batch)), 1);
     const std::span<const float> elements = answers.span<float>();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       std::ranges::copy(elements.subspan(i * classes, classes),

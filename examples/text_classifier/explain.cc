@@ -23,7 +23,7 @@ using tg::nn::Vocabulary;
 // knows. A word that it does not know appears as in the text.
 std::vector<std::string> names_of(const Trained& trained, std::string_view text, std::int64_t ids) {
   std::vector<std::string> names;
-  tg::nn::for_each_ngram(tg::nn::tokenize(text), trained.vocabulary.tokenizer().longest_ngram,
+  tg::nn::for_each_ngram(trained.words(text), trained.vocabulary.tokenizer().longest_ngram,
                          [&](std::string_view token, int n) {
                            const bool known = trained.vocabulary.find(token).has_value();
                            if (known || n == 1)
@@ -126,7 +126,8 @@ Explanation explanation_of(const Trained& trained, std::string_view text, std::i
   Classifier model = trained.model;  // a handle to the same model
   const WordVectorsOfCall call(model);
   const tg::Tensor ids = trained.ids(text);
-  const tg::Variable logits = model(unsqueeze(ids, 0));  // (1, classes)
+  const tg::Variable logits =
+      model(unsqueeze(ids, 0)) / trained.answering.temperature;  // (1, classes)
   if (!call.vectors().defined()) throw tg::ValueError("explain: the model has no word vectors");
   const tg::Variable score = select(logits, 1, label) - mean(logits, 1);
   const tg::Variable gradient = tg::grad(sum(score), {call.vectors()})[0];
@@ -146,7 +147,6 @@ Explanation explanation_of(const Trained& trained, std::string_view text, std::i
 
 std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained,
                                                         std::int64_t count) {
-  const tg::NoGrad guard;
   const std::int64_t words = trained.vocabulary.size();
   const std::int64_t classes = std::ssize(trained.labels);
   // One text for each id; padding gives the text without words.
@@ -154,8 +154,7 @@ std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained,
   constexpr std::int64_t kBatch = 1024;
   for (std::int64_t begin = 0; begin < words; begin += kBatch) {
     const std::int64_t size = std::min(kBatch, words - begin);
-    const tg::Tensor logits =
-        trained.model(reshape(tg::arange(begin, begin + size), {-1, 1})).value();
+    const tg::Tensor logits = trained.logits(reshape(tg::arange(begin, begin + size), {-1, 1}));
     narrow(scores, 0, begin, size).copy_(logits - mean(logits, 1, true));
   }
   const tg::Tensor empty = narrow(scores, 0, Vocabulary::kPadding, 1).clone();

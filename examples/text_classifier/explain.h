@@ -12,7 +12,7 @@ namespace text_classifier {
 
 // What a word or an n-gram adds to the score of a class. The score is the logit of the class minus
 // the mean of the logits of all classes, because a number that all logits share changes no
-// probability.
+// probability. The logits are divided by the temperature, as for the probabilities.
 struct Contribution {
   std::string token;
   double value = 0;

@@ -70,6 +70,11 @@ void add_files(CLI::App* command, TrainSettings& settings) {
       ->type_name("FILE");
   command->add_option("--test", settings.test, "Texts to test on, after each epoch; default: none")
       ->type_name("FILE");
+  command
+      ->add_option("--dev", settings.dev,
+                   "Texts that decide how long to train; default: a part of the texts\n"
+                   "of --train")
+      ->type_name("FILE");
   command->add_option("--out", settings.out, "Folder for the model and metrics.jsonl")
       ->type_name("DIR")
       ->check(not_empty())
@@ -118,8 +123,9 @@ void add_model(CLI::App* command, TrainSettings& settings) {
 void add_steps(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--epochs", settings.epochs,
-                   "Passes over the texts; default: about 1,700 steps, but at least 10\n"
-                   "and at most 100 passes")
+                   "Passes over the texts. Default: a bag finds the best number on texts\n"
+                   "that are held out, then trains on all; others do about 1,700 steps,\n"
+                   "but at least 10 and at most 100 passes")
       ->type_name("N")
       ->check(from_to(0, 1'000'000));
   command->add_option("--batch", settings.batch, "Texts in each step of the optimizer")
@@ -129,25 +135,26 @@ void add_steps(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--lr", settings.lr,
                    "The first or, if it rises, the highest learning rate; see --schedule.\n"
-                   "Default: 0.005 (bag), 0.001 (attention) or 0.002 with adam, 3 with sgd")
+                   "Default: 0.005 (bag), 0.001 (attention) or 0.002 with adam; 0.5 (bag)\n"
+                   "or 3 with sgd")
       ->type_name("X")
       ->check(from_to(0.0, 1e6));
   command
       ->add_option("--schedule", settings.schedule,
                    "How the learning rate changes: it falls to 0 in a straight line; stays\n"
                    "constant; rises for a tenth of the run, then stays constant; falls\n"
-                   "along a cosine; rises and falls")
+                   "along a cosine; rises and falls. Default: linear; constant if a bag\n"
+                   "finds the number of passes")
       ->type_name("linear|constant|warm-up|cosine|one-cycle")
       ->check(
-          CLI::IsMember({"linear", "constant", "warm-up", "cosine", "one-cycle"}).description(""))
-      ->capture_default_str();
+          CLI::IsMember({"linear", "constant", "warm-up", "cosine", "one-cycle"}).description(""));
 }
 
 void add_run(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--patience", settings.patience,
-                   "Hold out a tenth of the texts, stop after N epochs without a\n"
-                   "smaller loss on them, and keep the best epoch")
+                   "Hold out a tenth of the texts, or those of --dev, stop after N epochs\n"
+                   "without a smaller loss on them, and keep the best epoch")
       ->type_name("N")
       ->check(from_to(1, 1'000'000));
   command
@@ -167,17 +174,19 @@ void add_run(CLI::App* command, TrainSettings& settings) {
 void add_reading(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--ngrams", settings.ngrams,
-                   "Sequences of up to N words get vectors too: word order for a bag")
+                   "Sequences of up to N words get vectors too: word order for a bag.\n"
+                   "Default: 2 (bag) or 1")
       ->type_name("N")
-      ->check(from_to(std::int64_t{1}, tg::nn::Tokenizer::kLongestNgram))
-      ->capture_default_str();
+      ->check(from_to(std::int64_t{1}, tg::nn::Tokenizer::kLongestNgram));
   command
       ->add_option("--min-count", settings.min_count,
                    "Words that occur less often count as unknown")
       ->type_name("N")
       ->check(from_to(1, 1'000'000'000))
       ->capture_default_str();
-  command->add_option("--max-length", settings.max_length, "Longer texts are cut to N words")
+  command
+      ->add_option("--max-length", settings.max_length,
+                   "Longer texts are cut to N words, before n-grams are added")
       ->type_name("N")
       ->check(from_to(1, 1'000'000))
       ->capture_default_str();
@@ -252,12 +261,11 @@ void add_training(CLI::App* command, TrainSettings& settings) {
 
 void add_train(CLI::App& app, TrainSettings& settings, int& signal) {
   CLI::App* command = app.add_subcommand("train", "Train on labeled texts and save the model");
-  command->footer(
-      std::string(kFormats) +
-      "\n\nExamples:\n"
-      "  text_classifier train --train texts.csv --out model\n"
-      "  text_classifier train --train texts.csv --test more.csv --arch bag --ngrams 2 --baseline\n"
-      "  text_classifier train --train texts.csv --arch bag --folds 10");
+  command->footer(std::string(kFormats) +
+                  "\n\nExamples:\n"
+                  "  text_classifier train --train texts.csv --out model\n"
+                  "  text_classifier train --train texts.csv --test more.csv --baseline\n"
+                  "  text_classifier train --train texts.csv --folds 10");
   add_training(command, settings);
   keep_in_short_help(
       command, {"--train", "--test", "--out", "--text-col", "--label-col", "--arch", "--ngrams",
@@ -397,7 +405,8 @@ void add_compare(CLI::App& app, Arguments& arguments, TrainSettings& settings) {
 void add_suspects(CLI::App& app, Arguments& arguments, TrainSettings& settings) {
   CLI::App* command = app.add_subcommand("suspects", "Print texts whose label is probably wrong");
   add_training(command, settings);
-  for (const char* name : {"--test", "--out", "--resume", "--checkpoint-every", "--baseline"}) {
+  for (const char* name :
+       {"--test", "--dev", "--out", "--resume", "--checkpoint-every", "--baseline"}) {
     command->remove_option(command->get_option(name));  // nothing is saved or tested
   }
   command->add_option("--count", arguments.suspects.count, "How many texts to print")
@@ -413,7 +422,7 @@ void add_suspects(CLI::App& app, Arguments& arguments, TrainSettings& settings) 
       "by a model that was not trained on them. The label with the least probability comes first:\n"
       "  line 7  HUM 0.012  LOC 0.951  where is Paris\n\n"
       "Example:\n"
-      "  text_classifier suspects --train texts.csv --arch bag --ngrams 2");
+      "  text_classifier suspects --train texts.csv");
   command->callback([command, &settings, &arguments] {
     settings.given = given_options(*command);
     suspects(settings, arguments.suspects);

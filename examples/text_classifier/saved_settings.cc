@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "text_classifier/calibration.h"
+
 namespace text_classifier {
 namespace {
 
@@ -50,6 +52,12 @@ class SettingsParser {
     }
     if (model.arch == "attention") model.heads = integer("heads");
     settings.max_length = integer("max_length");
+    if (has("length_unit")) {
+      const std::string unit = string("length_unit");
+      if (unit != "words" && unit != "tokens") fail("needed a length_unit of words or tokens");
+      settings.answering.length_unit = unit == "words" ? LengthUnit::kWords : LengthUnit::kTokens;
+    }
+    if (has("temperature")) settings.answering.temperature = number("temperature");
     settings.labels = strings("labels");
     check(settings);
     return settings;
@@ -83,6 +91,7 @@ class SettingsParser {
     return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
   }
 
+  bool has(const char* key) const { return json_.contains(key); }
   const json& at(const char* key) const {
     const auto found = json_.find(key);
     if (found == json_.end()) fail(std::string(key) + " is missing");
@@ -141,7 +150,8 @@ class SettingsParser {
     }
     require(model.dim >= 1 && model.dim <= kLargest, "a dim from 1 to 1000000");
     require(model.hidden >= 1 && model.hidden <= kLargest, "a hidden from 1 to 1000000");
-    require(model.pool == "last" || model.pool == "mean" || model.pool == "max",
+    require(model.pool == "last" || model.pool == "mean" || model.pool == "max" ||
+                (model.pool == "sqrt" && model.arch == "bag"),
             "a pool of last, mean or max");
     require(model.layers >= 1 && model.layers <= kMostLayers, "layers from 1 to 100");
     require(has_states(model.arch) || model.layers == 1,
@@ -151,6 +161,9 @@ class SettingsParser {
     require(model.filters >= 1 && model.filters <= kLargest, "filters from 1 to 1000000");
     require(model.dropout >= 0 && model.dropout <= 1, "a dropout from 0 to 1");
     require(settings.max_length >= 1, "a max_length of 1 or more");
+    const double temperature = settings.answering.temperature;
+    require(temperature >= kLowestTemperature && temperature <= kHighestTemperature,
+            "a temperature from 0.05 to 20");
     if (model.arch == "attention") {
       require(
           model.heads >= 1 && model.heads <= model.hidden && model.hidden % (2 * model.heads) == 0,
@@ -172,7 +185,7 @@ class SettingsParser {
 }  // namespace
 
 std::string settings_text(const ModelSettings& model, std::int64_t max_length,
-                          const std::vector<std::string>& labels) {
+                          const std::vector<std::string>& labels, const Answering& answering) {
   nlohmann::ordered_json json = {{"format", kNewestFormat},  {"arch", model.arch},
                                  {"dim", model.dim},         {"hidden", model.hidden},
                                  {"dropout", model.dropout}, {"pool", model.pool},
@@ -180,6 +193,8 @@ std::string settings_text(const ModelSettings& model, std::int64_t max_length,
                                  {"filters", model.filters}};
   if (model.arch == "attention") json["heads"] = model.heads;
   json["max_length"] = max_length;
+  json["length_unit"] = answering.length_unit == LengthUnit::kWords ? "words" : "tokens";
+  json["temperature"] = answering.temperature;
   json["labels"] = labels;
   return json.dump(2) + "\n";
 }

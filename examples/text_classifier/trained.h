@@ -18,12 +18,22 @@ struct Trained {
   tg::nn::Vocabulary vocabulary;
   std::vector<std::string> labels;
   std::int64_t max_length;
+  Answering answering{};
 
-  // The ids of a text (steps), or of what vocabulary.encode() returned for it: at most max_length,
-  // and one id of padding for a text without words.
+  // The words of a text that the model reads: the first max_length, if it counts words.
+  std::vector<std::string> words(std::string_view text) const;
+  // The ids of a text (steps), or of what vocabulary.encode() returned for its words(); one id of
+  // padding for a text without words.
   tg::Tensor ids(std::vector<std::int64_t> encoded) const;
-  tg::Tensor ids(std::string_view text) const { return ids(vocabulary.encode(text)); }
+  tg::Tensor ids(std::string_view text) const { return ids(vocabulary.encode(words(text))); }
+
+  // What the model computes for ids (batch, steps), divided by the temperature (batch, classes):
+  // softmax() of it gives the probabilities that all commands show.
+  tg::Tensor logits(const tg::Tensor& batch) const;
 };
+
+// The number of ids that the longest text can have, with its n-grams.
+std::int64_t most_tokens(std::int64_t max_length, std::int64_t longest_ngram, LengthUnit unit);
 
 // Both use the file model.safetensors of a folder. It holds the weights as tensors, and the texts
 // `settings` and `vocabulary` in its metadata. One file, because it is replaced in one step: at any

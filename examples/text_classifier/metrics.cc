@@ -212,7 +212,7 @@ MetricsLog::MetricsLog(std::string path) : path_(std::move(path)) {
 
 void MetricsLog::write(const EpochMetrics& metrics) {
   nlohmann::ordered_json line;
-  if (metrics.part) line["search_part"] = *metrics.part;
+  if (metrics.search) line["search"] = *metrics.search;
   line["epoch"] = metrics.epoch;
   line["train_loss"] = metrics.train_loss;
   line["train_accuracy"] = metrics.train_accuracy;

@@ -64,7 +64,7 @@ struct EpochMetrics {
   std::optional<double> test_accuracy = std::nullopt;
   double seconds = 0;
   std::optional<double> held_out_loss = std::nullopt;
-  std::optional<std::int64_t> part = std::nullopt;  // of a search for the number of epochs, from 1
+  std::optional<std::int64_t> search = std::nullopt;  // the run of a search, from 1
 };
 
 // metrics.jsonl: one line with a JSON object for each epoch, written when the epoch ends.

@@ -141,11 +141,21 @@ tg::Variable Classifier::operator()(const tg::Tensor& ids) const {
   return head_(dropout_(text));  // (batch, classes)
 }
 
+// Divided by the number of words or by its square root. Padding is a row of zeros.
 tg::Variable Classifier::mean_of_words(const tg::Tensor& ids) const {
-  const tg::Variable words = embedding(ids);  // (batch, steps, dim); padding is a row of zeros
-  const tg::Tensor counts = sum(ids != 0, 1, true).to(tg::float32);  // (batch, 1)
-  const tg::Tensor least = clamp(counts, 1);
-  return sum(words, 1) / (pool_ == "sqrt" ? sqrt(least) : least);  // (batch, dim)
+  const tg::Tensor counts = clamp(sum(ids != 0, 1, true).to(tg::float32), 1);  // (batch, 1)
+  if (pool_ != "sqrt") return sum(embedding(ids), 1) / counts;                 // (batch, dim)
+  tg::EmbeddingBagLookup bag{.mode = tg::BagMode::sum, .padding_idx = 0};
+  if (weights_.defined()) {
+    bag.per_sample_weights = reshape(index_select(weights_, 0, reshape(ids, {-1})), ids.shape());
+  }
+  return embedding_bag(embedding.weight, ids, {}, bag) / sqrt(counts);
+}
+
+void Classifier::fold_word_weights() {
+  if (!weights_.defined()) return;
+  embedding.weight.set_value(embedding.weight.value() * unsqueeze(weights_, 1));
+  weights_ = {};
 }
 
 // The largest value of each element of the state over the words of a text.

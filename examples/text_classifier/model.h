@@ -70,6 +70,12 @@ class Classifier : public tg::nn::Module {
   // temperature. Defined in onnx.cc.
   tg::nn::OnnxGraph onnx(double temperature = 1) const;
 
+  // A bag with the pool `sqrt` only: while it trains, the vector of word i counts weights[i] times.
+  // fold_word_weights() multiplies the vectors by their weights, so that the trained bag answers
+  // the same without weights.
+  void weigh_words(tg::Tensor weights) { weights_ = std::move(weights); }
+  void fold_word_weights();
+
   tg::nn::Embedding embedding;
 
  private:
@@ -86,6 +92,7 @@ class Classifier : public tg::nn::Module {
   tg::Variable attended_words(const tg::Tensor& ids) const;
   tg::Variable largest_features(const tg::Tensor& ids) const;
 
+  tg::Tensor weights_;  // (vocabulary); undefined: all are 1
   const std::string arch_;
   const std::string pool_;
   const bool bidirectional_;

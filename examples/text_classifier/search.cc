@@ -33,66 +33,97 @@ std::vector<std::vector<std::int64_t>> held_out_parts(const std::vector<std::int
 }
 
 bool EpochSearch::look_at(const TemperatureCurve& curve) {
+  Curves& curves = curves_.at(static_cast<std::size_t>(variant()));
   ++seen_;
-  if (part_ > 0) {
-    curves_.at(static_cast<std::size_t>(seen_ - 1)).add(curve);
-    return seen_ < std::ssize(curves_);
+  if (part() > 0) {
+    curves.at(static_cast<std::size_t>(seen_ - 1)).add(curve);
+    return seen_ < std::ssize(curves);
   }
-  curves_.push_back(curve);
-  const auto least = static_cast<std::int64_t>(best()) + 1;
+  curves.push_back(curve);
+  const auto least = static_cast<std::int64_t>(best_of(curves)) + 1;
   const std::int64_t patience = 3 + least / 3;
   return seen_ < std::min(least + patience, kMostEpochs);
 }
 
-void EpochSearch::next_part() {
-  ++part_;
+void EpochSearch::next_run() {
+  ++run_;
   seen_ = 0;
 }
 
-std::size_t EpochSearch::best() const {
+std::size_t EpochSearch::best_of(const Curves& curves) {
   std::size_t best = 0;
-  for (std::size_t i = 1; i < curves_.size(); ++i) {
-    if (curves_[i].least_loss() < curves_[best].least_loss()) best = i;
+  for (std::size_t i = 1; i < curves.size(); ++i) {
+    if (curves[i].least_loss() < curves[best].least_loss()) best = i;
   }
   return best;
 }
 
-std::int64_t EpochSearch::epochs() const { return static_cast<std::int64_t>(best()) + 1; }
-double EpochSearch::loss() const { return curves_.empty() ? 0 : curves_[best()].least_loss(); }
-double EpochSearch::temperature() const {
-  return curves_.empty() ? 1 : cautious_temperature(curves_[best()]);
+std::int64_t EpochSearch::best_variant() const {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < curves_.size(); ++i) {
+    if (curves_[i].empty()) continue;
+    const double loss = curves_[i][best_of(curves_[i])].least_loss();
+    if (loss < curves_[best][best_of(curves_[best])].least_loss()) best = i;
+  }
+  return static_cast<std::int64_t>(best);
 }
-std::int64_t EpochSearch::texts() const { return curves_.empty() ? 0 : curves_[best()].texts(); }
+
+const TemperatureCurve& EpochSearch::best() const {
+  static const TemperatureCurve none;
+  const Curves& curves = curves_[static_cast<std::size_t>(best_variant())];
+  return curves.empty() ? none : curves[best_of(curves)];
+}
+
+std::int64_t EpochSearch::epochs() const {
+  return static_cast<std::int64_t>(best_of(curves_[static_cast<std::size_t>(best_variant())])) + 1;
+}
+double EpochSearch::loss() const { return best().least_loss(); }
+double EpochSearch::temperature() const { return cautious_temperature(best()); }
+std::int64_t EpochSearch::texts() const { return best().texts(); }
 
 tg::StateDict EpochSearch::state_dict() const {
   std::vector<double> numbers;
-  for (const TemperatureCurve& curve : curves_) {
-    const std::vector<double> state = curve.state();
-    numbers.insert(numbers.end(), state.begin(), state.end());
+  std::vector<std::int64_t> epochs;
+  for (const Curves& curves : curves_) {
+    epochs.push_back(std::ssize(curves));
+    for (const TemperatureCurve& curve : curves) {
+      const std::vector<double> state = curve.state();
+      numbers.insert(numbers.end(), state.begin(), state.end());
+    }
   }
-  return {
-      {"part", tg::tensor(part_)}, {"seen", tg::tensor(seen_)}, {"curves", tg::tensor(numbers)}};
+  return {{"run", tg::tensor(run_)},
+          {"seen", tg::tensor(seen_)},
+          {"epochs", tg::tensor(epochs)},
+          {"curves", tg::tensor(numbers)}};
 }
 
 void EpochSearch::load_state_dict(const tg::StateDict& state) {
-  const auto numbers = tg::to_vector<double>(state.at("curves"));
-  constexpr std::size_t kSize = TemperatureCurve::kPoints + 1;
-  std::vector<TemperatureCurve> curves;
-  for (std::size_t begin = 0; begin < numbers.size(); begin += kSize) {
-    const auto from = numbers.begin() + static_cast<std::ptrdiff_t>(begin);
-    const auto size = static_cast<std::ptrdiff_t>(std::min(kSize, numbers.size() - begin));
-    curves.push_back(TemperatureCurve::from_state({from, from + size}));
-  }
-  const auto part = state.at("part").item<std::int64_t>();
+  const auto run = state.at("run").item<std::int64_t>();
   const auto seen = state.at("seen").item<std::int64_t>();
-  if (part < 0 || part > parts_ || seen < 0 || seen > std::ssize(curves)) {
-    throw tg::FormatError("search.part is " + std::to_string(part) + " and search.seen " +
-                          std::to_string(seen) + ", needed at most " + std::to_string(parts_) +
-                          " parts and " + std::to_string(curves.size()) + " epochs");
+  const auto epochs = tg::to_vector<std::int64_t>(state.at("epochs"));
+  const auto numbers = tg::to_vector<double>(state.at("curves"));
+  if (run < 0 || run > runs() || seen < 0 || epochs.size() != curves_.size()) {
+    throw tg::FormatError("search.run is " + std::to_string(run) + " with " +
+                          std::to_string(epochs.size()) + " variants, needed at most " +
+                          std::to_string(runs()) + " with " + std::to_string(curves_.size()));
   }
-  part_ = part;
+  constexpr std::size_t kSize = TemperatureCurve::kPoints + 1;
+  std::vector<Curves> all;
+  std::size_t begin = 0;
+  for (const std::int64_t count : epochs) {
+    Curves& curves = all.emplace_back();
+    for (std::int64_t i = 0; i < count; ++i, begin += kSize) {
+      const std::size_t from = std::min(begin, numbers.size());
+      const std::size_t to = std::min(begin + kSize, numbers.size());
+      const auto at = [&](std::size_t place) {
+        return numbers.begin() + static_cast<std::ptrdiff_t>(place);
+      };
+      curves.push_back(TemperatureCurve::from_state({at(from), at(to)}));
+    }
+  }
+  run_ = run;
   seen_ = seen;
-  curves_ = std::move(curves);
+  curves_ = std::move(all);
 }
 
 double cautious_temperature(const TemperatureCurve& curve) {

@@ -23,29 +23,35 @@ constexpr std::int64_t kFewestTexts = 20;
 std::vector<std::vector<std::int64_t>> held_out_parts(const std::vector<std::int64_t>& labels,
                                                       std::uint64_t seed);
 
-// The number of epochs with the smallest loss on the held-out texts, summed over all parts. The
+// The number of epochs with the smallest loss on the held-out texts, summed over all parts, and
+// which of several variants of the training has it. The
 // loss is taken at the best temperature of an epoch: a model whose probabilities are only too sure
 // is not a worse one, and its temperature is fitted anyway.
 //
-// The first part trains until the loss has not become smaller for some epochs; the others train as
-// many epochs.
+// All parts train with the first variant, then with the next. The first part trains until the loss
+// has not become smaller for some epochs; the others train as many epochs with this variant.
 class EpochSearch {
  public:
   static constexpr std::int64_t kMostEpochs = 100;
 
   // 0 parts: there is nothing to search.
-  explicit EpochSearch(std::int64_t parts) : parts_(parts) {}
+  explicit EpochSearch(std::int64_t parts, std::int64_t variants = 1)
+      : parts_(parts), curves_(static_cast<std::size_t>(variants)) {}
 
-  bool done() const { return part_ >= parts_; }
-  std::int64_t part() const { return part_; }  // from 0
+  bool done() const { return run_ >= runs(); }
+  std::int64_t part() const { return run_ % parts_; }     // from 0
+  std::int64_t variant() const { return run_ / parts_; }  // from 0
   std::int64_t parts() const { return parts_; }
+  std::int64_t run() const { return run_; }  // of a part with a variant, from 0
+  std::int64_t runs() const { return parts_ * std::ssize(curves_); }
 
-  // After each epoch of a part: the losses on its held-out texts. False: the part has ended.
+  // After each epoch of a run: the losses on its held-out texts. False: the run has ended.
   bool look_at(const TemperatureCurve& curve);
-  void next_part();
+  void next_run();
 
-  std::int64_t epochs() const;  // at least 1
-  double loss() const;          // of this epoch
+  std::int64_t epochs() const;        // at least 1
+  std::int64_t best_variant() const;  // from 0
+  double loss() const;                // of these
   double temperature() const;
   std::int64_t texts() const;  // held out in all parts
 
@@ -54,12 +60,14 @@ class EpochSearch {
   void load_state_dict(const tapegrad::StateDict& state);
 
  private:
-  std::size_t best() const;  // its position in curves_
+  using Curves = std::vector<TemperatureCurve>;  // of each epoch, added up over the parts
+  static std::size_t best_of(const Curves& curves);
+  const TemperatureCurve& best() const;  // of all
 
   std::int64_t parts_;
-  std::int64_t part_ = 0;
-  std::int64_t seen_ = 0;                 // epochs of this part
-  std::vector<TemperatureCurve> curves_;  // of each epoch, added up over the parts
+  std::int64_t run_ = 0;
+  std::int64_t seen_ = 0;       // epochs of this run
+  std::vector<Curves> curves_;  // of each variant
 };
 
 // The temperature of a curve, drawn toward 1 if there are few texts: ten texts that are all right

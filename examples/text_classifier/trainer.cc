@@ -177,8 +177,8 @@ std::int64_t Trainer::texts_passed() const {
 bool Trainer::run_epoch(Progress& progress, const std::function<bool()>& after_batch) {
   std::string title = "epoch " + std::to_string(position_.epoch);
   if (search_ != nullptr) {
-    title = "held-out part " + std::to_string(search_->part() + 1) + '/' +
-            std::to_string(search_->parts()) + ", " + title;
+    title = "search " + std::to_string(search_->run() + 1) + '/' + std::to_string(search_->runs()) +
+            ", " + title;
   } else {
     title += '/' + std::to_string(*settings_.epochs);
   }
@@ -216,7 +216,7 @@ EpochMetrics Trainer::metrics_of_epoch() {
     held_out_ = temperature_curve(trained_, *examples_.held_out);
     metrics.held_out_loss = held_out_.loss();
   }
-  if (search_ != nullptr) metrics.part = search_->part() + 1;
+  if (search_ != nullptr) metrics.search = search_->run() + 1;
   return metrics;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -151,12 +152,56 @@ void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bo
             << " skipped, " << report.not_utf8 << " not UTF-8)\n";
 }
 
+// The weights of words by the number of texts that contain them: the inverse document frequency,
+// log((1 + texts) / (1 + texts with the word)) + 1, to this power. They are divided by a constant,
+// so that their mean square over all words of the texts is 1.
+tg::Tensor word_weights(const Words& words, double power) {
+  const auto size = static_cast<std::size_t>(words.vocabulary.size());
+  std::vector<std::int64_t> texts_with(size, 0), last(size, -1);
+  for (std::size_t i = 0; i < words.ids.size(); ++i) {
+    for (const std::int64_t id : words.ids[i]) {
+      const auto word = static_cast<std::size_t>(id);
+      if (last[word] != static_cast<std::int64_t>(i)) ++texts_with[word];
+      last[word] = static_cast<std::int64_t>(i);
+    }
+  }
+  const auto texts = static_cast<double>(words.ids.size());
+  std::vector<double> weights(size);
+  for (std::size_t word = 0; word < size; ++word) {
+    const double frequency = (1 + texts) / (1 + static_cast<double>(texts_with[word]));
+    weights[word] = std::pow(std::log(frequency) + 1, power);
+  }
+  double sum = 0, count = 0;
+  for (const std::vector<std::int64_t>& ids : words.ids) {
+    for (const std::int64_t id : ids) {
+      const double weight = weights[static_cast<std::size_t>(id)];
+      sum += weight * weight;
+      ++count;
+    }
+  }
+  if (count == 0) return {};
+  return tg::tensor(weights).to(tg::float32) / std::sqrt(sum / count);
+}
+
 // The share of each class.
 std::vector<double> shares_of(const std::vector<std::int64_t>& labels, std::size_t classes) {
   std::vector<double> shares(classes, 0);
   for (const std::int64_t label : labels) ++shares[static_cast<std::size_t>(label)];
   for (double& share : shares) share /= static_cast<double>(labels.size());
   return shares;
+}
+
+// A bag's answer for a text without known words is its bias. It is not trained, but the logarithm
+// of the shares of the classes: such a text gets these shares, and the words learn the rest.
+void fix_bias(Trained& trained, const std::vector<std::int64_t>& labels) {
+  std::vector<double> bias = shares_of(labels, trained.labels.size());
+  constexpr double kSmall = 0.1;  // texts of a class that has none
+  for (double& share : bias) share = std::log(share + kSmall / static_cast<double>(labels.size()));
+  for (tg::NamedParameter parameter : trained.model.parameters()) {
+    if (parameter.name != "head.bias") continue;
+    parameter.set_value(tg::tensor(bias).to(tg::float32));
+    parameter.set_requires_grad(false);
+  }
 }
 
 bool has_unknown_words(const Words& words) {
@@ -215,9 +260,11 @@ class Training {
            const std::vector<std::string>& labels)
       : settings_(with_sizes(settings, words, labels.size())),
         labels_(label_ids(texts, labels)),
-        fits_unknown_(!has_unknown_words(words)),
+        fits_unknown_(settings.model.arch != "bag" && !has_unknown_words(words)),
         trained(make_model(settings_, words, labels)),
-        examples_{.train = {ids_of(trained, words), tg::tensor(labels_)}} {}
+        examples_{.train = {ids_of(trained, words), tg::tensor(labels_)}} {
+    if (settings_.model.arch == "bag") fix_bias(trained, labels_);
+  }
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
 
@@ -230,6 +277,7 @@ class Training {
     const bool ended =
         run != nullptr ? run->train(*trainer_) : trainer_->run(nullptr, [] { return true; });
     trainer_.reset();  // its optimizer finishes the steps of rare words
+    trained.model.fold_word_weights();
     if (ended && fits_unknown_ && *settings_.epochs > 0) {
       fit_unknown_word(trained, shares_of(labels_, trained.labels.size()));
     }
@@ -251,6 +299,9 @@ class Training {
     Trained trained{Classifier(settings.model), words.vocabulary, labels, settings.max_length};
     if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
     if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
+    if (settings.rare_words > 0) {
+      trained.model.weigh_words(word_weights(words, settings.rare_words));
+    }
     return trained;
   }
 
@@ -273,6 +324,14 @@ class Training {
   std::optional<Trainer> trainer_;
 };
 
+// The variants of a search: all words count the same, or rare ones more. Vectors from a file are
+// not weighted.
+constexpr double kRareWords[] = {0, 0.5};
+std::int64_t variants(const TrainSettings& settings) {
+  const bool weighs = settings.vectors.empty() && !settings.freeze_embeddings;
+  return weighs ? std::ssize(kRareWords) : 1;
+}
+
 // Rows that are not in `held_out`.
 tg::nn::Indices others(std::size_t rows, const std::vector<std::int64_t>& held_out) {
   std::vector<bool> is_held_out(rows, false);
@@ -285,9 +344,10 @@ tg::nn::Indices others(std::size_t rows, const std::vector<std::int64_t>& held_o
 }
 
 // Finds the number of epochs and the temperature. Returns whether the end was reached.
-bool run_search(EpochSearch& search, const TrainSettings& settings, const Texts& texts,
+bool run_search(EpochSearch& search, TrainSettings settings, const Texts& texts,
                 const std::vector<std::vector<std::int64_t>>& parts, ResumableRun* run) {
   while (!search.done()) {
+    settings.rare_words = kRareWords[search.variant()];
     Corpus train = texts.train;
     Corpus held_out;
     if (texts.dev) {
@@ -302,7 +362,7 @@ bool run_search(EpochSearch& search, const TrainSettings& settings, const Texts&
     training.hold_out(held_out);
     training.start(&search);
     if (!training.run(run)) return false;
-    search.next_part();
+    search.next_run();
   }
   return true;
 }
@@ -312,6 +372,7 @@ void tell_what_was_found(const EpochSearch& search) {
   text << search.epochs() << (search.epochs() == 1 ? " epoch has" : " epochs have")
        << " the smallest loss on the " << search.texts() << " held-out texts, "
        << std::setprecision(3) << search.loss() << " at temperature " << search.temperature()
+       << (search.best_variant() > 0 ? ", with more weight for rare words" : "")
        << "; now trains on all texts\n";
   std::cerr << text.str() << std::flush;
 }
@@ -324,7 +385,7 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   const bool searches = searches_epochs(settings);
   std::vector<std::vector<std::int64_t>> parts;
   if (searches && !texts.dev) parts = held_out_parts(label_ids(texts.train, texts.labels), seed);
-  EpochSearch search(searches ? (texts.dev ? 1 : std::ssize(parts)) : 0);
+  EpochSearch search(searches ? (texts.dev ? 1 : std::ssize(parts)) : 0, variants(settings));
   if (settings.patience && !texts.dev) texts.dev = hold_out_tenth(texts.train, seed);
 
   // What the saved model is trained on, and, before that, the parts of a search.
@@ -370,6 +431,7 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
     if (!run_search(search, settings, texts, parts, run)) return {std::nullopt, {}, false};
     tell_what_was_found(search);
     settings.epochs = search.epochs();
+    settings.rare_words = kRareWords[search.best_variant()];
     make();
   }
   const bool ended = training->run(run);

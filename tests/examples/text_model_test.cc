@@ -167,6 +167,28 @@ TEST_CASE("attention pools the outputs of its encoder for words and positions", 
   }
 }
 
+TEST_CASE("a bag adds its words, and folds their weights", "[text_model]") {
+  const tg::Tensor ids = padded(kTexts);
+  Classifier model = make(small("bag", "sqrt"));
+  const auto text_of = [&](const tg::Tensor& table) {
+    const tg::Tensor counts = clamp(sum(ids != 0, 1, true).to(tg::float32), 1);
+    const tg::Tensor rows = index_select(table, 0, reshape(ids, {-1}));
+    return sum(reshape(rows, {ids.size(0), -1, 4}), 1) / sqrt(counts);
+  };
+  const tg::Tensor table = model.embedding.weight.value().clone();
+  CHECK(allclose(model(ids).value(), head_of(model, text_of(table)), 1e-5, 1e-6));
+  const tg::Tensor mean = make(small("bag"))(ids).value();  // as in older versions
+  CHECK_FALSE(allclose(model(ids).value(), mean, 1e-3, 1e-3));
+
+  const tg::Tensor weights = tg::rand({20}) + 0.5;
+  model.weigh_words(weights);
+  const tg::Tensor weighted = model(ids).value();
+  CHECK(allclose(weighted, head_of(model, text_of(table * unsqueeze(weights, 1))), 1e-5, 1e-5));
+  model.fold_word_weights();
+  CHECK(allclose(model(ids).value(), weighted, 1e-5, 1e-5));
+  CHECK(allclose(model.embedding.weight.value(), table * unsqueeze(weights, 1)));
+}
+
 TEST_CASE("a cnn keeps the largest value of each filter", "[text_model]") {
   const Classifier model = make(small("cnn"));
   const tg::Tensor ids = padded({{3, 4, 5, 6, 7, 8}});

@@ -106,7 +106,7 @@ TEST_CASE("a search stops some epochs after the smallest loss, and finds it", "[
     REQUIRE(epochs < 50);
   }
   CHECK(epochs == 6 + 3 + 2);
-  search.next_part();
+  search.next_run();
   CHECK(search.done());
   CHECK(search.epochs() == 6);
   CHECK(search.texts() == 100);
@@ -129,14 +129,14 @@ TEST_CASE("the losses of all parts decide", "[text_search]") {
   for (int epoch = 1; search.look_at(curve_of(epoch == 2 ? 80 : 75)); ++epoch) {
   }
   CHECK(search.epochs() == 2);
-  search.next_part();
+  search.next_run();
   CHECK(search.part() == 1);
   CHECK_FALSE(search.done());
   const tapegrad::StateDict middle = search.state_dict();
   const auto second_part = [](EpochSearch& of) {
     int epochs = 1;
     while (of.look_at(curve_of(epochs == 4 ? 99 : 60))) ++epochs;
-    of.next_part();
+    of.next_run();
     return epochs;
   };
   CHECK(second_part(search) == 5);  // as many as the first part
@@ -152,7 +152,43 @@ TEST_CASE("the losses of all parts decide", "[text_search]") {
   EpochSearch other(0);
   CHECK(error_text<tg::FormatError>([&] {
           other.load_state_dict(middle);
-        }).starts_with("search.part is 1 and search.seen 0, needed at most 0 parts"));
+        }).starts_with("search.run is 1 with 1 variants, needed at most 0 with 1"));
+}
+
+TEST_CASE("a search compares variants over all parts", "[text_search]") {
+  EpochSearch search(2, 2);
+  const auto run = [&](int right) {
+    int epochs = 1;
+    while (search.look_at(curve_of(right - epochs % 2))) ++epochs;
+    search.next_run();
+    return epochs;
+  };
+  CHECK(search.runs() == 4);
+  run(80);
+  CHECK(search.variant() == 0);
+  CHECK(search.part() == 1);
+  run(70);
+  CHECK(search.variant() == 1);
+  CHECK(search.part() == 0);
+  const tapegrad::StateDict middle = search.state_dict();
+  run(75);
+  run(90);
+  CHECK(search.done());
+  CHECK(search.best_variant() == 1);
+  CHECK(search.epochs() == 2);
+  CHECK(search.texts() == 200);
+
+  EpochSearch resumed(2, 2);
+  resumed.load_state_dict(middle);
+  CHECK(resumed.run() == 2);
+  CHECK(resumed.best_variant() == 0);
+  while (resumed.look_at(curve_of(60))) {
+  }
+  resumed.next_run();
+  while (resumed.look_at(curve_of(60))) {
+  }
+  resumed.next_run();
+  CHECK(resumed.best_variant() == 0);
 }
 
 TEST_CASE("a search without parts has nothing to do", "[text_search]") {

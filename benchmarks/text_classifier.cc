@@ -49,7 +49,7 @@ std::optional<Texts> ag_news() {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with("train") && name.ends_with(".csv")) {
-      return Texts{"AG News", entry.path().string(), std::string(folder) + "/test.csv", 3, "10",
+      return Texts{"AG News", entry.path().string(), std::string(folder) + "/test.csv", 3, "0.5",
                    "0.5"};
     }
   }
@@ -145,7 +145,7 @@ int main(int argc, char** argv) {
   return measure::run(argc, argv, [](measure::Report& report) {
     const measure::FastText fasttext;
     std::vector<Texts> all = {{"questions", BUNDLED_TEXTS "/questions_train.tsv",
-                               BUNDLED_TEXTS "/questions_test.tsv", 30, "3", "0.5"}};
+                               BUNDLED_TEXTS "/questions_test.tsv", 30, "0.5", "0.5"}};
     if (const std::optional<Texts> more = ag_news()) all.push_back(*more);
     report.begin("From texts to a model");
     for (const Texts& texts : all) {

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <functional>
 #include <numeric>
 #include <ostream>
 #include <random>
@@ -21,7 +20,7 @@ namespace {
 
 using tapegrad::nn::Vocabulary;
 
-constexpr int kMostPasses = 1000;
+constexpr int kMostPasses = 200;
 
 double dot(const std::vector<float>& w, const SparseVector& x) {
   double sum = 0;
@@ -45,17 +44,33 @@ double square_of(const SparseVector& x) {
   return sum;
 }
 
-// Calls step(text) for each text in random order, until a pass in which no step returned more than
-// the tolerance.
-void descend(std::size_t texts, double tolerance, const std::function<double(std::size_t)>& step) {
+// Calls step(text, bound) for each text in random order, until a pass in which no step returned
+// more than the tolerance. `bound` is the largest result of the pass before. If a step returns a
+// negative number, its text is left out (shrinking) until the others are done.
+template <class Step>
+void descend(std::size_t texts, double tolerance, const Step& step) {
   std::vector<std::size_t> order(texts);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::mt19937 random(1);
+  std::size_t active = texts;
+  double bound = 1e300;
   for (int pass = 0; pass < kMostPasses; ++pass) {
-    for (std::size_t i = texts; i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+    for (std::size_t i = active; i > 1; --i) std::swap(order[i - 1], order[random() % i]);
     double largest = 0;
-    for (const std::size_t i : order) largest = std::max(largest, step(i));
-    if (largest < tolerance) return;
+    for (std::size_t i = 0; i < active;) {
+      const double result = step(order[i], bound);
+      largest = std::max(largest, result);
+      if (result >= 0) {
+        ++i;
+      } else {
+        std::swap(order[i], order[--active]);
+      }
+    }
+    bound = largest;
+    if (largest >= tolerance) continue;
+    if (active == texts) return;
+    active = texts;
+    bound = 1e300;
   }
 }
 
@@ -74,7 +89,7 @@ std::vector<float> logistic_regression(std::span<const SparseVector> texts,
     squares.push_back(square_of(texts[i]));
     add(w, c * sigmoid(t[i]) * y[i], texts[i]);
   }
-  descend(texts.size(), 1e-4, [&](std::size_t i) {
+  descend(texts.size(), 1e-3, [&](std::size_t i, double) {
     const double margin = y[i] * dot(w, texts[i]);
     const double before = c * sigmoid(t[i]);
     // The solution is between these two, because 0 < a < C.
@@ -102,10 +117,10 @@ std::vector<float> linear_svm(std::span<const SparseVector> texts, std::span<con
   std::vector<double> squares, a(texts.size(), 0.0);
   for (const SparseVector& text : texts) squares.push_back(square_of(text));
   const double diagonal = 1 / (2 * c);  // of the squared hinge
-  descend(texts.size(), 1e-2, [&](std::size_t i) {
+  descend(texts.size(), 0.1, [&](std::size_t i, double bound) {
     const double gradient = y[i] * dot(w, texts[i]) - 1 + diagonal * a[i];
     const double projected = a[i] == 0 ? std::min(gradient, 0.0) : gradient;
-    if (projected == 0) return 0.0;
+    if (projected == 0) return gradient > bound ? -1.0 : 0.0;
     const double before = a[i];
     a[i] = std::max(before - gradient / (squares[i] + diagonal), 0.0);
     add(w, (a[i] - before) * y[i], texts[i]);

@@ -30,7 +30,9 @@ void run(const std::string& input) {
   const Trained again = text_classifier::load("/memory");
   check(same_bits(again.model.state_dict(), trained.model.state_dict()) &&
             again.vocabulary.words() == trained.vocabulary.words() &&
-            again.labels == trained.labels && again.max_length == trained.max_length,
+            again.labels == trained.labels && again.max_length == trained.max_length &&
+            again.answering.temperature == trained.answering.temperature &&
+            again.answering.length_unit == trained.answering.length_unit,
         "the model differs after it was saved");
 }
 

@@ -14,13 +14,17 @@ void run(const std::string& input) {
   static const std::string name = "settings.json";
   const auto read = attempt(input.size(), [&] { return parse_settings(input, name); });
   if (!read) return;
-  const std::string text = settings_text(read->model, read->max_length, read->labels);
+  const std::string text =
+      settings_text(read->model, read->max_length, read->labels, read->answering);
   const SavedSettings again = parse_settings(text, name);
   check(again.labels == read->labels && again.max_length == read->max_length &&
             again.model.arch == read->model.arch && again.model.dim == read->model.dim &&
-            again.model.hidden == read->model.hidden && again.model.dropout == read->model.dropout,
+            again.model.hidden == read->model.hidden &&
+            again.model.dropout == read->model.dropout &&
+            again.answering.length_unit == read->answering.length_unit &&
+            again.answering.temperature == read->answering.temperature,
         "the settings differ after they were written");
-  check(settings_text(again.model, again.max_length, again.labels) == text,
+  check(settings_text(again.model, again.max_length, again.labels, again.answering) == text,
         "equal settings give different texts");
 }
 
@@ -36,6 +40,8 @@ std::vector<std::string> good_inputs() {
     inputs.push_back(settings_text(settings, 50, {"A", "\xC3\xA9 \"b\""}));
   }
   inputs.push_back(settings_text({.arch = "gru", .layers = 2, .bidirectional = true}, 1, {"x"}));
+  inputs.push_back(settings_text({.arch = "bag", .pool = "sqrt"}, 1, {"x"},
+                                 {.length_unit = LengthUnit::kTokens, .temperature = 1.25}));
   return inputs;
 }
 

@@ -90,7 +90,7 @@ class JointRecord final : public Entry {
   void forget() override {
     for (NodePtr& input : inputs_) input.reset();
     rule_.reset();
-    output_ = {};
+    output_ = Variable();  // `= {}` leaks with clang 14: it forgets the parameter's destructor
   }
 
   std::array<NodePtr, N> inputs_;

@@ -143,6 +143,10 @@ void sum_columns(T* y, const T* x, std::size_t rows, std::size_t columns, bool a
     *y = accumulate ? *y + total : total;
     return;
   }
+  if (rows == 0) {  // x may be null
+    if (!accumulate) std::fill_n(y, columns, T(0));
+    return;
+  }
   std::size_t j = 0;
   for (; j + 4 * k <= columns; j += 4 * k) {
     sum_columns_panel<T, 4>(y + j, x + j, rows, columns, 0, accumulate);

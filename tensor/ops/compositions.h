@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 #include <span>
 #include <string>
@@ -100,7 +101,12 @@ Joined joined(std::span<const X> parts, std::int64_t dim) {
                        ", which differs from " + to_string(first->sizes()) +
                        " in more than dimension " + std::to_string(position));
     }
-    shape[position] += sizes[static_cast<std::size_t>(position)];
+    const std::int64_t size = sizes[static_cast<std::size_t>(position)];
+    if (size > std::numeric_limits<std::int64_t>::max() - shape[position]) {
+      throw ShapeError("cat: the sizes of dimension " + std::to_string(position) +
+                       " have a sum that does not fit into int64");
+    }
+    shape[position] += size;
   }
   return {shape, position};
 }

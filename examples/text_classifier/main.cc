@@ -135,8 +135,8 @@ void add_steps(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--lr", settings.lr,
                    "The first or, if it rises, the highest learning rate; see --schedule.\n"
-                   "Default: 0.005 (bag), 0.001 (attention) or 0.002 with adam; 0.5 (bag)\n"
-                   "or 3 with sgd")
+                   "Default: 0.005 (bag; 0.0025 if it finds the number of passes), 0.001\n"
+                   "(attention) or 0.002 with adam; 0.5 (bag) or 3 with sgd")
       ->type_name("X")
       ->check(from_to(0.0, 1e6));
   command

@@ -32,7 +32,7 @@ std::vector<std::vector<std::int64_t>> held_out_parts(const std::vector<std::int
 // has not become smaller for some epochs; the others train as many epochs with this variant.
 class EpochSearch {
  public:
-  static constexpr std::int64_t kMostEpochs = 100;
+  static constexpr std::int64_t kMostEpochs = 200;
 
   // 0 parts: there is nothing to search.
   explicit EpochSearch(std::int64_t parts, std::int64_t variants = 1)

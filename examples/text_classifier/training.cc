@@ -332,6 +332,10 @@ std::int64_t variants(const TrainSettings& settings) {
   return weighs ? std::ssize(kRareWords) : 1;
 }
 
+// Adam's rate if the number of epochs is searched: half of the usual one, so that neighboring
+// numbers differ less.
+constexpr double kSearchedRate = 0.0025;
+
 // Rows that are not in `held_out`.
 tg::nn::Indices others(std::size_t rows, const std::vector<std::int64_t>& held_out) {
   std::vector<bool> is_held_out(rows, false);
@@ -402,7 +406,10 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   if (run != nullptr) run->check(data);
   settings.epochs =
       is_searched ? EpochSearch::kMostEpochs : number_of_epochs(settings, texts.train.rows.size());
-  if (is_searched) settings.schedule = "constant";
+  if (is_searched) {
+    settings.schedule = "constant";
+    if (settings.optimizer == "adam") settings.lr = settings.lr.value_or(kSearchedRate);
+  }
 
   std::optional<Training> training;
   const auto make = [&] {

@@ -31,7 +31,7 @@ void answer(Trained& trained, const std::string& text) {
 // The id of a word, or of an n-gram such as "who is"; upper and lower case are the same.
 std::int64_t id_of(const Vocabulary& vocabulary, const std::string& word) {
   std::string key;
-  for (const std::string& token : tg::nn::tokenize(to_utf8(word, "word"))) {
+  for (const std::string& token : vocabulary.tokenizer().words(to_utf8(word, "word"))) {
     key += (key.empty() ? "" : " ") + token;
   }
   const std::optional<std::int64_t> id = vocabulary.find(key);
@@ -100,7 +100,8 @@ void neighbors(const std::string& folder, const std::vector<std::string>& words,
   for (const std::string& word : words) ids.push_back(id_of(trained.vocabulary, word));
   const std::int64_t k = std::min(count, trained.vocabulary.size() - 3);
   if (k < 1) throw tg::ValueError("neighbors: the vocabulary has no other words");
-  const tg::Tensor& table = trained.model.embedding.weight.value();
+  const tg::Tensor table =
+      narrow(trained.model.embedding.weight.value(), 0, 0, trained.vocabulary.size());
   for (const std::int64_t id : ids) {
     print_neighbors(trained.vocabulary, id, nearest_to(table, id, k));
   }

@@ -168,6 +168,22 @@ void add_reading(CLI::App* command, TrainSettings& settings) {
       ->type_name("N")
       ->check(from_to(1, 1'000'000'000))
       ->capture_default_str();
+  command
+      ->add_option("--chars", settings.chars,
+                   "Character n-grams of these lengths get vectors too (bag): for names,\n"
+                   "languages, misspelled words, Chinese; such as 1-5")
+      ->type_name("N-M");
+  command
+      ->add_option("--buckets", settings.buckets,
+                   "Rows that the character n-grams share by their hash; default: 65536")
+      ->type_name("N")
+      ->check(from_to(std::int64_t{1}, Characters::kMostBuckets));
+  command
+      ->add_option("--words", settings.words,
+                   "no: read only the character n-grams of --chars, and no words")
+      ->type_name("yes|no")
+      ->check(CLI::IsMember({"yes", "no"}).description(""))
+      ->capture_default_str();
   command->add_option("--max-length", settings.max_length, "Longer texts are cut to N words")
       ->type_name("N")
       ->check(from_to(1, 1'000'000))

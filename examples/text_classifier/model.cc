@@ -58,6 +58,9 @@ const ModelSettings& checked(const ModelSettings& settings) {
   if (settings.bidirectional && !is_recurrent(arch)) {
     throw tg::ValueError("model: both directions for '" + arch + "', needed rnn, lstm or gru");
   }
+  if (settings.characters.used() && arch != "bag") {
+    throw tg::ValueError("model: character n-grams for '" + arch + "', needed bag");
+  }
   if (arch == "attention" && settings.hidden % (2 * settings.heads) != 0) {
     throw tg::ValueError("model: attention with hidden " + std::to_string(settings.hidden) +
                          " and heads " + std::to_string(settings.heads) +
@@ -79,6 +82,10 @@ bool is_one_cell(const ModelSettings& settings) {
   return settings.arch == "rnn" && settings.layers == 1 && !settings.bidirectional;
 }
 
+std::int64_t rows_of_table(const ModelSettings& settings) {
+  return settings.vocabulary + settings.characters.buckets;
+}
+
 std::int64_t width_of_text(const ModelSettings& settings) {
   if (settings.arch == "bag") return settings.dim;
   if (settings.arch == "cnn") return settings.filters * std::ssize(kWidths);
@@ -87,7 +94,7 @@ std::int64_t width_of_text(const ModelSettings& settings) {
 
 Classifier::Classifier(const ModelSettings& settings)
     : embedding(register_module("embedding",
-                                tg::nn::Embedding(settings.vocabulary, settings.dim,
+                                tg::nn::Embedding(rows_of_table(settings), settings.dim,
                                                   {.padding_idx = 0, .sparse = settings.sparse}))),
       arch_(checked(settings).arch),
       pool_(settings.pool),
@@ -125,6 +132,10 @@ Classifier::Classifier(const ModelSettings& settings)
   // rare words.
   tg::nn::init::uniform_(embedding.weight, -0.1, 0.1);
   tg::select(embedding.weight.leaf().writable_value(), 0, 0).zero_();
+  // A bucket that no training text has reached says nothing.
+  tg::narrow(embedding.weight.leaf().writable_value(), 0, settings.vocabulary,
+             settings.characters.buckets)
+      .zero_();
 }
 
 tg::Variable Classifier::operator()(const tg::Tensor& ids) const {

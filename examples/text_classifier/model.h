@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "text_classifier/characters.h"
+
 namespace text_classifier {
 
 namespace tg = tapegrad;
@@ -28,7 +30,9 @@ struct ModelSettings {
   std::int64_t filters = 100;  // of each width; cnn only
   std::int64_t heads = 4;      // attention only
   double dropout = 0.5;
-  bool sparse = false;  // a step moves only the word vectors of its batch
+  bool sparse = false;    // a step moves only the word vectors of its batch
+  Characters characters{};  // bag only
+  bool words = true;      // whether words are read, and not only characters
 };
 
 constexpr std::int64_t kMostLayers = 100;
@@ -44,6 +48,8 @@ bool has_states(const std::string& arch);    // those and attention: a state for
 
 // Whether the model is an RNNCell: an rnn with one layer and one direction.
 bool is_one_cell(const ModelSettings& settings);
+// The rows of the table: a row for each word, then the buckets of character n-grams.
+std::int64_t rows_of_table(const ModelSettings& settings);
 // The number of elements of the vector that the head gets for a text.
 std::int64_t width_of_text(const ModelSettings& settings);
 

@@ -49,6 +49,12 @@ class SettingsParser {
       model.filters = integer("filters");
     }
     if (model.arch == "attention") model.heads = integer("heads");
+    if (json_.contains("chars")) {
+      const std::vector<std::int64_t> lengths = integers("chars");
+      if (lengths.size() != 2) fail("chars has another size, needed [shortest, longest]");
+      model.characters = {lengths[0], lengths[1], integer("buckets")};
+      model.words = boolean("words");
+    }
     settings.max_length = integer("max_length");
     settings.labels = strings("labels");
     check(settings);
@@ -128,6 +134,29 @@ class SettingsParser {
     return strings;
   }
 
+  std::vector<std::int64_t> integers(const char* key) const {
+    std::vector<std::int64_t> integers;
+    for (const json& value : checked(key, &json::is_array, "a list of integers")) {
+      if (!value.is_number_integer() || value > std::numeric_limits<std::int64_t>::max()) {
+        fail(std::string(key) + " holds " + shown(value) + ", needed only integers");
+      }
+      integers.push_back(value.get<std::int64_t>());
+    }
+    return integers;
+  }
+
+  void check_characters(const Characters& characters, bool is_bag) const {
+    const auto require = [&](bool fine, const char* needed) {
+      if (!fine) fail(std::string("needed ") + needed);
+    };
+    require(is_bag, "no chars, unless arch is bag");
+    require(characters.shortest >= 1 && characters.shortest <= characters.longest &&
+                characters.longest <= Characters::kLongest,
+            "chars of two lengths from 1 to 9");
+    require(characters.buckets >= 1 && characters.buckets <= Characters::kMostBuckets,
+            "buckets from 1 to 100000000");
+  }
+
   void check(const SavedSettings& settings) const {
     const ModelSettings& model = settings.model;
     constexpr std::int64_t kLargest = 1'000'000;
@@ -151,6 +180,7 @@ class SettingsParser {
     require(model.filters >= 1 && model.filters <= kLargest, "filters from 1 to 1000000");
     require(model.dropout >= 0 && model.dropout <= 1, "a dropout from 0 to 1");
     require(settings.max_length >= 1, "a max_length of 1 or more");
+    if (json_.contains("chars")) check_characters(model.characters, model.arch == "bag");
     if (model.arch == "attention") {
       require(
           model.heads >= 1 && model.heads <= model.hidden && model.hidden % (2 * model.heads) == 0,
@@ -179,6 +209,11 @@ std::string settings_text(const ModelSettings& model, std::int64_t max_length,
                                  {"layers", model.layers},   {"bidirectional", model.bidirectional},
                                  {"filters", model.filters}};
   if (model.arch == "attention") json["heads"] = model.heads;
+  if (model.characters.used()) {
+    json["chars"] = {model.characters.shortest, model.characters.longest};
+    json["buckets"] = model.characters.buckets;
+    json["words"] = model.words;
+  }
   json["max_length"] = max_length;
   json["labels"] = labels;
   return json.dump(2) + "\n";

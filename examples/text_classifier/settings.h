@@ -31,7 +31,10 @@ struct TrainSettings {
   std::optional<std::int64_t> layers;
   std::optional<std::int64_t> filters;
   std::optional<std::int64_t> heads;
-  std::optional<std::int64_t> epochs;  // unset: depends on the number of texts
+  std::string chars;                    // lengths of character n-grams, such as 1-5; empty: none
+  std::optional<std::int64_t> buckets;  // for them; unset: Characters::kDefaultBuckets
+  std::string words = "yes";            // or no: only character n-grams
+  std::optional<std::int64_t> epochs;   // unset: depends on the number of texts
   std::int64_t batch = 32;
   std::optional<double> lr;         // unset: depends on model and optimizer
   std::string schedule = "linear";  // linear, constant, warm-up, cosine, one-cycle

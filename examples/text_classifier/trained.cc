@@ -4,6 +4,7 @@
 
 #include <tapegrad/tensor/io/file_io.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -56,10 +57,21 @@ void check_shapes(const tg::StateDict& state, const ModelSettings& model, const 
 
 }  // namespace
 
-tg::Tensor Trained::ids(std::vector<std::int64_t> encoded) const {
-  if (encoded.empty()) encoded.push_back(tg::nn::Vocabulary::kPadding);
+tg::Tensor Trained::ids(std::string_view text) const {
+  const std::vector<std::string> tokens = vocabulary.tokenizer().words(text);
+  return ids(tokens, words ? vocabulary.encode(tokens) : std::vector<std::int64_t>());
+}
+
+tg::Tensor Trained::ids(std::span<const std::string> tokens,
+                        std::vector<std::int64_t> encoded) const {
   const auto limit = static_cast<std::size_t>(max_length);
   if (encoded.size() > limit) encoded.resize(limit);
+  if (characters.used()) {
+    append_characters(tokens.first(std::min(tokens.size(), limit)), characters, vocabulary.size(),
+                      kCharactersPerWord * std::min<std::int64_t>(max_length, 1'000'000'000),
+                      encoded);
+  }
+  if (encoded.empty()) encoded.push_back(tg::nn::Vocabulary::kPadding);
   return tg::tensor(encoded);
 }
 
@@ -78,7 +90,9 @@ TrainedWithTexts load_with_texts(const std::string& folder) {
   settings.model.vocabulary = vocabulary.size();
   settings.model.classes = std::ssize(settings.labels);
   check_shapes(checkpoint.state, settings.model, weights_file(folder));
-  Trained trained{Classifier(settings.model), vocabulary, settings.labels, settings.max_length};
+  Trained trained{
+      Classifier(settings.model), vocabulary,          settings.labels, settings.max_length,
+      settings.model.characters,  settings.model.words};
   try {
     trained.model.load_state_dict(checkpoint.state);
   } catch (const tg::FormatError& error) {

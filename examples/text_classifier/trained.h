@@ -5,6 +5,7 @@
 #include <tapegrad/nn/text/vocabulary.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,11 +19,14 @@ struct Trained {
   tg::nn::Vocabulary vocabulary;
   std::vector<std::string> labels;
   std::int64_t max_length;
+  Characters characters = {};
+  bool words = true;  // whether words are read, and not only characters
 
-  // The ids of a text (steps), or of what vocabulary.encode() returned for it: at most max_length,
-  // and one id of padding for a text without words.
-  tg::Tensor ids(std::vector<std::int64_t> encoded) const;
-  tg::Tensor ids(std::string_view text) const { return ids(vocabulary.encode(text)); }
+  // The ids of a text (steps): those of at most max_length words and n-grams, then those of the
+  // characters of as many words; one id of padding for a text without words.
+  tg::Tensor ids(std::string_view text) const;
+  // The same, from its words and what vocabulary.encode() returned for them.
+  tg::Tensor ids(std::span<const std::string> tokens, std::vector<std::int64_t> encoded) const;
 };
 
 // Both use the file model.safetensors of a folder. It holds the weights as tensors, and the texts

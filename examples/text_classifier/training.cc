@@ -85,8 +85,9 @@ std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
 // The vocabulary, the training texts as ids, and the vectors to start from.
 struct Words {
   Vocabulary vocabulary;
-  std::vector<std::vector<std::int64_t>> ids;  // of each text
-  std::optional<tg::nn::WordVectors> vectors;  // of some words
+  std::vector<std::vector<std::string>> texts;  // the tokens of each text
+  std::vector<std::vector<std::int64_t>> ids;   // of each text
+  std::optional<tg::nn::WordVectors> vectors;   // of some words
 };
 
 // The library's errors begin with the name of its function, which users do not know.
@@ -112,19 +113,24 @@ Words read_words(const Corpus& corpus, const TrainSettings& settings) {
     vectors = read_vectors(settings.vectors, {.strict = true});
     more = tokens_among(vectors->words());
   }
+  if (!settings.model.words) {
+    std::vector<std::vector<std::int64_t>> none(texts.size());
+    return {Vocabulary::build({}), std::move(texts), std::move(none), std::nullopt};
+  }
   auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = settings.ngrams},
                                                         settings.min_count, more);
   if (!settings.vectors.empty() && !vectors) {
     vectors = read_vectors(settings.vectors, {.vocabulary = names_in(vocabulary), .strict = true});
   }
-  return {vocabulary, std::move(ids), vectors};
+  return {vocabulary, std::move(texts), std::move(ids), vectors};
 }
 
 void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bool freeze_known) {
   tg::nn::Embedding& embedding = trained.model.embedding;
   tg::Tensor table = embedding.weight.value().clone();
-  const std::vector<std::int64_t> known =
-      tg::nn::copy_known_rows(vectors, names_in(trained.vocabulary), table);
+  std::vector<std::string> names = names_in(trained.vocabulary);
+  names.resize(static_cast<std::size_t>(table.size(0)));  // buckets have no names
+  const std::vector<std::int64_t> known = tg::nn::copy_known_rows(vectors, names, table);
   embedding.weight.set_value(table);
   if (freeze_known) embedding.freeze_rows(known);
   const tg::nn::WordVectorsReport& report = vectors.report();
@@ -193,12 +199,15 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   settings.model.classes = std::ssize(texts.labels);
 
   tg::manual_seed(seed);
-  Trained trained{Classifier(settings.model), words.vocabulary, texts.labels, settings.max_length};
+  Trained trained{Classifier(settings.model), words.vocabulary,          texts.labels,
+                  settings.max_length,        settings.model.characters, settings.model.words};
   if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
 
   std::vector<tg::Tensor> ids;
-  for (const std::vector<std::int64_t>& encoded : words.ids) ids.push_back(trained.ids(encoded));
+  for (std::size_t i = 0; i < words.ids.size(); ++i) {
+    ids.push_back(trained.ids(words.texts[i], words.ids[i]));
+  }
   Examples examples{.train = {std::move(ids), tg::tensor(label_ids(texts.train, texts.labels))}};
   if (texts.test) examples.test = examples_of(trained, *texts.test);
   if (held_out) examples.held_out = examples_of(trained, *held_out);
@@ -211,8 +220,12 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   std::cerr << texts.train.rows.size() << " texts to train on (" << name(texts.train.format)
             << "), " << (texts.test ? texts.test->rows.size() : 0) << " to test, ";
   if (held_out) std::cerr << held_out->rows.size() << " held out, ";
-  std::cerr << texts.labels.size() << " classes, " << words.vocabulary.size() << " words\n"
-            << trained.model;
+  std::cerr << texts.labels.size() << " classes, " << words.vocabulary.size() << " words";
+  if (const Characters& characters = trained.characters; characters.used()) {
+    std::cerr << ", character n-grams of " << characters.shortest << " to " << characters.longest
+              << " in " << characters.buckets << " buckets";
+  }
+  std::cerr << '\n' << trained.model;
   const bool ended =
       run != nullptr ? run->train(trainer) : trainer.run(nullptr, [] { return true; });
   return {trained, settings.model, ended};

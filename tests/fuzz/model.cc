@@ -49,16 +49,21 @@ std::vector<std::string> good_inputs() {
   const std::vector<std::vector<std::string>> texts = {{"who", "a"}};
   const auto vocabulary = nn::Vocabulary::build(texts);
   manual_seed(0);
-  for (const char* const arch : kArchitectures) {
+  std::vector<std::string> archs(std::begin(kArchitectures), std::end(kArchitectures));
+  archs.emplace_back("characters");
+  for (const std::string& arch : archs) {
     ModelSettings settings;
-    settings.arch = arch;
+    settings.arch = arch == "characters" ? "bag" : arch;
+    if (arch == "characters") settings.characters = {1, 3, 5};
     settings.vocabulary = vocabulary.size();
     settings.classes = 2;
     settings.dim = 1;
     settings.hidden = 2;
     settings.filters = 1;
     settings.heads = 1;
-    text_classifier::save({Classifier(settings), vocabulary, {"A", "B"}, 5}, settings, "/memory");
+    const Trained trained{Classifier(settings), vocabulary,    {"A", "B"}, 5,
+                          settings.characters,  settings.words};
+    text_classifier::save(trained, settings, "/memory");
     inputs.push_back(files["/memory/model.safetensors"]);
   }
   return inputs;

@@ -18,7 +18,10 @@ void run(const std::string& input) {
   const SavedSettings again = parse_settings(text, name);
   check(again.labels == read->labels && again.max_length == read->max_length &&
             again.model.arch == read->model.arch && again.model.dim == read->model.dim &&
-            again.model.hidden == read->model.hidden && again.model.dropout == read->model.dropout,
+            again.model.hidden == read->model.hidden &&
+            again.model.dropout == read->model.dropout &&
+            again.model.characters == read->model.characters &&
+            again.model.words == read->model.words,
         "the settings differ after they were written");
   check(settings_text(again.model, again.max_length, again.labels) == text,
         "equal settings give different texts");
@@ -36,6 +39,10 @@ std::vector<std::string> good_inputs() {
     inputs.push_back(settings_text(settings, 50, {"A", "\xC3\xA9 \"b\""}));
   }
   inputs.push_back(settings_text({.arch = "gru", .layers = 2, .bidirectional = true}, 1, {"x"}));
+  ModelSettings characters{.arch = "bag"};
+  characters.characters = {1, 5, 100};
+  characters.words = false;
+  inputs.push_back(settings_text(characters, 50, {"A", "B"}));
   return inputs;
 }
 

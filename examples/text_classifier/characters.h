@@ -31,6 +31,10 @@ Characters parse_characters(const std::string& text, std::int64_t buckets,
 
 // A text is cut after so many code points for each word that it may have.
 constexpr std::int64_t kCharactersPerWord = 20;
+constexpr std::int64_t most_characters(std::int64_t words) {
+  constexpr std::int64_t kEnough = 1'000'000'000;
+  return kCharactersPerWord * (words < kEnough ? words : kEnough);
+}
 
 // Appends `first_row` + the bucket of each n-gram of the tokens. A word is read with a space before
 // and after it, so that `␣ab` is the beginning of a word and `ab␣` is its end; a space alone is not

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "text_classifier/commands.h"
+#include "text_classifier/compress.h"
 #include "text_classifier/training.h"
 
 namespace text_classifier {
@@ -217,6 +218,11 @@ void add_draws(CLI::App* command, TrainSettings& settings) {
                    "Train on at most N of the texts, drawn at random by the seed")
       ->type_name("N")
       ->check(from_to(1, 1'000'000'000));
+  command
+      ->add_option("--size", settings.size,
+                   "Compress the model (bag) to a file of at most this size, such as 1MB\n"
+                   "or 100kB; see compress")
+      ->type_name("SIZE");
   command->add_option("--seed", settings.seed, "The same seed gives the same model")
       ->type_name("N")
       ->check(from_to(-kLargestSeed, kLargestSeed))  // CLI11 turns all larger ones into one number
@@ -271,6 +277,8 @@ struct Arguments {
   std::vector<std::string> texts;
   std::vector<std::string> words;
   std::int64_t count = 10;
+  std::string out;
+  std::string size;
 };
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* description,
@@ -315,10 +323,25 @@ CLI::App* add_neighbors(CLI::App& app, const char* name, Arguments& arguments) {
   return command;
 }
 
+void add_compress(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = add_command(app, "compress", "Make a small model of a bag", arguments);
+  command->add_option("--out", arguments.out, "Folder for the small model")
+      ->type_name("DIR")
+      ->check(not_empty())
+      ->required();
+  command
+      ->add_option("--size", arguments.size,
+                   "Its file has at most this size, such as 1MB or 100kB; default: a tenth")
+      ->type_name("SIZE");
+  command->callback([&] { compress_folder(arguments.folder, arguments.out, arguments.size); });
+}
+
 void add_export(CLI::App& app, Arguments& arguments) {
   CLI::App* command = add_command(app, "export", "Write the parts of a model as files", arguments);
   ExportedFiles& files = arguments.files;
   command->add_option("--onnx", files.onnx, "The model as an ONNX file")->type_name("FILE");
+  command->add_option("--c", files.c, "The model as a C file without dependencies (bag)")
+      ->type_name("FILE");
   command
       ->add_option("--vocabulary", files.vocabulary,
                    "The words, one on each line, in the order of their ids")
@@ -343,6 +366,7 @@ int run(int argc, char** argv) {
   add_neighbors(app, "neighbors", arguments);
   add_neighbors(app, "neighbours", arguments)->group("");  // the older spelling, not in --help
   add_export(app, arguments);
+  add_compress(app, arguments);
 
   app.footer(
       "Examples:\n"
@@ -356,7 +380,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (app.get_subcommands().empty()) {
       throw tg::ValueError(
-          "needed a command: train, predict, eval, neighbors or export; see --help");
+          "needed a command: train, predict, eval, neighbors, compress or export; see --help");
     }
     const std::string command = app.get_subcommands().front()->get_name();
     throw tg::ValueError(command + ": " + error.what() + "; see " + command + " --help");

@@ -83,6 +83,8 @@ bool is_one_cell(const ModelSettings& settings) {
 }
 
 std::int64_t rows_of_table(const ModelSettings& settings) {
+  // Padding and what was left out have rows, too.
+  if (settings.compression.used()) return settings.compression.rows + 2;
   return settings.vocabulary + settings.characters.buckets;
 }
 
@@ -133,9 +135,11 @@ Classifier::Classifier(const ModelSettings& settings)
   tg::nn::init::uniform_(embedding.weight, -0.1, 0.1);
   tg::select(embedding.weight.leaf().writable_value(), 0, 0).zero_();
   // A bucket that no training text has reached says nothing.
-  tg::narrow(embedding.weight.leaf().writable_value(), 0, settings.vocabulary,
-             settings.characters.buckets)
-      .zero_();
+  if (settings.characters.used() && !settings.compression.used()) {
+    tg::narrow(embedding.weight.leaf().writable_value(), 0, settings.vocabulary,
+               settings.characters.buckets)
+        .zero_();
+  }
 }
 
 tg::Variable Classifier::operator()(const tg::Tensor& ids) const {

@@ -17,6 +17,18 @@ namespace text_classifier {
 
 namespace tg = tapegrad;
 
+// How the table of a compressed model is stored; see compressed.h.
+struct Compression {
+  std::int64_t rows = 0;   // 0: not compressed
+  bool product = false;    // product codes instead of int8
+  bool projected = false;  // the rows are what they add to the logits, so there is no head.weight
+
+  bool used() const { return rows > 0; }
+  bool operator==(const Compression&) const = default;
+};
+// A hostile file could ask for a large head that it does not hold.
+constexpr std::int64_t kMostProjected = 256;  // classes
+
 // The settings of a model. All but `sparse` are saved with its weights.
 struct ModelSettings {
   std::string arch = "rnn";  // bag, rnn, lstm, gru, cnn, attention
@@ -30,9 +42,10 @@ struct ModelSettings {
   std::int64_t filters = 100;  // of each width; cnn only
   std::int64_t heads = 4;      // attention only
   double dropout = 0.5;
-  bool sparse = false;    // a step moves only the word vectors of its batch
+  bool sparse = false;      // a step moves only the word vectors of its batch
   Characters characters{};  // bag only
-  bool words = true;      // whether words are read, and not only characters
+  Compression compression{};
+  bool words = true;  // whether words are read, and not only characters
 };
 
 constexpr std::int64_t kMostLayers = 100;

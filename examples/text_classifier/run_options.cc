@@ -47,6 +47,7 @@ void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--chars", settings.chars);
   visit("--buckets", settings.buckets);
   visit("--words", settings.words);
+  visit("--size", settings.size);
   visit("--max-length", settings.max_length);
   visit("--dropout", settings.model.dropout);
   visit("--all-vectors", settings.all_vectors);

@@ -55,6 +55,13 @@ class SettingsParser {
       model.characters = {lengths[0], lengths[1], integer("buckets")};
       model.words = boolean("words");
     }
+    if (json_.contains("compressed_rows")) {
+      model.compression.rows = integer("compressed_rows");
+      const std::string codes = string("compressed_codes");
+      if (codes != "int8" && codes != "product") fail("needed compressed_codes of int8 or product");
+      model.compression.product = codes == "product";
+      model.compression.projected = boolean("compressed_head");
+    }
     settings.max_length = integer("max_length");
     settings.labels = strings("labels");
     check(settings);
@@ -157,6 +164,18 @@ class SettingsParser {
             "buckets from 1 to 100000000");
   }
 
+  void check_compression(const ModelSettings& model, std::int64_t classes) const {
+    const auto require = [&](bool fine, const char* needed) {
+      if (!fine) fail(std::string("needed ") + needed);
+    };
+    const Compression& compression = model.compression;
+    require(model.arch == "bag", "no compressed_rows, unless arch is bag");
+    require(compression.rows >= 1 && compression.rows <= 1'000'000'000,
+            "compressed_rows from 1 to 1000000000");
+    require(!compression.projected || (model.dim == classes && classes <= kMostProjected),
+            "a dim of the number of labels, at most 256, for compressed_head");
+  }
+
   void check(const SavedSettings& settings) const {
     const ModelSettings& model = settings.model;
     constexpr std::int64_t kLargest = 1'000'000;
@@ -180,6 +199,7 @@ class SettingsParser {
     require(model.filters >= 1 && model.filters <= kLargest, "filters from 1 to 1000000");
     require(model.dropout >= 0 && model.dropout <= 1, "a dropout from 0 to 1");
     require(settings.max_length >= 1, "a max_length of 1 or more");
+    if (json_.contains("compressed_rows")) check_compression(model, std::ssize(settings.labels));
     if (json_.contains("chars")) check_characters(model.characters, model.arch == "bag");
     if (model.arch == "attention") {
       require(
@@ -213,6 +233,11 @@ std::string settings_text(const ModelSettings& model, std::int64_t max_length,
     json["chars"] = {model.characters.shortest, model.characters.longest};
     json["buckets"] = model.characters.buckets;
     json["words"] = model.words;
+  }
+  if (model.compression.used()) {
+    json["compressed_rows"] = model.compression.rows;
+    json["compressed_codes"] = model.compression.product ? "product" : "int8";
+    json["compressed_head"] = model.compression.projected;
   }
   json["max_length"] = max_length;
   json["labels"] = labels;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "text_classifier/compress.h"
+
 namespace text_classifier {
 namespace {
 
@@ -57,6 +59,10 @@ void check_combination(const TrainSettings& settings) {
          "--folds saves nothing, so it writes no checkpoints; needed --checkpoint-every 0");
   refuse(settings.model.sparse && settings.freeze_embeddings,
          "--sparse trains word vectors, and --freeze-embeddings does not; needed one of the two");
+  refuse(!settings.size.empty() && settings.model.arch != "bag",
+         "--size compresses the table of a bag, and " + settings.model.arch +
+             " is not one; needed --arch bag");
+  if (!settings.size.empty()) parse_size(settings.size, "train: --size");
   refuse(settings.buckets && settings.chars.empty(),
          "--buckets is the number of rows for character n-grams; needed --chars too");
   const bool no_words = settings.words == "no";

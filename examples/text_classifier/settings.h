@@ -33,6 +33,7 @@ struct TrainSettings {
   std::optional<std::int64_t> heads;
   std::string chars;                    // lengths of character n-grams, such as 1-5; empty: none
   std::optional<std::int64_t> buckets;  // for them; unset: Characters::kDefaultBuckets
+  std::string size;                     // of the model's file, such as 1MB; empty: not compressed
   std::string words = "yes";            // or no: only character n-grams
   std::optional<std::int64_t> epochs;   // unset: depends on the number of texts
   std::int64_t batch = 32;

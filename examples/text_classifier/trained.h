@@ -5,6 +5,7 @@
 #include <tapegrad/nn/text/vocabulary.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 
 namespace text_classifier {
 
+class CompressedTable;
+
 struct Trained {
   Classifier model;
   tg::nn::Vocabulary vocabulary;
@@ -21,12 +24,15 @@ struct Trained {
   std::int64_t max_length;
   Characters characters = {};
   bool words = true;  // whether words are read, and not only characters
+  std::shared_ptr<const CompressedTable> compressed = nullptr;  // of a compressed model
 
   // The ids of a text (steps): those of at most max_length words and n-grams, then those of the
   // characters of as many words; one id of padding for a text without words.
   tg::Tensor ids(std::string_view text) const;
   // The same, from its words and what vocabulary.encode() returned for them.
   tg::Tensor ids(std::span<const std::string> tokens, std::vector<std::int64_t> encoded) const;
+  // The ids of words and their n-grams.
+  std::vector<std::int64_t> encode(std::span<const std::string> tokens) const;
 };
 
 // Both use the file model.safetensors of a folder. It holds the weights as tensors, and the texts

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "text_classifier/compress.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/fingerprint.h"
 #include "text_classifier/resume.h"
@@ -212,6 +213,12 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   if (texts.test) examples.test = examples_of(trained, *texts.test);
   if (held_out) examples.held_out = examples_of(trained, *held_out);
 
+  std::optional<std::int64_t> size;
+  if (!settings.size.empty()) {
+    size = parse_size(settings.size, "train: --size");
+    check_size(trained, settings.model, *size, "train: --size");
+  }
+
   Trainer trainer(trained, examples, settings);
   if (run != nullptr) {
     check_can_be_saved(trained, settings.model);
@@ -228,6 +235,11 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   std::cerr << '\n' << trained.model;
   const bool ended =
       run != nullptr ? run->train(trainer) : trainer.run(nullptr, [] { return true; });
+  if (size && ended) {
+    auto [small, model] = compressed(trained, settings.model, *size, "train: --size");
+    std::cerr << "compressed to " << description(model) << '\n';
+    return {small, model, ended};
+  }
   return {trained, settings.model, ended};
 }
 

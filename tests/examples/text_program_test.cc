@@ -463,7 +463,8 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
   for (const auto& [option, expected] : cases) {
     require_error(session, "train --train train.tsv --out model " + option, expected);
   }
-  require_error(session, "", "needed a command: train, predict, eval, neighbors or export");
+  require_error(session, "",
+                "needed a command: train, predict, eval, neighbors, compress or export");
   require_error(session, "teach", "needed a command");
   require_error(session, "predict who", "predict: --model is required");
   require_error(session, "predict --model '' who", "predict: --model: needed the name of a folder");

@@ -21,7 +21,8 @@ void run(const std::string& input) {
             again.model.hidden == read->model.hidden &&
             again.model.dropout == read->model.dropout &&
             again.model.characters == read->model.characters &&
-            again.model.words == read->model.words,
+            again.model.words == read->model.words &&
+            again.model.compression == read->model.compression,
         "the settings differ after they were written");
   check(settings_text(again.model, again.max_length, again.labels) == text,
         "equal settings give different texts");
@@ -43,6 +44,9 @@ std::vector<std::string> good_inputs() {
   characters.characters = {1, 5, 100};
   characters.words = false;
   inputs.push_back(settings_text(characters, 50, {"A", "B"}));
+  ModelSettings small{.arch = "bag", .dim = 2};
+  small.compression = {.rows = 9, .product = true, .projected = true};
+  inputs.push_back(settings_text(small, 50, {"A", "B"}));
   return inputs;
 }
 

@@ -108,18 +108,20 @@ void sort_candidates(std::vector<Candidate>& candidates, const tg::Tensor& logit
 
 Rows rows_of(const Trained& trained, bool projected) {
   const tg::StateDict state = trained.model.state_dict();
-  const tg::Tensor table = state.at("embedding.weight");
+  const tg::Tensor table = state.at("embedding.weight").contiguous();
   tg::Tensor logits = matmul(table, transpose(state.at("head.weight"), 0, 1));  // (rows, classes)
   center(logits);
   logits = logits.contiguous();
-  const tg::Tensor source = projected ? logits : table.contiguous();
+  const tg::Tensor source = projected ? logits : table;
+  const auto is_finite = [](float x) { return std::isfinite(x); };
+  if (!std::ranges::all_of(table.span<float>(), is_finite) ||
+      !std::ranges::all_of(logits.span<float>(), is_finite)) {
+    throw tg::ValueError("compress: the weights are not finite; train with a lower --lr");
+  }
   Rows rows{tg::to_vector<float>(source), source.size(1), {}};
   const std::int64_t vocabulary = trained.vocabulary.size();
   for (std::int64_t row = Vocabulary::kUnknown + 1; row < table.size(0); ++row) {
     const double norm = squared_norm(rows[row]);
-    if (!std::isfinite(norm)) {
-      throw tg::ValueError("compress: the word vectors are not finite; train with a lower --lr");
-    }
     if (norm == 0) continue;
     const std::uint32_t key =
         row < vocabulary ? key_of(trained.vocabulary.word(row)) : key_of_bucket(row - vocabulary);

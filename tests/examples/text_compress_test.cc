@@ -197,8 +197,10 @@ TEST_CASE("compressed: what is refused", "[text_compress]") {
   CHECK(refusal(sequence, 5000) ==
         "compress: only a bag can be compressed, and this model is a gru; needed --arch bag");
   const Small broken = bag_of({{NAN, 2}, {3, 4}});
-  CHECK(refusal(broken, 5000) ==
-        "compress: the word vectors are not finite; train with a lower --lr");
+  CHECK(refusal(broken, 5000) == "compress: the weights are not finite; train with a lower --lr");
+  const Small unknown = bag_of({{1, 2}, {3, 4}});
+  tg::select(unknown.trained.model.embedding.weight.leaf().writable_value(), 0, 1).fill_(NAN);
+  CHECK(refusal(unknown, 5000) == refusal(broken, 5000));
 }
 
 TEST_CASE("compressed: files are read strictly", "[text_compress]") {

@@ -69,14 +69,16 @@ Texts hard_texts() {
   return texts;
 }
 
-// All code points between letters, 64 in each text.
+// All code points between letters and between Chinese characters, 64 in each text.
 Texts all_code_points() {
   Texts texts;
   for (char32_t c = 1; c <= 0x10FFFF; ++c) {
     if ((c & 63U) == 0 || texts.empty()) texts.emplace_back();
     texts.back() += " a";
     tg::nn::append_utf8(texts.back(), c);
-    texts.back() += 'b';
+    texts.back() += "b体";
+    tg::nn::append_utf8(texts.back(), c);
+    texts.back() += "验";
   }
   return texts;
 }

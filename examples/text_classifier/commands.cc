@@ -99,7 +99,8 @@ void evaluate(const std::string& folder, const std::string& file, Reading readin
   reading.labels = trained.labels;
   const Corpus corpus = read_corpus(file, "eval", reading);
   std::cerr << corpus.path << ": " << description(corpus) << '\n';
-  print_report(std::cout, score(trained, examples_of(trained, corpus)).matrix, "test");
+  const Score result = score(trained, examples_of(trained, corpus));
+  print_report(std::cout, result.matrix, "test", result.calibration.error());
 }
 
 void neighbors(const std::string& folder, const std::vector<std::string>& words,
@@ -130,7 +131,8 @@ void export_model(const std::string& folder, const ExportedFiles& files) {
     tg::write_file_atomically(file, bytes, "export");
     std::cerr << what << " written to " << file << '\n';
   };
-  if (!files.onnx.empty()) write("model", files.onnx, trained.model.onnx().bytes());
+  if (!files.onnx.empty())
+    write("model", files.onnx, trained.model.onnx(trained.answering.temperature).bytes());
   if (!files.c.empty()) write("C source", files.c, c);
   if (!files.vocabulary.empty()) write("vocabulary", files.vocabulary, texts.vocabulary);
   if (!files.settings.empty()) write("settings", files.settings, texts.settings);

@@ -289,8 +289,11 @@ double loss_of(const CompressedTable& table, const Rows& rows, std::int64_t kept
 // The bytes of a file without the rows: the texts, the names of the tensors, the head.
 std::int64_t bytes_without_rows(const Trained& trained, const ModelSettings& settings) {
   std::int64_t bytes = 64;
+  // The temperature is not known before the end of a run, so it counts with all its digits.
+  const Answering answering{.length_unit = trained.answering.length_unit,
+                            .temperature = 0.12345678901234567};
   const std::string settings_json =
-      settings_text(settings, trained.max_length, trained.labels) + std::string(20, ' ');
+      settings_text(settings, trained.max_length, trained.labels, answering) + std::string(20, ' ');
   for (const std::string& text :
        {settings_json, Vocabulary::build({}, trained.vocabulary.tokenizer()).text()}) {
     bytes += std::ssize(nlohmann::json(text).dump()) + 32;
@@ -394,8 +397,8 @@ Small compressed(const Trained& trained, const ModelSettings& settings, std::int
     if (best.table.rows() == 0 || choice.loss < best.loss) best = std::move(choice);
   }
   Small small{{Classifier(best.settings), Vocabulary::build({}, trained.vocabulary.tokenizer()),
-               trained.labels, trained.max_length, trained.characters, trained.words,
-               std::make_shared<const CompressedTable>(best.table)},
+               trained.labels, trained.max_length, trained.answering, trained.characters,
+               trained.reads_words, std::make_shared<const CompressedTable>(best.table)},
               best.settings};
   small.trained.model.load_state_dict(
       parameters_of(best.table, best.settings, trained.model.state_dict()));

@@ -35,16 +35,28 @@ Score score(Trained& trained, const tg::nn::SequenceDataset& examples) {
   Score result{0, ConfusionMatrix(trained.labels)};
   const tg::nn::DataLoader loader(examples, kSorted, unused_generator());
   for (const auto& [ids, lengths, labels] : loader) {
-    const tg::Variable logits = trained.model(ids);
+    const tg::Variable logits = trained.logits(ids);
     result.loss +=
         tg::nn::cross_entropy(logits, labels, {.reduction = tg::nn::Reduction::sum}).item<double>();
-    const tg::Tensor predicted = argmax(logits.value(), 1);
+    const tg::ValuesAndIndices best = max(softmax(logits.value(), 1), 1);
     for (std::int64_t i = 0; i < labels.size(0); ++i) {
-      result.matrix.add(labels.item<std::int64_t>({i}), predicted.item<std::int64_t>({i}));
+      const auto truth = labels.item<std::int64_t>({i});
+      const auto predicted = best.indices.item<std::int64_t>({i});
+      result.matrix.add(truth, predicted);
+      result.calibration.add(best.values.item<double>({i}), truth == predicted);
     }
   }
   result.loss /= static_cast<double>(std::max<std::int64_t>(examples.size(), 1));
   return result;
+}
+
+TemperatureCurve temperature_curve(Trained& trained, const tg::nn::SequenceDataset& examples) {
+  const tg::NoGrad guard;
+  trained.model.eval();
+  TemperatureCurve curve;
+  const tg::nn::DataLoader loader(examples, kSorted, unused_generator());
+  for (const auto& [ids, lengths, labels] : loader) curve.add(trained.model(ids).value(), labels);
+  return curve;
 }
 
 tg::Tensor probabilities(Trained& trained, std::vector<tg::Tensor> texts) {
@@ -56,7 +68,7 @@ tg::Tensor probabilities(Trained& trained, std::vector<tg::Tensor> texts) {
   const tg::nn::SequenceDataset numbered(std::move(texts), tg::arange(count));
   const tg::nn::DataLoader loader(numbered, kSorted, unused_generator());
   for (const auto& [ids, lengths, rows] : loader) {
-    const tg::Tensor answers = softmax(trained.model(ids).value(), 1);
+    const tg::Tensor answers = softmax(trained.logits(ids), 1);
     for (std::int64_t i = 0; i < rows.size(0); ++i) {
       select(result, 0, rows.item<std::int64_t>({i})).copy_(select(answers, 0, i));
     }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "text_classifier/calibration.h"
 #include "text_classifier/corpus.h"
 #include "text_classifier/metrics.h"
 #include "text_classifier/trained.h"
@@ -19,10 +20,13 @@ tg::nn::SequenceDataset examples_of(const Trained& trained, const Corpus& corpus
 struct Score {
   double loss = 0;  // the mean cross entropy
   ConfusionMatrix matrix;
+  CalibrationBins calibration{};
 };
 
-// Both functions leave the model in eval mode, and draw nothing from the default generator.
+// They leave the model in eval mode, and draw nothing from the default generator.
 Score score(Trained& trained, const tg::nn::SequenceDataset& examples);
+// How the loss depends on the temperature, whatever that of the model is.
+TemperatureCurve temperature_curve(Trained& trained, const tg::nn::SequenceDataset& examples);
 // The probability of each class for each text, (texts, classes). The texts come from trained.ids().
 tg::Tensor probabilities(Trained& trained, std::vector<tg::Tensor> texts);
 

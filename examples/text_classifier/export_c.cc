@@ -487,6 +487,12 @@ std::string c_string(const std::string& text) {
   return result + '"';
 }
 
+std::string real(double value) {
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.17e", value);
+  return buffer;
+}
+
 void check_finite(std::span<const float> elements) {
   if (std::ranges::all_of(elements, [](float x) { return std::isfinite(x); })) return;
   throw tg::ValueError(
@@ -549,7 +555,7 @@ void append_words(Source& source, const Trained& trained, std::span<const float>
 
 void append_plain(Source& source, const Trained& trained, std::span<const float> table,
                   std::int64_t dim) {
-  if (trained.words) append_words(source, trained, table, dim);
+  if (trained.reads_words) append_words(source, trained, table, dim);
   if (trained.characters.used()) {
     source.table("static const float buckets[BUCKETS][DIM]",
                  rows_at(table, dim, trained.vocabulary.size(), trained.characters.buckets), dim);
@@ -606,10 +612,10 @@ std::string c_source(const Trained& trained, const ModelSettings& settings) {
   source.define("DIM", dim);
   source.define("NGRAMS", trained.vocabulary.tokenizer().longest_ngram);
   source.define("MAX_LENGTH", std::to_string(trained.max_length) + "ll");
-  source.define("CUTS_WORDS", 0);
+  source.define("CUTS_WORDS", trained.answering.length_unit == LengthUnit::kWords ? 1 : 0);
   source.define("SKIPS_JOINERS", trained.vocabulary.tokenizer().version > 1 ? 1 : 0);
   source.define("DIVIDES_BY_ROOT", settings.pool == "sqrt" ? 1 : 0);
-  source.define("TEMPERATURE", "1.0");
+  source.define("TEMPERATURE", real(trained.answering.temperature));
   if (characters.used()) {
     source.define("SHORTEST", characters.shortest);
     source.define("LONGEST", characters.longest);
@@ -639,7 +645,7 @@ std::string c_source(const Trained& trained, const ModelSettings& settings) {
   source.text(kReading);
   if (compressed != nullptr || characters.used()) source.text(kFolded);
   source.text(compressed != nullptr ? kCompressedRows : kPlainRows);
-  if (trained.words) {
+  if (trained.reads_words) {
     source.text(compressed != nullptr ? kCompressedWords : kPlainWords);
     source.text(kWords);
   }
@@ -648,7 +654,7 @@ std::string c_source(const Trained& trained, const ModelSettings& settings) {
     source.text(kCharacters);
   }
   source.text("\nstatic void add_text(struct sum *sum, const char *text) {\n");
-  if (trained.words) {
+  if (trained.reads_words) {
     source.text(
         "  int64_t added = 0;\n  int n;\n"
         "  for (n = 1; n <= NGRAMS; ++n) add_ngrams(sum, text, n, &added);\n");

@@ -64,6 +64,11 @@ void add_files(CLI::App* command, TrainSettings& settings) {
       ->type_name("FILE");
   command->add_option("--test", settings.test, "Texts to test on, after each epoch; default: none")
       ->type_name("FILE");
+  command
+      ->add_option("--dev", settings.dev,
+                   "Texts that decide how long to train; default: a part of the texts\n"
+                   "of --train")
+      ->type_name("FILE");
   command->add_option("--out", settings.out, "Folder for the model and metrics.jsonl")
       ->type_name("DIR")
       ->check(not_empty())
@@ -112,8 +117,9 @@ void add_model(CLI::App* command, TrainSettings& settings) {
 void add_steps(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--epochs", settings.epochs,
-                   "Passes over the texts; default: about 1,700 steps, but at least 10\n"
-                   "and at most 100 passes")
+                   "Passes over the texts. Default: a bag finds the best number on texts\n"
+                   "that are held out, then trains on all; others do about 1,700 steps,\n"
+                   "but at least 10 and at most 100 passes")
       ->type_name("N")
       ->check(from_to(0, 1'000'000));
   command->add_option("--batch", settings.batch, "Texts in each step of the optimizer")
@@ -123,25 +129,26 @@ void add_steps(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--lr", settings.lr,
                    "The first or, if it rises, the highest learning rate; see --schedule.\n"
-                   "Default: 0.005 (bag), 0.001 (attention) or 0.002 with adam, 3 with sgd")
+                   "Default: 0.005 (bag), 0.001 (attention) or 0.002 with adam; 0.5 (bag)\n"
+                   "or 3 with sgd")
       ->type_name("X")
       ->check(from_to(0.0, 1e6));
   command
       ->add_option("--schedule", settings.schedule,
                    "How the learning rate changes: it falls to 0 in a straight line; stays\n"
                    "constant; rises for a tenth of the run, then stays constant; falls\n"
-                   "along a cosine; rises and falls")
+                   "along a cosine; rises and falls. Default: linear; constant if a bag\n"
+                   "finds the number of passes")
       ->type_name("linear|constant|warm-up|cosine|one-cycle")
       ->check(
-          CLI::IsMember({"linear", "constant", "warm-up", "cosine", "one-cycle"}).description(""))
-      ->capture_default_str();
+          CLI::IsMember({"linear", "constant", "warm-up", "cosine", "one-cycle"}).description(""));
 }
 
 void add_run(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--patience", settings.patience,
-                   "Hold out a tenth of the texts, stop after N epochs without a\n"
-                   "smaller loss on them, and keep the best epoch")
+                   "Hold out a tenth of the texts, or those of --dev, stop after N epochs\n"
+                   "without a smaller loss on them, and keep the best epoch")
       ->type_name("N")
       ->check(from_to(1, 1'000'000));
   command
@@ -159,10 +166,10 @@ void add_run(CLI::App* command, TrainSettings& settings) {
 void add_reading(CLI::App* command, TrainSettings& settings) {
   command
       ->add_option("--ngrams", settings.ngrams,
-                   "Sequences of up to N words get vectors too: word order for a bag")
+                   "Sequences of up to N words get vectors too: word order for a bag.\n"
+                   "Default: 2 (bag) or 1")
       ->type_name("N")
-      ->check(from_to(std::int64_t{1}, tg::nn::Tokenizer::kLongestNgram))
-      ->capture_default_str();
+      ->check(from_to(std::int64_t{1}, tg::nn::Tokenizer::kLongestNgram));
   command
       ->add_option("--min-count", settings.min_count,
                    "Words that occur less often count as unknown")
@@ -185,7 +192,9 @@ void add_reading(CLI::App* command, TrainSettings& settings) {
       ->type_name("yes|no")
       ->check(CLI::IsMember({"yes", "no"}).description(""))
       ->capture_default_str();
-  command->add_option("--max-length", settings.max_length, "Longer texts are cut to N words")
+  command
+      ->add_option("--max-length", settings.max_length,
+                   "Longer texts are cut to N words, before n-grams are added")
       ->type_name("N")
       ->check(from_to(1, 1'000'000))
       ->capture_default_str();

@@ -185,13 +185,17 @@ ClassScore ConfusionMatrix::score(std::int64_t label) const {
   return score;
 }
 
-void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split) {
+void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split,
+                  std::optional<double> calibration_error) {
   constexpr std::size_t kWidestMatrix = 20;
   print_scores(out, matrix);
   if (matrix.labels().size() <= kWidestMatrix) {
     print_confusion(out, matrix);
   } else {
     print_largest_confusions(out, matrix);
+  }
+  if (calibration_error) {
+    out << "expected calibration error: " << fixed(*calibration_error, 3) << " (15 bins)\n";
   }
   const Interval interval = wilson_interval(matrix.correct(), matrix.total());
   out << "95 % interval of the accuracy: " << fixed(interval.low, 3) << " to "
@@ -207,9 +211,11 @@ MetricsLog::MetricsLog(std::string path) : path_(std::move(path)) {
 }
 
 void MetricsLog::write(const EpochMetrics& metrics) {
-  nlohmann::ordered_json line{{"epoch", metrics.epoch},
-                              {"train_loss", metrics.train_loss},
-                              {"train_accuracy", metrics.train_accuracy}};
+  nlohmann::ordered_json line;
+  if (metrics.part) line["search_part"] = *metrics.part;
+  line["epoch"] = metrics.epoch;
+  line["train_loss"] = metrics.train_loss;
+  line["train_accuracy"] = metrics.train_accuracy;
   if (metrics.test_loss) line["test_loss"] = *metrics.test_loss;
   if (metrics.test_accuracy) line["test_accuracy"] = *metrics.test_accuracy;
   if (metrics.held_out_loss) line["held_out_loss"] = *metrics.held_out_loss;

@@ -50,9 +50,11 @@ class ConfusionMatrix {
   std::vector<std::int64_t> counts_;  // (classes, classes), true class first
 };
 
-// Prints the scores of each class, the confusion matrix, the interval of the accuracy, and as the
-// last line `test accuracy 0.886 (n=500)`; `split` is the first word of this line.
-void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split);
+// Prints the scores of each class, the confusion matrix, the calibration error if it is known, the
+// interval of the accuracy, and as the last line `test accuracy 0.886 (n=500)`; `split` is the
+// first word of this line.
+void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split,
+                  std::optional<double> calibration_error = std::nullopt);
 
 struct EpochMetrics {
   std::int64_t epoch = 0;
@@ -62,6 +64,7 @@ struct EpochMetrics {
   std::optional<double> test_accuracy = std::nullopt;
   double seconds = 0;
   std::optional<double> held_out_loss = std::nullopt;
+  std::optional<std::int64_t> part = std::nullopt;  // of a search for the number of epochs, from 1
 };
 
 // metrics.jsonl: one line with a JSON object for each epoch, written when the epoch ends.

@@ -47,7 +47,8 @@ const ModelSettings& checked(const ModelSettings& settings) {
     throw tg::ValueError("model: unknown architecture '" + arch +
                          "', needed bag, rnn, lstm, gru, cnn or attention");
   }
-  if (settings.pool != "last" && settings.pool != "mean" && settings.pool != "max") {
+  const bool is_root = settings.pool == "sqrt" && arch == "bag";
+  if (settings.pool != "last" && settings.pool != "mean" && settings.pool != "max" && !is_root) {
     throw tg::ValueError("model: unknown pooling '" + settings.pool +
                          "', needed last, mean or max");
   }
@@ -131,9 +132,13 @@ Classifier::Classifier(const ModelSettings& settings)
       encoder_(part(arch_ == "attention", "encoder", [&] { return encoder_of(settings); })),
       head_(register_module("head", tg::nn::Linear(width_of_text(settings), settings.classes))) {
   // Small vectors: the mean of many standard normal vectors would hide what the model learns about
-  // rare words.
-  tg::nn::init::uniform_(embedding.weight, -0.1, 0.1);
-  tg::select(embedding.weight.leaf().writable_value(), 0, 0).zero_();
+  // rare words. Still smaller ones where the sum of the words is larger.
+  const double bound = pool_ == "sqrt" ? 0.02 : 0.1;
+  tg::nn::init::uniform_(embedding.weight, -bound, bound);
+  // Padding, and the unknown word: no text trains it if every word of the texts has a row.
+  tg::narrow(embedding.weight.leaf().writable_value(), 0, 0,
+             std::min<std::int64_t>(2, settings.vocabulary))
+      .zero_();
   // A bucket that no training text has reached says nothing.
   if (settings.characters.used() && !settings.compression.used()) {
     tg::narrow(embedding.weight.leaf().writable_value(), 0, settings.vocabulary,
@@ -154,7 +159,8 @@ tg::Variable Classifier::operator()(const tg::Tensor& ids) const {
 tg::Variable Classifier::mean_of_words(const tg::Tensor& ids) const {
   const tg::Variable words = embedding(ids);  // (batch, steps, dim); padding is a row of zeros
   const tg::Tensor counts = sum(ids != 0, 1, true).to(tg::float32);  // (batch, 1)
-  return sum(words, 1) / clamp(counts, 1);                           // (batch, dim)
+  const tg::Tensor least = clamp(counts, 1);
+  return sum(words, 1) / (pool_ == "sqrt" ? sqrt(least) : least);  // (batch, dim)
 }
 
 // The largest value of each element of the state over the words of a text.

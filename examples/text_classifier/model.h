@@ -35,8 +35,10 @@ struct ModelSettings {
   std::int64_t vocabulary = 0;
   std::int64_t classes = 0;
   std::int64_t dim = 64;
-  std::int64_t hidden = 128;   // size of a state: rnn, lstm, gru, attention
-  std::string pool = "max";    // how states are pooled: last, mean, max
+  std::int64_t hidden = 128;  // size of a state: rnn, lstm, gru, attention
+  // How states are pooled: last, mean, max. How a bag adds its words: sqrt divides their sum by the
+  // square root of their number, anything else by their number, as older versions did.
+  std::string pool = "max";
   std::int64_t layers = 1;     // rnn, lstm, gru, attention only
   bool bidirectional = false;  // rnn, lstm, gru only
   std::int64_t filters = 100;  // of each width; cnn only
@@ -46,6 +48,16 @@ struct ModelSettings {
   Characters characters{};  // bag only
   Compression compression{};
   bool words = true;  // whether words are read, and not only characters
+};
+
+// What max_length counts: words, and their n-grams are added after the cut; or, in the models of
+// older versions, words and n-grams together.
+enum class LengthUnit { kWords, kTokens };
+
+// How a text becomes an answer, besides the weights. Saved with them.
+struct Answering {
+  LengthUnit length_unit = LengthUnit::kWords;
+  double temperature = 1;  // divides the logits; see calibration.h
 };
 
 constexpr std::int64_t kMostLayers = 100;
@@ -73,8 +85,9 @@ class Classifier : public tg::nn::Module {
 
   tg::Variable operator()(const tg::Tensor& ids) const;
 
-  // The same as an ONNX graph: ids (batch, steps) -> logits (batch, classes). Defined in onnx.cc.
-  tg::nn::OnnxGraph onnx() const;
+  // The same as an ONNX graph: ids (batch, steps) -> logits (batch, classes), divided by the
+  // temperature. Defined in onnx.cc.
+  tg::nn::OnnxGraph onnx(double temperature = 1) const;
 
   tg::nn::Embedding embedding;
 

@@ -60,7 +60,7 @@ OnnxValue features(OnnxGraph& graph, const tg::nn::ModuleList<tg::nn::Conv1d>& c
 
 }  // namespace
 
-OnnxGraph Classifier::onnx() const {
+OnnxGraph Classifier::onnx(double temperature) const {
   OnnxGraph graph("text_classifier");
   const OnnxValue ids = graph.input("ids", tg::int64, {"batch", "steps"});
   const OnnxValue mask = graph.not_equal(ids, 0);
@@ -68,6 +68,10 @@ OnnxGraph Classifier::onnx() const {
   OnnxValue text;                                        // (batch, width)
   if (arch_ == "bag") {
     text = graph.masked_mean(words, mask);
+    if (pool_ == "sqrt") {  // sum / sqrt(n) = mean * sqrt(n)
+      const OnnxValue counts = graph.to(graph.lengths(mask), tg::float32);
+      text = graph.node("Mul", {text, graph.unsqueeze(graph.node("Sqrt", {counts}), 1)});
+    }
   } else if (convolutions_) {
     text = features(graph, *convolutions_, words, mask);
   } else if (lstm_) {
@@ -93,7 +97,9 @@ OnnxGraph Classifier::onnx() const {
     throw tg::ValueError("export: there is no ONNX graph for the architecture '" + arch_ +
                          "', needed bag, rnn, lstm, gru, cnn or attention");
   }
-  graph.output("logits", graph.append(head_, text), {"batch", head_.weight.size(0)});
+  OnnxValue logits = graph.append(head_, text);
+  if (temperature != 1) logits = graph.mul(logits, 1 / temperature);
+  graph.output("logits", logits, {"batch", head_.weight.size(0)});
   return graph;
 }
 

@@ -36,6 +36,8 @@ class Progress {
 
   // `already`: what was done before, which does not count for the rate.
   void start(std::string title, std::int64_t total, std::int64_t already = 0);
+  bool has_bar() const { return options_.bar; }
+
   // Prints only if `interval` has passed, so it can be called for every batch.
   void update(std::int64_t done, std::string_view note = {});
   // Prints a line that stays. The next update draws the bar below it.

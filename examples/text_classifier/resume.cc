@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "text_classifier/run_options.h"
 
@@ -17,6 +18,8 @@ namespace {
 constexpr const char* kOptions = "options";
 constexpr const char* kData = "data";
 constexpr const char* kMetrics = "metrics";
+// What the names of the tensors of the search begin with.
+constexpr const char* kSearch = "search.";
 
 void require_checkpoint(const std::string& folder) {
   const auto has = [&](const char* name) { return std::filesystem::exists(folder + "/" + name); };
@@ -109,17 +112,22 @@ void ResumableRun::check(const std::vector<DataFingerprint>& data) {
   if (resumed_) check_data(data, text_of(*resumed_, kData, file), file);
 }
 
-void ResumableRun::begin(Trainer& trainer) {
+// Calls a function that loads a part of the checkpoint. Its error gets the name of the file.
+template <class Function>
+void ResumableRun::load_part(const Function& function) const {
+  try {
+    function(resumed_->state);
+  } catch (const tg::FormatError& error) {
+    throw tg::FormatError(checkpoint_file(settings_.out) + ": " + error.what());
+  }
+}
+
+void ResumableRun::begin(EpochSearch& search) {
+  search_ = &search;
   if (resumed_) {
     const std::string file = checkpoint_file(settings_.out);
-    try {
-      trainer.load_state_dict(resumed_->state);
-    } catch (const tg::FormatError& error) {
-      throw tg::FormatError(file + ": " + error.what());
-    }
+    load_part([&](const tg::StateDict& state) { search.load_state_dict(part_of(state, kSearch)); });
     folder_->metrics().write_lines(text_of(*resumed_, kMetrics, file));
-    resumed_.reset();
-    std::cerr << "resumed after step " << trainer.steps() << '\n';
   } else {
     folder_.emplace(settings_.out);
     refuse_to_lose_checkpoint(settings_.out);
@@ -129,6 +137,11 @@ void ResumableRun::begin(Trainer& trainer) {
 }
 
 bool ResumableRun::train(Trainer& trainer) {
+  if (resumed_) {
+    load_part([&](const tg::StateDict& state) { trainer.load_state_dict(state); });
+    resumed_.reset();
+    std::cerr << "resumed after step " << trainer.steps() << '\n';
+  }
   if (trainer.run(&folder_->metrics(), [&] { return after_batch(trainer); })) return true;
   std::cerr << "stopped by " << name_of_signal(StopSignals::received()) << " after step "
             << trainer.steps() << "; a checkpoint is saved; to go on:\n  "
@@ -149,8 +162,10 @@ bool ResumableRun::after_batch(const Trainer& trainer) {
 }
 
 void ResumableRun::write_checkpoint(const Trainer& trainer) {
+  tg::StateDict state = trainer.state_dict();
+  insert_part(state, kSearch, search_->state_dict());
   const RunCheckpoint checkpoint{
-      trainer.state_dict(),
+      std::move(state),
       {{kOptions, options_}, {kData, data_}, {kMetrics, folder_->metrics().text()}}};
   with_hint(settings_.out,
             [&] { text_classifier::write_checkpoint(checkpoint_file(settings_.out), checkpoint); });

@@ -35,17 +35,19 @@ class ResumableRun {
   // Compares what was read with what the checkpoint was made with. ValueError if it differs.
   void check(const std::vector<DataFingerprint>& data);
 
-  // Locks the folder of a new run; loads the checkpoint of one that is resumed. From now on,
-  // signals stop the run after a batch.
-  void begin(Trainer& trainer);
+  // Locks the folder of a new run; loads the search of one that is resumed. From now on, signals
+  // stop the run after a batch. The search must outlive this object.
+  void begin(EpochSearch& search);
 
   // Trains until the end, or until a signal arrived and the checkpoint is written. Returns whether
-  // the end was reached.
+  // the end was reached. The first trainer of a run that is resumed continues from the checkpoint.
   bool train(Trainer& trainer);
 
   void save(const Trained& trained, const ModelSettings& model);  // and removes the checkpoint
 
  private:
+  template <class Function>
+  void load_part(const Function& function) const;
   void write_checkpoint(const Trainer& trainer);
   bool after_batch(const Trainer& trainer);  // false: stop
 
@@ -55,6 +57,7 @@ class ResumableRun {
   std::optional<RunFolder> folder_;
   std::optional<RunCheckpoint> resumed_;
   std::optional<StopSignals> signals_;
+  EpochSearch* search_ = nullptr;
 };
 
 }  // namespace text_classifier

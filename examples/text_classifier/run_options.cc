@@ -22,6 +22,7 @@ template <class Settings, class Visitor>
 void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--train", settings.train);
   visit("--test", settings.test);
+  visit("--dev", settings.dev);
   visit("--format", settings.format);
   visit("--text-col", settings.text_column);
   visit("--label-col", settings.label_column);
@@ -59,7 +60,7 @@ void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--checkpoint-every", settings.checkpoint_every);
 }
 
-constexpr std::array<std::string_view, 3> kFiles = {"--train", "--test", "--vectors"};
+constexpr std::array<std::string_view, 4> kFiles = {"--train", "--test", "--dev", "--vectors"};
 
 bool is_file(std::string_view name) { return std::ranges::find(kFiles, name) != kFiles.end(); }
 
@@ -167,7 +168,8 @@ TrainSettings resumed_settings(const TrainSettings& given, const std::string& te
   TrainSettings settings;
   for_each_option(settings, FieldReader(saved, name));
   check_same(given, saved);
-  for (auto field : {&TrainSettings::train, &TrainSettings::test, &TrainSettings::vectors}) {
+  for (auto field : {&TrainSettings::train, &TrainSettings::test, &TrainSettings::dev,
+                     &TrainSettings::vectors}) {
     if (!(given.*field).empty()) settings.*field = given.*field;
   }
   settings.out = given.out;

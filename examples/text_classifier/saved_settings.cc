@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "text_classifier/calibration.h"
+
 namespace text_classifier {
 namespace {
 
@@ -49,13 +51,13 @@ class SettingsParser {
       model.filters = integer("filters");
     }
     if (model.arch == "attention") model.heads = integer("heads");
-    if (json_.contains("chars")) {
+    if (has("chars")) {
       const std::vector<std::int64_t> lengths = integers("chars");
       if (lengths.size() != 2) fail("chars has another size, needed [shortest, longest]");
       model.characters = {lengths[0], lengths[1], integer("buckets")};
       model.words = boolean("words");
     }
-    if (json_.contains("compressed_rows")) {
+    if (has("compressed_rows")) {
       model.compression.rows = integer("compressed_rows");
       const std::string codes = string("compressed_codes");
       if (codes != "int8" && codes != "product") fail("needed compressed_codes of int8 or product");
@@ -63,6 +65,12 @@ class SettingsParser {
       model.compression.projected = boolean("compressed_head");
     }
     settings.max_length = integer("max_length");
+    if (has("length_unit")) {
+      const std::string unit = string("length_unit");
+      if (unit != "words" && unit != "tokens") fail("needed a length_unit of words or tokens");
+      settings.answering.length_unit = unit == "words" ? LengthUnit::kWords : LengthUnit::kTokens;
+    }
+    if (has("temperature")) settings.answering.temperature = number("temperature");
     settings.labels = strings("labels");
     check(settings);
     return settings;
@@ -96,6 +104,7 @@ class SettingsParser {
     return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
   }
 
+  bool has(const char* key) const { return json_.contains(key); }
   const json& at(const char* key) const {
     const auto found = json_.find(key);
     if (found == json_.end()) fail(std::string(key) + " is missing");
@@ -189,7 +198,8 @@ class SettingsParser {
     }
     require(model.dim >= 1 && model.dim <= kLargest, "a dim from 1 to 1000000");
     require(model.hidden >= 1 && model.hidden <= kLargest, "a hidden from 1 to 1000000");
-    require(model.pool == "last" || model.pool == "mean" || model.pool == "max",
+    require(model.pool == "last" || model.pool == "mean" || model.pool == "max" ||
+                (model.pool == "sqrt" && model.arch == "bag"),
             "a pool of last, mean or max");
     require(model.layers >= 1 && model.layers <= kMostLayers, "layers from 1 to 100");
     require(has_states(model.arch) || model.layers == 1,
@@ -199,8 +209,11 @@ class SettingsParser {
     require(model.filters >= 1 && model.filters <= kLargest, "filters from 1 to 1000000");
     require(model.dropout >= 0 && model.dropout <= 1, "a dropout from 0 to 1");
     require(settings.max_length >= 1, "a max_length of 1 or more");
-    if (json_.contains("compressed_rows")) check_compression(model, std::ssize(settings.labels));
-    if (json_.contains("chars")) check_characters(model.characters, model.arch == "bag");
+    if (has("compressed_rows")) check_compression(model, std::ssize(settings.labels));
+    if (has("chars")) check_characters(model.characters, model.arch == "bag");
+    const double temperature = settings.answering.temperature;
+    require(temperature >= kLowestTemperature && temperature <= kHighestTemperature,
+            "a temperature from 0.05 to 20");
     if (model.arch == "attention") {
       require(
           model.heads >= 1 && model.heads <= model.hidden && model.hidden % (2 * model.heads) == 0,
@@ -222,7 +235,7 @@ class SettingsParser {
 }  // namespace
 
 std::string settings_text(const ModelSettings& model, std::int64_t max_length,
-                          const std::vector<std::string>& labels) {
+                          const std::vector<std::string>& labels, const Answering& answering) {
   nlohmann::ordered_json json = {{"format", kNewestFormat},  {"arch", model.arch},
                                  {"dim", model.dim},         {"hidden", model.hidden},
                                  {"dropout", model.dropout}, {"pool", model.pool},
@@ -240,6 +253,8 @@ std::string settings_text(const ModelSettings& model, std::int64_t max_length,
     json["compressed_head"] = model.compression.projected;
   }
   json["max_length"] = max_length;
+  json["length_unit"] = answering.length_unit == LengthUnit::kWords ? "words" : "tokens";
+  json["temperature"] = answering.temperature;
   json["labels"] = labels;
   return json.dump(2) + "\n";
 }

@@ -11,18 +11,21 @@
 namespace text_classifier {
 
 // The format that is written. Format 1, which older versions wrote, can describe a bag, and an rnn
-// with max pooling, one layer and one direction. Format 2 has all options.
-constexpr int kNewestFormat = 2;
+// with max pooling, one layer and one direction. Format 2 has all options. Format 3 also has
+// `length_unit`, `temperature`, bags with the pool `sqrt`, characters and compressed tables, which
+// older versions would ignore.
+constexpr int kNewestFormat = 3;
 
 struct SavedSettings {
   int format = kNewestFormat;
   ModelSettings model;  // without vocabulary and classes
   std::int64_t max_length = 0;
+  Answering answering{.length_unit = LengthUnit::kTokens};  // of a file that does not say it
   std::vector<std::string> labels;
 };
 
 std::string settings_text(const ModelSettings& model, std::int64_t max_length,
-                          const std::vector<std::string>& labels);
+                          const std::vector<std::string>& labels, const Answering& answering = {});
 
 // The text is not trusted: a FormatError, which begins with `name`, says which setting is missing,
 // of a wrong type, out of range, or given twice.

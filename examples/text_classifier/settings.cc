@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "text_classifier/compress.h"
+#include "text_classifier/trained.h"
 
 namespace text_classifier {
 namespace {
@@ -35,6 +36,12 @@ void check_architecture(const TrainSettings& settings) {
   refuse(arch == "attention" && settings.max_length > kMostPositions,
          "--max-length is " + std::to_string(settings.max_length) + ", needed " +
              std::to_string(kMostPositions) + " or less: attention has no more positions");
+  const std::int64_t most =
+      most_tokens(settings.max_length, settings.ngrams.value_or(1), LengthUnit::kWords);
+  refuse(arch == "attention" && most > kMostPositions,
+         "--max-length " + std::to_string(settings.max_length) + " with --ngrams gives " +
+             std::to_string(most) + " positions, and attention has " +
+             std::to_string(kMostPositions) + "; needed fewer");
   refuse(settings.filters && arch != "cnn", "--filters is the number of filters of a cnn, and " +
                                                 arch + " has none; needed --arch cnn");
   refuse(!settings.chars.empty() && arch != "bag",
@@ -53,6 +60,9 @@ void check_combination(const TrainSettings& settings) {
          "the two");
   refuse(settings.folds && !settings.test.empty(),
          "--folds tests on parts of the training texts, --test on others; needed one of the two");
+  refuse(settings.folds && !settings.dev.empty(),
+         "--folds tests on parts of the training texts, --dev holds others out; needed one of the "
+         "two");
   refuse(settings.folds && settings.resume,
          "--folds saves nothing, so there is nothing for --resume; needed one of the two");
   refuse(settings.folds && settings.checkpoint_every > 0,
@@ -70,7 +80,7 @@ void check_combination(const TrainSettings& settings) {
          "--words no leaves nothing to read; needed --chars too, such as --chars 1-5");
   refuse(no_words && !no_vectors,
          "--vectors holds vectors of words, and --words no reads none; needed one of the two");
-  refuse(no_words && settings.given.contains("--ngrams"),
+  refuse(no_words && settings.ngrams,
          "--ngrams are sequences of words, and --words no reads none; needed one of the two");
   refuse(no_words && settings.given.contains("--min-count"),
          "--min-count chooses words, and --words no reads none; needed one of the two");
@@ -86,17 +96,17 @@ TrainSettings checked(TrainSettings settings) {
   check_architecture(settings);
   check_combination(settings);
   ModelSettings& model = settings.model;
-  model.pool = settings.pool.value_or(model.pool);
+  model.pool = settings.pool.value_or(model.arch == "bag" ? "sqrt" : model.pool);
   model.layers = settings.layers.value_or(model.layers);
   model.filters = settings.filters.value_or(model.filters);
   model.heads = settings.heads.value_or(model.heads);
   model.characters = parse_characters(
       settings.chars, settings.buckets.value_or(Characters::kDefaultBuckets), "train: --chars");
   model.words = settings.words != "no";
+  if (!settings.ngrams) settings.ngrams = model.arch == "bag" ? 2 : 1;
   return settings;
 }
 
-// These rates gave good accuracies on a held-out tenth of TREC's training questions.
 Reading reading_of(const TrainSettings& settings) {
   Reading reading;
   if (!settings.format.empty()) reading.format = format_of_option(settings.format);
@@ -106,9 +116,15 @@ Reading reading_of(const TrainSettings& settings) {
   return reading;
 }
 
+bool searches_epochs(const TrainSettings& settings) {
+  return settings.model.arch == "bag" && !settings.epochs && !settings.patience &&
+         !settings.schedule;
+}
+
+// These rates gave good accuracies on texts held out of training texts.
 double learning_rate(const TrainSettings& settings) {
   if (settings.lr) return *settings.lr;
-  if (settings.optimizer == "sgd") return 3.0;
+  if (settings.optimizer == "sgd") return settings.model.arch == "bag" ? 0.5 : 3.0;
   if (settings.model.arch == "bag") return 0.005;
   return settings.model.arch == "attention" ? 0.001 : 0.002;
 }

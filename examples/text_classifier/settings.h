@@ -16,6 +16,7 @@ namespace text_classifier {
 struct TrainSettings {
   std::string train;  // file; empty: the bundled questions, also for the test
   std::string test;   // file; empty: none
+  std::string dev;    // file with held-out texts; empty: a part of the training texts, where needed
   std::string out = "runs/text_classifier";
   // How the files are read; empty: found out. See Reading.
   std::string format;
@@ -25,7 +26,7 @@ struct TrainSettings {
   std::string vectors;       // file with word vectors to start from; empty: none
   bool all_vectors = false;  // also for words that no training text contains
   std::string optimizer = "adam";
-  ModelSettings model;
+  ModelSettings model{.arch = "bag"};
   // Settings of the model, refused if the architecture does not use them. Unset: model's defaults.
   std::optional<std::string> pool;
   std::optional<std::int64_t> layers;
@@ -37,11 +38,12 @@ struct TrainSettings {
   std::string words = "yes";            // or no: only character n-grams
   std::optional<std::int64_t> epochs;   // unset: depends on the number of texts
   std::int64_t batch = 32;
-  std::optional<double> lr;         // unset: depends on model and optimizer
-  std::string schedule = "linear";  // linear, constant, warm-up, cosine, one-cycle
-  std::int64_t ngrams = 1;
+  std::optional<double> lr;  // unset: depends on model and optimizer
+  // linear, constant, warm-up, cosine, one-cycle; unset: linear, but constant if searches_epochs()
+  std::optional<std::string> schedule;
+  std::optional<std::int64_t> ngrams;  // unset: 2 for a bag, else 1
   std::int64_t min_count = 1;
-  std::int64_t max_length = 200;            // longer texts are cut to so many tokens
+  std::int64_t max_length = 200;            // longer texts are cut to so many words
   std::optional<std::int64_t> train_limit;  // texts to train on, drawn by the seed; unset: all
   std::optional<std::int64_t> patience;     // stop after so many epochs without a better one
   std::optional<std::int64_t> folds;        // of a cross-validation; unset: none
@@ -60,6 +62,10 @@ TrainSettings checked(TrainSettings settings);
 
 // The options for reading as Reading has them.
 Reading reading_of(const TrainSettings& settings);
+
+// Whether a run looks for the number of epochs on held-out texts, and then trains on all texts: a
+// bag does, unless the options say how long it trains.
+bool searches_epochs(const TrainSettings& settings);
 
 double learning_rate(const TrainSettings& settings);
 std::int64_t steps_of_epoch(const TrainSettings& settings, std::size_t texts);

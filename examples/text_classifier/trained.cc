@@ -25,8 +25,9 @@ constexpr const char* kSettings = "settings";
 constexpr const char* kVocabulary = "vocabulary";
 
 tg::Metadata metadata_of(const Trained& trained, const ModelSettings& settings) {
-  return {{kSettings, settings_text(settings, trained.max_length, trained.labels)},
-          {kVocabulary, trained.vocabulary.text()}};
+  return {
+      {kSettings, settings_text(settings, trained.max_length, trained.labels, trained.answering)},
+      {kVocabulary, trained.vocabulary.text()}};
 }
 
 // The texts, and the files that hold them, for error texts.
@@ -71,13 +72,23 @@ tg::StateDict state_in_file(const Trained& trained, const ModelSettings& setting
 
 }  // namespace
 
+std::int64_t most_tokens(std::int64_t max_length, std::int64_t longest_ngram, LengthUnit unit) {
+  if (unit == LengthUnit::kTokens) return max_length;
+  constexpr std::int64_t kEnough = INT64_MAX / 100;  // also for the longest n-grams
+  std::int64_t tokens = 0;
+  for (std::int64_t n = 1; n <= longest_ngram; ++n) {
+    tokens += std::max<std::int64_t>(std::min(max_length, kEnough) - n + 1, 0);
+  }
+  return tokens;
+}
+
 tg::Tensor Trained::ids(std::string_view text) const {
-  const std::vector<std::string> tokens = vocabulary.tokenizer().words(text);
-  return ids(tokens, encode(tokens));
+  const std::vector<std::string> read = words(text);
+  return ids(read, encode(read));
 }
 
 std::vector<std::int64_t> Trained::encode(std::span<const std::string> tokens) const {
-  if (!words) return {};
+  if (!reads_words) return {};
   if (compressed == nullptr) return vocabulary.encode(tokens);
   std::vector<std::int64_t> ids;
   tg::nn::for_each_ngram(tokens, vocabulary.tokenizer().longest_ngram,
@@ -91,7 +102,8 @@ std::vector<std::int64_t> Trained::encode(std::span<const std::string> tokens) c
 tg::Tensor Trained::ids(std::span<const std::string> tokens,
                         std::vector<std::int64_t> encoded) const {
   const auto limit = static_cast<std::size_t>(max_length);
-  if (encoded.size() > limit) encoded.resize(limit);
+  const bool counts_tokens = answering.length_unit == LengthUnit::kTokens;
+  if (counts_tokens && encoded.size() > limit) encoded.resize(limit);
   if (characters.used()) {
     const std::size_t first = encoded.size();
     append_characters(tokens.first(std::min(tokens.size(), limit)), characters,
@@ -103,6 +115,19 @@ tg::Tensor Trained::ids(std::span<const std::string> tokens,
   }
   if (encoded.empty()) encoded.push_back(tg::nn::Vocabulary::kPadding);
   return tg::tensor(encoded);
+}
+
+std::vector<std::string> Trained::words(std::string_view text) const {
+  std::vector<std::string> words = vocabulary.tokenizer().words(text);
+  const auto limit = static_cast<std::size_t>(max_length);
+  if (answering.length_unit == LengthUnit::kWords && words.size() > limit) words.resize(limit);
+  return words;
+}
+
+tg::Tensor Trained::logits(const tg::Tensor& batch) const {
+  const tg::NoGrad guard;
+  const tg::Tensor logits = model(batch).value();
+  return answering.temperature == 1 ? logits : logits / answering.temperature;
 }
 
 void save(const Trained& trained, const ModelSettings& settings, const std::string& folder) {
@@ -129,9 +154,17 @@ TrainedWithTexts load_with_texts(const std::string& folder) {
   } else {
     check_shapes(state, settings.model, file);
   }
-  Trained trained{
-      Classifier(settings.model), vocabulary,           settings.labels, settings.max_length,
-      settings.model.characters,  settings.model.words, compressed};
+  const std::int64_t most = most_tokens(settings.max_length, vocabulary.tokenizer().longest_ngram,
+                                        settings.answering.length_unit);
+  if (settings.model.arch == "attention" && most > kMostPositions) {
+    throw tg::FormatError(files.settings + ": max_length is " +
+                          std::to_string(settings.max_length) + ", with n-grams " +
+                          std::to_string(most) + " positions, needed " +
+                          std::to_string(kMostPositions) + " or less for attention");
+  }
+  Trained trained{Classifier(settings.model), vocabulary,         settings.labels,
+                  settings.max_length,        settings.answering, settings.model.characters,
+                  settings.model.words,       compressed};
   try {
     trained.model.load_state_dict(state);
   } catch (const tg::FormatError& error) {

@@ -22,18 +22,28 @@ struct Trained {
   tg::nn::Vocabulary vocabulary;
   std::vector<std::string> labels;
   std::int64_t max_length;
-  Characters characters = {};
-  bool words = true;  // whether words are read, and not only characters
+  Answering answering{};
+  Characters characters{};
+  bool reads_words = true;                                      // and not only characters
   std::shared_ptr<const CompressedTable> compressed = nullptr;  // of a compressed model
 
-  // The ids of a text (steps): those of at most max_length words and n-grams, then those of the
-  // characters of as many words; one id of padding for a text without words.
-  tg::Tensor ids(std::string_view text) const;
-  // The same, from its words and what vocabulary.encode() returned for them.
-  tg::Tensor ids(std::span<const std::string> tokens, std::vector<std::int64_t> encoded) const;
+  // The words of a text that the model reads: the first max_length, if it counts words.
+  std::vector<std::string> words(std::string_view text) const;
   // The ids of words and their n-grams.
-  std::vector<std::int64_t> encode(std::span<const std::string> tokens) const;
+  std::vector<std::int64_t> encode(std::span<const std::string> words) const;
+  // The ids of a text (steps): of its words() and n-grams, and then of their characters; one id of
+  // padding for a text without words.
+  tg::Tensor ids(std::string_view text) const;
+  // The same, from its words() and what encode() returned for them.
+  tg::Tensor ids(std::span<const std::string> words, std::vector<std::int64_t> encoded) const;
+
+  // What the model computes for ids (batch, steps), divided by the temperature (batch, classes):
+  // softmax() of it gives the probabilities that all commands show.
+  tg::Tensor logits(const tg::Tensor& batch) const;
 };
+
+// The number of ids that the longest text can have, with its n-grams.
+std::int64_t most_tokens(std::int64_t max_length, std::int64_t longest_ngram, LengthUnit unit);
 
 // Both use the file model.safetensors of a folder. It holds the weights as tensors, and the texts
 // `settings` and `vocabulary` in its metadata. One file, because it is replaced in one step: at any

@@ -33,17 +33,18 @@ std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimize
                                                   std::size_t texts) {
   namespace optim = tg::optim;
   const std::int64_t steps = *settings.epochs * steps_of_epoch(settings, texts);
-  if (settings.schedule == "linear" || steps == 0) return nullptr;
-  if (settings.schedule == "warm-up") {
+  const std::string schedule = settings.schedule.value_or("linear");
+  if (schedule == "linear" || steps == 0) return nullptr;
+  if (schedule == "warm-up") {
     return std::make_unique<optim::LinearLR>(
         optimizer, optim::LinearLROptions{.start_factor = 0.01,
                                           .total_iters = std::max<std::int64_t>(steps / 10, 1)});
   }
-  if (settings.schedule == "cosine") {
+  if (schedule == "cosine") {
     return std::make_unique<optim::CosineAnnealingLR>(
         optimizer, optim::CosineAnnealingLROptions{.T_max = steps});
   }
-  if (settings.schedule == "one-cycle") {
+  if (schedule == "one-cycle") {
     return std::make_unique<optim::OneCycleLR>(
         optimizer, optim::OneCycleLROptions{.max_lr = learning_rate(settings),
                                             .total_steps = steps,
@@ -82,10 +83,11 @@ std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
 
 // The best epoch ----------------------------------------------------------------------------------
 
-bool BestEpoch::look_at(const EpochMetrics& metrics, const Classifier& model,
-                        std::int64_t patience) {
+bool BestEpoch::look_at(const EpochMetrics& metrics, const TemperatureCurve& curve,
+                        const Classifier& model, std::int64_t patience) {
   if (epoch_ > 0 && !(*metrics.held_out_loss < loss_)) return metrics.epoch - epoch_ < patience;
   loss_ = *metrics.held_out_loss;
+  curve_ = curve;
   epoch_ = metrics.epoch;
   weights_ = {};
   for (const auto& [name, tensor] : model.state_dict()) weights_.insert(name, tensor.clone());
@@ -100,7 +102,9 @@ void BestEpoch::restore(Classifier& model) const {
 
 tg::StateDict BestEpoch::state_dict() const {
   if (epoch_ == 0) return {};
-  tg::StateDict state{{"epoch", tg::tensor(epoch_)}, {"loss", tg::tensor(loss_, tg::float64)}};
+  tg::StateDict state{{"epoch", tg::tensor(epoch_)},
+                      {"loss", tg::tensor(loss_, tg::float64)},
+                      {"curve", tg::tensor(curve_.state())}};
   insert_part(state, "weights.", weights_);
   return state;
 }
@@ -109,12 +113,14 @@ void BestEpoch::load_state_dict(const tg::StateDict& state) {
   if (state.empty()) return;
   epoch_ = state.at("epoch").item<std::int64_t>();
   loss_ = state.at("loss").item<double>();
+  curve_ = TemperatureCurve::from_state(tg::to_vector<double>(state.at("curve")));
   weights_ = part_of(state, "weights.");
 }
 
 // The run -----------------------------------------------------------------------------------------
 
-Trainer::Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings)
+Trainer::Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings,
+                 EpochSearch* search)
     : trained_(trained),
       examples_(examples),
       settings_(settings),
@@ -122,7 +128,8 @@ Trainer::Trainer(Trained& trained, const Examples& examples, const TrainSettings
               {.batch_size = settings.batch, .shuffle = true, .bucket_batches = 50}),
       optimizer_(optimizer_for(trained.model, settings)),
       schedule_(
-          schedule_for(*optimizer_, settings, static_cast<std::size_t>(examples.train.size()))) {}
+          schedule_for(*optimizer_, settings, static_cast<std::size_t>(examples.train.size()))),
+      search_(search) {}
 
 bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   {
@@ -131,9 +138,11 @@ bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
     while (position_.epoch <= *settings_.epochs) {
       if (!run_epoch(progress, after_batch)) return false;
       const EpochMetrics metrics = metrics_of_epoch();
-      progress.print(summary(metrics, *settings_.epochs));
+      report(progress, metrics);
       if (log != nullptr) log->write(metrics);
-      if (settings_.patience && !best_.look_at(metrics, trained_.model, *settings_.patience)) {
+      if (search_ != nullptr && !search_->look_at(held_out_)) break;
+      if (settings_.patience &&
+          !best_.look_at(metrics, held_out_, trained_.model, *settings_.patience)) {
         break;
       }
       position_ = {.steps = position_.steps, .epoch = position_.epoch + 1};
@@ -141,7 +150,23 @@ bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   }
   best_.restore(trained_.model);
   trained_.model.eval();
+  if (search_ == nullptr) set_temperature();
   return true;
+}
+
+// A terminal shows the bar, and the last epoch. Elsewhere, lines for about five epochs are enough.
+void Trainer::report(Progress& progress, const EpochMetrics& metrics) const {
+  if (search_ != nullptr) return;
+  const std::int64_t epochs = *settings_.epochs;
+  const std::int64_t every = progress.has_bar() ? epochs : std::max<std::int64_t>(epochs / 5, 1);
+  if (metrics.epoch == epochs || metrics.epoch % every == 0) {
+    progress.print(summary(metrics, epochs));
+  }
+}
+
+void Trainer::set_temperature() {
+  const TemperatureCurve& curve = best_.curve() != nullptr ? *best_.curve() : held_out_;
+  if (curve.texts() > 0) trained_.answering.temperature = cautious_temperature(curve);
 }
 
 std::int64_t Trainer::texts_passed() const {
@@ -150,8 +175,13 @@ std::int64_t Trainer::texts_passed() const {
 
 // The batches of an epoch, or the rest of them. False: after_batch() wants to stop.
 bool Trainer::run_epoch(Progress& progress, const std::function<bool()>& after_batch) {
-  const std::string title =
-      "epoch " + std::to_string(position_.epoch) + '/' + std::to_string(*settings_.epochs);
+  std::string title = "epoch " + std::to_string(position_.epoch);
+  if (search_ != nullptr) {
+    title = "held-out part " + std::to_string(search_->part() + 1) + '/' +
+            std::to_string(search_->parts()) + ", " + title;
+  } else {
+    title += '/' + std::to_string(*settings_.epochs);
+  }
   const auto texts = static_cast<double>(*settings_.epochs * examples_.train.size());
   const double earlier = position_.seconds;
   const auto begin = std::chrono::steady_clock::now();
@@ -182,7 +212,11 @@ EpochMetrics Trainer::metrics_of_epoch() {
     metrics.test_loss = result.loss;
     metrics.test_accuracy = result.matrix.accuracy();
   }
-  if (examples_.held_out) metrics.held_out_loss = score(trained_, *examples_.held_out).loss;
+  if (examples_.held_out) {
+    held_out_ = temperature_curve(trained_, *examples_.held_out);
+    metrics.held_out_loss = held_out_.loss();
+  }
+  if (search_ != nullptr) metrics.part = search_->part() + 1;
   return metrics;
 }
 

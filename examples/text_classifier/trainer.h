@@ -13,6 +13,7 @@
 
 #include "text_classifier/metrics.h"
 #include "text_classifier/progress.h"
+#include "text_classifier/search.h"
 #include "text_classifier/settings.h"
 #include "text_classifier/trained.h"
 
@@ -29,14 +30,17 @@ struct Examples {
 class BestEpoch {
  public:
   // Returns false after `patience` epochs without a smaller loss.
-  bool look_at(const EpochMetrics& metrics, const Classifier& model, std::int64_t patience);
+  bool look_at(const EpochMetrics& metrics, const TemperatureCurve& curve, const Classifier& model,
+               std::int64_t patience);
   void restore(Classifier& model) const;  // nothing if no epoch was looked at
+  const TemperatureCurve* curve() const { return epoch_ > 0 ? &curve_ : nullptr; }
 
   tg::StateDict state_dict() const;  // empty if no epoch was looked at
   void load_state_dict(const tg::StateDict& state);
 
  private:
   tg::StateDict weights_;
+  TemperatureCurve curve_;
   double loss_ = 0;
   std::int64_t epoch_ = 0;  // 0: none
 };
@@ -45,11 +49,14 @@ class BestEpoch {
 class Trainer {
  public:
   // Requires settings.epochs. Throws tapegrad::ValueError if the optimizer refuses the rate.
-  Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings);
+  // With a search, this is the training of its present part.
+  Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings,
+          EpochSearch* search = nullptr);
 
-  // Runs all epochs. With settings.patience, it may stop earlier and restores the best epoch. Each
-  // epoch is reported on standard error and in the log, which may be null. After each batch it
-  // calls `after_batch`, and stops if that returns false. Returns whether the end was reached.
+  // Runs all epochs. A search may stop it earlier. With settings.patience, it may stop earlier and
+  // restores the best epoch. With held-out texts and no search, it sets the temperature. Some
+  // epochs are reported on standard error, and each in the log, which may be null. After each batch
+  // it calls `after_batch`, and stops if that returns false. Returns whether the end was reached.
   // Throws tapegrad::ValueError if the loss is not finite.
   bool run(MetricsLog* log, const std::function<bool()>& after_batch);
 
@@ -78,8 +85,10 @@ class Trainer {
     double seconds = 0;
   };
 
+  void report(Progress& progress, const EpochMetrics& metrics) const;
+  void set_temperature();
   bool run_epoch(Progress& progress, const std::function<bool()>& after_batch);
-  EpochMetrics metrics_of_epoch();  // tests, too
+  EpochMetrics metrics_of_epoch();  // tests, too, and sets held_out_
   Step step(const tg::Tensor& ids, const tg::Tensor& labels);
   void change_rate(double passed);    // passed: the share of the run that is done
   std::int64_t texts_passed() const;  // of all epochs
@@ -90,7 +99,9 @@ class Trainer {
   tg::nn::DataLoader<tg::nn::SequenceDataset> loader_;
   std::unique_ptr<tg::optim::Optimizer> optimizer_;
   std::unique_ptr<tg::optim::Schedule> schedule_;  // null: the rate falls to 0 in a straight line
+  EpochSearch* search_;
   Position position_;
+  TemperatureCurve held_out_;  // of the last epoch
   BestEpoch best_;
 };
 

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,8 +17,10 @@
 #include "text_classifier/evaluation.h"
 #include "text_classifier/fingerprint.h"
 #include "text_classifier/resume.h"
+#include "text_classifier/search.h"
 #include "text_classifier/source.h"
 #include "text_classifier/trainer.h"
+#include "text_classifier/unknown_word.h"
 
 namespace text_classifier {
 namespace {
@@ -86,7 +89,7 @@ std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
 // The vocabulary, the training texts as ids, and the vectors to start from.
 struct Words {
   Vocabulary vocabulary;
-  std::vector<std::vector<std::string>> texts;  // the tokens of each text
+  std::vector<std::vector<std::string>> texts;  // the tokens of each text, if characters are read
   std::vector<std::vector<std::int64_t>> ids;   // of each text
   std::optional<tg::nn::WordVectors> vectors;   // of some words
 };
@@ -105,25 +108,38 @@ tg::nn::WordVectors read_vectors(const std::string& path,
   }
 }
 
-Words read_words(const Corpus& corpus, const TrainSettings& settings) {
-  std::vector<std::vector<std::string>> texts;
-  for (const Row& row : corpus.rows) texts.push_back(tg::nn::tokenize(row.text));
+using Tokens = std::vector<std::vector<std::string>>;
+
+// The words of each text. Words after the first max_length are not read: n-grams are added later.
+Tokens tokens_of(const Corpus& corpus, std::int64_t max_length) {
+  Tokens texts;
+  texts.reserve(corpus.rows.size());
+  for (const Row& row : corpus.rows) {
+    std::vector<std::string>& words = texts.emplace_back(tg::nn::tokenize(row.text));
+    if (std::ssize(words) > max_length) words.resize(static_cast<std::size_t>(max_length));
+  }
+  return texts;
+}
+
+Words read_words(const Tokens& texts, const TrainSettings& settings) {
   std::optional<tg::nn::WordVectors> vectors;
   std::vector<std::string> more;
   if (settings.all_vectors) {
     vectors = read_vectors(settings.vectors, {.strict = true});
     more = tokens_among(vectors->words());
   }
+  Tokens kept;
+  if (settings.model.characters.used()) kept = texts;
   if (!settings.model.words) {
     std::vector<std::vector<std::int64_t>> none(texts.size());
-    return {Vocabulary::build({}), std::move(texts), std::move(none), std::nullopt};
+    return {Vocabulary::build({}), std::move(kept), std::move(none), std::nullopt};
   }
-  auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = settings.ngrams},
+  auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = *settings.ngrams},
                                                         settings.min_count, more);
   if (!settings.vectors.empty() && !vectors) {
     vectors = read_vectors(settings.vectors, {.vocabulary = names_in(vocabulary), .strict = true});
   }
-  return {vocabulary, std::move(texts), std::move(ids), vectors};
+  return {vocabulary, std::move(kept), std::move(ids), vectors};
 }
 
 void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bool freeze_known) {
@@ -139,6 +155,20 @@ void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bo
             << " words found (" << name(report.format) << ", " << report.entries
             << " vectors read, " << report.duplicates << " duplicates, " << report.skipped
             << " skipped, " << report.not_utf8 << " not UTF-8)\n";
+}
+
+// The share of each class.
+std::vector<double> shares_of(const std::vector<std::int64_t>& labels, std::size_t classes) {
+  std::vector<double> shares(classes, 0);
+  for (const std::int64_t label : labels) ++shares[static_cast<std::size_t>(label)];
+  for (double& share : shares) share /= static_cast<double>(labels.size());
+  return shares;
+}
+
+bool has_unknown_words(const Words& words) {
+  return std::ranges::any_of(words.ids, [](const std::vector<std::int64_t>& ids) {
+    return std::ranges::find(ids, Vocabulary::kUnknown) != ids.end();
+  });
 }
 
 // What a run reads --------------------------------------------------------------------------------
@@ -169,7 +199,7 @@ std::string fingerprint_of(const tg::nn::WordVectors& vectors) {
 // A whole run -------------------------------------------------------------------------------------
 
 struct Finished {
-  Trained trained;
+  std::optional<Trained> trained;
   ModelSettings settings;
   bool ended = true;  // false: a signal stopped it
 };
@@ -179,68 +209,198 @@ struct Texts {
   Corpus train;
   std::vector<std::string> labels;
   std::optional<Corpus> test = std::nullopt;
+  std::optional<Corpus> dev = std::nullopt;  // held out
 };
+
+// A model that is trained once: on all texts, or on those that are not held out. It keeps
+// references to itself, so it cannot be moved.
+class Training {
+ public:
+  // Requires settings.epochs.
+  Training(const TrainSettings& settings, const Words& words, const Corpus& texts,
+           const std::vector<std::string>& labels)
+      : settings_(with_sizes(settings, words, labels.size())),
+        labels_(label_ids(texts, labels)),
+        fits_unknown_(settings.model.words && !has_unknown_words(words)),
+        trained(make_model(settings_, words, labels)),
+        examples_{.train = {ids_of(trained, words), tg::tensor(labels_)}} {}
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+
+  void hold_out(const Corpus& texts) { examples_.held_out = examples_of(trained, texts); }
+  void test_on(const Corpus& texts) { examples_.test = examples_of(trained, texts); }
+  void start(EpochSearch* search) { trainer_.emplace(trained, examples_, settings_, search); }
+
+  // Returns whether the end was reached.
+  bool run(ResumableRun* run) {
+    const bool ended =
+        run != nullptr ? run->train(*trainer_) : trainer_->run(nullptr, [] { return true; });
+    trainer_.reset();  // its optimizer finishes the steps of rare words
+    if (ended && fits_unknown_ && *settings_.epochs > 0) {
+      fit_unknown_word(trained, shares_of(labels_, trained.labels.size()));
+    }
+    return ended;
+  }
+
+  const TrainSettings& settings() const { return settings_; }
+
+ private:
+  static TrainSettings with_sizes(TrainSettings settings, const Words& words, std::size_t classes) {
+    if (words.vectors) settings.model.dim = words.vectors->dim();
+    settings.model.vocabulary = words.vocabulary.size();
+    settings.model.classes = static_cast<std::int64_t>(classes);
+    return settings;
+  }
+  static Trained make_model(const TrainSettings& settings, const Words& words,
+                            const std::vector<std::string>& labels) {
+    tg::manual_seed(static_cast<std::uint64_t>(settings.seed));
+    Trained trained{
+        Classifier(settings.model), words.vocabulary,    labels, settings.max_length, {},
+        settings.model.characters,  settings.model.words};
+    if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
+    if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
+    return trained;
+  }
+
+  static std::vector<tg::Tensor> ids_of(const Trained& trained, const Words& words) {
+    std::vector<tg::Tensor> ids;
+    ids.reserve(words.ids.size());
+    const std::vector<std::string> none;
+    for (std::size_t i = 0; i < words.ids.size(); ++i) {
+      ids.push_back(trained.ids(words.texts.empty() ? none : words.texts[i], words.ids[i]));
+    }
+    return ids;
+  }
+
+  TrainSettings settings_;
+  std::vector<std::int64_t> labels_;
+  bool fits_unknown_;
+
+ public:
+  Trained trained;
+
+ private:
+  Examples examples_;
+  std::optional<Trainer> trainer_;
+};
+
+// Rows that are not in `held_out`.
+tg::nn::Indices others(std::size_t rows, const std::vector<std::int64_t>& held_out) {
+  std::vector<bool> is_held_out(rows, false);
+  for (const std::int64_t row : held_out) is_held_out[static_cast<std::size_t>(row)] = true;
+  tg::nn::Indices rest;
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (!is_held_out[row]) rest.push_back(static_cast<std::int64_t>(row));
+  }
+  return rest;
+}
+
+// Finds the number of epochs and the temperature. Returns whether the end was reached.
+bool run_search(EpochSearch& search, const TrainSettings& settings, const Texts& texts,
+                const std::vector<std::vector<std::int64_t>>& parts, ResumableRun* run) {
+  while (!search.done()) {
+    Corpus train = texts.train;
+    Corpus held_out;
+    if (texts.dev) {
+      held_out = *texts.dev;
+    } else {
+      const std::vector<std::int64_t>& part = parts[static_cast<std::size_t>(search.part())];
+      held_out = part_of(texts.train, part);
+      train = part_of(texts.train, others(texts.train.rows.size(), part));
+    }
+    Training training(settings, read_words(tokens_of(train, settings.max_length), settings), train,
+                      texts.labels);
+    training.hold_out(held_out);
+    training.start(&search);
+    if (!training.run(run)) return false;
+    search.next_part();
+  }
+  return true;
+}
+
+void tell_what_was_found(const EpochSearch& search) {
+  std::ostringstream text;
+  text << search.epochs() << (search.epochs() == 1 ? " epoch has" : " epochs have")
+       << " the smallest loss on the " << search.texts() << " held-out texts, "
+       << std::setprecision(3) << search.loss() << " at temperature " << search.temperature()
+       << "; now trains on all texts\n";
+  std::cerr << text.str() << std::flush;
+}
 
 // Trains one model. If `run` is not null, its folder is created and locked only after all files and
 // settings were checked.
 Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
                    std::vector<DataFingerprint> data = {}) {
   const auto seed = static_cast<std::uint64_t>(settings.seed);
-  std::optional<Corpus> held_out;
-  if (settings.patience) held_out = hold_out_tenth(texts.train, seed);
-  const Words words = read_words(texts.train, settings);
+  const bool searches = searches_epochs(settings);
+  std::vector<std::vector<std::int64_t>> parts;
+  if (searches && !texts.dev) parts = held_out_parts(label_ids(texts.train, texts.labels), seed);
+  EpochSearch search(searches ? (texts.dev ? 1 : std::ssize(parts)) : 0);
+  if (settings.patience && !texts.dev) texts.dev = hold_out_tenth(texts.train, seed);
+
+  // What the saved model is trained on, and, before that, the parts of a search.
+  Corpus all = texts.train;
+  const bool is_searched = search.parts() > 0;
+  if (is_searched && texts.dev) {
+    all.rows.insert(all.rows.end(), texts.dev->rows.begin(), texts.dev->rows.end());
+  }
+  const Words words = read_words(tokens_of(all, settings.max_length), settings);
   data.push_back({"words", settings.train, fingerprint_of(words)});
   if (words.vectors) {
     data.push_back({"vectors", settings.vectors, fingerprint_of(*words.vectors)});
   }
   if (run != nullptr) run->check(data);
-  if (words.vectors) settings.model.dim = words.vectors->dim();
-  settings.epochs = number_of_epochs(settings, texts.train.rows.size());
-  settings.model.vocabulary = words.vocabulary.size();
-  settings.model.classes = std::ssize(texts.labels);
+  settings.epochs =
+      is_searched ? EpochSearch::kMostEpochs : number_of_epochs(settings, texts.train.rows.size());
+  if (is_searched) settings.schedule = "constant";
 
-  tg::manual_seed(seed);
-  Trained trained{Classifier(settings.model), words.vocabulary,          texts.labels,
-                  settings.max_length,        settings.model.characters, settings.model.words};
-  if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
-  if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
-
-  std::vector<tg::Tensor> ids;
-  for (std::size_t i = 0; i < words.ids.size(); ++i) {
-    ids.push_back(trained.ids(words.texts[i], words.ids[i]));
-  }
-  Examples examples{.train = {std::move(ids), tg::tensor(label_ids(texts.train, texts.labels))}};
-  if (texts.test) examples.test = examples_of(trained, *texts.test);
-  if (held_out) examples.held_out = examples_of(trained, *held_out);
-
+  std::optional<Training> training;
+  const auto make = [&] {
+    training.emplace(settings, words, all, texts.labels);
+    if (texts.test) training->test_on(*texts.test);
+    if (texts.dev && !is_searched) training->hold_out(*texts.dev);
+    training->start(nullptr);
+  };
+  make();  // all errors in the settings are found here
   std::optional<std::int64_t> size;
   if (!settings.size.empty()) {
     size = parse_size(settings.size, "train: --size");
-    check_size(trained, settings.model, *size, "train: --size");
+    check_size(training->trained, training->settings().model, *size, "train: --size");
   }
-
-  Trainer trainer(trained, examples, settings);
   if (run != nullptr) {
-    check_can_be_saved(trained, settings.model);
-    run->begin(trainer);
+    check_can_be_saved(training->trained, training->settings().model);
+    run->begin(search);
   }
+  const std::int64_t held_out = texts.dev       ? std::ssize(texts.dev->rows)
+                                : parts.empty() ? 0
+                                                : std::ssize(parts.front());
   std::cerr << texts.train.rows.size() << " texts to train on (" << name(texts.train.format)
             << "), " << (texts.test ? texts.test->rows.size() : 0) << " to test, ";
-  if (held_out) std::cerr << held_out->rows.size() << " held out, ";
+  if (held_out > 0) {
+    std::cerr << held_out << (search.parts() > 1 ? " in turn" : "") << " held out, ";
+  }
   std::cerr << texts.labels.size() << " classes, " << words.vocabulary.size() << " words";
-  if (const Characters& characters = trained.characters; characters.used()) {
+  if (const Characters& characters = training->trained.characters; characters.used()) {
     std::cerr << ", character n-grams of " << characters.shortest << " to " << characters.longest
               << " in " << characters.buckets << " buckets";
   }
-  std::cerr << '\n' << trained.model;
-  const bool ended =
-      run != nullptr ? run->train(trainer) : trainer.run(nullptr, [] { return true; });
+  std::cerr << '\n' << training->trained.model;
+  if (is_searched) {
+    training.reset();
+    if (!run_search(search, settings, texts, parts, run)) return {std::nullopt, {}, false};
+    tell_what_was_found(search);
+    settings.epochs = search.epochs();
+    make();
+  }
+  const bool ended = training->run(run);
+  if (is_searched) training->trained.answering.temperature = search.temperature();
   if (size && ended) {
-    auto [small, model] = compressed(trained, settings.model, *size, "train: --size");
+    auto [small, model] =
+        compressed(training->trained, training->settings().model, *size, "train: --size");
     std::cerr << "compressed to " << description(model) << '\n';
     return {small, model, ended};
   }
-  return {trained, settings.model, ended};
+  return {training->trained, training->settings().model, ended};
 }
 
 void cross_validate(const TrainSettings& settings, const Texts& texts) {
@@ -251,7 +411,8 @@ void cross_validate(const TrainSettings& settings, const Texts& texts) {
     Finished fold =
         train_one(settings, {part_of(texts.train, rest.indices()), texts.labels}, nullptr);
     const Corpus tested = part_of(texts.train, part.indices());
-    accuracies.push_back(score(fold.trained, examples_of(fold.trained, tested)).matrix.accuracy());
+    Trained& trained = *fold.trained;
+    accuracies.push_back(score(trained, examples_of(trained, tested)).matrix.accuracy());
     std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  accuracy "
               << std::fixed << std::setprecision(3) << accuracies.back()
               << " (n=" << tested.rows.size() << ")\n"
@@ -271,12 +432,13 @@ int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableR
                    const std::vector<DataFingerprint>& data) {
   Finished finished = train_one(settings, texts, &run, data);
   if (!finished.ended) return StopSignals::received();
-  run.save(finished.trained, finished.settings);
+  Trained& trained = *finished.trained;
+  run.save(trained, finished.settings);
   std::cerr << "model saved in " << settings.out << '\n';
   if (const int signal = StopSignals::received()) return signal;
   if (texts.test) {
-    const Score result = score(finished.trained, examples_of(finished.trained, *texts.test));
-    print_report(std::cout, result.matrix, "test");
+    const Score result = score(trained, examples_of(trained, *texts.test));
+    print_report(std::cout, result.matrix, "test", result.calibration.error());
   }
   return 0;
 }
@@ -307,6 +469,13 @@ int train(const TrainSettings& given) {
     texts.test = read_corpus(settings.test, "train", reading);
     tell_what_was_read(*texts.test);
     data.push_back({"test texts", settings.test, fingerprint_of(*texts.test)});
+  }
+  if (!settings.dev.empty()) {
+    reading.labels = texts.labels;
+    texts.dev = read_corpus(settings.dev, "train", reading);
+    label_ids(*texts.dev, texts.labels);  // throws for an unknown label
+    tell_what_was_read(*texts.dev);
+    data.push_back({"held-out texts", settings.dev, fingerprint_of(*texts.dev)});
   }
   return train_and_save(settings, texts, *run, data);
 }

@@ -128,8 +128,8 @@ TEST_CASE("Trained: words and characters, words alone, characters alone", "[text
       .arch = "bag", .vocabulary = 3, .classes = 2, .dim = 4, .characters = {2, 2, kBuckets}};
   const Ids buckets = buckets_of({" a", "ab", "b "});
   const auto ids = [&](bool words, std::int64_t max_length, const char* text) {
-    const Trained trained{Classifier(settings), vocabulary,          {"A", "B"},
-                          max_length,           settings.characters, words};
+    const Trained trained{Classifier(settings), vocabulary, {"A", "B"}, max_length, {},
+                          settings.characters,  words};
     return tg::to_vector<std::int64_t>(trained.ids(text));
   };
   CHECK(ids(true, 5, "AB") == Ids{2, 3 + buckets[0], 3 + buckets[1], 3 + buckets[2]});
@@ -140,7 +140,7 @@ TEST_CASE("Trained: words and characters, words alone, characters alone", "[text
 
   // A bucket that was never trained says nothing: the answer is that of the bias.
   tg::manual_seed(0);
-  Trained trained{Classifier(settings), vocabulary, {"A", "B"}, 5, settings.characters, false};
+  Trained trained{Classifier(settings), vocabulary, {"A", "B"}, 5, {}, settings.characters, false};
   trained.model.eval();
   const tg::Tensor unseen = probabilities(trained, {trained.ids("zzqx"), trained.ids("")});
   CHECK(tg::allclose(select(unseen, 0, 0), select(unseen, 0, 1)));

@@ -86,7 +86,8 @@ Texts all_code_points() {
 // Random weights, of words and n-grams of the questions.
 Small random_model(std::int64_t classes, std::int64_t dim, std::int64_t ngrams,
                    const Characters& characters, bool words, std::int64_t max_length,
-                   int version = tg::nn::kNewestTokenizer) {
+                   int version = tg::nn::kNewestTokenizer, const Answering& answering = {},
+                   const char* pool = "sqrt") {
   std::vector<std::vector<std::string>> tokens;
   if (words) {
     for (const std::string& text : bundled_questions()) tokens.push_back(tg::nn::tokenize(text));
@@ -99,17 +100,18 @@ Small random_model(std::int64_t classes, std::int64_t dim, std::int64_t ngrams,
                          .vocabulary = vocabulary.size(),
                          .classes = classes,
                          .dim = dim,
+                         .pool = pool,
                          .characters = characters,
                          .words = words};
   tg::manual_seed(3);
   Classifier model(settings);
-  tg::nn::init::normal_(model.embedding.weight, 0, 4);
+  tg::nn::init::normal_(model.embedding.weight, 0, std::string(pool) == "sqrt" ? 0.3 : 4);
   tg::select(model.embedding.weight.leaf().writable_value(), 0, 0).zero_();
   model.eval();
   std::vector<std::string> labels;
   for (std::int64_t k = 0; k < classes; ++k) labels.push_back("L" + std::to_string(k));
   labels.front() = "\"é\\\n?\?=%d\"";
-  return {{model, vocabulary, labels, max_length, characters, words}, settings};
+  return {{model, vocabulary, labels, max_length, answering, characters, words}, settings};
 }
 
 constexpr const char* kHarness = R"(
@@ -118,7 +120,7 @@ constexpr const char* kHarness = R"(
 #include <stdlib.h>
 
 int main(void) { /* each text on standard input ends with a NUL */
-  size_t size = 0, room = 1 << 24, begin;
+  size_t size = 0, room = 1 << 26, begin;
   char *text = malloc(room);
   size = fread(text, 1, room, stdin);
   for (begin = 0; begin < size;) {
@@ -191,6 +193,18 @@ TEST_CASE("export --c: words and n-grams, cut texts", "[text_export_c]") {
   const std::int64_t max_length = GENERATE(200, 5, 1);
   CAPTURE(max_length);
   check_answers(random_model(6, 8, 3, {}, true, max_length), all_texts());
+}
+
+TEST_CASE("export --c: models of older versions, and the temperature", "[text_export_c]") {
+  const std::int64_t max_length = GENERATE(200, 5, 1);
+  const Answering older{.length_unit = LengthUnit::kTokens, .temperature = 1};
+  check_answers(random_model(6, 8, 3, {}, true, max_length, 1, older, "max"), all_texts());
+  check_answers(random_model(3, 4, 2, {1, 4, 5000}, true, max_length, 1, older, "mean"),
+                all_texts());
+  const Answering warm{.length_unit = LengthUnit::kWords, .temperature = 2.345678901};
+  check_answers(random_model(6, 8, 2, {}, true, max_length, 2, warm), all_texts());
+  const Answering cold{.length_unit = LengthUnit::kWords, .temperature = 1 / 3.0};
+  check_answers(random_model(6, 8, 2, {}, true, max_length, 2, cold), all_texts());
 }
 
 TEST_CASE("export --c: more classes than elements of a vector", "[text_export_c]") {

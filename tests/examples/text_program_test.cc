@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -240,7 +241,7 @@ TEST_CASE("text_classifier freezes the known words and trains the others", "[tex
     if (words[id + 1] == "<pad>") CHECK(last[id] == 0);
     if (first[id] != last[id]) ++moved;
   }
-  CHECK(moved == first.size() - 3);  // all but padding, unknown, and who
+  CHECK(moved == first.size() - 2);  // all but padding and who
 }
 
 TEST_CASE("text_classifier --all-vectors keeps all words of the file", "[text_program]") {
@@ -308,6 +309,107 @@ TEST_CASE("text_classifier trains the same model from the same seed", "[text_pro
   CHECK(model("7") == first);
   CHECK(model("8") != first);
   CHECK(model("-7") != first);
+}
+
+// 60 texts, of which 45 are HAM.
+std::string many_texts() {
+  std::string texts;
+  for (int i = 0; i < 60; ++i) {
+    const std::string end = " number" + std::to_string(i) + " word" + std::to_string(i % 7);
+    texts += (i % 4 == 0 ? "buy this now" : "see you at home") + end +
+             (i % 4 == 0 ? "\tSPAM\n" : "\tHAM\n");
+  }
+  return texts;
+}
+
+TEST_CASE("text_classifier says the shares of the classes for a word it does not know",
+          "[text_program]") {
+  const std::string arch = GENERATE("bag", "bag --ngrams 1 --optimizer sgd", "rnn", "lstm", "gru",
+                                    "cnn", "attention --hidden 16");
+  CAPTURE(arch);
+  const Session session;
+  write(session.file("train.tsv"), many_texts());
+  session.run_well("train --train train.tsv --dim 16 --epochs 20 --out model --arch " + arch);
+  for (const std::string text : {"zzqx", "zzqx qqflr"}) {
+    const std::string answer = session.run_well("predict --model model '" + text + "'").out;
+    CAPTURE(answer);
+    REQUIRE(answer.starts_with("HAM  "));
+    CHECK(std::abs(std::stod(answer.substr(5)) - 0.75) < 0.06);
+  }
+}
+
+TEST_CASE("text_classifier counts words for --max-length, and adds n-grams afterwards",
+          "[text_program]") {
+  const std::string arch = GENERATE("bag", "rnn");
+  const Session session;
+  write(session.file("train.tsv"), "a b c d e f\tX\ng h i j k l\tY\n");
+  write(session.file("test.tsv"), "a b\tX\n");
+  session.train("1 --ngrams 2 --max-length 4 --arch " + arch);
+  const std::string vocabulary = text_in_model(session, "vocabulary");
+  CHECK(vocabulary.find("\nc d\n") != std::string::npos);
+  CHECK(vocabulary.find("\nd e\n") == std::string::npos);
+  CHECK(vocabulary.find("\ne\n") == std::string::npos);
+  const auto answer = [&](const std::string& text) {
+    const std::string out = session.run_well("predict --model model '" + text + "'").out;
+    return out.substr(0, out.rfind("  "));
+  };
+  CHECK(answer("a b c d g h i") == answer("a b c d"));
+}
+
+TEST_CASE("text_classifier without --epochs looks for their number on held-out texts",
+          "[text_program]") {
+  const Session session;
+  write(session.file("train.tsv"), many_texts());
+  write(session.file("dev.tsv"), "buy it now\tSPAM\nsee you\tHAM\nat home\tHAM\n");
+  const std::string train = "train --train train.tsv --dim 4 --out model ";
+  const auto found = [](const Output& output) {
+    const std::size_t at = output.error.find(" the smallest loss on the ");
+    INFO(output.error);
+    REQUIRE(at != std::string::npos);
+    return output.error.substr(at + 26, output.error.find(" held-out") - at - 26);
+  };
+  CHECK(found(session.run_well(train)) == "60");
+  std::string metrics = read(session.file("model/metrics.jsonl"));
+  CHECK(metrics.starts_with("{\"search_part\":1,\"epoch\":1,"));
+  CHECK(metrics.find("{\"search_part\":5,") != std::string::npos);
+  CHECK(metrics.find("{\"epoch\":1,") != std::string::npos);
+  CHECK(text_in_model(session, "settings").find("\"temperature\": 1.0\n") == std::string::npos);
+
+  CHECK(found(session.run_well(train + "--dev dev.tsv")) == "3");
+  CHECK(read(session.file("model/metrics.jsonl")).find("\"search_part\":2") == std::string::npos);
+  CHECK(text_in_model(session, "vocabulary").find("\nit\n") != std::string::npos);  // in dev.tsv
+
+  // What says how long to train is followed.
+  for (const char* option : {"--epochs 3", "--schedule linear", "--patience 2", "--arch rnn"}) {
+    CAPTURE(option);
+    const Output output = session.run_well(train + option);
+    CHECK(output.error.find("the smallest loss on the") == std::string::npos);
+    CHECK(read(session.file("model/metrics.jsonl")).find("search_part") == std::string::npos);
+  }
+  session.run_well(train + "--epochs 3");
+  metrics = read(session.file("model/metrics.jsonl"));
+  CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 3);
+  CHECK(text_in_model(session, "settings").find("\"temperature\": 1.0") != std::string::npos);
+  // With held-out texts, it still trains so many epochs, and has a temperature.
+  const Output held_out = session.run_well(train + "--epochs 3 --dev dev.tsv");
+  CHECK(held_out.error.find("  held-out loss ") != std::string::npos);
+  CHECK(text_in_model(session, "settings").find("\"temperature\": 1.0,") == std::string::npos);
+  require_error(session, train + "--dev missing", "missing: No such file");
+  write(session.file("other.tsv"), "a\tSPAM\nb\tEGGS\n");
+  require_error(session, train + "--dev other.tsv", "other.tsv:2: label `EGGS` is unknown");
+  require_error(session, train + "--folds 2 --dev dev.tsv", "needed one of the two");
+}
+
+TEST_CASE("text_classifier prints few lines, and the accuracy with its interval",
+          "[text_program]") {
+  const Session session;
+  write(session.file("train.tsv"), many_texts());
+  write(session.file("test.tsv"), "buy it\tSPAM\nsee you\tHAM\n");
+  const Output output = session.train("90");
+  CHECK(std::count(output.error.begin(), output.error.end(), '\n') < 20);
+  const std::vector<std::string> lines = lines_of(output.out);
+  CHECK(lines[lines.size() - 3].starts_with("expected calibration error: 0."));
+  CHECK(lines[lines.size() - 2].starts_with("95 % interval of the accuracy: "));
 }
 
 TEST_CASE("text_classifier reads Chinese and Latin-1", "[text_program]") {
@@ -417,7 +519,7 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--arch attention --bidirectional",
        "and attention is not one; needed --arch rnn, lstm or gru"},
       {"--heads 2",
-       "train: --heads is the number of heads of attention, and rnn has none; needed --arch "
+       "train: --heads is the number of heads of attention, and bag has none; needed --arch "
        "attention"},
       {"--arch attention --heads 3",
        "model: attention with hidden 128 and heads 3, needed a hidden that is a multiple of twice "
@@ -444,6 +546,9 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
       {"--folds 2 --test test.tsv",
        "train: --folds tests on parts of the training texts, --test on others; needed one of the "
        "two"},
+      {"--arch attention --max-length 3000 --ngrams 2",
+       "train: --max-length 3000 with --ngrams gives 5999 positions, and attention has 5000; "
+       "needed fewer"},
       {"--folds 9", "k_folds: k is 9 for 8 examples"},
       {"--folds 1", "--folds: "},
       {"--folds 2 --resume",
@@ -533,14 +638,22 @@ TEST_CASE("text_classifier refuses a damaged model", "[text_program]") {
   with("settings.json", "\"dim\": 4", "\"dim\": \"4\"", "settings.json: ");
   with("settings.json", "\"dim\": 4,", "", "settings.json: ");
   with("settings.json", "\"HUM\"", "\"HUM\", \"NUM\"", "model.safetensors: ");
-  with("settings.json", "\"" + arch + "\"", "\"cnn\"",
-       "model.safetensors: convolutions.0.weight is missing");
-  with("settings.json", "\"" + arch + "\"", arch == "bag" ? "\"rnn\"" : "\"bag\"",
-       "model.safetensors: ");
+  const std::string name = "\"" + arch + "\"";
+  if (arch == "bag") {  // only a bag has this pool
+    with("settings.json", name, "\"rnn\"", "settings.json: needed a pool of last, mean or max");
+  } else {
+    with("settings.json", name, "\"cnn\"", "model.safetensors: convolutions.0.weight is missing");
+    with("settings.json", name, "\"bag\"", "model.safetensors: ");
+  }
   with("settings.json", "\"dropout\": 0.5", "\"dropout\": 2", "settings.json: needed a dropout");
   with("settings.json", "\"max_length\": 200", "\"max_length\": 0", "settings.json: needed a max");
-  with("settings.json", "\"format\": 2", "\"format\": 3",
-       "settings.json: format 3, this program reads 1 to 2");
+  with("settings.json", "\"format\": 3", "\"format\": 4",
+       "settings.json: format 4, this program reads 1 to 3");
+  with("settings.json", "\"temperature\": 1.0", "\"temperature\": 0",
+       "settings.json: needed a temperature from 0.05 to 20");
+  with("settings.json", "\"temperature\": 1.0", "\"temperature\": \"1\"", "settings.json: ");
+  with("settings.json", "\"length_unit\": \"words\"", "\"length_unit\": \"lines\"",
+       "settings.json: needed a length_unit of words or tokens");
   if (arch == "rnn") {
     with("settings.json", "\"hidden\": 5", "\"hidden\": 1000000", "model.safetensors: cell.weight");
   }
@@ -560,8 +673,10 @@ TEST_CASE("text_classifier saves the settings of each architecture", "[text_prog
   };
   for (const char* arch : {"bag", "rnn", "rnn --pool max"}) {
     const std::string text = settings(arch);
-    has(text, "\"format\": 2");
-    has(text, "\"pool\": \"max\"");
+    has(text, "\"format\": 3");
+    has(text, arch == std::string_view("bag") ? "\"pool\": \"sqrt\"" : "\"pool\": \"max\"");
+    has(text, "\"length_unit\": \"words\"");
+    has(text, "\"temperature\": 1.0");
   }
   has(settings("rnn --pool last"), "\"pool\": \"last\"");
   has(settings("rnn --layers 2"), "\"layers\": 2");
@@ -569,7 +684,7 @@ TEST_CASE("text_classifier saves the settings of each architecture", "[text_prog
   has(settings("cnn --filters 7"), "\"filters\": 7");
   has(settings("attention --hidden 8 --heads 2"), "\"heads\": 2");
   const std::string deep = settings("lstm --pool mean --layers 2 --bidirectional");
-  for (const char* part : {"\"format\": 2", "\"arch\": \"lstm\"", "\"pool\": \"mean\"",
+  for (const char* part : {"\"format\": 3", "\"arch\": \"lstm\"", "\"pool\": \"mean\"",
                            "\"layers\": 2", "\"bidirectional\": true"}) {
     has(deep, part);
   }
@@ -619,7 +734,7 @@ TEST_CASE("text_classifier refuses settings that do not fit an architecture", "[
   train_older("1 --arch cnn");
   with("\"filters\": 100", "\"filters\": 1000000", "model.safetensors: convolutions.0.weight is");
   with("\"filters\": 100", "\"filters\": 0", "settings.json: needed filters from 1");
-  with("\"format\": 2", "\"format\": 1", "settings.json: needed an arch of bag or rnn");
+  with("\"format\": 3", "\"format\": 1", "settings.json: needed an arch of bag or rnn");
 }
 
 TEST_CASE("text_classifier keeps the best epoch of any architecture", "[text_program]") {

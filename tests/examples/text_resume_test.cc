@@ -229,13 +229,15 @@ void kill_and_compare(const std::string& options, std::size_t kills, int signal 
 }  // namespace
 
 TEST_CASE("killed 50 times and resumed, a run ends with the same bytes", "[text_resume]") {
-  kill_and_compare("--epochs 30 --patience 9 --schedule cosine --hidden 8 --checkpoint-every 3",
-                   kills_wanted(50));
+  kill_and_compare(
+      "--arch rnn --epochs 30 --patience 9 --schedule cosine --hidden 8 --checkpoint-every 3",
+      kills_wanted(50));
 }
 
 TEST_CASE("stopped 50 times at random moments, a run ends with the same bytes", "[text_resume]") {
   const int signal = GENERATE(SIGINT, SIGTERM, SIGHUP);
-  kill_and_compare("--epochs 30 --patience 9 --hidden 8", kills_wanted(50) / 3 + 1, signal);
+  kill_and_compare("--arch rnn --epochs 30 --patience 9 --hidden 8", kills_wanted(50) / 3 + 1,
+                   signal);
 }
 
 TEST_CASE("every architecture and option can be killed and resumed", "[text_resume]") {
@@ -247,9 +249,16 @@ TEST_CASE("every architecture and option can be killed and resumed", "[text_resu
       "--arch bag --vectors glove.txt --freeze-known",
       "--arch rnn --hidden 4 --vectors glove.txt --freeze-embeddings",
       "--arch bag --vectors glove.txt --all-vectors --min-count 2",
-      "--arch bag --train-limit 13 --seed 4 --schedule constant --patience 3 --lr 0.5");
+      "--arch bag --train-limit 13 --seed 4 --schedule constant --patience 3 --lr 0.5",
+      "--arch bag --dev test.tsv --patience 3");
   const std::string every = GENERATE("1", "7");
   kill_and_compare(options + " --epochs 12 --checkpoint-every " + every, kills_wanted(3));
+}
+
+TEST_CASE("a search for the number of epochs can be killed and resumed", "[text_resume]") {
+  const std::string options = GENERATE("", "--dev test.tsv", "--optimizer sgd --lr 0.1");
+  const std::string every = GENERATE("1", "7");
+  kill_and_compare(options + " --checkpoint-every " + every, kills_wanted(12));
 }
 
 TEST_CASE("SIGINT, SIGTERM and SIGHUP stop a run with a checkpoint", "[text_resume]") {

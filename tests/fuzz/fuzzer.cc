@@ -19,7 +19,11 @@
 #endif
 #endif
 #ifdef COUNTS_MEMORY
-#include <sanitizer/allocator_interface.h>
+// As in <sanitizer/allocator_interface.h>, which g++ has not.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*on_allocation)(const volatile void*,
+                                                                               std::size_t),
+                                                         void (*on_release)(const volatile void*));
+extern "C" std::size_t __sanitizer_get_allocated_size(const volatile void* block);
 #endif
 
 // Defined by libFuzzer, or by replay.cc.
@@ -49,8 +53,7 @@ void on_allocation(const volatile void*, std::size_t bytes) {
 
 void on_release(const volatile void* block) {
   if (!is_counting || block == nullptr) return;
-  bytes_now -= static_cast<std::int64_t>(
-      __sanitizer_get_allocated_size(const_cast<const void*>(block)));  // NOLINT
+  bytes_now -= static_cast<std::int64_t>(__sanitizer_get_allocated_size(block));
 }
 
 const int hooks_installed = __sanitizer_install_malloc_and_free_hooks(on_allocation, on_release);

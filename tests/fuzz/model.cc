@@ -71,6 +71,7 @@ static std::string product_codes() {
                          {"A", "B", "C"},
                          5,
                          {},
+                         {},
                          true,
                          std::make_shared<const CompressedTable>(table)},
                         settings, "/memory");
@@ -96,7 +97,7 @@ std::vector<std::string> good_inputs() {
     settings.hidden = 2;
     settings.filters = 1;
     settings.heads = 1;
-    const Trained trained{Classifier(settings), vocabulary,    {"A", "B"}, 5,
+    const Trained trained{Classifier(settings), vocabulary,    {"A", "B"}, 5, {},
                           settings.characters,  settings.words};
     if (settings.arch == "bag") {
       // With few classes the rows become logits, and the codes are int8; with many they do not.

@@ -54,7 +54,7 @@ constexpr std::size_t kHidden[] = {1, 3, 8, 16, 17, 33, 128};
 TEMPLATE_TEST_CASE("kernels: a step of tanh and relu networks", "", float, double) {
   using T = TestType;
   for (const std::size_t hidden : kHidden) {
-    for (const std::size_t rows : {0, 1, 5}) {
+    for (const std::size_t rows : {0U, 1U, 5U}) {
       for (const bool relu : {false, true}) {
         CAPTURE(hidden, rows, relu);
         const std::size_t n = rows * hidden;
@@ -74,7 +74,7 @@ TEMPLATE_TEST_CASE("kernels: a step of tanh and relu networks", "", float, doubl
 TEMPLATE_TEST_CASE("kernels: a step of an LSTM", "", float, double) {
   using T = TestType;
   for (const std::size_t hidden : kHidden) {
-    for (const std::size_t rows : {0, 1, 5}) {
+    for (const std::size_t rows : {0U, 1U, 5U}) {
       CAPTURE(hidden, rows);
       const std::size_t n = rows * hidden;
       const std::vector<T> sums = numbers<T>(4 * n), bias = numbers<T>(4 * hidden, 1, 2);
@@ -98,7 +98,7 @@ TEMPLATE_TEST_CASE("kernels: a step of an LSTM", "", float, double) {
 TEMPLATE_TEST_CASE("kernels: a step of a GRU", "", float, double) {
   using T = TestType;
   for (const std::size_t hidden : kHidden) {
-    for (const std::size_t rows : {0, 1, 5}) {
+    for (const std::size_t rows : {0U, 1U, 5U}) {
       CAPTURE(hidden, rows);
       const std::size_t n = rows * hidden;
       const std::vector<T> sums = numbers<T>(3 * n), bias = numbers<T>(4 * hidden, 1, 2);

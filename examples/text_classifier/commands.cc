@@ -12,6 +12,8 @@
 #include <string_view>
 
 #include "text_classifier/evaluation.h"
+#include "text_classifier/export_c.h"
+#include "text_classifier/saved_settings.h"
 
 namespace text_classifier {
 namespace {
@@ -22,12 +24,19 @@ using tg::nn::Vocabulary;
 // The id of a word, or of an n-gram such as "who is"; upper and lower case are the same.
 std::int64_t id_of(const Vocabulary& vocabulary, const std::string& word) {
   std::string key;
-  for (const std::string& token : tg::nn::tokenize(to_utf8(word, "word"))) {
+  for (const std::string& token : vocabulary.tokenizer().words(to_utf8(word, "word"))) {
     key += (key.empty() ? "" : " ") + token;
   }
   const std::optional<std::int64_t> id = vocabulary.find(key);
   if (!id) throw tg::ValueError("neighbors: the vocabulary has no '" + word + "'");
   return *id;
+}
+
+void require_words(const Trained& trained, const std::string& operation) {
+  if (trained.compressed == nullptr) return;
+  throw tg::ValueError(operation +
+                       ": this model is compressed and holds hashes in place of words; needed the "
+                       "model that it was made from");
 }
 
 // The k rows of a table that are nearest to one of its rows, without padding and unknown.
@@ -106,27 +115,34 @@ void evaluate(const std::string& folder, const std::string& file, Reading readin
 void neighbors(const std::string& folder, const std::vector<std::string>& words,
                std::int64_t count) {
   const Trained trained = load(folder);
+  require_words(trained, "neighbors");
   std::vector<std::int64_t> ids;
   for (const std::string& word : words) ids.push_back(id_of(trained.vocabulary, word));
   const std::int64_t k = std::min(count, trained.vocabulary.size() - 3);
   if (k < 1) throw tg::ValueError("neighbors: the vocabulary has no other words");
-  const tg::Tensor& table = trained.model.embedding.weight.value();
+  const tg::Tensor table =
+      narrow(trained.model.embedding.weight.value(), 0, 0, trained.vocabulary.size());
   for (const std::int64_t id : ids) {
     print_neighbors(trained.vocabulary, id, nearest_to(table, id, k));
   }
 }
 
 void export_model(const std::string& folder, const ExportedFiles& files) {
-  if (files.onnx.empty() && files.vocabulary.empty() && files.settings.empty()) {
-    throw tg::ValueError("export: needed --onnx, --vocabulary or --settings; see export --help");
+  if (files.onnx.empty() && files.c.empty() && files.vocabulary.empty() && files.settings.empty()) {
+    throw tg::ValueError(
+        "export: needed --onnx, --c, --vocabulary or --settings; see export --help");
   }
   const auto [trained, texts] = load_with_texts(folder);
+  if (!files.vocabulary.empty()) require_words(trained, "export: --vocabulary");
+  std::string c;
+  if (!files.c.empty()) c = c_source(trained, parse_settings(texts.settings, folder).model);
   const auto write = [](const char* what, const std::string& file, std::string_view bytes) {
     tg::write_file_atomically(file, bytes, "export");
     std::cerr << what << " written to " << file << '\n';
   };
   if (!files.onnx.empty())
     write("model", files.onnx, trained.model.onnx(trained.answering.temperature).bytes());
+  if (!files.c.empty()) write("C source", files.c, c);
   if (!files.vocabulary.empty()) write("vocabulary", files.vocabulary, texts.vocabulary);
   if (!files.settings.empty()) write("settings", files.settings, texts.settings);
 }

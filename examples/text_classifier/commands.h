@@ -22,6 +22,7 @@ void neighbors(const std::string& folder, const std::vector<std::string>& words,
 // The files that export_model() writes; an empty name means that the file is not wanted.
 struct ExportedFiles {
   std::string onnx;        // ids (batch, steps) -> logits (batch, classes)
+  std::string c;           // C source, for a bag
   std::string vocabulary;  // the word of each id
   std::string settings;    // labels and settings as JSON
 };

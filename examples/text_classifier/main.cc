@@ -15,6 +15,7 @@
 #include "text_classifier/answers.h"
 #include "text_classifier/commands.h"
 #include "text_classifier/compare.h"
+#include "text_classifier/compress.h"
 #include "text_classifier/explain.h"
 #include "text_classifier/help.h"
 #include "text_classifier/suspects.h"
@@ -185,6 +186,22 @@ void add_reading(CLI::App* command, TrainSettings& settings) {
       ->check(from_to(1, 1'000'000'000))
       ->capture_default_str();
   command
+      ->add_option("--chars", settings.chars,
+                   "Character n-grams of these lengths get vectors too (bag): for names,\n"
+                   "languages, misspelled words, Chinese; such as 1-5")
+      ->type_name("N-M");
+  command
+      ->add_option("--buckets", settings.buckets,
+                   "Rows that the character n-grams share by their hash; default: 65536")
+      ->type_name("N")
+      ->check(from_to(std::int64_t{1}, Characters::kMostBuckets));
+  command
+      ->add_option("--words", settings.words,
+                   "no: read only the character n-grams of --chars, and no words")
+      ->type_name("yes|no")
+      ->check(CLI::IsMember({"yes", "no"}).description(""))
+      ->capture_default_str();
+  command
       ->add_option("--max-length", settings.max_length,
                    "Longer texts are cut to N words, before n-grams are added")
       ->type_name("N")
@@ -219,6 +236,11 @@ void add_draws(CLI::App* command, TrainSettings& settings) {
                    "Train on at most N of the texts, drawn at random by the seed")
       ->type_name("N")
       ->check(from_to(1, 1'000'000'000));
+  command
+      ->add_option("--size", settings.size,
+                   "Compress the model (bag) to a file of at most this size, such as 1MB\n"
+                   "or 100kB; see compress")
+      ->type_name("SIZE");
   command->add_option("--seed", settings.seed, "The same seed gives the same model")
       ->type_name("N")
       ->check(from_to(-kLargestSeed, kLargestSeed))  // CLI11 turns all larger ones into one number
@@ -289,6 +311,8 @@ struct Arguments {
   std::optional<double> threshold;
   std::vector<std::string> words;
   std::int64_t count = 10;
+  std::string out;
+  std::string size;
 };
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* description,
@@ -429,10 +453,25 @@ void add_suspects(CLI::App& app, Arguments& arguments, TrainSettings& settings) 
   });
 }
 
+void add_compress(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = add_command(app, "compress", "Make a small model of a bag", arguments);
+  command->add_option("--out", arguments.out, "Folder for the small model")
+      ->type_name("DIR")
+      ->check(not_empty())
+      ->required();
+  command
+      ->add_option("--size", arguments.size,
+                   "Its file has at most this size, such as 1MB or 100kB; default: a tenth")
+      ->type_name("SIZE");
+  command->callback([&] { compress_folder(arguments.folder, arguments.out, arguments.size); });
+}
+
 void add_export(CLI::App& app, Arguments& arguments) {
   CLI::App* command = add_command(app, "export", "Write the parts of a model as files", arguments);
   ExportedFiles& files = arguments.files;
   command->add_option("--onnx", files.onnx, "The model as an ONNX file")->type_name("FILE");
+  command->add_option("--c", files.c, "The model as a C file without dependencies (bag)")
+      ->type_name("FILE");
   command
       ->add_option("--vocabulary", files.vocabulary,
                    "The words, one on each line, in the order of their ids")
@@ -465,6 +504,7 @@ int run(int argc, char** argv) {
   add_compare(app, arguments, settings);
   add_suspects(app, arguments, settings);
   add_export(app, arguments);
+  add_compress(app, arguments);
 
   app.footer(
       "Examples:\n"
@@ -478,8 +518,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (app.get_subcommands().empty()) {
       throw tg::ValueError(
-          "needed a command: train, predict, eval, neighbors, explain, compare, suspects or "
-          "export; see --help");
+          "needed a command: train, predict, eval, neighbors, explain, compare, suspects, "
+          "compress or export; see --help");
     }
     const std::string command = app.get_subcommands().front()->get_name();
     throw tg::ValueError(command + ": " + error.what() + "; see " + command + " --help");

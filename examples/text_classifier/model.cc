@@ -59,6 +59,9 @@ const ModelSettings& checked(const ModelSettings& settings) {
   if (settings.bidirectional && !is_recurrent(arch)) {
     throw tg::ValueError("model: both directions for '" + arch + "', needed rnn, lstm or gru");
   }
+  if (settings.characters.used() && arch != "bag") {
+    throw tg::ValueError("model: character n-grams for '" + arch + "', needed bag");
+  }
   if (arch == "attention" && settings.hidden % (2 * settings.heads) != 0) {
     throw tg::ValueError("model: attention with hidden " + std::to_string(settings.hidden) +
                          " and heads " + std::to_string(settings.heads) +
@@ -80,6 +83,12 @@ bool is_one_cell(const ModelSettings& settings) {
   return settings.arch == "rnn" && settings.layers == 1 && !settings.bidirectional;
 }
 
+std::int64_t rows_of_table(const ModelSettings& settings) {
+  // Padding and what was left out have rows, too.
+  if (settings.compression.used()) return settings.compression.rows + 2;
+  return settings.vocabulary + settings.characters.buckets;
+}
+
 std::int64_t width_of_text(const ModelSettings& settings) {
   if (settings.arch == "bag") return settings.dim;
   if (settings.arch == "cnn") return settings.filters * std::ssize(kWidths);
@@ -88,7 +97,7 @@ std::int64_t width_of_text(const ModelSettings& settings) {
 
 Classifier::Classifier(const ModelSettings& settings)
     : embedding(register_module("embedding",
-                                tg::nn::Embedding(settings.vocabulary, settings.dim,
+                                tg::nn::Embedding(rows_of_table(settings), settings.dim,
                                                   {.padding_idx = 0, .sparse = settings.sparse}))),
       arch_(checked(settings).arch),
       pool_(settings.pool),
@@ -130,6 +139,12 @@ Classifier::Classifier(const ModelSettings& settings)
   tg::narrow(embedding.weight.leaf().writable_value(), 0, 0,
              std::min<std::int64_t>(2, settings.vocabulary))
       .zero_();
+  // A bucket that no training text has reached says nothing.
+  if (settings.characters.used() && !settings.compression.used()) {
+    tg::narrow(embedding.weight.leaf().writable_value(), 0, settings.vocabulary,
+               settings.characters.buckets)
+        .zero_();
+  }
 }
 
 tg::Variable Classifier::operator()(const tg::Tensor& ids) const {

@@ -11,9 +11,23 @@
 #include <utility>
 #include <vector>
 
+#include "text_classifier/characters.h"
+
 namespace text_classifier {
 
 namespace tg = tapegrad;
+
+// How the table of a compressed model is stored; see compressed.h.
+struct Compression {
+  std::int64_t rows = 0;   // 0: not compressed
+  bool product = false;    // product codes instead of int8
+  bool projected = false;  // the rows are what they add to the logits, so there is no head.weight
+
+  bool used() const { return rows > 0; }
+  bool operator==(const Compression&) const = default;
+};
+// A hostile file could ask for a large head that it does not hold.
+constexpr std::int64_t kMostProjected = 256;  // classes
 
 // The settings of a model. All but `sparse` are saved with its weights.
 struct ModelSettings {
@@ -30,7 +44,10 @@ struct ModelSettings {
   std::int64_t filters = 100;  // of each width; cnn only
   std::int64_t heads = 4;      // attention only
   double dropout = 0.5;
-  bool sparse = false;  // a step moves only the word vectors of its batch
+  bool sparse = false;      // a step moves only the word vectors of its batch
+  Characters characters{};  // bag only
+  Compression compression{};
+  bool words = true;  // whether words are read, and not only characters
 };
 
 // What max_length counts: words, and their n-grams are added after the cut; or, in the models of
@@ -56,6 +73,8 @@ bool has_states(const std::string& arch);    // those and attention: a state for
 
 // Whether the model is an RNNCell: an rnn with one layer and one direction.
 bool is_one_cell(const ModelSettings& settings);
+// The rows of the table: a row for each word, then the buckets of character n-grams.
+std::int64_t rows_of_table(const ModelSettings& settings);
 // The number of elements of the vector that the head gets for a text.
 std::int64_t width_of_text(const ModelSettings& settings);
 

@@ -41,7 +41,7 @@ NamedShapes parameter_shapes(const ModelSettings& settings) {
   const std::string& arch = settings.arch;
   const std::int64_t dim = settings.dim;
   const std::int64_t hidden = settings.hidden;
-  NamedShapes shapes = {{"embedding.weight", {settings.vocabulary, dim}}};
+  NamedShapes shapes = {{"embedding.weight", {rows_of_table(settings), dim}}};
   if (is_one_cell(settings)) {
     append_recurrent(shapes, "cell.", "", dim, hidden, 1);
   } else if (is_recurrent(arch)) {

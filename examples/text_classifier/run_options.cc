@@ -46,6 +46,10 @@ void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--optimizer", settings.optimizer);
   visit("--ngrams", settings.ngrams);
   visit("--min-count", settings.min_count);
+  visit("--chars", settings.chars);
+  visit("--buckets", settings.buckets);
+  visit("--words", settings.words);
+  visit("--size", settings.size);
   visit("--max-length", settings.max_length);
   visit("--dropout", settings.model.dropout);
   visit("--all-vectors", settings.all_vectors);

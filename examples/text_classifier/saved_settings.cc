@@ -51,6 +51,19 @@ class SettingsParser {
       model.filters = integer("filters");
     }
     if (model.arch == "attention") model.heads = integer("heads");
+    if (has("chars")) {
+      const std::vector<std::int64_t> lengths = integers("chars");
+      if (lengths.size() != 2) fail("chars has another size, needed [shortest, longest]");
+      model.characters = {lengths[0], lengths[1], integer("buckets")};
+      model.words = boolean("words");
+    }
+    if (has("compressed_rows")) {
+      model.compression.rows = integer("compressed_rows");
+      const std::string codes = string("compressed_codes");
+      if (codes != "int8" && codes != "product") fail("needed compressed_codes of int8 or product");
+      model.compression.product = codes == "product";
+      model.compression.projected = boolean("compressed_head");
+    }
     settings.max_length = integer("max_length");
     if (has("length_unit")) {
       const std::string unit = string("length_unit");
@@ -137,6 +150,41 @@ class SettingsParser {
     return strings;
   }
 
+  std::vector<std::int64_t> integers(const char* key) const {
+    std::vector<std::int64_t> integers;
+    for (const json& value : checked(key, &json::is_array, "a list of integers")) {
+      if (!value.is_number_integer() || value > std::numeric_limits<std::int64_t>::max()) {
+        fail(std::string(key) + " holds " + shown(value) + ", needed only integers");
+      }
+      integers.push_back(value.get<std::int64_t>());
+    }
+    return integers;
+  }
+
+  void check_characters(const Characters& characters, bool is_bag) const {
+    const auto require = [&](bool fine, const char* needed) {
+      if (!fine) fail(std::string("needed ") + needed);
+    };
+    require(is_bag, "no chars, unless arch is bag");
+    require(characters.shortest >= 1 && characters.shortest <= characters.longest &&
+                characters.longest <= Characters::kLongest,
+            "chars of two lengths from 1 to 9");
+    require(characters.buckets >= 1 && characters.buckets <= Characters::kMostBuckets,
+            "buckets from 1 to 100000000");
+  }
+
+  void check_compression(const ModelSettings& model, std::int64_t classes) const {
+    const auto require = [&](bool fine, const char* needed) {
+      if (!fine) fail(std::string("needed ") + needed);
+    };
+    const Compression& compression = model.compression;
+    require(model.arch == "bag", "no compressed_rows, unless arch is bag");
+    require(compression.rows >= 1 && compression.rows <= 1'000'000'000,
+            "compressed_rows from 1 to 1000000000");
+    require(!compression.projected || (model.dim == classes && classes <= kMostProjected),
+            "a dim of the number of labels, at most 256, for compressed_head");
+  }
+
   void check(const SavedSettings& settings) const {
     const ModelSettings& model = settings.model;
     constexpr std::int64_t kLargest = 1'000'000;
@@ -161,6 +209,8 @@ class SettingsParser {
     require(model.filters >= 1 && model.filters <= kLargest, "filters from 1 to 1000000");
     require(model.dropout >= 0 && model.dropout <= 1, "a dropout from 0 to 1");
     require(settings.max_length >= 1, "a max_length of 1 or more");
+    if (has("compressed_rows")) check_compression(model, std::ssize(settings.labels));
+    if (has("chars")) check_characters(model.characters, model.arch == "bag");
     const double temperature = settings.answering.temperature;
     require(temperature >= kLowestTemperature && temperature <= kHighestTemperature,
             "a temperature from 0.05 to 20");
@@ -192,6 +242,16 @@ std::string settings_text(const ModelSettings& model, std::int64_t max_length,
                                  {"layers", model.layers},   {"bidirectional", model.bidirectional},
                                  {"filters", model.filters}};
   if (model.arch == "attention") json["heads"] = model.heads;
+  if (model.characters.used()) {
+    json["chars"] = {model.characters.shortest, model.characters.longest};
+    json["buckets"] = model.characters.buckets;
+    json["words"] = model.words;
+  }
+  if (model.compression.used()) {
+    json["compressed_rows"] = model.compression.rows;
+    json["compressed_codes"] = model.compression.product ? "product" : "int8";
+    json["compressed_head"] = model.compression.projected;
+  }
   json["max_length"] = max_length;
   json["length_unit"] = answering.length_unit == LengthUnit::kWords ? "words" : "tokens";
   json["temperature"] = answering.temperature;

@@ -12,7 +12,8 @@ namespace text_classifier {
 
 // The format that is written. Format 1, which older versions wrote, can describe a bag, and an rnn
 // with max pooling, one layer and one direction. Format 2 has all options. Format 3 also has
-// `length_unit`, `temperature` and bags with the pool `sqrt`, which older versions would ignore.
+// `length_unit`, `temperature`, bags with the pool `sqrt`, characters and compressed tables, which
+// older versions would ignore.
 constexpr int kNewestFormat = 3;
 
 struct SavedSettings {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "text_classifier/compress.h"
 #include "text_classifier/trained.h"
 
 namespace text_classifier {
@@ -43,6 +44,9 @@ void check_architecture(const TrainSettings& settings) {
              std::to_string(kMostPositions) + "; needed fewer");
   refuse(settings.filters && arch != "cnn", "--filters is the number of filters of a cnn, and " +
                                                 arch + " has none; needed --arch cnn");
+  refuse(!settings.chars.empty() && arch != "bag",
+         "--chars adds the character n-grams of a text in no order, and " + arch +
+             " reads words one after the other; needed --arch bag");
 }
 
 void check_combination(const TrainSettings& settings) {
@@ -67,6 +71,21 @@ void check_combination(const TrainSettings& settings) {
          "--baseline compares accuracies on the same texts; needed --test FILE or --folds N too");
   refuse(settings.model.sparse && settings.freeze_embeddings,
          "--sparse trains word vectors, and --freeze-embeddings does not; needed one of the two");
+  refuse(!settings.size.empty() && settings.model.arch != "bag",
+         "--size compresses the table of a bag, and " + settings.model.arch +
+             " is not one; needed --arch bag");
+  if (!settings.size.empty()) parse_size(settings.size, "train: --size");
+  refuse(settings.buckets && settings.chars.empty(),
+         "--buckets is the number of rows for character n-grams; needed --chars too");
+  const bool no_words = settings.words == "no";
+  refuse(no_words && settings.chars.empty(),
+         "--words no leaves nothing to read; needed --chars too, such as --chars 1-5");
+  refuse(no_words && !no_vectors,
+         "--vectors holds vectors of words, and --words no reads none; needed one of the two");
+  refuse(no_words && settings.ngrams,
+         "--ngrams are sequences of words, and --words no reads none; needed one of the two");
+  refuse(no_words && settings.given.contains("--min-count"),
+         "--min-count chooses words, and --words no reads none; needed one of the two");
 }
 
 }  // namespace
@@ -83,6 +102,9 @@ TrainSettings checked(TrainSettings settings) {
   model.layers = settings.layers.value_or(model.layers);
   model.filters = settings.filters.value_or(model.filters);
   model.heads = settings.heads.value_or(model.heads);
+  model.characters = parse_characters(
+      settings.chars, settings.buckets.value_or(Characters::kDefaultBuckets), "train: --chars");
+  model.words = settings.words != "no";
   if (!settings.ngrams) settings.ngrams = model.arch == "bag" ? 2 : 1;
   return settings;
 }

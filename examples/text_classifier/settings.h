@@ -32,7 +32,11 @@ struct TrainSettings {
   std::optional<std::int64_t> layers;
   std::optional<std::int64_t> filters;
   std::optional<std::int64_t> heads;
-  std::optional<std::int64_t> epochs;  // unset: depends on the number of texts
+  std::string chars;                    // lengths of character n-grams, such as 1-5; empty: none
+  std::optional<std::int64_t> buckets;  // for them; unset: Characters::kDefaultBuckets
+  std::string size;                     // of the model's file, such as 1MB; empty: not compressed
+  std::string words = "yes";            // or no: only character n-grams
+  std::optional<std::int64_t> epochs;   // unset: depends on the number of texts
   std::int64_t batch = 32;
   std::optional<double> lr;  // unset: depends on model and optimizer
   // linear, constant, warm-up, cosine, one-cycle; unset: linear, but constant if searches_epochs()

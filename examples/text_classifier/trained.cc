@@ -8,10 +8,14 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "text_classifier/compressed.h"
 #include "text_classifier/parameter_shapes.h"
 #include "text_classifier/saved_settings.h"
 
 namespace text_classifier {
+
+using tg::nn::Vocabulary;
+
 namespace {
 
 std::string weights_file(const std::string& folder) { return folder + "/model.safetensors"; }
@@ -56,6 +60,16 @@ void check_shapes(const tg::StateDict& state, const ModelSettings& model, const 
   }
 }
 
+// The parameters, or what a compressed model has instead of the table.
+tg::StateDict state_in_file(const Trained& trained, const ModelSettings& settings) {
+  const tg::StateDict state = trained.model.state_dict();
+  if (trained.compressed == nullptr) return state;
+  tg::StateDict compressed = trained.compressed->state_dict();
+  compressed.insert("head.bias", state.at("head.bias"));
+  if (!settings.compression.projected) compressed.insert("head.weight", state.at("head.weight"));
+  return compressed;
+}
+
 }  // namespace
 
 std::int64_t most_tokens(std::int64_t max_length, std::int64_t longest_ngram, LengthUnit unit) {
@@ -68,16 +82,43 @@ std::int64_t most_tokens(std::int64_t max_length, std::int64_t longest_ngram, Le
   return tokens;
 }
 
-tg::Tensor Trained::ids(std::vector<std::int64_t> encoded) const {
-  if (encoded.empty()) encoded.push_back(tg::nn::Vocabulary::kPadding);
+tg::Tensor Trained::ids(std::string_view text) const {
+  const std::vector<std::string> read = words(text);
+  return ids(read, encode(read));
+}
+
+std::vector<std::int64_t> Trained::encode(std::span<const std::string> tokens) const {
+  if (!reads_words) return {};
+  if (compressed == nullptr) return vocabulary.encode(tokens);
+  std::vector<std::int64_t> ids;
+  tg::nn::for_each_ngram(tokens, vocabulary.tokenizer().longest_ngram,
+                         [&](std::string_view token, int n) {
+                           const std::optional<std::int64_t> id = compressed->find(key_of(token));
+                           if (id || n == 1) ids.push_back(id.value_or(Vocabulary::kUnknown));
+                         });
+  return ids;
+}
+
+tg::Tensor Trained::ids(std::span<const std::string> tokens,
+                        std::vector<std::int64_t> encoded) const {
   const auto limit = static_cast<std::size_t>(max_length);
   const bool counts_tokens = answering.length_unit == LengthUnit::kTokens;
   if (counts_tokens && encoded.size() > limit) encoded.resize(limit);
+  if (characters.used()) {
+    const std::size_t first = encoded.size();
+    append_characters(tokens.first(std::min(tokens.size(), limit)), characters,
+                      compressed == nullptr ? vocabulary.size() : 0, most_characters(max_length),
+                      encoded);
+    for (std::size_t i = first; compressed != nullptr && i < encoded.size(); ++i) {
+      encoded[i] = compressed->find(key_of_bucket(encoded[i])).value_or(CompressedTable::kLeftOut);
+    }
+  }
+  if (encoded.empty()) encoded.push_back(tg::nn::Vocabulary::kPadding);
   return tg::tensor(encoded);
 }
 
 std::vector<std::string> Trained::words(std::string_view text) const {
-  std::vector<std::string> words = tg::nn::tokenize(text);
+  std::vector<std::string> words = vocabulary.tokenizer().words(text);
   const auto limit = static_cast<std::size_t>(max_length);
   if (answering.length_unit == LengthUnit::kWords && words.size() > limit) words.resize(limit);
   return words;
@@ -91,7 +132,7 @@ tg::Tensor Trained::logits(const tg::Tensor& batch) const {
 
 void save(const Trained& trained, const ModelSettings& settings, const std::string& folder) {
   tg::create_folders(folder, "save");
-  tg::save(weights_file(folder), trained.model.state_dict(), metadata_of(trained, settings));
+  tg::save(weights_file(folder), state_in_file(trained, settings), metadata_of(trained, settings));
 }
 
 Trained load(const std::string& folder) { return load_with_texts(folder).trained; }
@@ -103,7 +144,16 @@ TrainedWithTexts load_with_texts(const std::string& folder) {
   const auto vocabulary = tg::nn::Vocabulary::from_text(texts.vocabulary, files.vocabulary);
   settings.model.vocabulary = vocabulary.size();
   settings.model.classes = std::ssize(settings.labels);
-  check_shapes(checkpoint.state, settings.model, weights_file(folder));
+  const std::string file = weights_file(folder);
+  tg::StateDict state = checkpoint.state;
+  std::shared_ptr<const CompressedTable> compressed;
+  if (settings.model.compression.used()) {
+    compressed = std::make_shared<const CompressedTable>(
+        CompressedTable::from_state_dict(state, settings.model, file));
+    state = parameters_of(*compressed, settings.model, state);
+  } else {
+    check_shapes(state, settings.model, file);
+  }
   const std::int64_t most = most_tokens(settings.max_length, vocabulary.tokenizer().longest_ngram,
                                         settings.answering.length_unit);
   if (settings.model.arch == "attention" && most > kMostPositions) {
@@ -112,12 +162,13 @@ TrainedWithTexts load_with_texts(const std::string& folder) {
                           std::to_string(most) + " positions, needed " +
                           std::to_string(kMostPositions) + " or less for attention");
   }
-  Trained trained{Classifier(settings.model), vocabulary, settings.labels, settings.max_length,
-                  settings.answering};
+  Trained trained{Classifier(settings.model), vocabulary,         settings.labels,
+                  settings.max_length,        settings.answering, settings.model.characters,
+                  settings.model.words,       compressed};
   try {
-    trained.model.load_state_dict(checkpoint.state);
+    trained.model.load_state_dict(state);
   } catch (const tg::FormatError& error) {
-    throw tg::FormatError(weights_file(folder) + ": " + error.what());
+    throw tg::FormatError(file + ": " + error.what());
   }
   trained.model.eval();
   return {trained, texts};

@@ -5,6 +5,8 @@
 #include <tapegrad/nn/text/vocabulary.h>
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,19 +15,27 @@
 
 namespace text_classifier {
 
+class CompressedTable;
+
 struct Trained {
   Classifier model;
   tg::nn::Vocabulary vocabulary;
   std::vector<std::string> labels;
   std::int64_t max_length;
   Answering answering{};
+  Characters characters{};
+  bool reads_words = true;                                      // and not only characters
+  std::shared_ptr<const CompressedTable> compressed = nullptr;  // of a compressed model
 
   // The words of a text that the model reads: the first max_length, if it counts words.
   std::vector<std::string> words(std::string_view text) const;
-  // The ids of a text (steps), or of what vocabulary.encode() returned for its words(); one id of
+  // The ids of words and their n-grams.
+  std::vector<std::int64_t> encode(std::span<const std::string> words) const;
+  // The ids of a text (steps): of its words() and n-grams, and then of their characters; one id of
   // padding for a text without words.
-  tg::Tensor ids(std::vector<std::int64_t> encoded) const;
-  tg::Tensor ids(std::string_view text) const { return ids(vocabulary.encode(words(text))); }
+  tg::Tensor ids(std::string_view text) const;
+  // The same, from its words() and what encode() returned for them.
+  tg::Tensor ids(std::span<const std::string> words, std::vector<std::int64_t> encoded) const;
 
   // What the model computes for ids (batch, steps), divided by the temperature (batch, classes):
   // softmax() of it gives the probabilities that all commands show.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "text_classifier/baseline.h"
+#include "text_classifier/compress.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/fingerprint.h"
 #include "text_classifier/resume.h"
@@ -92,8 +93,9 @@ std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
 // The vocabulary, the training texts as ids, and the vectors to start from.
 struct Words {
   Vocabulary vocabulary;
-  std::vector<std::vector<std::int64_t>> ids;  // of each text
-  std::optional<tg::nn::WordVectors> vectors;  // of some words
+  std::vector<std::vector<std::string>> texts;  // the tokens of each text, if characters are read
+  std::vector<std::vector<std::int64_t>> ids;   // of each text
+  std::optional<tg::nn::WordVectors> vectors;   // of some words
 };
 
 // The library's errors begin with the name of its function, which users do not know.
@@ -130,19 +132,26 @@ Words read_words(const Tokens& texts, const TrainSettings& settings) {
     vectors = read_vectors(settings.vectors, {.strict = true});
     more = tokens_among(vectors->words());
   }
+  Tokens kept;
+  if (settings.model.characters.used()) kept = texts;
+  if (!settings.model.words) {
+    std::vector<std::vector<std::int64_t>> none(texts.size());
+    return {Vocabulary::build({}), std::move(kept), std::move(none), std::nullopt};
+  }
   auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = *settings.ngrams},
                                                         settings.min_count, more);
   if (!settings.vectors.empty() && !vectors) {
     vectors = read_vectors(settings.vectors, {.vocabulary = names_in(vocabulary), .strict = true});
   }
-  return {vocabulary, std::move(ids), vectors};
+  return {vocabulary, std::move(kept), std::move(ids), vectors};
 }
 
 void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bool freeze_known) {
   tg::nn::Embedding& embedding = trained.model.embedding;
   tg::Tensor table = embedding.weight.value().clone();
-  const std::vector<std::int64_t> known =
-      tg::nn::copy_known_rows(vectors, names_in(trained.vocabulary), table);
+  std::vector<std::string> names = names_in(trained.vocabulary);
+  names.resize(static_cast<std::size_t>(table.size(0)));  // buckets have no names
+  const std::vector<std::int64_t> known = tg::nn::copy_known_rows(vectors, names, table);
   embedding.weight.set_value(table);
   if (freeze_known) embedding.freeze_rows(known);
   const tg::nn::WordVectorsReport& report = vectors.report();
@@ -154,8 +163,9 @@ void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bo
 
 // The weights of words by the number of texts that contain them: the inverse document frequency,
 // log((1 + texts) / (1 + texts with the word)) + 1, to this power. They are divided by a constant,
-// so that their mean square over all words of the texts is 1.
-tg::Tensor word_weights(const Words& words, double power) {
+// so that their mean square over all words of the texts is 1. The rows of character n-grams, which
+// follow, have the weight 1.
+tg::Tensor word_weights(const Words& words, double power, std::int64_t buckets) {
   const auto size = static_cast<std::size_t>(words.vocabulary.size());
   std::vector<std::int64_t> texts_with(size, 0), last(size, -1);
   for (std::size_t i = 0; i < words.ids.size(); ++i) {
@@ -180,7 +190,8 @@ tg::Tensor word_weights(const Words& words, double power) {
     }
   }
   if (count == 0) return {};
-  return tg::tensor(weights).to(tg::float32) / std::sqrt(sum / count);
+  const tg::Tensor of_words = tg::tensor(weights).to(tg::float32) / std::sqrt(sum / count);
+  return cat({of_words, tg::ones({buckets})}, 0);
 }
 
 // The share of each class.
@@ -296,11 +307,14 @@ class Training {
   static Trained make_model(const TrainSettings& settings, const Words& words,
                             const std::vector<std::string>& labels) {
     tg::manual_seed(static_cast<std::uint64_t>(settings.seed));
-    Trained trained{Classifier(settings.model), words.vocabulary, labels, settings.max_length};
+    Trained trained{
+        Classifier(settings.model), words.vocabulary,    labels, settings.max_length, {},
+        settings.model.characters,  settings.model.words};
     if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
     if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
     if (settings.rare_words > 0) {
-      trained.model.weigh_words(word_weights(words, settings.rare_words));
+      trained.model.weigh_words(
+          word_weights(words, settings.rare_words, settings.model.characters.buckets));
     }
     return trained;
   }
@@ -308,7 +322,10 @@ class Training {
   static std::vector<tg::Tensor> ids_of(const Trained& trained, const Words& words) {
     std::vector<tg::Tensor> ids;
     ids.reserve(words.ids.size());
-    for (const std::vector<std::int64_t>& encoded : words.ids) ids.push_back(trained.ids(encoded));
+    const std::vector<std::string> none;
+    for (std::size_t i = 0; i < words.ids.size(); ++i) {
+      ids.push_back(trained.ids(words.texts.empty() ? none : words.texts[i], words.ids[i]));
+    }
     return ids;
   }
 
@@ -328,7 +345,8 @@ class Training {
 // not weighted.
 constexpr double kRareWords[] = {0, 0.5};
 std::int64_t variants(const TrainSettings& settings) {
-  const bool weighs = settings.vectors.empty() && !settings.freeze_embeddings;
+  const bool weighs =
+      settings.model.words && settings.vectors.empty() && !settings.freeze_embeddings;
   return weighs ? std::ssize(kRareWords) : 1;
 }
 
@@ -419,6 +437,11 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
     training->start(nullptr);
   };
   make();  // all errors in the settings are found here
+  std::optional<std::int64_t> size;
+  if (!settings.size.empty()) {
+    size = parse_size(settings.size, "train: --size");
+    check_size(training->trained, training->settings().model, *size, "train: --size");
+  }
   if (run != nullptr) {
     check_can_be_saved(training->trained, training->settings().model);
     run->begin(search);
@@ -431,8 +454,12 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   if (held_out > 0) {
     std::cerr << held_out << (search.parts() > 1 ? " in turn" : "") << " held out, ";
   }
-  std::cerr << texts.labels.size() << " classes, " << words.vocabulary.size() << " words\n"
-            << training->trained.model;
+  std::cerr << texts.labels.size() << " classes, " << words.vocabulary.size() << " words";
+  if (const Characters& characters = training->trained.characters; characters.used()) {
+    std::cerr << ", character n-grams of " << characters.shortest << " to " << characters.longest
+              << " in " << characters.buckets << " buckets";
+  }
+  std::cerr << '\n' << training->trained.model;
   if (is_searched) {
     training.reset();
     if (!run_search(search, settings, texts, parts, run)) return {std::nullopt, {}, false};
@@ -443,6 +470,12 @@ Finished train_one(TrainSettings settings, Texts texts, ResumableRun* run,
   }
   const bool ended = training->run(run);
   if (is_searched) training->trained.answering.temperature = search.temperature();
+  if (size && ended) {
+    auto [small, model] =
+        compressed(training->trained, training->settings().model, *size, "train: --size");
+    std::cerr << "compressed to " << description(model) << '\n';
+    return {small, model, ended};
+  }
   return {training->trained, training->settings().model, ended};
 }
 

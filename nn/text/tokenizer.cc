@@ -14,7 +14,8 @@
 namespace tapegrad::nn {
 namespace {
 
-constexpr std::string_view kName = "words-1 ngrams=";
+constexpr std::string_view kName = "words-";
+constexpr std::string_view kNgrams = " ngrams=";
 
 template <std::size_t N>
 bool in_any(const std::pair<char32_t, char32_t> (&ranges)[N], char32_t c) {
@@ -30,6 +31,15 @@ bool is_blank(char32_t c) {
       {0x7F, 0xA0},     {0xAD, 0xAD},     {0x2000, 0x200F}, {0x2028, 0x202F}, {0x205F, 0x206F},
       {0x3000, 0x3000}, {0xE000, 0xF8FF}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}, {0xFFF0, 0xFFFF}};
   return in_any(kBlank, c);
+}
+
+// Soft hyphen, zero-width joiner and non-joiner, direction marks, word joiner, variation selectors,
+// byte order mark. They are inside of words: a soft hyphen is where a line may end, and Persian
+// writes a non-joiner between the parts of a word.
+bool is_joiner(char32_t c) {
+  constexpr std::pair<char32_t, char32_t> kJoiners[] = {
+      {0xAD, 0xAD}, {0x200C, 0x200F}, {0x2060, 0x2060}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}};
+  return in_any(kJoiners, c);
 }
 
 // Punctuation and symbols: those of Latin-1 (where ª, µ and º are letters), the blocks from dashes
@@ -61,7 +71,7 @@ char32_t fold(char32_t c) {
 
 }  // namespace
 
-std::vector<std::string> tokenize(std::string_view text) {
+std::vector<std::string> tokenize(std::string_view text, int version) {
   std::vector<std::string> tokens;
   std::string word;
   const auto end_word = [&] {
@@ -77,7 +87,7 @@ std::vector<std::string> tokenize(std::string_view text) {
     position += point.length;
     const char32_t c = fold(point.value);
     if (is_blank(c)) {
-      end_word();
+      if (version == 1 || !is_joiner(c)) end_word();
     } else if (is_cjk(c) || is_mark(c)) {
       end_word();
       append_utf8(word, c);
@@ -99,20 +109,23 @@ std::vector<std::string> ngrams(std::vector<std::string> tokens, std::int64_t lo
 }
 
 std::string Tokenizer::description() const {
-  return std::string(kName) + std::to_string(longest_ngram);
+  return std::string(kName) + std::to_string(version) + std::string(kNgrams) +
+         std::to_string(longest_ngram);
 }
 
 Tokenizer Tokenizer::from_description(std::string_view description) {
-  Tokenizer tokenizer;
-  const char* end = description.data() + description.size();
-  if (description.starts_with(kName)) {
+  for (int version = 1; version <= kNewestTokenizer; ++version) {
+    const std::string before = std::string(kName) + std::to_string(version) + std::string(kNgrams);
+    if (!description.starts_with(before)) continue;
+    Tokenizer tokenizer{.version = version};
+    const char* end = description.data() + description.size();
     const auto [stop, error] =
-        std::from_chars(description.data() + kName.size(), end, tokenizer.longest_ngram);
+        std::from_chars(description.data() + before.size(), end, tokenizer.longest_ngram);
     const bool in_range = tokenizer.longest_ngram >= 1 && tokenizer.longest_ngram <= kLongestNgram;
     if (error == std::errc() && stop == end && in_range) return tokenizer;
   }
-  throw ValueError("tokenizer: got `" + std::string(description) + "`, needed `" +
-                   std::string(kName) + "N` with N from 1 to 9");
+  throw ValueError("tokenizer: got `" + std::string(description) +
+                   "`, needed `words-1 ngrams=N` or `words-2 ngrams=N` with N from 1 to 9");
 }
 
 }  // namespace tapegrad::nn

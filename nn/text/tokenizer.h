@@ -14,8 +14,13 @@ namespace tapegrad::nn {
 // Returns the words of a text in lowercase, and each punctuation mark as a token: `What's 3.5?`
 // gives what ' s 3 . 5 ?. A word is a sequence of letters of any alphabet, and digits. Each Chinese
 // or Japanese character is a token, and so is each emoji. Full-width forms (`２Ｄ`) become their
-// ASCII equivalents. Bytes that are not UTF-8 separate words.
-std::vector<std::string> tokenize(std::string_view text);
+// ASCII equivalents. Bytes that are not UTF-8 separate words. Characters that only say how letters
+// are joined or shown, such as a soft hyphen or a zero-width joiner, are left out of the word that
+// they are in.
+//
+// Version 1, which older models were trained with, ends a word at such a character.
+constexpr int kNewestTokenizer = 2;
+std::vector<std::string> tokenize(std::string_view text, int version = kNewestTokenizer);
 
 // Returns the tokens, then all n-grams of 2 tokens, and so on up to `longest`, joined by a space:
 // with longest = 2, `who wrote it` also gives `who wrote` and `wrote it`. They let a model that
@@ -43,12 +48,15 @@ void for_each_ngram(std::span<const std::string> tokens, std::int64_t longest, c
 struct Tokenizer {
   static constexpr std::int64_t kLongestNgram = 9;
   std::int64_t longest_ngram = 1;  // 1 to kLongestNgram
+  int version = kNewestTokenizer;  // of tokenize(): 1 or 2
 
   std::vector<std::string> operator()(std::string_view text) const {
-    return ngrams(tokenize(text), longest_ngram);
+    return ngrams(words(text), longest_ngram);
   }
+  // The tokens without n-grams.
+  std::vector<std::string> words(std::string_view text) const { return tokenize(text, version); }
 
-  // `words-1 ngrams=2`. The first number is a version: it grows when tokenize() changes its
+  // `words-2 ngrams=2`. The first number is the version, which grows when tokenize() changes its
   // results.
   std::string description() const;
   // ValueError for a description that this version does not know.

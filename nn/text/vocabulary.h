@@ -62,9 +62,11 @@ class Vocabulary {
   // unknown word becomes kUnknown. An unknown n-gram is left out, because the result already holds
   // its words.
   std::vector<std::int64_t> encode(std::span<const std::string> words) const;
-  std::vector<std::int64_t> encode(std::string_view text) const { return encode(tokenize(text)); }
+  std::vector<std::int64_t> encode(std::string_view text) const {
+    return encode(tokenizer_.words(text));
+  }
 
-  // The file has a header such as `tapegrad vocabulary 1; words-1 ngrams=2; 5000 tokens`, then one
+  // The file has a header such as `tapegrad vocabulary 1; words-2 ngrams=2; 5000 tokens`, then one
   // token on each line, in the order of their ids. save() replaces the file atomically: after a
   // crash it holds either the old or the new content; IoError if it cannot be written. load()
   // throws IoError if the file cannot be read, and FormatError with the line if it is not a valid

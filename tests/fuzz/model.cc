@@ -2,9 +2,15 @@
 // which must fit each other. Read next: tests/fuzz/optimizer.cc.
 #include "text_classifier/trained.h"
 
+#include <algorithm>
+#include <iterator>
+#include <memory>
+
 #include "fuzz/memory_files.h"
 #include "fuzz/safetensors_file.h"
 #include "fuzz/text_classifier_files.h"
+#include "text_classifier/compress.h"
+#include "text_classifier/compressed.h"
 #include "text_classifier/saved_settings.h"
 
 namespace tapegrad::test {
@@ -34,6 +40,8 @@ void run(const std::string& input) {
             again.answering.temperature == trained.answering.temperature &&
             again.answering.length_unit == trained.answering.length_unit,
         "the model differs after it was saved");
+  check((again.compressed == nullptr) == (trained.compressed == nullptr),
+        "the model is compressed only before or only after it was saved");
 }
 
 std::string mutate(std::string input, Random& random) {
@@ -45,24 +53,65 @@ std::string mutate(std::string input, Random& random) {
   return mutate_safetensors(input, random, change);
 }
 
+// A compressed model with product codes and a head.
+static std::string product_codes() {
+  ModelSettings settings{.arch = "bag", .vocabulary = 2, .classes = 3, .dim = 5};
+  settings.compression = {.rows = 3, .product = true, .projected = false};
+  CompressedTable table;
+  table.dim = 5;
+  table.product = true;
+  table.keys = {key_of("who"), key_of("a")};
+  std::ranges::sort(table.keys);
+  table.scales = {0, 1, 255};
+  table.codes = {0, 1, 2, 3, 4, 255};
+  table.centroids.assign(2 * 256 * 4, 7);
+  table.greatest = 2;
+  const Classifier model(settings);
+  MemoryFiles files;
+  text_classifier::save({model,
+                         nn::Vocabulary::build({}),
+                         {"A", "B", "C"},
+                         5,
+                         {},
+                         {},
+                         true,
+                         std::make_shared<const CompressedTable>(table)},
+                        settings, "/memory");
+  return files["/memory/model.safetensors"];
+}
+
 std::vector<std::string> good_inputs() {
   MemoryFiles files;
   std::vector<std::string> inputs;
   const std::vector<std::vector<std::string>> texts = {{"who", "a"}};
   const auto vocabulary = nn::Vocabulary::build(texts);
   manual_seed(0);
-  for (const char* const arch : kArchitectures) {
+  std::vector<std::string> archs(std::begin(kArchitectures), std::end(kArchitectures));
+  archs.emplace_back("characters");
+  std::vector<std::string> compressed_inputs;
+  for (const std::string& arch : archs) {
     ModelSettings settings;
-    settings.arch = arch;
+    settings.arch = arch == "characters" ? "bag" : arch;
+    if (arch == "characters") settings.characters = {1, 3, 5};
     settings.vocabulary = vocabulary.size();
     settings.classes = 2;
     settings.dim = 1;
     settings.hidden = 2;
     settings.filters = 1;
     settings.heads = 1;
-    text_classifier::save({Classifier(settings), vocabulary, {"A", "B"}, 5}, settings, "/memory");
+    const Trained trained{Classifier(settings), vocabulary,    {"A", "B"}, 5, {},
+                          settings.characters,  settings.words};
+    if (settings.arch == "bag") {
+      // With few classes the rows become logits, and the codes are int8; with many they do not.
+      Small small = compressed(trained, settings, 100'000, "compress");
+      text_classifier::save(small.trained, small.settings, "/memory");
+      compressed_inputs.push_back(files["/memory/model.safetensors"]);
+    }
+    text_classifier::save(trained, settings, "/memory");
     inputs.push_back(files["/memory/model.safetensors"]);
   }
+  compressed_inputs.push_back(product_codes());
+  inputs.insert(inputs.end(), compressed_inputs.begin(), compressed_inputs.end());
   return inputs;
 }
 

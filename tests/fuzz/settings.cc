@@ -22,7 +22,10 @@ void run(const std::string& input) {
             again.model.hidden == read->model.hidden &&
             again.model.dropout == read->model.dropout &&
             again.answering.length_unit == read->answering.length_unit &&
-            again.answering.temperature == read->answering.temperature,
+            again.answering.temperature == read->answering.temperature &&
+            again.model.characters == read->model.characters &&
+            again.model.words == read->model.words &&
+            again.model.compression == read->model.compression,
         "the settings differ after they were written");
   check(settings_text(again.model, again.max_length, again.labels, again.answering) == text,
         "equal settings give different texts");
@@ -42,6 +45,13 @@ std::vector<std::string> good_inputs() {
   inputs.push_back(settings_text({.arch = "gru", .layers = 2, .bidirectional = true}, 1, {"x"}));
   inputs.push_back(settings_text({.arch = "bag", .pool = "sqrt"}, 1, {"x"},
                                  {.length_unit = LengthUnit::kTokens, .temperature = 1.25}));
+  ModelSettings characters{.arch = "bag"};
+  characters.characters = {1, 5, 100};
+  characters.words = false;
+  inputs.push_back(settings_text(characters, 50, {"A", "B"}));
+  ModelSettings small{.arch = "bag", .dim = 2};
+  small.compression = {.rows = 9, .product = true, .projected = true};
+  inputs.push_back(settings_text(small, 50, {"A", "B"}));
   return inputs;
 }
 

@@ -36,6 +36,29 @@ TEST_CASE("tokenize: bytes that are not UTF-8 separate words") {
                  "cd\xE4\xB8") == Tokens{"ab", "cd"});
 }
 
+TEST_CASE("tokenize: characters that only join or show letters do not cut words") {
+  CHECK(tokenize("ex\u00ADam\u00ADple") == Tokens{"example"});
+  CHECK(tokenize("می\u200Cخواهم بروم") == Tokens{"میخواهم", "بروم"});  // Persian, a non-joiner
+  CHECK(tokenize("क्\u200Dष") == Tokens{"क्ष"});                         // Devanagari, a joiner
+  CHECK(tokenize("a\u2060b\uFEFFc\u200Ed") == Tokens{"abcd"});
+  CHECK(tokenize("❤\uFE0F👩\u200D🚀") == Tokens{"❤", "👩", "🚀"});  // emoji stay tokens
+  CHECK(tokenize("\u00AD \u200C").empty());
+  CHECK(tokenize("a\u200Bb") == Tokens{"a", "b"});  // a space without width is a space
+}
+
+TEST_CASE("tokenize: version 1, of older models, cuts words there") {
+  CHECK(tokenize("ex\u00ADam\u00ADple", 1) == Tokens{"ex", "am", "ple"});
+  CHECK(tokenize("می\u200Cخواهم", 1) == Tokens{"می", "خواهم"});
+  CHECK(Tokenizer{2, 1}("a\u200Db") == Tokens{"a", "b", "a b"});
+  CHECK(Tokenizer{2}("a\u200Db") == Tokens{"ab"});
+  // All other texts give the same tokens.
+  for (const char* text : {"Où est ZÜRICH, 5µm", "体验2D巅峰：A股！", "so😀good",
+                           "ab\xFF"
+                           "cd"}) {
+    CHECK(tokenize(text, 1) == tokenize(text));
+  }
+}
+
 TEST_CASE("ngrams: sequences of tokens") {
   CHECK(ngrams({"who", "wrote", "it"}, 1) == Tokens{"who", "wrote", "it"});
   CHECK(ngrams({"who", "wrote", "it"}, 2) == Tokens{"who", "wrote", "it", "who wrote", "wrote it"});
@@ -45,12 +68,16 @@ TEST_CASE("ngrams: sequences of tokens") {
 }
 
 TEST_CASE("Tokenizer: from_description accepts its description, and throws for others") {
-  CHECK(Tokenizer{2}.description() == "words-1 ngrams=2");
+  CHECK(Tokenizer{2}.description() == "words-2 ngrams=2");
+  CHECK(Tokenizer{2, 1}.description() == "words-1 ngrams=2");
   CHECK(Tokenizer::from_description("words-1 ngrams=3").longest_ngram == 3);
-  for (const char* wrong : {"", "words-2 ngrams=1", "words-1 ngrams=", "words-1 ngrams=0",
-                            "words-1 ngrams=10", "words-1 ngrams=2 ", "words-1 ngrams=-1"}) {
+  CHECK(Tokenizer::from_description("words-1 ngrams=3").version == 1);
+  CHECK(Tokenizer::from_description("words-2 ngrams=3").version == 2);
+  for (const char* wrong :
+       {"", "words-3 ngrams=1", "words-0 ngrams=1", "words-1 ngrams=", "words-1 ngrams=0",
+        "words-1 ngrams=10", "words-1 ngrams=2 ", "words-1 ngrams=-1"}) {
     CHECK(error_text<tapegrad::ValueError>([&] { Tokenizer::from_description(wrong); }) ==
           "tokenizer: got `" + std::string(wrong) +
-              "`, needed `words-1 ngrams=N` with N from 1 to 9");
+              "`, needed `words-1 ngrams=N` or `words-2 ngrams=N` with N from 1 to 9");
   }
 }

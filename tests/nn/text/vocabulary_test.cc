@@ -110,7 +110,7 @@ TEST_CASE("Vocabulary: copying, moving, saving and loading preserve it") {
     copy.save(file.path());
   }
   CHECK(file.content() ==
-        "tapegrad vocabulary 1; words-1 ngrams=2; 11 tokens\n<pad>\n<unk>\na\nc\nb\nb a\na c\nd\nc "
+        "tapegrad vocabulary 1; words-2 ngrams=2; 11 tokens\n<pad>\n<unk>\na\nc\nb\nb a\na c\nd\nc "
         "a\n"
         "a <pad>\n<pad> d\n");
   const Vocabulary loaded = Vocabulary::load(file.path());
@@ -127,7 +127,8 @@ TEST_CASE("Vocabulary: a file that is not a valid vocabulary throws with its lin
   CHECK(load_error("tapegrad vocabulary 2; words-1 ngrams=1; 2 tokens\n<pad>\n<unk>\n") ==
         "1: vocabulary of a version other than 1");
   CHECK(load_error("tapegrad vocabulary 1; letters; 2 tokens\n<pad>\n<unk>\n") ==
-        "1: tokenizer: got `letters`, needed `words-1 ngrams=N` with N from 1 to 9");
+        "1: tokenizer: got `letters`, needed `words-1 ngrams=N` or `words-2 ngrams=N` with N from "
+        "1 to 9");
   for (const char* count : {"tokens\n", " tokens\n", "x tokens\n", "1 tokens\n", "-3 tokens\n",
                             "99999999999999999999 tokens\n", "3 token\n", ""}) {
     CHECK(load_error(head + count) == "1: the header must end with `; N tokens`");
@@ -166,4 +167,13 @@ TEST_CASE("Vocabulary: a million tokens load quickly") {
   CHECK(words.find("token999999") == 999'999);
   INFO("loaded in " << seconds.count() << " s");
   CHECK(seconds.count() < 10);  // 0.2 in a release build; sanitizers and busy machines are slower
+}
+
+TEST_CASE("Vocabulary: a file of an older version keeps its tokenizer") {
+  const std::string head = "tapegrad vocabulary 1; words-1 ngrams=1; 4 tokens\n<pad>\n<unk>\n";
+  const auto older = Vocabulary::from_text(head + "ex\nample\n", "older");
+  CHECK(older.encode("ex\u00ADample") == std::vector<std::int64_t>{2, 3});
+  CHECK(older.text() == head + "ex\nample\n");
+  const std::vector<std::vector<std::string>> texts = {tokenize("ex\u00ADample")};
+  CHECK(Vocabulary::build(texts).encode("ex\u00ADample") == std::vector<std::int64_t>{2});
 }

@@ -30,16 +30,17 @@ class AliasTable {
   explicit AliasTable(std::span<const double> weights);
 
   std::int64_t draw(tapegrad::Generator& generator) const {
-    const auto column = static_cast<std::size_t>(draw_below(size(), generator));
-    return draw_unit(generator) < columns_[column].height ? static_cast<std::int64_t>(column)
-                                                          : columns_[column].alias;
+    const std::int64_t column = draw_below(size(), generator);
+    const Column& drawn = columns_[static_cast<std::size_t>(column)];
+    return generator.random() < drawn.height ? column : drawn.alias;
   }
   std::int64_t size() const { return static_cast<std::int64_t>(columns_.size()); }
 
  private:
+  // Small, because a draw waits for the memory. Heights are in units of 2^-32.
   struct Column {
-    double height = 1;
-    std::int64_t alias = 0;
+    std::uint32_t height = 0;
+    std::uint32_t alias = 0;
   };
   std::vector<Column> columns_;
 };

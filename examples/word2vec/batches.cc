@@ -36,6 +36,16 @@ tg::Tensor tensor_of(const std::vector<std::int64_t>& values, const tg::Shape& s
 
 }  // namespace
 
+tg::Tensor Batch::groups() const {
+  tg::Tensor begins =
+      tg::zeros({inputs.size(0)}, tg::int64);  // 1 where a group but the first begins
+  const auto at = begins.mutable_span<std::int64_t>();
+  for (const std::int64_t offset : offsets.span<std::int64_t>().subspan(1)) {
+    at[static_cast<std::size_t>(offset)] = 1;
+  }
+  return cumsum(begins, 0);
+}
+
 Batches::Batches(const Settings& settings, const Words& words, tg::Generator& generator)
     : settings_(settings),
       generator_(generator),

@@ -32,6 +32,7 @@ struct Batch {
 
   // How many predictions the loss sums.
   std::int64_t predictions() const { return mean ? outputs.size(0) : inputs.size(0); }
+  tg::Tensor groups() const;  // (inputs) int64: the group of each input
 };
 
 class Batches {

@@ -84,19 +84,25 @@ WORD2VEC_INLINE void dots(const T* x, const T* const* rows, std::size_t dim, T* 
   }
 }
 
-// y += sum of factors[r] * rows[r].
+// y += sum of factors[r] * rows[r]. The copies are in registers: y might overlap the arrays.
 template <std::size_t count, class T>
 WORD2VEC_INLINE void add_rows(T* y, const T* const* rows, const T* factors, std::size_t dim) {
   using V = typename Lanes<T>::Vector;
   using S = typename Lanes<T>::Short;
+  const T* row[count];
+  T factor[count];
+  for (std::size_t r = 0; r < count; ++r) {
+    row[r] = rows[r];
+    factor[r] = factors[r];
+  }
   std::size_t d = 0;
   for (; d + kLanes <= dim; d += kLanes) {
     V sum;
     load(sum, y + d);
     for (std::size_t r = 0; r < count; ++r) {
       V b;
-      load(b, rows[r] + d);
-      sum += factors[r] * b;
+      load(b, row[r] + d);
+      sum += factor[r] * b;
     }
     store(y + d, sum);
   }
@@ -105,14 +111,24 @@ WORD2VEC_INLINE void add_rows(T* y, const T* const* rows, const T* factors, std:
     load(sum, y + d);
     for (std::size_t r = 0; r < count; ++r) {
       S b;
-      load(b, rows[r] + d);
-      sum += factors[r] * b;
+      load(b, row[r] + d);
+      sum += factor[r] * b;
     }
     store(y + d, sum);
   }
   for (; d < dim; ++d) {
-    for (std::size_t r = 0; r < count; ++r) y[d] += factors[r] * rows[r][d];
+    for (std::size_t r = 0; r < count; ++r) y[d] += factor[r] * row[r][d];
   }
+}
+
+// The rows of the next group are on their way while this one is computed.
+template <class T>
+WORD2VEC_INLINE void prefetch(const T* row, std::size_t dim) {
+#if defined(__GNUC__)
+  for (std::size_t d = 0; d < dim; d += 64 / sizeof(T)) __builtin_prefetch(row + d);
+#else
+  (void)row, (void)dim;
+#endif
 }
 
 template <class T>
@@ -223,6 +239,12 @@ WORD2VEC_INLINE double run_all(const FusedWork<T>& work) {
     }
     for (std::size_t o = g * width; o < (g + 1) * width; ++o) {
       group.outputs.push_back(work.output + work.outputs[o] * signed_dim);
+    }
+    if (g + 1 < work.offsets.size()) {
+      prefetch(work.input + work.inputs[end] * signed_dim, dim);
+      for (std::size_t o = (g + 1) * width; o < (g + 2) * width; ++o) {
+        prefetch(work.output + work.outputs[o] * signed_dim, dim);
+      }
     }
     const std::size_t members = end - begin;
     const T share = T(1) / static_cast<T>(members);

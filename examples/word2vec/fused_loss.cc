@@ -156,6 +156,36 @@ tg::RowSparse scaled(const Tensor& ids, const Tensor& rows, const Tensor& dy) {
   return {ids, factor == 1 ? rows : rows * dy, -1, true};
 }
 
+// The dense gradient of one table from primitives, for gradients of gradients. Each prediction has
+// `width` words, o, of which the first is the one in the text.
+Variable composed_gradient(const Variable& input, const Variable& output, const Batch& batch,
+                           bool sum_gradient, bool of_input, const Variable& dy) {
+  const Tensor groups = batch.groups();
+  const Variable x = batch.mean ? embedding_bag(input, batch.inputs, batch.offsets)
+                                : embedding(input, batch.inputs);
+  const Tensor words = batch.mean ? batch.outputs : index_select(batch.outputs, 0, groups);
+  const std::int64_t predictions = words.size(0), width = words.size(1), dim = input.size(1);
+  const Variable o = embedding(output, words);  // (predictions, width, dim)
+  const Tensor labels = tg::arange(width).eq(0).to(input.dtype());
+  const Variable g = (sigmoid(squeeze(matmul(o, unsqueeze(x, 2)), 2)) - labels) * dy;
+  if (!of_input) {
+    const Variable each = unsqueeze(g, 2) * unsqueeze(x, 1);
+    return index_add(tg::zeros(output.shape(), output.dtype()), 0,
+                     reshape(words, {predictions * width}),
+                     reshape(each, {predictions * width, dim}));
+  }
+  Variable each = squeeze(matmul(unsqueeze(g, 1), o), 1);  // (predictions, dim)
+  if (batch.mean) {
+    each = index_select(each, 0, groups);
+    if (!sum_gradient) {
+      const Tensor ones = tg::ones(groups.shape(), input.dtype());
+      const Tensor sizes = index_add(tg::zeros({predictions}, input.dtype()), 0, groups, ones);
+      each = each / unsqueeze(index_select(sizes, 0, groups), 1);
+    }
+  }
+  return index_add(tg::zeros(input.shape(), input.dtype()), 0, batch.inputs, each);
+}
+
 }  // namespace
 
 Variable fused_loss(const Variable& input, const Variable& output, const Batch& batch,
@@ -168,20 +198,16 @@ Variable fused_loss(const Variable& input, const Variable& output, const Batch& 
       input.dtype() == tg::float32
           ? compute<float>(input, output, batch, sum_gradient, wants_input, wants_output)
           : compute<double>(input, output, batch, sum_gradient, wants_input, wants_output);
-  // For gradients of gradients, the simple loss is differentiated instead.
-  const auto composed = [input, output, batch, sum_gradient](const Variable& table) {
-    return [=](const Variable& dy) {
-      const Variable loss = simple_loss(input, output, batch, sum_gradient);
-      return dy * tg::grad(loss, {table}, {.create_graph = true})[0];
-    };
-  };
-  const auto rule = [&](const Variable& table, const Tensor& ids, const Tensor& rows) {
+  const auto rule = [&](bool of_input, const Tensor& ids, const Tensor& rows) {
     return tg::FusedRule{[ids, rows](const Tensor& dy) { return scaled(ids, rows, dy); },
-                         composed(table)};
+                         [=](const Variable& dy) {
+                           return composed_gradient(input, output, batch, sum_gradient, of_input,
+                                                    dy);
+                         }};
   };
   return record("fused_loss", tg::full({}, computed.loss, input.dtype()),
-                tg::from(input, rule(input, computed.input_ids, computed.input_rows)),
-                tg::from(output, rule(output, computed.output_ids, computed.output_rows)));
+                tg::from(input, rule(true, computed.input_ids, computed.input_rows)),
+                tg::from(output, rule(false, computed.output_ids, computed.output_rows)));
 }
 
 }  // namespace word2vec

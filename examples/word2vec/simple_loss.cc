@@ -2,21 +2,10 @@
 #include <tapegrad/nn/functional.h>
 #include <tapegrad/tensor/ops.h>
 
-#include <cstddef>
-
 #include "word2vec/loss.h"
 
 namespace word2vec {
 namespace {
-
-// The group of each input.
-tg::Tensor groups_of(const Batch& batch) {
-  tg::Tensor starts = tg::zeros({batch.inputs.size(0)}, tg::int64);
-  const auto offsets = batch.offsets.span<std::int64_t>();
-  const auto begins = starts.mutable_span<std::int64_t>();
-  for (std::size_t g = 1; g < offsets.size(); ++g) begins[static_cast<std::size_t>(offsets[g])] = 1;
-  return cumsum(starts, 0);
-}
 
 // The mean of the rows of each group.
 tg::Variable means(const tg::Variable& table, const Batch& batch, bool sum_gradient) {
@@ -34,7 +23,7 @@ tg::Variable simple_loss(const tg::Variable& input, const tg::Variable& output, 
   const tg::Variable predicting =
       batch.mean ? means(input, batch, sum_gradient) : embedding(input, batch.inputs);
   const tg::Tensor words =
-      batch.mean ? batch.outputs : index_select(batch.outputs, 0, groups_of(batch));
+      batch.mean ? batch.outputs : index_select(batch.outputs, 0, batch.groups());
   const tg::Variable target = embedding(output, select(words, 1, 0));
   const tg::Variable negatives = embedding(output, narrow(words, 1, 1, words.size(1) - 1));
   return tg::nn::negative_sampling_loss(predicting, target, negatives, {.reduction = "sum"});

@@ -99,6 +99,22 @@ TEST_CASE("the fused loss agrees with differences, also its gradients") {
   }
 }
 
+TEST_CASE("the fused loss: gradients that are recorded are those of the kernel") {
+  for (const bool mean : {false, true}) {
+    for (const bool sum_gradient : {false, true}) {
+      if (sum_gradient && !mean) continue;
+      const Batch batch = batch_of(mean, 9, 4);
+      const Variable input = table(5, tg::float64, 0.7, 3), output = table(5, tg::float64, 0.7, 4);
+      const auto recorded = tg::grad(fused_loss(input, output, batch, sum_gradient) * 2,
+                                     {input, output}, {.create_graph = true});
+      (fused_loss(input, output, batch, sum_gradient) * 2).backward();
+      CHECK(largest_difference(recorded[0].value(), input.grad()) < 1e-13);
+      CHECK(largest_difference(recorded[1].value(), output.grad()) < 1e-13);
+      CHECK(recorded[0].requires_grad());
+    }
+  }
+}
+
 TEST_CASE("the fused loss: scores far from 0, tables without a gradient, NaN") {
   const Batch batch = batch_of(false, 8, 5);
   for (const double scale : {3.0, 8.0}) {  // scores up to some hundreds

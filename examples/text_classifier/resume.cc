@@ -1,4 +1,4 @@
-// Decides when a checkpoint is written, and whether one fits. Read next: progress.h.
+// Decides when a checkpoint is written, and whether one fits. Read next: commands.h.
 #include "text_classifier/resume.h"
 
 #include <tapegrad/tensor/error.h>

@@ -1,5 +1,5 @@
 // A run that can be stopped and resumed: its folder, its checkpoints, and the signals that stop it.
-// Read next: progress.h.
+// Read next: commands.h.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "common/stop_signals.h"
 #include "text_classifier/checkpoint.h"
 #include "text_classifier/run_folder.h"
 #include "text_classifier/settings.h"
-#include "text_classifier/stop_signals.h"
 #include "text_classifier/trainer.h"
 
 namespace text_classifier {
+
+using examples::name_of_signal;
+using examples::StopSignals;
 
 // Something that a run has read from a file, for example the `training texts`.
 struct DataFingerprint {

@@ -1,4 +1,4 @@
-// The training loop, with its optimizer and schedule. Read next: stop_signals.h.
+// The training loop, with its optimizer and schedule. Read next: fingerprint.h.
 #include "text_classifier/trainer.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Trains one model: batches, loss, gradients, steps, learning rate. Read next: stop_signals.h.
+// Trains one model: batches, loss, gradients, steps, learning rate. Read next: fingerprint.h.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>
@@ -11,13 +11,16 @@
 #include <memory>
 #include <optional>
 
+#include "common/progress.h"
 #include "text_classifier/metrics.h"
-#include "text_classifier/progress.h"
 #include "text_classifier/search.h"
 #include "text_classifier/settings.h"
 #include "text_classifier/trained.h"
 
 namespace text_classifier {
+
+using examples::Progress;
+using examples::progress_options_for_stderr;
 
 // The texts as ids, with labels. `test` and `held_out` are optional.
 struct Examples {

@@ -1,11 +1,11 @@
 // The bar and the plain lines. The test sets the clock.
-#include "text_classifier/progress.h"
+#include "common/progress.h"
 
 #include <sstream>
 
 #include "catch.h"
 
-using namespace text_classifier;
+using namespace examples;
 
 TEST_CASE("a time is written in hours, minutes and seconds") {
   CHECK(clock_text(0) == "0:00");

@@ -1,5 +1,5 @@
-// Prints the progress bar, the rate, and the time that remains. Read next: commands.h.
-#include "progress.h"
+// Prints the progress bar, the rate, and the time that remains. Read next: stop_signals.h.
+#include "common/progress.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include <ostream>
 #include <utility>
 
-namespace text_classifier {
+namespace examples {
 namespace {
 
 double steady_seconds() {
@@ -128,4 +128,4 @@ void Progress::clear_bar() {
   bar_shown_ = false;
 }
 
-}  // namespace text_classifier
+}  // namespace examples

@@ -1,5 +1,5 @@
 // Shows the progress of a long computation: a bar on a terminal, plain lines elsewhere.
-// Read next: commands.h.
+// Read next: stop_signals.h.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace text_classifier {
+namespace examples {
 
 struct ProgressOptions {
   bool bar = false;                 // redraw one line; false: print lines that stay
@@ -59,4 +59,4 @@ class Progress {
 // `1:05` or `2:03:09`
 std::string clock_text(double seconds);
 
-}  // namespace text_classifier
+}  // namespace examples

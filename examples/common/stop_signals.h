@@ -1,10 +1,10 @@
 // The signals that ask a program to stop, as a flag that a training loop can ask for. Read next:
-// fingerprint.h.
+// alias_table.h.
 #pragma once
 
 #include <string>
 
-namespace text_classifier {
+namespace examples {
 
 // While one exists, SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal) only set a flag, so
 // that the program can finish a batch or a file first. A second SIGINT ends the program at once. A
@@ -25,4 +25,4 @@ class StopSignals {
 // `SIGINT`
 std::string name_of_signal(int signal);
 
-}  // namespace text_classifier
+}  // namespace examples

@@ -1,13 +1,13 @@
 // Only std::signal() of the standard library is used, so that a system without SIGHUP or SIGPIPE
-// needs no other code. Read next: fingerprint.h.
-#include "text_classifier/stop_signals.h"
+// needs no other code. Read next: alias_table.h.
+#include "common/stop_signals.h"
 
 #include <array>
 #include <atomic>
 #include <csignal>
 #include <cstddef>
 
-namespace text_classifier {
+namespace examples {
 namespace {
 
 using Handler = void (*)(int);
@@ -72,4 +72,4 @@ std::string name_of_signal(int signal) {
   return "signal " + std::to_string(signal);
 }
 
-}  // namespace text_classifier
+}  // namespace examples

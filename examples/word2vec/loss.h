@@ -1,0 +1,26 @@
+// The loss of word2vec with negative sampling, twice: composed of operations of tapegrad, which is
+// the one to read, and as one operation, which is fast. Read next: simple_loss.cc.
+#pragma once
+
+#include <tapegrad/autograd/variable.h>
+
+#include "word2vec/batches.h"
+
+namespace word2vec {
+
+// The sum over all predictions of -log s(x.v) - sum over the negatives n of log s(-x.n), where s is
+// the sigmoid; x is an input's row of `input`, or the mean of a group's rows; v and n are the rows
+// of `output` (Mikolov and others 2013, arXiv 1310.4546, equation 4). Both tables are (words, dim),
+// and their gradients are row-sparse.
+//
+// sum_gradient: with batch.mean, an input gets the gradient of the sum instead of the mean, as in
+// word2vec.c (arXiv 2012.15332).
+tg::Variable simple_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch,
+                         bool sum_gradient = false);
+
+// The same value and gradients up to rounding. ShapeError, DTypeError or IndexError unless the
+// tables and the batch fit.
+tg::Variable fused_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch,
+                        bool sum_gradient = false);
+
+}  // namespace word2vec

@@ -1,0 +1,179 @@
+// word2vec learns a vector for each word of a text. This file defines its options; the training
+// loop is in training.cc, the loss in simple_loss.cc. Read next: settings.h.
+#include <tapegrad/tensor/error.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <iostream>
+#include <map>
+#include <new>
+#include <set>
+#include <string>
+
+#include "word2vec/training.h"
+
+namespace word2vec {
+namespace {
+
+// Accepts the values from `least` to `greatest`. The error text has both limits, --help does not.
+template <class Number>
+CLI::Validator from_to(Number least, Number greatest) {
+  return CLI::Range(least, greatest).description("");
+}
+
+template <class Value>
+std::set<std::string> names_of(const std::map<std::string, Value>& choices) {
+  std::set<std::string> names;
+  for (const auto& choice : choices) names.insert(choice.first);
+  return names;
+}
+
+// An option whose value is one of a few words, which --help lists.
+template <class Value>
+void add_choice(CLI::App& app, const char* name, Value& value, const char* description,
+                const std::map<std::string, Value>& choices, const char* words,
+                const char* by_default) {
+  app.add_option_function<std::string>(
+         name, [&value, choices](const std::string& word) { value = choices.at(word); },
+         description)
+      ->type_name(words)
+      ->default_str(by_default)
+      ->check(CLI::IsMember(names_of(choices)).description(""));
+}
+
+void add_files(CLI::App& app, Settings& settings) {
+  app.add_option("--input", settings.input, "Text to learn from; a line is a sentence")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--output", settings.output, "File for the vectors, which is replaced")
+      ->type_name("FILE")
+      ->required();
+  app.add_flag("--binary", settings.binary,
+               "Write word2vec's binary format; default: its text (.vec)");
+  add_choice<Tokens>(app, "--tokens", settings.tokens,
+                     "words: in lowercase, without punctuation;\n"
+                     "spaces: everything between spaces, as it is",
+                     {{"words", Tokens::words}, {"spaces", Tokens::spaces}}, "words|spaces",
+                     "words");
+  app.add_option("--min-count", settings.min_count, "Words that occur less often are left out")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000'000))
+      ->capture_default_str();
+  app.add_option("--held-out", settings.held_out,
+                 "Share of the sentences, up to 100,000 words, that are not trained\n"
+                 "on; the loss on them is in the last line")
+      ->type_name("X")
+      ->check(from_to(0.0, 0.5))
+      ->capture_default_str();
+}
+
+void add_model(CLI::App& app, Settings& settings) {
+  add_choice<Architecture>(app, "--arch", settings.arch,
+                           "skipgram: each word nearby predicts the word; cbow: their\n"
+                           "mean does, which is faster",
+                           {{"skipgram", Architecture::skipgram}, {"cbow", Architecture::cbow}},
+                           "skipgram|cbow", "skipgram");
+  app.add_option("--dim", settings.dim, "Size of a vector")
+      ->type_name("N")
+      ->check(from_to(1, 10'000))
+      ->capture_default_str();
+  app.add_option("--window", settings.window,
+                 "Words nearby: up to N on each side; drawn from 1 to N each time")
+      ->type_name("N")
+      ->check(from_to(1, 1000))
+      ->capture_default_str();
+  app.add_option("--negative", settings.negative,
+                 "Words drawn at random that a prediction is told from; at least 1")
+      ->type_name("N")
+      ->check(from_to(1, 1000))
+      ->capture_default_str();
+  add_choice<Negatives>(app, "--negatives", settings.negatives,
+                        "per-pair: each word nearby has negatives of its own; shared: all\n"
+                        "words near one have the same, which is faster (skipgram)",
+                        {{"per-pair", Negatives::per_pair}, {"shared", Negatives::shared}},
+                        "per-pair|shared", "per-pair");
+  app.add_option("--sample", settings.sample,
+                 "Words with a larger share of the text are skipped at random;\n"
+                 "0: none is")
+      ->type_name("X")
+      ->check(from_to(0.0, 1.0))
+      ->capture_default_str();
+  app.add_flag("--sum-gradient", settings.sum_gradient,
+               "The gradient of word2vec.c: each word nearby gets all of the mean's\n"
+               "gradient, not its share (cbow)");
+}
+
+void add_steps(CLI::App& app, Settings& settings) {
+  app.add_option("--epochs", settings.epochs, "Passes over the text")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--lr", settings.lr,
+                 "Learning rate at first; it falls to 0 in a straight line.\n"
+                 "Default: 0.025; 0.075 for cbow without --sum-gradient")
+      ->type_name("X")
+      ->check(from_to(0.0, 100.0));
+  app.add_option("--batch", settings.batch, "Words in each step of the optimizer")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000))
+      ->capture_default_str();
+  app.add_flag("--simple-loss", settings.modules,
+               "Compute the loss by separate operations; much slower, and the same\n"
+               "up to rounding");
+  app.add_option("--seed", settings.seed, "The same seed gives the same vectors")
+      ->type_name("N")
+      ->check(from_to(std::int64_t{0}, std::int64_t{4'294'967'295}))
+      ->capture_default_str();
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(
+      "Learns a vector for each word of a text, so that similar words are near each other.",
+      "word2vec");
+  Settings settings;
+  add_files(app, settings);
+  add_model(app, settings);
+  add_steps(app, settings);
+  app.footer(
+      "The text is UTF-8 or Windows-1252, and it may be larger than the memory. Ctrl-C saves what "
+      "was\n"
+      "learned so far.\n\n"
+      "Examples:\n"
+      "  word2vec --input book.txt --output book.vec\n"
+      "  word2vec --input book.txt --output book.vec --negatives shared --epochs 10\n"
+      "  word2vec --input book.txt --output book.bin --binary --arch cbow");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    throw tg::ValueError(std::string(error.what()) + "; see --help");
+  }
+  if (settings.sum_gradient && settings.arch != Architecture::cbow) {
+    throw tg::ValueError("--sum-gradient: only --arch cbow has a mean");
+  }
+  if (settings.negatives == Negatives::shared && settings.arch != Architecture::skipgram) {
+    throw tg::ValueError(
+        "--negatives shared: with --arch cbow, a word has one prediction, so there is nothing to "
+        "share");
+  }
+  const int signal = train(settings);
+  if (signal != 0) return 128 + signal;  // as shells do
+  if (!std::cout.flush()) throw tg::IoError("standard output: cannot write");
+  return 0;
+}
+
+}  // namespace
+}  // namespace word2vec
+
+int main(int argc, char** argv) {
+  try {
+    return word2vec::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::cerr << "word2vec: there is not enough memory\n";
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    std::cerr << (text.rfind("word2vec: ", 0) == 0 ? "" : "word2vec: ") << text << '\n';
+  }
+  return 1;
+}

@@ -1,0 +1,50 @@
+// The options of a run, with their defaults. Read next: corpus.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace word2vec {
+
+// Skip-gram: each word in the window predicts the word in its middle. CBOW: their mean does.
+enum class Architecture { skipgram, cbow };
+
+// Whether each pair of words has negatives of its own, or all pairs with the same middle share
+// them.
+enum class Negatives { per_pair, shared };
+
+// How a text becomes words: nn::tokenize() without punctuation, or cut at spaces only.
+enum class Tokens { words, spaces };
+
+struct Settings {
+  std::string input;
+  std::string output;
+  Tokens tokens = Tokens::words;
+  std::int64_t min_count = 5;
+  double held_out = 0.01;
+
+  Architecture arch = Architecture::skipgram;
+  Negatives negatives = Negatives::per_pair;
+  std::int64_t dim = 100;
+  std::int64_t window = 5;
+  std::int64_t negative = 5;
+  double sample = 1e-3;
+  bool sum_gradient = false;  // word2vec.c's CBOW
+
+  std::int64_t epochs = 5;
+  std::optional<double> lr = std::nullopt;
+  std::int64_t batch = 32;
+  bool modules = false;  // the loss by layers instead of the fused operation
+  std::int64_t seed = 1;
+
+  bool binary = false;
+
+  // 0.025 as in word2vec.c. The corrected gradient of CBOW is smaller by the number of words in the
+  // window, so it takes 0.075, as its authors do.
+  double rate() const {
+    return lr.value_or(arch == Architecture::cbow && !sum_gradient ? 0.075 : 0.025);
+  }
+};
+
+}  // namespace word2vec

@@ -1,0 +1,32 @@
+// Lookups, and nn's loss. Read next: fused_loss.cc.
+#include <tapegrad/nn/functional.h>
+#include <tapegrad/tensor/ops.h>
+
+#include "word2vec/loss.h"
+
+namespace word2vec {
+namespace {
+
+// The mean of the rows of each group.
+tg::Variable means(const tg::Variable& table, const Batch& batch, bool sum_gradient) {
+  const tg::Variable mean = embedding_bag(table, batch.inputs, batch.offsets);
+  if (!sum_gradient) return mean;
+  const tg::Variable sum =
+      embedding_bag(table, batch.inputs, batch.offsets, {.mode = tg::BagMode::sum});
+  return sum + (mean.value() - sum.value());  // the value of the mean, the gradient of the sum
+}
+
+}  // namespace
+
+tg::Variable simple_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch,
+                         bool sum_gradient) {
+  const tg::Variable predicting =
+      batch.mean ? means(input, batch, sum_gradient) : embedding(input, batch.inputs);
+  const tg::Tensor words =
+      batch.mean ? batch.outputs : index_select(batch.outputs, 0, batch.groups());
+  const tg::Variable target = embedding(output, select(words, 1, 0));
+  const tg::Variable negatives = embedding(output, narrow(words, 1, 1, words.size(1) - 1));
+  return tg::nn::negative_sampling_loss(predicting, target, negatives, {.reduction = "sum"});
+}
+
+}  // namespace word2vec

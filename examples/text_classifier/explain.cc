@@ -23,13 +23,16 @@ using tg::nn::Vocabulary;
 // knows. A word that it does not know appears as in the text.
 std::vector<std::string> names_of(const Trained& trained, std::string_view text, std::int64_t ids) {
   std::vector<std::string> names;
-  tg::nn::for_each_ngram(trained.words(text), trained.vocabulary.tokenizer().longest_ngram,
+  const std::vector<std::string> words =
+      trained.reads_words ? trained.words(text) : std::vector<std::string>();
+  tg::nn::for_each_ngram(words, trained.vocabulary.tokenizer().longest_ngram,
                          [&](std::string_view token, int n) {
-                           const bool known = trained.vocabulary.find(token).has_value();
+                           const bool known = trained.find(token).has_value();
                            if (known || n == 1)
                              names.push_back(std::string(token) + (known ? "" : " (unknown)"));
                          });
-  names.resize(static_cast<std::size_t>(ids), "(other)");
+  names.resize(static_cast<std::size_t>(ids),
+               trained.characters.used() ? "(characters)" : "(other)");
   return names;
 }
 
@@ -147,6 +150,16 @@ Explanation explanation_of(const Trained& trained, std::string_view text, std::i
 
 std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained,
                                                         std::int64_t count) {
+  if (trained.compressed != nullptr) {
+    throw tg::ValueError(
+        "explain: a compressed model does not keep its words; needed a TEXT to explain, or the "
+        "model "
+        "that was compressed");
+  }
+  if (!trained.reads_words) {
+    throw tg::ValueError(
+        "explain: the model reads no words, only characters; needed a TEXT to explain");
+  }
   const std::int64_t words = trained.vocabulary.size();
   const std::int64_t classes = std::ssize(trained.labels);
   // One text for each id; padding gives the text without words.

@@ -463,6 +463,7 @@ void add_compress(CLI::App& app, Arguments& arguments) {
       ->add_option("--size", arguments.size,
                    "Its file has at most this size, such as 1MB or 100kB; default: a tenth")
       ->type_name("SIZE");
+  command->footer("Example:\n  text_classifier compress --model DIR --out SMALL --size 100kB");
   command->callback([&] { compress_folder(arguments.folder, arguments.out, arguments.size); });
 }
 

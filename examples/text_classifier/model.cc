@@ -160,6 +160,8 @@ tg::Variable Classifier::operator()(const tg::Tensor& ids) const {
 tg::Variable Classifier::mean_of_words(const tg::Tensor& ids) const {
   const tg::Tensor counts = clamp(sum(ids != 0, 1, true).to(tg::float32), 1);  // (batch, 1)
   if (pool_ != "sqrt") return sum(embedding(ids), 1) / counts;                 // (batch, dim)
+  // explain() hooks the embedding of a trained model. Training needs the faster way.
+  if (!is_training() && !weights_.defined()) return sum(embedding(ids), 1) / sqrt(counts);
   tg::EmbeddingBagLookup bag{.mode = tg::BagMode::sum, .padding_idx = 0};
   if (weights_.defined()) {
     bag.per_sample_weights = reshape(index_select(weights_, 0, reshape(ids, {-1})), ids.shape());

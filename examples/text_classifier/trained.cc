@@ -87,13 +87,17 @@ tg::Tensor Trained::ids(std::string_view text) const {
   return ids(read, encode(read));
 }
 
+std::optional<std::int64_t> Trained::find(std::string_view token) const {
+  return compressed == nullptr ? vocabulary.find(token) : compressed->find(key_of(token));
+}
+
 std::vector<std::int64_t> Trained::encode(std::span<const std::string> tokens) const {
   if (!reads_words) return {};
   if (compressed == nullptr) return vocabulary.encode(tokens);
   std::vector<std::int64_t> ids;
   tg::nn::for_each_ngram(tokens, vocabulary.tokenizer().longest_ngram,
                          [&](std::string_view token, int n) {
-                           const std::optional<std::int64_t> id = compressed->find(key_of(token));
+                           const std::optional<std::int64_t> id = find(token);
                            if (id || n == 1) ids.push_back(id.value_or(Vocabulary::kUnknown));
                          });
   return ids;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ struct Trained {
 
   // The words of a text that the model reads: the first max_length, if it counts words.
   std::vector<std::string> words(std::string_view text) const;
+  // The id of a word or of an n-gram of words; nothing if the model does not know it.
+  std::optional<std::int64_t> find(std::string_view token) const;
   // The ids of words and their n-grams.
   std::vector<std::int64_t> encode(std::span<const std::string> words) const;
   // The ids of a text (steps): of its words() and n-grams, and then of their characters; one id of

@@ -191,7 +191,7 @@ tg::Tensor word_weights(const Words& words, double power, std::int64_t buckets) 
   }
   if (count == 0) return {};
   const tg::Tensor of_words = tg::tensor(weights).to(tg::float32) / std::sqrt(sum / count);
-  return cat({of_words, tg::ones({buckets})}, 0);
+  return tg::cat({of_words, tg::ones({buckets})}, 0);
 }
 
 // The share of each class.

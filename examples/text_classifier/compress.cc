@@ -4,8 +4,8 @@
 //    replaced by what it adds to the logits, less their mean, which changes no probability.
 // 2. The rows with the largest weighted norms stay. The weight of a word falls with its rank: a
 //    vocabulary is sorted by decreasing counts, and a rare word decides fewer texts.
-// 3. The rows are coded as int8 or as a product, whichever loses less at this size: the sum over
-//    all rows, also those left out, of the squared weighted differences.
+// 3. The rows are coded as int8 or as a product, whichever loses least at this size: the sum over
+//    all rows, also those left out, of the squared differences times the frequency of the word.
 #include "text_classifier/compress.h"
 
 #include <tapegrad/tensor/io/file_io.h>
@@ -35,14 +35,16 @@ namespace {
 using tg::nn::Vocabulary;
 
 constexpr std::int64_t kRowsForClass = 3;  // that are kept for each class at least
-constexpr std::int64_t kPart = CompressedTable::kPart;
+constexpr std::size_t kMostPart = 4;
+constexpr std::int64_t kCodings[] = {0, 2, 4};  // int8, and products with parts of this size
 constexpr std::int64_t kCentroids = CompressedTable::kCentroids;
 
 // A row that may be kept, in the order of importance.
 struct Candidate {
   std::int64_t row;
   std::uint32_t key;
-  double weight;
+  double weight;     // of its norm, for its importance
+  double frequency;  // up to a factor
 };
 
 // What the table of a model holds, as float32 (rows, dim).
@@ -50,7 +52,7 @@ struct Rows {
   std::vector<float> elements;
   std::int64_t dim = 0;
   std::vector<Candidate> candidates;
-  double lost = 0;  // the sum of the squared weighted norms of all candidates
+  double lost = 0;  // the sum of the squared norms of all candidates, times their frequencies
 
   std::span<const float> operator[](std::int64_t row) const {
     return std::span(elements).subspan(static_cast<std::size_t>(row * dim),
@@ -65,10 +67,9 @@ double squared_norm(std::span<const float> row) {
 // Subtracts the mean of each row of (rows, classes).
 void center(tg::Tensor& logits) { logits = logits - mean(logits, 1, true); }
 
-double weight_of(std::int64_t row, std::int64_t vocabulary) {
-  // The buckets of character n-grams have no order, so they count as words in the middle.
-  const std::int64_t rank = row < vocabulary ? row : std::max<std::int64_t>(vocabulary / 2, 1);
-  return std::pow(static_cast<double>(rank), -0.25);
+// The buckets of character n-grams have no order, so they count as words in the middle.
+double rank_of(std::int64_t row, std::int64_t vocabulary) {
+  return static_cast<double>(row < vocabulary ? row : std::max<std::int64_t>(vocabulary / 2, 1));
 }
 
 // Sorts by importance, the rows first that each class needs most, and removes rows whose key a more
@@ -125,9 +126,11 @@ Rows rows_of(const Trained& trained, bool projected) {
     if (norm == 0) continue;
     const std::uint32_t key =
         row < vocabulary ? key_of(trained.vocabulary.word(row)) : key_of_bucket(row - vocabulary);
-    const double weight = weight_of(row, vocabulary);
-    rows.candidates.push_back({row, key, weight});
-    rows.lost += weight * weight * norm;
+    // By Zipf's law the frequency is one over the rank. The exponent of the weight was chosen on
+    // models of TREC and AG News.
+    const double rank = rank_of(row, vocabulary);
+    rows.candidates.push_back({row, key, std::pow(rank, -0.2), 1 / rank});
+    rows.lost += norm / rank;
   }
   sort_candidates(rows.candidates, logits);
   return rows;
@@ -140,14 +143,15 @@ std::uint8_t int8_code(double value) {
       static_cast<std::int8_t>(std::lround(127 * std::clamp(value, -1.0, 1.0))));
 }
 
-using Part = std::array<float, kPart>;
+// Zeros after the end, if a part or a row is shorter.
+using Part = std::array<float, kMostPart>;
 
-// One part of a row of length 1; zeros after the end.
-Part part_of(std::span<const float> row, std::int64_t part, double norm) {
+// One part of a row of length 1.
+Part part_of(std::span<const float> row, std::int64_t part, std::int64_t width, double norm) {
   Part result{};
-  for (std::int64_t i = 0; i < kPart && part * kPart + i < std::ssize(row); ++i) {
+  for (std::int64_t i = 0; i < width && part * width + i < std::ssize(row); ++i) {
     result[static_cast<std::size_t>(i)] =
-        static_cast<float>(double{row[static_cast<std::size_t>(part * kPart + i)]} / norm);
+        static_cast<float>(double{row[static_cast<std::size_t>(part * width + i)]} / norm);
   }
   return result;
 }
@@ -157,7 +161,7 @@ std::size_t nearest(const Part& point, const std::vector<Part>& centroids) {
   float least = INFINITY;
   for (std::size_t k = 0; k < centroids.size(); ++k) {
     float distance = 0;
-    for (std::size_t i = 0; i < kPart; ++i) {
+    for (std::size_t i = 0; i < kMostPart; ++i) {
       const float difference = point[i] - centroids[k][i];
       distance += difference * difference;
     }
@@ -173,16 +177,16 @@ std::vector<Part> k_means(const std::vector<Part>& points) {
   std::vector<Part> centroids;
   for (std::size_t k = 0; k < count; ++k) centroids.push_back(points[k * points.size() / count]);
   for (int round = 0; round < kRounds; ++round) {
-    std::vector<std::array<double, kPart + 1>> sums(count);  // the last is the number of points
+    std::vector<std::array<double, kMostPart + 1>> sums(count);  // the last is the number of points
     for (const Part& point : points) {
       auto& sum = sums[nearest(point, centroids)];
-      for (std::size_t i = 0; i < kPart; ++i) sum[i] += double{point[i]};
-      ++sum[kPart];
+      for (std::size_t i = 0; i < kMostPart; ++i) sum[i] += double{point[i]};
+      ++sum[kMostPart];
     }
     for (std::size_t k = 0; k < count; ++k) {
-      if (sums[k][kPart] == 0) continue;
-      for (std::size_t i = 0; i < kPart; ++i) {
-        centroids[k][i] = static_cast<float>(sums[k][i] / sums[k][kPart]);
+      if (sums[k][kMostPart] == 0) continue;
+      for (std::size_t i = 0; i < kMostPart; ++i) {
+        centroids[k][i] = static_cast<float>(sums[k][i] / sums[k][kMostPart]);
       }
     }
   }
@@ -198,7 +202,7 @@ void code_product(CompressedTable& table, const Rows& rows,
   for (std::int64_t part = 0; part < parts; ++part) {
     std::vector<Part> points;
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      points.push_back(part_of(rows[numbers[i]], part, norms[i] > 0 ? norms[i] : 1));
+      points.push_back(part_of(rows[numbers[i]], part, table.part, norms[i] > 0 ? norms[i] : 1));
     }
     std::vector<Part> sample;
     const std::size_t step = points.size() / kSample + 1;
@@ -206,7 +210,8 @@ void code_product(CompressedTable& table, const Rows& rows,
     std::vector<Part> centroids = k_means(sample);
     centroids.resize(static_cast<std::size_t>(kCentroids));
     for (Part& centroid : centroids) {
-      for (float& element : centroid) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(table.part); ++i) {
+        float& element = centroid[i];
         const std::uint8_t code = int8_code(double{element});
         table.centroids.push_back(code);
         element = static_cast<float>(static_cast<std::int8_t>(code)) / 127;
@@ -220,10 +225,10 @@ void code_product(CompressedTable& table, const Rows& rows,
 }
 
 // A table of the first `kept` candidates.
-CompressedTable quantized(const Rows& rows, std::int64_t kept, bool product) {
+CompressedTable quantized(const Rows& rows, std::int64_t kept, std::int64_t part) {
   CompressedTable table;
   table.dim = rows.dim;
-  table.product = product;
+  table.part = part;
   std::vector<Candidate> chosen(rows.candidates.begin(), rows.candidates.begin() + kept);
   std::ranges::sort(chosen, {}, &Candidate::key);
   std::vector<std::int64_t> numbers = {Vocabulary::kUnknown};
@@ -234,7 +239,7 @@ CompressedTable quantized(const Rows& rows, std::int64_t kept, bool product) {
   std::vector<double> sizes;  // of int8: the largest element; of a product: the norm
   for (const std::int64_t number : numbers) {
     double size = std::sqrt(squared_norm(rows[number]));
-    if (!product) {
+    if (part == 0) {
       size = 0;
       for (const float element : rows[number]) size = std::max(size, std::abs(double{element}));
     }
@@ -252,9 +257,9 @@ CompressedTable quantized(const Rows& rows, std::int64_t kept, bool product) {
   }
   for (double& size : sizes) {
     table.scales.push_back(table.code_of_scale(size));
-    if (!product) size = double{table.scale(table.scales.back())};  // what the codes multiply
+    if (part == 0) size = double{table.scale(table.scales.back())};  // what the codes multiply
   }
-  if (product) {
+  if (part > 0) {
     code_product(table, rows, numbers, sizes);
     return table;
   }
@@ -266,7 +271,7 @@ CompressedTable quantized(const Rows& rows, std::int64_t kept, bool product) {
   return table;
 }
 
-// What the table loses of all rows: the sum of the squared weighted differences.
+// What the table loses of all rows: the sum of the squared differences, times frequencies.
 double loss_of(const CompressedTable& table, const Rows& rows, std::int64_t kept) {
   double loss = rows.lost;
   for (std::int64_t i = 0; i < kept; ++i) {
@@ -279,7 +284,7 @@ double loss_of(const CompressedTable& table, const Rows& rows, std::int64_t kept
           double{row[static_cast<std::size_t>(k)]} - double{table.element(number, k)};
       difference += delta * delta;
     }
-    loss += candidate.weight * candidate.weight * difference;
+    loss += candidate.frequency * difference;
   }
   return loss;
 }
@@ -300,24 +305,24 @@ std::int64_t bytes_without_rows(const Trained& trained, const ModelSettings& set
   }
   CompressedTable one;
   one.dim = settings.dim;
-  one.product = settings.compression.product;
+  one.part = settings.compression.part;
   for (const auto& [name, shape] : compressed_shapes(settings)) {
     bytes += std::ssize(name) + 128;
     if (name.starts_with("head.")) {
       bytes += 4 * std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies());
     }
   }
-  if (one.product) bytes += one.parts() * kCentroids * kPart;
+  bytes += one.parts() * kCentroids * one.part;
   return bytes;
 }
 
 // The settings of a compressed model with no row but that of unknown words.
-ModelSettings small_settings(const ModelSettings& settings, bool product) {
+ModelSettings small_settings(const ModelSettings& settings, std::int64_t part) {
   ModelSettings small = settings;
   const bool projected = settings.classes <= std::min(settings.dim, kMostProjected);
   if (projected) small.dim = settings.classes;
   small.vocabulary = Vocabulary::build({}).size();
-  small.compression = {.rows = 1, .product = product, .projected = projected};
+  small.compression = {.rows = 1, .part = part, .projected = projected};
   return small;
 }
 
@@ -330,7 +335,7 @@ struct Room {
 Room room_for(const Trained& trained, const ModelSettings& small, std::int64_t size) {
   CompressedTable one;
   one.dim = small.dim;
-  one.product = small.compression.product;
+  one.part = small.compression.part;
   const std::int64_t bytes_of_row = 4 + 1 + one.bytes_of_row();
   const std::int64_t rest = bytes_without_rows(trained, small) + bytes_of_row;
   return {size < rest ? -1 : (size - rest) / bytes_of_row,
@@ -371,9 +376,10 @@ void check_size(const Trained& trained, const ModelSettings& settings, std::int6
     throw tg::ValueError(
         operation + ": this model is compressed already; needed the one that it was made from");
   }
-  const std::int64_t smallest =
-      std::min(room_for(trained, small_settings(settings, false), size).smallest,
-               room_for(trained, small_settings(settings, true), size).smallest);
+  std::int64_t smallest = INT64_MAX;
+  for (const std::int64_t part : kCodings) {
+    smallest = std::min(smallest, room_for(trained, small_settings(settings, part), size).smallest);
+  }
   if (size < smallest) {
     throw tg::ValueError(operation + ": " + std::to_string(size) +
                          " bytes are too few for the labels and some words of each; needed " +
@@ -384,14 +390,14 @@ void check_size(const Trained& trained, const ModelSettings& settings, std::int6
 Small compressed(const Trained& trained, const ModelSettings& settings, std::int64_t size,
                  const std::string& operation) {
   check_size(trained, settings, size, operation);
-  const Rows rows = rows_of(trained, small_settings(settings, false).compression.projected);
+  const Rows rows = rows_of(trained, small_settings(settings, 0).compression.projected);
   Choice best;
-  for (const bool product : {false, true}) {
-    Choice choice{.table = {}, .settings = small_settings(settings, product)};
+  for (const std::int64_t part : kCodings) {
+    Choice choice{.table = {}, .settings = small_settings(settings, part)};
     const Room room = room_for(trained, choice.settings, size);
     if (size < room.smallest) continue;
     const std::int64_t kept = std::min(room.rows, std::ssize(rows.candidates));
-    choice.table = quantized(rows, kept, product);
+    choice.table = quantized(rows, kept, part);
     choice.loss = loss_of(choice.table, rows, kept);
     choice.settings.compression.rows = choice.table.rows();
     if (best.table.rows() == 0 || choice.loss < best.loss) best = std::move(choice);
@@ -409,9 +415,9 @@ Small compressed(const Trained& trained, const ModelSettings& settings, std::int
 std::string description(const ModelSettings& settings) {
   CompressedTable table;
   table.dim = settings.dim;
-  table.product = settings.compression.product;
+  table.part = settings.compression.part;
   return std::to_string(settings.compression.rows) + " rows of " +
-         std::to_string(table.bytes_of_row()) + (table.product ? " product" : " int8") + " codes";
+         std::to_string(table.bytes_of_row()) + (table.part > 0 ? " product" : " int8") + " codes";
 }
 
 void compress_folder(const std::string& folder, const std::string& out, const std::string& size) {

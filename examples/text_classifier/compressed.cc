@@ -100,11 +100,10 @@ std::uint8_t CompressedTable::code_of_scale(double scale) const {
 
 float CompressedTable::element(std::int64_t row, std::int64_t column) const {
   const float size = scale(scales[static_cast<std::size_t>(row)]);
-  if (!product) return size * value_of(codes[static_cast<std::size_t>(row * dim + column)]);
-  const std::int64_t part = column / kPart;
-  const std::int64_t centroid = codes[static_cast<std::size_t>(row * parts() + part)];
-  return size * value_of(centroids[static_cast<std::size_t>((part * kCentroids + centroid) * kPart +
-                                                            column % kPart)]);
+  if (part == 0) return size * value_of(codes[static_cast<std::size_t>(row * dim + column)]);
+  const std::int64_t centroid = codes[static_cast<std::size_t>(row * parts() + column / part)];
+  return size * value_of(centroids[static_cast<std::size_t>(
+                    (column / part * kCentroids + centroid) * part + column % part)]);
 }
 
 std::optional<std::int64_t> CompressedTable::find(std::uint32_t key) const {
@@ -137,7 +136,7 @@ NamedShapes compressed_shapes(const ModelSettings& settings) {
   const Compression& compression = settings.compression;
   CompressedTable table;
   table.dim = settings.dim;
-  table.product = compression.product;
+  table.part = compression.part;
   NamedShapes shapes = {
       {kKeys, {packed_size(4 * (compression.rows - 1))}},
       {kScales, {packed_size(compression.rows)}},
@@ -145,10 +144,10 @@ NamedShapes compressed_shapes(const ModelSettings& settings) {
       {kCodes, {packed_size(compression.rows * table.bytes_of_row())}},
       {kBias, {settings.classes}},
   };
-  if (table.product) {
-    shapes.emplace_back(kCentroidCodes,
-                        tg::Shape{packed_size(table.parts() * CompressedTable::kCentroids *
-                                              CompressedTable::kPart)});
+  if (table.part > 0) {
+    shapes.emplace_back(
+        kCentroidCodes,
+        tg::Shape{packed_size(table.parts() * CompressedTable::kCentroids * table.part)});
   }
   if (!compression.projected) {
     shapes.emplace_back(kHead, tg::Shape{settings.classes, settings.dim});
@@ -161,7 +160,7 @@ tg::StateDict CompressedTable::state_dict() const {
                       {kScales, packed(scales)},
                       {kLimits, tg::tensor({least, greatest})},
                       {kCodes, packed(codes)}};
-  if (product) state.insert(kCentroidCodes, packed(centroids));
+  if (part > 0) state.insert(kCentroidCodes, packed(centroids));
   return state;
 }
 
@@ -189,7 +188,7 @@ CompressedTable CompressedTable::from_state_dict(const tg::StateDict& state,
   const std::int64_t rows = settings.compression.rows;
   CompressedTable table;
   table.dim = settings.dim;
-  table.product = settings.compression.product;
+  table.part = settings.compression.part;
   table.least = state.at(kLimits).item<float>({0});
   table.greatest = state.at(kLimits).item<float>({1});
   require(std::isfinite(table.greatest) && table.least > 0 && table.least <= table.greatest, file,
@@ -199,8 +198,8 @@ CompressedTable CompressedTable::from_state_dict(const tg::StateDict& state,
           kKeys, "keys that ascend");
   table.scales = unpacked(state.at(kScales), rows);
   table.codes = unpacked(state.at(kCodes), rows * table.bytes_of_row());
-  if (table.product) {
-    table.centroids = unpacked(state.at(kCentroidCodes), table.parts() * kCentroids * kPart);
+  if (table.part > 0) {
+    table.centroids = unpacked(state.at(kCentroidCodes), table.parts() * kCentroids * table.part);
   }
   require(all_finite(state.at(kBias)), file, kBias, "finite elements");
   return table;

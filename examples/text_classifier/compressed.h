@@ -18,7 +18,7 @@ namespace text_classifier {
 // 256 sizes exist, times codes of one byte:
 //
 //   int8      a code for each element: element = scale * code / 127, code from -127 to 127
-//   product   a code for each four elements, the number of one of 256 centroids for these four
+//   product   a code for each two or four elements, the number of one of 256 centroids for these
 //             elements; the elements of a centroid are stored as int8 is (Jegou and others, 2011)
 //
 // Invariants:
@@ -27,20 +27,19 @@ namespace text_classifier {
 class CompressedTable {
  public:
   static constexpr std::int64_t kCentroids = 256;
-  static constexpr std::int64_t kPart = 4;  // elements for each code of a product
 
   std::int64_t dim = 0;
-  bool product = false;
+  std::int64_t part = 0;  // elements for each code of a product; 0: int8
   std::vector<std::uint32_t> keys;
   std::vector<std::uint8_t> scales;
   std::vector<std::uint8_t> codes;
-  std::vector<std::uint8_t> centroids;  // (parts, kCentroids, kPart), only of a product
+  std::vector<std::uint8_t> centroids;  // (parts, kCentroids, part), only of a product
   float least = 1;                      // scales other than 0
   float greatest = 1;
 
   std::int64_t rows() const { return std::ssize(scales); }
-  std::int64_t parts() const { return (dim + kPart - 1) / kPart; }
-  std::int64_t bytes_of_row() const { return product ? parts() : dim; }
+  std::int64_t parts() const { return part > 0 ? (dim + part - 1) / part : 0; }
+  std::int64_t bytes_of_row() const { return part > 0 ? parts() : dim; }
 
   // The scale of a code. 0 has the scale 0; the others grow by equal factors.
   float scale(std::uint8_t code) const;

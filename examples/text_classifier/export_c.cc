@@ -573,12 +573,14 @@ void append_compressed(Source& source, const CompressedTable& table) {
   }
   source.array("static const float scales[256]", scales);
   source.array("static const unsigned char codes[]", table.codes);
-  if (table.product) {
+  if (table.part > 0) {
+    source.define("PART", table.part);
     source.define("PARTS", table.parts());
     source.array("static const unsigned char centroids[]", table.centroids);
     source.text(
         "#define CODE(row, i) \\\n"
-        "  centroids[((i) / 4 * 256 + codes[(row) * PARTS + (i) / 4]) * 4 + (i) % 4]\n");
+        "  centroids[((i) / PART * 256 + codes[(row) * PARTS + (i) / PART]) * PART + (i) % "
+        "PART]\n");
   } else {
     source.text("#define CODE(row, i) codes[(row) * DIM + (i)]\n");
   }

@@ -60,8 +60,10 @@ class SettingsParser {
     if (has("compressed_rows")) {
       model.compression.rows = integer("compressed_rows");
       const std::string codes = string("compressed_codes");
-      if (codes != "int8" && codes != "product") fail("needed compressed_codes of int8 or product");
-      model.compression.product = codes == "product";
+      if (codes != "int8" && codes != "product2" && codes != "product4") {
+        fail("needed compressed_codes of int8, product2 or product4");
+      }
+      model.compression.part = codes == "int8" ? 0 : codes == "product2" ? 2 : 4;
       model.compression.projected = boolean("compressed_head");
     }
     settings.max_length = integer("max_length");
@@ -249,7 +251,8 @@ std::string settings_text(const ModelSettings& model, std::int64_t max_length,
   }
   if (model.compression.used()) {
     json["compressed_rows"] = model.compression.rows;
-    json["compressed_codes"] = model.compression.product ? "product" : "int8";
+    json["compressed_codes"] =
+        model.compression.part == 0 ? "int8" : "product" + std::to_string(model.compression.part);
     json["compressed_head"] = model.compression.projected;
   }
   json["max_length"] = max_length;

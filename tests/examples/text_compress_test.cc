@@ -95,7 +95,7 @@ TEST_CASE("CompressedTable: scales by equal factors, elements of both codes", "[
   CHECK(table.find(key_of("a")) == 3);
   CHECK_FALSE(table.find(key_of("b")));
 
-  table.product = true;
+  table.part = 4;
   table.codes = {0, 255};
   table.centroids.assign(256 * 4, 0);
   table.centroids[255 * 4 + 1] = 127;
@@ -209,7 +209,7 @@ TEST_CASE("compressed: files are read strictly", "[text_compress]") {
   const Small bag = bag_of({{1, 2}, {3, 4}, {5, 7}});
   const Small small = compressed(bag.trained, bag.settings, 5000, "compress");
   REQUIRE(small.settings.compression.rows == 4);
-  REQUIRE_FALSE(small.settings.compression.product);
+  REQUIRE(small.settings.compression.part == 0);
   save(small.trained, small.settings, folder.path());
   const tg::Checkpoint good = tg::load_with_metadata(file);
   const auto error_with = [&](const auto& change) {
@@ -258,10 +258,10 @@ TEST_CASE("compressed: files are read strictly", "[text_compress]") {
         file + ": table.keys is int64 (2), the settings need int64 (450000000)");
   CHECK(with_settings("\"compressed_rows\": 4", "\"compressed_rows\": 0") ==
         settings + "needed compressed_rows from 1 to 1000000000");
-  CHECK(with_settings("\"int8\"", "\"product\"") ==
-        file + ": table.centroids is missing, the settings need int64 (128)");
+  CHECK(with_settings("\"int8\"", "\"product2\"") ==
+        file + ": table.centroids is missing, the settings need int64 (64)");
   CHECK(with_settings("\"int8\"", "\"int4\"") ==
-        settings + "needed compressed_codes of int8 or product");
+        settings + "needed compressed_codes of int8, product2 or product4");
   CHECK(with_settings("\"compressed_head\": true", "\"compressed_head\": false") ==
         file + ": head.weight is missing, the settings need float32 (2, 2)");
   CHECK(with_settings("\"compressed_head\": true", "\"x\": true") ==

@@ -194,12 +194,12 @@ def scores(truth, predicted, probability):
 def ours(folder, truth, seed, settings):
     words = [settings.program, "train", "--train", f"{folder}/train", "--out", f"{folder}/ours"]
     _, seconds = run(words + ["--seed", str(seed)] + settings.options.split())
-    report, _ = run([settings.program, "eval", "--model", f"{folder}/ours", "--test", f"{folder}/test"])
-    accuracy = 100 * float(re.search(r"accuracy ([\d.]+) \(n=", report)[1])
-    f1 = 100 * float(re.search(r"\n  mean +[\d.]+ +[\d.]+ +([\d.]+)", report)[1])
-    found = re.search(r"calibration error[^\d]*([\d.]+)", report)
-    size = os.path.getsize(f"{folder}/ours/model.safetensors")
-    return accuracy, f1, float(found[1]) if found else None, seconds, size
+    lines = read(f"{folder}/test").splitlines()
+    texts = "".join(line.split(" ", 1)[1] + "\n" for line in lines)
+    answers, _ = run([settings.program, "predict", "--model", f"{folder}/ours"], input=texts)
+    pairs = [line.split("  ", 2) for line in answers.splitlines()]
+    result = scores(truth, [label for label, *_ in pairs], [float(p) for _, p, *_ in pairs])
+    return *result, seconds, os.path.getsize(f"{folder}/ours/model.safetensors")
 
 
 def fasttext(folder, truth, seed, settings):

@@ -23,7 +23,8 @@ namespace tg = tapegrad;
 // count^0.75, and are not that word.
 //
 // Skip-gram: each input predicts outputs[g] by itself. With negatives per pair, a group has one
-// input. CBOW: the mean of a group's inputs predicts outputs[g].
+// input. CBOW: the mean of a group's inputs predicts outputs[g]. Hierarchical softmax has no
+// negatives.
 struct Batch {
   tg::Tensor inputs;   // (inputs) int64
   tg::Tensor offsets;  // (groups) int64

@@ -73,6 +73,12 @@ void add_model(CLI::App& app, Settings& settings) {
                            "mean does, which is faster",
                            {{"skipgram", Architecture::skipgram}, {"cbow", Architecture::cbow}},
                            "skipgram|cbow", "skipgram");
+  add_choice<Loss>(app, "--loss", settings.loss,
+                   "ns: negative sampling, which tells the word from words drawn at\n"
+                   "random; hs: hierarchical softmax, which finds it by a path down a\n"
+                   "tree of all words, and is slower",
+                   {{"ns", Loss::negative_sampling}, {"hs", Loss::hierarchical_softmax}}, "ns|hs",
+                   "ns");
   app.add_option("--dim", settings.dim, "Size of a vector")
       ->type_name("N")
       ->check(from_to(1, 10'000))
@@ -83,13 +89,13 @@ void add_model(CLI::App& app, Settings& settings) {
       ->check(from_to(1, 1000))
       ->capture_default_str();
   app.add_option("--negative", settings.negative,
-                 "Words drawn at random that a prediction is told from; at least 1")
+                 "Words drawn at random for each prediction; at least 1 (ns)")
       ->type_name("N")
       ->check(from_to(1, 1000))
       ->capture_default_str();
   add_choice<Negatives>(app, "--negatives", settings.negatives,
                         "per-pair: each word nearby has negatives of its own; shared: all\n"
-                        "words near one have the same, which is faster (skipgram)",
+                        "words near one have the same, which is faster (skipgram, ns)",
                         {{"per-pair", Negatives::per_pair}, {"shared", Negatives::shared}},
                         "per-pair|shared", "per-pair");
   app.add_option("--sample", settings.sample,
@@ -117,7 +123,7 @@ void add_steps(CLI::App& app, Settings& settings) {
       ->type_name("N")
       ->check(from_to(1, 1'000'000))
       ->capture_default_str();
-  app.add_flag("--simple-loss", settings.modules,
+  app.add_flag("--simple-loss", settings.simple_loss,
                "Compute the loss by separate operations; much slower, and the same\n"
                "up to rounding");
   app.add_option("--seed", settings.seed, "The same seed gives the same vectors")
@@ -156,6 +162,12 @@ int run(int argc, char** argv) {
     throw tg::ValueError(
         "--negatives shared: with --arch cbow, a word has one prediction, so there is nothing to "
         "share");
+  }
+  if (settings.loss == Loss::hierarchical_softmax) {
+    for (const char* name : {"--negative", "--negatives", "--simple-loss"}) {
+      if (app.count(name) > 0) throw tg::ValueError(std::string(name) + ": only for --loss ns");
+    }
+    settings.negative = 0;
   }
   const int signal = train(settings);
   if (signal != 0) return 128 + signal;  // as shells do

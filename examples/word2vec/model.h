@@ -1,32 +1,71 @@
-// The model: two tables. Read next: training.h.
+// The models: a table of vectors, and what predicts words from them. Read next: training.h.
 #pragma once
 
 #include <tapegrad/nn/embedding.h>
+#include <tapegrad/nn/hierarchical_softmax.h>
 #include <tapegrad/nn/module/module.h>
 #include <tapegrad/tensor/ops.h>
 
 #include <cstdint>
 
 #include "word2vec/loss.h"
+#include "word2vec/settings.h"
 
 namespace word2vec {
 
-// Each word has two vectors: `input` represents it, and is what a run saves; `output` predicts it.
+// `input` has the vectors that a run saves. As in word2vec.c, they are drawn from
+// [-0.5 / dim, 0.5 / dim), and what predicts words begins as 0.
 struct Model : tg::nn::Module {
   tg::nn::Embedding input;
-  tg::nn::Embedding output;
 
-  // As in word2vec.c: the inputs are drawn from [-0.5 / dim, 0.5 / dim), the outputs begin as 0.
   Model(std::int64_t words, std::int64_t dim, tg::Generator& generator)
       : input(register_module(
-            "input",
-            tg::nn::Embedding(words, dim, {.weight = first_inputs(words, dim, generator)}))),
-        output(register_module(
-            "output", tg::nn::Embedding(words, dim, {.weight = tg::zeros({words, dim})}))) {}
+            "input", tg::nn::Embedding(words, dim, {.weight = drawn(words, dim, generator)}))) {}
+
+  // The sum over all predictions of a batch.
+  virtual tg::Variable loss(const Batch& batch) const = 0;
 
  private:
-  static tg::Tensor first_inputs(std::int64_t words, std::int64_t dim, tg::Generator& generator) {
+  static tg::Tensor drawn(std::int64_t words, std::int64_t dim, tg::Generator& generator) {
     return (tg::rand({words, dim}, tg::float32, generator) - 0.5) / static_cast<double>(dim);
+  }
+};
+
+// Each word has a second vector, which predicts it.
+struct NegativeSampling final : Model {
+  tg::nn::Embedding output;
+  bool simple;
+  bool sum_gradient;
+
+  NegativeSampling(std::int64_t words, const Settings& settings, tg::Generator& generator)
+      : Model(words, settings.dim, generator),
+        output(register_module(
+            "output",
+            tg::nn::Embedding(words, settings.dim, {.weight = tg::zeros({words, settings.dim})}))),
+        simple(settings.simple_loss),
+        sum_gradient(settings.sum_gradient) {}
+
+  tg::Variable loss(const Batch& batch) const override {
+    const auto chosen = simple ? simple_loss : fused_loss;
+    return chosen(input.weight, output.weight, batch, sum_gradient);
+  }
+};
+
+// Each node of a binary tree has a vector, and a word is the path to its leaf.
+struct HierarchicalSoftmax final : Model {
+  tg::nn::HierarchicalSoftmax tree;
+  bool sum_gradient;
+
+  HierarchicalSoftmax(const std::vector<std::int64_t>& counts, const Settings& settings,
+                      tg::Generator& generator)
+      : Model(static_cast<std::int64_t>(counts.size()), settings.dim, generator),
+        tree(register_module(
+            "tree", tg::nn::HierarchicalSoftmax(counts, settings.dim, {.reduction = "sum"}))),
+        sum_gradient(settings.sum_gradient) {}
+
+  tg::Variable loss(const Batch& batch) const override {
+    return tree(predicting_rows(input.weight, batch, sum_gradient),
+                select(predicted_words(batch), 1, 0));
   }
 };
 

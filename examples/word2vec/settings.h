@@ -10,6 +10,10 @@ namespace word2vec {
 // Skip-gram: each word in the window predicts the word in its middle. CBOW: their mean does.
 enum class Architecture { skipgram, cbow };
 
+// What a prediction costs: the word is told from a few others that are drawn at random, or found by
+// a path down a tree of all words.
+enum class Loss { negative_sampling, hierarchical_softmax };
+
 // Whether each pair of words has negatives of its own, or all pairs with the same middle share
 // them.
 enum class Negatives { per_pair, shared };
@@ -25,17 +29,18 @@ struct Settings {
   double held_out = 0.01;
 
   Architecture arch = Architecture::skipgram;
+  Loss loss = Loss::negative_sampling;
   Negatives negatives = Negatives::per_pair;
   std::int64_t dim = 100;
   std::int64_t window = 5;
-  std::int64_t negative = 5;
+  std::int64_t negative = 5;  // 0 with hierarchical softmax
   double sample = 1e-3;
   bool sum_gradient = false;  // word2vec.c's CBOW
 
   std::int64_t epochs = 5;
   std::optional<double> lr = std::nullopt;
   std::int64_t batch = 32;
-  bool modules = false;  // the loss by layers instead of the fused operation
+  bool simple_loss = false;  // instead of the fused one
   std::int64_t seed = 1;
 
   bool binary = false;

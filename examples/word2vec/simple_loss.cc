@@ -18,12 +18,18 @@ tg::Variable means(const tg::Variable& table, const Batch& batch, bool sum_gradi
 
 }  // namespace
 
+tg::Variable predicting_rows(const tg::Variable& input, const Batch& batch, bool sum_gradient) {
+  return batch.mean ? means(input, batch, sum_gradient) : embedding(input, batch.inputs);
+}
+
+tg::Tensor predicted_words(const Batch& batch) {
+  return batch.mean ? batch.outputs : index_select(batch.outputs, 0, batch.groups());
+}
+
 tg::Variable simple_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch,
                          bool sum_gradient) {
-  const tg::Variable predicting =
-      batch.mean ? means(input, batch, sum_gradient) : embedding(input, batch.inputs);
-  const tg::Tensor words =
-      batch.mean ? batch.outputs : index_select(batch.outputs, 0, batch.groups());
+  const tg::Variable predicting = predicting_rows(input, batch, sum_gradient);
+  const tg::Tensor words = predicted_words(batch);
   const tg::Variable target = embedding(output, select(words, 1, 0));
   const tg::Variable negatives = embedding(output, narrow(words, 1, 1, words.size(1) - 1));
   return tg::nn::negative_sampling_loss(predicting, target, negatives, {.reduction = "sum"});

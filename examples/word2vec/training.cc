@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -77,14 +78,8 @@ class Run {
   Corpus corpus_;
   std::vector<Sentence> held_out_;
   tg::Generator generator_;
-  std::optional<Model> model_;
+  std::unique_ptr<Model> model_;
 };
-
-// The loss of the batch by the operation that the settings choose.
-tg::Variable loss_of(const Model& model, const Batch& batch, const Settings& settings) {
-  return (settings.modules ? simple_loss : fused_loss)(model.input.weight, model.output.weight,
-                                                       batch, settings.sum_gradient);
-}
 
 int Run::train() {
   const auto stopped = [] { return examples::StopSignals::received(); };
@@ -101,7 +96,11 @@ int Run::train() {
                      1)
             << " % of the text)" << std::endl;
   generator_.manual_seed(static_cast<std::uint64_t>(settings_.seed));
-  model_.emplace(words.size(), settings_.dim, generator_);
+  if (settings_.loss == Loss::hierarchical_softmax) {
+    model_ = std::make_unique<HierarchicalSoftmax>(words.counts, settings_, generator_);
+  } else {
+    model_ = std::make_unique<NegativeSampling>(words.size(), settings_, generator_);
+  }
   tg::optim::SGD sgd(model_->parameters(), {.lr = settings_.rate()});
   const std::optional<double> before = held_out_loss();
 
@@ -120,7 +119,7 @@ int Run::train() {
       const double done = static_cast<double>(batches.words_read()) / static_cast<double>(total);
       sgd.set_lr(settings_.rate() * std::max(1 - done, 1e-4));
       sgd.zero_grad();
-      const tg::Variable loss = loss_of(*model_, batch, settings_);
+      const tg::Variable loss = model_->loss(batch);
       loss.backward();
       sgd.step();
       const double mean =
@@ -165,7 +164,7 @@ std::optional<double> Run::held_out_loss() const {
   double sum = 0;
   std::int64_t count = 0;
   for (Batch batch; batches.next(batch); count += batch.predictions()) {
-    sum += static_cast<double>(loss_of(*model_, batch, settings).item<float>());
+    sum += static_cast<double>(model_->loss(batch).item<float>());
   }
   if (count == 0) return std::nullopt;
   return sum / static_cast<double>(count);

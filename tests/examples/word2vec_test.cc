@@ -160,6 +160,16 @@ TEST_CASE("nearest neighbors are in the right category, with every combination o
       CHECK(share_of_right_neighbors(vectors) > 0.9);
     }
   }
+  for (const std::string arch : {"", " --arch cbow", " --arch cbow --sum-gradient"}) {
+    const Output output = session.run_well(
+        "--input text --output out --dim 20 --epochs 15 --window 1 --loss hs --lr 0.1" + arch);
+    CAPTURE(arch, output.out);
+    const Losses losses = losses_of(output);
+    CHECK(losses.before ==
+          Approx(6.67 * std::log(2)).epsilon(0.02));  // the depth is log2(96) or so
+    CHECK(losses.after < 0.97 * losses.before);
+    CHECK(share_of_right_neighbors(tg::nn::load_word_vectors(session.file("out"))) > 0.9);
+  }
 }
 
 TEST_CASE("word2vec: the same seed gives the same bytes, and another seed others") {
@@ -241,6 +251,10 @@ TEST_CASE("word2vec: options that are refused") {
   session.require_error(files + "--arch cbow --negatives shared",
                         "--negatives shared: with --arch cbow, a word has one prediction, so there "
                         "is nothing to share");
+  for (const std::string option : {"--negative 5", "--negatives per-pair", "--simple-loss"}) {
+    session.require_error(files + "--loss hs " + option,
+                          option.substr(0, option.find(' ')) + ": only for --loss ns");
+  }
   session.require_error(files + "--arch glove", "--arch: glove not in {cbow,skipgram}; see --help");
   session.require_error(files + "--lr 1e3",
                         "--lr: Value 1e3 not in range 0.000000 to 100.000000; see --help");

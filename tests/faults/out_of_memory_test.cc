@@ -90,12 +90,16 @@ extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcep
 
 #ifndef __SANITIZE_THREAD__
 #define REFUSES_THREADS 1
+// The sanitizer's own one, if there is a sanitizer: it must know all threads.
+extern "C" int __interceptor_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*),
+                                            void*) __attribute__((weak));
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                               void* (*start)(void*), void* argument) noexcept {
   if (no_threads) return EAGAIN;
   using Function = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   static const auto real = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "pthread_create"));
-  return real(thread, attributes, start, argument);
+  return (__interceptor_pthread_create != nullptr ? __interceptor_pthread_create : real)(
+      thread, attributes, start, argument);
 }
 #endif
 

@@ -23,6 +23,7 @@
 #include <tapegrad/tensor/pool.h>
 
 #include "catch.h"
+#include "sanitized.h"
 #include "optim/kinds.h"
 
 using namespace tapegrad;
@@ -88,7 +89,7 @@ extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcep
   return allocate(bytes, alignment);
 }
 
-#ifndef __SANITIZE_THREAD__
+#ifndef THREAD_SANITIZED
 #define REFUSES_THREADS 1
 // The sanitizer's own one, if there is a sanitizer: it must know all threads.
 extern "C" int __interceptor_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*),

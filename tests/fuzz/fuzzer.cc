@@ -11,12 +11,8 @@
 
 #include "sanitized.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef ADDRESS_SANITIZED
 #define COUNTS_MEMORY 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COUNTS_MEMORY 1
-#endif
 #endif
 #ifdef COUNTS_MEMORY
 // As in <sanitizer/allocator_interface.h>, which g++ has not.

@@ -16,6 +16,7 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "sanitized.h"
 #include "golden_file.h"
 #include "nn/text_classifier.h"
 
@@ -186,16 +187,7 @@ TEST_CASE("a training step leaves nothing on the tape, even if it fails or is ab
 }
 
 // Sanitizer builds switch the pool of tensor/memory.h off.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define POOL_IS_OFF
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define POOL_IS_OFF
-#endif
-#endif
-
-#ifndef POOL_IS_OFF
+#ifndef SANITIZED
 TEST_CASE("a repeated training step requests no memory from the system") {
   manual_seed(4);
   const TextClassifier model(500, 16, 32, 4);

@@ -18,6 +18,7 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
+#include "sanitized.h"
 #include "error_text.h"
 #include "tensor/expect.h"
 
@@ -74,7 +75,7 @@ TEST_CASE("splits inside a part and from several threads at once", "[threads]") 
   CHECK(total == 100 * 400);
 }
 
-#ifndef __SANITIZE_THREAD__  // it does not support threads in a forked process
+#ifndef THREAD_SANITIZED  // it does not support threads in a forked process
 TEST_CASE("a forked process starts its own workers", "[threads]") {
   const Threads threads(2);
   std::atomic<std::int64_t> total = 0;
@@ -93,7 +94,7 @@ TEST_CASE("a forked process starts its own workers", "[threads]") {
   CHECK(WEXITSTATUS(status) == 0);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // a fork may leave a lock of its own allocator held in the child
+#ifndef ADDRESS_SANITIZED  // a fork may leave a lock of its own allocator held in the child
 TEST_CASE("a process forks while other threads free blocks, and its child allocates", "[threads]") {
   std::atomic<bool> ready = false;
   std::atomic<bool> stop = false;
@@ -134,7 +135,7 @@ TEST_CASE("set_num_threads rejects invalid numbers") {
   CHECK(num_threads() == 1);
 }
 
-#ifndef __SANITIZE_THREAD__
+#ifndef THREAD_SANITIZED
 TEST_CASE("TAPEGRAD_NUM_THREADS rejects invalid numbers", "[threads]") {
   // Each in its own process, because the variable is read only once.
   for (const char* text : {"abc", "2x", "0", "-1", "257", "99999999999999999999"}) {

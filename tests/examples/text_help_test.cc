@@ -11,8 +11,9 @@ using namespace text_classifier_test;
 
 namespace {
 
-const std::vector<std::string> kCommands = {"train",   "predict", "eval",     "neighbors",
-                                            "explain", "compare", "suspects", "compress", "export"};
+const std::vector<std::string> kCommands = {"train",     "predict",  "eval",
+                                            "neighbors", "explain",  "compare",
+                                            "suspects",  "compress", "export"};
 
 // The options that a help text describes.
 std::set<std::string> options_in(const std::string& help) {

@@ -23,8 +23,8 @@
 #include <tapegrad/tensor/pool.h>
 
 #include "catch.h"
-#include "sanitized.h"
 #include "optim/kinds.h"
+#include "sanitized.h"
 
 using namespace tapegrad;
 

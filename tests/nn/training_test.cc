@@ -16,9 +16,9 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
-#include "sanitized.h"
 #include "golden_file.h"
 #include "nn/text_classifier.h"
+#include "sanitized.h"
 
 using namespace tapegrad;
 

@@ -18,8 +18,8 @@
 #include <tapegrad/tensor/random/random.h>
 
 #include "catch.h"
-#include "sanitized.h"
 #include "error_text.h"
+#include "sanitized.h"
 #include "tensor/expect.h"
 
 using namespace tapegrad;

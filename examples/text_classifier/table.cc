@@ -195,6 +195,8 @@ std::vector<std::string> split_space(std::string_view line, const std::string& n
   return {std::string(line.substr(0, end)), std::string(line.substr(end))};
 }
 
+constexpr std::string_view kBlanks = " \t\r\v\f";
+
 // The label may stand anywhere, most often first or last.
 std::vector<std::string> split_fast_text(std::string_view line, const std::string& name,
                                          std::int64_t number) {
@@ -202,7 +204,7 @@ std::vector<std::string> split_fast_text(std::string_view line, const std::strin
   std::string text;
   std::size_t labels = 0;
   for (std::size_t begin = 0; begin < line.size();) {
-    const std::size_t end = std::min(line.find_first_of(" \t", begin), line.size());
+    const std::size_t end = std::min(line.find_first_of(kBlanks, begin), line.size());
     const std::string_view word = line.substr(begin, end - begin);
     const std::size_t next = std::min(end + 1, line.size());
     if (word.starts_with(kFastTextPrefix)) {

@@ -262,8 +262,7 @@ TEST_CASE("every architecture and option can be killed and resumed", "[text_resu
 
 TEST_CASE("a search for the number of epochs can be killed and resumed", "[text_resume]") {
   const std::string options = GENERATE("", "--dev test.tsv", "--optimizer sgd --lr 0.1");
-  const std::string every = GENERATE("1", "7");
-  kill_and_compare(options + " --checkpoint-every " + every, kills_wanted(3));
+  kill_and_compare(options + " --checkpoint-every 5", kills_wanted(3));
 }
 
 TEST_CASE("SIGINT, SIGTERM and SIGHUP stop a run with a checkpoint", "[text_resume]") {

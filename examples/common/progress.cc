@@ -5,20 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ostream>
 #include <utility>
 
+#include "common/numbers.h"
+
 namespace examples {
 namespace {
-
-double steady_seconds() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
 
 // 950, 9.5k, 12k, 1.2M
 std::string rate_text(double rate) {

@@ -4,42 +4,15 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <iostream>
-#include <map>
-#include <new>
-#include <set>
 #include <string>
 
+#include "common/command_line.h"
 #include "word2vec/training.h"
 
 namespace word2vec {
 namespace {
 
-// Accepts the values from `least` to `greatest`. The error text has both limits, --help does not.
-template <class Number>
-CLI::Validator from_to(Number least, Number greatest) {
-  return CLI::Range(least, greatest).description("");
-}
-
-template <class Value>
-std::set<std::string> names_of(const std::map<std::string, Value>& choices) {
-  std::set<std::string> names;
-  for (const auto& choice : choices) names.insert(choice.first);
-  return names;
-}
-
-// An option whose value is one of a few words, which --help lists.
-template <class Value>
-void add_choice(CLI::App& app, const char* name, Value& value, const char* description,
-                const std::map<std::string, Value>& choices, const char* words,
-                const char* by_default) {
-  app.add_option_function<std::string>(
-         name, [&value, choices](const std::string& word) { value = choices.at(word); },
-         description)
-      ->type_name(words)
-      ->default_str(by_default)
-      ->check(CLI::IsMember(names_of(choices)).description(""));
-}
+using namespace examples;
 
 void add_files(CLI::App& app, Settings& settings) {
   app.add_option("--input", settings.input, "Text to learn from; a line is a sentence")
@@ -126,10 +99,7 @@ void add_steps(CLI::App& app, Settings& settings) {
   app.add_flag("--simple-loss", settings.simple_loss,
                "Compute the loss by separate operations; much slower, and the same\n"
                "up to rounding");
-  app.add_option("--seed", settings.seed, "The same seed gives the same vectors")
-      ->type_name("N")
-      ->check(from_to(std::int64_t{0}, std::int64_t{4'294'967'295}))
-      ->capture_default_str();
+  add_seed(app, settings.seed, "The same seed gives the same vectors");
 }
 
 int run(int argc, char** argv) {
@@ -148,13 +118,7 @@ int run(int argc, char** argv) {
       "  word2vec --input book.txt --output book.vec\n"
       "  word2vec --input book.txt --output book.vec --negatives shared --epochs 10\n"
       "  word2vec --input book.txt --output book.bin --binary --arch cbow");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    throw tg::ValueError(std::string(error.what()) + "; see --help");
-  }
+  if (!parse(app, argc, argv)) return 0;
   if (settings.sum_gradient && settings.arch != Architecture::cbow) {
     throw tg::ValueError("--sum-gradient: only --arch cbow has a mean");
   }
@@ -169,23 +133,12 @@ int run(int argc, char** argv) {
     }
     settings.negative = 0;
   }
-  const int signal = train(settings);
-  if (signal != 0) return 128 + signal;  // as shells do
-  if (!std::cout.flush()) throw tg::IoError("standard output: cannot write");
-  return 0;
+  return status_of(train(settings));
 }
 
 }  // namespace
 }  // namespace word2vec
 
 int main(int argc, char** argv) {
-  try {
-    return word2vec::run(argc, argv);
-  } catch (const std::bad_alloc&) {
-    std::cerr << "word2vec: there is not enough memory\n";
-  } catch (const std::exception& error) {
-    const std::string text = error.what();
-    std::cerr << (text.rfind("word2vec: ", 0) == 0 ? "" : "word2vec: ") << text << '\n';
-  }
-  return 1;
+  return examples::run_main("word2vec", [&] { return word2vec::run(argc, argv); });
 }

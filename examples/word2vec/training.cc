@@ -4,22 +4,17 @@
 #include <tapegrad/nn/text/word_vectors.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/tensor/error.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <vector>
 
+#include "common/numbers.h"
+#include "common/output_file.h"
 #include "common/progress.h"
 #include "common/stop_signals.h"
 #include "word2vec/batches.h"
@@ -28,38 +23,8 @@
 namespace word2vec {
 namespace {
 
-double seconds() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
-
-// `1,245,000`
-std::string grouped(std::int64_t number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-  return digits;
-}
-
-std::string fixed(double number, int decimals) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", decimals, number);
-  return text;
-}
-
-// A run of an hour should not end with this error. save_word_vectors() checks it again.
-void check_output(const std::string& path) {
-  const auto fail = [&](const std::string& reason) {
-    throw tg::IoError("word2vec: cannot write " + path + ": " + reason);
-  };
-  std::error_code error;
-  std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  if (folder.empty()) folder = ".";
-  if (!std::filesystem::is_directory(folder, error)) {
-    fail("there is no folder " + folder.string());
-  }
-  if (std::filesystem::is_directory(path, error)) fail(std::strerror(EISDIR));
-  if (access(folder.c_str(), W_OK) != 0) fail(std::strerror(errno));
-}
+using examples::fixed;
+using examples::grouped;
 
 class Run {
  public:
@@ -109,7 +74,7 @@ int Run::train() {
   examples::Progress progress(std::cerr, examples::progress_options_for_stderr());
   const std::int64_t total = words_to_read();
   progress.start("words", total);
-  const double begin = seconds();
+  const double begin = examples::steady_seconds();
   double recent = 0;  // the mean loss of the last predictions
   for (std::int64_t epoch = 0; epoch < settings_.epochs && stopped() == 0; ++epoch) {
     corpus_.rewind();
@@ -128,7 +93,8 @@ int Run::train() {
       progress.update(batches.words_read(), "loss " + fixed(recent, 3));
     }
   }
-  const double rate = static_cast<double>(batches.words_read()) / std::max(seconds() - begin, 1e-9);
+  const double rate = static_cast<double>(batches.words_read()) /
+                      std::max(examples::steady_seconds() - begin, 1e-9);
   if (!std::isfinite(recent)) {
     throw tg::ValueError("word2vec: the loss is not finite, nothing was saved; lower --lr");
   }
@@ -196,7 +162,7 @@ void Run::report(std::optional<double> before, double rate) const {
 
 int train(const Settings& settings) {
   const examples::StopSignals signals;
-  check_output(settings.output);
+  examples::check_output_file("word2vec", settings.output);
   return Run(settings).train();
 }
 

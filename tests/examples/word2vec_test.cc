@@ -1,44 +1,26 @@
 // What word2vec learns from a text whose structure is known, and how it treats texts and options.
 // Read next: examples/word2vec/main.cc.
 #include <signal.h>
-#include <sys/wait.h>
 #include <tapegrad/nn/text/word_vectors.h>
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/ops.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
-#include <string_view>
-#include <thread>
 #include <vector>
 
 #include "catch.h"
-#include "tensor/temporary_folder.h"
+#include "examples/example_program.h"
 #include "word2vec/batches.h"
 #include "word2vec/corpus.h"
 
 using namespace word2vec;
-using tapegrad::test::TemporaryFolder;
+using namespace example_test;
 
 namespace {
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write(const std::string& path, std::string_view content) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  REQUIRE(file.flush());
-}
 
 constexpr int kCategories = 12;
 constexpr int kWordsOfCategory = 8;
@@ -77,44 +59,9 @@ double share_of_right_neighbors(const tg::nn::WordVectors& vectors) {
   return static_cast<double>(right) / static_cast<double>(vectors.size());
 }
 
-struct Output {
-  int status = 0;
-  std::string out;
-  std::string error;
-};
-
-class Session {
+class Session : public ExampleProgram {
  public:
-  std::string file(const std::string& name) const { return folder_.file(name); }
-  std::size_t files() const { return folder_.files(); }
-
-  Output run(const std::string& arguments) const {
-    const std::string command = "cd '" + folder_.path() + "' && '" WORD2VEC "' " + arguments +
-                                " >'" + outputs_.file("out") + "' 2>'" + outputs_.file("err") + "'";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-            read(outputs_.file("out")), read(outputs_.file("err"))};
-  }
-  Output run_well(const std::string& arguments) const {
-    const Output output = run(arguments);
-    INFO(arguments << "\n" << output.error);
-    REQUIRE(output.status == 0);
-    return output;
-  }
-  // Requires one line of error, and that no file appears.
-  void require_error(const std::string& arguments, const std::string& expected) const {
-    const std::size_t before = files();
-    const Output output = run(arguments);
-    INFO(arguments << "\n" << output.error);
-    CHECK(output.status == 1);
-    CHECK(output.out.empty());
-    CHECK(output.error == "word2vec: " + expected + "\n");
-    CHECK(files() == before);
-  }
-
- private:
-  TemporaryFolder folder_;
-  TemporaryFolder outputs_;
+  Session() : ExampleProgram(WORD2VEC) {}
 };
 
 struct Losses {
@@ -296,35 +243,14 @@ TEST_CASE("word2vec: Ctrl-C saves what was learned and says so") {
   write(session.file("text"), grammar(4000));
   for (const int number : {SIGINT, SIGTERM}) {
     std::filesystem::remove(session.file("out"));
-    const std::string out = session.file("stdout"), err = session.file("stderr");
-    std::filesystem::remove(out);
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-      alarm(120);
-      if (std::freopen(out.c_str(), "w", stdout) == nullptr ||
-          std::freopen(err.c_str(), "w", stderr) == nullptr) {
-        _exit(3);
-      }
-      execl(WORD2VEC, WORD2VEC, "--input", session.file("text").c_str(), "--output",
-            session.file("out").c_str(), "--epochs", "100000", "--dim", "20", nullptr);
-      _exit(4);
-    }
-    while (read(out).find("different") == std::string::npos) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    kill(child, number);
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    REQUIRE(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 128 + number);
-    const std::string error = read(err);
+    const Output output = session.interrupt("--input text --output out --epochs 100000 --dim 20",
+                                            "different", number);
+    CHECK(output.status == 128 + number);
+    const std::string& error = output.error;
     CAPTURE(error);
     CHECK(error.find(number == SIGINT ? "stopped by SIGINT after " : "stopped by SIGTERM after ") !=
           std::string::npos);
-    CHECK(error.find("; what was learned is saved in " + session.file("out") + "\n") !=
-          std::string::npos);
+    CHECK(error.find("; what was learned is saved in out\n") != std::string::npos);
     CHECK(tg::nn::load_word_vectors(session.file("out")).size() == kCategories * kWordsOfCategory);
   }
 }

@@ -1,0 +1,93 @@
+// What the command lines of the example programs have in common, beside CLI11. Only a main.cc
+// includes it. Read next: progress.h.
+#pragma once
+
+#include <tapegrad/tensor/error.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <iostream>
+#include <map>
+#include <new>
+#include <set>
+#include <string>
+
+namespace examples {
+
+// Accepts the values from `least` to `greatest`. The error text has both limits, --help does not.
+template <class Number>
+CLI::Validator from_to(Number least, Number greatest) {
+  return CLI::Range(least, greatest).description("");
+}
+
+// Accepts one of these words. The error text lists them, --help does not.
+inline CLI::Validator one_of(const std::set<std::string>& words) {
+  return CLI::IsMember(words).description("");
+}
+
+// For folders: an empty name, as of a variable that is not set, would mean the root of the disk.
+inline CLI::Validator not_empty() {
+  return {[](const std::string& text) { return text.empty() ? "needed the name of a folder" : ""; },
+          ""};
+}
+
+// An option whose value is one of a few words. `words` lists them in --help: "ns|hs".
+template <class Value>
+CLI::Option* add_choice(CLI::App& app, const char* name, Value& value, const char* description,
+                        const std::map<std::string, Value>& choices, const char* words,
+                        const char* by_default) {
+  std::set<std::string> names;
+  for (const auto& choice : choices) names.insert(choice.first);
+  return app
+      .add_option_function<std::string>(
+          name, [&value, choices](const std::string& word) { value = choices.at(word); },
+          description)
+      ->type_name(words)
+      ->default_str(by_default)
+      ->check(one_of(names));
+}
+
+// The seed of a run, as tapegrad::manual_seed() takes it.
+inline void add_seed(CLI::App& app, std::int64_t& seed, const char* description) {
+  app.add_option("--seed", seed, description)
+      ->type_name("N")
+      ->check(from_to(std::int64_t{0}, std::int64_t{4'294'967'295}))
+      ->capture_default_str();
+}
+
+// Parses the command line of a program without commands. False if it asked for help, which is then
+// printed. ValueError for what it does not accept.
+inline bool parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    app.exit(help);
+    return false;
+  } catch (const CLI::ParseError& error) {
+    throw tapegrad::ValueError(std::string(error.what()) + "; see --help");
+  }
+  return true;
+}
+
+// The body of a main(): calls run(), which returns the exit status, and turns an exception into
+// `program: its text` on standard error and the status 1. Output that cannot be written is an error
+// too.
+template <class Run>
+int run_main(const std::string& program, Run&& run) {
+  try {
+    const int status = run();
+    if (!std::cout.flush()) throw tapegrad::IoError("standard output: cannot write");
+    return status;
+  } catch (const std::bad_alloc&) {
+    std::cerr << program << ": there is not enough memory\n";
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    std::cerr << (text.rfind(program + ": ", 0) == 0 ? "" : program + ": ") << text << '\n';
+  }
+  return 1;
+}
+
+// The exit status of a run that a signal stopped (0: none did), as shells have it.
+inline int status_of(int signal) { return signal == 0 ? 0 : 128 + signal; }
+
+}  // namespace examples

@@ -87,6 +87,15 @@ std::optional<float> parse_number(std::string_view field) {
   return number;
 }
 
+// The remedy for a field such as `0,1`, to be appended to an error text; empty for fields that are
+// no numbers with a point either.
+std::string advice_for_comma(std::string_view field) {
+  std::string with_point(field);
+  std::ranges::replace(with_point, ',', '.');
+  if (with_point == field || !parse_number(with_point)) return "";
+  return "; the decimal separator is a point: " + in_quotes(with_point);
+}
+
 struct VectorsHeader {
   std::uint64_t rows = 0;
   std::uint64_t dim = 0;
@@ -163,8 +172,8 @@ bool is_exactly_binary(std::string_view data, const VectorsHeader& header) {
 
 // Whether float32 elements follow the header rather than text. `data` is the start of the content
 // after the header. It is text if most lines have as many numbers as the header announces.
-// Otherwise it is binary if it has bytes that text cannot have, or if it has no numbers and exactly
-// the size of a binary file.
+// Otherwise it is binary if it has bytes that text cannot have, or if it has exactly the size of a
+// binary file and no numbers, neither with a point nor with a comma.
 bool is_binary(std::string_view data, bool ends_file, const VectorsHeader& header) {
   const std::vector<std::string_view> lines = first_lines(data, ends_file);
   if (!lines.empty() && most_have(lines, header.dim)) return false;
@@ -173,7 +182,11 @@ bool is_binary(std::string_view data, bool ends_file, const VectorsHeader& heade
   });
   const std::size_t invalid = first_invalid_utf8(data);  // the block may end inside a character
   if (controls || (invalid < data.size() && (ends_file || invalid + 4 < data.size()))) return true;
-  return ends_file && header.rows > 0 && judge_dim(lines) == 0 && is_exactly_binary(data, header);
+  const bool commas = std::ranges::any_of(lines, [](std::string_view line) {
+    return !advice_for_comma(take_last_field(line)).empty();
+  });
+  return ends_file && header.rows > 0 && judge_dim(lines) == 0 && !commas &&
+         is_exactly_binary(data, header);
 }
 
 // Reading -----------------------------------------------------------------------------------------
@@ -377,7 +390,8 @@ WordVectors read_text(BlockReader& reader, const std::optional<VectorsHeader>& h
     if (parsed == dim) {
       builder.keep(word, row);
     } else {
-      builder.malformed(reader.line(), in_quotes(fields[parsed]) + " is not a number");
+      builder.malformed(reader.line(), in_quotes(fields[parsed]) + " is not a number" +
+                                           advice_for_comma(fields[parsed]));
     }
   }
   const auto entries = static_cast<std::uint64_t>(builder.report.entries);
@@ -527,8 +541,12 @@ std::size_t find_text_dim(const BlockReader& reader, const Start& start,
       first_lines(header ? start.other_lines() : start.text, start.ends_file);
   const std::size_t dim = judge_dim(lines);
   if (dim == 0 && !(lines.empty() && start.ends_file)) {
-    reader.fail(header ? 2 : 1, "needed a word and its numbers, got " +
-                                    (lines.empty() ? "blank lines" : in_quotes(lines[0])));
+    const std::uint64_t line = header ? 2 : 1;
+    if (lines.empty()) reader.fail(line, "needed a word and its numbers, got blank lines");
+    std::string_view text = lines[0];
+    const std::string quoted = in_quotes(text);
+    reader.fail(line, "needed a word and its numbers, got " + quoted +
+                          advice_for_comma(take_last_field(text)));
   }
   if (header && !lines.empty() && !most_have(lines, header->dim)) {
     reader.fail(1, "the header announces " + std::to_string(header->dim) +

@@ -103,6 +103,30 @@ TEST_CASE("GloVe text: no header, tokens may contain spaces") {
   CHECK(read("at 98 1 2 3\nof 1 2 3\nthe 1 2 3\n").words() == Words{"at 98", "of", "the"});
 }
 
+TEST_CASE("a line without a word is counted, not read as a vector of another word") {
+  for (const std::string header : {"", "3 2\n"}) {
+    const WordVectors vectors = read(header + "the 1 2\n 3 4\nof 5 6\n");
+    CHECK(vectors.words() == Words{"the", "of"});
+    CHECK(numbers(vectors) == std::vector<float>{1, 2, 5, 6});
+    CHECK(vectors.report().malformed == 1);
+    CHECK(vectors.report().faults.at(0).line == (header.empty() ? 2 : 3));
+    CHECK(vectors.report().faults[0].reason == "fewer than 2 numbers after a word");
+  }
+}
+
+TEST_CASE("decimal commas are refused with the remedy") {
+  CHECK(read_error("the 0,1 0,2\nof 0,3 0,4\n") ==
+        "1: needed a word and its numbers, got `the 0,1 0,2`; the decimal separator is a point: "
+        "`0.2`");
+  CHECK(read_error("2 2\nthe 0,1 0,2\nof 0,3 0,4\n") ==
+        "2: needed a word and its numbers, got `the 0,1 0,2`; the decimal separator is a point: "
+        "`0.2`");
+  const WordVectors vectors = read("the 0.5 0.2\nof 0.5 -0,4\nto 1 2\n");
+  CHECK(vectors.words() == Words{"the", "to"});
+  CHECK(vectors.report().faults.at(0).reason ==
+        "`-0,4` is not a number; the decimal separator is a point: `-0.4`");
+}
+
 TEST_CASE("only two integers are a header, and the format can be given") {
   CHECK(read("42 1.5\nthe 2\n").words() == Words{"42", "the"});
   CHECK(read("42 1 2\nthe 3 4\n").dim() == 2);

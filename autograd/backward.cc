@@ -44,6 +44,7 @@ void BackwardPass::fire(Entry& entry) {
   if (all_wanted_ || wants_input_of(entry)) {
     if (entry.consumed_) [[unlikely]]
       detail::throw_consumed(entry);
+    if (observer_) observer_->fires(number_, entry, entry.pending_);
     tape_.firing_ = &entry;
     entry.fire(*this, entry.pending_);
     tape_.firing_ = nullptr;
@@ -51,6 +52,7 @@ void BackwardPass::fire(Entry& entry) {
       entry.consumed_ = true;
       entry.forget();
       delete std::exchange(entry.hooks_, nullptr);
+      if (observer_) observer_->releases(entry);
     }
   }
 }
@@ -123,6 +125,7 @@ Variable& BackwardPass::writable_sum(Node& input) {
 
 void BackwardPass::accumulate(Node& input, Variable gradient) {
   if (!gradient.defined()) return;
+  if (observer_) observer_->adds(number_, tape_.firing_, input, gradient);
   if (!fits(input, gradient)) gradient = fitted(input, std::move(gradient));
   Variable& sum = sum_of(input);
   if (!sum.defined()) {
@@ -141,6 +144,7 @@ void BackwardPass::accumulate(Node& input, RowSparse gradient) {
   detail::check_rows(*tape_.firing_, gradient, sizes_of(input));
   gradient.rows = gradient.rows.to(dtype_of_node(input)).contiguous();
   gradient.ids = gradient.ids.contiguous();
+  if (observer_) observer_->adds(number_, tape_.firing_, input, gradient);
   if (input.is_leaf()) {
     find_or_add(input).rows.push_back(std::move(gradient));
   } else {
@@ -191,6 +195,7 @@ Variable& BackwardPass::make_dense(LeafGradient& gradient) {
 // Adds the sums to the leaves' grad(): to all of them, or to none if memory is exhausted.
 void BackwardPass::commit() {
   for (LeafGradient& part : leaves_) {
+    if (observer_) observer_->commits(number_, part.leaf->as_leaf(), part.sum, part.rows);
     part.leaf->as_leaf().grad.reserve(part.sum.value_, part.rows.size());
   }
   for (LeafGradient& part : leaves_) {

@@ -15,6 +15,7 @@
 // Read next: autograd/backward.cc.
 #pragma once
 
+#include <tapegrad/autograd/observer.h>
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/tensor/memory.h>
 
@@ -34,7 +35,8 @@ class BackwardPass {
   template <class Part>
   requires requires(const Part& part, Tensor& sum) { part.add_to(sum); }
   void accumulate(Node& input, const Part& part) {
-    if (create_graph_) return accumulate(input, part.composed(shape_of(input)));
+    const bool whole = create_graph_ || observer_ != nullptr;
+    if (whole) return accumulate(input, part.composed(shape_of(input)));
     Variable& sum = writable_sum(input);
     part.add_to(sum.value_);
     sum.mark_current();
@@ -91,6 +93,7 @@ class BackwardPass {
   const bool create_graph_;
   const bool retain_graph_;
   const bool recording_before_;
+  Observer* const observer_ = Observer::current();
   bool all_wanted_ = true;
   std::size_t pending_ = 0;                          // entries with a pending gradient
   Node* current_ = nullptr;                          // the entry that the walk has reached

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include <tapegrad/autograd/observer.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/optim/lazy/trainable_ranges.h>
 #include <tapegrad/tensor/ops.h>
@@ -97,7 +98,18 @@ void Optimizer::step() {
     });
     throw;
   }
+  Observer* const observer = Observer::current();
+  if (observer != nullptr) {
+    for_each_due([&](const NamedParameter& parameter, State&, std::size_t) {
+      observer->will_update(parameter.variable, parameter.name);
+    });
+  }
   for_each_due([this](const NamedParameter&, State& state, std::size_t) { take_step(state); });
+  if (observer != nullptr) {
+    for_each_due([&](const NamedParameter& parameter, State&, std::size_t group) {
+      observer->updated(parameter.variable, name_, lr(group));
+    });
+  }
 }
 
 template <class Function>

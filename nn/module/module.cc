@@ -144,6 +144,13 @@ void Module::leave_parent() {
   set_path("");
 }
 
+void Module::report_to(Observer& observer) const {
+  observer.enters(state_->path, description());
+  for (const auto& [name, parameter] : state_->parameters) {
+    if (parameter.defined()) observer.names(parameter, dotted(state_->path, name));
+  }
+}
+
 void Module::rethrow_with_path(Error& error) const {
   error.add_context(state_->path.empty() ? "" : "module " + state_->path);
   throw;

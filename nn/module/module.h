@@ -40,6 +40,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/named_parameter.h>
+#include <tapegrad/autograd/observer.h>
 #include <tapegrad/nn/module/clone.h>
 #include <tapegrad/nn/module/hooks.h>
 #include <tapegrad/nn/module/parameter.h>
@@ -177,6 +178,7 @@ class Module {
   template <class Body, class... Inputs>
   auto hooked(const Body& body, const Inputs&... inputs) const {
     try {
+      const ReportedCall call(*this);
       if (state_->hooks.empty()) return body(inputs...);
       return run_hooked<Body, Inputs...>(body, {Variable(inputs)...},
                                          std::index_sequence_for<Inputs...>());
@@ -235,6 +237,24 @@ class Module {
     Registration registration;
     std::vector<MemberScan::Member> found;  // members that were not registered when it was copied
   };
+
+  // Reports the begin and the end of a call to the thread's observer, if there is one.
+  class ReportedCall {
+   public:
+    explicit ReportedCall(const Module& module) : observer_(Observer::current()) {
+      if (observer_ != nullptr) [[unlikely]]
+        module.report_to(*observer_);
+    }
+    ~ReportedCall() {
+      if (observer_ != nullptr) [[unlikely]]
+        observer_->leaves();
+    }
+    ReportedCall(const ReportedCall&) = delete;
+
+   private:
+    Observer* const observer_;
+  };
+  void report_to(Observer& observer) const;
 
   template <class Body, class... Inputs, std::size_t... positions>
   auto run_hooked(const Body& body, std::vector<Variable> inputs,

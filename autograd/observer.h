@@ -1,0 +1,59 @@
+// Observer: what is told of a thread's computation while a Trace exists (autograd/trace/trace.h).
+// The tape, backward passes, modules and optimizers report here, so that a Trace includes neither
+// nn nor optim. Without an observer, each report costs one comparison. Read next:
+// autograd/attributes.h.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tapegrad/autograd/variable.h>
+
+namespace tapegrad {
+
+struct Attribute;
+
+class Observer {
+ public:
+  // This thread's observer, or null.
+  static Observer* current() { return current_; }
+
+  // Forward. `inputs` are all arguments that are Variables, also constants and undefined ones. The
+  // observer may give `result` another value of the same shape and type.
+  virtual void recorded(const Entry& entry, Variable& result,
+                        std::span<const Variable* const> inputs) = 0;
+  // The other arguments of the operation of this name that is recorded next (attributes.h).
+  virtual void describes(const char* operation, std::vector<Attribute> attributes) = 0;
+
+  // A backward pass, by its number. `from` is the entry whose rules run, or null for the gradient
+  // that the pass begins with. `gradient` is as the rule returned it: broadcasting is not undone
+  // yet.
+  virtual void adds(std::uint64_t pass, const Entry* from, Node& to, const Variable& gradient) = 0;
+  virtual void adds(std::uint64_t pass, const Entry* from, Node& to, const RowSparse& gradient) = 0;
+  virtual void fires(std::uint64_t pass, const Entry& entry, const Variable& gradient) = 0;
+  virtual void releases(const Entry& entry) = 0;  // its inputs and rules
+  // Before a leaf's grad() changes. One or both parts of the pass's sum are given.
+  virtual void commits(std::uint64_t pass, Leaf& leaf, const Variable& sum,
+                       std::span<const RowSparse> rows) = 0;
+
+  // Modules. The path is empty for the outermost one. A parameter may be named more than once.
+  virtual void enters(const std::string& path, const std::string& description) = 0;
+  virtual void leaves() = 0;
+  virtual void names(const Variable& parameter, const std::string& name) = 0;
+
+  // Optimizers: before and after a step moves a parameter.
+  virtual void will_update(const Variable& parameter, const std::string& name) = 0;
+  virtual void updated(const Variable& parameter, const std::string& optimizer, double lr) = 0;
+
+ protected:
+  Observer();  // AutogradError if this thread has an observer
+  ~Observer();
+  Observer(const Observer&) = delete;
+
+ private:
+  [[gnu::tls_model("initial-exec")]] static thread_local constinit Observer* current_;
+};
+
+}  // namespace tapegrad

@@ -1,0 +1,313 @@
+// What is written down of each report. Read next: autograd/trace/snapshot.h.
+#include <tapegrad/autograd/trace/recording.h>
+
+#include <algorithm>
+
+#include <tapegrad/autograd/tape.h>
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad {
+
+using trace::Kind;
+using trace::Snapshot;
+using trace::TracedNode;
+using trace::TracedStep;
+using StepKind = trace::TracedStep::Kind;
+
+namespace {
+
+std::int64_t bytes_of(const Entry& entry) {
+  std::int64_t elements = 1;
+  for (const std::int64_t size : entry.sizes()) elements *= size;
+  return elements * static_cast<std::int64_t>(item_size(entry.dtype()));
+}
+
+std::span<const std::int64_t> sizes_of_node(const Node& node) {
+  return node.is_leaf() ? static_cast<const Leaf&>(node).stored().sizes()
+                        : static_cast<const Entry&>(node).sizes();
+}
+
+DType dtype_of_any(const Node& node) {
+  return node.is_leaf() ? static_cast<const Leaf&>(node).stored().dtype()
+                        : static_cast<const Entry&>(node).dtype();
+}
+
+}  // namespace
+
+Trace::Recording::Recording(TraceOptions options) : options_(std::move(options)) {
+  contents.title = options_.title;
+}
+
+// Snapshots ---------------------------------------------------------------------------------------
+
+int Trace::Recording::keep(Snapshot snapshot) {
+  std::vector<int>& alike = snapshots_by_hash_[snapshot.hash()];
+  for (const int id : alike) {
+    if (contents.snapshots[static_cast<std::size_t>(id)] == snapshot) return id;
+  }
+  contents.snapshots.push_back(std::move(snapshot));
+  return alike.emplace_back(static_cast<int>(contents.snapshots.size()) - 1);
+}
+
+int Trace::Recording::keep(const Tensor& tensor) {
+  return keep(trace::snapshot_of(tensor, options_.most_elements));
+}
+
+int Trace::Recording::keep(const Sum& sum, std::span<const std::int64_t> table) {
+  if (sum.rows.empty()) return keep(sum.dense);
+  if (sum.dense.defined()) {
+    Tensor all = sum.dense.clone();
+    for (const RowSparse& rows : sum.rows) add_rows(all, rows);
+    return keep(all);
+  }
+  const RowSparse all = coalesce(sum.rows);
+  return keep(trace::snapshot_of_rows(all.ids, all.rows, table, options_.most_elements));
+}
+
+// Nodes -------------------------------------------------------------------------------------------
+
+int Trace::Recording::add_node(TracedNode node, const Tensor& value) {
+  node.value = keep(value);
+  node.dtype = value.dtype();
+  node.shape = value.shape();
+  contents.nodes.push_back(std::move(node));
+  return static_cast<int>(contents.nodes.size()) - 1;
+}
+
+int Trace::Recording::id_of_leaf(const Variable& variable) {
+  Leaf& leaf = variable.leaf();
+  const auto known = leaves_.find(&leaf);
+  if (known == leaves_.end()) {
+    const int id = add_node(
+        {.kind = Kind::parameter, .name = names_[&leaf], .requires_grad = leaf.requires_grad},
+        leaf.value());
+    const int value = contents.nodes[static_cast<std::size_t>(id)].value;
+    leaves_.emplace(&leaf, KnownLeaf{variable, id, leaf.version(), value});
+    return id;
+  }
+  KnownLeaf& entry = known->second;
+  if (entry.version != leaf.version()) {  // set_value(), or a write into its memory
+    const int value = keep(leaf.value());
+    add({.kind = StepKind::update, .node = entry.id, .before = entry.value, .after = value});
+    entry.value = value;
+    entry.version = leaf.version();
+  }
+  return entry.id;
+}
+
+// The same tensor, unless it was written to, is one node.
+int Trace::Recording::id_of_constant(const Tensor& value) {
+  const void* const address =
+      visit(value.dtype(), [&](auto type) -> const void* { return value.data<decltype(type)>(); });
+  std::vector<std::size_t>& here = constants_at_[address];
+  const int now = keep(value);
+  for (const std::size_t position : here) {
+    const auto& [tensor, id] = constants_[position];
+    if (tensor.same_sizes(value) && tensor.dtype() == value.dtype() &&
+        contents.nodes[static_cast<std::size_t>(id)].value == now) {
+      return id;
+    }
+  }
+  const int id = add_node({.kind = Kind::data}, value);
+  here.push_back(constants_.size());
+  constants_.emplace_back(value, id);
+  return id;
+}
+
+int Trace::Recording::id_of(const Variable& variable) {
+  if (!variable.defined()) return -1;
+  if (variable.node() == nullptr) return id_of_constant(variable.value());
+  if (variable.node()->is_leaf()) return id_of_leaf(variable);
+  if (const auto known = entries_.find(variable.node()); known != entries_.end()) {
+    return known->second;
+  }
+  const Entry& entry = variable.node()->as_entry();
+  const int id = add_node({.kind = Kind::data,
+                           .name = std::string(entry.name()) + ", before the trace",
+                           .requires_grad = true},
+                          variable.value());
+  entries_[&entry] = id;
+  return id;
+}
+
+// Of a node that a pass has reached; -1 if the trace has not seen it.
+int Trace::Recording::id_of(const Node& node) {
+  if (const auto known = entries_.find(&node); known != entries_.end()) return known->second;
+  const auto leaf = leaves_.find(&node);
+  return leaf == leaves_.end() ? -1 : leaf->second.id;
+}
+
+void Trace::Recording::name(const Variable& variable, const std::string& name) {
+  if (!variable.defined()) throw ValueError("Trace: cannot name an undefined Variable");
+  names_[variable.node()] = name;
+  contents.nodes[static_cast<std::size_t>(id_of(variable))].name = name;
+}
+
+void Trace::Recording::names(const Variable& parameter, const std::string& name) {
+  names_[parameter.node()] = name;
+  if (const auto known = leaves_.find(parameter.node()); known != leaves_.end()) {
+    contents.nodes[static_cast<std::size_t>(known->second.id)].name = name;
+  }
+}
+
+// Forward -----------------------------------------------------------------------------------------
+
+void Trace::Recording::describes(const char* operation, Attributes attributes) {
+  described_ = {operation, std::move(attributes)};
+}
+
+trace::TracedAttribute Trace::Recording::traced(const Attribute& attribute) {
+  if (const Tensor* const tensor = std::get_if<Tensor>(&attribute.value)) {
+    return {{attribute.name, false}, keep(*tensor)};
+  }
+  return {attribute};
+}
+
+void Trace::Recording::recorded(const Entry& entry, Variable& result,
+                                std::span<const Variable* const> inputs) {
+  TracedNode node{.kind = Kind::operation, .operation = entry.name(), .requires_grad = true};
+  for (const Variable* const input : inputs) node.inputs.push_back(id_of(*input));
+  if (!open_calls_.empty()) node.module = open_calls_.back();
+  if (described_.first == node.operation) {
+    for (Attribute& attribute : described_.second) node.attributes.push_back(traced(attribute));
+  }
+  described_ = {};
+  const int id = add_node(std::move(node), result.value());
+  entries_[&entry] = id;
+  held_ += bytes_of(entry);
+  add({.kind = StepKind::forward, .node = id, .bytes = held_});
+}
+
+// Backward ----------------------------------------------------------------------------------------
+
+void Trace::Recording::begin_pass(std::uint64_t pass) {
+  if (pass == pass_) return;
+  pass_ = pass;
+  ++pass_position_;
+  sums_.clear();
+  firing_ = nullptr;
+}
+
+// The position of the input among the arguments; if it is there twice, contributions come in order.
+int Trace::Recording::position_of(const Entry& from, const Node& to) {
+  if (firing_ != &from) {
+    firing_ = &from;
+    filled_.assign(from.input_count(), false);
+  }
+  for (std::size_t i = 0; i < filled_.size(); ++i) {
+    if (filled_[i] || from.input(i) != &to) continue;
+    filled_[i] = true;
+    return static_cast<int>(i);
+  }
+  return -1;
+}
+
+template <class Gradient>
+void Trace::Recording::add_contribution(std::uint64_t pass, const Entry* from, Node& to, int raw,
+                                        int fitted, const Gradient& add_to_sum) {
+  begin_pass(pass);
+  const bool first = !sums_.contains(&to);
+  Sum& sum = sums_[&to];
+  const int before = first ? -1 : keep(sum, sizes_of_node(to));
+  add_to_sum(sum);
+  const int node = id_of(to);
+  if (from == nullptr) {
+    add({.kind = StepKind::seed, .pass = pass_position_, .node = node, .gradient = fitted});
+    return;
+  }
+  const int position = position_of(*from, to);
+  add({.kind = StepKind::contribution,
+       .pass = pass_position_,
+       .node = node,
+       .from = id_of(*from),
+       .position = position,
+       .raw = raw,
+       .gradient = fitted,
+       .before = before,
+       .after = keep(sum, sizes_of_node(to))});
+}
+
+void Trace::Recording::adds(std::uint64_t pass, const Entry* from, Node& to,
+                            const Variable& gradient) {
+  const Tensor& raw = gradient.value();
+  if (!broadcastable_to(sizes_of_node(to), raw.sizes())) return;  // the pass throws
+  const Tensor fitted = sum_to(raw, sizes_of_node(to)).to(dtype_of_any(to));
+  add_contribution(pass, from, to, keep(raw), keep(fitted), [&](Sum& sum) {
+    sum.dense = sum.dense.defined() ? tapegrad::add(sum.dense, fitted) : fitted.clone();
+  });
+}
+
+void Trace::Recording::adds(std::uint64_t pass, const Entry* from, Node& to,
+                            const RowSparse& gradient) {
+  const Sum part{{}, {gradient}};
+  const int id = keep(part, sizes_of_node(to));
+  add_contribution(pass, from, to, id, id, [&](Sum& sum) { sum.rows.push_back(gradient); });
+}
+
+void Trace::Recording::fires(std::uint64_t pass, const Entry& entry, const Variable& gradient) {
+  begin_pass(pass);
+  add({.kind = StepKind::fire,
+       .pass = pass_position_,
+       .node = id_of(entry),
+       .gradient = keep(gradient.value())});
+}
+
+void Trace::Recording::releases(const Entry& entry) {
+  held_ -= bytes_of(entry);
+  add({.kind = StepKind::release, .pass = pass_position_, .node = id_of(entry), .bytes = held_});
+}
+
+void Trace::Recording::commits(std::uint64_t pass, Leaf& leaf, const Variable& sum,
+                               std::span<const RowSparse> rows) {
+  begin_pass(pass);
+  if (!sum.defined() && rows.empty()) return;
+  const auto sizes = leaf.stored().sizes();
+  Sum total;
+  int before = -1;
+  if (leaf.grad.is_row_sparse()) {
+    total.rows.push_back(leaf.grad.coalesced());
+    before = keep(total, sizes);
+  } else if (!leaf.grad.empty()) {
+    total.dense = leaf.grad.dense(leaf.stored());
+    before = keep(total, sizes);
+  }
+  total.rows.insert(total.rows.end(), rows.begin(), rows.end());
+  if (sum.defined()) {
+    total.dense = total.dense.defined() ? tapegrad::add(total.dense, sum.value()) : sum.value();
+  }
+  add({.kind = StepKind::leaf,
+       .pass = pass_position_,
+       .node = id_of(leaf),
+       .before = before,
+       .after = keep(total, sizes)});
+}
+
+// Modules and optimizers --------------------------------------------------------------------------
+
+void Trace::Recording::enters(const std::string& path, const std::string& description) {
+  const int parent = open_calls_.empty() ? -1 : open_calls_.back();
+  open_calls_.push_back(static_cast<int>(contents.calls.size()));
+  contents.calls.push_back({parent, path, description, ++calls_of_path_[path]});
+}
+
+void Trace::Recording::leaves() { open_calls_.pop_back(); }
+
+void Trace::Recording::will_update(const Variable& parameter, const std::string& name) {
+  if (!name.empty()) names(parameter, name);
+  id_of_leaf(parameter);
+}
+
+void Trace::Recording::updated(const Variable& parameter, const std::string& optimizer, double lr) {
+  KnownLeaf& known = leaves_.at(parameter.node());
+  const int value = keep(parameter.value());
+  add({.kind = StepKind::update,
+       .node = known.id,
+       .before = known.value,
+       .after = value,
+       .lr = lr,
+       .text = optimizer});
+  known.value = value;
+  known.version = parameter.leaf().version();
+}
+
+}  // namespace tapegrad

@@ -1,7 +1,7 @@
 // The arguments of an operation that are no Variables, for a Trace. An operation describes them
 // before it is recorded:
 //
-//   describe("sum", [&] { return Attributes{{"dim", dims}, {"keepdim", keepdim}}; });
+//   describe("sum", [&] { return Attributes{{"dim", dims}, {"keepdim", keepdim}}; }, x);
 //   return record("sum", ...);
 //
 // Read next: autograd/observer.cc.
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/observer.h>
+#include <tapegrad/autograd/tape.h>
 
 namespace tapegrad {
 
@@ -20,15 +21,19 @@ namespace tapegrad {
 // or a mask.
 struct Attribute {
   const char* name;
-  std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>, Tensor> value;
+  std::variant<bool, std::int64_t, double, std::string, Shape, Tensor> value;
 };
 using Attributes = std::vector<Attribute>;
 
-// `make` is called only if there is an observer.
-template <class Make>
-void describe(const char* operation, const Make& make) {
-  if (Observer* const observer = Observer::current()) [[unlikely]]
-    observer->describes(operation, make());
+// `make` is called only if there is an observer and the operation is going to be recorded, because
+// one of its inputs requires a gradient.
+template <class Make, class... Inputs>
+void describe(const char* operation, const Make& make, const Inputs&... inputs) {
+  if (Observer* const observer = Observer::current()) [[unlikely]] {
+    if (Tape::is_recording() && (inputs.requires_grad() || ...)) {
+      observer->describes(operation, make());
+    }
+  }
 }
 
 }  // namespace tapegrad

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/kernels/kernels.h>
@@ -250,6 +251,17 @@ Variable cross_entropy_of_rows(const Variable& x, const Tensor& targets, const T
                                const CrossEntropyOptions& options) {
   FusedCrossEntropy fused(x.value(), targets, weight, options);
   Tensor losses = fused.forward();
+  const auto arguments = [&] {
+    constexpr const char* kReductions[] = {"none", "mean", "sum"};
+    Attributes attributes{
+        {"target", targets},
+        {"ignore_index", options.ignore_index},
+        {"label_smoothing", options.label_smoothing},
+        {"reduction", std::string(kReductions[static_cast<int>(options.reduction)])}};
+    if (weight.defined()) attributes.push_back({"weight", weight});
+    return attributes;
+  };
+  describe("cross_entropy", arguments, x);
   return record_fused(
       "cross_entropy", std::move(losses), x,
       [fused](const Tensor& dy) { return fused.backward(dy); },

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 #include <tapegrad/tensor/ops/convolution.h>
@@ -13,14 +14,23 @@
 namespace tapegrad {
 namespace {
 
+Attributes attributes_of(const Windows& windows) {
+  return {{"length", windows.length}, {"kernel", windows.kernel}, {"stride", windows.stride},
+          {"before", windows.before}, {"after", windows.after},   {"dilation", windows.dilation}};
+}
+
 // y = the windows of x      dx = dy, summed where windows overlap
 // Each of the two is the rule of the other.
 Variable fold(const Variable& y, const Windows& windows);
 Variable unfold(const Variable& x, const Windows& windows) {
+  describe(
+      "unfold", [&] { return attributes_of(windows); }, x);
   return record("unfold", windows_of(x.value(), windows),
                 from(x, [windows](const Variable& dy) { return fold(dy, windows); }));
 }
 Variable fold(const Variable& y, const Windows& windows) {
+  describe(
+      "fold", [&] { return attributes_of(windows); }, y);
   return record("fold", sum_of_windows(y.value(), windows),
                 from(y, [windows](const Variable& dy) { return unfold(dy, windows); }));
 }

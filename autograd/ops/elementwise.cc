@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/ops/compositions.h>
@@ -24,6 +25,12 @@ Variable add(const Variable& a, const Variable& b) {
                 from(b, [](const Variable& dy) { return dy; }));
 }
 Variable add(const Variable& a, Scalar b) {
+  describe(
+      "add",
+      [&] {
+        return Attributes{{"other", b.to<double>()}};
+      },
+      a);
   return record("add", add(a.value(), b), from(a, [](const Variable& dy) { return dy; }));
 }
 
@@ -33,9 +40,21 @@ Variable sub(const Variable& a, const Variable& b) {
                 from(b, [](const Variable& dy) { return -dy; }));
 }
 Variable sub(const Variable& a, Scalar b) {
+  describe(
+      "sub",
+      [&] {
+        return Attributes{{"other", b.to<double>()}};
+      },
+      a);
   return record("sub", sub(a.value(), b), from(a, [](const Variable& dy) { return dy; }));
 }
 Variable sub(Scalar a, const Variable& b) {
+  describe(
+      "sub",
+      [&] {
+        return Attributes{{"input", a.to<double>()}};
+      },
+      b);
   return record("sub", sub(a, b.value()), from(b, [](const Variable& dy) { return -dy; }));
 }
 
@@ -47,6 +66,12 @@ Variable mul(const Variable& a, const Variable& b) {
                 from(b, [&] { return [a = Variable(a)](const Variable& dy) { return dy * a; }; }));
 }
 Variable mul(const Variable& a, Scalar b) {
+  describe(
+      "mul",
+      [&] {
+        return Attributes{{"other", b.to<double>()}};
+      },
+      a);
   return record("mul", mul(a.value(), b), from(a, [b](const Variable& dy) { return dy * b; }));
 }
 
@@ -57,9 +82,21 @@ Variable div(const Variable& a, const Variable& b) {
                 from(b, [b](const Variable& dy, const Variable& y) { return -dy * y / b; }));
 }
 Variable div(const Variable& a, Scalar b) {
+  describe(
+      "div",
+      [&] {
+        return Attributes{{"other", b.to<double>()}};
+      },
+      a);
   return record("div", div(a.value(), b), from(a, [b](const Variable& dy) { return dy / b; }));
 }
 Variable div(Scalar a, const Variable& b) {
+  describe(
+      "div",
+      [&] {
+        return Attributes{{"input", a.to<double>()}};
+      },
+      b);
   return record("div", div(a, b.value()),
                 from(b, [b](const Variable& dy, const Variable& y) { return -dy * y / b; }));
 }
@@ -71,6 +108,12 @@ Variable remainder(const Variable& a, const Variable& b) {
                 from(b, [a, b](const Variable& dy) { return -dy * floor(a / b); }));
 }
 Variable remainder(const Variable& a, Scalar b) {
+  describe(
+      "remainder",
+      [&] {
+        return Attributes{{"other", b.to<double>()}};
+      },
+      a);
   return record("remainder", remainder(a.value(), b),
                 from(a, [](const Variable& dy) { return dy; }));
 }
@@ -92,12 +135,24 @@ Variable pow(const Variable& a, const Variable& b) {
                 }));
 }
 Variable pow(const Variable& a, Scalar b) {
+  describe(
+      "pow",
+      [&] {
+        return Attributes{{"exponent", b.to<double>()}};
+      },
+      a);
   return record("pow", pow(a.value(), b), from(a, [a, b](const Variable& dy) {
                   const double power = b.to<double>();
                   return power == 0 ? no_gradient(dy) : dy * (power * pow(a, power - 1));
                 }));
 }
 Variable pow(Scalar a, const Variable& b) {
+  describe(
+      "pow",
+      [&] {
+        return Attributes{{"input", a.to<double>()}};
+      },
+      b);
   return record("pow", pow(a, b.value()), from(b, [a, b](const Variable& dy, const Variable& y) {
                   const double base = a.to<double>();
                   return base == 0 ? where(b.value() >= 0, 0, dy * y * std::log(base))
@@ -141,17 +196,35 @@ Variable minimum(const Variable& a, const Variable& b) {
 
 // y = c ? a : b    da = c ? dy : 0,  db = c ? 0 : dy
 Variable where(const Tensor& condition, const Variable& a, const Variable& b) {
+  describe(
+      "where",
+      [&] {
+        return Attributes{{"condition", condition}};
+      },
+      a, b);
   return record(
       "where", where(condition, a.value(), b.value()),
       from(a, [c = Variable(condition)](const Variable& dy) { return where(c.value(), dy, 0); }),
       from(b, [c = Variable(condition)](const Variable& dy) { return where(c.value(), 0, dy); }));
 }
 Variable where(const Tensor& condition, const Variable& a, Scalar b) {
+  describe(
+      "where",
+      [&] {
+        return Attributes{{"condition", condition}, {"other", b.to<double>()}};
+      },
+      a);
   return record(
       "where", where(condition, a.value(), b),
       from(a, [c = Variable(condition)](const Variable& dy) { return where(c.value(), dy, 0); }));
 }
 Variable where(const Tensor& condition, Scalar a, const Variable& b) {
+  describe(
+      "where",
+      [&] {
+        return Attributes{{"condition", condition}, {"input", a.to<double>()}};
+      },
+      b);
   return record(
       "where", where(condition, a, b.value()),
       from(b, [c = Variable(condition)](const Variable& dy) { return where(c.value(), 0, dy); }));
@@ -286,6 +359,12 @@ Variable relu(const Variable& x) {
 
 // y = x > 0 ? x : slope * x        dx = dy * (x > 0 ? 1 : slope)
 Variable leaky_relu(const Variable& x, double negative_slope) {
+  describe(
+      "leaky_relu",
+      [&] {
+        return Attributes{{"negative_slope", negative_slope}};
+      },
+      x);
   return record("leaky_relu", leaky_relu(x.value(), negative_slope),
                 from(x, [x, negative_slope](const Variable& dy) {
                   return where(x.value() > 0, dy, dy * negative_slope);
@@ -294,6 +373,12 @@ Variable leaky_relu(const Variable& x, double negative_slope) {
 
 // y = x <= 0 ? alpha * (e^x - 1) : x       dx = dy * (x <= 0 ? y + alpha : 1)
 Variable elu(const Variable& x, double alpha) {
+  describe(
+      "elu",
+      [&] {
+        return Attributes{{"alpha", alpha}};
+      },
+      x);
   return record("elu", elu(x.value(), alpha),
                 from(x, [x, alpha](const Variable& dy, const Variable& y) {
                   return where(x.value() <= 0, dy * (y + alpha), dy);
@@ -332,6 +417,13 @@ Variable softsign(const Variable& x) { return composition::softsign(x); }
 
 // y = x within [min, max]        dx = dy there, ends included
 Variable clamp(const Variable& x, std::optional<Scalar> min, std::optional<Scalar> max) {
+  const auto limits = [&] {
+    Attributes attributes;
+    if (min) attributes.push_back({"min", min->to<double>()});
+    if (max) attributes.push_back({"max", max->to<double>()});
+    return attributes;
+  };
+  describe("clamp", limits, x);
   return record("clamp", clamp(x.value(), min, max), from(x, [x, min, max](const Variable& dy) {
                   Tensor inside = x.value() == x.value();
                   if (min) inside = inside && x.value() >= *min;

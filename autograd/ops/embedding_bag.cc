@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/ops/embedding_bag.h>
@@ -45,6 +46,12 @@ Tensor frequency_factors(const Tensor& ids, FrequencyScale kind, DType dtype) {
     }
   });
   return factors;
+}
+
+std::string name_of(FrequencyScale kind) {
+  return kind == FrequencyScale::none      ? "none"
+         : kind == FrequencyScale::inverse ? "inverse"
+                                           : "inverse_sqrt";
 }
 
 void zero_rows(Tensor& rows, const Tensor& ids, std::int64_t id) {
@@ -192,6 +199,14 @@ Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup op
     return scattered(weight, all, reshape(dy, {at.numel(), weight.size(1)}),
                      scale.defined() ? Variable(scale) : Variable(), skip);
   };
+  const auto arguments = [&] {
+    Attributes attributes{{"ids", checked},
+                          {"zero_padding", options.zero_padding},
+                          {"scale_grad_by_freq", name_of(options.frequency_scale)}};
+    if (skip >= 0) attributes.push_back({"padding_idx", skip});
+    return attributes;
+  };
+  describe("embedding", arguments, weight);
   return record_fused("embedding", std::move(value), weight, fused, composed);
 }
 
@@ -235,6 +250,20 @@ void check_options(const EmbeddingBagLookup& options, const Variable& weight, co
                      ", needed the table's " + name(weight.dtype()) + "; convert with to(" +
                      name(weight.dtype()) + ")");
   }
+}
+
+Attributes attributes_of(const Tensor& ids, const Tensor& offsets, std::int64_t skip,
+                         const EmbeddingBagLookup& options) {
+  const char* const mode = options.mode == BagMode::max    ? "max"
+                           : options.mode == BagMode::mean ? "mean"
+                                                           : "sum";
+  Attributes attributes{{"ids", ids},
+                        {"mode", std::string(mode)},
+                        {"include_last_offset", options.include_last_offset},
+                        {"scale_grad_by_freq", name_of(options.frequency_scale)}};
+  if (offsets.defined()) attributes.push_back({"offsets", offsets});
+  if (skip >= 0) attributes.push_back({"padding_idx", skip});
+  return attributes;
 }
 
 // y[b][j] = max of weight[ids[i]][j] over the bag      dweight[winner[b][j]][j] += dy[b][j]
@@ -291,7 +320,11 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
     lock = renormalize("embedding_bag", weight, bags.ids, *options.max_norm, options.norm_type);
   }
   const Tensor& table = table_for(weight, bags.ids);
-  if (options.mode == BagMode::max) return max_of_bags(weight, table, bags);
+  const auto arguments = [&] { return attributes_of(ids, offsets, bags.skip, options); };
+  if (options.mode == BagMode::max) {
+    describe("embedding_bag", arguments, weight);
+    return max_of_bags(weight, table, bags);
+  }
 
   const bool mean = options.mode == BagMode::mean;
   const FrequencyScale kind = options.frequency_scale;
@@ -313,7 +346,10 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
         return scattered(weight, all.ids, index_select(dy, 0, bag_of_each(all)),
                          scale_of_each(all, mean, factors, kind, dy.dtype()), all.skip);
       }};
-  if (!weighted) return record("embedding_bag", std::move(value), from(weight, dweight));
+  if (!weighted) {
+    describe("embedding_bag", arguments, weight);
+    return record("embedding_bag", std::move(value), from(weight, dweight));
+  }
 
   const FusedRule dfactors{
       [kept = KeptBags(bags), weight, version = version_of(weight)](const Tensor& dy) {
@@ -327,6 +363,7 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
             sum(index_select(dy, 0, bag_of_each(all)) * embedding(weight, all.ids), {1});
         return all.skip < 0 ? dots : masked_fill(dots, all.ids == all.skip, 0);
       }};
+  describe("embedding_bag", arguments, weight, factors);
   return record("embedding_bag", std::move(value), from(weight, dweight), from(factors, dfactors));
 }
 

@@ -2,6 +2,7 @@
 // from. Read next: autograd/ops/embedding_bag.cc.
 #include <utility>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 #include <tapegrad/tensor/ops/compositions.h>
@@ -29,6 +30,12 @@ Variable covered(const Variable& source, const Tensor& index) {
 
 // y = x at index along dim; an index may repeat          dx = dy added there
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
+  describe(
+      "index_select",
+      [&] {
+        return Attributes{{"dim", dim}, {"index", index}};
+      },
+      x);
   return record("index_select", index_select(x.value(), dim, index),
                 from(x, [dim, at = Variable(index), shape = x.shape(),
                          dtype = x.dtype()](const Variable& dy) {
@@ -39,6 +46,12 @@ Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) 
 
 // y[i][j] = x[index[i][j]][j] (dim 0)                    dx = dy added there
 Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
+  describe(
+      "gather",
+      [&] {
+        return Attributes{{"dim", dim}, {"index", index}};
+      },
+      x);
   return record("gather", gather(x.value(), dim, index),
                 from(x, [dim, at = Variable(index), shape = x.shape(),
                          dtype = x.dtype()](const Variable& dy) {
@@ -54,6 +67,12 @@ Variable take_along_dim(const Variable& x, const Tensor& index, std::int64_t dim
 Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const Variable& source) {
   Tensor value = scatter(x.value(), dim, index, source.value());
   const Variable part = covered(source, index);
+  describe(
+      "scatter",
+      [&] {
+        return Attributes{{"dim", dim}, {"index", index}};
+      },
+      x, part);
   return record("scatter", std::move(value),
                 from(x,
                      [dim, at = Variable(index)](const Variable& dy) {
@@ -70,6 +89,12 @@ Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
                      const Variable& source) {
   Tensor value = scatter_add(x.value(), dim, index, source.value());
   const Variable part = covered(source, index);
+  describe(
+      "scatter_add",
+      [&] {
+        return Attributes{{"dim", dim}, {"index", index}};
+      },
+      x, part);
   return record("scatter_add", std::move(value), from(x, [](const Variable& dy) { return dy; }),
                 from(part, [dim, at = Variable(index)](const Variable& dy) {
                   return gather(dy, dim, at.value());
@@ -78,6 +103,12 @@ Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
 
 Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
                    const Variable& source) {
+  describe(
+      "index_add",
+      [&] {
+        return Attributes{{"dim", dim}, {"index", index}};
+      },
+      x, source);
   return record(
       "index_add", index_add(x.value(), dim, index, source.value()),
       from(x, [](const Variable& dy) { return dy; }),
@@ -94,6 +125,12 @@ Variable masked_select(const Variable& x, const Tensor& mask) {
   Tensor value = masked_select(x.value(), mask);
   const Shape shape = broadcast_shapes(x.sizes(), mask.sizes(), "masked_select");
   const Variable wide = expand(x, shape);
+  describe(
+      "masked_select",
+      [&] {
+        return Attributes{{"mask", mask}};
+      },
+      wide);
   return record("masked_select", std::move(value),
                 from(wide, [at = Variable(mask), shape, dtype = x.dtype()](const Variable& dy) {
                   const Tensor places = nonzero(reshape(expand(at.value(), shape), {-1}));
@@ -104,6 +141,8 @@ Variable masked_select(const Variable& x, const Tensor& mask) {
 
 // y = x, but value where mask                  dx = dy, 0 there
 Variable masked_fill(const Variable& x, const Tensor& mask, Scalar value) {
+  const auto arguments = [&] { return Attributes{{"mask", mask}, {"value", value.to<double>()}}; };
+  describe("masked_fill", arguments, x);
   return record("masked_fill", masked_fill(x.value(), mask, value),
                 from(x, [at = Variable(mask)](const Variable& dy) {
                   return masked_fill(dy, at.value(), 0);

@@ -1,6 +1,7 @@
 // Matrix products. Read next: autograd/ops/convolution.cc.
 #include <string>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 #include <tapegrad/tensor/ops/compositions.h>
@@ -77,6 +78,12 @@ Variable outer(const Variable& a, const Variable& b) {
 
 // y = beta c + alpha a b
 Variable addmm(const Variable& c, const Variable& a, const Variable& b, double beta, double alpha) {
+  describe(
+      "addmm",
+      [&] {
+        return Attributes{{"beta", beta}, {"alpha", alpha}};
+      },
+      c, a, b);
   return record(
       "addmm", addmm(c.value(), a.value(), b.value(), beta, alpha),
       from(c, [beta](const Variable& dy) { return beta * dy; }),

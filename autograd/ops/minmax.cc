@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 
@@ -38,9 +39,21 @@ VariableAndIndices picked(const char* name, const Variable& x, ValuesAndIndices 
 Variable max(const Variable& x) { return extreme("max", x, max(x.value())); }
 Variable min(const Variable& x) { return extreme("min", x, min(x.value())); }
 VariableAndIndices max(const Variable& x, std::int64_t dim, bool keepdim) {
+  describe(
+      "max",
+      [&] {
+        return Attributes{{"dim", dim}, {"keepdim", keepdim}};
+      },
+      x);
   return picked("max", x, max(x.value(), dim, keepdim), dim, keepdim);
 }
 VariableAndIndices min(const Variable& x, std::int64_t dim, bool keepdim) {
+  describe(
+      "min",
+      [&] {
+        return Attributes{{"dim", dim}, {"keepdim", keepdim}};
+      },
+      x);
   return picked("min", x, min(x.value(), dim, keepdim), dim, keepdim);
 }
 

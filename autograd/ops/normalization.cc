@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/ops/fused.h>
@@ -53,6 +54,10 @@ Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Vari
         return layer_norm_weight_backward(dy, x.value(), forward, normalized_shape);
       },
       [x, dims, eps](const Variable& dy) { return dy * Standard(x, dims, eps).n; }};
+  const auto arguments = [&] {
+    return Attributes{{"normalized_shape", normalized_shape}, {"eps", eps}};
+  };
+  describe("layer_norm", arguments, x, weight, bias);
   return record("layer_norm", std::move(y), from(x, dx), from(weight, dweight),
                 from(bias, [](const Variable& dy) { return dy; }));
 }

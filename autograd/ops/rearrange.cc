@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 #include <tapegrad/tensor/ops/compositions.h>
@@ -14,6 +15,12 @@ Variable repeat(const Variable& x, const Shape& repeats) {
   Tensor value = repeat(x.value(), repeats);
   Shape sizes = x.shape();
   while (sizes.dim() < repeats.dim()) sizes.insert(0, 1);
+  describe(
+      "repeat",
+      [&] {
+        return Attributes{{"repeats", repeats}};
+      },
+      x);
   return record("repeat", std::move(value), from(x, [sizes, repeats](const Variable& dy) {
                   if (dy.numel() == 0) return Variable(zeros(sizes, dy.dtype()));
                   Variable dx = dy;
@@ -30,6 +37,12 @@ Variable repeat(const Variable& x, const Shape& repeats) {
 Variable tile(const Variable& x, const Shape& repeats) { return composition::tile(x, repeats); }
 
 Variable flip(const Variable& x, const Dims& dims) {
+  describe(
+      "flip",
+      [&] {
+        return Attributes{{"dims", dims}};
+      },
+      x);
   return record("flip", flip(x.value(), dims),
                 from(x, [dims](const Variable& dy) { return flip(dy, dims); }));
 }
@@ -37,15 +50,33 @@ Variable flip(const Variable& x, const Dims& dims) {
 Variable roll(const Variable& x, const Shape& shifts, const Dims& dims) {
   Shape back = shifts;
   for (std::int64_t i = 0; i < back.dim(); ++i) back[i] = -back[i];
+  const auto arguments = [&] {
+    Attributes attributes{{"shifts", shifts}};
+    if (!dims.empty()) attributes.push_back({"dims", dims});
+    return attributes;
+  };
+  describe("roll", arguments, x);
   return record("roll", roll(x.value(), shifts, dims),
                 from(x, [back, dims](const Variable& dy) { return roll(dy, back, dims); }));
 }
 
 Variable tril(const Variable& x, std::int64_t diagonal) {
+  describe(
+      "tril",
+      [&] {
+        return Attributes{{"diagonal", diagonal}};
+      },
+      x);
   return record("tril", tril(x.value(), diagonal),
                 from(x, [diagonal](const Variable& dy) { return tril(dy, diagonal); }));
 }
 Variable triu(const Variable& x, std::int64_t diagonal) {
+  describe(
+      "triu",
+      [&] {
+        return Attributes{{"diagonal", diagonal}};
+      },
+      x);
   return record("triu", triu(x.value(), diagonal),
                 from(x, [diagonal](const Variable& dy) { return triu(dy, diagonal); }));
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record_fused.h>
 
@@ -302,8 +303,18 @@ Variable record_recurrence(Recurrence kind, const RecurrentInputs& in, SequenceR
       memory::Allocator<Kept<kStep>>(),
       Kept<kStep>{kind, in, std::move(result.gates), std::move(result.inner),
                   result.states.shape()});
+  const char* const name = kStep ? name_of_step(kind) : name_of(kind);
+  const auto arguments = [&] {
+    Attributes attributes;
+    if (kind == Recurrence::tanh) attributes.push_back({"nonlinearity", std::string("tanh")});
+    if (kind == Recurrence::relu) attributes.push_back({"nonlinearity", std::string("relu")});
+    if (!kStep) attributes.push_back({"reverse", in.reverse});
+    if (in.mask.defined()) attributes.push_back({"mask", in.mask});
+    return attributes;
+  };
+  describe(name, arguments, in.x, in.weight_ih, in.weight_hh, in.bias_ih, in.bias_hh, in.h, in.c);
   return record_fused(
-      kStep ? name_of_step(kind) : name_of(kind), reshape(result.states, shape), listed(in),
+      name, reshape(result.states, shape), listed(in),
       [kept](const Tensor& dy, const Tensor& y, const std::array<bool, 7>& wanted) {
         return kept->fused(dy, y, wanted);
       },

@@ -1,6 +1,7 @@
 // Reductions: sum, mean, variance, product, norm; and cumsum. Read next: autograd/ops/minmax.h.
 #include <cmath>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/ops/reduced.h>
 #include <tapegrad/autograd/record.h>
@@ -13,6 +14,12 @@ Variable sum(const Variable& x) {
                 from(x, [shape = x.shape()](const Variable& dy) { return expand(dy, shape); }));
 }
 Variable sum(const Variable& x, const Dims& dims, bool keepdim) {
+  describe(
+      "sum",
+      [&] {
+        return Attributes{{"dim", dims}, {"keepdim", keepdim}};
+      },
+      x);
   return record(
       "sum", sum(x.value(), dims, keepdim),
       from(x, [to = Reduced(x, dims)](const Variable& dy) { return to.expand_to_full(dy); }));
@@ -25,6 +32,12 @@ Variable mean(const Variable& x) {
                 }));
 }
 Variable mean(const Variable& x, const Dims& dims, bool keepdim) {
+  describe(
+      "mean",
+      [&] {
+        return Attributes{{"dim", dims}, {"keepdim", keepdim}};
+      },
+      x);
   return record("mean", mean(x.value(), dims, keepdim),
                 from(x, [to = Reduced(x, dims)](const Variable& dy) {
                   return to.expand_to_full(dy / to.count());
@@ -33,6 +46,10 @@ Variable mean(const Variable& x, const Dims& dims, bool keepdim) {
 
 // y = sum of (x - mean)^2 / (n - 1)        dx = dy * 2 (x - mean) / (n - 1)
 Variable var(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
+  const auto arguments = [&] {
+    return Attributes{{"dim", dims}, {"unbiased", unbiased}, {"keepdim", keepdim}};
+  };
+  describe("var", arguments, x);
   return record("var", var(x.value(), dims, unbiased, keepdim),
                 from(x, [x, dims, unbiased, to = Reduced(x, dims)](const Variable& dy) {
                   const Variable centered = x - to.keep(mean(x, dims));
@@ -42,6 +59,10 @@ Variable var(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
 
 // y = sqrt(var)    dx = dy * (x - mean) / ((n - 1) y), 0 where y = 0
 Variable std(const Variable& x, const Dims& dims, bool unbiased, bool keepdim) {
+  const auto arguments = [&] {
+    return Attributes{{"dim", dims}, {"unbiased", unbiased}, {"keepdim", keepdim}};
+  };
+  describe("std", arguments, x);
   return record(
       "std", std(x.value(), dims, unbiased, keepdim),
       from(x, [x, dims, unbiased, to = Reduced(x, dims)](const Variable& dy, const Variable& y) {
@@ -62,6 +83,12 @@ Variable prod(const Variable& x, std::int64_t dim, bool keepdim) {
   if (x.dim() == 0) return reshape(x, {});
   std::int64_t size = x.size(dim);
   if (size == 0) {
+    describe(
+        "prod",
+        [&] {
+          return Attributes{{"dim", dim}, {"keepdim", keepdim}};
+        },
+        x);
     return record("prod", prod(x.value(), dim, keepdim), from(x, [empty = x](const Variable&) {
                     return Variable(zeros_like(empty.value()));
                   }));
@@ -79,6 +106,12 @@ Variable prod(const Variable& x) { return prod(flatten(x), 0); }
 
 // y = (sum |x|^p)^(1/p)    dx = dy * sign(x) (|x| / y)^(p - 1), 0 where y = 0
 Variable norm(const Variable& x, double p, const Dims& dims, bool keepdim) {
+  describe(
+      "norm",
+      [&] {
+        return Attributes{{"p", p}, {"dim", dims}, {"keepdim", keepdim}};
+      },
+      x);
   return record("norm", norm(x.value(), p, dims, keepdim),
                 from(x, [x, p, to = Reduced(x, dims)](const Variable& dy, const Variable& result) {
                   const Variable scale = to.keep(dy);
@@ -103,6 +136,12 @@ Variable norm(const Variable& x, double p) { return norm(x, p, Dims(), false); }
 
 // y = x[0] + ... + x[i] at i       dx = dy summed from the end
 Variable cumsum(const Variable& x, std::int64_t dim) {
+  describe(
+      "cumsum",
+      [&] {
+        return Attributes{{"dim", dim}};
+      },
+      x);
   return record("cumsum", cumsum(x.value(), dim), from(x, [dim](const Variable& dy) {
                   if (dy.dim() == 0) return dy;
                   return flip(cumsum(flip(dy, dim), dim), dim);

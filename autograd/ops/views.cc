@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 #include <tapegrad/tensor/ops/compositions.h>
@@ -52,11 +53,23 @@ Variable permute(const Variable& x, const Dims& dims) {
   Dims inverse = dims;
   for (std::int64_t i = 0; i < dims.dim(); ++i)
     inverse[wrap_dim(dims[i], dims.dim(), "permute")] = i;
+  describe(
+      "permute",
+      [&] {
+        return Attributes{{"dims", dims}};
+      },
+      x);
   return record("permute", std::move(value),
                 from(x, [inverse](const Variable& dy) { return permute(dy, inverse); }));
 }
 
 Variable transpose(const Variable& x, std::int64_t dim0, std::int64_t dim1) {
+  describe(
+      "transpose",
+      [&] {
+        return Attributes{{"dim0", dim0}, {"dim1", dim1}};
+      },
+      x);
   return record("transpose", transpose(x.value(), dim0, dim1),
                 from(x, [dim0, dim1](const Variable& dy) { return transpose(dy, dim0, dim1); }));
 }
@@ -85,6 +98,12 @@ Variable cat_range(std::span<const Variable> variables, std::int64_t dim) {
   const Variable b = cat_range(variables.subspan(half), dim);
   const std::int64_t first = a.size(dim);
   const std::int64_t second = b.size(dim);
+  describe(
+      "cat",
+      [&] {
+        return Attributes{{"dim", dim}};
+      },
+      a, b);
   return record(
       "cat", cat({a.value(), b.value()}, dim),
       from(a, [dim, first](const Variable& dy) { return narrow(dy, dim, 0, first); }),

@@ -57,7 +57,9 @@ Json json_of(const TracedAttribute& traced) {
       [](const auto& value) -> Json {
         using Value = std::decay_t<decltype(value)>;
         if constexpr (std::is_same_v<Value, double>) return number(value);
-        if constexpr (!std::is_same_v<Value, double> && !std::is_same_v<Value, Tensor>) {
+        if constexpr (std::is_same_v<Value, Shape>) return sizes(value);
+        if constexpr (std::is_constructible_v<Json, Value> && !std::is_same_v<Value, double> &&
+                      !std::is_same_v<Value, Shape> && !std::is_same_v<Value, Tensor>) {
           return value;
         }
         return {};  // a Tensor is a snapshot

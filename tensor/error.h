@@ -12,11 +12,16 @@ namespace tapegrad {
 // std::bad_alloc, but a backward pass may have consumed a part of its history.
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& text);
 
   // Appends where the error happened, such as `; in module head.linear`, unless `where` is empty or
   // the text says so already.
   void add_context(const std::string& where);
+
+  // From now on, calls `watcher` with every Error that this thread makes, whether it is caught or
+  // not; null ends that. Returns the earlier one. A Trace notes errors so (autograd/trace/trace.h).
+  using Watcher = void (*)(const Error&);
+  static Watcher watch(Watcher watcher);
 
  private:
   bool has_context_ = false;

@@ -12,6 +12,16 @@
 
 namespace tapegrad {
 
+namespace {
+thread_local constinit Error::Watcher error_watcher = nullptr;
+}
+
+Error::Error(const std::string& text) : std::runtime_error(text) {
+  if (error_watcher != nullptr) error_watcher(*this);
+}
+
+Error::Watcher Error::watch(Watcher watcher) { return std::exchange(error_watcher, watcher); }
+
 void Error::add_context(const std::string& where) {
   if (has_context_ || where.empty()) return;
   std::runtime_error::operator=(std::runtime_error(std::string(what()) + "; in " + where));

@@ -48,7 +48,7 @@ class Trace {
   void name(const Variable& variable, const std::string& name);
   // A mark in the sequence of steps, such as "step 100". The page compares two of them.
   void snapshot(const std::string& title);
-  // The page ends with this error.
+  // The page ends with this error. Not needed with options.on_failure.
   void failed(const Error& error);
 
   // Each may be called at any time, also more than once. docs/tape.schema.json describes the JSON.

@@ -139,11 +139,12 @@ int Trace::Recording::id_of(const Node& node) {
 
 void Trace::Recording::name(const Variable& variable, const std::string& name) {
   if (!variable.defined()) throw ValueError("Trace: cannot name an undefined Variable");
-  names_[variable.node()] = name;
+  if (variable.node() != nullptr) named_.insert(variable.node());
   contents.nodes[static_cast<std::size_t>(id_of(variable))].name = name;
 }
 
 void Trace::Recording::names(const Variable& parameter, const std::string& name) {
+  if (named_.contains(parameter.node())) return;
   names_[parameter.node()] = name;
   if (const auto known = leaves_.find(parameter.node()); known != leaves_.end()) {
     contents.nodes[static_cast<std::size_t>(known->second.id)].name = name;

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -136,7 +137,8 @@ class Trace::Recording final : public Observer {
   std::unordered_map<const Node*, KnownLeaf> leaves_;
   std::vector<std::pair<Tensor, int>> constants_;
   std::unordered_map<const void*, std::vector<std::size_t>> constants_at_;  // by address
-  std::unordered_map<const Node*, std::string> names_;
+  std::unordered_map<const Node*, std::string> names_;  // that modules and optimizers gave
+  std::unordered_set<const Node*> named_;               // by the program, whose names count first
   std::unordered_map<std::size_t, std::vector<int>> snapshots_by_hash_;
   std::vector<int> open_calls_;
   std::map<std::string, int> calls_of_path_;

@@ -368,7 +368,7 @@ TEST_CASE("texts of the program cannot end the script of the page") {
   trace.name(w, "<b>\"\\");
   trace.write_html(folder.file("page.html"));
   const std::string page = read(folder.file("page.html"));
-  CHECK(page.find("\\u003c/script>\\u003c!-- \\ufffd") != std::string::npos);
+  CHECK(page.find("\\u003c/script>\\u003c!-- \xEF\xBF\xBD") != std::string::npos);
   CHECK(page.find("/*TAPE*/") == std::string::npos);
   trace.write_dot(folder.file("tape.dot"));
   CHECK(read(folder.file("tape.dot")).find("[label=\"<b>\\\"\\\\ ()\\n1\"") != std::string::npos);

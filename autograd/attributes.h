@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <tapegrad/autograd/observer.h>
-#include <tapegrad/autograd/tape.h>
 
 namespace tapegrad {
 

@@ -44,7 +44,7 @@ void BackwardPass::fire(Entry& entry) {
   if (all_wanted_ || wants_input_of(entry)) {
     if (entry.consumed_) [[unlikely]]
       detail::throw_consumed(entry);
-    if (observer_) observer_->fires(number_, entry, entry.pending_);
+    if (tape_.observer_) tape_.observer_->fires(number_, entry, entry.pending_);
     tape_.firing_ = &entry;
     entry.fire(*this, entry.pending_);
     tape_.firing_ = nullptr;
@@ -52,7 +52,7 @@ void BackwardPass::fire(Entry& entry) {
       entry.consumed_ = true;
       entry.forget();
       delete std::exchange(entry.hooks_, nullptr);
-      if (observer_) observer_->releases(entry);
+      if (tape_.observer_) tape_.observer_->releases(entry);
     }
   }
 }
@@ -60,6 +60,8 @@ void BackwardPass::fire(Entry& entry) {
 // Accumulation ------------------------------------------------------------------------------------
 
 namespace {
+
+std::atomic<std::uint64_t> last_number = 0;  // the number of the latest pass
 
 const Tensor& stored(const Node& leaf) { return static_cast<const Leaf&>(leaf).stored(); }
 std::span<const std::int64_t> sizes_of(const Node& node) {
@@ -125,7 +127,7 @@ Variable& BackwardPass::writable_sum(Node& input) {
 
 void BackwardPass::accumulate(Node& input, Variable gradient) {
   if (!gradient.defined()) return;
-  if (observer_) observer_->adds(number_, tape_.firing_, input, gradient);
+  if (tape_.observer_) tape_.observer_->adds(number_, tape_.firing_, input, gradient);
   if (!fits(input, gradient)) gradient = fitted(input, std::move(gradient));
   Variable& sum = sum_of(input);
   if (!sum.defined()) {
@@ -144,7 +146,7 @@ void BackwardPass::accumulate(Node& input, RowSparse gradient) {
   detail::check_rows(*tape_.firing_, gradient, sizes_of(input));
   gradient.rows = gradient.rows.to(dtype_of_node(input)).contiguous();
   gradient.ids = gradient.ids.contiguous();
-  if (observer_) observer_->adds(number_, tape_.firing_, input, gradient);
+  if (tape_.observer_) tape_.observer_->adds(number_, tape_.firing_, input, gradient);
   if (input.is_leaf()) {
     find_or_add(input).rows.push_back(std::move(gradient));
   } else {
@@ -156,9 +158,7 @@ void BackwardPass::accumulate(Node& input, RowSparse gradient) {
 
 // Leaves ------------------------------------------------------------------------------------------
 
-namespace {
 constexpr std::uint64_t kMostLeaves = std::uint64_t{1} << 24;  // with slots in one pass
-}
 
 // A leaf's slot holds the number of the latest pass that listed it, and its position in that pass's
 // list: number * kMostLeaves + position. If a later pass of another thread has taken the slot, the
@@ -195,7 +195,8 @@ Variable& BackwardPass::make_dense(LeafGradient& gradient) {
 // Adds the sums to the leaves' grad(): to all of them, or to none if memory is exhausted.
 void BackwardPass::commit() {
   for (LeafGradient& part : leaves_) {
-    if (observer_) observer_->commits(number_, part.leaf->as_leaf(), part.sum, part.rows);
+    if (tape_.observer_)
+      tape_.observer_->commits(number_, part.leaf->as_leaf(), part.sum, part.rows);
     part.leaf->as_leaf().grad.reserve(part.sum.value_, part.rows.size());
   }
   for (LeafGradient& part : leaves_) {
@@ -206,10 +207,6 @@ void BackwardPass::commit() {
 }
 
 // Begin and end -----------------------------------------------------------------------------------
-
-namespace {
-std::atomic<std::uint64_t> last_number = 0;  // the number of the latest pass
-}
 
 BackwardPass::BackwardPass(bool create_graph, bool retain_graph)
     : tape_(tape()),

@@ -35,7 +35,7 @@ class BackwardPass {
   template <class Part>
   requires requires(const Part& part, Tensor& sum) { part.add_to(sum); }
   void accumulate(Node& input, const Part& part) {
-    const bool whole = create_graph_ || observer_ != nullptr;
+    const bool whole = create_graph_ || tape_.observer() != nullptr;
     if (whole) return accumulate(input, part.composed(shape_of(input)));
     Variable& sum = writable_sum(input);
     part.add_to(sum.value_);
@@ -93,7 +93,6 @@ class BackwardPass {
   const bool create_graph_;
   const bool retain_graph_;
   const bool recording_before_;
-  Observer* const observer_ = Observer::current();
   bool all_wanted_ = true;
   std::size_t pending_ = 0;                          // entries with a pending gradient
   Node* current_ = nullptr;                          // the entry that the walk has reached

@@ -5,15 +5,19 @@
 
 namespace tapegrad {
 
-[[gnu::tls_model("initial-exec")]] thread_local constinit Observer* Observer::current_ = nullptr;
-
 Observer::Observer() {
-  if (current_ != nullptr) {
+  if (current() != nullptr) {
     throw AutogradError("Trace: this thread has a Trace already; end that one first");
   }
-  current_ = this;
+  tape().observer_ = this;
 }
 
-Observer::~Observer() { current_ = nullptr; }
+Observer::~Observer() { tape().observer_ = nullptr; }
+
+Variable detail::reported(const Entry& entry, Variable result,
+                          std::span<const Variable* const> inputs) {
+  Observer::current()->recorded(entry, result, inputs);
+  return result;
+}
 
 }  // namespace tapegrad

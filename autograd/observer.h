@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <tapegrad/autograd/variable.h>
+#include <tapegrad/autograd/tape.h>
 
 namespace tapegrad {
 
@@ -18,7 +18,7 @@ struct Attribute;
 class Observer {
  public:
   // This thread's observer, or null.
-  static Observer* current() { return current_; }
+  static Observer* current() { return tape().observer(); }
 
   // Forward. `inputs` are all arguments that are Variables, also constants and undefined ones. The
   // observer may give `result` another value of the same shape and type.
@@ -51,9 +51,12 @@ class Observer {
   Observer();  // AutogradError if this thread has an observer
   ~Observer();
   Observer(const Observer&) = delete;
-
- private:
-  [[gnu::tls_model("initial-exec")]] static thread_local constinit Observer* current_;
 };
+
+namespace detail {
+// Calls recorded() of the thread's observer. Takes a copy of the result and returns it, so that the
+// compiler can keep the result of an operation in registers.
+Variable reported(const Entry& entry, Variable result, std::span<const Variable* const> inputs);
+}  // namespace detail
 
 }  // namespace tapegrad

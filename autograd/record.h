@@ -89,8 +89,8 @@ class Record final : public Entry {
     auto* const entry = new Record(name, value);
     Variable result(std::move(value), entry);
     entry->connect(std::index_sequence_for<Rules...>(), inputs...);
-    if (Observer* const observer = Observer::current()) [[unlikely]]
-      observer->recorded(*entry, result, std::array{&inputs.input...});
+    if (entry->owner().observer() != nullptr) [[unlikely]]
+      result = detail::reported(*entry, result, std::array{&inputs.input...});
     if constexpr (kKeepsOutput) {
       if (entry->needs_output()) entry->output_ = Variable(result.value());
     }

@@ -64,10 +64,10 @@ class JointRecord final : public Entry {
       if (!entry->is_of_this_thread(*inputs[i].node())) throw_other_thread(name);
       entry->inputs_[i] = NodePtr(inputs[i].node());
     }
-    if (Observer* const observer = Observer::current()) [[unlikely]] {
+    if (entry->owner().observer() != nullptr) [[unlikely]] {
       std::array<const Variable*, N> all;
       for (std::size_t i = 0; i < N; ++i) all[i] = &inputs[i];
-      observer->recorded(*entry, result, all);
+      result = detail::reported(*entry, result, all);
     }
     if constexpr (kNeedsOutput<Rule, const Flags&>) entry->output_ = Variable(result.value());
     return result;

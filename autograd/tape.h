@@ -53,6 +53,7 @@
 namespace tapegrad {
 
 class BackwardPass;
+class Observer;
 class Tape;
 
 // One recorded operation. Its inputs and rules are in the derived template Record
@@ -115,6 +116,7 @@ class Tape {
   static bool is_recording() { return current_ == nullptr || current_->recording_; }  // this thread
   const Entry* oldest() const { return oldest_; }
   const Entry* newest() const { return newest_; }
+  Observer* observer() const { return observer_; }  // null unless a Trace exists
   static const Entry* next(const Entry* entry) { return entry->newer_; }
 
   Tape(const Tape&) = delete;
@@ -125,6 +127,7 @@ class Tape {
   friend class Entry;
   friend class NoGrad;
   friend class Node;
+  friend class Observer;
   friend class Variable;
   friend Tape& tape();
 
@@ -147,6 +150,7 @@ class Tape {
   std::atomic<Entry*> handed_ = nullptr;  // entries whose last handle another thread had
   const Entry* firing_ = nullptr;         // the entry whose rules are running
   BackwardPass* pass_ = nullptr;          // the running pass
+  Observer* observer_ = nullptr;          // autograd/observer.h
 
   // As fast in position-independent code as in other code.
   [[gnu::tls_model("initial-exec")]] static thread_local constinit Tape* current_;

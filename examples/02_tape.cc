@@ -1,5 +1,6 @@
 // Lesson 2: the tape. It records each operation of a computation, so that the gradients can be
 // computed afterwards. autograd/tape.h explains how.
+#include <tapegrad/autograd/trace/trace.h>
 #include <tapegrad/tapegrad.h>
 
 #include <iostream>
@@ -43,6 +44,16 @@ int main() {
   tg::Variable second = tg::grad(first, {x}, {.create_graph = true})[0];
   std::cout << "\nx^3 at 2: value " << cubed.item() << ", first derivative " << first.item()
             << ", second " << second.item() << '\n';
+
+  // A Trace writes down what happens while it exists. The page that it makes plays the steps one by
+  // one, forward and backward.
+  tg::Trace trace({.title = "y = tanh(a * b + a^2)"});
+  trace.name(a, "a");
+  trace.name(b, "b");
+  tanh(a * b + square(a)).backward();
+  trace.write_html("tape.html");
+  std::cout << "\nopen tape.html in a browser\n";
+
   const bool right = first.item() == 12 && second.item() == 12;
   return right ? 0 : 1;
 }

@@ -108,7 +108,7 @@ tg::Tensor svd_vectors(const Ppmi& ppmi, const SvdVectorsSettings& settings,
        .columns = words,
        .times = [&](const tg::Tensor& x) { return matmul(ppmi.matrix, x); },
        .transposed_times = [&](const tg::Tensor& x) { return matmul(ppmi.transposed, x); }},
-      {.rank = std::min(settings.dim, words)}, generator, stopped);
+      {.rank = std::min(settings.dim, words), .iterations = settings.iterations}, generator, stopped);
   if (!svd.s.defined()) return {};
   tg::Tensor vectors = settings.add_contexts ? svd.u + svd.v : svd.u;
   // 0 to the power 0 would be 1.

@@ -31,6 +31,7 @@ struct SvdVectorsSettings {
   std::int64_t dim = 100;
   double eigenvalue_power = 0.5;
   bool add_contexts = false;
+  int iterations = 12;  // of truncated_svd()
 };
 
 // The rows of U S^power from the truncated singular value decomposition M = U S V^T, or of (U + V)

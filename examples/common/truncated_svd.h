@@ -20,9 +20,9 @@ struct LinearOperator {
 };
 
 struct TruncatedSvdSettings {
-  std::int64_t rank = 1;          // singular values to find
+  std::int64_t rank = 1;           // singular values to find
   std::int64_t oversampling = 20;  // more columns to iterate with
-  int iterations = 6;             // products with A A^T; more are more exact
+  int iterations = 12;             // products with A A^T; more are more exact
 };
 
 // A is about u diag(s) v^T. A singular value of 0 has vectors of 0.

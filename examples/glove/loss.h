@@ -1,10 +1,9 @@
-// The loss of GloVe, composed of operations of tapegrad. Read next: simple_loss.cc.
+// The loss of GloVe. Read next: loss.cc.
 #pragma once
 
 #include <tapegrad/autograd/variable.h>
 
 #include <cstdint>
-#include <vector>
 
 namespace glove {
 
@@ -30,6 +29,6 @@ struct Tables {
 
 // 1/2 the sum over the elements of f(X) (w . w~ + b + b~ - log X)^2 (Pennington, Socher and Manning
 // 2014, equation 8). The gradients of the tables are row-sparse.
-tg::Variable simple_loss(const Tables& tables, const Batch& batch);
+tg::Variable weighted_squares(const Tables& tables, const Batch& batch);
 
 }  // namespace glove

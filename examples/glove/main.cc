@@ -89,6 +89,11 @@ void add_svd(CLI::App& app, Settings& settings) {
       ->type_name("X")
       ->check(from_to(0.0, 1.0))
       ->capture_default_str();
+  app.add_option("--iterations", settings.iterations,
+                 "Steps of the power iteration; more are more exact (svd)")
+      ->type_name("N")
+      ->check(from_to(1, 1000))
+      ->capture_default_str();
 }
 
 void check_method(const CLI::App& app, const Settings& settings) {
@@ -101,7 +106,7 @@ void check_method(const CLI::App& app, const Settings& settings) {
     }
   };
   if (svd) refuse({"--epochs", "--lr", "--x-max", "--alpha", "--batch"}, "glove");
-  if (!svd) refuse({"--shift", "--smoothing", "--eigenvalue-power"}, "svd");
+  if (!svd) refuse({"--shift", "--smoothing", "--eigenvalue-power", "--iterations"}, "svd");
 }
 
 int run(int argc, char** argv) {

@@ -32,11 +32,11 @@ struct Settings : examples::CorpusSettings {
   std::int64_t epochs = 25;
   double lr = 0.05;
   std::int64_t batch = 256;
-  bool simple_loss = false;  // instead of the fused one
 
   // PPMI-SVD
   examples::PpmiSettings ppmi;
   double eigenvalue_power = 0.5;
+  int iterations = 12;
 
   // Whether a word's vector is the sum of its two vectors, as in GloVe's paper.
   bool adds_contexts() const { return add_contexts.value_or(method == Method::glove); }

@@ -62,20 +62,22 @@ class Batches {
       const examples::Cooccurrence& pair = block_[position_++];
       const bool same = pair.first == pair.second;
       const double x = same ? 2 * pair.count : pair.count;
-      add(pair.first, pair.second, x);
-      if (!same) add(pair.second, pair.first, x);
+      const double ratio = x / settings_.x_max;
+      const auto weight = ratio < 1 ? static_cast<float>(std::pow(ratio, settings_.alpha)) : 1.0F;
+      const auto log_count = static_cast<float>(std::log(x));
+      add(pair.first, pair.second, log_count, weight);
+      if (!same) add(pair.second, pair.first, log_count, weight);
     }
     batch = {tg::tensor(words_), tg::tensor(contexts_), tg::tensor(logs_), tg::tensor(weights_)};
     return !words_.empty();
   }
 
  private:
-  void add(std::int32_t word, std::int32_t context, double x) {
+  void add(std::int32_t word, std::int32_t context, float log_count, float weight) {
     words_.push_back(word);
     contexts_.push_back(context);
-    logs_.push_back(static_cast<float>(std::log(x)));
-    const double ratio = x / settings_.x_max;
-    weights_.push_back(ratio < 1 ? static_cast<float>(std::pow(ratio, settings_.alpha)) : 1.0F);
+    logs_.push_back(log_count);
+    weights_.push_back(weight);
   }
 
   const Settings& settings_;
@@ -159,10 +161,10 @@ void Run::count_pairs() {
 int Run::train() {
   Model model(corpus_.words().size(), settings_.dim, generator_);
   tg::optim::Adagrad adagrad(model.parameters(),
-                             {.lr = settings_.lr, .initial_accumulator_value = 1});
+                             {.lr = settings_.lr, .initial_accumulator_value = getenv("ACC")?atof(getenv("ACC")):1});
   const std::int64_t total = settings_.epochs * pairs_.size();
   progress_.start("pairs", total);
-  const double begin = examples::steady_seconds();
+  const double begin = examples::processor_seconds();
   std::int64_t done = 0;
   double first = 0, last = 0;  // the mean loss of an epoch
   for (std::int64_t epoch = 0; epoch < settings_.epochs && stopped() == 0; ++epoch) {
@@ -171,7 +173,7 @@ int Run::train() {
     std::int64_t elements = 0;
     for (Batch batch; stopped() == 0 && batches.next(batch);) {
       adagrad.zero_grad();
-      const tg::Variable loss = simple_loss(model.tables(), batch);
+      const tg::Variable loss = weighted_squares(model.tables(), batch);
       loss.backward();
       adagrad.step();
       sum += static_cast<double>(loss.item<float>());
@@ -183,7 +185,7 @@ int Run::train() {
     if (epoch == 0) first = last;
   }
   const double rate =
-      static_cast<double>(done) / std::max(examples::steady_seconds() - begin, 1e-9);
+      static_cast<double>(done) / std::max(examples::processor_seconds() - begin, 1e-9);
   if (!std::isfinite(last)) {
     throw tg::ValueError("glove: the loss is not finite, nothing was saved; lower --lr");
   }
@@ -212,7 +214,8 @@ int Run::factor() {
       examples::svd_vectors(ppmi,
                             {.dim = settings_.dim,
                              .eigenvalue_power = settings_.eigenvalue_power,
-                             .add_contexts = settings_.adds_contexts()},
+                             .add_contexts = settings_.adds_contexts(),
+                             .iterations = settings_.iterations},
                             generator_, [] { return stopped() != 0; });
   if (stopped() != 0) return stopped_before("the end of the factorization");
   save(vectors);

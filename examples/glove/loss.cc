@@ -6,7 +6,7 @@
 
 namespace glove {
 
-tg::Variable simple_loss(const Tables& tables, const Batch& batch) {
+tg::Variable weighted_squares(const Tables& tables, const Batch& batch) {
   const tg::Variable w = embedding(tables.word, batch.words);          // (elements, dim)
   const tg::Variable c = embedding(tables.context, batch.contexts);    // (elements, dim)
   const tg::Variable b = embedding(tables.word_bias, batch.words) +    // (elements, 1)

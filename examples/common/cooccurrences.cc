@@ -48,8 +48,7 @@ void Cooccurrences::add(const Sentence& sentence, std::int64_t times) {
   for (std::size_t i = 0; i < sentence.size(); ++i) {
     const std::size_t end = std::min(sentence.size(), i + weights_.size());
     for (std::size_t j = i + 1; j < end; ++j) {
-      count(pair_of(sentence[i], sentence[j]),
-            weights_[j - i] * static_cast<std::uint64_t>(times));
+      count(pair_of(sentence[i], sentence[j]), weights_[j - i] * static_cast<std::uint64_t>(times));
     }
   }
 }

@@ -67,8 +67,7 @@ bool Corpus::is_held_out(std::int64_t sentence) const {
 void Corpus::count() {
   TextStream text(settings_.input, program_);
   std::int64_t sentence = 0;
-  for (std::string_view line; text.next(line) && StopSignals::received() == 0;
-       ++sentence) {
+  for (std::string_view line; text.next(line) && StopSignals::received() == 0; ++sentence) {
     std::vector<std::string>* copy = nullptr;
     if (words_held_out_ < kMostHeldOut && is_held_out(sentence)) {
       copy = &held_out_.emplace_back();

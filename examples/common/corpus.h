@@ -23,7 +23,6 @@ struct CorpusSettings {
   double held_out = 0;         // the share of the sentences that no pass returns
 };
 
-
 // The words that occur at least min_count times, most frequent first; equally frequent ones in the
 // order of their first occurrence.
 struct Words {
@@ -44,8 +43,8 @@ class Corpus {
   // held out, up to kMostHeldOut words, and never trained on. IoError or FormatError if the file
   // cannot be read; ValueError if fewer than two words are frequent enough.
   //
-  // `program` is the name in the texts of errors. If the text has at most `most_kept` words, their ids are kept after the first pass (40 MB);
-  // otherwise each pass reads the file.
+  // `program` is the name in the texts of errors. If the text has at most `most_kept` words, their
+  // ids are kept after the first pass (40 MB); otherwise each pass reads the file.
   explicit Corpus(const CorpusSettings& settings, const char* program = "corpus",
                   std::int64_t most_kept = 10'000'000);
 

@@ -1,5 +1,5 @@
-// The options of programs that read a corpus, with the same names everywhere. Only a main.cc includes
-// it. Read next: cooccurrences.h.
+// The options of programs that read a corpus, with the same names everywhere. Only a main.cc
+// includes it. Read next: cooccurrences.h.
 #pragma once
 
 #include <CLI/CLI.hpp>

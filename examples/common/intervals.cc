@@ -1,4 +1,4 @@
-// The formulas. Read next: corpus.h.
+// The formulas. Read next: text_stream.h.
 #include "common/intervals.h"
 
 #include <algorithm>

@@ -10,8 +10,8 @@ struct Interval {
   double high = 1;
 };
 
-// Wilson's interval (1927) of a probability, when `correct` of `total` trials succeeded. The simpler
-// p +- 1.96 sqrt(p (1 - p) / n) can leave [0, 1], and is wrong for small n.
+// Wilson's interval (1927) of a probability, when `correct` of `total` trials succeeded. The
+// simpler p +- 1.96 sqrt(p (1 - p) / n) can leave [0, 1], and is wrong for small n.
 Interval wilson_interval(std::int64_t correct, std::int64_t total);
 
 // The interval of Spearman's rank correlation r of n pairs: Fisher's z with the variance (1 + r^2 /

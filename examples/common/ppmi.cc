@@ -76,8 +76,8 @@ Ppmi ppmi(Cooccurrences& pairs, std::int64_t words, const PpmiSettings& settings
   std::vector<double> row_log(size), column_log(size);
   for (std::size_t i = 0; i < size; ++i) {
     row_log[i] = std::log(sums[i]);
-    column_log[i] =
-        settings.smoothing * std::log(sums[i]) - std::log(smoothed_total) + std::log(settings.shift);
+    column_log[i] = settings.smoothing * std::log(sums[i]) - std::log(smoothed_total) +
+                    std::log(settings.shift);
   }
   const auto element = [&](std::size_t row, std::size_t column, double x) {
     return static_cast<float>(std::log(x) - row_log[row] - column_log[column]);
@@ -108,13 +108,15 @@ tg::Tensor svd_vectors(const Ppmi& ppmi, const SvdVectorsSettings& settings,
        .columns = words,
        .times = [&](const tg::Tensor& x) { return matmul(ppmi.matrix, x); },
        .transposed_times = [&](const tg::Tensor& x) { return matmul(ppmi.transposed, x); }},
-      {.rank = std::min(settings.dim, words), .iterations = settings.iterations}, generator, stopped);
+      {.rank = std::min(settings.dim, words), .iterations = settings.iterations}, generator,
+      stopped);
   if (!svd.s.defined()) return {};
   tg::Tensor vectors = settings.add_contexts ? svd.u + svd.v : svd.u;
   // 0 to the power 0 would be 1.
   vectors = vectors * where(svd.s > 0, pow(svd.s, settings.eigenvalue_power), 0.0);
   if (vectors.size(1) == settings.dim) return vectors;
-  return tg::cat(std::vector<tg::Tensor>{vectors, tg::zeros({words, settings.dim - vectors.size(1)})}, 1);
+  return tg::cat(
+      std::vector<tg::Tensor>{vectors, tg::zeros({words, settings.dim - vectors.size(1)})}, 1);
 }
 
 }  // namespace examples

@@ -14,7 +14,7 @@ namespace examples {
 
 // The names and the defaults follow Levy, Goldberg and Dagan 2015 (TACL 3).
 struct PpmiSettings {
-  double shift = 1;        // k: log k is subtracted
+  double shift = 1;         // k: log k is subtracted
   double smoothing = 0.75;  // the power of the contexts' frequencies
 };
 

@@ -48,8 +48,8 @@ void TemporaryFile::fail() const {
 void TemporaryFile::append(std::span<const KeyCount> entries) {
   const auto bytes = std::as_bytes(entries);
   for (std::size_t done = 0; done < bytes.size();) {
-    const auto at = size_ * static_cast<std::int64_t>(sizeof(KeyCount)) +
-                    static_cast<std::int64_t>(done);
+    const auto at =
+        size_ * static_cast<std::int64_t>(sizeof(KeyCount)) + static_cast<std::int64_t>(done);
     const ssize_t written = pwrite(file_, bytes.data() + done, bytes.size() - done, at);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail();

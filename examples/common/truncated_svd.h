@@ -42,8 +42,8 @@ TruncatedSvd truncated_svd(const LinearOperator& a, const TruncatedSvdSettings& 
 // twice. A row that depends on those above it becomes 0.
 tapegrad::Tensor orthonormal_rows(const tapegrad::Tensor& x);
 
-// The eigenvalues of a symmetric matrix (n, n) float64, descending, and the eigenvectors as rows, by
-// Jacobi's rotations (1846).
+// The eigenvalues of a symmetric matrix (n, n) float64, descending, and the eigenvectors as rows,
+// by Jacobi's rotations (1846).
 struct Eigen {
   tapegrad::Tensor values;   // (n)
   tapegrad::Tensor vectors;  // (n, n)

@@ -31,7 +31,8 @@ struct Model : tg::nn::Module {
  private:
   static tg::nn::Embedding drawn(std::int64_t words, std::int64_t width, std::int64_t dim,
                                  tg::Generator& generator) {
-    return {words, width,
+    return {words,
+            width,
             {.weight = (tg::rand({words, width}, tg::float32, generator) - 0.5) /
                        static_cast<double>(dim)}};
   }

@@ -30,7 +30,7 @@ struct Settings : examples::CorpusSettings {
   double x_max = 10;
   double alpha = 0.75;
   std::int64_t epochs = 25;
-  double lr = 0.05;
+  double lr = 0.2;
   std::int64_t batch = 256;
 
   // PPMI-SVD

@@ -161,7 +161,7 @@ void Run::count_pairs() {
 int Run::train() {
   Model model(corpus_.words().size(), settings_.dim, generator_);
   tg::optim::Adagrad adagrad(model.parameters(),
-                             {.lr = settings_.lr, .initial_accumulator_value = getenv("ACC")?atof(getenv("ACC")):1});
+                             {.lr = settings_.lr, .initial_accumulator_value = 1});
   const std::int64_t total = settings_.epochs * pairs_.size();
   progress_.start("pairs", total);
   const double begin = examples::processor_seconds();
@@ -210,13 +210,12 @@ int Run::factor() {
                          ": no two words are near each other more often than by chance; lower "
                          "--shift");
   }
-  const tg::Tensor vectors =
-      examples::svd_vectors(ppmi,
-                            {.dim = settings_.dim,
-                             .eigenvalue_power = settings_.eigenvalue_power,
-                             .add_contexts = settings_.adds_contexts(),
-                             .iterations = settings_.iterations},
-                            generator_, [] { return stopped() != 0; });
+  const tg::Tensor vectors = examples::svd_vectors(ppmi,
+                                                   {.dim = settings_.dim,
+                                                    .eigenvalue_power = settings_.eigenvalue_power,
+                                                    .add_contexts = settings_.adds_contexts(),
+                                                    .iterations = settings_.iterations},
+                                                   generator_, [] { return stopped() != 0; });
   if (stopped() != 0) return stopped_before("the end of the factorization");
   save(vectors);
   std::cout << settings_.output << ": " << grouped(corpus_.words().size()) << " vectors of "
@@ -228,8 +227,7 @@ int Run::factor() {
 }
 
 void Run::save(const tg::Tensor& vectors) const {
-  tg::nn::save_word_vectors(settings_.output,
-                            tg::nn::WordVectors(corpus_.words().words, vectors),
+  tg::nn::save_word_vectors(settings_.output, tg::nn::WordVectors(corpus_.words().words, vectors),
                             settings_.binary ? tg::nn::WordVectorsFormat::word2vec_binary
                                              : tg::nn::WordVectorsFormat::word2vec_text);
 }

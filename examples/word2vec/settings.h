@@ -1,4 +1,4 @@
-// The options of a run, with their defaults. Read next: ../common/corpus.h.
+// The options of a run, with their defaults. Read next: batches.h.
 #pragma once
 
 #include <cstdint>

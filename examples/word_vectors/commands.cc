@@ -45,31 +45,36 @@ void print_neighbors(const std::vector<Neighbor>& list, WordMetric metric) {
   }
 }
 
-void print_confidence(const std::vector<Neighbor>& list, WordMetric metric, const Confidence& found,
-                      std::int64_t k) {
-  std::cout << right(heading(metric), 10) << "   stays   95 % interval     count  word\n";
+// The words that are near in at least half of the samples, but not in the list.
+std::string other_neighbors(const std::vector<Neighbor>& list, const Confidence& found) {
+  std::string others;
+  for (const WordConfidence& word : found.words) {
+    const bool listed =
+        std::ranges::any_of(list, [&](const Neighbor& near) { return near.word == word.word; });
+    if (listed || 2 * word.samples < found.samples) continue;
+    others +=
+        (others.empty() ? "" : ", ") + word.word + " (" + fixed(100 * found.share(word), 0) + " %)";
+  }
+  return others;
+}
+
+void print_confidence(const std::vector<Neighbor>& list, WordMetric metric,
+                      const Confidence& found) {
+  std::cout << right(heading(metric), 10) << "   stays   95 % interval     count  whole  word\n";
   double sum = 0;
   for (const Neighbor& neighbor : list) {
-    const Stays stays = found.of(neighbor.word);
-    const auto interval = examples::wilson_interval(stays.samples, found.samples);
-    const double share = static_cast<double>(stays.samples) / static_cast<double>(found.samples);
-    sum += share;
-    std::cout << right(fixed(neighbor.score, 4), 10) << right(fixed(100 * share, 0) + " %", 8)
+    const WordConfidence word = found.of(neighbor.word);
+    const auto interval = examples::wilson_interval(word.samples, found.samples);
+    sum += found.share(word);
+    std::cout << right(fixed(neighbor.score, 4), 10)
+              << right(fixed(100 * found.share(word), 0) + " %", 8)
               << right(fixed(100 * interval.low, 0) + " to " + fixed(100 * interval.high, 0), 16)
-              << right(stays.count > 0 ? grouped(stays.count) : "rare", 10) << "  "
-              << neighbor.word << '\n';
+              << right(word.count > 0 ? grouped(word.count) : "rare", 10)
+              << right(word.in_whole ? "yes" : "no", 7) << "  " << neighbor.word << '\n';
   }
-  std::cout << "On average " << fixed(100 * sum / static_cast<double>(list.size()), 0)
-            << " % of the " << k << " nearest stay.";
-  std::string others;
-  for (const auto& [word, stays] : found.nearest) {
-    const bool listed =
-        std::ranges::any_of(list, [&](const Neighbor& n) { return n.word == word; });
-    if (listed || 2 * stays.samples < found.samples) continue;
-    others += (others.empty() ? "" : ", ") + word + " (" +
-              fixed(100.0 * static_cast<double>(stays.samples) /
-                        static_cast<double>(found.samples), 0) + " %)";
-  }
+  std::cout << "On average, " << fixed(100 * sum / static_cast<double>(list.size()), 0)
+            << " % of the " << list.size() << " nearest stay.";
+  const std::string others = other_neighbors(list, found);
   if (!others.empty()) std::cout << " Also near in at least half of the samples: " << others << '.';
   std::cout << '\n';
 }
@@ -97,7 +102,7 @@ int neighbors(const NeighborsSettings& settings) {
     }
     std::cout << '\n';
     if (bootstrap && confidences[i].samples > 0) {
-      print_confidence(lists[i], settings.metric, confidences[i], settings.k);
+      print_confidence(lists[i], settings.metric, confidences[i]);
     } else {
       print_neighbors(lists[i], settings.metric);
     }
@@ -121,8 +126,8 @@ void distance(const Source& source, const std::vector<std::string>& words) {
     for (std::size_t j = i + 1; j < words.size(); ++j) {
       const double cosine = cosine_similarity(rows[i], rows[j], 0).item<float>();
       const double euclidean = norm(rows[i] - rows[j]).item<float>();
-      std::cout << right(fixed(cosine, 4), 10) << right(fixed(euclidean, 4), 12) << "  "
-                << words[i] << ' ' << words[j] << '\n';
+      std::cout << right(fixed(cosine, 4), 10) << right(fixed(euclidean, 4), 12) << "  " << words[i]
+                << ' ' << words[j] << '\n';
     }
   }
 }

@@ -11,7 +11,6 @@
 
 #include "word_vectors/confidence.h"
 
-
 namespace word_vectors {
 
 // What all commands read.

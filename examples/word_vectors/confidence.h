@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "common/cooccurrences.h"
@@ -26,19 +25,22 @@ struct ConfidenceSettings {
   std::int64_t seed = 1;
 };
 
-// In how many samples a word is among the nearest, and how often it occurs in the text (0: less
-// than min_count times, so it has no vector there).
-struct Stays {
-  std::int64_t samples = 0;
-  std::int64_t count = 0;
+// A word of the text, and how often it is among the nearest of another one.
+struct WordConfidence {
+  std::string word;
+  std::int64_t samples = 0;  // in which it is among the nearest
+  bool in_whole = false;     // whether it is, in vectors that were learned from the whole text
+  std::int64_t count = 0;    // in the text; 0: less than min_count, so it has no vector there
 };
 
 struct Confidence {
-  std::int64_t samples = 0;  // that were drawn
-  std::vector<std::pair<std::string, Stays>> nearest;  // most frequent in the samples first
-  std::vector<std::pair<std::string, Stays>> others;   // the other words of the text
+  std::int64_t samples = 0;           // that were drawn
+  std::vector<WordConfidence> words;  // those that are near in most samples first
 
-  Stays of(const std::string& word) const;
+  WordConfidence of(const std::string& word) const;
+  double share(const WordConfidence& word) const {
+    return static_cast<double>(word.samples) / static_cast<double>(samples);
+  }
 };
 
 // A sample of n sentences is n draws with replacement (Efron 1979). Its vectors are those of glove
@@ -49,17 +51,20 @@ class Bootstrap {
   explicit Bootstrap(const ConfidenceSettings& settings);
 
   // The vectors of the whole text.
-  tg::nn::WordVectors vectors();
+  const tg::nn::WordVectors& vectors();
   // For each of the words: what is among its k nearest by cosine in the samples. ValueError, before
   // the first sample, for a word that the text does not have min_count times. `signal` is the one
   // that stopped it, or 0; then fewer samples were drawn.
   std::vector<Confidence> run(const std::vector<std::string>& words, std::int64_t k, int& signal);
 
  private:
+  void check(const std::vector<std::string>& words) const;
+  std::int64_t sentences();
   tg::nn::WordVectors vectors_of(const std::vector<std::int32_t>* times);
 
   ConfidenceSettings settings_;
   examples::Corpus corpus_;
+  std::optional<tg::nn::WordVectors> whole_;  // of the whole text
 };
 
 }  // namespace word_vectors

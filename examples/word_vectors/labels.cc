@@ -43,7 +43,8 @@ std::vector<std::optional<Box>> place_labels(const std::vector<Point>& points,
   const auto find = [&](const Point& point, const Point& size) -> std::optional<Box> {
     for (int ring = 0; ring < kRings; ++ring) {
       for (int direction = 0; direction < kDirections; ++direction) {
-        const Box box = box_at(point, size, kGap + layout.point_radius + kRingStep * ring, direction);
+        const Box box =
+            box_at(point, size, kGap + layout.point_radius + kRingStep * ring, direction);
         if (is_free(widened(box, layout.margin))) return box;
       }
     }

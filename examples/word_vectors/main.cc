@@ -1,5 +1,5 @@
-// word_vectors looks at vectors of words: neighbors, analogies, tests, pictures, other formats. This
-// file defines its commands. Read next: vectors_file.h.
+// word_vectors looks at vectors of words: neighbors, analogies, tests, pictures, other formats.
+// This file defines its commands. Read next: vectors_file.h.
 #include <tapegrad/tensor/error.h>
 
 #include <CLI/CLI.hpp>
@@ -38,8 +38,7 @@ struct Options {
 };
 
 CLI::Option* add_source(CLI::App& command, Options& options) {
-  command
-      .add_option("--max-words", options.source.max_words, "Read only the first N words")
+  command.add_option("--max-words", options.source.max_words, "Read only the first N words")
       ->type_name("N")
       ->check(from_to(std::int64_t{1}, std::int64_t{1'000'000'000}));
   return command
@@ -62,8 +61,8 @@ CLI::Option* add_output(CLI::App& command, Options& options, const char* descrip
 }
 
 std::string lines_of(const Options& options, const tg::nn::WordVectors& vectors) {
-  return options.output + ": " + grouped(vectors.size()) + " vectors of " +
-         grouped(vectors.dim()) + "\n";
+  return options.output + ": " + grouped(vectors.size()) + " vectors of " + grouped(vectors.dim()) +
+         "\n";
 }
 
 void add_confidence(CLI::App& command, Options& options) {
@@ -96,8 +95,7 @@ int run_neighbors(const CLI::App& command, Options& options) {
   if (!confidence && command.count("--vectors") == 0) {
     throw tg::ValueError("neighbors: needed --vectors or --confidence; see --help");
   }
-  for (const char* name :
-       {"--samples", "--dim", "--window", "--tokens", "--min-count", "--seed"}) {
+  for (const char* name : {"--samples", "--dim", "--window", "--tokens", "--min-count", "--seed"}) {
     if (!confidence && command.count(name) > 0) {
       throw tg::ValueError(std::string(name) + ": only with --confidence");
     }
@@ -116,7 +114,9 @@ using Action = std::function<int()>;
 
 Action add_neighbors(CLI::App& command, Options& options) {
   add_source(command, options);
-  command.add_option("words", options.words, "One list for each word")->type_name("WORD")->required();
+  command.add_option("words", options.words, "One list for each word")
+      ->type_name("WORD")
+      ->required();
   add_k(command, options);
   add_choice<WordMetric>(command, "--metric", options.neighbors.metric,
                          "What near means: by angle, by distance, or by dot product",
@@ -166,8 +166,9 @@ Action add_eval(CLI::App& command, Options& options) {
                   "Only the first N words count as known")
       ->type_name("N")
       ->check(from_to(std::int64_t{1}, std::int64_t{1'000'000'000}));
-  command.add_flag("--case", [&](std::int64_t) { options.eval.fold_case = false; },
-                   "Distinguish A to Z from a to z");
+  command.add_flag(
+      "--case", [&](std::int64_t) { options.eval.fold_case = false; },
+      "Distinguish A to Z from a to z");
   return [&] {
     if (options.eval.similarity.empty() && options.eval.analogies.empty()) {
       throw tg::ValueError("eval: needed --similarity or --analogies; see --help");
@@ -220,7 +221,8 @@ Action add_picture(CLI::App& command, Options& options) {
   add_choice<Projection>(command, "--method", settings.projection,
                          "pca: the two directions in which the vectors differ most; tsne: near\n"
                          "words stay near, and other distances mean nothing",
-                         {{"pca", Projection::pca}, {"tsne", Projection::tsne}}, "pca|tsne", "tsne");
+                         {{"pca", Projection::pca}, {"tsne", Projection::tsne}}, "pca|tsne",
+                         "tsne");
   command
       .add_option("words", options.words,
                   "Words to show, also those in --words; default: the first --most")
@@ -250,8 +252,8 @@ Action add_picture(CLI::App& command, Options& options) {
     check_output_file("word_vectors", options.output);
     options.picture.words = options.words;
     const auto vectors = load_vectors(options.source.path, options.source.max_words);
-    std::cout << options.output << ": " << save_picture(options.output, vectors, options.picture)
-              << '\n';
+    const std::string drawn = save_picture(options.output, vectors, options.picture);
+    std::cout << options.output << ": " << drawn << '\n';
     return 0;
   };
 }
@@ -273,8 +275,9 @@ constexpr Command kCommands[] = {
 };
 
 int run(int argc, char** argv) {
-  CLI::App app("Looks at word vectors. `word_vectors COMMAND --help` lists the options of a command.",
-               "word_vectors");
+  CLI::App app(
+      "Looks at word vectors. `word_vectors COMMAND --help` lists the options of a command.",
+      "word_vectors");
   app.require_subcommand(1);
   Options options;
   Action chosen;

@@ -1,4 +1,4 @@
-// Chooses words, projects their vectors, and writes the SVG. Read next: ../../docs/design.md.
+// Chooses words, projects their vectors, and writes the SVG. Read next: ../glove/main.cc.
 #include "word_vectors/picture.h"
 
 #include <tapegrad/nn/text/text_file.h>
@@ -38,9 +38,9 @@ std::vector<std::string> chosen_words(const WordVectors& vectors, const PictureS
       const std::string_view word = tg::nn::trim(line);
       if (word.empty()) continue;
       if (!vectors.find(word)) {
-        tg::nn::throw_format_error(settings.words_file, lines.number(),
-                                   "there is no vector of `" + std::string(word) +
-                                       "`; is its case the same?");
+        tg::nn::throw_format_error(
+            settings.words_file, lines.number(),
+            "there is no vector of `" + std::string(word) + "`; is its case the same?");
       }
       words.emplace_back(word);
     }
@@ -123,10 +123,9 @@ std::string label_text(const std::string& word, const Point& point, const Box& b
     svg += "<line x1=\"" + number(point.x) + "\" y1=\"" + number(point.y) + "\" x2=\"" +
            number(near.x) + "\" y2=\"" + number(near.y) + "\"/>\n";
   }
-  return svg + "<text x=\"" + number(box.left) + "\" y=\"" +
-         number(box.bottom - 0.25 * kFontSize) + "\" textLength=\"" +
-         number(box.right - box.left) + "\" lengthAdjust=\"spacingAndGlyphs\">" + escaped(word) +
-         "</text>\n";
+  return svg + "<text x=\"" + number(box.left) + "\" y=\"" + number(box.bottom - 0.25 * kFontSize) +
+         "\" textLength=\"" + number(box.right - box.left) +
+         "\" lengthAdjust=\"spacingAndGlyphs\">" + escaped(word) + "</text>\n";
 }
 
 std::string svg_of(const std::vector<std::string>& words, const std::vector<Point>& points,

@@ -20,7 +20,8 @@ namespace {
 // gives this entropy (in nats), found by halving an interval. `self` gets 0.
 void fill_probabilities(std::span<const float> d, std::size_t self, double entropy,
                         std::span<float> p) {
-  double nearest = INFINITY;  // subtracted from all d, which changes nothing but keeps exp() above 0
+  double nearest =
+      INFINITY;  // subtracted from all d, which changes nothing but keeps exp() above 0
   for (std::size_t j = 0; j < d.size(); ++j) {
     if (j != self) nearest = std::min(nearest, static_cast<double>(d[j]));
   }

@@ -74,8 +74,9 @@ WordVectors from_npz(const std::string& path, std::optional<std::int64_t> max_wo
   const tg::Tensor* vectors = file.find("vectors");
   const tg::Tensor* bytes = file.find("words");
   if (vectors == nullptr || bytes == nullptr || bytes->dtype() != tg::int64) {
-    fail(path, "needed the arrays `vectors`, and `words` with the bytes of the words, one on each "
-               "line");
+    fail(path,
+         "needed the arrays `vectors`, and `words` with the bytes of the words, one on each "
+         "line");
   }
   std::string text;
   for (const std::int64_t byte : tg::to_vector<std::int64_t>(*bytes)) {

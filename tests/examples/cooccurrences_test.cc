@@ -45,9 +45,7 @@ std::vector<Sentence> random_sentences(int count) {
   return sentences;
 }
 
-tg::Tensor dense(const SparseMatrix& matrix) {
-  return matmul(matrix, tg::eye(matrix.rows()));
-}
+tg::Tensor dense(const SparseMatrix& matrix) { return matmul(matrix, tg::eye(matrix.rows())); }
 
 }  // namespace
 
@@ -179,8 +177,8 @@ TEST_CASE("truncated_svd: singular values and vectors that are known") {
     REQUIRE(svd.v.shape() == tg::Shape{30, rank});
     const std::int64_t real = std::min<std::int64_t>(rank, 5);
     CHECK(allclose(narrow(svd.s, 0, 0, real), narrow(s, 0, 0, real).to(tg::float32), 1e-4, 1e-5));
-    const tg::Tensor cosines = abs(sum(
-        narrow(svd.u, 1, 0, real) * transpose(narrow(u, 0, 0, real)).to(tg::float32), {0}));
+    const tg::Tensor cosines =
+        abs(sum(narrow(svd.u, 1, 0, real) * transpose(narrow(u, 0, 0, real)).to(tg::float32), {0}));
     CHECK(allclose(cosines, tg::ones({real}), 1e-4));
     if (rank >= 5) {
       CHECK(allclose(matmul(svd.u * svd.s, transpose(svd.v)), a, 1e-4, 1e-5));
@@ -197,8 +195,8 @@ TEST_CASE("symmetric_eigen: a matrix with known eigenvalues, and multiples of th
   CHECK(allclose(eigen.values, tg::tensor({3.0, 1.0, -7.0}).to(tg::float64), 0, 1e-12));
   CHECK(allclose(matmul(eigen.vectors, matrix), eigen.vectors * unsqueeze(eigen.values, 1), 0,
                  1e-12));
-  CHECK(equal(symmetric_eigen(tg::eye(4, tg::float64) * 2).values,
-              tg::full({4}, 2.0, tg::float64)));
+  CHECK(
+      equal(symmetric_eigen(tg::eye(4, tg::float64) * 2).values, tg::full({4}, 2.0, tg::float64)));
   CHECK(equal(symmetric_eigen(tg::zeros({3, 3}, tg::float64)).values, tg::zeros({3}, tg::float64)));
 }
 

@@ -14,7 +14,6 @@ namespace glove {
 namespace {
 
 using namespace examples;
-using examples::DistanceWeight;
 
 void add_files(CLI::App& app, Settings& settings) {
   add_input(app, settings);
@@ -124,7 +123,7 @@ int run(int argc, char** argv) {
       ->check(from_to(1, 10'000))
       ->capture_default_str();
   add_counting(app, settings);
-  add_choice<std::optional<bool>>(app, "--vectors", settings.add_contexts,
+  add_choice<std::optional<bool>>(app, "--save", settings.add_contexts,
                                   "What is saved of a word: its vector as a word, or the sum of\n"
                                   "it and its vector as a context. Default: sum; words for svd",
                                   {{"words", false}, {"sum", true}}, "words|sum", "");

@@ -86,7 +86,7 @@ double text_width(std::string_view text) {
   double width = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if ((byte & 0xC0) != 0x80) width += byte >= 0xE2 ? 2 * kCharacter : kCharacter;
+    if ((byte & 0xC0) != 0x80) width += byte >= 0xE3 ? 2 * kCharacter : kCharacter;
   }
   return width;
 }

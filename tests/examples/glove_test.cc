@@ -73,14 +73,14 @@ TEST_CASE("glove: nearest neighbors are in the right category, with every combin
   // The sum of both vectors also counts how often two words are near each other, which words of one
   // category are not in this grammar, except within a small window.
   for (const std::string options :
-       {"--vectors words", "--window 2 --vectors sum --binary", "--vectors words --tokens spaces",
-        "--vectors words --distance one --window 3 --batch 7",
-        "--vectors words --x-max 100 --alpha 0.5 --min-count 1"}) {
-    const Losses losses = losses_of(check("--epochs 500 " + options));
+       {"--save words", "--window 2 --save sum --binary", "--save words --tokens spaces",
+        "--save words --distance one --window 3 --batch 7",
+        "--save words --x-max 100 --alpha 0.5 --min-count 1"}) {
+    const Losses losses = losses_of(check("--epochs 200 " + options));
     CHECK(losses.last < 0.5 * losses.first);
   }
   for (const std::string options :
-       {"", "--vectors sum --binary", "--window 2 --eigenvalue-power 0 --tokens spaces",
+       {"", "--save sum --binary", "--window 2 --eigenvalue-power 0 --tokens spaces",
         "--distance one --window 1", "--smoothing 1 --eigenvalue-power 1", "--shift 1.1"}) {
     CHECK(check("--method svd " + options).out.find(" elements > 0 of 96 x 96, factored in ") !=
           std::string::npos);
@@ -125,7 +125,7 @@ TEST_CASE("glove: no rate that the options allow gives a NaN") {
                                "a a a a a b b b b b a b a b", random_text(300, 200)};
   for (const std::string& text : texts) {
     write(session.file("text"), text);
-    for (const std::string rate : {"0", "1e-6", "0.05", "0.5", "1"}) {
+    for (const std::string rate : {"0", "0.2", "1"}) {
       for (const std::string options : {"--dim 3", "--dim 3 --batch 1", "--dim 2 --x-max 0.001",
                                         "--dim 1 --batch 100000", "--dim 3 --alpha 2"}) {
         CAPTURE(text.substr(0, 20), rate, options);
@@ -208,7 +208,7 @@ TEST_CASE("glove: a line of 10^6 words, without an end, is learned from") {
   std::ranges::replace(text, '\n', ' ');
   text.pop_back();
   write(session.file("text"), text);
-  for (const std::string method : {"glove --epochs 500 --vectors words", "svd"}) {
+  for (const std::string method : {"glove --epochs 500 --save words", "svd"}) {
     const Output output = session.run_well("--input text --output out --dim 8 --method " + method);
     CHECK(output.out.find("text: 1,008,000 words, 96 different") != std::string::npos);
     CHECK(share_of_right_neighbors(tg::nn::load_word_vectors(session.file("out"))) > 0.9);

@@ -1,5 +1,5 @@
 // Builds the table: columns that are too low are filled up from columns that are too high. Read
-// next: text_stream.h.
+// next: intervals.h.
 #include "common/alias_table.h"
 
 #include <tapegrad/tensor/error.h>

@@ -1,4 +1,4 @@
-// Reads blocks, cuts them where a line ends, and decodes them. Read next: ../word2vec/main.cc.
+// Reads blocks, cuts them where a line ends, and decodes them. Read next: corpus.h.
 #include "common/text_stream.h"
 
 #include <tapegrad/nn/text/text_file.h>

@@ -127,17 +127,6 @@ void print_largest_confusions(std::ostream& out, const ConfusionMatrix& matrix) 
 
 }  // namespace
 
-Interval wilson_interval(std::int64_t correct, std::int64_t total) {
-  if (total == 0) return {};
-  const double z = 1.959963984540054;  // 97.5 % of a normal distribution lie below
-  const auto n = static_cast<double>(total);
-  const double p = static_cast<double>(correct) / n;
-  const double scale = 1 + z * z / n;
-  const double center = (p + z * z / (2 * n)) / scale;
-  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale;
-  return {std::max(0.0, center - half), std::min(1.0, center + half)};
-}
-
 ConfusionMatrix::ConfusionMatrix(std::vector<std::string> labels)
     : labels_(std::move(labels)), counts_(labels_.size() * labels_.size(), 0) {}
 

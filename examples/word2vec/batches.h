@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "common/alias_table.h"
-#include "word2vec/corpus.h"
 #include "word2vec/settings.h"
 
 namespace word2vec {

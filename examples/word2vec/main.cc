@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/command_line.h"
+#include "common/corpus_options.h"
 #include "word2vec/training.h"
 
 namespace word2vec {
@@ -15,23 +16,13 @@ namespace {
 using namespace examples;
 
 void add_files(CLI::App& app, Settings& settings) {
-  app.add_option("--input", settings.input, "Text to learn from; a line is a sentence")
-      ->type_name("FILE")
-      ->required();
+  add_input(app, settings);
   app.add_option("--output", settings.output, "File for the vectors, which is replaced")
       ->type_name("FILE")
       ->required();
   app.add_flag("--binary", settings.binary,
                "Write word2vec's binary format; default: its text (.vec)");
-  add_choice<Tokens>(app, "--tokens", settings.tokens,
-                     "words: in lowercase, without punctuation;\n"
-                     "spaces: everything between spaces, as it is",
-                     {{"words", Tokens::words}, {"spaces", Tokens::spaces}}, "words|spaces",
-                     "words");
-  app.add_option("--min-count", settings.min_count, "Words that occur less often are left out")
-      ->type_name("N")
-      ->check(from_to(1, 1'000'000'000))
-      ->capture_default_str();
+  add_words(app, settings);
   app.add_option("--held-out", settings.held_out,
                  "Share of the sentences, up to 100,000 words, that are not trained\n"
                  "on; the loss on them is in the last line")

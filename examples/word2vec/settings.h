@@ -1,11 +1,16 @@
-// The options of a run, with their defaults. Read next: corpus.h.
+// The options of a run, with their defaults. Read next: batches.h.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "common/corpus.h"
+
 namespace word2vec {
+
+using examples::Sentence;
+using examples::Words;
 
 // Skip-gram: each word in the window predicts the word in its middle. CBOW: their mean does.
 enum class Architecture { skipgram, cbow };
@@ -18,15 +23,10 @@ enum class Loss { negative_sampling, hierarchical_softmax };
 // them.
 enum class Negatives { per_pair, shared };
 
-// How a text becomes words: nn::tokenize() without punctuation, or cut at spaces only.
-enum class Tokens { words, spaces };
+struct Settings : examples::CorpusSettings {
+  Settings() { held_out = 0.01; }
 
-struct Settings {
-  std::string input;
   std::string output;
-  Tokens tokens = Tokens::words;
-  std::int64_t min_count = 5;
-  double held_out = 0.01;
 
   Architecture arch = Architecture::skipgram;
   Loss loss = Loss::negative_sampling;

@@ -18,7 +18,6 @@
 #include "common/progress.h"
 #include "common/stop_signals.h"
 #include "word2vec/batches.h"
-#include "word2vec/corpus.h"
 
 namespace word2vec {
 namespace {
@@ -29,7 +28,7 @@ using examples::grouped;
 class Run {
  public:
   explicit Run(const Settings& settings)
-      : settings_(settings), corpus_(settings), held_out_(corpus_.held_out()) {}
+      : settings_(settings), corpus_(settings, "word2vec"), held_out_(corpus_.held_out()) {}
 
   int train();
 
@@ -40,7 +39,7 @@ class Run {
   void report(std::optional<double> before, double rate) const;
 
   Settings settings_;
-  Corpus corpus_;
+  examples::Corpus corpus_;
   std::vector<Sentence> held_out_;
   tg::Generator generator_;
   std::unique_ptr<Model> model_;

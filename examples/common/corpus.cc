@@ -1,11 +1,12 @@
-// Counts words, and turns lines into ids. Read next: batches.h.
-#include "word2vec/corpus.h"
+// Counts words, and turns lines into ids. Read next: corpus_options.h.
+#include "common/corpus.h"
 
 #include <tapegrad/nn/text/tokenizer.h>
 #include <tapegrad/nn/text/utf8.h>
 #include <tapegrad/tensor/error.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <numeric>
 #include <string_view>
@@ -13,7 +14,7 @@
 
 #include "common/stop_signals.h"
 
-namespace word2vec {
+namespace examples {
 namespace {
 
 namespace tg = tapegrad;
@@ -51,8 +52,8 @@ std::int64_t Words::kept() const {
   return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
 }
 
-Corpus::Corpus(const Settings& settings, std::int64_t most_kept)
-    : settings_(settings), most_kept_(most_kept) {
+Corpus::Corpus(const CorpusSettings& settings, const char* program, std::int64_t most_kept)
+    : settings_(settings), program_(program), most_kept_(most_kept) {
   count();
   keep_frequent();
 }
@@ -64,10 +65,9 @@ bool Corpus::is_held_out(std::int64_t sentence) const {
 
 // ids_ holds the position of a word in words_ here.
 void Corpus::count() {
-  examples::TextStream text(settings_.input, "word2vec");
+  TextStream text(settings_.input, program_);
   std::int64_t sentence = 0;
-  for (std::string_view line; text.next(line) && examples::StopSignals::received() == 0;
-       ++sentence) {
+  for (std::string_view line; text.next(line) && StopSignals::received() == 0; ++sentence) {
     std::vector<std::string>* copy = nullptr;
     if (words_held_out_ < kMostHeldOut && is_held_out(sentence)) {
       copy = &held_out_.emplace_back();
@@ -105,7 +105,7 @@ void Corpus::keep_frequent() {
   }
   words_.words = std::move(words);
   words_.counts = std::move(counts);
-  if (words_.size() >= 2 || examples::StopSignals::received() != 0) return;
+  if (words_.size() >= 2 || StopSignals::received() != 0) return;
   std::string found = "no words";
   if (words_.total > 0) {
     found = std::to_string(words_.total) + " words, of which " + std::to_string(words_.size()) +
@@ -131,7 +131,7 @@ std::vector<Sentence> Corpus::held_out() const {
 void Corpus::rewind() {
   position_ = 0;
   if (has_kept_) return;
-  text_.emplace(settings_.input, "word2vec");
+  text_.emplace(settings_.input, program_);
   sentence_ = 0;
   kept_.clear();
   keeps_ = words_.total <= most_kept_;
@@ -177,4 +177,4 @@ bool Corpus::next_from_file(Sentence& sentence, std::int64_t& read) {
   return true;
 }
 
-}  // namespace word2vec
+}  // namespace examples

@@ -9,9 +9,19 @@
 #include <vector>
 
 #include "common/text_stream.h"
-#include "word2vec/settings.h"
 
-namespace word2vec {
+namespace examples {
+
+// How a text becomes words: nn::tokenize() without punctuation, or cut at spaces only.
+enum class Tokens { words, spaces };
+
+// What to read, and which words of it. The settings of a program derive from it.
+struct CorpusSettings {
+  std::string input;  // the path of the text
+  Tokens tokens = Tokens::words;
+  std::int64_t min_count = 5;  // words that occur less often are left out
+  double held_out = 0;         // the share of the sentences that no pass returns
+};
 
 // The words that occur at least min_count times, most frequent first; equally frequent ones in the
 // order of their first occurrence.
@@ -33,9 +43,10 @@ class Corpus {
   // held out, up to kMostHeldOut words, and never trained on. IoError or FormatError if the file
   // cannot be read; ValueError if fewer than two words are frequent enough.
   //
-  // If the text has at most `most_kept` words, their ids are kept after the first pass (40 MB);
-  // otherwise each pass reads the file.
-  explicit Corpus(const Settings& settings, std::int64_t most_kept = 10'000'000);
+  // `program` is the name in the texts of errors. If the text has at most `most_kept` words, their
+  // ids are kept after the first pass (40 MB); otherwise each pass reads the file.
+  explicit Corpus(const CorpusSettings& settings, const char* program = "corpus",
+                  std::int64_t most_kept = 10'000'000);
 
   const Words& words() const { return words_; }
   std::vector<Sentence> held_out() const;
@@ -62,14 +73,15 @@ class Corpus {
   bool is_held_out(std::int64_t sentence) const;
   bool next_from_file(Sentence& sentence, std::int64_t& read);
 
-  Settings settings_;
+  CorpusSettings settings_;
+  const char* program_;
   std::int64_t most_kept_;
   Words words_;
   std::unordered_map<std::string, std::int64_t, Hash, std::equal_to<>> ids_;
   std::vector<std::vector<std::string>> held_out_;
   std::int64_t words_held_out_ = 0;
   std::int64_t last_held_out_ = -1;  // the number of the last sentence that is held out
-  std::optional<examples::TextStream> text_;
+  std::optional<TextStream> text_;
   std::int64_t sentence_ = 0;  // the number of the next sentence in text_
 
   // The sentences of a pass, one after the other: the number of ids, the number of words read, ids.
@@ -79,4 +91,4 @@ class Corpus {
   bool has_kept_ = false;  // whether kept_ holds a whole pass
 };
 
-}  // namespace word2vec
+}  // namespace examples

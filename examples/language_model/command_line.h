@@ -1,0 +1,136 @@
+// The commands of the programs: train and sample. Only a main.cc includes it. Read next:
+// ../char_rnn/char_rnn.h.
+#pragma once
+
+#include <tapegrad/tensor/error.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "common/command_line.h"
+#include "language_model/program.h"
+#include "language_model/sampling.h"
+#include "language_model/saved_model.h"
+#include "language_model/training.h"
+
+namespace language_model {
+
+// Adds an option for each setting.
+inline void add_settings(CLI::App& command, const std::vector<Setting>& settings) {
+  for (const Setting& setting : settings) {
+    const std::string name = std::string("--") + setting.name;
+    std::visit(
+        [&]<class Value>(Value* value) {
+          if constexpr (std::is_same_v<Value, bool>) {
+            command.add_flag(name, *value, setting.help);
+          } else if constexpr (std::is_same_v<Value, std::string>) {
+            std::string words;
+            for (const std::string& word : setting.words)
+              words += (words.empty() ? "" : "|") + word;
+            command.add_option(name, *value, setting.help)
+                ->type_name(words)
+                ->check(examples::one_of({setting.words.begin(), setting.words.end()}))
+                ->capture_default_str();
+          } else {
+            command.add_option(name, *value, setting.help)
+                ->type_name(std::is_same_v<Value, double> ? "X" : "N")
+                ->check(examples::from_to(static_cast<Value>(setting.least),
+                                          static_cast<Value>(setting.greatest)))
+                ->capture_default_str();
+          }
+        },
+        setting.value);
+  }
+}
+
+struct SampleSettings {
+  std::string model;
+  std::string prompt;
+  std::int64_t length = 500;
+  double temperature = 1;
+  std::int64_t seed = 1;
+};
+
+inline void print_sample(Program& program, const SampleSettings& settings) {
+  const LoadedModel loaded =
+      create_model(program, load_model(settings.model, program.name()), settings.model);
+  const Vocabulary& vocabulary = *loaded.vocabulary;
+  Ids text = vocabulary.encode(settings.prompt, "--prompt");
+  const bool begins_with_start = text.empty();
+  if (begins_with_start) text.push_back(vocabulary.start());
+  loaded.model->eval();
+  tg::Generator generator(static_cast<std::uint64_t>(settings.seed));
+  const Ids more =
+      continue_text(*loaded.model, text, settings.length, settings.temperature, generator);
+  if (begins_with_start) text.clear();
+  text.insert(text.end(), more.begin(), more.end());
+  std::cout << vocabulary.decode(text) << '\n';
+}
+
+// The body of main(). The defaults of `train` are those of the program.
+inline int run(Program& program, TrainSettings train_settings, const char* description,
+               const char* examples_of_use, int argc, char** argv) {
+  CLI::App app(description, program.name());
+  app.require_subcommand(1);
+  app.footer(examples_of_use);
+
+  Files files;
+  bool resumes = false;
+  CLI::App& train_command = *app.add_subcommand("train", "Learn from a text");
+  train_command.add_option("--input", files.input, "Text to learn from, UTF-8 or Windows-1252")
+      ->type_name("FILE")
+      ->required();
+  train_command.add_option("--model", files.model, "File for the model, which is replaced")
+      ->type_name("FILE")
+      ->required();
+  add_settings(train_command, program.settings());
+  add_settings(train_command, train_settings.list());
+  train_command.add_flag("--resume", resumes,
+                         "Continue the run that saved --model, with its settings; --epochs\n"
+                         "may change");
+  train_command.footer("Ctrl-C saves what was learned so far.");
+
+  SampleSettings sample_settings;
+  CLI::App& sample_command = *app.add_subcommand("sample", "Write a text as the model would");
+  sample_command.add_option("--model", sample_settings.model, "File of a trained model")
+      ->type_name("FILE")
+      ->required();
+  sample_command.add_option("--prompt", sample_settings.prompt, "The text begins with this")
+      ->type_name("TEXT");
+  sample_command.add_option("--length", sample_settings.length, "Tokens after the prompt")
+      ->type_name("N")
+      ->check(examples::from_to(std::int64_t{0}, std::int64_t{1'000'000'000}))
+      ->capture_default_str();
+  sample_command
+      .add_option("--temperature", sample_settings.temperature,
+                  "0: always the most likely token; 1: the model's probabilities;\n"
+                  "more: less likely tokens more often")
+      ->type_name("X")
+      ->check(examples::from_to(0.0, 1000.0))
+      ->capture_default_str();
+  examples::add_seed(sample_command, sample_settings.seed, "The same seed gives the same text");
+
+  if (!examples::parse(app, argc, argv)) return 0;
+  if (sample_command.parsed()) {
+    print_sample(program, sample_settings);
+    return 0;
+  }
+  if (!resumes) return examples::status_of(train(program, train_settings, files));
+  for (const CLI::Option* option : train_command.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 || name == "--input" || name == "--model" || name == "--resume" ||
+        name == "--epochs") {
+      continue;
+    }
+    throw tg::ValueError(name + ": --resume takes it from the file of the model");
+  }
+  const bool new_epochs = train_command.count("--epochs") > 0;
+  return examples::status_of(resume(program, new_epochs ? train_settings.epochs : 0, files));
+}
+
+}  // namespace language_model

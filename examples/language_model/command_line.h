@@ -60,7 +60,7 @@ inline void print_sample(Program& program, const SampleSettings& settings) {
   const LoadedModel loaded =
       create_model(program, load_model(settings.model, program.name()), settings.model);
   const Vocabulary& vocabulary = *loaded.vocabulary;
-  Ids text = vocabulary.encode(settings.prompt, "--prompt");
+  Ids text = vocabulary.encode_prompt(settings.prompt);
   const bool begins_with_start = text.empty();
   if (begins_with_start) text.push_back(vocabulary.start());
   loaded.model->eval();

@@ -89,6 +89,7 @@ std::vector<Setting> TrainSettings::list() {
        "Batches between two reports, which have the loss on the held-out\n"
        "text and a sample, and save the model",
        1, 1e9},
+      {"sample", &sample, "Tokens of the sample in a report", 0, 1e6},
       {"seed", &seed, "The same seed gives the same model", 0, 4294967295.0},
   };
 }

@@ -38,6 +38,7 @@ struct TrainSettings {
   double clip = 1;
   double held_out = 0.1;
   std::int64_t report = 500;
+  std::int64_t sample = 200;
   std::int64_t seed = 1;
 
   std::vector<Setting> list();

@@ -86,7 +86,7 @@ Training::Training(Program& program, const TrainSettings& settings, const Files&
   } else {
     vocabulary_ = program.vocabulary_of(text);
   }
-  split(vocabulary_->encode(text, files.input));
+  split(vocabulary_->encode(text));
   if (saved == nullptr) model_ = program.model(*vocabulary_);
   adam_ = std::make_unique<tg::optim::Adam>(model_->parameters(),
                                             tg::optim::AdamOptions{.lr = settings.lr});
@@ -228,7 +228,7 @@ void Training::report(std::optional<double> held_out) {
   if (held_out) std::cout << ", held-out loss " << fixed(*held_out, 4);
   tg::Generator generator(static_cast<std::uint64_t>(settings_.seed));
   model_->eval();
-  const Ids sample = continue_text(*model_, {vocabulary_->start()}, 200, 1, generator);
+  const Ids sample = continue_text(*model_, {vocabulary_->start()}, settings_.sample, 1, generator);
   model_->train();
   std::string text = "\n" + vocabulary_->decode(sample);
   while (text.ends_with('\n')) text.pop_back();

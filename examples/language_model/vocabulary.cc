@@ -46,17 +46,17 @@ std::unique_ptr<Characters> Characters::from_text(std::string_view text, const s
   return result;
 }
 
-std::vector<std::int64_t> Characters::encode(std::string_view text, const std::string& name) const {
+std::vector<std::int64_t> Characters::encode_prompt(std::string_view text) const {
   std::vector<std::int64_t> ids;
   ids.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
     const tg::nn::CodePoint point = tg::nn::decode_utf8(text, at);
     if (point.malformed()) {
-      throw tg::ValueError(name + ": byte " + std::to_string(at + 1) + " is not UTF-8");
+      throw tg::ValueError("--prompt: byte " + std::to_string(at + 1) + " is not UTF-8");
     }
     const auto found = std::ranges::lower_bound(characters_, point.value);
     if (found == characters_.end() || *found != point.value) {
-      throw tg::ValueError(name + ": the model has not learned the character " +
+      throw tg::ValueError("--prompt: the model has not learned the character " +
                            described(point.value) + ", because its text does not have it");
     }
     ids.push_back(found - characters_.begin());

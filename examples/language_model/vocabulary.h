@@ -16,9 +16,10 @@ class Vocabulary {
   virtual ~Vocabulary() = default;
 
   virtual std::int64_t size() const = 0;
-  // ValueError, which begins with `name`, for a token that the vocabulary does not have.
-  virtual std::vector<std::int64_t> encode(std::string_view text,
-                                           const std::string& name) const = 0;
+  // The text that the vocabulary was made from.
+  virtual std::vector<std::int64_t> encode(std::string_view text) const = 0;
+  // Another text. ValueError for a token that the vocabulary does not have.
+  virtual std::vector<std::int64_t> encode_prompt(std::string_view text) const = 0;
   virtual std::string decode(std::span<const std::int64_t> ids) const = 0;
   // The token after which a sample without a prompt begins.
   virtual std::int64_t start() const = 0;
@@ -36,7 +37,10 @@ class Characters final : public Vocabulary {
   static std::unique_ptr<Characters> from_text(std::string_view text, const std::string& name);
 
   std::int64_t size() const override { return static_cast<std::int64_t>(characters_.size()); }
-  std::vector<std::int64_t> encode(std::string_view text, const std::string& name) const override;
+  std::vector<std::int64_t> encode(std::string_view text) const override {
+    return encode_prompt(text);
+  }
+  std::vector<std::int64_t> encode_prompt(std::string_view text) const override;
   std::string decode(std::span<const std::int64_t> ids) const override;
   std::int64_t start() const override;  // that of the newline if there is one, else 0
   std::string text() const override;

@@ -160,21 +160,18 @@ class Windows:
     def __init__(self, ids, context, predicted, rows, seed):
         self.ids, self.context, self.predicted, self.rows = ids, context, predicted, rows
         self.seed = seed  # None: in the order of the text
-        room = len(ids) - context - predicted
-        self.windows = room // predicted + 1 if seed is None else max((room + 1) // predicted, 1)
+        self.windows = (len(ids) - context) // predicted
         self.per_epoch = math.ceil(self.windows / rows)
 
     def epoch(self, number):
-        first, order = 0, torch.arange(self.windows)
-        if self.seed is not None:
+        length = self.context + self.predicted
+        if self.seed is None:
+            starts = torch.arange(self.windows) * self.predicted
+        else:
             generator = torch.Generator().manual_seed(self.seed + number)
-            rest = len(self.ids) - self.context - self.windows * self.predicted
-            first = torch.randint(min(rest, self.predicted - 1) + 1, (1,), generator=generator)
-            order = torch.randperm(self.windows, generator=generator)
-        places = torch.arange(self.context + self.predicted)
+            starts = torch.randperm(len(self.ids) - length + 1, generator=generator)[:self.windows]
         for i in range(0, self.windows, self.rows):
-            starts = first + order[i:i + self.rows] * self.predicted
-            yield self.ids[starts.unsqueeze(1) + places], True
+            yield self.ids[starts[i:i + self.rows].unsqueeze(1) + torch.arange(length)], True
 
 
 def words_of(text):

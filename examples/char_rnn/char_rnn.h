@@ -46,7 +46,7 @@ struct CharRnn final : language_model::LanguageModel {
   std::int64_t window() const override { return 0; }
 };
 
-class Program final : public language_model::Program {
+class Program : public language_model::Program {
  public:
   Settings model_settings;
 
@@ -57,6 +57,7 @@ class Program final : public language_model::Program {
   std::unique_ptr<language_model::Batches> batches(
       language_model::Ids ids, const language_model::TrainSettings& train) const override;
   std::int64_t least_tokens(const language_model::TrainSettings& train) const override;
+  const char* options_of_least_tokens() const override { return "--batch or --steps"; }
   std::unique_ptr<language_model::Batches> held_out(
       language_model::Ids ids, const language_model::TrainSettings& train) const override;
 };

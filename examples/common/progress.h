@@ -46,7 +46,6 @@ class Progress {
   void clear();
 
  private:
-
   std::ostream& out_;
   ProgressOptions options_;
   std::string title_;

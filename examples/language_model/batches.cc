@@ -19,13 +19,9 @@ void require_tokens(const char* what, const Ids& ids, std::int64_t needed) {
                        " tokens, needed at least " + std::to_string(needed));
 }
 
-// With random order, one window fewer than fits, so that the first token can be drawn.
-std::int64_t count_windows(const Ids& ids, std::int64_t context, std::int64_t predicted,
-                           Order order) {
+std::int64_t count_windows(const Ids& ids, std::int64_t context, std::int64_t predicted) {
   require_tokens("Windows", ids, context + predicted);
-  const std::int64_t room = count(ids) - context - predicted;
-  if (order == Order::of_text) return room / predicted + 1;
-  return std::max<std::int64_t>((room + 1) / predicted, 1);
+  return (count(ids) - context) / predicted;
 }
 
 }  // namespace
@@ -58,14 +54,14 @@ tg::Tensor Streams::at(std::int64_t number) {
 
 Windows::Windows(Ids ids, std::int64_t context, std::int64_t predicted, std::int64_t rows,
                  Order order, std::int64_t seed)
-    : Batches(rows * predicted, count_windows(ids, context, predicted, order) * predicted),
+    : Batches(rows * predicted, count_windows(ids, context, predicted) * predicted),
       ids_(std::move(ids)),
       context_(context),
       predicted_(predicted),
       rows_(rows),
       order_(order),
       seed_(seed),
-      windows_(count_windows(ids_, context, predicted, order)) {}
+      windows_(count_windows(ids_, context, predicted)) {}
 
 void Windows::start_epoch(std::int64_t epoch) {
   epoch_ = epoch;
@@ -77,12 +73,8 @@ void Windows::start_epoch(std::int64_t epoch) {
     return;
   }
   tg::Generator generator(static_cast<std::uint64_t>(seed_ + epoch));
-  const std::int64_t rest = count(ids_) - context_ - windows_ * predicted_;
-  const auto first =
-      tg::randint(std::min(rest, predicted_ - 1) + 1, {1}, generator).item<std::int64_t>();
-  const tg::Tensor order = tg::randperm(windows_, generator);
-  std::ranges::transform(order.span<std::int64_t>(), starts_.begin(),
-                         [&](std::int64_t window) { return first + window * predicted_; });
+  const tg::Tensor order = tg::randperm(count(ids_) - context_ - predicted_ + 1, generator);
+  std::ranges::copy(order.span<std::int64_t>().first(starts_.size()), starts_.begin());
 }
 
 tg::Tensor Windows::at(std::int64_t number) {

@@ -54,9 +54,10 @@ class Streams final : public Batches {
 
 enum class Order { of_text, random };
 
-// For models that see only a window: windows of `context` + `predicted` tokens that begin every
-// `predicted` tokens, so that an epoch predicts each token once. In random order, the order and the
-// first token depend on the seed and the epoch; a few tokens at the ends are left out.
+// For models that see only a window: windows of `context` + `predicted` tokens. In the order of the
+// text, they begin every `predicted` tokens, so that an epoch predicts each token once. At random,
+// an epoch has the same number of different windows, drawn from those that begin at any token; the
+// draw depends on the seed and the epoch.
 class Windows final : public Batches {
  public:
   // ValueError for fewer than context + predicted tokens.

@@ -40,6 +40,8 @@ class Program {
   // Batches to train on. The program has checked that there are least_tokens().
   virtual std::unique_ptr<Batches> batches(Ids ids, const TrainSettings& train) const = 0;
   virtual std::int64_t least_tokens(const TrainSettings& train) const = 0;
+  // The options with which fewer tokens suffice: "--batch or --steps".
+  virtual const char* options_of_least_tokens() const = 0;
   // Batches to test on, in the order of the text; null if there are too few tokens.
   virtual std::unique_ptr<Batches> held_out(Ids ids, const TrainSettings& train) const = 0;
 };

@@ -102,7 +102,8 @@ void Training::split(const Ids& ids) {
   if (cut - ids.begin() < needed) {
     throw tg::ValueError(files_.input + ": " + grouped(cut - ids.begin()) + " " +
                          vocabulary_->unit() + " to train on, needed at least " + grouped(needed) +
-                         " for one batch; choose a longer text or a smaller --batch");
+                         " for one batch; choose a longer text or a smaller " +
+                         program_.options_of_least_tokens());
   }
   std::cout << files_.input << ": " << grouped(std::ssize(ids)) << " " << vocabulary_->unit()
             << ", " << grouped(vocabulary_->size()) << " different; the last " << grouped(held_out)

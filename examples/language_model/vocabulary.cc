@@ -13,13 +13,14 @@ namespace {
 
 namespace tg = tapegrad;
 
-// `'e' (U+0065)`
+// `'e' (U+0065)`, or only `U+0009`
 std::string described(char32_t character) {
+  char code[16];
+  std::snprintf(code, sizeof code, "U+%04X", static_cast<unsigned>(character));
+  if (character < U' ') return code;
   std::string text = "'";
   tg::nn::append_utf8(text, character);
-  char code[32];
-  std::snprintf(code, sizeof code, "' (U+%04X)", static_cast<unsigned>(character));
-  return (character < U' ' ? "" : text) + (character < U' ' ? code + 3 : code);
+  return text + "' (" + code + ")";
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ struct Settings {
 std::unique_ptr<language_model::LanguageModel> make_model(std::int64_t vocabulary,
                                                           const Settings& settings);
 
-class Program final : public language_model::Program {
+class Program : public language_model::Program {
  public:
   Settings model_settings;
 
@@ -34,6 +34,7 @@ class Program final : public language_model::Program {
   std::unique_ptr<language_model::Batches> batches(
       language_model::Ids ids, const language_model::TrainSettings& train) const override;
   std::int64_t least_tokens(const language_model::TrainSettings& train) const override;
+  const char* options_of_least_tokens() const override { return "--context"; }
   std::unique_ptr<language_model::Batches> held_out(
       language_model::Ids ids, const language_model::TrainSettings& train) const override;
 };

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <iostream>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -72,65 +73,74 @@ inline void print_sample(Program& program, const SampleSettings& settings) {
   std::cout << vocabulary.decode(text) << '\n';
 }
 
-// The body of main(). The defaults of `train` are those of the program.
-inline int run(Program& program, TrainSettings train_settings, const char* description,
-               const char* examples_of_use, int argc, char** argv) {
-  CLI::App app(description, program.name());
-  app.require_subcommand(1);
-  app.footer(examples_of_use);
+inline CLI::App& add_train(CLI::App& app, Program& program, TrainSettings& settings, Files& files,
+                           bool& resumes) {
+  CLI::App& command = *app.add_subcommand("train", "Learn from a text");
+  command.add_option("--input", files.input, "Text to learn from, UTF-8 or Windows-1252")
+      ->type_name("FILE")
+      ->required();
+  command.add_option("--model", files.model, "File for the model, which is replaced")
+      ->type_name("FILE")
+      ->required();
+  add_settings(command, program.settings());
+  add_settings(command, settings.list());
+  command.add_flag("--resume", resumes,
+                   "Continue the run that saved --model, with its settings; --epochs\n"
+                   "may change");
+  command.footer("Ctrl-C saves what was learned so far.");
+  return command;
+}
 
-  Files files;
-  bool resumes = false;
-  CLI::App& train_command = *app.add_subcommand("train", "Learn from a text");
-  train_command.add_option("--input", files.input, "Text to learn from, UTF-8 or Windows-1252")
+inline CLI::App& add_sample(CLI::App& app, SampleSettings& settings) {
+  CLI::App& command = *app.add_subcommand("sample", "Write a text as the model would");
+  command.add_option("--model", settings.model, "File of a trained model")
       ->type_name("FILE")
       ->required();
-  train_command.add_option("--model", files.model, "File for the model, which is replaced")
-      ->type_name("FILE")
-      ->required();
-  add_settings(train_command, program.settings());
-  add_settings(train_command, train_settings.list());
-  train_command.add_flag("--resume", resumes,
-                         "Continue the run that saved --model, with its settings; --epochs\n"
-                         "may change");
-  train_command.footer("Ctrl-C saves what was learned so far.");
-
-  SampleSettings sample_settings;
-  CLI::App& sample_command = *app.add_subcommand("sample", "Write a text as the model would");
-  sample_command.add_option("--model", sample_settings.model, "File of a trained model")
-      ->type_name("FILE")
-      ->required();
-  sample_command.add_option("--prompt", sample_settings.prompt, "The text begins with this")
-      ->type_name("TEXT");
-  sample_command.add_option("--length", sample_settings.length, "Tokens after the prompt")
+  command.add_option("--prompt", settings.prompt, "The text begins with this")->type_name("TEXT");
+  command.add_option("--length", settings.length, "Tokens after the prompt")
       ->type_name("N")
       ->check(examples::from_to(std::int64_t{0}, std::int64_t{1'000'000'000}))
       ->capture_default_str();
-  sample_command
-      .add_option("--temperature", sample_settings.temperature,
+  command
+      .add_option("--temperature", settings.temperature,
                   "0: always the most likely token; 1: the model's probabilities;\n"
                   "more: less likely tokens more often")
       ->type_name("X")
       ->check(examples::from_to(0.0, 1000.0))
       ->capture_default_str();
-  examples::add_seed(sample_command, sample_settings.seed, "The same seed gives the same text");
+  examples::add_seed(command, settings.seed, "The same seed gives the same text");
+  return command;
+}
 
+// ValueError if an option was given whose value --resume takes from the file.
+inline void check_options_of_resume(const CLI::App& command) {
+  const std::set<std::string> allowed = {"--input", "--model", "--resume", "--epochs"};
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() == 0 || allowed.contains(option->get_name())) continue;
+    throw tg::ValueError(option->get_name() + ": --resume takes it from the file of the model");
+  }
+}
+
+// The body of main(). The defaults of `train` are those of the program.
+inline int run(Program& program, TrainSettings settings, const char* description,
+               const char* examples_of_use, int argc, char** argv) {
+  CLI::App app(description, program.name());
+  app.require_subcommand(1);
+  app.footer(examples_of_use);
+  Files files;
+  bool resumes = false;
+  const CLI::App& train_command = add_train(app, program, settings, files, resumes);
+  SampleSettings sample_settings;
+  const CLI::App& sample_command = add_sample(app, sample_settings);
   if (!examples::parse(app, argc, argv)) return 0;
   if (sample_command.parsed()) {
     print_sample(program, sample_settings);
     return 0;
   }
-  if (!resumes) return examples::status_of(train(program, train_settings, files));
-  for (const CLI::Option* option : train_command.get_options()) {
-    const std::string name = option->get_name();
-    if (option->count() == 0 || name == "--input" || name == "--model" || name == "--resume" ||
-        name == "--epochs") {
-      continue;
-    }
-    throw tg::ValueError(name + ": --resume takes it from the file of the model");
-  }
+  if (!resumes) return examples::status_of(train(program, settings, files));
+  check_options_of_resume(train_command);
   const bool new_epochs = train_command.count("--epochs") > 0;
-  return examples::status_of(resume(program, new_epochs ? train_settings.epochs : 0, files));
+  return examples::status_of(resume(program, new_epochs ? settings.epochs : 0, files));
 }
 
 }  // namespace language_model

@@ -18,6 +18,7 @@ constexpr const char* kText = "text";
 constexpr const char* kBatches = "batches";
 constexpr std::string_view kSetting = "setting.";
 constexpr const char* kNewestFormat = "1";
+constexpr std::int64_t kMostBatches = 10'000'000'000;  // more only in a damaged file
 
 }  // namespace
 
@@ -50,7 +51,7 @@ SavedModel load_model(const std::string& path, const char* program) {
   const std::string batches = text(kBatches);
   const char* const end = batches.data() + batches.size();
   const auto [rest, error] = std::from_chars(batches.data(), end, saved.batches);
-  if (error != std::errc() || rest != end || saved.batches < 0) {
+  if (error != std::errc() || rest != end || saved.batches < 0 || saved.batches > kMostBatches) {
     throw tg::FormatError(path + ": the number of batches is '" + batches + "'");
   }
   saved.vocabulary = text(kVocabulary);

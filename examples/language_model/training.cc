@@ -1,4 +1,4 @@
-// The loop is Training::run(). Read next: command_line.h.
+// The loop is Training::train(). Read next: command_line.h.
 #include "language_model/training.h"
 
 #include <tapegrad/autograd/tape.h>
@@ -41,7 +41,8 @@ class Training {
   int run();
 
  private:
-  void split(const Ids& ids);
+  void train();
+  void split(Ids ids);
   void restore(const SavedModel& saved);
   void step();
   double rate() const;
@@ -79,12 +80,10 @@ Training::Training(Program& program, const TrainSettings& settings, const Files&
                          files.input);
   }
   tg::manual_seed(static_cast<std::uint64_t>(settings.seed));
-  if (saved != nullptr) {
-    LoadedModel loaded = create_model(program, *saved, files.model);
-    vocabulary_ = std::move(loaded.vocabulary);
-    model_ = std::move(loaded.model);
-  } else {
-    vocabulary_ = program.vocabulary_of(text);
+  if (saved != nullptr) model_ = create_model(program, *saved, files.model).model;
+  vocabulary_ = program.vocabulary_of(text);
+  if (saved != nullptr && vocabulary_->text() != saved->vocabulary) {
+    throw tg::FormatError(files.model + ": the vocabulary is not that of " + files.input);
   }
   split(vocabulary_->encode(text));
   if (saved == nullptr) model_ = program.model(*vocabulary_);
@@ -94,28 +93,32 @@ Training::Training(Program& program, const TrainSettings& settings, const Files&
 }
 
 // The end of the text is held out.
-void Training::split(const Ids& ids) {
-  const auto all = static_cast<double>(ids.size());
-  const auto held_out = static_cast<std::ptrdiff_t>(all * settings_.held_out);
-  const auto cut = ids.end() - held_out;
+void Training::split(Ids ids) {
+  const std::int64_t all = std::ssize(ids);
+  const auto held_out = static_cast<std::int64_t>(static_cast<double>(all) * settings_.held_out);
   const std::int64_t needed = program_.least_tokens(settings_);
-  if (cut - ids.begin() < needed) {
-    throw tg::ValueError(files_.input + ": " + grouped(cut - ids.begin()) + " " +
-                         vocabulary_->unit() + " to train on, needed at least " + grouped(needed) +
+  if (all - held_out < needed) {
+    throw tg::ValueError(files_.input + ": " + grouped(all - held_out) + " " + vocabulary_->unit() +
+                         " to train on, needed at least " + grouped(needed) +
                          " for one batch; choose a longer text or a smaller " +
                          program_.options_of_least_tokens());
   }
-  std::cout << files_.input << ": " << grouped(std::ssize(ids)) << " " << vocabulary_->unit()
-            << ", " << grouped(vocabulary_->size()) << " different; the last " << grouped(held_out)
+  std::cout << files_.input << ": " << grouped(all) << " " << vocabulary_->unit() << ", "
+            << grouped(vocabulary_->size()) << " different; the last " << grouped(held_out)
             << " are held out" << std::endl;
-  batches_ = program_.batches({ids.begin(), cut}, settings_);
-  held_out_ = program_.held_out({cut, ids.end()}, settings_);
+  held_out_ = program_.held_out({ids.end() - held_out, ids.end()}, settings_);
+  ids.resize(static_cast<std::size_t>(all - held_out));
+  batches_ = program_.batches(std::move(ids), settings_);
   total_ = settings_.epochs * batches_->per_epoch();
 }
 
 void Training::restore(const SavedModel& saved) {
-  adam_->load_state_dict(examples::part_of(saved.state, "optimizer."));
-  tg::default_generator().load_state_dict(examples::part_of(saved.state, "generator."));
+  try {
+    adam_->load_state_dict(examples::part_of(saved.state, "optimizer."));
+    tg::default_generator().load_state_dict(examples::part_of(saved.state, "generator."));
+  } catch (const tg::FormatError& error) {
+    throw tg::FormatError(files_.model + ": " + error.what());
+  }
   for (const auto& [name, tensor] : examples::part_of(saved.state, "memory.")) {
     memory_.push_back(tensor);
   }
@@ -145,20 +148,7 @@ int Training::run() {
   std::cout << program_.name() << ": " << grouped(parameters) << " parameters" << std::endl;
   const std::optional<double> before = held_out_loss();
   std::optional<double> after = before;
-
-  examples::Progress progress(std::cerr, examples::progress_options_for_stderr());
-  progress.start(vocabulary_->unit(), batches_->predictions_before(total_),
-                 batches_->predictions_before(done_));
-  while (done_ < total_ && stop_signal() == 0) {
-    step();
-    progress.update(batches_->predictions_before(done_), "loss " + fixed(loss_, 3));
-    if (done_ % settings_.report == 0 && done_ < total_ && stop_signal() == 0) {
-      progress.clear();
-      report(held_out_loss());
-      save();
-    }
-  }
-  progress.clear();
+  train();
   save();
   if (stop_signal() != 0) {
     std::cerr << "stopped by " << examples::name_of_signal(stop_signal()) << " after "
@@ -172,6 +162,22 @@ int Training::run() {
   }
   print_result(before, after);
   return stop_signal();
+}
+
+void Training::train() {
+  examples::Progress progress(std::cerr, examples::progress_options_for_stderr());
+  progress.start(vocabulary_->unit(), batches_->predictions_before(total_),
+                 batches_->predictions_before(done_));
+  while (done_ < total_ && stop_signal() == 0) {
+    step();
+    progress.update(batches_->predictions_before(done_), "loss " + fixed(loss_, 3));
+    if (done_ % settings_.report == 0 && done_ < total_ && stop_signal() == 0) {
+      progress.clear();
+      report(held_out_loss());
+      save();
+    }
+  }
+  progress.clear();
 }
 
 // One batch: the loss, its gradients, and a step of the optimizer.
@@ -245,7 +251,7 @@ void Training::print_result(std::optional<double> before, std::optional<double> 
     std::cout << "held-out loss " << fixed(*after, 4) << " (at first " << fixed(*before, 4)
               << "), perplexity " << fixed(std::exp(*after), 2);
   } else {
-    std::cout << "no held-out loss, the held-out text is too short";
+    std::cout << "no held-out loss, because the held-out text is too short";
   }
   const auto predictions =
       batches_->predictions_before(done_) - batches_->predictions_before(begun_);

@@ -191,23 +191,33 @@ TEST_CASE("language models: damaged files, and files of another program") {
       CAPTURE(at, output.error);
       CHECK((output.status == 0 || output.status == 1));  // no crash
     }
-    auto [state, texts] = tg::load_with_metadata(session.file("good"));
+    const tg::Checkpoint saved = tg::load_with_metadata(session.file("good"));
     const auto with = [&](const std::string& key, const std::string& value) {
-      tg::Metadata changed = texts;
+      tg::Metadata changed = saved.metadata;
       changed[key] = value;
-      tg::save(session.file("changed"), state, changed);
+      tg::save(session.file("changed"), saved.state, changed);
       return read(session.file("changed"));
     };
     refused(with("program", "other"), "bad: a model of other, not of " + each.name());
     refused(with("setting.dim", "0"), "bad: the setting dim is '0', which is out of range");
     refused(with("setting.dim", "32"), "bad: ");
     refused(with("vocabulary", "ba"), "bad:");
-    tg::StateDict less;
-    for (const auto& [name, tensor] : state) {
-      if (!name.starts_with("model.head")) less.insert(name, tensor);
+    const auto without = [&](const std::string& start) {
+      tg::StateDict less;
+      for (const auto& [name, tensor] : saved.state) {
+        if (!name.starts_with(start)) less.insert(name, tensor);
+      }
+      tg::save(session.file("changed"), less, saved.metadata);
+      return read(session.file("changed"));
+    };
+    refused(without("model.head"), "head.weight");
+    for (const std::string part : {"optimizer.", "generator."}) {
+      write(session.file("bad"), without(part));
+      session.run_well("sample --model bad");  // needs only the model
+      const Output output = session.run("train --input text --model bad --resume");
+      CHECK(output.status == 1);
+      CHECK(output.error.starts_with(each.name() + ": bad: "));
     }
-    tg::save(session.file("changed"), less, texts);
-    refused(read(session.file("changed")), "head.weight");
   }
 }
 

@@ -31,8 +31,9 @@ inline void add_settings(CLI::App& command, const std::vector<Setting>& settings
             command.add_flag(name, *value, setting.help);
           } else if constexpr (std::is_same_v<Value, std::string>) {
             std::string words;
-            for (const std::string& word : setting.words)
+            for (const std::string& word : setting.words) {
               words += (words.empty() ? "" : "|") + word;
+            }
             command.add_option(name, *value, setting.help)
                 ->type_name(words)
                 ->check(examples::one_of({setting.words.begin(), setting.words.end()}))
@@ -49,6 +50,7 @@ inline void add_settings(CLI::App& command, const std::vector<Setting>& settings
   }
 }
 
+// The options of `sample`.
 struct SampleSettings {
   std::string model;
   std::string prompt;
@@ -57,6 +59,7 @@ struct SampleSettings {
   std::int64_t seed = 1;
 };
 
+// The command `sample`: prints the prompt and what the model writes after it.
 inline void print_sample(Program& program, const SampleSettings& settings) {
   const LoadedModel loaded =
       create_model(program, load_model(settings.model, program.name()), settings.model);
@@ -73,6 +76,7 @@ inline void print_sample(Program& program, const SampleSettings& settings) {
   std::cout << vocabulary.decode(text) << '\n';
 }
 
+// Add the two commands with their options.
 inline CLI::App& add_train(CLI::App& app, Program& program, TrainSettings& settings, Files& files,
                            bool& resumes) {
   CLI::App& command = *app.add_subcommand("train", "Learn from a text");

@@ -48,7 +48,7 @@ class Training {
   double rate() const;
   std::optional<double> held_out_loss() const;
   void report(std::optional<double> held_out);
-  void save() const;
+  void save();
   void print_result(std::optional<double> before, std::optional<double> after) const;
 
   Program& program_;
@@ -64,6 +64,7 @@ class Training {
   std::int64_t total_ = 0;  // batches of the run
   std::int64_t done_ = 0;   // batches so far
   std::int64_t begun_ = 0;  // batches before this process
+  bool is_saved_ = false;   // by this run
   double loss_ = 0;         // a running mean over the last batches
   double seconds_ = 0;      // in step()
 };
@@ -123,9 +124,10 @@ void Training::restore(const SavedModel& saved) {
     memory_.push_back(tensor);
   }
   done_ = begun_ = saved.batches;
+  is_saved_ = true;
 }
 
-void Training::save() const {
+void Training::save() {
   SavedModel saved;
   saved.settings = values_of(program_.settings());
   TrainSettings train = settings_;
@@ -140,6 +142,7 @@ void Training::save() const {
     saved.state.insert("memory." + std::to_string(i), memory_[i]);
   }
   save_model(files_.model, program_.name(), saved);
+  is_saved_ = true;
 }
 
 int Training::run() {
@@ -149,6 +152,11 @@ int Training::run() {
   const std::optional<double> before = held_out_loss();
   std::optional<double> after = before;
   train();
+  if (stop_signal() != 0 && done_ == begun_) {
+    std::cerr << "stopped by " << examples::name_of_signal(stop_signal())
+              << " before the first batch; nothing was saved" << std::endl;
+    return stop_signal();
+  }
   save();
   if (stop_signal() != 0) {
     std::cerr << "stopped by " << examples::name_of_signal(stop_signal()) << " after "
@@ -188,14 +196,13 @@ void Training::step() {
   adam_->zero_grad();
   const Loss loss = loss_of(*model_, batches_->at(done_), memory_);
   const double mean = loss.mean.item<float>();
-  if (!std::isfinite(mean)) {
-    throw tg::ValueError(
-        "the loss of batch " + grouped(done_ + 1) + " is not finite; lower --lr or --clip" +
-        (done_ >= settings_.report ? "; an earlier model is saved in " + files_.model
-                                   : "; nothing was saved"));
-  }
   loss.mean.backward();
-  tg::optim::clip_grad_norm(model_->parameters(), settings_.clip);
+  const double norm = tg::optim::clip_grad_norm(model_->parameters(), settings_.clip);
+  if (!std::isfinite(mean) || !std::isfinite(norm)) {
+    throw tg::ValueError(
+        "the loss of batch " + grouped(done_ + 1) + " or its gradient is not finite; lower --lr; " +
+        (is_saved_ ? files_.model + " has an earlier model" : "nothing was saved"));
+  }
   adam_->step();
   loss_ = loss_ == 0 ? mean : 0.98 * loss_ + 0.02 * mean;
   ++done_;

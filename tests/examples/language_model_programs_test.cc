@@ -221,6 +221,44 @@ TEST_CASE("language models: damaged files, and files of another program") {
   }
 }
 
+TEST_CASE("language models: a loss that is not finite is never saved") {
+  for (const Sample& each : programs()) {
+    const ExampleProgram session(each.path);
+    CAPTURE(each.path);
+    write(session.file("text"), rhyme(100));
+    const Output output = session.run(
+        "train --input text --model out --lr 100 --clip 1e9 --epochs 20 --report 1000000" +
+        each.options);
+    CAPTURE(output.error);
+    if (output.status != 0) {
+      CHECK(output.error.find(" is not finite; lower --lr; nothing was saved\n") !=
+            std::string::npos);
+      CHECK(session.files() == 1);
+      continue;
+    }
+    for (const auto& [name, tensor] : tg::load(session.file("out"))) {
+      INFO(name);
+      CHECK((tensor.dtype() == tg::int64 || all(isfinite(tensor)).item<bool>()));
+    }
+  }
+}
+
+TEST_CASE("language models: the program starts without a held-out text or without training") {
+  for (const Sample& each : programs()) {
+    const ExampleProgram session(each.path);
+    CAPTURE(each.path);
+    write(session.file("text"), rhyme(10));
+    const Output none =
+        session.run_well("train --input text --model out --held-out 0 --epochs 1" + each.options);
+    CHECK(none.out.find("out: no held-out loss, because the held-out text is too short; ") !=
+          std::string::npos);
+    const Output start =
+        session.run_well("train --input text --model out --epochs 0" + each.options);
+    CHECK(number_after(start.out, "held-out loss ") == number_after(start.out, "(at first "));
+    CHECK(tg::load_with_metadata(session.file("out")).metadata.at("batches") == "0");
+  }
+}
+
 TEST_CASE("language models: Ctrl-C saves what was learned, and --resume continues") {
   for (const Sample& each : programs()) {
     const ExampleProgram session(each.path);

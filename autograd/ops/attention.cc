@@ -35,7 +35,7 @@ Variable attention_weights(const Variable& query, const Variable& key,
   if (mask.defined() && mask.dtype() != boolean) scores = scores + Variable(mask.to(query.dtype()));
   const double lowest = -std::numeric_limits<double>::infinity();
   if (seen.defined()) scores = masked_fill(scores, !seen, lowest);
-  if (!mask.defined() && !options.is_causal) return softmax(scores, -1);
+  if (!mask.defined()) return softmax(scores, -1);  // if causal, all queries see the first key
   // The softmax of a row that holds only -inf would be 0 / 0.
   const Tensor none = all(scores.value() == lowest, -1, true);
   if (!any(none).item<bool>()) return softmax(scores, -1);

@@ -389,12 +389,14 @@ Variable elu(const Variable& x, double alpha) {
 // (Hendrycks and Gimpel 2016), or its approximation by tanh.
 Variable gelu(const Variable& x, GeluApproximation approximate) {
   if (approximate == GeluApproximation::tanh) return composition::gelu_by_tanh(x);
-  return record("gelu", gelu(x.value()), from(x, [x](const Variable& dy) {
-                  const Variable distribution = 0.5 * (1.0 + erf(x / std::numbers::sqrt2));
-                  const Variable density =
-                      std::numbers::inv_sqrtpi / std::numbers::sqrt2 * exp(-0.5 * square(x));
-                  return dy * (distribution + x * density);
-                }));
+  return record_fused(
+      "gelu", gelu(x.value()), x, [x](const Tensor& dy) { return gelu_backward(dy, x.value()); },
+      [x](const Variable& dy) {
+        const Variable distribution = 0.5 * (1.0 + erf(x / std::numbers::sqrt2));
+        const Variable density =
+            std::numbers::inv_sqrtpi / std::numbers::sqrt2 * exp(-0.5 * square(x));
+        return dy * (distribution + x * density);
+      });
 }
 
 // y = x * s with s = sigmoid(x)        dx = dy * s * (1 + x * (1 - s))

@@ -68,7 +68,7 @@ Progress::~Progress() {
 }
 
 void Progress::start(std::string title, std::int64_t total, std::int64_t already) {
-  clear_bar();
+  clear();
   title_ = std::move(title);
   total_ = std::max<std::int64_t>(total, 1);
   already_ = already;
@@ -108,19 +108,19 @@ void Progress::update(std::int64_t done, std::string_view note) {
   if (width < 5 && static_cast<int>(line.size()) >= options_.columns) {
     line.resize(static_cast<std::size_t>(std::max(options_.columns - 1, 0)));
   }
-  clear_bar();
+  clear();
   out_ << line << std::flush;
   bar_shown_ = true;
 }
 
 void Progress::print(std::string_view line) {
-  clear_bar();
+  clear();
   out_ << line << std::endl;
 }
 
-void Progress::clear_bar() {
+void Progress::clear() {
   if (!bar_shown_) return;
-  out_ << "\r\x1b[K";  // go to the start of the line and delete it
+  out_ << "\r\x1b[K" << std::flush;  // go to the start of the line and delete it
   bar_shown_ = false;
 }
 

@@ -42,10 +42,10 @@ class Progress {
   void update(std::int64_t done, std::string_view note = {});
   // Prints a line that stays. The next update draws the bar below it.
   void print(std::string_view line);
+  // Removes the bar, so that another stream can print lines that stay.
+  void clear();
 
  private:
-  void clear_bar();
-
   std::ostream& out_;
   ProgressOptions options_;
   std::string title_;

@@ -4,14 +4,14 @@
 #include <map>
 #include <string_view>
 
-#include "text_classifier/fingerprint.h"
+#include "common/fingerprint.h"
 
 namespace text_classifier {
 namespace {
 
 constexpr const char* kChecksum = "checksum";
 
-void add_elements(Fingerprint& sum, const tg::Tensor& tensor) {
+void add_elements(examples::Fingerprint& sum, const tg::Tensor& tensor) {
   const tg::Tensor whole = tensor.contiguous();
   tg::visit(tensor.dtype(), [&](auto zero) {
     const auto elements = whole.span<decltype(zero)>();
@@ -24,7 +24,7 @@ void add_elements(Fingerprint& sum, const tg::Tensor& tensor) {
 std::string checksum_of(const RunCheckpoint& checkpoint) {
   std::map<std::string_view, const tg::Tensor*> tensors;
   for (const auto& [name, tensor] : checkpoint.state) tensors.emplace(name, &tensor);
-  Fingerprint sum;
+  examples::Fingerprint sum;
   for (const auto& [name, tensor] : tensors) {
     sum.add(name);
     sum.add(std::string_view(tg::name(tensor->dtype())));
@@ -54,18 +54,6 @@ RunCheckpoint read_checkpoint(const std::string& path) {
     throw tg::FormatError(path + ": the file is damaged: its checksum differs");
   }
   return checkpoint;
-}
-
-void insert_part(tg::StateDict& state, const std::string& prefix, const tg::StateDict& part) {
-  for (const auto& [name, tensor] : part) state.insert(prefix + name, tensor);
-}
-
-tg::StateDict part_of(const tg::StateDict& state, const std::string& prefix) {
-  tg::StateDict part;
-  for (const auto& [name, tensor] : state) {
-    if (name.starts_with(prefix)) part.insert(name.substr(prefix.size()), tensor);
-  }
-  return part;
 }
 
 }  // namespace text_classifier

@@ -1,4 +1,4 @@
-// The training loop, with its optimizer and schedule. Read next: fingerprint.h.
+// The training loop, with its optimizer and schedule. Read next: checkpoint.h.
 #include "text_classifier/trainer.h"
 
 #include <algorithm>
@@ -10,11 +10,15 @@
 #include <string>
 #include <type_traits>
 
+#include "common/state_parts.h"
 #include "text_classifier/checkpoint.h"
 #include "text_classifier/evaluation.h"
 
 namespace text_classifier {
 namespace {
+
+using examples::insert_part;
+using examples::part_of;
 
 std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
                                                     const TrainSettings& settings) {

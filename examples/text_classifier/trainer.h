@@ -1,4 +1,4 @@
-// Trains one model: batches, loss, gradients, steps, learning rate. Read next: fingerprint.h.
+// Trains one model: batches, loss, gradients, steps, learning rate. Read next: checkpoint.h.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>

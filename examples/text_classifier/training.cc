@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/fingerprint.h"
 #include "text_classifier/baseline.h"
 #include "text_classifier/compress.h"
 #include "text_classifier/evaluation.h"
-#include "text_classifier/fingerprint.h"
 #include "text_classifier/resume.h"
 #include "text_classifier/search.h"
 #include "text_classifier/source.h"
@@ -224,7 +224,7 @@ bool has_unknown_words(const Words& words) {
 // What a run reads --------------------------------------------------------------------------------
 
 std::string fingerprint_of(const Corpus& corpus) {
-  Fingerprint sum;
+  examples::Fingerprint sum;
   for (const Row& row : corpus.rows) {
     sum.add(row.text);
     sum.add(row.label);
@@ -233,13 +233,13 @@ std::string fingerprint_of(const Corpus& corpus) {
 }
 
 std::string fingerprint_of(const Words& words) {
-  Fingerprint sum;
+  examples::Fingerprint sum;
   sum.add(words.vocabulary.text());
   return sum.hex();
 }
 
 std::string fingerprint_of(const tg::nn::WordVectors& vectors) {
-  Fingerprint sum;
+  examples::Fingerprint sum;
   for (const std::string& word : vectors.words()) sum.add(word);
   const std::span<const float> elements = vectors.vectors().span<float>();
   sum.add({reinterpret_cast<const char*>(elements.data()), elements.size_bytes()});

@@ -58,6 +58,12 @@ Batch<T> apply(Batch<T> a, Batch<T> b) {
   if constexpr (kOp == Binary::kTanhBackward) return a * (one - b * b);
   if constexpr (kOp == Binary::kSigmoidBackward) return a * b * (one - b);
   if constexpr (kOp == Binary::kReluBackward) return xsimd::select(b <= zero, zero, a);
+  if constexpr (kOp == Binary::kGeluBackward) {
+    const Batch<T> half(T(0.5));
+    const Batch<T> distribution = half + half * math::erf(b * Batch<T>(T(0.70710678118654752)));
+    const Batch<T> density = Batch<T>(T(0.39894228040143268)) * math::exp_below(-half * b * b);
+    return a * (distribution + b * density);
+  }
 }
 
 // Loops --------------------------------------------------------------------------------------

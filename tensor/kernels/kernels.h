@@ -52,6 +52,8 @@ enum class Binary : std::uint8_t {
   kTanhBackward,     // a = dy, b = y:  dy * (1 - y * y)
   kSigmoidBackward,  // a = dy, b = y:  dy * y * (1 - y)
   kReluBackward,     // a = dy, b = y:  y > 0 ? dy : 0  (NaN y passes dy)
+  // a = dy, b = x:  dy * ((1 + erf(x / sqrt(2))) / 2 + x * exp(-x * x / 2) / sqrt(2 * pi))
+  kGeluBackward,
   kCount
 };
 

@@ -650,5 +650,8 @@ Tensor sigmoid_backward(const Tensor& dy, const Tensor& y) {
 Tensor relu_backward(const Tensor& dy, const Tensor& y) {
   return binary(Binary::kReluBackward, "relu_backward", dy, y);
 }
+Tensor gelu_backward(const Tensor& dy, const Tensor& x) {
+  return binary(Binary::kGeluBackward, "gelu_backward", dy, x);
+}
 
 }  // namespace tapegrad

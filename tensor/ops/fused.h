@@ -25,6 +25,8 @@ const T* data_or_null(const Tensor& x) {
 Tensor tanh_backward(const Tensor& dy, const Tensor& y);     // dy * (1 - y * y)
 Tensor sigmoid_backward(const Tensor& dy, const Tensor& y);  // dy * y * (1 - y)
 Tensor relu_backward(const Tensor& dy, const Tensor& y);     // where(y <= 0, 0, dy)
+// dy * ((1 + erf(x / sqrt(2))) / 2 + x * exp(-x * x / 2) / sqrt(2 pi))
+Tensor gelu_backward(const Tensor& dy, const Tensor& x);
 
 // The gradients of softmax and log_softmax over `dim` (tensor/ops/softmax.cc); y is their result.
 Tensor softmax_backward(const Tensor& dy, const Tensor& y, std::int64_t dim);

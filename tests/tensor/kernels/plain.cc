@@ -60,6 +60,12 @@ T apply(T a, T b) {
   if constexpr (kOp == Binary::kTanhBackward) return a * (1 - b * b);
   if constexpr (kOp == Binary::kSigmoidBackward) return a * b * (1 - b);
   if constexpr (kOp == Binary::kReluBackward) return b <= 0 ? T(0) : a;
+  if constexpr (kOp == Binary::kGeluBackward) {
+    const double x = static_cast<double>(b);
+    const double distribution = 0.5 * std::erfc(-x / std::sqrt(2.0));
+    const double density = std::exp(-0.5 * x * x) / std::sqrt(2 * std::acos(-1.0));
+    return static_cast<T>(static_cast<double>(a) * (distribution + x * density));
+  }
 }
 
 template <Compare kOp, class T>

@@ -1,11 +1,11 @@
-// A hash of eight bytes at a time. Read next: checkpoint.h.
-#include "text_classifier/fingerprint.h"
+// A hash of eight bytes at a time. Read next: state_parts.h.
+#include "common/fingerprint.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 
-namespace text_classifier {
+namespace examples {
 
 // Multiplying by an odd number and exclusive or with the high half can both be undone, so two
 // numbers at the same place never give the same hash.
@@ -29,4 +29,4 @@ std::string Fingerprint::hex() const {
   return digits;
 }
 
-}  // namespace text_classifier
+}  // namespace examples

@@ -1,4 +1,4 @@
-// Short numbers that tell whether data has changed. Read next: checkpoint.h.
+// Short numbers that tell whether data has changed. Read next: fingerprint.cc.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace text_classifier {
+namespace examples {
 
 // A 64-bit hash of everything that is added, in this order. It finds accidents, such as a flipped
 // bit or another file, not attacks.
@@ -20,4 +20,4 @@ class Fingerprint {
   std::uint64_t hash_ = 0xcbf29ce484222325;
 };
 
-}  // namespace text_classifier
+}  // namespace examples

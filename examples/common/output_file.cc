@@ -1,4 +1,4 @@
-// Read next: text_stream.h.
+// Read next: alias_table.h.
 #include "common/output_file.h"
 
 #include <tapegrad/tensor/error.h>

@@ -1,5 +1,5 @@
 // Classifies the lines that are there together, and writes their answers at once. Read next:
-// main.cc.
+// input_lines.h.
 #include "text_classifier/answers.h"
 
 #include <algorithm>
@@ -179,28 +179,27 @@ void warn_of_files(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-void predict(const std::string& folder, const PredictOptions& options) {
+void predict(const PredictOptions& options) {
   if (!options.texts.empty() && !options.file.empty()) {
     throw tg::ValueError("predict: got texts and --file " + options.file +
                          ", needed one of the two");
   }
   if (options.all && options.top != 1) {
     throw tg::ValueError(
-        "predict: --all prints all labels, --top N the first N; needed one of "
-        "the two");
+        "predict: --all prints all labels, --top N the first N; needed one of the two");
   }
   if (!options.texts.empty()) {
     std::vector<InputLine> lines;
     for (const std::string& text : options.texts) {
       lines.push_back(input_line(text, std::ssize(lines) + 1));
     }
-    Answers answers(load(folder), options);
+    Answers answers(load(options.model), options);
     warn_of_files(options.texts);
     answers.write(lines);
     answers.check_errors();
     return;
   }
-  Answers answers(load(folder), options);
+  Answers answers(load(options.model), options);
   InputLines input(options.file.empty() ? "-" : options.file);
   for (std::vector<InputLine> lines = input.next(); !lines.empty(); lines = input.next()) {
     answers.write(lines);

@@ -1,5 +1,5 @@
-// The features, the two solvers, and one classifier for each class against the rest.
-// Read next: main.cc.
+// The features, the two solvers, and one classifier for each class against the rest. Read next:
+// resume.h.
 #include "text_classifier/baseline.h"
 
 #include <tapegrad/nn/text/tokenizer.h>

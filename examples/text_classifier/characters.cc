@@ -1,4 +1,4 @@
-// Parses the range of lengths, and computes the buckets of n-grams. Read next: model.h.
+// Parses the range of lengths, and computes the buckets of n-grams. Read next: hashing.h.
 #include "text_classifier/characters.h"
 
 #include <tapegrad/nn/text/utf8.h>

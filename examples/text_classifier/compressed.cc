@@ -1,4 +1,4 @@
-// Codes of scales and elements, and the tensors in which a file holds them. Read next: compress.h.
+// Codes of scales and elements, and the tensors in which a file holds them. Read next: quantize.h.
 #include "text_classifier/compressed.h"
 
 #include <algorithm>
@@ -18,13 +18,6 @@ constexpr const char* kCodes = "table.codes";
 constexpr const char* kCentroidCodes = "table.centroids";
 constexpr const char* kHead = "head.weight";
 constexpr const char* kBias = "head.bias";
-
-constexpr float kLargestCode = 127;
-
-// The value of an int8 code, from -1 to 1.
-float value_of(std::uint8_t code) {
-  return static_cast<float>(static_cast<std::int8_t>(code)) / kLargestCode;
-}
 
 std::int64_t packed_size(std::int64_t bytes) { return (bytes + 7) / 8; }
 
@@ -73,12 +66,20 @@ void require(bool fine, const std::string& file, const char* name, const char* n
   if (!fine) throw tg::FormatError(file + ": " + name + ": needed " + needed);
 }
 
-bool all_finite(const tg::Tensor& tensor) {
-  const tg::Tensor whole = tensor.contiguous();
-  return std::ranges::all_of(whole.span<float>(), [](float x) { return std::isfinite(x); });
+}  // namespace
+
+// Codes of int8 ----------------------------------------------------------------------------------
+
+constexpr int kLargestCode = 127;
+
+std::uint8_t int8_code(double value) {
+  return static_cast<std::uint8_t>(
+      static_cast<std::int8_t>(std::lround(kLargestCode * std::clamp(value, -1.0, 1.0))));
 }
 
-}  // namespace
+float int8_value(std::uint8_t code) {
+  return static_cast<float>(static_cast<std::int8_t>(code)) / kLargestCode;
+}
 
 // Scales ------------------------------------------------------------------------------------------
 
@@ -100,9 +101,9 @@ std::uint8_t CompressedTable::code_of_scale(double scale) const {
 
 float CompressedTable::element(std::int64_t row, std::int64_t column) const {
   const float size = scale(scales[static_cast<std::size_t>(row)]);
-  if (part == 0) return size * value_of(codes[static_cast<std::size_t>(row * dim + column)]);
+  if (part == 0) return size * int8_value(codes[static_cast<std::size_t>(row * dim + column)]);
   const std::int64_t centroid = codes[static_cast<std::size_t>(row * parts() + column / part)];
-  return size * value_of(centroids[static_cast<std::size_t>(
+  return size * int8_value(centroids[static_cast<std::size_t>(
                     (column / part * kCentroids + centroid) * part + column % part)]);
 }
 
@@ -201,7 +202,7 @@ CompressedTable CompressedTable::from_state_dict(const tg::StateDict& state,
   if (table.part > 0) {
     table.centroids = unpacked(state.at(kCentroidCodes), table.parts() * kCentroids * table.part);
   }
-  require(all_finite(state.at(kBias)), file, kBias, "finite elements");
+  require(all(isfinite(state.at(kBias))).item<bool>(), file, kBias, "finite elements");
   return table;
 }
 

@@ -1,5 +1,5 @@
-// The small table of a compressed bag: hashes in place of words, few bits for each element.
-// Read next: compressed.cc, then compress.h.
+// The small table of a compressed bag: hashes in place of words, few bits for each element. Read
+// next: compressed.cc.
 #pragma once
 
 #include <tapegrad/tapegrad.h>
@@ -62,6 +62,10 @@ class CompressedTable {
   static CompressedTable from_state_dict(const tg::StateDict& state, const ModelSettings& settings,
                                          const std::string& file);
 };
+
+// The code of a value from -1 to 1, and the value of a code.
+std::uint8_t int8_code(double value);
+float int8_value(std::uint8_t code);
 
 // The key of a word or an n-gram of words, and of a bucket of character n-grams.
 std::uint32_t key_of(std::string_view token);

@@ -1,5 +1,5 @@
-// Runs a model on texts: in batches of similar length, in eval mode, with recording off.
-// Read next: settings.h.
+// Runs a model on texts: in batches of similar length, in eval mode, with recording off. Read next:
+// metrics.h.
 #include "text_classifier/evaluation.h"
 
 #include <tapegrad/nn/data/loader.h>

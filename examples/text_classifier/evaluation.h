@@ -1,4 +1,4 @@
-// The predictions of a trained model, and how good they are. Read next: settings.h.
+// The predictions of a trained model, and how good they are. Read next: evaluation.cc.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>

@@ -1,4 +1,4 @@
-// A hash of eight bytes at a time. Read next: checkpoint.h.
+// A hash of eight bytes at a time. Read next: commands.h.
 #include "text_classifier/fingerprint.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Short numbers that tell whether data has changed. Read next: checkpoint.h.
+// Short numbers that tell whether data has changed. Read next: fingerprint.cc.
 #pragma once
 
 #include <cstddef>

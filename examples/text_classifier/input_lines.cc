@@ -1,5 +1,5 @@
 // Reads from a file descriptor, because streams of the standard library wait for a full buffer.
-// Read next: answers.h.
+// Read next: explain.h.
 #include "text_classifier/input_lines.h"
 
 #include <fcntl.h>

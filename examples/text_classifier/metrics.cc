@@ -1,4 +1,4 @@
-// Computes the scores, and writes the tables and metrics.jsonl. Read next: evaluation.h.
+// Computes the scores, and writes the tables and metrics.jsonl. Read next: unknown_word.h.
 #include "metrics.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// The confusion matrix, the scores computed from it, and the metrics of each epoch.
-// Read next: evaluation.h.
+// The confusion matrix, the scores computed from it, and the metrics of each epoch. Read next:
+// metrics.cc.
 #pragma once
 
 #include <cstdint>

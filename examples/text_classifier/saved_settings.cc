@@ -1,4 +1,4 @@
-// Writes and parses the settings of a saved model. Read next: trained.h.
+// Writes and parses the settings of a saved model. Read next: splits.h.
 #include "text_classifier/saved_settings.h"
 
 #include <cstdint>

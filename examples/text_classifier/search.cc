@@ -1,4 +1,5 @@
-// Parts with the shares of the classes, and the epoch with the smallest loss. Read next: trainer.h.
+// Parts with the shares of the classes, and the epoch with the smallest loss. Read next:
+// calibration.h.
 #include "text_classifier/search.h"
 
 #include <tapegrad/tensor/error.h>

@@ -1,5 +1,5 @@
-// Finds how long a model is trained, and its temperature, on texts that are held out.
-// Read next: trainer.h.
+// Finds how long a model is trained, and its temperature, on texts that are held out. Read next:
+// search.cc.
 #pragma once
 
 #include <tapegrad/tensor/io/state_dict.h>

@@ -1,4 +1,4 @@
-// The formulas of the intervals and tests. Read next: compare.h.
+// The formulas of the intervals and tests. Read next: baseline.h.
 #include "text_classifier/statistics.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Intervals and tests for accuracies: of folds, and of two models on the same texts.
-// Read next: compare.h.
+// Intervals and tests for accuracies: of folds, and of two models on the same texts. Read next:
+// statistics.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Sorts the texts by the probability that was given to their label. Read next: baseline.h.
+// Sorts the texts by the probability that was given to their label. Read next: compress.h.
 #include "text_classifier/suspects.h"
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "text_classifier/cross_validation.h"
 #include "text_classifier/training.h"
 
 namespace text_classifier {
@@ -17,9 +18,9 @@ std::string one_line(std::string text) {
   return text;
 }
 
-void print(const Suspect& suspect, const CrossValidated& validated, bool json) {
-  const Row& row = validated.corpus.rows[suspect.row];
-  const std::string& predicted = validated.labels[static_cast<std::size_t>(suspect.predicted)];
+void print(const Suspect& suspect, const Texts& texts, bool json) {
+  const Row& row = texts.train.rows[suspect.row];
+  const std::string& predicted = texts.labels[static_cast<std::size_t>(suspect.predicted)];
   if (json) {
     const nlohmann::ordered_json line{{"line", row.line},
                                       {"label", row.label},
@@ -57,17 +58,20 @@ std::vector<Suspect> suspects_among(const std::vector<std::int64_t>& labels,
   return suspects;
 }
 
-void suspects(TrainSettings settings, const SuspectsOptions& options) {
-  if (!settings.folds) settings.folds = 5;
-  const CrossValidated validated = cross_validated(settings);
-  const std::vector<Suspect> found =
-      suspects_among(label_ids(validated.corpus, validated.labels), validated.probabilities);
+void suspects(const SuspectsOptions& options) {
+  TrainSettings settings = options.training;
+  settings.command = "suspects";
+  settings.folds = settings.folds.value_or(5);
+  settings = checked(settings);
+  const Texts texts = read_training_texts(settings);
+  const std::vector<Suspect> found = suspects_among(label_ids(texts.train, texts.labels),
+                                                    cross_validated_probabilities(settings, texts));
   const std::int64_t shown = std::min(options.count, std::ssize(found));
   for (std::int64_t i = 0; i < shown; ++i) {
-    print(found[static_cast<std::size_t>(i)], validated, options.json);
+    print(found[static_cast<std::size_t>(i)], texts, options.json);
   }
   std::cerr << "suspects: the models contradict the labels of " << found.size() << " of "
-            << validated.corpus.rows.size() << " texts (" << *settings.folds << " folds); " << shown
+            << texts.train.rows.size() << " texts (" << *settings.folds << " folds); " << shown
             << (shown < std::ssize(found) ? " are shown, see --count\n" : " are shown\n");
 }
 

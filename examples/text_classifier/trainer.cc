@@ -1,4 +1,4 @@
-// The training loop, with its optimizer and schedule. Read next: fingerprint.h.
+// The training loop, with its optimizer and schedule. Read next: search.h.
 #include "text_classifier/trainer.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "text_classifier/checkpoint.h"
 #include "text_classifier/evaluation.h"
@@ -119,17 +120,21 @@ void BestEpoch::load_state_dict(const tg::StateDict& state) {
 
 // The run -----------------------------------------------------------------------------------------
 
-Trainer::Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings,
-                 EpochSearch* search)
-    : trained_(trained),
-      examples_(examples),
-      settings_(settings),
-      loader_(examples.train,
-              {.batch_size = settings.batch, .shuffle = true, .bucket_batches = 50}),
-      optimizer_(optimizer_for(trained.model, settings)),
+Trainer::Trainer(Trained initial, Examples examples, TrainSettings settings, EpochSearch* search)
+    : trained_(std::move(initial)),
+      examples_(std::move(examples)),
+      settings_(std::move(settings)),
+      loader_(examples_.train,
+              {.batch_size = settings_.batch, .shuffle = true, .bucket_batches = 50}),
+      optimizer_(optimizer_for(trained_.model, settings_)),
       schedule_(
-          schedule_for(*optimizer_, settings, static_cast<std::size_t>(examples.train.size()))),
+          schedule_for(*optimizer_, settings_, static_cast<std::size_t>(examples_.train.size()))),
       search_(search) {}
+
+void Trainer::check(const Trained& initial, const TrainSettings& settings, std::size_t texts) {
+  const std::unique_ptr<tg::optim::Optimizer> optimizer = optimizer_for(initial.model, settings);
+  schedule_for(*optimizer, settings, texts);
+}
 
 bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   {
@@ -151,6 +156,7 @@ bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   best_.restore(trained_.model);
   trained_.model.eval();
   if (search_ == nullptr) set_temperature();
+  optimizer_->flush();
   return true;
 }
 
@@ -226,8 +232,8 @@ Trainer::Step Trainer::step(const tg::Tensor& ids, const tg::Tensor& labels) {
   const tg::Variable loss = tg::nn::cross_entropy(logits, labels);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
-    throw tg::ValueError("train: the loss is " + std::to_string(value) + " in epoch " +
-                         std::to_string(position_.epoch) +
+    throw tg::ValueError(settings_.command + ": the loss is " + std::to_string(value) +
+                         " in epoch " + std::to_string(position_.epoch) +
                          ", needed a finite one; no model is saved; lower --lr");
   }
   loss.backward();

@@ -1,4 +1,4 @@
-// The options of a run, with their defaults. Read next: corpus.h.
+// The options of a run, with their defaults. Read next: training.h.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,7 @@
 
 #include "catch.h"
 #include "error_text.h"
+#include "examples/text_classifier/temperature_curves.h"
 #include "text_classifier/unknown_word.h"
 
 using namespace text_classifier;
@@ -20,10 +21,10 @@ using tapegrad::test::error_text;
 
 namespace {
 
-// The curve of 100 texts of two classes, all right. Their loss at temperature 1 is `loss`.
+// The curve of texts of two classes, of which nine in ten are right. `loss` is the loss of a right
+// answer whose margin is the smallest.
 TemperatureCurve curve_with(double loss, int texts = 100) {
-  // The loss of a right answer is log(1 + exp(-margin)); every tenth is wrong, so that no
-  // temperature makes the loss 0.
+  // The loss of a right answer is log(1 + exp(-margin)).
   const auto margin = static_cast<float>(-std::log(std::exp(loss) - 1));
   std::vector<float> logits;
   std::vector<std::int64_t> labels;
@@ -37,17 +38,7 @@ TemperatureCurve curve_with(double loss, int texts = 100) {
 }
 
 // A curve whose smallest loss is the entropy of a class that is right in `right` of 100 texts.
-TemperatureCurve curve_of(int right) {
-  std::vector<float> logits;
-  std::vector<std::int64_t> labels;
-  for (int i = 0; i < 100; ++i) {
-    logits.insert(logits.end(), {1.0F, 0.0F});
-    labels.push_back(i < right ? 0 : 1);
-  }
-  TemperatureCurve curve;
-  curve.add(reshape(tg::tensor(logits), {-1, 2}), tg::tensor(labels));
-  return curve;
-}
+TemperatureCurve curve_of(int right) { return text_classifier_test::curve_of(100, right, 1); }
 
 std::vector<std::int64_t> labels_of(const std::vector<int>& counts) {
   std::vector<std::int64_t> labels;

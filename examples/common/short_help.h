@@ -1,12 +1,12 @@
-// --help with what a newcomer needs, and --help-all with every option. Only main.cc includes it.
-// Read next: main.cc.
+// --help with what a newcomer needs, and --help-all with every option, for programs that have many.
+// Only sources that define options include it. Read next: progress.h.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <set>
 #include <string>
 
-namespace text_classifier {
+namespace examples {
 
 inline constexpr const char* kMoreOptions = "More options";
 
@@ -44,4 +44,4 @@ inline void keep_in_short_help(CLI::App* command, const std::set<std::string>& n
   }
 }
 
-}  // namespace text_classifier
+}  // namespace examples

@@ -13,23 +13,22 @@
 
 #include "catch.h"
 #include "error_text.h"
-#include "examples/program.h"
+#include "examples/text_classifier/session.h"
 #include "text_classifier/compress.h"
 #include "text_classifier/evaluation.h"
 
 using namespace text_classifier;
+using namespace text_classifier_test;
 using tapegrad::test::error_text;
 
 namespace {
 
 using Texts = std::vector<std::string>;
 
-Texts bundled_questions() {
+Texts all_bundled_questions() {
   Texts texts;
-  for (const char* name : {"questions_train.tsv", "questions_test.tsv"}) {
-    const std::string path =
-        std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/data/" + name;
-    for (const Row& row : read_corpus(path).rows) texts.push_back(row.text);
+  for (const char* part : {"train", "test"}) {
+    for (const Row& row : read_corpus(bundled_questions(part)).rows) texts.push_back(row.text);
   }
   return texts;
 }
@@ -84,13 +83,14 @@ Texts all_code_points() {
 }
 
 // Random weights, of words and n-grams of the questions.
-Small random_model(std::int64_t classes, std::int64_t dim, std::int64_t ngrams,
-                   const Characters& characters, bool words, std::int64_t max_length,
-                   int version = tg::nn::kNewestTokenizer, const Answering& answering = {},
-                   const char* pool = "sqrt") {
+Trained random_model(std::int64_t classes, std::int64_t dim, std::int64_t ngrams,
+                     const Characters& characters, bool words, std::int64_t max_length,
+                     int version = tg::nn::kNewestTokenizer, const Answering& answering = {},
+                     const char* pool = "sqrt") {
   std::vector<std::vector<std::string>> tokens;
   if (words) {
-    for (const std::string& text : bundled_questions()) tokens.push_back(tg::nn::tokenize(text));
+    for (const std::string& text : all_bundled_questions())
+      tokens.push_back(tg::nn::tokenize(text));
     for (const std::string& text : hard_texts()) {
       tokens.push_back(tg::nn::tokenize(text, version));
     }
@@ -111,7 +111,7 @@ Small random_model(std::int64_t classes, std::int64_t dim, std::int64_t ngrams,
   std::vector<std::string> labels;
   for (std::int64_t k = 0; k < classes; ++k) labels.push_back("L" + std::to_string(k));
   labels.front() = "\"é\\\n?\?=%d\"";
-  return {{model, vocabulary, labels, max_length, answering, characters, words}, settings};
+  return {model, vocabulary, labels, max_length, answering};
 }
 
 constexpr const char* kHarness = R"(
@@ -142,19 +142,18 @@ int main(void) { /* each text on standard input ends with a NUL */
 constexpr const char* kCompiler = "cc -std=c99 -O1 -Wall -Wextra -Wpedantic -Werror ";
 
 // Compiles the C file of a model, and compares its answers with the model's.
-void check_answers(const Small& small, const Texts& texts) {
-  const Program program;
-  program.write("model.c", c_source(small.trained, small.settings));
-  program.write("main.c", kHarness);
+void check_answers(Trained trained, const Texts& texts) {
+  const Session session;
+  session.write("model.c", c_source(trained));
+  session.write("main.c", kHarness);
   std::string input;
   for (const std::string& text : texts) input += text + '\0';
-  const Program::Output compiled = program.shell(std::string(kCompiler) + "main.c -o model -lm");
+  const Output compiled = session.shell(std::string(kCompiler) + "main.c -o model -lm");
   INFO(compiled.error);
   REQUIRE(compiled.status == 0);
-  const Program::Output output = program.shell("./model", input);
+  const Output output = session.shell("./model", input);
   REQUIRE(output.status == 0);
 
-  Trained trained = small.trained;
   std::vector<tg::Tensor> ids;
   for (const std::string& text : texts) ids.push_back(trained.ids(text));
   const tg::Tensor expected = probabilities(trained, ids);
@@ -182,7 +181,7 @@ void check_answers(const Small& small, const Texts& texts) {
 }
 
 Texts all_texts() {
-  Texts texts = bundled_questions();
+  Texts texts = all_bundled_questions();
   for (const std::string& text : hard_texts()) texts.push_back(text);
   return texts;
 }
@@ -225,45 +224,45 @@ TEST_CASE("export --c: all code points, with both versions of the tokenizer", "[
 }
 
 TEST_CASE("export --c: compressed models", "[text_export_c]") {
-  const Small words = random_model(6, 8, 2, {}, true, 200);
-  const Small both = random_model(9, 7, 2, {1, 3, 3000}, true, 20);
-  const Small characters = random_model(3, 4, 1, {1, 3, 3000}, false, 200);
-  for (const Small* model : {&words, &both, &characters}) {
+  const Trained words = random_model(6, 8, 2, {}, true, 200);
+  const Trained both = random_model(9, 7, 2, {1, 3, 3000}, true, 20);
+  const Trained characters = random_model(3, 4, 1, {1, 3, 3000}, false, 200);
+  for (const Trained* model : {&words, &both, &characters}) {
     for (const std::int64_t size : {1'000'000, 12'000}) {
       CAPTURE(size);
-      check_answers(compressed(model->trained, model->settings, size, "compress"), all_texts());
+      check_answers(compressed(*model, size, "compress"), all_texts());
     }
   }
 }
 
 TEST_CASE("export --c: the program writes the file, which is a program too", "[text_export_c]") {
-  const Program program;
-  program.write("train.tsv", "who wrote it\tHUM\nwho sang\tHUM\nwhere is it\tLOC\nwhere to\tLOC\n");
-  program.run_well("train --train train.tsv --arch bag --ngrams 2 --epochs 30 --out m");
-  program.run_well("export --model m --c model.c");
-  REQUIRE(program.shell(std::string(kCompiler) + "-DCLASSIFY_MAIN model.c -o model -lm").status ==
+  const Session session;
+  session.write("train.tsv", "who wrote it\tHUM\nwho sang\tHUM\nwhere is it\tLOC\nwhere to\tLOC\n");
+  session.run_well("train --train train.tsv --arch bag --ngrams 2 --epochs 30 --out m");
+  session.run_well("export --model m --c model.c");
+  REQUIRE(session.shell(std::string(kCompiler) + "-DCLASSIFY_MAIN model.c -o model -lm").status ==
           0);
   const std::string texts = "'Who was it?' 'WHERE now' '' 'zzqx'";
-  CHECK(program.shell("./model " + texts).out ==
-        program.run_well("predict --model m " + texts).out);
+  CHECK(session.shell("./model " + texts).out ==
+        session.run_well("predict --model m " + texts).out);
 
-  program.run_well("train --train train.tsv --arch lstm --epochs 1 --out sequence");
-  program.require_error("export --model sequence --c x.c",
+  session.run_well("train --train train.tsv --arch lstm --epochs 1 --out sequence");
+  session.require_error("export --model sequence --c x.c",
                         "export: --c writes a bag, and this model is a lstm; needed a model of "
                         "--arch bag, or --onnx FILE for this one");
-  CHECK_FALSE(std::ifstream(program.file("x.c")).good());
+  CHECK_FALSE(std::ifstream(session.file("x.c")).good());
 }
 
 TEST_CASE("export --c: weights that are not finite, and long labels, are refused",
           "[text_export_c]") {
-  Small small = random_model(2, 2, 1, {}, true, 200);
-  Small named = random_model(2, 2, 1, {}, true, 200);
-  named.trained.labels.back() = std::string(5000, 'x');
+  Trained trained = random_model(2, 2, 1, {}, true, 200);
+  Trained named = random_model(2, 2, 1, {}, true, 200);
+  named.labels.back() = std::string(5000, 'x');
   CHECK(error_text<tg::ValueError>([&] {
-          c_source(named.trained, named.settings);
+          c_source(named);
         }).starts_with("export: --c: a label has 5000 bytes"));
-  tg::select(small.trained.model.embedding.weight.leaf().writable_value(), 0, 1).fill_(NAN);
+  tg::select(trained.model.embedding.weight.leaf().writable_value(), 0, 1).fill_(NAN);
   CHECK(error_text<tg::ValueError>([&] {
-          c_source(small.trained, small.settings);
+          c_source(trained);
         }).starts_with("export: --c: the model has weights that are not finite"));
 }

@@ -1,10 +1,10 @@
 // --help of each command fits a screen and shows what one needs first; --help-all and the README
-// have every option. Read next: examples/text_classifier/help.h.
+// have every option. Read next: examples/common/short_help.h.
 #include <algorithm>
 #include <regex>
 #include <set>
 
-#include "examples/program_session.h"
+#include "examples/text_classifier/session.h"
 #include "text_classifier/run_options.h"
 
 using namespace text_classifier_test;
@@ -15,20 +15,10 @@ const std::vector<std::string> kCommands = {"train",     "predict",  "eval",
                                             "neighbors", "explain",  "compare",
                                             "suspects",  "compress", "export"};
 
-// The options that a help text describes.
-std::set<std::string> options_in(const std::string& help) {
-  static const std::regex option("\n  (?:-h,)?(--[a-z-]+)");
-  std::set<std::string> names;
-  for (std::sregex_iterator i(help.begin(), help.end(), option), end; i != end; ++i) {
-    names.insert((*i)[1]);
-  }
-  return names;
-}
-
 }  // namespace
 
 TEST_CASE("the --help of each command fits a screen, and has an example", "[text_help]") {
-  const ProgramSession session;
+  const Session session;
   for (const std::string& command : kCommands) {
     CAPTURE(command);
     const std::string help = session.run_well(command + " --help").out;
@@ -50,9 +40,8 @@ TEST_CASE("the --help of each command fits a screen, and has an example", "[text
 }
 
 TEST_CASE("every --help-all and the README have every option", "[text_help]") {
-  const ProgramSession session;
-  const std::string readme =
-      read_file(std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/README.md");
+  const Session session;
+  const std::string readme = read_file(TAPEGRAD_SOURCE_DIR "/examples/text_classifier/README.md");
   for (const std::string& command : kCommands) {
     const std::string help = session.run_well(command + " --help-all").out;
     for (const std::string& line : lines_in(help)) CHECK(line.size() <= 100);

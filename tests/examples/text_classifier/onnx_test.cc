@@ -8,14 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "catch.h"
+#include "examples/text_classifier/session.h"
 #include "python.h"
-#include "tensor/temporary_folder.h"
 #include "text_classifier/corpus.h"
 #include "text_classifier/evaluation.h"
 
 using namespace text_classifier;
-using tapegrad::test::TemporaryFolder;
+using namespace text_classifier_test;
 
 namespace {
 
@@ -44,26 +43,20 @@ const std::vector<Model> kModels = {
     {"attention_last", "--arch attention --heads 3 --pool last"},
 };
 
-void run(const std::string& arguments) {
-  const tapegrad::test::Answer answer = tapegrad::test::shell("'" TEXT_CLASSIFIER "' " + arguments);
-  INFO(answer.text);
-  REQUIRE(answer.status == 0);
-}
-
 }  // namespace
 
 TEST_CASE("other programs compute the same from the exported models", "[text_program]") {
   if (!tapegrad::test::python_has("numpy, onnx")) return;
-  const Corpus corpus = read_corpus(std::string(TAPEGRAD_SOURCE_DIR) +
-                                    "/examples/text_classifier/data/questions_test.tsv");
-  const TemporaryFolder models, files;
+  const Corpus corpus = read_corpus(bundled_questions("test"));
+  const Session session;
+  const tapegrad::test::TemporaryFolder files;
   for (const Model& model : kModels) {
-    const std::string folder = models.file(model.name);
-    run("train --epochs 2 --lr 0.02 --dim 8 --hidden 6 " + model.options + " --out '" + folder +
-        "'");
-    run("export --model '" + folder + "' --onnx '" + files.file(model.name + ".onnx") + "'");
+    session.run_well("train --epochs 2 --lr 0.02 --dim 8 --hidden 6 " + model.options + " --out " +
+                     model.name);
+    session.run_well("export --model " + model.name + " --onnx '" +
+                     files.file(model.name + ".onnx") + "'");
 
-    Trained trained = load(folder);
+    Trained trained = load(session.file(model.name));
     std::vector<tg::Tensor> texts = {trained.ids(""), trained.ids("Who?")};
     for (std::size_t i = 0; i < 30; ++i) texts.push_back(trained.ids(corpus.rows[4 * i].text));
     tg::save_npz(files.file(model.name + ".npz"),

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/program_session.h"
+#include "examples/text_classifier/session.h"
 
 using namespace text_classifier_test;
 namespace tc = text_classifier;
@@ -46,7 +46,7 @@ double by_hand(const tc::Trained& trained, const std::string& word, std::int64_t
 }  // namespace
 
 TEST_CASE("explanation_of gives exactly what each word adds to a bag", "[text_explain]") {
-  ProgramSession session;
+  Session session;
   session.train("--arch bag --ngrams 2");
   tc::Trained trained = tc::load(session.file("model"));
   const double temperature = GENERATE(1.0, 2.5);
@@ -79,7 +79,7 @@ TEST_CASE("explanation_of gives the derivative of the score in other architectur
   // Not attention with --pool max: its score bends where another word becomes the largest.
   const std::string arch =
       GENERATE("rnn", "lstm", "gru --bidirectional", "cnn", "attention --pool mean");
-  ProgramSession session;
+  Session session;
   session.train("--arch " + arch);
   tc::Trained trained = tc::load(session.file("model"));
   const std::string text = "where is who";
@@ -105,7 +105,7 @@ TEST_CASE("explanation_of gives the derivative of the score in other architectur
 }
 
 TEST_CASE("strongest_tokens sorts all words by what they add alone", "[text_explain]") {
-  ProgramSession session;
+  Session session;
   session.train("--arch bag --ngrams 2");
   const tc::Trained trained = tc::load(session.file("model"));
   const auto strongest = tc::strongest_tokens(trained, 1000);
@@ -125,7 +125,7 @@ TEST_CASE("strongest_tokens sorts all words by what they add alone", "[text_expl
 TEST_CASE("the command explain prints contributions and the words of each class",
           "[text_explain]") {
   const std::string arch = GENERATE("bag", "lstm");
-  ProgramSession session;
+  Session session;
   session.train("--ngrams 1 --arch " + arch);
   const std::string answer = session.run_well("predict --model model 'who is that'").out;
   std::vector<std::string> lines =

@@ -2,6 +2,7 @@
 // answers while the stream is open; abstention. Read next: examples/text_classifier/answers.h.
 #include "text_classifier/answers.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,7 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "examples/program_session.h"
+#include "examples/text_classifier/session.h"
 #include "text_classifier/input_lines.h"
 
 using namespace text_classifier_test;
@@ -32,12 +33,12 @@ double probability_in(const std::string& line) {
 }  // namespace
 
 TEST_CASE("predict answers each line, also blank and bad ones", "[text_answers]") {
-  ProgramSession session;
+  Session session;
   session.train();
   const std::string input =
       std::string("who sang\n\nwhere ") + '\0' + " to\n\xE8\xA5\xE8\xE8\xFF\x85\no\xF9 ?\r\n" +
       std::string(text_classifier::kLongestLine + 1, 'a') + "\n  \nwhere is Paris";
-  const ProgramOutput output = session.run("predict --model model", input);
+  const Output output = session.run("predict --model model", input);
   CHECK(output.status == 1);
   CHECK(output.error ==
         "text_classifier: predict: 3 of 8 lines could not be read; their answers "
@@ -55,8 +56,8 @@ TEST_CASE("predict answers each line, also blank and bad ones", "[text_answers]"
   CHECK(lines[7].starts_with("LOC  "));
   CHECK(lines[7].ends_with("  where is Paris"));
 
-  write_file(session.file("input"), input);
-  const ProgramOutput from_file = session.run("predict --model model --file input");
+  session.write("input", input);
+  const Output from_file = session.run("predict --model model --file input");
   CHECK(from_file.out == output.out);
   CHECK(from_file.status == 1);
   CHECK(session.run("predict --model model --file -", input).out == output.out);
@@ -74,7 +75,7 @@ TEST_CASE("predict answers each line, also blank and bad ones", "[text_answers]"
 
 TEST_CASE("predict gives the same answers to lines together and alone", "[text_answers]") {
   const std::string arch = GENERATE("bag --ngrams 2", "rnn", "cnn", "attention");
-  ProgramSession session;
+  Session session;
   session.train("--arch " + arch);
   std::string input, alone;
   for (int i = 0; i < 150; ++i) {  // more than a batch of the model
@@ -89,9 +90,9 @@ TEST_CASE("predict gives the same answers to lines together and alone", "[text_a
 }
 
 TEST_CASE("predict --top and --all give the labels by decreasing probability", "[text_answers]") {
-  ProgramSession session;
-  write_file(session.file("train.tsv"),
-             std::string(kTrainTexts) + "how many\tNUM\nhow far\tNUM\nhow long is it\tNUM\n");
+  Session session;
+  session.write("train.tsv",
+                std::string(kTrainTexts) + "how many\tNUM\nhow far\tNUM\nhow long is it\tNUM\n");
   session.train();
   const std::string one = session.run_well("predict --model model 'how far'").out;
   const std::string two = session.run_well("predict --model model --top 2 'how far'").out;
@@ -121,9 +122,9 @@ TEST_CASE("predict --top and --all give the labels by decreasing probability", "
 }
 
 TEST_CASE("predict writes JSON that any reader reads", "[text_answers]") {
-  ProgramSession session;
-  write_file(
-      session.file("train.tsv"),
+  Session session;
+  session.write(
+      "train.tsv",
       "who\t\"quoted\" \\label\nwho is\t\"quoted\" \\label\nwhere\t\xE8\xB4\xA2\xE7\xBB\x8F\n"
       "where is\t\xE8\xB4\xA2\xE7\xBB\x8F\n");
   session.run_well("train --train train.tsv --format tab --arch bag --epochs 30 --out model");
@@ -132,7 +133,7 @@ TEST_CASE("predict writes JSON that any reader reads", "[text_answers]") {
     if (c != '\n' && c != '\r') input += std::string("a") + c + "b\n";
   }
   input += "\xF0\x9F\x98\x80 \xE2\x80\xA8 \xEF\xBF\xBD\n";
-  const ProgramOutput output = session.run_well("predict --model model --json --all", input);
+  const Output output = session.run_well("predict --model model --json --all", input);
   const std::vector<json> objects = objects_in(output.out);
   const std::vector<std::string> lines = lines_in(input);
   REQUIRE(objects.size() == lines.size());
@@ -147,7 +148,7 @@ TEST_CASE("predict writes JSON that any reader reads", "[text_answers]") {
 }
 
 TEST_CASE("predict --threshold abstains, and eval counts it", "[text_answers]") {
-  ProgramSession session;
+  Session session;
   session.train();
   const std::string input = "who sang\nwhere was\nwho where\n";
   const std::vector<std::string> usual =
@@ -165,7 +166,7 @@ TEST_CASE("predict --threshold abstains, and eval counts it", "[text_answers]") 
   CHECK(objects[2]["label"].is_null());
   CHECK(objects[2]["probability"].get<double>() < (sure + unsure) / 2);
 
-  write_file(session.file("test.tsv"), "who sang\tLOC\nwhere was\tLOC\nwho where\tHUM\n");
+  session.write("test.tsv", "who sang\tLOC\nwhere was\tLOC\nwho where\tHUM\n");
   CHECK(lines_in(session.run_well("eval --model model --test test.tsv" + threshold).out)
             .back()
             .find(": coverage 0.667 (2 of 3 texts answered), accuracy of these 0.500, 95 % "
@@ -178,22 +179,13 @@ TEST_CASE("predict --threshold abstains, and eval counts it", "[text_answers]") 
 }
 
 TEST_CASE("predict answers a line before it waits for the next one", "[text_answers]") {
-  ProgramSession session;
+  Session session;
   session.train();
   std::array<int, 2> to{}, from{};
-  REQUIRE(pipe(to.data()) == 0);
-  REQUIRE(pipe(from.data()) == 0);
-  const std::string model = session.file("model");
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(to[0], STDIN_FILENO);
-    dup2(from[1], STDOUT_FILENO);
-    for (const int file : {to[0], to[1], from[0], from[1]}) close(file);
-    alarm(60);  // the test fails, and does not wait forever
-    execl(TEXT_CLASSIFIER, "text_classifier", "predict", "--model", model.c_str(), nullptr);
-    _exit(127);
-  }
-  REQUIRE(child > 0);
+  REQUIRE(pipe2(to.data(), O_CLOEXEC) == 0);
+  REQUIRE(pipe2(from.data(), O_CLOEXEC) == 0);
+  Process process(session.command("predict --model model"),
+                  {.in = to[0], .out = from[1], .error = -1});
   close(to[0]);
   close(from[1]);
   const auto answer = [&] {
@@ -213,21 +205,19 @@ TEST_CASE("predict answers a line before it waits for the next one", "[text_answ
   send("where to");
   close(to[1]);
   CHECK(answer().ends_with("  where to"));
-  int status = -1;
-  CHECK(waitpid(child, &status, 0) == child);
-  CHECK(status == 0);
+  CHECK(process.wait() == 0);
   close(from[0]);
 }
 
 TEST_CASE("predict refuses a stream that has no lines of text", "[text_answers]") {
-  ProgramSession session;
+  Session session;
   session.train();
   session.require_error("predict --model model",
                         "predict: standard input is compressed with gzip, needed text; convert it "
                         "with gunzip -c FILE",
                         "\x1F\x8B\x08 who\n");
   for (const char* text : {"\xFF\xFEw\nh\n", "\xFE\xFFwh\n"}) {
-    write_file(session.file("input"), text);
+    session.write("input", text);
     session.require_error("predict --model model --file input",
                           "predict: input is UTF-16, needed UTF-8; convert it with iconv");
   }
@@ -236,9 +226,9 @@ TEST_CASE("predict refuses a stream that has no lines of text", "[text_answers]"
 }
 
 TEST_CASE("predict warns of a text that is the name of a file", "[text_answers]") {
-  ProgramSession session;
+  Session session;
   session.train();
-  const ProgramOutput output = session.run_well("predict --model model test.tsv who model");
+  const Output output = session.run_well("predict --model model test.tsv who model");
   CHECK(lines_in(output.out).size() == 3);
   CHECK(output.error ==
         "predict: 'test.tsv' is classified as a text, but it is also a file; --file test.tsv "
@@ -246,7 +236,7 @@ TEST_CASE("predict warns of a text that is the name of a file", "[text_answers]"
 }
 
 TEST_CASE("predict refuses options that contradict each other", "[text_answers]") {
-  ProgramSession session;
+  Session session;
   session.train();
   session.require_error("predict --model model --file test.tsv who",
                         "predict: got texts and --file test.tsv, needed one of the two");

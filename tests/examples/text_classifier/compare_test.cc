@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/program_session.h"
+#include "examples/text_classifier/session.h"
 #include "text_classifier/baseline.h"
 #include "text_classifier/statistics.h"
 #include "text_classifier/suspects.h"
@@ -133,7 +133,7 @@ TEST_CASE("the baselines learn words, pairs, and classes without texts", "[text_
 }
 
 TEST_CASE("train --baseline prints one table for the same test texts", "[text_baseline]") {
-  ProgramSession session;
+  Session session;
   const std::string plain = session.train("--arch bag").out;
   const std::vector<std::string> lines = lines_in(session.train("--arch bag --baseline").out);
   CHECK(lines[0] == "  test texts                   accuracy  95 % interval   macro F1  seconds");
@@ -151,7 +151,7 @@ TEST_CASE("train --baseline prints one table for the same test texts", "[text_ba
 
 TEST_CASE("train --folds prints intervals, with --baseline also of the differences",
           "[text_baseline]") {
-  ProgramSession session;
+  Session session;
   const std::string command =
       "train --train train.tsv --dim 4 --arch bag --epochs 30 --lr 0.05 "
       "--dropout 0 --folds 4";
@@ -178,15 +178,14 @@ TEST_CASE("train --folds prints intervals, with --baseline also of the differenc
 }
 
 TEST_CASE("compare counts who is right, and tests the difference", "[text_compare]") {
-  ProgramSession session;
+  Session session;
   session.train("--arch bag");
   // The second model has learned the opposite.
-  write_file(session.file("train.tsv"),
-             "who wrote it\tLOC\nwho sang\tLOC\nwhere is it\tHUM\nwhere to\tHUM\n");
+  session.write("train.tsv", "who wrote it\tLOC\nwho sang\tLOC\nwhere is it\tHUM\nwhere to\tHUM\n");
   session.train("--arch bag", "opposite");
   std::string test;
   for (int i = 0; i < 9; ++i) test += "who sang\tHUM\n";
-  write_file(session.file("test.tsv"), test + "where to\tHUM\n");
+  session.write("test.tsv", test + "where to\tHUM\n");
   std::vector<std::string> lines =
       lines_in(session.run_well("compare --model opposite --with model --test test.tsv").out);
   REQUIRE(lines.size() == 8);
@@ -202,7 +201,7 @@ TEST_CASE("compare counts who is right, and tests the difference", "[text_compar
   lines = lines_in(session.run_well("compare --model model --with model --test test.tsv").out);
   CHECK(lines[7] == "McNemar's exact test: p = 1; the difference may be chance (5 % level)");
 
-  write_file(session.file("three.tsv"), "who sang\tHUM\nhow many\tNUM\nhow far\tNUM\n");
+  session.write("three.tsv", "who sang\tHUM\nhow many\tNUM\nhow far\tNUM\n");
   session.run_well("train --train three.tsv --arch bag --epochs 1 --out three");
   session.require_error("compare --model model --with three --test test.tsv --label-col 9",
                         "test.tsv");
@@ -226,16 +225,16 @@ TEST_CASE("suspects_among sorts contradicted labels by their probability", "[tex
 }
 
 TEST_CASE("the command suspects finds a wrong label", "[text_suspects]") {
-  ProgramSession session;
+  Session session;
   std::string train;
   for (const char* word : {"one", "two", "three", "four", "five", "six", "seven", "eight"}) {
     train += std::string("who is ") + word + "\tHUM\nwhere is " + word + "\tLOC\n";
   }
-  write_file(session.file("train.tsv"), train + "where is \"nine\"\tHUM\n");
+  session.write("train.tsv", train + "where is \"nine\"\tHUM\n");
   const std::string command =
       "suspects --train train.tsv --dim 16 --arch bag --ngrams 1 --epochs 100 --batch 4 --lr 0.05 "
       "--dropout 0";
-  const ProgramOutput output = session.run_well(command);
+  const Output output = session.run_well(command);
   const std::vector<std::string> lines = lines_in(output.out);
   REQUIRE(lines.size() == 1);
   CHECK(lines[0].starts_with("line 17  HUM 0.0"));

@@ -1,14 +1,15 @@
 // The bundled questions keep these rules, so that a model cannot classify them by simple patterns.
+#include <tapegrad/nn/text/tokenizer.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 
-#include <tapegrad/nn/text/tokenizer.h>
-#include "catch.h"
-
+#include "examples/text_classifier/session.h"
 #include "text_classifier/corpus.h"
 
 using namespace text_classifier;
+using text_classifier_test::bundled_questions;
 
 namespace {
 
@@ -18,10 +19,8 @@ struct Question {
 };
 
 std::vector<Question> questions_of(const std::string& split) {
-  const Corpus corpus = read_corpus(std::string(TAPEGRAD_SOURCE_DIR) +
-                                    "/examples/text_classifier/data/questions_" + split + ".tsv");
   std::vector<Question> questions;
-  for (const Row& row : corpus.rows) {
+  for (const Row& row : read_corpus(bundled_questions(split)).rows) {
     Question question{tapegrad::nn::tokenize(row.text), row.label};
     std::erase_if(question.words, [](const std::string& word) {
       return word.size() == 1 && word.find_first_of("?.,!'\"():;-&") == 0;

@@ -11,13 +11,14 @@
 
 #include "catch.h"
 #include "error_text.h"
-#include "examples/program.h"
+#include "examples/text_classifier/session.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/hashing.h"
 #include "text_classifier/saved_settings.h"
 #include "text_classifier/trained.h"
 
 using namespace text_classifier;
+using namespace text_classifier_test;
 using tapegrad::test::error_text;
 
 namespace {
@@ -39,13 +40,6 @@ Ids buckets_of(const Words& ngrams) {
   Ids ids;
   for (const std::string& ngram : ngrams) ids.push_back(folded(hash_of(ngram)) % kBuckets);
   return ids;
-}
-
-// The accuracy in the last line of a report.
-double accuracy_in(const std::string& report) {
-  const std::size_t at = report.rfind("accuracy ");
-  REQUIRE(at != std::string::npos);
-  return std::stod(report.substr(at + 9));
 }
 
 // Made-up names: each language has syllables of its own, all of the same letters, and an ending
@@ -128,8 +122,8 @@ TEST_CASE("Trained: words and characters, words alone, characters alone", "[text
       .arch = "bag", .vocabulary = 3, .classes = 2, .dim = 4, .characters = {2, 2, kBuckets}};
   const Ids buckets = buckets_of({" a", "ab", "b "});
   const auto ids = [&](bool words, std::int64_t max_length, const char* text) {
-    const Trained trained{Classifier(settings), vocabulary, {"A", "B"}, max_length, {},
-                          settings.characters,  words};
+    settings.words = words;
+    const Trained trained{Classifier(settings), vocabulary, {"A", "B"}, max_length};
     return tg::to_vector<std::int64_t>(trained.ids(text));
   };
   CHECK(ids(true, 5, "AB") == Ids{2, 3 + buckets[0], 3 + buckets[1], 3 + buckets[2]});
@@ -140,7 +134,8 @@ TEST_CASE("Trained: words and characters, words alone, characters alone", "[text
 
   // A bucket that was never trained says nothing: the answer is that of the bias.
   tg::manual_seed(0);
-  Trained trained{Classifier(settings), vocabulary, {"A", "B"}, 5, {}, settings.characters, false};
+  settings.words = false;
+  Trained trained{Classifier(settings), vocabulary, {"A", "B"}, 5};
   trained.model.eval();
   const tg::Tensor unseen = probabilities(trained, {trained.ids("zzqx"), trained.ids("")});
   CHECK(tg::allclose(select(unseen, 0, 0), select(unseen, 0, 1)));
@@ -151,12 +146,12 @@ TEST_CASE("Trained: words and characters, words alone, characters alone", "[text
 }
 
 TEST_CASE("characters: names that no training text holds", "[text_characters]") {
-  const Program program;
+  const Session session;
   const Names names = made_up_names();
-  program.write("train.tsv", names.train);
-  program.write("test.tsv", names.test);
+  session.write("train.tsv", names.train);
+  session.write("test.tsv", names.test);
   const auto accuracy = [&](const std::string& options) {
-    return accuracy_in(program
+    return accuracy_in(session
                            .run_well("train --train train.tsv --test test.tsv --arch bag --out m "
                                      "--dim 16 --epochs 20 " +
                                      options)
@@ -166,24 +161,24 @@ TEST_CASE("characters: names that no training text holds", "[text_characters]") 
   CHECK(accuracy("--chars 1-4 --words no --buckets 5000") > 0.97);
   CHECK(accuracy("--chars 1-4") > 0.97);
   // A name of known parts, and one of parts that nobody has seen.
-  const std::string answers = program.run_well("predict --model m Kamurito karitomuka").out;
+  const std::string answers = session.run_well("predict --model m Kamurito karitomuka").out;
   CHECK(answers.find("L0  0.9") == 0);
   const std::string known = names.train.substr(0, names.train.find('\t'));
-  CHECK(program.run_well("neighbors --model m " + known).out.starts_with(known));
-  program.require_error("neighbors --model m zzqx", "the vocabulary has no 'zzqx'");
+  CHECK(session.run_well("neighbors --model m " + known).out.starts_with(known));
+  session.require_error("neighbors --model m zzqx", "the vocabulary has no 'zzqx'");
 }
 
 TEST_CASE("characters: misspelled words, languages, Chinese", "[text_characters]") {
-  const Program program;
-  program.write("train.tsv",
+  const Session session;
+  session.write("train.tsv",
                 "the weather is wonderful today\ten\nwhere is the beautiful garden\ten\n"
                 "we have nothing against the neighbors\ten\nshe thought about everything\ten\n"
                 "das Wetter ist heute wunderschön\tde\nwo ist der schöne Garten\tde\n"
                 "wir haben nichts gegen die Nachbarn\tde\nsie dachte über alles nach\tde\n"
                 "今天天气很好\tzh\n美丽的花园在哪里\tzh\n我们不反对邻居\tzh\n她想了很多\tzh\n");
-  program.run_well(
+  session.run_well(
       "train --train train.tsv --arch bag --chars 1-4 --words no --out m --epochs 60 --dim 8");
-  const std::string out = program
+  const std::string out = session
                               .run_well(
                                   "predict --model m 'wunderschöner Nachbargarten' "
                                   "'nothings beautifull' '她很美丽'")
@@ -194,10 +189,10 @@ TEST_CASE("characters: misspelled words, languages, Chinese", "[text_characters]
 }
 
 TEST_CASE("characters: the options that are refused", "[text_characters]") {
-  const Program program;
-  program.write("train.tsv", "a\tA\nb\tB\n");
+  const Session session;
+  session.write("train.tsv", "a\tA\nb\tB\n");
   const auto refuse = [&](const std::string& options, const std::string& expected) {
-    program.require_error("train --train train.tsv --out m " + options, "train: " + expected);
+    session.require_error("train --train train.tsv --out m " + options, "train: " + expected);
   };
   refuse("--arch bag --chars 5-1", "--chars is '5-1', needed the lengths of character n-grams");
   refuse("--arch lstm --chars 1-5",
@@ -222,10 +217,7 @@ TEST_CASE("characters: the settings of a model are read strictly", "[text_charac
   CHECK(settings_text({.arch = "bag"}, 5, {"A"}).find("chars") == std::string::npos);
 
   const auto error_with = [&](const std::string& from, const std::string& to) {
-    std::string changed = text;
-    const std::size_t at = changed.find(from);
-    REQUIRE(at != std::string::npos);
-    changed.replace(at, from.size(), to);
+    const std::string changed = replaced(text, from, to);
     return error_text<tg::FormatError>([&] { parse_settings(changed, "s"); });
   };
   CHECK(error_with("\"bag\"", "\"gru\"") == "s: needed no chars, unless arch is bag");

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "error_text.h"
-#include "examples/program_session.h"
+#include "examples/text_classifier/session.h"
 
 using namespace text_classifier_test;
 using text_classifier::Prediction;
@@ -16,14 +16,14 @@ using text_classifier::TextClassifier;
 namespace {
 
 std::string readme() {
-  return read_file(std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/README.md");
+  return read_file(TAPEGRAD_SOURCE_DIR "/examples/text_classifier/README.md");
 }
 
 }  // namespace
 
 TEST_CASE("TextClassifier answers as the command predict does", "[text_library]") {
   const std::string arch = GENERATE("bag --ngrams 2", "lstm");
-  ProgramSession session;
+  Session session;
   session.train("--arch " + arch);
   const TextClassifier classifier(session.file("model"));
   CHECK(classifier.labels() == std::vector<std::string>{"HUM", "LOC"});
@@ -47,7 +47,7 @@ TEST_CASE("TextClassifier answers as the command predict does", "[text_library]"
 
 TEST_CASE("TextClassifier throws tapegrad::Error", "[text_library]") {
   using tapegrad::test::error_text;
-  ProgramSession session;
+  Session session;
   session.train();
   CHECK(error_text<tapegrad::IoError>([] {
           TextClassifier("nowhere");
@@ -56,12 +56,12 @@ TEST_CASE("TextClassifier throws tapegrad::Error", "[text_library]") {
   CHECK(error_text<tapegrad::FormatError>([&] {
           classifier.predict(std::vector<std::string>{"who", std::string("a\0b", 3)});
         }) == "predict: text 2: NUL byte: this is binary, not text");
-  write_file(session.file("model/model.safetensors"), "damaged");
+  session.write("model/model.safetensors", "damaged");
   CHECK_THROWS_AS(TextClassifier(session.file("model")), tapegrad::FormatError);
 }
 
 TEST_CASE("several threads may ask one TextClassifier", "[text_library]") {
-  ProgramSession session;
+  Session session;
   session.train("--arch bag --ngrams 2");
   const TextClassifier classifier(session.file("model"));
   const std::vector<std::string> texts(200, "who is where the city");
@@ -81,27 +81,24 @@ TEST_CASE("several threads may ask one TextClassifier", "[text_library]") {
 
 TEST_CASE("the program in the README asks a model", "[text_library]") {
   const std::string source =
-      read_file(std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/library/ask.cc");
+      read_file(TAPEGRAD_SOURCE_DIR "/examples/text_classifier/library/ask.cc");
   CHECK(readme().find("```cpp\n" + source.substr(source.find("#include")) + "```") !=
         std::string::npos);
-  ProgramSession session;
+  Session session;
   session.train();
-  write_file(session.file("texts"), "who sang\nwhere to\n");
   const auto ask = [&](const std::string& folder) {
-    const int status = std::system(("'" TEXT_CLASSIFIER_ASK "' '" + session.file(folder) + "' <'" +
-                                    session.file("texts") + "' >'" + session.file("out") + "' 2>'" +
-                                    session.file("error") + "'")
-                                       .c_str());
-    return WEXITSTATUS(status);
+    return session.shell("'" TEXT_CLASSIFIER_ASK "' " + folder, "who sang\nwhere to\n");
   };
-  CHECK(ask("model") == 0);
-  const std::vector<std::string> lines = lines_in(read_file(session.file("out")));
+  const Output answers = ask("model");
+  CHECK(answers.status == 0);
+  const std::vector<std::string> lines = lines_in(answers.out);
   REQUIRE(lines.size() == 2);
   CHECK(lines[0].starts_with("HUM  0.9"));
   CHECK(lines[0].ends_with("  who sang"));
   CHECK(lines[1].starts_with("LOC  0.9"));
-  CHECK(ask("nowhere") == 1);
-  CHECK(read_file(session.file("error")).find("nowhere/model.safetensors") != std::string::npos);
+  const Output refused = ask("nowhere");
+  CHECK(refused.status == 1);
+  CHECK(refused.error.find("nowhere/model.safetensors") != std::string::npos);
 }
 
 TEST_CASE("the library has one public header", "[text_library]") {

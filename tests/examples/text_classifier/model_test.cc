@@ -167,7 +167,7 @@ TEST_CASE("attention pools the outputs of its encoder for words and positions", 
   }
 }
 
-TEST_CASE("a bag adds its words, and folds their weights", "[text_model]") {
+TEST_CASE("a bag adds its words, and multiplies them by their weights", "[text_model]") {
   const tg::Tensor ids = padded(kTexts);
   Classifier model = make(small("bag", "sqrt"));
   const auto text_of = [&](const tg::Tensor& table) {
@@ -184,7 +184,7 @@ TEST_CASE("a bag adds its words, and folds their weights", "[text_model]") {
   model.weigh_words(weights);
   const tg::Tensor weighted = model(ids).value();
   CHECK(allclose(weighted, head_of(model, text_of(table * unsqueeze(weights, 1))), 1e-5, 1e-5));
-  model.fold_word_weights();
+  model.multiply_by_weights();
   CHECK(allclose(model(ids).value(), weighted, 1e-5, 1e-5));
   CHECK(allclose(model.embedding.weight.value(), table * unsqueeze(weights, 1)));
 }

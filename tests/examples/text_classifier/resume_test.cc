@@ -24,33 +24,17 @@
 #include "catch.h"
 #include "child.h"
 #include "error_text.h"
-#include "examples/without_descriptions.h"
-#include "tensor/temporary_folder.h"
+#include "examples/text_classifier/session.h"
 #include "text_classifier/run_options.h"
 
 using namespace text_classifier;
+using namespace text_classifier_test;
 namespace fs = std::filesystem;
 using tapegrad::test::error_text;
-using tapegrad::test::TemporaryFolder;
 using tapegrad::test::text_in_child;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-std::string read(const std::string& path) { return tg::read_file(path); }
-
-void write(const std::string& path, std::string_view content) {
-  std::ofstream file(path, std::ios::binary);
-  file << content;
-  REQUIRE(file.flush());
-}
-
-std::vector<std::string> names_in(const std::string& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename());
-  std::ranges::sort(names);
-  return names;
-}
 
 const std::vector<std::string> kFinished = {".lock", "metrics.jsonl", "model.safetensors"};
 const std::vector<std::string> kStopped = {".lock", "checkpoint.safetensors",
@@ -59,65 +43,12 @@ const std::vector<std::string> kStopped = {".lock", "checkpoint.safetensors",
 // Everything that must not depend on interruptions.
 std::string result_in(const std::string& folder) {
   static const std::regex seconds("\"seconds\":[^}]*");
-  return read(folder + "/model.safetensors") +
-         std::regex_replace(read(folder + "/metrics.jsonl"), seconds, "");
+  return read_file(folder + "/model.safetensors") +
+         std::regex_replace(read_file(folder + "/metrics.jsonl"), seconds, "");
 }
 
-// A process of the program, in its folder, with its standard error in the file `stderr`.
-class Process {
- public:
-  Process(const std::string& folder, const std::string& arguments, int error_file = -1)
-      : folder_(folder) {
-    std::vector<std::string> words = {TEXT_CLASSIFIER};
-    std::istringstream stream(arguments);
-    for (std::string word; stream >> word;) words.push_back(word);
-    // The test program has handlers of its own, which must not run in the child.
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    child_ = fork();
-    if (child_ == 0) {
-      for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_DFL);
-      sigprocmask(SIG_SETMASK, &before, nullptr);
-      std::vector<char*> pointers;
-      for (std::string& word : words) pointers.push_back(word.data());
-      pointers.push_back(nullptr);
-      const int file = error_file >= 0
-                           ? error_file
-                           : open((folder + "/stderr").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-      if (chdir(folder.c_str()) != 0 || dup2(file, STDERR_FILENO) < 0 ||
-          dup2(file, STDOUT_FILENO) < 0) {
-        _exit(99);
-      }
-      execv(TEXT_CLASSIFIER, pointers.data());
-      _exit(99);
-    }
-    sigprocmask(SIG_SETMASK, &before, nullptr);
-    REQUIRE(child_ > 0);
-  }
-  ~Process() {
-    if (child_ > 0) kill(child_, SIGKILL), waitpid(child_, nullptr, 0);
-  }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  void send(int signal) const { kill(child_, signal); }
-  // The exit status; minus the number of the signal that killed it.
-  int wait() {
-    int status = 0;
-    REQUIRE(waitpid(child_, &status, 0) == child_);
-    child_ = 0;
-    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
-  }
-  std::string error() const { return read(folder_ + "/stderr"); }
-
- private:
-  std::string folder_;
-  pid_t child_ = 0;
-};
-
-// A folder with texts, in which the program runs.
-class Workshop {
+// A folder with more texts.
+class Workshop : public Session {
  public:
   Workshop() {
     std::string texts, test;
@@ -127,30 +58,23 @@ class Workshop {
       texts += (i % 2 == 0 ? "who wrote " : "where is ") + subject + " number" +
                std::to_string(i * 7 % 24) + (i % 2 == 0 ? "\tHUM\n" : "\tLOC\n");
     }
-    write(file("train.tsv"), texts);
-    write(file("test.tsv"), "who sang it\tHUM\nwhere is Rome\tLOC\nwho was that\tHUM\n");
-    write(file("glove.txt"), "who 0.1 -0.2 0.3\nis 1 2 3\nunseen 0.5 0 1\ncity 0 0.25 -1\n");
+    write("train.tsv", texts);
+    write("test.tsv", "who sang it\tHUM\nwhere is Rome\tLOC\nwho was that\tHUM\n");
+    write("glove.txt", "who 0.1 -0.2 0.3\nis 1 2 3\nunseen 0.5 0 1\ncity 0 0.25 -1\n");
   }
-  std::string file(const std::string& name) const { return folder_.file(name); }
-  std::string path() const { return folder_.path(); }
-
-  struct Output {
-    int status;
-    std::string text;
-  };
-  Output run(const std::string& arguments) const {
-    Process process(path(), arguments);
-    const int status = process.wait();
-    return {status, process.error()};
+  // Starts the program, whose standard output and error go into the file `stderr`.
+  Process start(const std::string& arguments) const {
+    write("stderr", "");  // a process may be killed before it opens the file
+    return Process(command(arguments) + " >stderr 2>&1");
   }
   Output train(const std::string& options) const { return run(kTrain + options); }
   // Trains until a signal stops it, soon after the first epoch.
   Output train_until(int signal, const std::string& options) const {
-    Process process(path(), kTrain + options);
+    Process process = start(kTrain + options);
     await_epoch(out_of(options));
     process.send(signal);
     const int status = process.wait();
-    return {status, process.error()};
+    return {status, "", read("stderr")};
   }
   void await_epoch(const std::string& out) const {
     await_more(file(out) + "/metrics.running.jsonl", 0);
@@ -174,7 +98,6 @@ class Workshop {
     const std::size_t at = options.find("--out ") + 6;
     return options.substr(at, options.find(' ', at) - at);
   }
-  TemporaryFolder folder_;
 };
 
 std::size_t kills_wanted(std::size_t usual) {
@@ -188,9 +111,8 @@ void kill_and_compare(const std::string& options, std::size_t kills, int signal 
   const Workshop workshop;
   const auto begin = Clock::now();
   static const std::regex every("--checkpoint-every [0-9]+");
-  const Workshop::Output whole =
-      workshop.train(std::regex_replace(options, every, "") + " --out whole");
-  INFO(options << "\n" << whole.text);
+  const Output whole = workshop.train(std::regex_replace(options, every, "") + " --out whole");
+  INFO(options << "\n" << whole.error);
   REQUIRE(whole.status == 0);
   const std::chrono::duration<double> seconds = Clock::now() - begin;
   const std::string expected = result_in(workshop.file("whole"));
@@ -202,7 +124,7 @@ void kill_and_compare(const std::string& options, std::size_t kills, int signal 
   while (killed < kills || ended == 0) {
     setenv("TAPEGRAD_NUM_THREADS", killed % 2 == 0 ? "1" : "3", 1);  // which changes no bits
     const bool resume = fs::exists(out + "/checkpoint.safetensors");
-    Process process(workshop.path(), resume ? std::string("train --resume --out out")
+    Process process = workshop.start(resume ? "train --resume --out out"
                                             : Workshop::kTrain + options + " --out out");
     resumed += resume;
     if (killed < kills) {
@@ -210,7 +132,7 @@ void kill_and_compare(const std::string& options, std::size_t kills, int signal 
       process.send(signal);
     }
     const int status = process.wait();
-    CAPTURE(options, killed, resumed, status, process.error());
+    CAPTURE(options, killed, resumed, status, workshop.read("stderr"));
     const bool stopped = status == 128 + signal && signal != SIGKILL;  // not while it reads files
     killed += status == -signal || stopped;
     const bool complete = fs::exists(out + "/model.safetensors");
@@ -269,38 +191,38 @@ TEST_CASE("SIGINT, SIGTERM and SIGHUP stop a run with a checkpoint", "[text_resu
   const int signal = GENERATE(SIGINT, SIGTERM, SIGHUP);
   const Workshop workshop;
   const std::string options = "--arch bag --ngrams 2 --epochs 2000 --out ";
-  const Workshop::Output stopped = workshop.train_until(signal, options + "out");
-  INFO(stopped.text);
+  const Output stopped = workshop.train_until(signal, options + "out");
+  INFO(stopped.error);
   CHECK(stopped.status == 128 + signal);
   CHECK(names_in(workshop.file("out")) == kStopped);
   const std::string hint = " after step ";
-  CHECK(stopped.text.find("\nstopped by " + name_of_signal(signal) + hint) != std::string::npos);
-  CHECK(stopped.text.ends_with("; a checkpoint is saved; to go on:\n  " TEXT_CLASSIFIER
-                               " train --resume --out out\n"));
+  CHECK(stopped.error.find("\nstopped by " + name_of_signal(signal) + hint) != std::string::npos);
+  CHECK(stopped.error.ends_with("; a checkpoint is saved; to go on:\n  " TEXT_CLASSIFIER
+                                " train --resume --out out\n"));
 
   // A new run would lose the checkpoint.
-  const std::string checkpoint = read(workshop.file("out/checkpoint.safetensors"));
-  const Workshop::Output refused = workshop.train(options + "out");
+  const std::string checkpoint = workshop.read("out/checkpoint.safetensors");
+  const Output refused = workshop.train(options + "out");
   CHECK(refused.status == 1);
-  CHECK(refused.text ==
+  CHECK(refused.error ==
         "text_classifier: train: out has the checkpoint of a run that was stopped; add --resume to "
         "go on with it, or delete out/checkpoint.safetensors to begin a new run\n");
-  CHECK(read(workshop.file("out/checkpoint.safetensors")) == checkpoint);
+  CHECK(workshop.read("out/checkpoint.safetensors") == checkpoint);
 
-  const Workshop::Output resumed = workshop.run("train --resume --out out");
-  INFO(resumed.text);
+  const Output resumed = workshop.run("train --resume --out out");
+  INFO(resumed.error);
   CHECK(resumed.status == 0);
-  CHECK(resumed.text.find("resumed after step ") != std::string::npos);
+  CHECK(resumed.error.find("resumed after step ") != std::string::npos);
   REQUIRE(workshop.train(options + "whole").status == 0);
   CHECK(result_in(workshop.file("out")) == result_in(workshop.file("whole")));
   CHECK(names_in(workshop.file("out")) == kFinished);
-  write(workshop.file("out/metrics.running.jsonl"), "");
+  workshop.write("out/metrics.running.jsonl", "");
   CHECK(
-      workshop.run("train --resume --out out").text ==
+      workshop.run("train --resume --out out").error ==
       "text_classifier: train: --resume: there is no checkpoint in out; its last run ended before "
       "it wrote one; begin a new run, with --checkpoint-every N\n");
   fs::remove(workshop.file("out/metrics.running.jsonl"));
-  CHECK(workshop.run("train --resume --out out").text ==
+  CHECK(workshop.run("train --resume --out out").error ==
         "text_classifier: train: --resume: there is no checkpoint in out; its last run has ended, "
         "and the model is saved\n");
 }
@@ -311,7 +233,8 @@ TEST_CASE("a run that lost its terminal still writes its checkpoint", "[text_res
   SECTION("the reader of a pipe ends") {
     int ends[2];
     REQUIRE(pipe(ends) == 0);
-    Process process(workshop.path(), Workshop::kTrain + options, ends[1]);
+    Process process(workshop.command(Workshop::kTrain + options),
+                    {.in = -1, .out = ends[1], .error = ends[1]});
     close(ends[1]);
     workshop.await_epoch("out");
     close(ends[0]);
@@ -331,7 +254,7 @@ TEST_CASE("a run that lost its terminal still writes its checkpoint", "[text_res
       for (const int file : {0, 1, 2}) dup2(other, file);
       close(other);
       close(terminal);
-      if (chdir(workshop.path().c_str()) != 0) _exit(99);
+      if (chdir(workshop.folder().c_str()) != 0) _exit(99);
       const std::string command = "exec '" TEXT_CLASSIFIER "' " + Workshop::kTrain + options;
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
       _exit(99);
@@ -352,18 +275,16 @@ TEST_CASE("if a checkpoint or the model cannot be written, the last checkpoint s
   const Workshop workshop;
   const std::string options = "--arch bag --epochs 300 --out out";
   REQUIRE(workshop.train_until(SIGTERM, options).status == 128 + SIGTERM);
-  const std::string checkpoint = read(workshop.file("out/checkpoint.safetensors"));
+  const std::string checkpoint = workshop.read("out/checkpoint.safetensors");
   const std::string most =
-      std::to_string(2 + read(workshop.file("out/metrics.running.jsonl")).size() / 512);
-  const int status = std::system(("cd '" + workshop.path() + "' && ulimit -f " + most +
-                                  " && trap '' XFSZ && exec '" TEXT_CLASSIFIER
-                                  "' train --resume --out out >/dev/null 2>stderr")
-                                     .c_str());
-  CHECK(WEXITSTATUS(status) == 1);
-  const std::string error = read(workshop.file("stderr"));
-  INFO(error);
-  CHECK(error.find("File too large") != std::string::npos);
-  CHECK(read(workshop.file("out/checkpoint.safetensors")) == checkpoint);
+      std::to_string(2 + workshop.read("out/metrics.running.jsonl").size() / 512);
+  const Output output =
+      workshop.shell("(ulimit -f " + most +
+                     " && trap '' XFSZ && exec '" TEXT_CLASSIFIER "' train --resume --out out)");
+  CHECK(output.status == 1);
+  INFO(output.error);
+  CHECK(output.error.find("File too large") != std::string::npos);
+  CHECK(workshop.read("out/checkpoint.safetensors") == checkpoint);
   CHECK(names_in(workshop.file("out")) == kStopped);
   CHECK(workshop.run("train --resume --out out").status == 0);
   REQUIRE(workshop.train("--arch bag --epochs 300 --out whole").status == 0);
@@ -411,15 +332,15 @@ TEST_CASE("resuming refuses what does not fit the checkpoint", "[text_resume]") 
       "--arch bag --ngrams 2 --vectors glove.txt --epochs 1000000 --out out";
   REQUIRE(workshop.train_until(SIGTERM, options).status == 128 + SIGTERM);
   const std::string path = workshop.file("out/checkpoint.safetensors");
-  const std::string checkpoint = read(path);
-  const std::string metrics = read(workshop.file("out/metrics.running.jsonl"));
+  const std::string checkpoint = read_file(path);
+  const std::string metrics = workshop.read("out/metrics.running.jsonl");
   const auto refused = [&](const std::string& more, const std::string& expected) {
-    const Workshop::Output output = workshop.run("train --resume " + more);
+    const Output output = workshop.run("train --resume " + more);
     CHECK(output.status == 1);
-    CHECK(without_descriptions(output.text) ==
+    CHECK(without_descriptions(output.error) ==
           "text_classifier: train: --resume: " + expected + "\n");
     CHECK(names_in(workshop.file("out")) == kStopped);
-    CHECK(read(workshop.file("out/metrics.running.jsonl")) == metrics);
+    CHECK(workshop.read("out/metrics.running.jsonl") == metrics);
   };
   const auto differs = [&](const std::string& option, const std::string& value,
                            const std::string& saved) {
@@ -439,23 +360,23 @@ TEST_CASE("resuming refuses what does not fit the checkpoint", "[text_resume]") 
 
   // Files may move, but not change.
   const auto with = [&](const std::string& name, const std::string& content, auto check) {
-    const std::string before = read(workshop.file(name));
-    write(workshop.file(name), content);
+    const std::string before = workshop.read(name);
+    workshop.write(name, content);
     check();
-    write(workshop.file(name), before);
+    workshop.write(name, before);
   };
   const auto changed = [&](const std::string& what, const std::string& name) {
     return "the " + what + " of " + name +
            " are not those that the checkpoint was made with; needed the same file";
   };
-  const std::string train = read(workshop.file("train.tsv"));
+  const std::string train = workshop.read("train.tsv");
   with("train.tsv", train + "who\tHUM\n",
        [&] { refused("--out out --train train.tsv", changed("training texts", "train.tsv")); });
   with("test.tsv", "who\tHUM\n",
        [&] { refused("--out out --test test.tsv", changed("test texts", "test.tsv")); });
   with("glove.txt", "who 0.1 -0.2 0.4\n",
        [&] { refused("--out out --vectors glove.txt", changed("vectors", "glove.txt")); });
-  CHECK(read(path) == checkpoint);
+  CHECK(read_file(path) == checkpoint);
 
   // A damaged file.
   std::mt19937 random(0);
@@ -467,34 +388,36 @@ TEST_CASE("resuming refuses what does not fit the checkpoint", "[text_resume]") 
     } else {
       damaged[at] = static_cast<char>(damaged[at] ^ (1 << random() % 8));
     }
-    write(path, damaged);
+    write_file(path, damaged);
     CAPTURE(i, at);
     CHECK(error_text<tg::FormatError>([&] { read_checkpoint(path); }).find(path + ": ") !=
           std::string::npos);
     if (i < 4) {
-      const Workshop::Output output = workshop.run("train --resume --out out");
+      const Output output = workshop.run("train --resume --out out");
       CHECK(output.status == 1);
-      INFO(output.text);
-      CHECK(output.text.starts_with("text_classifier: "));
-      CHECK(output.text.find("out/checkpoint.safetensors: ") != std::string::npos);
-      CHECK(std::ranges::count(output.text, '\n') == 1);
+      INFO(output.error);
+      CHECK(output.error.starts_with("text_classifier: "));
+      CHECK(output.error.find("out/checkpoint.safetensors: ") != std::string::npos);
+      CHECK(std::ranges::count(output.error, '\n') == 1);
     }
   }
-  write(path, checkpoint);
+  write_file(path, checkpoint);
 
   // The same files in another place, and the working folder of another.
   fs::create_directory(workshop.file("moved"));
   fs::rename(workshop.file("train.tsv"), workshop.file("moved/texts"));
-  Process process(workshop.file("moved"), "train --resume --out ../out --train texts --batch 4");
+  Process process("cd '" + workshop.file("moved") +
+                  "' && exec '" TEXT_CLASSIFIER
+                  "' train --resume --out ../out --train texts --batch 4 2>/dev/null");
   workshop.await_more(workshop.file("out/metrics.running.jsonl"), metrics.size());
 
   // Nobody else may use the folder meanwhile.
   for (const std::string more :
        {"train --resume --out out", "train --train moved/texts --out out"}) {
-    const Workshop::Output output = workshop.run(more);
+    const Output output = workshop.run(more);
     CHECK(output.status == 1);
-    INFO(output.text);
-    CHECK(std::ranges::count(output.text, '\n') == 1);
+    INFO(output.error);
+    CHECK(std::ranges::count(output.error, '\n') == 1);
   }
   process.send(SIGTERM);
   CHECK(process.wait() == 128 + SIGTERM);
@@ -502,7 +425,7 @@ TEST_CASE("resuming refuses what does not fit the checkpoint", "[text_resume]") 
 
 TEST_CASE("the commands of the README resume a run", "[text_resume]") {
   const Workshop workshop;
-  const std::string readme = read(TAPEGRAD_SOURCE_DIR "/examples/text_classifier/README.md");
+  const std::string readme = read_file(TAPEGRAD_SOURCE_DIR "/examples/text_classifier/README.md");
   static const std::regex command("\\ntext_classifier (train [^#\n]*) +#");
   const std::size_t section = readme.find("## Interrupted runs");
   REQUIRE(section != std::string::npos);
@@ -510,7 +433,7 @@ TEST_CASE("the commands of the README resume a run", "[text_resume]") {
                              command);
   const std::string first = (*found)[1], second = (*++found)[1];
   {
-    Process process(workshop.path(), first);
+    Process process = workshop.start(first);
     workshop.await_epoch("DIR");
     process.send(SIGTERM);
     CHECK(process.wait() == 128 + SIGTERM);
@@ -521,12 +444,10 @@ TEST_CASE("the commands of the README resume a run", "[text_resume]") {
 
 TEST_CASE("the checkpoint has every option of train", "[text_resume]") {
   const Workshop workshop;
-  const std::string help = workshop.run("train --help-all").text;
+  const std::string help = workshop.run("train --help-all").out;
   const std::string saved = options_text({});
-  static const std::regex option("\n  (?:-h,)?(--[a-z-]+)");
   std::set<std::string> missing;
-  for (std::sregex_iterator i(help.begin(), help.end(), option), end; i != end; ++i) {
-    const std::string name = (*i)[1];
+  for (const std::string& name : options_in(help)) {
     if (saved.find('"' + name + '"') == std::string::npos) missing.insert(name);
   }
   CHECK(missing == std::set<std::string>{"--help", "--help-all", "--out", "--resume"});
@@ -540,9 +461,7 @@ TEST_CASE("the options of a checkpoint are read strictly", "[text_resume]") {
   const std::string good = options_text(settings);
   CHECK(options_text(resumed_settings({}, good, "c")) == good);
   const auto text_with = [&](const std::string& old, const std::string& by) {
-    std::string changed = good;
-    REQUIRE(changed.find(old) != std::string::npos);
-    changed.replace(changed.find(old), old.size(), by);
+    const std::string changed = replaced(good, old, by);
     return error_text<tg::FormatError>([&] { resumed_settings({}, changed, "c"); });
   };
   for (const char* number : {"0", "-1", "1e30", "2.5", "\"32\"", "null", "99999999999"}) {

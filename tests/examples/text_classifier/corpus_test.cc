@@ -84,6 +84,10 @@ TEST_CASE("one odd line does not change the format") {
   CHECK(corpus_error("__label__a x\ny\n__label__b z\n") ==
         "2: no label; expected `__label__X text`");
   CHECK(corpus_error("1,x\n2\n3,y\n") == "2: no label; expected `label,text`");
+  CHECK(corpus_error("1;x\n2\n3;y\n1;z\n3;a\n1;b\n") == "2: no label; expected `label;text`");
+  CHECK(corpus_error("1|x\n2\n3|y\n1|z\n3|a\n1|b\n") == "2: no label; expected `label|text`");
+  CHECK(corpus_error("{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\"}\n") ==
+        "2: no label; expected an object such as `{\"text\": ..., \"label\": ...}`");
 }
 
 TEST_CASE("files without labeled texts are refused with the line") {

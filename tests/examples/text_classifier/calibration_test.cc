@@ -2,34 +2,15 @@
 // examples/text_classifier/calibration.h.
 #include "text_classifier/calibration.h"
 
-#include <tapegrad/tensor/ops.h>
-
 #include <cmath>
-#include <vector>
 
 #include "catch.h"
 #include "error_text.h"
+#include "examples/text_classifier/temperature_curves.h"
 
 using namespace text_classifier;
 using tapegrad::test::error_text;
-
-namespace {
-
-// Two classes. The logits favor class 0 by `margin` in all of `texts` texts, and class 0 is right
-// in `right` of them.
-TemperatureCurve curve_of(int texts, int right, double margin) {
-  std::vector<float> logits;
-  std::vector<std::int64_t> labels;
-  for (int i = 0; i < texts; ++i) {
-    logits.insert(logits.end(), {static_cast<float>(margin), 0.0F});
-    labels.push_back(i < right ? 0 : 1);
-  }
-  TemperatureCurve curve;
-  curve.add(reshape(tg::tensor(logits), {-1, 2}), tg::tensor(labels));
-  return curve;
-}
-
-}  // namespace
+using text_classifier_test::curve_of;
 
 TEST_CASE("the temperature makes the probability equal to the accuracy", "[text_calibration]") {
   // The loss is least where sigmoid(margin / T) is the share of right answers: T = margin / logit.

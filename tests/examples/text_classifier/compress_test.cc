@@ -7,17 +7,20 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catch.h"
 #include "error_text.h"
-#include "examples/program.h"
+#include "examples/text_classifier/session.h"
 #include "text_classifier/compressed.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/hashing.h"
 #include "text_classifier/saved_settings.h"
+#include "text_classifier/size.h"
 
 using namespace text_classifier;
+using namespace text_classifier_test;
 using tapegrad::test::error_text;
 using tapegrad::test::TemporaryFolder;
 
@@ -27,13 +30,9 @@ std::int64_t bytes_of(const std::string& folder) {
   return static_cast<std::int64_t>(std::filesystem::file_size(folder + "/model.safetensors"));
 }
 
-std::string bundled(const char* name) {
-  return std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/data/" + name;
-}
-
 // A bag whose rows are given, with words w0, w1, ...: each occurs less often than the one before.
-Small bag_of(const std::vector<std::vector<float>>& rows, bool identity = true,
-             std::int64_t classes = 2) {
+Trained bag_of(const std::vector<std::vector<float>>& rows, bool identity = true,
+               std::int64_t classes = 2) {
   std::vector<std::vector<std::string>> texts;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     texts.emplace_back(rows.size() - i, "w" + std::to_string(i));
@@ -55,7 +54,7 @@ Small bag_of(const std::vector<std::vector<float>>& rows, bool identity = true,
        {"head.weight", identity ? tg::eye(classes, dim) : state.at("head.weight")},
        {"head.bias", tg::zeros({classes})}});
   model.eval();
-  return {{model, vocabulary, labels, 100}, settings};
+  return {model, vocabulary, labels, 100};
 }
 
 }  // namespace
@@ -117,23 +116,22 @@ TEST_CASE("compressed: rows become centered logits, and the strongest stay", "[t
   rows[1500] = {5, 1};  // adds 2, -2 after centering
   rows[2999] = {-4, 4};
   rows[7] = {3, 3};  // adds nothing
-  const Small bag = bag_of(rows);
-  const Small small = compressed(bag.trained, bag.settings, 2000, "compress");
-  CHECK(small.settings.compression.projected);
-  CHECK(small.settings.dim == 2);
+  const Trained bag = bag_of(rows);
+  const Trained small = compressed(bag, 2000, "compress");
+  CHECK(small.settings().compression.projected);
+  CHECK(small.settings().dim == 2);
   const auto row_of = [&](const char* word) {
-    const auto id = small.trained.compressed->find(key_of(word));
+    const auto id = small.compressed->find(key_of(word));
     REQUIRE(id);
-    return select(small.trained.model.embedding.weight.value(), 0, *id);
+    return select(small.model.embedding.weight.value(), 0, *id);
   };
   CHECK(tg::allclose(row_of("w1500"), tg::tensor({2.0F, -2.0F}), 0.02));
   CHECK(tg::allclose(row_of("w2999"), tg::tensor({-4.0F, 4.0F}), 0.02));
-  CHECK_FALSE(small.trained.compressed->find(key_of("w7")));
+  CHECK_FALSE(small.compressed->find(key_of("w7")));
   // What is left out, and what was never seen, counts as an unknown word.
-  CHECK(tg::to_vector<std::int64_t>(small.trained.ids("w7 zzqx")) ==
-        std::vector<std::int64_t>{1, 1});
+  CHECK(tg::to_vector<std::int64_t>(small.ids("w7 zzqx")) == std::vector<std::int64_t>{1, 1});
   const TemporaryFolder folder;
-  save(small.trained, small.settings, folder.file("m"));
+  save(small, folder.file("m"));
   CHECK(bytes_of(folder.file("m")) <= 2000);
   CHECK(bytes_of(folder.file("m")) > 1500);
 }
@@ -143,28 +141,28 @@ TEST_CASE("compressed: all rows fit, so the answers hardly change", "[text_compr
   std::vector<std::vector<float>> rows;
   for (int i = 0; i < 400; ++i) rows.push_back(tg::to_vector<float>(tg::randn({6})));
   const bool many_classes = GENERATE(false, true);
-  const Small bag = bag_of(rows, false, many_classes ? 11 : 3);
+  const Trained bag = bag_of(rows, false, many_classes ? 11 : 3);
   for (const std::int64_t size : {100'000, 12'000}) {
-    Small small = compressed(bag.trained, bag.settings, size, "compress");
-    CHECK(small.settings.compression.projected != many_classes);
-    Trained original = bag.trained;
+    Trained small = compressed(bag, size, "compress");
+    CHECK(small.settings().compression.projected != many_classes);
+    Trained original = bag;
     std::vector<tg::Tensor> long_ids, short_ids;
     for (int i = 0; i < 100; ++i) {
       const std::string text = "w" + std::to_string(i) + " w" + std::to_string(4 * i);
       long_ids.push_back(original.ids(text));
-      short_ids.push_back(small.trained.ids(text));
+      short_ids.push_back(small.ids(text));
     }
     const tg::Tensor before = probabilities(original, long_ids);
-    const tg::Tensor after = probabilities(small.trained, short_ids);
+    const tg::Tensor after = probabilities(small, short_ids);
     CHECK(max(abs(before - after)).item<double>() < 0.05);
     // Saved and loaded again, the model is the same to the bit, and so is its file.
     const TemporaryFolder folder;
-    save(small.trained, small.settings, folder.file("m"));
+    save(small, folder.file("m"));
     CHECK(bytes_of(folder.file("m")) <= size);
     Trained loaded = load(folder.file("m"));
     const tg::Tensor again = probabilities(loaded, short_ids);
     CHECK(tg::to_vector<float>(again) == tg::to_vector<float>(after));
-    save(loaded, small.settings, folder.file("n"));
+    save(loaded, folder.file("n"));
     CHECK(tg::read_file(folder.file("m/model.safetensors")) ==
           tg::read_file(folder.file("n/model.safetensors")));
   }
@@ -175,42 +173,41 @@ TEST_CASE("compressed: each class keeps its words", "[text_compress]") {
   for (int i = 0; i < 3000; ++i)
     rows.push_back({i % 2 == 0 ? 9.0F : 0.0F, i % 2 == 0 ? 0.0F : 9.0F, 0});
   for (int i = 2996; i < 3000; ++i) rows[static_cast<std::size_t>(i)] = {0, 0, 0.1F};
-  const Small bag = bag_of(rows, true, 3);
-  Small small = compressed(bag.trained, bag.settings, 2000, "compress");
-  const tg::Tensor p = probabilities(small.trained, {small.trained.ids("w2996")});
+  const Trained bag = bag_of(rows, true, 3);
+  Trained small = compressed(bag, 2000, "compress");
+  const tg::Tensor p = probabilities(small, {small.ids("w2996")});
   CHECK(argmax(p).item<std::int64_t>() == 2);
 }
 
 TEST_CASE("compressed: what is refused", "[text_compress]") {
-  const Small bag = bag_of({{1, 2}, {3, 4}});
-  const auto refusal = [](const Small& model, std::int64_t size) {
-    return error_text<tg::ValueError>(
-        [&] { compressed(model.trained, model.settings, size, "compress"); });
+  const Trained bag = bag_of({{1, 2}, {3, 4}});
+  const auto refusal = [](const Trained& model, std::int64_t size) {
+    return error_text<tg::ValueError>([&] { compressed(model, size, "compress"); });
   };
   CHECK(refusal(bag, 700).starts_with(
       "compress: 700 bytes are too few for the labels and some words of each; needed "));
-  const Small small = compressed(bag.trained, bag.settings, 5000, "compress");
+  const Trained small = compressed(bag, 5000, "compress");
   CHECK(refusal(small, 5000) ==
         "compress: this model is compressed already; needed the one that it was made from");
-  Small sequence = bag_of({{1, 2}});
-  sequence.settings.arch = "gru";
+  const ModelSettings gru{.arch = "gru", .vocabulary = bag.vocabulary.size(), .classes = 2};
+  const Trained sequence{Classifier(gru), bag.vocabulary, bag.labels, 100};
   CHECK(refusal(sequence, 5000) ==
         "compress: only a bag can be compressed, and this model is a gru; needed --arch bag");
-  const Small broken = bag_of({{NAN, 2}, {3, 4}});
+  const Trained broken = bag_of({{NAN, 2}, {3, 4}});
   CHECK(refusal(broken, 5000) == "compress: the weights are not finite; train with a lower --lr");
-  const Small unknown = bag_of({{1, 2}, {3, 4}});
-  tg::select(unknown.trained.model.embedding.weight.leaf().writable_value(), 0, 1).fill_(NAN);
+  const Trained unknown = bag_of({{1, 2}, {3, 4}});
+  tg::select(unknown.model.embedding.weight.leaf().writable_value(), 0, 1).fill_(NAN);
   CHECK(refusal(unknown, 5000) == refusal(broken, 5000));
 }
 
 TEST_CASE("compressed: files are read strictly", "[text_compress]") {
   const TemporaryFolder folder;
   const std::string file = folder.file("model.safetensors");
-  const Small bag = bag_of({{1, 2}, {3, 4}, {5, 7}});
-  const Small small = compressed(bag.trained, bag.settings, 5000, "compress");
-  REQUIRE(small.settings.compression.rows == 4);
-  REQUIRE(small.settings.compression.part == 0);
-  save(small.trained, small.settings, folder.path());
+  const Trained bag = bag_of({{1, 2}, {3, 4}, {5, 7}});
+  const Trained small = compressed(bag, 5000, "compress");
+  REQUIRE(small.settings().compression.rows == 4);
+  REQUIRE(small.settings().compression.part == 0);
+  save(small, folder.path());
   const tg::Checkpoint good = tg::load_with_metadata(file);
   const auto error_with = [&](const auto& change) {
     tg::StateDict state;
@@ -231,10 +228,7 @@ TEST_CASE("compressed: files are read strictly", "[text_compress]") {
   };
   const auto with_settings = [&](const std::string& from, const std::string& to) {
     return error_with([&](tg::StateDict&, tg::Metadata& metadata) {
-      std::string& text = metadata.at("settings");
-      const std::size_t at = text.find(from);
-      REQUIRE(at != std::string::npos);
-      text.replace(at, from.size(), to);
+      metadata.at("settings") = replaced(metadata.at("settings"), from, to);
     });
   };
   CHECK(error_with([](auto&, auto&) {}).empty());
@@ -245,12 +239,11 @@ TEST_CASE("compressed: files are read strictly", "[text_compress]") {
   CHECK(with_tensor("more", tg::tensor({1})) == file + ": holds 6 tensors, the settings need 5");
   CHECK(with_tensor("table.keys", tg::tensor({5, 5})) ==
         file + ": table.keys: needed keys that ascend");
-  for (const float least : {0.0F, -1.0F, 3.0F, NAN}) {
-    CHECK(with_tensor("table.scale_limits", tg::tensor({least, 2.0F})) ==
+  for (const auto& [least, greatest] : std::vector<std::pair<float, float>>{
+           {0.0F, 2.0F}, {-1.0F, 2.0F}, {3.0F, 2.0F}, {NAN, 2.0F}, {1.0F, INFINITY}}) {
+    CHECK(with_tensor("table.scale_limits", tg::tensor({least, greatest})) ==
           file + ": table.scale_limits: needed two finite numbers, 0 < least <= greatest");
   }
-  CHECK(with_tensor("table.scale_limits", tg::tensor({1.0F, INFINITY})) ==
-        file + ": table.scale_limits: needed two finite numbers, 0 < least <= greatest");
   CHECK(with_tensor("head.bias", tg::tensor({1.0F, NAN})) ==
         file + ": head.bias: needed finite elements");
   const std::string settings = file + ": settings: ";
@@ -273,53 +266,52 @@ TEST_CASE("compressed: files are read strictly", "[text_compress]") {
 }
 
 TEST_CASE("compress: the bundled questions at a tenth of the size", "[text_compress]") {
-  const Program program;
-  const std::string test = bundled("questions_test.tsv");
+  const Session session;
+  const std::string test = bundled_questions("test");
   const auto accuracy = [&](const std::string& model) {
-    const std::string out = program.run_well("eval --model " + model + " --test " + test).out;
-    return std::stod(out.substr(out.rfind("accuracy ") + 9));
+    return accuracy_in(session.run_well("eval --model " + model + " --test " + test).out);
   };
-  program.run_well("train --arch bag --ngrams 2 --epochs 20 --out m");
-  const std::int64_t before = bytes_of(program.file("m"));
-  const std::string error = program.run_well("compress --model m --out s").error;
+  session.run_well("train --arch bag --ngrams 2 --epochs 20 --out m");
+  const std::int64_t before = bytes_of(session.file("m"));
+  const std::string error = session.run_well("compress --model m --out s").error;
   CHECK(error.find("compressed from " + std::to_string(before) + " to ") == 0);
-  CHECK(bytes_of(program.file("s")) <= before / 10);
+  CHECK(bytes_of(session.file("s")) <= before / 10);
   CHECK(accuracy("s") >= accuracy("m") - 0.0251);  // 3 of 120 questions
   for (const char* size : {"20kB", "5kB"}) {
-    program.run_well("compress --model m --out t --size " + std::string(size));
-    CHECK(bytes_of(program.file("t")) <= parse_size(size, ""));
+    session.run_well("compress --model m --out t --size " + std::string(size));
+    CHECK(bytes_of(session.file("t")) <= parse_size(size, ""));
     CHECK(accuracy("t") > 0.5);
   }
   // It predicts and exports as other models do.
-  CHECK(program.run_well("predict --model s 'Who wrote Faust?'").out.starts_with("HUM  "));
-  program.run_well("export --model s --onnx m.onnx --settings s.json --c m.c");
-  CHECK(program.read("s.json").find("compressed_rows") != std::string::npos);
-  program.require_error("export --model s --vocabulary v.txt",
+  CHECK(session.run_well("predict --model s 'Who wrote Faust?'").out.starts_with("HUM  "));
+  session.run_well("export --model s --onnx m.onnx --settings s.json --c m.c");
+  CHECK(session.read("s.json").find("compressed_rows") != std::string::npos);
+  session.require_error("export --model s --vocabulary v.txt",
                         "export: --vocabulary: this model is compressed and holds hashes in place "
                         "of words; needed the model that it was made from");
-  program.require_error("neighbors --model s who", "neighbors: this model is compressed and holds");
-  program.require_error("compress --model s --out u", "compress: this model is compressed already");
-  program.require_error("compress --model m --out m", "compress: --out is the folder of --model");
-  program.require_error("compress --model m --out u --size 1kB",
+  session.require_error("neighbors --model s who", "neighbors: this model is compressed and holds");
+  session.require_error("compress --model s --out u", "compress: this model is compressed already");
+  session.require_error("compress --model m --out m", "compress: --out is the folder of --model");
+  session.require_error("compress --model m --out u --size 1kB",
                         "compress: 1000 bytes are too few");
-  program.require_error("compress --model m --out u --size big", "compress: --size is 'big'");
-  CHECK_FALSE(std::filesystem::exists(program.file("u")));
+  session.require_error("compress --model m --out u --size big", "compress: --size is 'big'");
+  CHECK_FALSE(std::filesystem::exists(session.file("u")));
 }
 
 TEST_CASE("train --size: the model is compressed before it is tested and saved",
           "[text_compress]") {
-  const Program program;
-  const auto output = program.run_well(
+  const Session session;
+  const auto output = session.run_well(
       "train --arch bag --ngrams 2 --chars 2-4 --buckets 3000 --epochs 20 --size 20kB --out m");
   CHECK(output.error.find("compressed to ") != std::string::npos);
-  CHECK(bytes_of(program.file("m")) <= 20'000);
+  CHECK(bytes_of(session.file("m")) <= 20'000);
   const std::string eval =
-      program.run_well("eval --model m --test " + bundled("questions_test.tsv")).out;
+      session.run_well("eval --model m --test " + bundled_questions("test")).out;
   CHECK(output.out.substr(output.out.rfind("accuracy")) == eval.substr(eval.rfind("accuracy")));
-  program.require_error("train --arch rnn --size 20kB --out n",
+  session.require_error("train --arch rnn --size 20kB --out n",
                         "train: --size compresses the table of a bag, and rnn is not one");
-  program.require_error("train --arch bag --size 20XB --out n", "train: --size is '20XB'");
-  program.require_error("train --arch bag --size 1kB --out n",
+  session.require_error("train --arch bag --size 20XB --out n", "train: --size is '20XB'");
+  session.require_error("train --arch bag --size 1kB --out n",
                         "train: --size: 1000 bytes are too few for the labels");
-  CHECK_FALSE(std::filesystem::exists(program.file("n/model.safetensors")));
+  CHECK_FALSE(std::filesystem::exists(session.file("n/model.safetensors")));
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/numbers.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/input_lines.h"
 #include "text_classifier/source.h"
@@ -36,17 +36,6 @@ void append_number(std::string& out, float value) {
   }
   const auto [end, error] = std::to_chars(text, text + sizeof text, value);
   out.append(text, end);
-}
-
-void append_fixed(std::string& out, float value) {
-  char text[32];
-  out.append(text, static_cast<std::size_t>(
-                       std::snprintf(text, sizeof text, "%.3f", static_cast<double>(value))));
-}
-
-// Texts given as arguments may have several lines; an answer is one line.
-void append_one_line(std::string& out, std::string_view text) {
-  for (const char c : text) out += c == '\n' || c == '\r' ? ' ' : c;
 }
 
 // Writes the answers to texts.
@@ -121,12 +110,12 @@ class Answers {
     for (const std::size_t label : best_of(p)) {
       out_ += first && unsure(p[label]) ? "(unsure)" : labels_[label];
       out_ += "  ";
-      append_fixed(out_, p[label]);
+      out_ += examples::fixed(static_cast<double>(p[label]), 3);
       out_ += "  ";
       first = false;
     }
-    append_one_line(out_, line.text);
-    out_ += '\n';
+    // A text given as an argument may have several lines; an answer is one line.
+    out_ += examples::one_line(line.text) + '\n';
   }
 
   void append_json(const InputLine& line, std::span<const float> p) {

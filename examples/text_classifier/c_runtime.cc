@@ -159,7 +159,7 @@ struct sum {
 )C";
 
 const char* const kFolded = R"C(
-static uint32_t folded(uint64_t hash) { return (uint32_t)(hash ^ hash >> 32); }
+static uint32_t to_32_bits(uint64_t hash) { return (uint32_t)(hash ^ hash >> 32); }
 )C";
 
 const char* const kPlainRows = R"C(
@@ -186,7 +186,7 @@ static int add_words(struct sum *sum, uint64_t hash, int is_word) {
 )C";
 const char* const kPlainBuckets = R"C(
 static void add_characters(struct sum *sum, uint64_t hash) {
-  add_row(sum, buckets[folded(hash) % BUCKETS]);
+  add_row(sum, buckets[to_32_bits(hash) % BUCKETS]);
 }
 )C";
 
@@ -212,7 +212,7 @@ static size_t row_of(uint32_t key) {
 const char* const kCompressedWords = R"C(
 /* Adds the row of a word, or of an n-gram of words. Row 0 is that of unknown words. */
 static int add_words(struct sum *sum, uint64_t hash, int is_word) {
-  const size_t row = row_of(folded(hash));
+  const size_t row = row_of(to_32_bits(hash));
   if (row == 0 && !is_word) return 0;
   add_row(sum, row);
   return 1;
@@ -221,13 +221,13 @@ static int add_words(struct sum *sum, uint64_t hash, int is_word) {
 const char* const kCompressedBuckets = R"C(
 /* The key of a bucket is the hash of the byte 1 and the number. */
 static void add_characters(struct sum *sum, uint64_t hash) {
-  uint32_t bucket = folded(hash) % BUCKETS;
+  uint32_t bucket = to_32_bits(hash) % BUCKETS;
   unsigned char text[11];
   size_t begin = sizeof text, row;
   do text[--begin] = (unsigned char)('0' + bucket % 10);
   while ((bucket /= 10) != 0);
   hash = hashed((HASH_START ^ 1) * 0x100000001B3u, text + begin, sizeof text - begin);
-  row = row_of(folded(hash));
+  row = row_of(to_32_bits(hash));
   if (row > 0) add_row(sum, row);
   else ++sum->rows; /* a row of zeros */
 }

@@ -56,11 +56,12 @@ RunCheckpoint read_checkpoint(const std::string& path) {
   return checkpoint;
 }
 
-void insert_part(tg::StateDict& state, const std::string& prefix, const tg::StateDict& part) {
+void insert_with_prefix(tg::StateDict& state, const std::string& prefix,
+                        const tg::StateDict& part) {
   for (const auto& [name, tensor] : part) state.insert(prefix + name, tensor);
 }
 
-tg::StateDict part_of(const tg::StateDict& state, const std::string& prefix) {
+tg::StateDict entries_with(const tg::StateDict& state, const std::string& prefix) {
   tg::StateDict part;
   for (const auto& [name, tensor] : state) {
     if (name.starts_with(prefix)) part.insert(name.substr(prefix.size()), tensor);

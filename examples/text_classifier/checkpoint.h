@@ -21,9 +21,9 @@ void write_checkpoint(const std::string& path, const RunCheckpoint& checkpoint);
 // FormatError with the path if the file is damaged, also if only a bit of a tensor has changed.
 RunCheckpoint read_checkpoint(const std::string& path);
 
-// The states of several objects in one: insert_part() adds `prefix` to each name, and part_of()
-// returns the entries with this prefix, without it.
-void insert_part(tg::StateDict& state, const std::string& prefix, const tg::StateDict& part);
-tg::StateDict part_of(const tg::StateDict& state, const std::string& prefix);
+// The states of several objects in one: insert_with_prefix() adds `prefix` to each name, and
+// entries_with() returns the entries with this prefix, without it.
+void insert_with_prefix(tg::StateDict& state, const std::string& prefix, const tg::StateDict& part);
+tg::StateDict entries_with(const tg::StateDict& state, const std::string& prefix);
 
 }  // namespace text_classifier

@@ -13,6 +13,7 @@
 
 #include "text_classifier/evaluation.h"
 #include "text_classifier/export_c.h"
+#include "text_classifier/statistics.h"
 
 namespace text_classifier {
 namespace {

@@ -34,7 +34,7 @@ namespace {
 using tg::nn::Vocabulary;
 
 constexpr std::int64_t kRowsForClass = 3;       // that are kept for each class at least
-constexpr std::int64_t kCodings[] = {0, 2, 4};  // int8, and products with parts of this size
+constexpr std::int64_t kCodings[] = {0, 2, 4};  // int8, and products with subvectors of this size
 
 // Subtracts the mean of each row of (rows, classes).
 void center(tg::Tensor& logits) { logits = logits - mean(logits, 1, true); }
@@ -122,24 +122,24 @@ std::int64_t bytes_without_rows(const Trained& trained, const ModelSettings& set
   }
   CompressedTable one;
   one.dim = settings.dim;
-  one.part = settings.compression.part;
+  one.subvector_size = settings.compression.subvector_size;
   for (const auto& [name, shape] : compressed_shapes(settings)) {
     bytes += std::ssize(name) + 128;
     if (name.starts_with("head.")) {
       bytes += 4 * std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies());
     }
   }
-  bytes += one.parts() * CompressedTable::kCentroids * one.part;
+  bytes += one.subvectors() * CompressedTable::kCentroids * one.subvector_size;
   return bytes;
 }
 
 // The settings of a compressed model with no row but that of unknown words.
-ModelSettings small_settings(const ModelSettings& settings, std::int64_t part) {
+ModelSettings small_settings(const ModelSettings& settings, std::int64_t subvector_size) {
   ModelSettings small = settings;
   const bool projected = settings.classes <= std::min(settings.dim, kMostProjected);
   if (projected) small.dim = settings.classes;
   small.vocabulary = Vocabulary::build({}).size();
-  small.compression = {.rows = 1, .part = part, .projected = projected};
+  small.compression = {.rows = 1, .subvector_size = subvector_size, .projected = projected};
   return small;
 }
 
@@ -152,7 +152,7 @@ struct Room {
 Room room_for(const Trained& trained, const ModelSettings& small, std::int64_t size) {
   CompressedTable one;
   one.dim = small.dim;
-  one.part = small.compression.part;
+  one.subvector_size = small.compression.subvector_size;
   const std::int64_t bytes_of_row = 4 + 1 + one.bytes_of_row();
   const std::int64_t rest = bytes_without_rows(trained, small) + bytes_of_row;
   return {size < rest ? -1 : (size - rest) / bytes_of_row,
@@ -178,8 +178,9 @@ void check_size(const Trained& trained, std::int64_t size, const std::string& op
         operation + ": this model is compressed already; needed the one that it was made from");
   }
   std::int64_t smallest = INT64_MAX;
-  for (const std::int64_t part : kCodings) {
-    smallest = std::min(smallest, room_for(trained, small_settings(settings, part), size).smallest);
+  for (const std::int64_t subvector_size : kCodings) {
+    smallest = std::min(smallest,
+                        room_for(trained, small_settings(settings, subvector_size), size).smallest);
   }
   if (size < smallest) {
     throw tg::ValueError(operation + ": " + std::to_string(size) +
@@ -193,12 +194,12 @@ Trained compressed(const Trained& trained, std::int64_t size, const std::string&
   const ModelSettings& settings = trained.settings();
   const Rows rows = rows_of(trained, small_settings(settings, 0).compression.projected, operation);
   Choice best;
-  for (const std::int64_t part : kCodings) {
-    Choice choice{.table = {}, .settings = small_settings(settings, part)};
+  for (const std::int64_t subvector_size : kCodings) {
+    Choice choice{.table = {}, .settings = small_settings(settings, subvector_size)};
     const Room room = room_for(trained, choice.settings, size);
     if (size < room.smallest) continue;
     const std::int64_t kept = std::min(room.rows, std::ssize(rows.candidates));
-    choice.table = quantized(rows, kept, part);
+    choice.table = quantized(rows, kept, subvector_size);
     choice.loss = loss_of(choice.table, rows, kept);
     choice.settings.compression.rows = choice.table.rows();
     if (best.table.rows() == 0 || choice.loss < best.loss) best = std::move(choice);
@@ -217,7 +218,7 @@ Trained compressed(const Trained& trained, std::int64_t size, const std::string&
 std::string description(const Trained& trained) {
   const CompressedTable& table = *trained.compressed;
   return std::to_string(table.rows()) + " rows of " + std::to_string(table.bytes_of_row()) +
-         (table.part > 0 ? " product" : " int8") + " codes";
+         (table.subvector_size > 0 ? " product" : " int8") + " codes";
 }
 
 void compress(const CompressOptions& options) {

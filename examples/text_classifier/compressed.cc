@@ -101,10 +101,13 @@ std::uint8_t CompressedTable::code_of_scale(double scale) const {
 
 float CompressedTable::element(std::int64_t row, std::int64_t column) const {
   const float size = scale(scales[static_cast<std::size_t>(row)]);
-  if (part == 0) return size * int8_value(codes[static_cast<std::size_t>(row * dim + column)]);
-  const std::int64_t centroid = codes[static_cast<std::size_t>(row * parts() + column / part)];
+  if (subvector_size == 0)
+    return size * int8_value(codes[static_cast<std::size_t>(row * dim + column)]);
+  const std::int64_t centroid =
+      codes[static_cast<std::size_t>(row * subvectors() + column / subvector_size)];
   return size * int8_value(centroids[static_cast<std::size_t>(
-                    (column / part * kCentroids + centroid) * part + column % part)]);
+                    (column / subvector_size * kCentroids + centroid) * subvector_size +
+                    column % subvector_size)]);
 }
 
 std::optional<std::int64_t> CompressedTable::find(std::uint32_t key) const {
@@ -125,10 +128,10 @@ tg::Tensor CompressedTable::table() const {
   return table;
 }
 
-std::uint32_t key_of(std::string_view token) { return folded(hash_of(token)); }
+std::uint32_t key_of(std::string_view token) { return to_32_bits(hash_of(token)); }
 
 std::uint32_t key_of_bucket(std::int64_t bucket) {
-  return folded(hash_of("\x01" + std::to_string(bucket)));  // no token has such a character
+  return to_32_bits(hash_of("\x01" + std::to_string(bucket)));  // no token has such a character
 }
 
 // The file ----------------------------------------------------------------------------------------
@@ -137,7 +140,7 @@ NamedShapes compressed_shapes(const ModelSettings& settings) {
   const Compression& compression = settings.compression;
   CompressedTable table;
   table.dim = settings.dim;
-  table.part = compression.part;
+  table.subvector_size = compression.subvector_size;
   NamedShapes shapes = {
       {kKeys, {packed_size(4 * (compression.rows - 1))}},
       {kScales, {packed_size(compression.rows)}},
@@ -145,10 +148,10 @@ NamedShapes compressed_shapes(const ModelSettings& settings) {
       {kCodes, {packed_size(compression.rows * table.bytes_of_row())}},
       {kBias, {settings.classes}},
   };
-  if (table.part > 0) {
-    shapes.emplace_back(
-        kCentroidCodes,
-        tg::Shape{packed_size(table.parts() * CompressedTable::kCentroids * table.part)});
+  if (table.subvector_size > 0) {
+    shapes.emplace_back(kCentroidCodes,
+                        tg::Shape{packed_size(table.subvectors() * CompressedTable::kCentroids *
+                                              table.subvector_size)});
   }
   if (!compression.projected) {
     shapes.emplace_back(kHead, tg::Shape{settings.classes, settings.dim});
@@ -161,7 +164,7 @@ tg::StateDict CompressedTable::state_dict() const {
                       {kScales, packed(scales)},
                       {kLimits, tg::tensor({least, greatest})},
                       {kCodes, packed(codes)}};
-  if (part > 0) state.insert(kCentroidCodes, packed(centroids));
+  if (subvector_size > 0) state.insert(kCentroidCodes, packed(centroids));
   return state;
 }
 
@@ -189,7 +192,7 @@ CompressedTable CompressedTable::from_state_dict(const tg::StateDict& state,
   const std::int64_t rows = settings.compression.rows;
   CompressedTable table;
   table.dim = settings.dim;
-  table.part = settings.compression.part;
+  table.subvector_size = settings.compression.subvector_size;
   table.least = state.at(kLimits).item<float>({0});
   table.greatest = state.at(kLimits).item<float>({1});
   require(std::isfinite(table.greatest) && table.least > 0 && table.least <= table.greatest, file,
@@ -199,8 +202,9 @@ CompressedTable CompressedTable::from_state_dict(const tg::StateDict& state,
           kKeys, "keys that ascend");
   table.scales = unpacked(state.at(kScales), rows);
   table.codes = unpacked(state.at(kCodes), rows * table.bytes_of_row());
-  if (table.part > 0) {
-    table.centroids = unpacked(state.at(kCentroidCodes), table.parts() * kCentroids * table.part);
+  if (table.subvector_size > 0) {
+    table.centroids =
+        unpacked(state.at(kCentroidCodes), table.subvectors() * kCentroids * table.subvector_size);
   }
   require(all(isfinite(state.at(kBias))).item<bool>(), file, kBias, "finite elements");
   return table;

@@ -176,9 +176,9 @@ void append_compressed(Source& source, const CompressedTable& table) {
   }
   source.array("static const float scales[256]", scales);
   source.array("static const unsigned char codes[]", table.codes);
-  if (table.part > 0) {
-    source.define("PART", table.part);
-    source.define("PARTS", table.parts());
+  if (table.subvector_size > 0) {
+    source.define("PART", table.subvector_size);
+    source.define("PARTS", table.subvectors());
     source.array("static const unsigned char centroids[]", table.centroids);
     source.text(
         "#define CODE(row, i) \\\n"

@@ -18,7 +18,7 @@ constexpr std::uint64_t hash_of(std::string_view bytes, std::uint64_t hash = kHa
 }
 
 // The upper half is mixed into the lower one, which depends less on the first bytes.
-constexpr std::uint32_t folded(std::uint64_t hash) {
+constexpr std::uint32_t to_32_bits(std::uint64_t hash) {
   return static_cast<std::uint32_t>(hash ^ hash >> 32U);
 }
 

@@ -12,15 +12,6 @@
 
 namespace text_classifier {
 
-struct Interval {
-  double low = 0;
-  double high = 1;
-};
-
-// Wilson's 95 % confidence interval (1927) of an accuracy, when `correct` of `total` texts were
-// right. The simpler p +- 1.96 sqrt(p (1 - p) / n) can leave [0, 1], and is wrong for small n.
-Interval wilson_interval(std::int64_t correct, std::int64_t total);
-
 // Precision: the share of the texts predicted as this class that belong to it. Recall: the share of
 // the texts of this class that were predicted as it. F1 is their harmonic mean. 0 / 0 counts as 0.
 struct ClassScore {
@@ -43,6 +34,8 @@ class ConfusionMatrix {
   std::int64_t correct() const;
   double accuracy() const;  // 0 if nothing was added
   ClassScore score(std::int64_t label) const;
+  // The means over the classes, each with the same weight (macro), and the number of all texts.
+  ClassScore mean_score() const;
   const std::vector<std::string>& labels() const { return labels_; }
 
  private:

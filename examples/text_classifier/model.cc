@@ -101,33 +101,35 @@ Classifier::Classifier(const ModelSettings& settings)
                                                   {.padding_idx = 0, .sparse = settings.sparse}))),
       settings_(supported(settings)),
       dropout_(register_module("dropout", tg::nn::Dropout(settings.dropout))),
-      cell_(part(is_one_cell(settings), "cell",
-                 [&] { return tg::nn::RNNCell(settings.dim, settings.hidden); })),
-      rnn_(part(settings.arch == "rnn" && !is_one_cell(settings), "rnn",
-                [&] {
-                  return tg::nn::RNN(settings.dim, settings.hidden,
-                                     layers_of<tg::nn::RNNOptions>(settings));
-                })),
-      lstm_(part(settings.arch == "lstm", "lstm",
-                 [&] {
-                   return tg::nn::LSTM(settings.dim, settings.hidden,
-                                       layers_of<tg::nn::LSTMOptions>(settings));
-                 })),
-      gru_(part(settings.arch == "gru", "gru",
-                [&] {
-                  return tg::nn::GRU(settings.dim, settings.hidden,
-                                     layers_of<tg::nn::GRUOptions>(settings));
-                })),
-      convolutions_(
-          part(settings.arch == "cnn", "convolutions", [&] { return convolutions_of(settings); })),
-      widen_(part(settings.arch == "attention", "widen",
-                  [&] { return tg::nn::Linear(settings.dim, settings.hidden); })),
-      positions_(part(settings.arch == "attention", "positions",
-                      [&] {
-                        return tg::nn::PositionalEncoding(
-                            settings.hidden, {.max_len = kMostPositions, .batch_first = true});
-                      })),
-      encoder_(part(settings.arch == "attention", "encoder", [&] { return encoder_of(settings); })),
+      cell_(optional_module(is_one_cell(settings), "cell",
+                            [&] { return tg::nn::RNNCell(settings.dim, settings.hidden); })),
+      rnn_(optional_module(settings.arch == "rnn" && !is_one_cell(settings), "rnn",
+                           [&] {
+                             return tg::nn::RNN(settings.dim, settings.hidden,
+                                                layers_of<tg::nn::RNNOptions>(settings));
+                           })),
+      lstm_(optional_module(settings.arch == "lstm", "lstm",
+                            [&] {
+                              return tg::nn::LSTM(settings.dim, settings.hidden,
+                                                  layers_of<tg::nn::LSTMOptions>(settings));
+                            })),
+      gru_(optional_module(settings.arch == "gru", "gru",
+                           [&] {
+                             return tg::nn::GRU(settings.dim, settings.hidden,
+                                                layers_of<tg::nn::GRUOptions>(settings));
+                           })),
+      convolutions_(optional_module(settings.arch == "cnn", "convolutions",
+                                    [&] { return convolutions_of(settings); })),
+      widen_(optional_module(settings.arch == "attention", "widen",
+                             [&] { return tg::nn::Linear(settings.dim, settings.hidden); })),
+      positions_(optional_module(settings.arch == "attention", "positions",
+                                 [&] {
+                                   return tg::nn::PositionalEncoding(
+                                       settings.hidden,
+                                       {.max_len = kMostPositions, .batch_first = true});
+                                 })),
+      encoder_(optional_module(settings.arch == "attention", "encoder",
+                               [&] { return encoder_of(settings); })),
       head_(register_module("head", tg::nn::Linear(width_of_text(settings), settings.classes))) {
   // Small vectors: the mean of many standard normal vectors would hide what the model learns about
   // rare words. Still smaller ones where the sum of the words is larger.
@@ -147,8 +149,8 @@ Classifier::Classifier(const ModelSettings& settings)
 
 tg::Variable Classifier::operator()(const tg::Tensor& ids) const {
   const bool is_sum = settings_.arch == "bag" && settings_.pool == "sqrt";
-  // A trained bag takes the slower way, which rounds less: sum() adds in pairs, embedding_bag() one
-  // vector after the other. The C code of export --c agrees with it to 0.000001.
+  // A trained bag takes the slower way, which rounds less: sum() adds pairwise, embedding_bag() one
+  // vector after the other. The code of export --c agrees with sum() to 0.000001.
   const bool is_fast = is_sum && (is_training() || weights_.defined());
   const tg::Variable text = is_fast ? sum_of_words(ids) : text_of(embedding(ids), ids);
   return head_(dropout_(text));  // (batch, classes)

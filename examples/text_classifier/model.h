@@ -107,7 +107,8 @@ class Classifier : public tg::nn::Module {
  private:
   // Registers the module that make() returns, if the architecture has this part.
   template <class Make>
-  std::optional<std::invoke_result_t<Make>> part(bool wanted, const char* name, const Make& make) {
+  std::optional<std::invoke_result_t<Make>> optional_module(bool wanted, const char* name,
+                                                            const Make& make) {
     if (!wanted) return std::nullopt;
     return register_module(name, make());
   }

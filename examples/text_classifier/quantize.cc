@@ -13,28 +13,29 @@ using tg::nn::Vocabulary;
 
 namespace {
 
-constexpr std::size_t kMostPart = 4;
+constexpr std::size_t kLongestSubvector = 4;
 constexpr std::int64_t kCentroids = CompressedTable::kCentroids;
 
-// Zeros after the end, if a part or a row is shorter.
-using Part = std::array<float, kMostPart>;
+// Zeros after the end, if a subvector or a row is shorter.
+using Subvector = std::array<float, kLongestSubvector>;
 
-// One part of a row of length 1.
-Part part_of(std::span<const float> row, std::int64_t part, std::int64_t width, double norm) {
-  Part result{};
-  for (std::int64_t i = 0; i < width && part * width + i < std::ssize(row); ++i) {
+// One subvector of a row of length 1.
+Subvector subvector_of(std::span<const float> row, std::int64_t subvector, std::int64_t width,
+                       double norm) {
+  Subvector result{};
+  for (std::int64_t i = 0; i < width && subvector * width + i < std::ssize(row); ++i) {
     result[static_cast<std::size_t>(i)] =
-        static_cast<float>(double{row[static_cast<std::size_t>(part * width + i)]} / norm);
+        static_cast<float>(double{row[static_cast<std::size_t>(subvector * width + i)]} / norm);
   }
   return result;
 }
 
-std::size_t nearest(const Part& point, const std::vector<Part>& centroids) {
+std::size_t nearest(const Subvector& point, const std::vector<Subvector>& centroids) {
   std::size_t best = 0;
   float least = INFINITY;
   for (std::size_t k = 0; k < centroids.size(); ++k) {
     float distance = 0;
-    for (std::size_t i = 0; i < kMostPart; ++i) {
+    for (std::size_t i = 0; i < kLongestSubvector; ++i) {
       const float difference = point[i] - centroids[k][i];
       distance += difference * difference;
     }
@@ -44,22 +45,23 @@ std::size_t nearest(const Part& point, const std::vector<Part>& centroids) {
 }
 
 // Lloyd's algorithm, from points at equal distances in the list.
-std::vector<Part> k_means(const std::vector<Part>& points) {
+std::vector<Subvector> k_means(const std::vector<Subvector>& points) {
   constexpr int kRounds = 12;
   const auto count = std::min(static_cast<std::size_t>(kCentroids), points.size());
-  std::vector<Part> centroids;
+  std::vector<Subvector> centroids;
   for (std::size_t k = 0; k < count; ++k) centroids.push_back(points[k * points.size() / count]);
   for (int round = 0; round < kRounds; ++round) {
-    std::vector<std::array<double, kMostPart + 1>> sums(count);  // the last is the number of points
-    for (const Part& point : points) {
+    std::vector<std::array<double, kLongestSubvector + 1>> sums(
+        count);  // the last is the number of points
+    for (const Subvector& point : points) {
       auto& sum = sums[nearest(point, centroids)];
-      for (std::size_t i = 0; i < kMostPart; ++i) sum[i] += double{point[i]};
-      ++sum[kMostPart];
+      for (std::size_t i = 0; i < kLongestSubvector; ++i) sum[i] += double{point[i]};
+      ++sum[kLongestSubvector];
     }
     for (std::size_t k = 0; k < count; ++k) {
-      if (sums[k][kMostPart] == 0) continue;
-      for (std::size_t i = 0; i < kMostPart; ++i) {
-        centroids[k][i] = static_cast<float>(sums[k][i] / sums[k][kMostPart]);
+      if (sums[k][kLongestSubvector] == 0) continue;
+      for (std::size_t i = 0; i < kLongestSubvector; ++i) {
+        centroids[k][i] = static_cast<float>(sums[k][i] / sums[k][kLongestSubvector]);
       }
     }
   }
@@ -70,20 +72,21 @@ std::vector<Part> k_means(const std::vector<Part>& points) {
 void code_product(CompressedTable& table, const Rows& rows,
                   const std::vector<std::int64_t>& numbers, const std::vector<double>& norms) {
   constexpr std::size_t kSample = 20'000;
-  const std::int64_t parts = table.parts();
-  table.codes.resize(numbers.size() * static_cast<std::size_t>(parts));
-  for (std::int64_t part = 0; part < parts; ++part) {
-    std::vector<Part> points;
+  const std::int64_t subvectors = table.subvectors();
+  table.codes.resize(numbers.size() * static_cast<std::size_t>(subvectors));
+  for (std::int64_t subvector = 0; subvector < subvectors; ++subvector) {
+    std::vector<Subvector> points;
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      points.push_back(part_of(rows[numbers[i]], part, table.part, norms[i] > 0 ? norms[i] : 1));
+      points.push_back(subvector_of(rows[numbers[i]], subvector, table.subvector_size,
+                                    norms[i] > 0 ? norms[i] : 1));
     }
-    std::vector<Part> sample;
+    std::vector<Subvector> sample;
     const std::size_t step = points.size() / kSample + 1;
     for (std::size_t i = 0; i < points.size(); i += step) sample.push_back(points[i]);
-    std::vector<Part> centroids = k_means(sample);
+    std::vector<Subvector> centroids = k_means(sample);
     centroids.resize(static_cast<std::size_t>(kCentroids));
-    for (Part& centroid : centroids) {
-      for (std::size_t i = 0; i < static_cast<std::size_t>(table.part); ++i) {
+    for (Subvector& centroid : centroids) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(table.subvector_size); ++i) {
         float& element = centroid[i];
         const std::uint8_t code = int8_code(double{element});
         table.centroids.push_back(code);
@@ -91,15 +94,15 @@ void code_product(CompressedTable& table, const Rows& rows,
       }
     }
     for (std::size_t i = 0; i < points.size(); ++i) {
-      table.codes[i * static_cast<std::size_t>(parts) + static_cast<std::size_t>(part)] =
+      table.codes[i * static_cast<std::size_t>(subvectors) + static_cast<std::size_t>(subvector)] =
           static_cast<std::uint8_t>(nearest(points[i], centroids));
     }
   }
 }
 
 // What the codes of a row are divided by: of int8 the largest element, of a product the norm.
-double size_of(std::span<const float> row, std::int64_t part) {
-  if (part > 0) return std::sqrt(squared_norm(row));
+double size_of(std::span<const float> row, std::int64_t subvector_size) {
+  if (subvector_size > 0) return std::sqrt(squared_norm(row));
   double largest = 0;
   for (const float element : row) largest = std::max(largest, std::abs(double{element}));
   return largest;
@@ -124,10 +127,10 @@ double squared_norm(std::span<const float> row) {
   return std::inner_product(row.begin(), row.end(), row.begin(), 0.0);
 }
 
-CompressedTable quantized(const Rows& rows, std::int64_t kept, std::int64_t part) {
+CompressedTable quantized(const Rows& rows, std::int64_t kept, std::int64_t subvector_size) {
   CompressedTable table;
   table.dim = rows.dim;
-  table.part = part;
+  table.subvector_size = subvector_size;
   std::vector<Candidate> chosen(rows.candidates.begin(), rows.candidates.begin() + kept);
   std::ranges::sort(chosen, {}, &Candidate::key);
   std::vector<std::int64_t> numbers = {Vocabulary::kUnknown};
@@ -136,13 +139,14 @@ CompressedTable quantized(const Rows& rows, std::int64_t kept, std::int64_t part
     numbers.push_back(candidate.row);
   }
   std::vector<double> sizes;
-  for (const std::int64_t number : numbers) sizes.push_back(size_of(rows[number], part));
+  for (const std::int64_t number : numbers) sizes.push_back(size_of(rows[number], subvector_size));
   set_limits(table, sizes);
   for (double& size : sizes) {
     table.scales.push_back(table.code_of_scale(size));
-    if (part == 0) size = double{table.scale(table.scales.back())};  // what the codes multiply
+    if (subvector_size == 0)
+      size = double{table.scale(table.scales.back())};  // what the codes multiply
   }
-  if (part > 0) {
+  if (subvector_size > 0) {
     code_product(table, rows, numbers, sizes);
     return table;
   }

@@ -32,9 +32,9 @@ struct Rows {
 
 double squared_norm(std::span<const float> row);
 
-// A table of the first `kept` candidates, and of the row of unknown words. `part` as in
+// A table of the first `kept` candidates, and of the row of unknown words. `subvector_size` as in
 // Compression.
-CompressedTable quantized(const Rows& rows, std::int64_t kept, std::int64_t part);
+CompressedTable quantized(const Rows& rows, std::int64_t kept, std::int64_t subvector_size);
 
 // What such a table loses of all rows: the sum of the squared differences, times frequencies.
 double loss_of(const CompressedTable& table, const Rows& rows, std::int64_t kept);

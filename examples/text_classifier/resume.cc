@@ -126,7 +126,8 @@ void ResumableRun::begin(EpochSearch& search) {
   search_ = &search;
   if (resumed_) {
     const std::string file = checkpoint_file(settings_.out);
-    load_part([&](const tg::StateDict& state) { search.load_state_dict(part_of(state, kSearch)); });
+    load_part(
+        [&](const tg::StateDict& state) { search.load_state_dict(entries_with(state, kSearch)); });
     folder_->metrics().write_lines(text_of(*resumed_, kMetrics, file));
   } else {
     folder_.emplace(settings_.out);
@@ -163,7 +164,7 @@ bool ResumableRun::after_batch(const Trainer& trainer) {
 
 void ResumableRun::write_checkpoint(const Trainer& trainer) {
   tg::StateDict state = trainer.state_dict();
-  insert_part(state, kSearch, search_->state_dict());
+  insert_with_prefix(state, kSearch, search_->state_dict());
   const RunCheckpoint checkpoint{
       std::move(state),
       {{kOptions, options_}, {kData, data_}, {kMetrics, folder_->metrics().text()}}};

@@ -8,6 +8,8 @@
 namespace text_classifier {
 namespace {
 
+constexpr double kNormal975 = 1.959963984540054;  // 97.5 % of a normal distribution lie below
+
 // The probability that a t distribution is above `t` >= 0. With the angle a = atan(t / sqrt(n)),
 // the density is proportional to cos(a)^(n - 1), so Simpson's rule over the angle is exact enough.
 double upper_tail(double t, double degrees) {
@@ -31,6 +33,17 @@ double log_binomial(std::int64_t n, std::int64_t k) {
 }
 
 }  // namespace
+
+Interval wilson_interval(std::int64_t correct, std::int64_t total) {
+  if (total == 0) return {};
+  const auto n = static_cast<double>(total);
+  const double p = static_cast<double>(correct) / n;
+  const double scale = 1 + kNormal975 * kNormal975 / n;
+  const double center = (p + kNormal975 * kNormal975 / (2 * n)) / scale;
+  const double half =
+      kNormal975 * std::sqrt(p * (1 - p) / n + kNormal975 * kNormal975 / (4 * n * n)) / scale;
+  return {std::max(0.0, center - half), std::min(1.0, center + half)};
+}
 
 double student_t_quantile(double p, double degrees) {
   double low = 0, high = 1e6;
@@ -68,12 +81,11 @@ double mcnemar_p_value(const PairedCounts& counts) {
 }
 
 Interval difference_interval(const PairedCounts& counts) {
-  const double z = 1.959963984540054;  // 97.5 % of a normal distribution lie below
   const auto n = static_cast<double>(counts.total()) + 2;
   const double first = (static_cast<double>(counts.only_first) + 0.5) / n;
   const double second = (static_cast<double>(counts.only_second) + 0.5) / n;
   const double difference = second - first;
-  const double half = z * std::sqrt((first + second - difference * difference) / n);
+  const double half = kNormal975 * std::sqrt((first + second - difference * difference) / n);
   return {std::max(-1.0, difference - half), std::min(1.0, difference + half)};
 }
 

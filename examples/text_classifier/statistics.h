@@ -1,13 +1,20 @@
-// Intervals and tests for accuracies: of folds, and of two models on the same texts. Read next:
-// statistics.cc.
+// Intervals and tests for accuracies: of one model, of folds, and of two models on the same texts.
+// Read next: statistics.cc.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
-#include "text_classifier/metrics.h"
-
 namespace text_classifier {
+
+struct Interval {
+  double low = 0;
+  double high = 1;
+};
+
+// Wilson's 95 % confidence interval (1927) of an accuracy, when `correct` of `total` texts were
+// right. The simpler p +- 1.96 sqrt(p (1 - p) / n) can leave [0, 1], and is wrong for small n.
+Interval wilson_interval(std::int64_t correct, std::int64_t total);
 
 // The value that a t distribution with these degrees of freedom does not exceed with probability p.
 // 0.5 < p < 1.

@@ -2,21 +2,18 @@
 #include "text_classifier/suspects.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "common/numbers.h"
 #include "text_classifier/cross_validation.h"
 #include "text_classifier/training.h"
 
 namespace text_classifier {
 namespace {
 
-std::string one_line(std::string text) {
-  std::ranges::replace(text, '\n', ' ');
-  std::ranges::replace(text, '\r', ' ');
-  return text;
-}
+using examples::fixed;
+using examples::one_line;
 
 void print(const Suspect& suspect, const Texts& texts, bool json) {
   const Row& row = texts.train.rows[suspect.row];
@@ -31,11 +28,9 @@ void print(const Suspect& suspect, const Texts& texts, bool json) {
     std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
     return;
   }
-  char numbers[2][32];
-  std::snprintf(numbers[0], sizeof numbers[0], "%.3f", suspect.given);
-  std::snprintf(numbers[1], sizeof numbers[1], "%.3f", suspect.probability);
-  std::cout << "line " << row.line << "  " << row.label << ' ' << numbers[0] << "  " << predicted
-            << ' ' << numbers[1] << "  " << one_line(row.text) << '\n';
+  std::cout << "line " << row.line << "  " << row.label << ' ' << fixed(suspect.given, 3) << "  "
+            << predicted << ' ' << fixed(suspect.probability, 3) << "  " << one_line(row.text)
+            << '\n';
 }
 
 }  // namespace

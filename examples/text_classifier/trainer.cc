@@ -106,7 +106,7 @@ tg::StateDict BestEpoch::state_dict() const {
   tg::StateDict state{{"epoch", tg::tensor(epoch_)},
                       {"loss", tg::tensor(loss_, tg::float64)},
                       {"curve", tg::tensor(curve_.state())}};
-  insert_part(state, "weights.", weights_);
+  insert_with_prefix(state, "weights.", weights_);
   return state;
 }
 
@@ -115,7 +115,7 @@ void BestEpoch::load_state_dict(const tg::StateDict& state) {
   epoch_ = state.at("epoch").item<std::int64_t>();
   loss_ = state.at("loss").item<double>();
   curve_ = TemperatureCurve::from_state(tg::to_vector<double>(state.at("curve")));
-  weights_ = part_of(state, "weights.");
+  weights_ = entries_with(state, "weights.");
 }
 
 // The run -----------------------------------------------------------------------------------------
@@ -262,25 +262,25 @@ tg::StateDict Trainer::state_dict() const {
   for (const auto& [name, parameter] : trained_.model.parameters()) {
     state.insert("model." + name, parameter.leaf().stored());
   }
-  insert_part(state, "optimizer.", optimizer_->state_dict_with_pending_steps());
-  if (schedule_ != nullptr) insert_part(state, "schedule.", schedule_->state_dict());
-  insert_part(state, "loader.", loader_.state_dict());
-  insert_part(state, "generator.", tg::default_generator().state_dict());
-  insert_part(state, "best.", best_.state_dict());
+  insert_with_prefix(state, "optimizer.", optimizer_->state_dict_with_pending_steps());
+  if (schedule_ != nullptr) insert_with_prefix(state, "schedule.", schedule_->state_dict());
+  insert_with_prefix(state, "loader.", loader_.state_dict());
+  insert_with_prefix(state, "generator.", tg::default_generator().state_dict());
+  insert_with_prefix(state, "best.", best_.state_dict());
   return state;
 }
 
 void Trainer::load_state_dict(const tg::StateDict& state) {
-  const tg::StateDict position = part_of(state, "position.");
+  const tg::StateDict position = entries_with(state, "position.");
   for_each_field(position_, [&](const char* name, auto& value) {
     value = position.at(name).item<std::remove_reference_t<decltype(value)>>();
   });
-  trained_.model.load_state_dict(part_of(state, "model."));
-  optimizer_->load_state_dict(part_of(state, "optimizer."));
-  if (schedule_ != nullptr) schedule_->load_state_dict(part_of(state, "schedule."));
-  loader_.load_state_dict(part_of(state, "loader."));
-  tg::default_generator().load_state_dict(part_of(state, "generator."));
-  best_.load_state_dict(part_of(state, "best."));
+  trained_.model.load_state_dict(entries_with(state, "model."));
+  optimizer_->load_state_dict(entries_with(state, "optimizer."));
+  if (schedule_ != nullptr) schedule_->load_state_dict(entries_with(state, "schedule."));
+  loader_.load_state_dict(entries_with(state, "loader."));
+  tg::default_generator().load_state_dict(entries_with(state, "generator."));
+  best_.load_state_dict(entries_with(state, "best."));
 }
 
 }  // namespace text_classifier

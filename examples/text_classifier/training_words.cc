@@ -24,20 +24,6 @@ std::vector<std::string> tokens_among(const std::vector<std::string>& words) {
   return tokens;
 }
 
-// The library's errors begin with the name of its function, which users do not know.
-tg::nn::WordVectors read_vectors(const std::string& path, const tg::nn::WordVectorsOptions& options,
-                                 const std::string& command) {
-  refuse_pipe(path, command.c_str(), ", and give the name of that file");
-  try {
-    return tg::nn::load_word_vectors(path, options);
-  } catch (const tg::IoError& error) {
-    constexpr std::string_view kFunction = "load_word_vectors: ";
-    const std::string_view text = error.what();
-    if (!text.starts_with(kFunction)) throw;
-    throw tg::IoError(command + ": " + std::string(text.substr(kFunction.size())));
-  }
-}
-
 // The number of texts that contain each word.
 std::vector<std::int64_t> document_counts(const TrainingWords& words) {
   const auto size = static_cast<std::size_t>(words.vocabulary.size());
@@ -75,17 +61,22 @@ TrainingWords read_words(Tokens texts, const TrainSettings& settings) {
     std::vector<std::vector<std::int64_t>> none(texts.size());
     return {Vocabulary::build({}), std::move(texts), std::move(none), std::nullopt};
   }
+  const auto read_vectors = [&](std::optional<std::vector<std::string>> only) {
+    refuse_pipe(settings.vectors, settings.command.c_str(), ", and give the name of that file");
+    return tg::nn::load_word_vectors(
+        settings.vectors,
+        {.vocabulary = std::move(only), .strict = true, .operation = settings.command});
+  };
   std::optional<tg::nn::WordVectors> vectors;
   std::vector<std::string> more;
   if (settings.all_vectors) {
-    vectors = read_vectors(settings.vectors, {.strict = true}, settings.command);
+    vectors = read_vectors(std::nullopt);
     more = tokens_among(vectors->words());
   }
   auto [vocabulary, ids] = Vocabulary::build_and_encode(texts, {.longest_ngram = *settings.ngrams},
                                                         settings.min_count, more);
   if (!settings.vectors.empty() && !vectors) {
-    vectors = read_vectors(settings.vectors, {.vocabulary = names_of(vocabulary), .strict = true},
-                           settings.command);
+    vectors = read_vectors(names_of(vocabulary));
   }
   if (!settings.model.characters.used()) texts.clear();
   return {vocabulary, std::move(texts), std::move(ids), std::move(vectors)};

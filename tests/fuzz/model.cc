@@ -52,10 +52,10 @@ std::string mutate(std::string input, Random& random) {
 // A compressed model with product codes and a head.
 static std::string product_codes() {
   ModelSettings settings{.arch = "bag", .vocabulary = 2, .classes = 3, .dim = 5};
-  settings.compression = {.rows = 3, .part = 4, .projected = false};
+  settings.compression = {.rows = 3, .subvector_size = 4, .projected = false};
   CompressedTable table;
   table.dim = 5;
-  table.part = 4;
+  table.subvector_size = 4;
   table.keys = {key_of("who"), key_of("a")};
   std::ranges::sort(table.keys);
   table.scales = {0, 1, 255};

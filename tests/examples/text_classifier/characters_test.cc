@@ -38,7 +38,7 @@ Ids characters_of(const Words& tokens, std::int64_t shortest, std::int64_t longe
 // The buckets of n-grams that are written out.
 Ids buckets_of(const Words& ngrams) {
   Ids ids;
-  for (const std::string& ngram : ngrams) ids.push_back(folded(hash_of(ngram)) % kBuckets);
+  for (const std::string& ngram : ngrams) ids.push_back(to_32_bits(hash_of(ngram)) % kBuckets);
   return ids;
 }
 
@@ -76,7 +76,7 @@ TEST_CASE("hash_of: the published values of FNV-1a", "[text_characters]") {
   CHECK(hash_of("a") == 0xAF63DC4C8601EC8C);
   CHECK(hash_of("foobar") == 0x85944171F73967E8);
   CHECK(hash_of("bar", hash_of("foo")) == hash_of("foobar"));
-  CHECK(folded(0x0123456789ABCDEF) == (0x01234567U ^ 0x89ABCDEFU));
+  CHECK(to_32_bits(0x0123456789ABCDEF) == (0x01234567U ^ 0x89ABCDEFU));
 }
 
 TEST_CASE("append_characters: the n-grams of words with their boundaries", "[text_characters]") {

@@ -94,7 +94,7 @@ TEST_CASE("CompressedTable: scales by equal factors, elements of both codes", "[
   CHECK(table.find(key_of("a")) == 3);
   CHECK_FALSE(table.find(key_of("b")));
 
-  table.part = 4;
+  table.subvector_size = 4;
   table.codes = {0, 255};
   table.centroids.assign(256 * 4, 0);
   table.centroids[255 * 4 + 1] = 127;
@@ -104,10 +104,10 @@ TEST_CASE("CompressedTable: scales by equal factors, elements of both codes", "[
 
 TEST_CASE("keys of words and buckets: known values", "[text_compress]") {
   CHECK(key_of("foobar") == (0x85944171U ^ 0xF73967E8U));
-  CHECK(key_of_bucket(12) == folded(hash_of("\x01"
-                                            "12")));
-  CHECK(key_of_bucket(0) == folded(hash_of("\x01"
-                                           "0")));
+  CHECK(key_of_bucket(12) == to_32_bits(hash_of("\x01"
+                                                "12")));
+  CHECK(key_of_bucket(0) == to_32_bits(hash_of("\x01"
+                                               "0")));
 }
 
 TEST_CASE("compressed: rows become centered logits, and the strongest stay", "[text_compress]") {
@@ -206,7 +206,7 @@ TEST_CASE("compressed: files are read strictly", "[text_compress]") {
   const Trained bag = bag_of({{1, 2}, {3, 4}, {5, 7}});
   const Trained small = compressed(bag, 5000, "compress");
   REQUIRE(small.settings().compression.rows == 4);
-  REQUIRE(small.settings().compression.part == 0);
+  REQUIRE(small.settings().compression.subvector_size == 0);
   save(small, folder.path());
   const tg::Checkpoint good = tg::load_with_metadata(file);
   const auto error_with = [&](const auto& change) {

@@ -19,8 +19,8 @@ namespace tg = tapegrad;
 
 // How the table of a compressed model is stored; see compressed.h.
 struct Compression {
-  std::int64_t rows = 0;   // 0: not compressed
-  std::int64_t part = 0;   // elements for each code of a product, 2 or 4; 0: int8 codes
+  std::int64_t rows = 0;            // 0: not compressed
+  std::int64_t subvector_size = 0;  // elements for each code of a product, 2 or 4; 0: int8 codes
   bool projected = false;  // the rows are what they add to the logits, so there is no head.weight
 
   bool used() const { return rows > 0; }

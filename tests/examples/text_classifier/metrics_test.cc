@@ -26,20 +26,6 @@ ConfusionMatrix example() {
 
 }  // namespace
 
-TEST_CASE("Wilson's interval") {
-  const Interval half = wilson_interval(5, 10);
-  CHECK(half.low == Approx(0.2366).margin(5e-5));
-  CHECK(half.high == Approx(0.7634).margin(5e-5));
-  const Interval trec = wilson_interval(443, 500);
-  CHECK(trec.low == Approx(0.85515).margin(5e-6));
-  CHECK(trec.high == Approx(0.9110).margin(5e-5));
-  CHECK(wilson_interval(0, 20).low == 0.0);
-  CHECK(wilson_interval(0, 20).high == Approx(0.1611).margin(5e-5));
-  CHECK(wilson_interval(20, 20).high == 1.0);
-  CHECK(wilson_interval(0, 0).low == 0.0);
-  CHECK(wilson_interval(0, 0).high == 1.0);
-}
-
 TEST_CASE("precision, recall and F1") {
   const ConfusionMatrix matrix = example();
   CHECK(matrix.total() == 7);
@@ -59,6 +45,10 @@ TEST_CASE("precision, recall and F1") {
   CHECK(c.precision == 0.0);
   CHECK(c.recall == 0.0);
   CHECK(c.f1 == 0.0);
+  CHECK(matrix.mean_score().precision == Approx((3.0 / 4 + 2.0 / 3) / 3));
+  CHECK(matrix.mean_score().recall == Approx((3.0 / 4 + 1) / 3));
+  CHECK(matrix.mean_score().f1 == Approx((3.0 / 4 + 0.8) / 3));
+  CHECK(matrix.mean_score().texts == 7);
   CHECK(ConfusionMatrix({"a"}).accuracy() == 0.0);
 }
 

@@ -15,6 +15,20 @@ bool near(double a, double b, double tolerance = 1e-5) { return std::abs(a - b) 
 
 }  // namespace
 
+TEST_CASE("Wilson's interval") {
+  const Interval half = wilson_interval(5, 10);
+  CHECK(half.low == Approx(0.2366).margin(5e-5));
+  CHECK(half.high == Approx(0.7634).margin(5e-5));
+  const Interval trec = wilson_interval(443, 500);
+  CHECK(trec.low == Approx(0.85515).margin(5e-6));
+  CHECK(trec.high == Approx(0.9110).margin(5e-5));
+  CHECK(wilson_interval(0, 20).low == 0.0);
+  CHECK(wilson_interval(0, 20).high == Approx(0.1611).margin(5e-5));
+  CHECK(wilson_interval(20, 20).high == 1.0);
+  CHECK(wilson_interval(0, 0).low == 0.0);
+  CHECK(wilson_interval(0, 0).high == 1.0);
+}
+
 TEST_CASE("student_t_quantile agrees with published tables", "[text_statistics]") {
   CHECK(near(student_t_quantile(0.975, 1), 12.7062, 1e-4));
   CHECK(near(student_t_quantile(0.975, 2), 4.30265));

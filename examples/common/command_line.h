@@ -1,5 +1,5 @@
-// What the command lines of the example programs have in common, beside CLI11. Only a main.cc
-// includes it. Read next: progress.h.
+// What the command lines of the example programs have in common, beside CLI11. Only sources that
+// define options include it. Read next: short_help.h.
 #pragma once
 
 #include <tapegrad/tensor/error.h>
@@ -9,8 +9,8 @@
 #include <iostream>
 #include <map>
 #include <new>
-#include <set>
 #include <string>
+#include <vector>
 
 namespace examples {
 
@@ -21,7 +21,7 @@ CLI::Validator from_to(Number least, Number greatest) {
 }
 
 // Accepts one of these words. The error text lists them, --help does not.
-inline CLI::Validator one_of(const std::set<std::string>& words) {
+inline CLI::Validator one_of(const std::vector<std::string>& words) {
   return CLI::IsMember(words).description("");
 }
 
@@ -36,8 +36,8 @@ template <class Value>
 CLI::Option* add_choice(CLI::App& app, const char* name, Value& value, const char* description,
                         const std::map<std::string, Value>& choices, const char* words,
                         const char* by_default) {
-  std::set<std::string> names;
-  for (const auto& choice : choices) names.insert(choice.first);
+  std::vector<std::string> names;
+  for (const auto& choice : choices) names.push_back(choice.first);
   return app
       .add_option_function<std::string>(
           name, [&value, choices](const std::string& word) { value = choices.at(word); },

@@ -5,6 +5,9 @@
 
 namespace examples {
 
+inline constexpr double kNormal975 =
+    1.959963984540054;  // 97.5 % of a normal distribution lie below
+
 struct Interval {
   double low = 0;
   double high = 1;

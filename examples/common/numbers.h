@@ -1,4 +1,4 @@
-// Numbers as text, and times. Read next: numbers.cc.
+// Numbers and texts for output, and times. Read next: numbers.cc.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,9 @@ std::string grouped(std::int64_t number);
 
 // `fixed(2.5, 3)` is `2.500`
 std::string fixed(double number, int decimals);
+
+// The text with a space in place of each line end.
+std::string one_line(std::string text);
 
 // Seconds of std::chrono's steady clock since some moment: for differences.
 double steady_seconds();

@@ -1,5 +1,5 @@
-// Shows the progress of a long computation: a bar on a terminal, plain lines elsewhere.
-// Read next: stop_signals.h.
+// Shows the progress of a long computation: a bar on a terminal, plain lines elsewhere. Read next:
+// progress.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The signals that ask a program to stop, as a flag that a training loop can ask for. Read next:
-// alias_table.h.
+// stop_signals.cc.
 #pragma once
 
 #include <string>

@@ -1,11 +1,10 @@
 // Classifies the lines that are there together, and writes their answers at once. Read next:
-// main.cc.
+// input_lines.h.
 #include "text_classifier/answers.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/numbers.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/input_lines.h"
 #include "text_classifier/source.h"
@@ -36,17 +36,6 @@ void append_number(std::string& out, float value) {
   }
   const auto [end, error] = std::to_chars(text, text + sizeof text, value);
   out.append(text, end);
-}
-
-void append_fixed(std::string& out, float value) {
-  char text[32];
-  out.append(text, static_cast<std::size_t>(
-                       std::snprintf(text, sizeof text, "%.3f", static_cast<double>(value))));
-}
-
-// Texts given as arguments may have several lines; an answer is one line.
-void append_one_line(std::string& out, std::string_view text) {
-  for (const char c : text) out += c == '\n' || c == '\r' ? ' ' : c;
 }
 
 // Writes the answers to texts.
@@ -121,12 +110,12 @@ class Answers {
     for (const std::size_t label : best_of(p)) {
       out_ += first && unsure(p[label]) ? "(unsure)" : labels_[label];
       out_ += "  ";
-      append_fixed(out_, p[label]);
+      out_ += examples::fixed(static_cast<double>(p[label]), 3);
       out_ += "  ";
       first = false;
     }
-    append_one_line(out_, line.text);
-    out_ += '\n';
+    // A text given as an argument may have several lines; an answer is one line.
+    out_ += examples::one_line(line.text) + '\n';
   }
 
   void append_json(const InputLine& line, std::span<const float> p) {
@@ -179,28 +168,27 @@ void warn_of_files(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-void predict(const std::string& folder, const PredictOptions& options) {
+void predict(const PredictOptions& options) {
   if (!options.texts.empty() && !options.file.empty()) {
     throw tg::ValueError("predict: got texts and --file " + options.file +
                          ", needed one of the two");
   }
   if (options.all && options.top != 1) {
     throw tg::ValueError(
-        "predict: --all prints all labels, --top N the first N; needed one of "
-        "the two");
+        "predict: --all prints all labels, --top N the first N; needed one of the two");
   }
   if (!options.texts.empty()) {
     std::vector<InputLine> lines;
     for (const std::string& text : options.texts) {
       lines.push_back(input_line(text, std::ssize(lines) + 1));
     }
-    Answers answers(load(folder), options);
+    Answers answers(load(options.model), options);
     warn_of_files(options.texts);
     answers.write(lines);
     answers.check_errors();
     return;
   }
-  Answers answers(load(folder), options);
+  Answers answers(load(options.model), options);
   InputLines input(options.file.empty() ? "-" : options.file);
   for (std::vector<InputLine> lines = input.next(); !lines.empty(); lines = input.next()) {
     answers.write(lines);

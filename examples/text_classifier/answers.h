@@ -1,4 +1,4 @@
-// The command that classifies texts: arguments, or the lines of a stream. Read next: main.cc.
+// The command that classifies texts: arguments, or the lines of a stream. Read next: answers.cc.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 namespace text_classifier {
 
 struct PredictOptions {
+  std::string model;                // folder
   std::vector<std::string> texts;   // empty: the lines of `file`
   std::string file;                 // empty or `-`: standard input
   std::int64_t top = 1;             // labels for each text
@@ -24,6 +25,6 @@ struct PredictOptions {
 //
 // Answers are written before the next line is waited for. ValueError at the end if there was a line
 // with an error; IoError if the input cannot be read.
-void predict(const std::string& folder, const PredictOptions& options);
+void predict(const PredictOptions& options);
 
 }  // namespace text_classifier

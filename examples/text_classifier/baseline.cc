@@ -1,5 +1,5 @@
-// The features, the two solvers, and one classifier for each class against the rest.
-// Read next: main.cc.
+// The features, the two solvers, and one classifier for each class against the rest. Read next:
+// resume.h.
 #include "text_classifier/baseline.h"
 
 #include <tapegrad/nn/text/tokenizer.h>
@@ -111,6 +111,11 @@ std::vector<float> logistic_regression(std::span<const SparseVector> texts,
   return w;
 }
 
+// Each text has a dual variable a >= 0; w is the sum of a * y * x. A step is Newton's for one of
+// them (Hsieh and others 2008, algorithm 1 for the squared hinge):
+//   G = y * (w x) - 1 + a / (2 C),  a = max(a - G / (x x + 1 / (2 C)), 0).
+// The projected gradient is G, or min(G, 0) where a = 0; it is 0 at the minimum. A text with a = 0
+// and a G larger than all projected gradients of the last pass is left out (algorithm 3).
 std::vector<float> linear_svm(std::span<const SparseVector> texts, std::span<const signed char> y,
                               std::int64_t features, double c) {
   std::vector<float> w(static_cast<std::size_t>(features), 0.0F);
@@ -299,14 +304,9 @@ namespace {
 void print_line(std::ostream& out, const std::string& name, const ConfusionMatrix& matrix,
                 double seconds) {
   const Interval interval = wilson_interval(matrix.correct(), matrix.total());
-  const auto classes = static_cast<std::int64_t>(matrix.labels().size());
-  double f1 = 0;
-  for (std::int64_t i = 0; i < classes; ++i) {
-    f1 += matrix.score(i).f1 / static_cast<double>(classes);
-  }
   char line[160];
   std::snprintf(line, sizeof line, "  %-27s  %8.3f  %5.3f to %5.3f  %8.3f  %7.1f\n", name.c_str(),
-                matrix.accuracy(), interval.low, interval.high, f1, seconds);
+                matrix.accuracy(), interval.low, interval.high, matrix.mean_score().f1, seconds);
   out << line;
 }
 

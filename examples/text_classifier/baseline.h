@@ -1,5 +1,5 @@
-// Two classifiers that are quick to train and hard to beat, to compare a model with.
-// Read next: baseline.cc.
+// Two classifiers that are quick to train and hard to beat, to compare a model with. Read next:
+// baseline.cc.
 #pragma once
 
 #include <cstdint>

@@ -32,6 +32,8 @@ void TemperatureCurve::add(const tg::Tensor& logits, const tg::Tensor& labels) {
     const double* row = all.data() + i * classes;
     const double largest = *std::max_element(row, row + classes);
     const double own = row[truth[static_cast<std::size_t>(i)]];
+    // Cross entropy at temperature T: -log softmax(z / T)[label]
+    //   = log(sum over j of exp((z[j] - m) / T)) - (z[label] - m) / T, with m the largest z[j].
     for (std::size_t point = 0; point < kPoints; ++point) {
       const double scale = point == kMiddle ? 1 : 1 / temperature_of(static_cast<double>(point));
       double sum = 0;

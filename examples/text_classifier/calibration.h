@@ -1,5 +1,5 @@
 // Probabilities that mean something: the temperature by which logits are divided, and how far the
-// probabilities of a model are from its accuracies. Read next: evaluation.h.
+// probabilities of a model are from its accuracies. Read next: calibration.cc.
 #pragma once
 
 #include <tapegrad/tensor/tensor.h>

@@ -1,4 +1,4 @@
-// Parses the range of lengths, and computes the buckets of n-grams. Read next: model.h.
+// Parses the range of lengths, and computes the buckets of n-grams. Read next: hashing.h.
 #include "text_classifier/characters.h"
 
 #include <tapegrad/nn/text/utf8.h>
@@ -41,7 +41,7 @@ void append_word(std::string_view word, const std::vector<std::size_t>& at,
       hash = hash_of(word.substr(at[last], at[last + 1] - at[last]), hash);
       const bool is_space = n == 1 && (begin == 0 || begin + 1 == points);
       if (is_space || n < static_cast<std::size_t>(characters.shortest)) continue;
-      ids.push_back(first_row + static_cast<std::int64_t>(folded(hash)) % characters.buckets);
+      ids.push_back(first_row + static_cast<std::int64_t>(to_32_bits(hash)) % characters.buckets);
     }
   }
 }

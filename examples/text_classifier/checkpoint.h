@@ -1,4 +1,4 @@
-// The checkpoint of a run that has not ended, in one file. Read next: resume.h.
+// The checkpoint of a run that has not ended, in one file. Read next: checkpoint.cc.
 #pragma once
 
 #include <tapegrad/tensor/io/safetensors.h>

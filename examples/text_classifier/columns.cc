@@ -1,4 +1,4 @@
-// Names and counts decide. Read next: corpus.h.
+// Names and counts decide. Read next: model.h.
 #include "text_classifier/columns.h"
 
 #include <tapegrad/nn/text/text_file.h>
@@ -115,7 +115,7 @@ class Finder {
       const bool json = table_.format == Format::kJson;
       throw_format_error(name_, table_.rows.front().line,
                          json ? "one key only; expected a text and a label"
-                              : std::string("no label; expected ") + one_line());
+                              : std::string("no label; expected ") + expected(table_.format));
     }
     if (table_.format != Format::kJson) columns_.header = has_header();
     if (columns_.header) {
@@ -131,19 +131,6 @@ class Finder {
   }
 
  private:
-  const char* one_line() const {
-    switch (table_.format) {
-      case Format::kTab:
-        return "`text<TAB>label`";
-      case Format::kSemicolon:
-        return "`label;text`";
-      case Format::kBar:
-        return "`label|text`";
-      default:
-        return "`label,text`";
-    }
-  }
-
   // The first row holds names if most of its fields are known names, or if its label occurs only
   // there while all others repeat.
   bool has_header() const {

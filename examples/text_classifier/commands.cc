@@ -1,4 +1,4 @@
-// The commands that use a trained model. Each loads it, computes, and prints. Read next: main.cc.
+// The commands that use a trained model. Each loads it, computes, and prints. Read next: answers.h.
 #include "text_classifier/commands.h"
 
 #include <tapegrad/nn/text/text_file.h>
@@ -13,7 +13,7 @@
 
 #include "text_classifier/evaluation.h"
 #include "text_classifier/export_c.h"
-#include "text_classifier/saved_settings.h"
+#include "text_classifier/statistics.h"
 
 namespace text_classifier {
 namespace {
@@ -22,13 +22,14 @@ using tg::nn::to_utf8;
 using tg::nn::Vocabulary;
 
 // The id of a word, or of an n-gram such as "who is"; upper and lower case are the same.
-std::int64_t id_of(const Vocabulary& vocabulary, const std::string& word) {
+std::int64_t id_of(const Vocabulary& vocabulary, const std::string& word,
+                   const std::string& command) {
   std::string key;
   for (const std::string& token : vocabulary.tokenizer().words(to_utf8(word, "word"))) {
     key += (key.empty() ? "" : " ") + token;
   }
   const std::optional<std::int64_t> id = vocabulary.find(key);
-  if (!id) throw tg::ValueError("neighbors: the vocabulary has no '" + word + "'");
+  if (!id) throw tg::ValueError(command + ": the vocabulary has no '" + word + "'");
   return *id;
 }
 
@@ -101,50 +102,51 @@ void print_coverage(Trained& trained, const Corpus& corpus, double threshold) {
 
 }  // namespace
 
-void evaluate(const std::string& folder, const std::string& file, Reading reading,
-              std::optional<double> threshold) {
-  Trained trained = load(folder);
+void evaluate(const EvalOptions& options) {
+  Trained trained = load(options.model);
+  Reading reading = reading_of(options.reading);
   reading.labels = trained.labels;
-  const Corpus corpus = read_corpus(file, "eval", reading);
+  const Corpus corpus = read_corpus(options.test, "eval", reading);
   std::cerr << corpus.path << ": " << description(corpus) << '\n';
   const Score result = score(trained, examples_of(trained, corpus));
   print_report(std::cout, result.matrix, "test", result.calibration.error());
-  if (threshold) print_coverage(trained, corpus, *threshold);
+  if (options.threshold) print_coverage(trained, corpus, *options.threshold);
 }
 
-void neighbors(const std::string& folder, const std::vector<std::string>& words,
-               std::int64_t count) {
-  const Trained trained = load(folder);
-  require_words(trained, "neighbors");
+void neighbors(const NeighborsOptions& options) {
+  const Trained trained = load(options.model);
+  const Vocabulary& vocabulary = trained.vocabulary;
+  require_words(trained, options.command);
   std::vector<std::int64_t> ids;
-  for (const std::string& word : words) ids.push_back(id_of(trained.vocabulary, word));
-  const std::int64_t k = std::min(count, trained.vocabulary.size() - 3);
-  if (k < 1) throw tg::ValueError("neighbors: the vocabulary has no other words");
-  const tg::Tensor table =
-      narrow(trained.model.embedding.weight.value(), 0, 0, trained.vocabulary.size());
-  for (const std::int64_t id : ids) {
-    print_neighbors(trained.vocabulary, id, nearest_to(table, id, k));
+  for (const std::string& word : options.words) {
+    ids.push_back(id_of(vocabulary, word, options.command));
   }
+  const std::int64_t k = std::min(options.count, vocabulary.size() - 3);
+  if (k < 1) throw tg::ValueError(options.command + ": the vocabulary has no other words");
+  const tg::Tensor table = narrow(trained.model.embedding.weight.value(), 0, 0, vocabulary.size());
+  for (const std::int64_t id : ids) print_neighbors(vocabulary, id, nearest_to(table, id, k));
 }
 
-void export_model(const std::string& folder, const ExportedFiles& files) {
-  if (files.onnx.empty() && files.c.empty() && files.vocabulary.empty() && files.settings.empty()) {
+void export_model(const ExportOptions& options) {
+  if (options.onnx.empty() && options.c.empty() && options.vocabulary.empty() &&
+      options.settings.empty()) {
     throw tg::ValueError(
         "export: needed --onnx, --c, --vocabulary or --settings; see export --help");
   }
-  const auto [trained, texts] = load_with_texts(folder);
-  if (!files.vocabulary.empty()) require_words(trained, "export: --vocabulary");
+  const auto [trained, texts] = load_with_texts(options.model);
+  if (!options.vocabulary.empty()) require_words(trained, "export: --vocabulary");
   std::string c;
-  if (!files.c.empty()) c = c_source(trained, parse_settings(texts.settings, folder).model);
+  if (!options.c.empty()) c = c_source(trained);
   const auto write = [](const char* what, const std::string& file, std::string_view bytes) {
     tg::write_file_atomically(file, bytes, "export");
     std::cerr << what << " written to " << file << '\n';
   };
-  if (!files.onnx.empty())
-    write("model", files.onnx, trained.model.onnx(trained.answering.temperature).bytes());
-  if (!files.c.empty()) write("C source", files.c, c);
-  if (!files.vocabulary.empty()) write("vocabulary", files.vocabulary, texts.vocabulary);
-  if (!files.settings.empty()) write("settings", files.settings, texts.settings);
+  if (!options.onnx.empty()) {
+    write("model", options.onnx, trained.model.onnx(trained.answering.temperature).bytes());
+  }
+  if (!options.c.empty()) write("C source", options.c, c);
+  if (!options.vocabulary.empty()) write("vocabulary", options.vocabulary, texts.vocabulary);
+  if (!options.settings.empty()) write("settings", options.settings, texts.settings);
 }
 
 }  // namespace text_classifier

@@ -1,4 +1,4 @@
-// Lets both models classify the texts, and counts who was right. Read next: explain.h.
+// Lets both models classify the texts, and counts who was right. Read next: suspects.h.
 #include "text_classifier/compare.h"
 
 #include <cstdio>
@@ -36,13 +36,13 @@ void print_accuracy(const char* name, const std::string& folder, std::int64_t ri
 
 }  // namespace
 
-void compare(const std::string& first, const std::string& second, const std::string& file,
-             Reading reading) {
-  Trained first_model = load(first), second_model = load(second);
-  reading.labels = first_model.labels;
-  const Corpus corpus = read_corpus(file, "compare", reading);
-  const std::vector<bool> a = right_answers(first_model, first, corpus);
-  const std::vector<bool> b = right_answers(second_model, second, corpus);
+void compare(const CompareOptions& options) {
+  Trained first = load(options.model), second = load(options.other);
+  Reading reading = reading_of(options.reading);
+  reading.labels = first.labels;
+  const Corpus corpus = read_corpus(options.test, "compare", reading);
+  const std::vector<bool> a = right_answers(first, options.model, corpus);
+  const std::vector<bool> b = right_answers(second, options.other, corpus);
   std::cerr << corpus.path << ": " << description(corpus) << '\n';
   PairedCounts counts;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -55,8 +55,8 @@ void compare(const std::string& first, const std::string& second, const std::str
               static_cast<long long>(counts.only_first));
   std::printf("  A wrong  %12lld %8lld\n\n", static_cast<long long>(counts.only_second),
               static_cast<long long>(counts.neither));
-  print_accuracy("A", first, counts.both + counts.only_first, n);
-  print_accuracy("B", second, counts.both + counts.only_second, n);
+  print_accuracy("A", options.model, counts.both + counts.only_first, n);
+  print_accuracy("B", options.other, counts.both + counts.only_second, n);
   const Interval interval = difference_interval(counts);
   std::printf("B minus A: %+.3f, 95 %% interval %+.3f to %+.3f (n=%lld)\n", counts.difference(),
               interval.low, interval.high, static_cast<long long>(n));

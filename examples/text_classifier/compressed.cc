@@ -1,4 +1,4 @@
-// Codes of scales and elements, and the tensors in which a file holds them. Read next: compress.h.
+// Codes of scales and elements, and the tensors in which a file holds them. Read next: quantize.h.
 #include "text_classifier/compressed.h"
 
 #include <algorithm>
@@ -18,13 +18,6 @@ constexpr const char* kCodes = "table.codes";
 constexpr const char* kCentroidCodes = "table.centroids";
 constexpr const char* kHead = "head.weight";
 constexpr const char* kBias = "head.bias";
-
-constexpr float kLargestCode = 127;
-
-// The value of an int8 code, from -1 to 1.
-float value_of(std::uint8_t code) {
-  return static_cast<float>(static_cast<std::int8_t>(code)) / kLargestCode;
-}
 
 std::int64_t packed_size(std::int64_t bytes) { return (bytes + 7) / 8; }
 
@@ -73,12 +66,20 @@ void require(bool fine, const std::string& file, const char* name, const char* n
   if (!fine) throw tg::FormatError(file + ": " + name + ": needed " + needed);
 }
 
-bool all_finite(const tg::Tensor& tensor) {
-  const tg::Tensor whole = tensor.contiguous();
-  return std::ranges::all_of(whole.span<float>(), [](float x) { return std::isfinite(x); });
+}  // namespace
+
+// Codes of int8 ----------------------------------------------------------------------------------
+
+constexpr int kLargestCode = 127;
+
+std::uint8_t int8_code(double value) {
+  return static_cast<std::uint8_t>(
+      static_cast<std::int8_t>(std::lround(kLargestCode * std::clamp(value, -1.0, 1.0))));
 }
 
-}  // namespace
+float int8_value(std::uint8_t code) {
+  return static_cast<float>(static_cast<std::int8_t>(code)) / kLargestCode;
+}
 
 // Scales ------------------------------------------------------------------------------------------
 
@@ -100,10 +101,13 @@ std::uint8_t CompressedTable::code_of_scale(double scale) const {
 
 float CompressedTable::element(std::int64_t row, std::int64_t column) const {
   const float size = scale(scales[static_cast<std::size_t>(row)]);
-  if (part == 0) return size * value_of(codes[static_cast<std::size_t>(row * dim + column)]);
-  const std::int64_t centroid = codes[static_cast<std::size_t>(row * parts() + column / part)];
-  return size * value_of(centroids[static_cast<std::size_t>(
-                    (column / part * kCentroids + centroid) * part + column % part)]);
+  if (subvector_size == 0)
+    return size * int8_value(codes[static_cast<std::size_t>(row * dim + column)]);
+  const std::int64_t centroid =
+      codes[static_cast<std::size_t>(row * subvectors() + column / subvector_size)];
+  return size * int8_value(centroids[static_cast<std::size_t>(
+                    (column / subvector_size * kCentroids + centroid) * subvector_size +
+                    column % subvector_size)]);
 }
 
 std::optional<std::int64_t> CompressedTable::find(std::uint32_t key) const {
@@ -124,10 +128,10 @@ tg::Tensor CompressedTable::table() const {
   return table;
 }
 
-std::uint32_t key_of(std::string_view token) { return folded(hash_of(token)); }
+std::uint32_t key_of(std::string_view token) { return to_32_bits(hash_of(token)); }
 
 std::uint32_t key_of_bucket(std::int64_t bucket) {
-  return folded(hash_of("\x01" + std::to_string(bucket)));  // no token has such a character
+  return to_32_bits(hash_of("\x01" + std::to_string(bucket)));  // no token has such a character
 }
 
 // The file ----------------------------------------------------------------------------------------
@@ -136,7 +140,7 @@ NamedShapes compressed_shapes(const ModelSettings& settings) {
   const Compression& compression = settings.compression;
   CompressedTable table;
   table.dim = settings.dim;
-  table.part = compression.part;
+  table.subvector_size = compression.subvector_size;
   NamedShapes shapes = {
       {kKeys, {packed_size(4 * (compression.rows - 1))}},
       {kScales, {packed_size(compression.rows)}},
@@ -144,10 +148,10 @@ NamedShapes compressed_shapes(const ModelSettings& settings) {
       {kCodes, {packed_size(compression.rows * table.bytes_of_row())}},
       {kBias, {settings.classes}},
   };
-  if (table.part > 0) {
-    shapes.emplace_back(
-        kCentroidCodes,
-        tg::Shape{packed_size(table.parts() * CompressedTable::kCentroids * table.part)});
+  if (table.subvector_size > 0) {
+    shapes.emplace_back(kCentroidCodes,
+                        tg::Shape{packed_size(table.subvectors() * CompressedTable::kCentroids *
+                                              table.subvector_size)});
   }
   if (!compression.projected) {
     shapes.emplace_back(kHead, tg::Shape{settings.classes, settings.dim});
@@ -160,7 +164,7 @@ tg::StateDict CompressedTable::state_dict() const {
                       {kScales, packed(scales)},
                       {kLimits, tg::tensor({least, greatest})},
                       {kCodes, packed(codes)}};
-  if (part > 0) state.insert(kCentroidCodes, packed(centroids));
+  if (subvector_size > 0) state.insert(kCentroidCodes, packed(centroids));
   return state;
 }
 
@@ -188,7 +192,7 @@ CompressedTable CompressedTable::from_state_dict(const tg::StateDict& state,
   const std::int64_t rows = settings.compression.rows;
   CompressedTable table;
   table.dim = settings.dim;
-  table.part = settings.compression.part;
+  table.subvector_size = settings.compression.subvector_size;
   table.least = state.at(kLimits).item<float>({0});
   table.greatest = state.at(kLimits).item<float>({1});
   require(std::isfinite(table.greatest) && table.least > 0 && table.least <= table.greatest, file,
@@ -198,10 +202,11 @@ CompressedTable CompressedTable::from_state_dict(const tg::StateDict& state,
           kKeys, "keys that ascend");
   table.scales = unpacked(state.at(kScales), rows);
   table.codes = unpacked(state.at(kCodes), rows * table.bytes_of_row());
-  if (table.part > 0) {
-    table.centroids = unpacked(state.at(kCentroidCodes), table.parts() * kCentroids * table.part);
+  if (table.subvector_size > 0) {
+    table.centroids =
+        unpacked(state.at(kCentroidCodes), table.subvectors() * kCentroids * table.subvector_size);
   }
-  require(all_finite(state.at(kBias)), file, kBias, "finite elements");
+  require(all(isfinite(state.at(kBias))).item<bool>(), file, kBias, "finite elements");
   return table;
 }
 

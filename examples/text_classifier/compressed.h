@@ -1,5 +1,5 @@
-// The small table of a compressed bag: hashes in place of words, few bits for each element.
-// Read next: compressed.cc, then compress.h.
+// The small table of a compressed bag: hashes in place of words, few bits for each element. Read
+// next: compressed.cc.
 #pragma once
 
 #include <tapegrad/tapegrad.h>
@@ -29,17 +29,20 @@ class CompressedTable {
   static constexpr std::int64_t kCentroids = 256;
 
   std::int64_t dim = 0;
-  std::int64_t part = 0;  // elements for each code of a product; 0: int8
+  std::int64_t subvector_size = 0;  // elements for each code of a product; 0: int8
   std::vector<std::uint32_t> keys;
   std::vector<std::uint8_t> scales;
   std::vector<std::uint8_t> codes;
-  std::vector<std::uint8_t> centroids;  // (parts, kCentroids, part), only of a product
-  float least = 1;                      // scales other than 0
+  std::vector<std::uint8_t>
+      centroids;    // (subvectors, kCentroids, subvector_size), only of a product
+  float least = 1;  // scales other than 0
   float greatest = 1;
 
   std::int64_t rows() const { return std::ssize(scales); }
-  std::int64_t parts() const { return part > 0 ? (dim + part - 1) / part : 0; }
-  std::int64_t bytes_of_row() const { return part > 0 ? parts() : dim; }
+  std::int64_t subvectors() const {
+    return subvector_size > 0 ? (dim + subvector_size - 1) / subvector_size : 0;
+  }
+  std::int64_t bytes_of_row() const { return subvector_size > 0 ? subvectors() : dim; }
 
   // The scale of a code. 0 has the scale 0; the others grow by equal factors.
   float scale(std::uint8_t code) const;
@@ -62,6 +65,10 @@ class CompressedTable {
   static CompressedTable from_state_dict(const tg::StateDict& state, const ModelSettings& settings,
                                          const std::string& file);
 };
+
+// The code of a value from -1 to 1, and the value of a code.
+std::uint8_t int8_code(double value);
+float int8_value(std::uint8_t code);
 
 // The key of a word or an n-gram of words, and of a bucket of character n-grams.
 std::uint32_t key_of(std::string_view token);

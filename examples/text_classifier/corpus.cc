@@ -1,13 +1,13 @@
-// From a table to texts and labels. Read next: model.h.
+// From a table to texts and labels. Read next: plain_text.cc.
 #include "text_classifier/corpus.h"
+
+#include <tapegrad/nn/text/text_file.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <map>
 #include <set>
 #include <utility>
-
-#include <tapegrad/nn/text/text_file.h>
 
 #include "text_classifier/source.h"
 
@@ -34,23 +34,6 @@ std::string listed(const std::vector<std::string>& labels) {
   }
   return labels.size() > kMost ? text + " and " + std::to_string(labels.size() - kMost) + " more"
                                : text;
-}
-
-const char* expected(Format format) {
-  switch (format) {
-    case Format::kTab:
-      return "expected `text<TAB>label`";
-    case Format::kTrec:
-      return "expected `LABEL:sub text`";
-    case Format::kFastText:
-      return "expected `__label__X text`";
-    case Format::kJson:
-      return "expected a key with the label";
-    case Format::kSpace:
-      return "expected `label text`";
-    default:
-      return "expected `label,text`";
-  }
 }
 
 // Whether backslashes in this file begin escapes: `\n` and the like, and hardly anything else.
@@ -95,12 +78,14 @@ std::string text_of(const TableRow& row, const Columns& columns, Format format) 
 void add_row(Corpus& corpus, const TableRow& row) {
   const Format format = corpus.format;
   if (format != Format::kJson && row.fields.size() < 2) {
-    throw_format_error(corpus.path, row.line, std::string("no label; ") + expected(format));
+    throw_format_error(corpus.path, row.line,
+                       std::string("no label; expected ") + expected(format));
   }
   const std::string field = field_of(row, corpus.columns, corpus.columns.label, format);
   const std::string_view label = trim(field);
   if (label.empty()) {
-    throw_format_error(corpus.path, row.line, std::string("no label; ") + expected(format));
+    throw_format_error(corpus.path, row.line,
+                       std::string("no label; expected ") + expected(format));
   }
   if (label.find('\n') != std::string_view::npos) {
     throw_format_error(corpus.path, row.line, "a label has several lines; is a quote missing?");
@@ -125,7 +110,7 @@ std::string counted(std::size_t count, const char* one, const char* many) {
   return std::to_string(count) + ' ' + (count == 1 ? one : many);
 }
 
-// The most frequent label, and how often it occurs.
+// How often each label occurs.
 std::map<std::string_view, std::size_t> counts_of(const Corpus& corpus) {
   std::map<std::string_view, std::size_t> counts;
   for (const Row& row : corpus.rows) ++counts[row.label];

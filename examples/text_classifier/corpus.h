@@ -1,5 +1,5 @@
 // Labeled texts, from files as people have them: source.h finds the encoding, table.h the format,
-// columns.h which columns hold texts and labels. Read next: source.h, then model.h.
+// columns.h which columns hold texts and labels. Read next: corpus.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
-// Runs a model on texts: in batches of similar length, in eval mode, with recording off.
-// Read next: settings.h.
+// Runs a model on texts: in batches of similar length, in eval mode, with recording off. Read next:
+// metrics.h.
 #include "text_classifier/evaluation.h"
 
-#include <tapegrad/nn/data/loader.h>
+#include <tapegrad/nn/data/dataset.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -13,27 +13,28 @@
 namespace text_classifier {
 namespace {
 
-// Sorts all texts by length, so that batches need little padding.
-constexpr tg::nn::DataLoaderOptions kSorted{.batch_size = 64, .bucket_batches = INT64_MAX};
+constexpr std::size_t kBatch = 64;
 
-// A DataLoader draws a seed even if it does not shuffle. It draws from this generator, not from the
-// default one, so a test after each epoch does not change the training.
-tg::Generator& unused_generator() {
-  static tg::Generator generator(0);
-  return generator;
-}
-
-// Some texts as one tensor (texts, steps), with padding after the end of a text. They are sorted by
-// length, so the last one is the longest.
-tg::Tensor padded(const std::vector<tg::Tensor>& texts, std::span<const std::size_t> chosen) {
-  const std::int64_t steps = texts[chosen.back()].size(0);
-  tg::Tensor ids = tg::zeros({std::ssize(chosen), steps}, tg::int64);
-  auto row = ids.mutable_span<std::int64_t>().begin();
-  for (const std::size_t i : chosen) {
-    std::ranges::copy(texts[i].span<std::int64_t>(), row);
-    row += steps;
+// Calls visit(indices, ids (batch, steps), labels (batch)) for all texts, in batches of similar
+// length, which need little padding. The model is in eval mode, and nothing is recorded. Several
+// threads may do this with one model.
+template <class Visit>
+void for_each_batch(const Trained& trained, const tg::nn::SequenceDataset& examples,
+                    const Visit& visit) {
+  const tg::NoGrad guard;
+  if (trained.model.is_training()) {
+    Classifier model = trained.model;  // a handle to the same model
+    model.eval();
   }
-  return ids;
+  std::vector<std::int64_t> order(static_cast<std::size_t>(examples.size()));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::int64_t i) { return examples.length(i); });
+  for (std::size_t begin = 0; begin < order.size(); begin += kBatch) {
+    const std::span<const std::int64_t> indices =
+        std::span(order).subspan(begin, std::min(kBatch, order.size() - begin));
+    const auto [ids, lengths, labels] = examples.batch(indices);
+    visit(indices, ids, labels);
+  }
 }
 
 }  // namespace
@@ -44,12 +45,9 @@ tg::nn::SequenceDataset examples_of(const Trained& trained, const Corpus& corpus
   return {std::move(texts), tg::tensor(label_ids(corpus, trained.labels))};
 }
 
-Score score(Trained& trained, const tg::nn::SequenceDataset& examples) {
-  const tg::NoGrad guard;
-  trained.model.eval();
+Score score(const Trained& trained, const tg::nn::SequenceDataset& examples) {
   Score result{0, ConfusionMatrix(trained.labels)};
-  const tg::nn::DataLoader loader(examples, kSorted, unused_generator());
-  for (const auto& [ids, lengths, labels] : loader) {
+  for_each_batch(trained, examples, [&](auto, const tg::Tensor& ids, const tg::Tensor& labels) {
     const tg::Variable logits = trained.logits(ids);
     result.loss +=
         tg::nn::cross_entropy(logits, labels, {.reduction = tg::nn::Reduction::sum}).item<double>();
@@ -60,41 +58,33 @@ Score score(Trained& trained, const tg::nn::SequenceDataset& examples) {
       result.matrix.add(truth, predicted);
       result.calibration.add(best.values.item<double>({i}), truth == predicted);
     }
-  }
+  });
   result.loss /= static_cast<double>(std::max<std::int64_t>(examples.size(), 1));
   return result;
 }
 
-TemperatureCurve temperature_curve(Trained& trained, const tg::nn::SequenceDataset& examples) {
-  const tg::NoGrad guard;
-  trained.model.eval();
+TemperatureCurve temperature_curve(const Trained& trained,
+                                   const tg::nn::SequenceDataset& examples) {
   TemperatureCurve curve;
-  const tg::nn::DataLoader loader(examples, kSorted, unused_generator());
-  for (const auto& [ids, lengths, labels] : loader) curve.add(trained.model(ids).value(), labels);
+  for_each_batch(trained, examples, [&](auto, const tg::Tensor& ids, const tg::Tensor& labels) {
+    curve.add(trained.model(ids).value(), labels);
+  });
   return curve;
 }
 
-tg::Tensor probabilities(Trained& trained, const std::vector<tg::Tensor>& texts) {
-  const tg::NoGrad guard;
-  if (trained.model.is_training()) trained.model.eval();
-  // Without a DataLoader, whose generator the threads would share.
-  const std::size_t classes = trained.labels.size();
-  std::vector<std::size_t> order(texts.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return texts[i].size(0); });
-  tg::Tensor result = tg::zeros({std::ssize(texts), std::ssize(trained.labels)});
+tg::Tensor probabilities(const Trained& trained, const std::vector<tg::Tensor>& texts) {
+  const auto classes = trained.labels.size();
+  tg::Tensor result = tg::zeros({texts.size(), classes});
   const std::span<float> rows = result.mutable_span<float>();
-  constexpr std::size_t kBatch = 64;
-  for (std::size_t begin = 0; begin < order.size(); begin += kBatch) {
-    const std::span<const std::size_t> batch =
-        std::span(order).subspan(begin, std::min(kBatch, order.size() - begin));
-    const tg::Tensor answers = softmax(trained.logits(padded(texts, batch)), 1);
+  const tg::nn::SequenceDataset examples(texts, tg::zeros({texts.size()}, tg::int64));  // no labels
+  for_each_batch(trained, examples, [&](auto indices, const tg::Tensor& ids, const tg::Tensor&) {
+    const tg::Tensor answers = softmax(trained.logits(ids), 1);
     const std::span<const float> elements = answers.span<float>();
-    for (std::size_t i = 0; i < batch.size(); ++i) {
+    for (std::size_t i = 0; i < indices.size(); ++i) {
       std::ranges::copy(elements.subspan(i * classes, classes),
-                        rows.subspan(batch[i] * classes, classes).begin());
+                        rows.begin() + indices[i] * std::ssize(trained.labels));
     }
-  }
+  });
   return result;
 }
 

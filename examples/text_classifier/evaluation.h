@@ -1,4 +1,4 @@
-// The predictions of a trained model, and how good they are. Read next: settings.h.
+// The predictions of a trained model, and how good they are. Read next: evaluation.cc.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>
@@ -24,11 +24,11 @@ struct Score {
 };
 
 // They leave the model in eval mode, and draw nothing from the default generator.
-Score score(Trained& trained, const tg::nn::SequenceDataset& examples);
+Score score(const Trained& trained, const tg::nn::SequenceDataset& examples);
 // How the loss depends on the temperature, whatever that of the model is.
-TemperatureCurve temperature_curve(Trained& trained, const tg::nn::SequenceDataset& examples);
+TemperatureCurve temperature_curve(const Trained& trained, const tg::nn::SequenceDataset& examples);
 // The probability of each class for each text, (texts, classes) float32, contiguous. The texts come
 // from trained.ids(). Several threads may call it, if the model is in eval mode, as after load().
-tg::Tensor probabilities(Trained& trained, const std::vector<tg::Tensor>& texts);
+tg::Tensor probabilities(const Trained& trained, const std::vector<tg::Tensor>& texts);
 
 }  // namespace text_classifier

@@ -1,5 +1,5 @@
-// A hook keeps the word vectors of a text, and the gradient of the score with respect to them gives
-// the contributions. Read next: suspects.h.
+// The gradient of the score with respect to the word vectors gives the contributions. Read next:
+// compare.h.
 #include "text_classifier/explain.h"
 
 #include <tapegrad/nn/text/tokenizer.h>
@@ -12,7 +12,6 @@
 
 #include "text_classifier/evaluation.h"
 #include "text_classifier/input_lines.h"
-#include "text_classifier/saved_settings.h"
 
 namespace text_classifier {
 namespace {
@@ -24,7 +23,7 @@ using tg::nn::Vocabulary;
 std::vector<std::string> names_of(const Trained& trained, std::string_view text, std::int64_t ids) {
   std::vector<std::string> names;
   const std::vector<std::string> words =
-      trained.reads_words ? trained.words(text) : std::vector<std::string>();
+      trained.settings().words ? trained.words(text) : std::vector<std::string>();
   tg::nn::for_each_ngram(words, trained.vocabulary.tokenizer().longest_ngram,
                          [&](std::string_view token, int n) {
                            const bool known = trained.find(token).has_value();
@@ -32,33 +31,9 @@ std::vector<std::string> names_of(const Trained& trained, std::string_view text,
                              names.push_back(std::string(token) + (known ? "" : " (unknown)"));
                          });
   names.resize(static_cast<std::size_t>(ids),
-               trained.characters.used() ? "(characters)" : "(other)");
+               trained.settings().characters.used() ? "(characters)" : "(other)");
   return names;
 }
-
-// The output of the embedding in the last call of the model, and a hook that keeps it.
-class WordVectorsOfCall {
- public:
-  explicit WordVectorsOfCall(Classifier& model) : model_(model) {
-    hook_ = model_.embedding.register_forward_hook([this](const tg::nn::Module&,
-                                                          const std::vector<tg::Variable>&,
-                                                          std::vector<tg::Variable>& outputs) {
-      // A constant would have no gradient if the word vectors are frozen.
-      vectors_ = tg::parameter(outputs[0].value());
-      outputs[0] = vectors_;
-    });
-  }
-  ~WordVectorsOfCall() { model_.embedding.remove_hook(hook_); }
-  WordVectorsOfCall(const WordVectorsOfCall&) = delete;
-  WordVectorsOfCall& operator=(const WordVectorsOfCall&) = delete;
-
-  const tg::Variable& vectors() const { return vectors_; }  // (1, steps, dim)
-
- private:
-  Classifier& model_;
-  tg::Variable vectors_;
-  std::size_t hook_ = 0;
-};
 
 std::int64_t position_of(const std::vector<std::string>& labels, const std::string& label) {
   const auto found = std::ranges::find(labels, label);
@@ -92,7 +67,7 @@ void print_contributions(const Explanation& explanation, std::int64_t count, boo
   std::printf("  %+8.3f  = score: logit minus the mean of all logits\n", explanation.score);
 }
 
-void explain_texts(Trained& trained, const ExplainOptions& options, bool is_bag) {
+void explain_texts(Trained& trained, const ExplainOptions& options) {
   std::vector<std::string> texts;
   for (const std::string& text : options.texts) {
     const InputLine line = input_line(text, 0);
@@ -108,7 +83,8 @@ void explain_texts(Trained& trained, const ExplainOptions& options, bool is_bag)
                                                      : position_of(trained.labels, options.label);
     std::printf("%s  %.3f  %s\n", trained.labels[static_cast<std::size_t>(label)].c_str(),
                 p.item<double>({0, label}), text.c_str());
-    print_contributions(explanation_of(trained, text, label), options.count, is_bag);
+    print_contributions(explanation_of(trained, text, label), options.count,
+                        trained.settings().arch == "bag");
   }
 }
 
@@ -126,15 +102,15 @@ void explain_classes(const Trained& trained, const ExplainOptions& options) {
 }  // namespace
 
 Explanation explanation_of(const Trained& trained, std::string_view text, std::int64_t label) {
-  Classifier model = trained.model;  // a handle to the same model
-  const WordVectorsOfCall call(model);
   const tg::Tensor ids = trained.ids(text);
+  const tg::Tensor batch = unsqueeze(ids, 0);  // (1, steps)
+  // A parameter of its own has a gradient also if the word vectors are frozen.
+  const tg::Variable vectors = tg::parameter(trained.model.embedding(batch).value());
   const tg::Variable logits =
-      model(unsqueeze(ids, 0)) / trained.answering.temperature;  // (1, classes)
-  if (!call.vectors().defined()) throw tg::ValueError("explain: the model has no word vectors");
+      trained.model.from_vectors(vectors, batch) / trained.answering.temperature;  // (1, classes)
   const tg::Variable score = select(logits, 1, label) - mean(logits, 1);
-  const tg::Variable gradient = tg::grad(sum(score), {call.vectors()})[0];
-  const tg::Tensor values = sum(gradient.value() * call.vectors().value(), 2);  // (1, steps)
+  const tg::Variable gradient = tg::grad(sum(score), {vectors})[0];
+  const tg::Tensor values = sum(gradient.value() * vectors.value(), 2);  // (1, steps)
   Explanation explanation;
   explanation.score = score.value().item<double>({0});
   explanation.rest = explanation.score;
@@ -153,10 +129,9 @@ std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained,
   if (trained.compressed != nullptr) {
     throw tg::ValueError(
         "explain: a compressed model does not keep its words; needed a TEXT to explain, or the "
-        "model "
-        "that was compressed");
+        "model that was compressed");
   }
-  if (!trained.reads_words) {
+  if (!trained.settings().words) {
     throw tg::ValueError(
         "explain: the model reads no words, only characters; needed a TEXT to explain");
   }
@@ -189,14 +164,13 @@ std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained,
   return result;
 }
 
-void explain(const std::string& folder, const ExplainOptions& options) {
-  auto [trained, texts] = load_with_texts(folder);
+void explain(const ExplainOptions& options) {
+  Trained trained = load(options.model);
   if (!options.label.empty()) position_of(trained.labels, options.label);
-  const bool is_bag = parse_settings(texts.settings, "settings").model.arch == "bag";
   if (options.texts.empty()) {
     explain_classes(trained, options);
   } else {
-    explain_texts(trained, options, is_bag);
+    explain_texts(trained, options);
   }
 }
 

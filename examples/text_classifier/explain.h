@@ -1,4 +1,4 @@
-// The command that says which words speak for a class. Read next: suspects.h.
+// The command that says which words speak for a class. Read next: explain.cc.
 #pragma once
 
 #include <cstdint>
@@ -34,12 +34,13 @@ Explanation explanation_of(const Trained& trained, std::string_view text, std::i
 std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained, std::int64_t count);
 
 struct ExplainOptions {
+  std::string model;               // folder
   std::vector<std::string> texts;  // empty: explains the model as a whole
   std::string label;               // empty: the predicted one
   std::int64_t count = 10;
 };
 
 // Prints the explanation of each text, or the strongest tokens of each class.
-void explain(const std::string& folder, const ExplainOptions& options);
+void explain(const ExplainOptions& options);
 
 }  // namespace text_classifier

@@ -13,6 +13,6 @@ namespace text_classifier {
 //
 // which reads texts as trained.ids() does and answers as the model does. ValueError for another
 // architecture than a bag, and for weights that are not finite.
-std::string c_source(const Trained& trained, const ModelSettings& settings);
+std::string c_source(const Trained& trained);
 
 }  // namespace text_classifier

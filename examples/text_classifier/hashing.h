@@ -1,5 +1,5 @@
 // The hash of words and of character n-grams. Models and exported C files depend on it, so it is
-// the same on every machine and never changes. Read next: characters.h.
+// the same on every machine and never changes. Read next: onnx.cc.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ constexpr std::uint64_t hash_of(std::string_view bytes, std::uint64_t hash = kHa
 }
 
 // The upper half is mixed into the lower one, which depends less on the first bytes.
-constexpr std::uint32_t folded(std::uint64_t hash) {
+constexpr std::uint32_t to_32_bits(std::uint64_t hash) {
   return static_cast<std::uint32_t>(hash ^ hash >> 32U);
 }
 

@@ -1,5 +1,5 @@
 // Reads from a file descriptor, because streams of the standard library wait for a full buffer.
-// Read next: answers.h.
+// Read next: explain.h.
 #include "text_classifier/input_lines.h"
 
 #include <fcntl.h>
@@ -27,12 +27,15 @@ constexpr std::size_t kBuffer = 1 << 18;  // a few thousand short lines
 
 // A compressed file or UTF-16 has no lines that could be answered one by one.
 void check_beginning(std::string_view bytes, const std::string& path) {
-  const bool gzip = bytes.starts_with("\x1F\x8B");
-  if (!gzip && !bytes.starts_with("\xFF\xFE") && !bytes.starts_with("\xFE\xFF")) return;
-  throw tg::FormatError(
-      "predict: " + name_of_source(path) +
-      (gzip ? " is compressed with gzip, needed text; convert it with gunzip -c FILE"
-            : " is UTF-16, needed UTF-8; convert it with iconv -f UTF-16 -t UTF-8 FILE"));
+  const std::string name = "predict: " + name_of_source(path);
+  if (bytes.starts_with("\x1F\x8B")) {
+    throw tg::FormatError(name +
+                          " is compressed with gzip, needed text; convert it with gunzip -c FILE");
+  }
+  if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF")) {
+    throw tg::FormatError(
+        name + " is UTF-16, needed UTF-8; convert it with iconv -f UTF-16 -t UTF-8 FILE");
+  }
 }
 
 }  // namespace
@@ -44,13 +47,11 @@ InputLine input_line(std::string_view bytes, std::int64_t number) {
     return line;
   }
   try {
-    // The name is cut off again: the error is part of an answer, which tells the line by itself.
-    const std::string utf8 = tg::nn::to_utf8(std::string(bytes), "", 0);
+    // Without a name: the error is part of an answer, which tells the line by itself.
+    const std::string utf8 = tg::nn::to_utf8(std::string(bytes), "");
     line.text = tg::nn::trim(utf8);
   } catch (const tg::FormatError& error) {
-    const std::string_view text = error.what();
-    constexpr std::string_view kPlace = ":0: ";
-    line.error = text.starts_with(kPlace) ? text.substr(kPlace.size()) : text;
+    line.error = error.what();
   }
   return line;
 }

@@ -1,5 +1,5 @@
 // Lines of a stream as they arrive: the lines that are there are returned together, before the next
-// read. Read next: answers.h.
+// read. Read next: input_lines.cc.
 #pragma once
 
 #include <cstddef>

@@ -1,30 +1,27 @@
-// Computes the scores, and writes the tables and metrics.jsonl. Read next: evaluation.h.
-#include "metrics.h"
+// Computes the scores, and writes the tables and metrics.jsonl. Read next: unknown_word.h.
+#include "text_classifier/metrics.h"
+
+#include <tapegrad/nn/text/utf8.h>
+#include <tapegrad/tensor/error.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
-#include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <ostream>
 #include <tuple>
 #include <utility>
 
-#include <tapegrad/nn/text/utf8.h>
-#include <tapegrad/tensor/error.h>
-#include <nlohmann/json.hpp>
+#include "common/numbers.h"
+#include "text_classifier/statistics.h"
 
 namespace text_classifier {
 namespace {
 
+using examples::fixed;
+
 double share(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
 }
 
 // The number of terminal columns: a Chinese or Japanese character takes two.
@@ -73,19 +70,16 @@ void print_table(std::ostream& out, const TextTable& table) {
 
 void print_scores(std::ostream& out, const ConfusionMatrix& matrix) {
   TextTable table{{"class", "precision", "recall", "F1", "texts"}};
-  ClassScore mean;
   const auto classes = static_cast<std::int64_t>(matrix.labels().size());
   for (std::int64_t i = 0; i < classes; ++i) {
     const ClassScore score = matrix.score(i);
     table.push_back({shortened(matrix.labels()[static_cast<std::size_t>(i)], 24),
                      fixed(score.precision, 3), fixed(score.recall, 3), fixed(score.f1, 3),
                      std::to_string(score.texts)});
-    mean.precision += score.precision / static_cast<double>(classes);
-    mean.recall += score.recall / static_cast<double>(classes);
-    mean.f1 += score.f1 / static_cast<double>(classes);
   }
+  const ClassScore mean = matrix.mean_score();
   table.push_back({"mean", fixed(mean.precision, 3), fixed(mean.recall, 3), fixed(mean.f1, 3),
-                   std::to_string(matrix.total())});
+                   std::to_string(mean.texts)});
   print_table(out, table);
 }
 
@@ -172,6 +166,19 @@ ClassScore ConfusionMatrix::score(std::int64_t label) const {
   score.recall = share(right, score.texts);
   score.f1 = share(2 * right, given + score.texts);
   return score;
+}
+
+ClassScore ConfusionMatrix::mean_score() const {
+  const auto classes = static_cast<double>(labels_.size());
+  ClassScore mean;
+  for (std::int64_t label = 0; label < std::ssize(labels_); ++label) {
+    const ClassScore of_label = score(label);
+    mean.precision += of_label.precision / classes;
+    mean.recall += of_label.recall / classes;
+    mean.f1 += of_label.f1 / classes;
+    mean.texts += of_label.texts;
+  }
+  return mean;
 }
 
 void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split,

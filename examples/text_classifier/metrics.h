@@ -1,5 +1,5 @@
-// The confusion matrix, the scores computed from it, and the metrics of each epoch.
-// Read next: evaluation.h.
+// The confusion matrix, the scores computed from it, and the metrics of each epoch. Read next:
+// metrics.cc.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/intervals.h"
-
 namespace text_classifier {
-
-using examples::Interval;
-using examples::wilson_interval;
 
 // Precision: the share of the texts predicted as this class that belong to it. Recall: the share of
 // the texts of this class that were predicted as it. F1 is their harmonic mean. 0 / 0 counts as 0.
@@ -39,6 +34,8 @@ class ConfusionMatrix {
   std::int64_t correct() const;
   double accuracy() const;  // 0 if nothing was added
   ClassScore score(std::int64_t label) const;
+  // The means over the classes, each with the same weight (macro), and the number of all texts.
+  ClassScore mean_score() const;
   const std::vector<std::string>& labels() const { return labels_; }
 
  private:

@@ -1,5 +1,5 @@
 // The layers of each architecture, and how they compute a vector of a text. Read next:
-// parameter_shapes.h.
+// characters.h.
 #include "text_classifier/model.h"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ tg::nn::TransformerEncoder encoder_of(const ModelSettings& settings) {
   return {layer, settings.layers, tg::nn::LayerNorm(settings.hidden)};
 }
 
-const ModelSettings& checked(const ModelSettings& settings) {
+const ModelSettings& supported(const ModelSettings& settings) {
   const std::string& arch = settings.arch;
   if (!is_architecture(arch)) {
     throw tg::ValueError("model: unknown architecture '" + arch +
@@ -99,41 +99,41 @@ Classifier::Classifier(const ModelSettings& settings)
     : embedding(register_module("embedding",
                                 tg::nn::Embedding(rows_of_table(settings), settings.dim,
                                                   {.padding_idx = 0, .sparse = settings.sparse}))),
-      arch_(checked(settings).arch),
-      pool_(settings.pool),
-      bidirectional_(settings.bidirectional),
+      settings_(supported(settings)),
       dropout_(register_module("dropout", tg::nn::Dropout(settings.dropout))),
-      cell_(part(is_one_cell(settings), "cell",
-                 [&] { return tg::nn::RNNCell(settings.dim, settings.hidden); })),
-      rnn_(part(arch_ == "rnn" && !is_one_cell(settings), "rnn",
-                [&] {
-                  return tg::nn::RNN(settings.dim, settings.hidden,
-                                     layers_of<tg::nn::RNNOptions>(settings));
-                })),
-      lstm_(part(arch_ == "lstm", "lstm",
-                 [&] {
-                   return tg::nn::LSTM(settings.dim, settings.hidden,
-                                       layers_of<tg::nn::LSTMOptions>(settings));
-                 })),
-      gru_(part(arch_ == "gru", "gru",
-                [&] {
-                  return tg::nn::GRU(settings.dim, settings.hidden,
-                                     layers_of<tg::nn::GRUOptions>(settings));
-                })),
-      convolutions_(
-          part(arch_ == "cnn", "convolutions", [&] { return convolutions_of(settings); })),
-      widen_(part(arch_ == "attention", "widen",
-                  [&] { return tg::nn::Linear(settings.dim, settings.hidden); })),
-      positions_(part(arch_ == "attention", "positions",
-                      [&] {
-                        return tg::nn::PositionalEncoding(
-                            settings.hidden, {.max_len = kMostPositions, .batch_first = true});
-                      })),
-      encoder_(part(arch_ == "attention", "encoder", [&] { return encoder_of(settings); })),
+      cell_(optional_module(is_one_cell(settings), "cell",
+                            [&] { return tg::nn::RNNCell(settings.dim, settings.hidden); })),
+      rnn_(optional_module(settings.arch == "rnn" && !is_one_cell(settings), "rnn",
+                           [&] {
+                             return tg::nn::RNN(settings.dim, settings.hidden,
+                                                layers_of<tg::nn::RNNOptions>(settings));
+                           })),
+      lstm_(optional_module(settings.arch == "lstm", "lstm",
+                            [&] {
+                              return tg::nn::LSTM(settings.dim, settings.hidden,
+                                                  layers_of<tg::nn::LSTMOptions>(settings));
+                            })),
+      gru_(optional_module(settings.arch == "gru", "gru",
+                           [&] {
+                             return tg::nn::GRU(settings.dim, settings.hidden,
+                                                layers_of<tg::nn::GRUOptions>(settings));
+                           })),
+      convolutions_(optional_module(settings.arch == "cnn", "convolutions",
+                                    [&] { return convolutions_of(settings); })),
+      widen_(optional_module(settings.arch == "attention", "widen",
+                             [&] { return tg::nn::Linear(settings.dim, settings.hidden); })),
+      positions_(optional_module(settings.arch == "attention", "positions",
+                                 [&] {
+                                   return tg::nn::PositionalEncoding(
+                                       settings.hidden,
+                                       {.max_len = kMostPositions, .batch_first = true});
+                                 })),
+      encoder_(optional_module(settings.arch == "attention", "encoder",
+                               [&] { return encoder_of(settings); })),
       head_(register_module("head", tg::nn::Linear(width_of_text(settings), settings.classes))) {
   // Small vectors: the mean of many standard normal vectors would hide what the model learns about
   // rare words. Still smaller ones where the sum of the words is larger.
-  const double bound = pool_ == "sqrt" ? 0.02 : 0.1;
+  const double bound = settings.pool == "sqrt" ? 0.02 : 0.1;
   tg::nn::init::uniform_(embedding.weight, -bound, bound);
   // Padding, and the unknown word: no text trains it if every word of the texts has a row.
   tg::narrow(embedding.weight.leaf().writable_value(), 0, 0,
@@ -148,36 +148,70 @@ Classifier::Classifier(const ModelSettings& settings)
 }
 
 tg::Variable Classifier::operator()(const tg::Tensor& ids) const {
-  const tg::Variable text = arch_ == "bag"            ? mean_of_words(ids)
-                            : arch_ == "cnn"          ? largest_features(ids)
-                            : arch_ == "attention"    ? attended_words(ids)
-                            : cell_ && pool_ == "max" ? largest_state(ids)
-                                                      : pooled_states(ids);
+  const bool is_sum = settings_.arch == "bag" && settings_.pool == "sqrt";
+  const tg::Variable text = is_sum ? sum_of_words(ids) : text_of(embedding(ids), ids);
   return head_(dropout_(text));  // (batch, classes)
 }
 
-// Divided by the number of words or by its square root. Padding is a row of zeros.
-tg::Variable Classifier::mean_of_words(const tg::Tensor& ids) const {
-  const tg::Tensor counts = clamp(sum(ids != 0, 1, true).to(tg::float32), 1);  // (batch, 1)
-  if (pool_ != "sqrt") return sum(embedding(ids), 1) / counts;                 // (batch, dim)
-  // explain() hooks the embedding of a trained model. Training needs the faster way.
-  if (!is_training() && !weights_.defined()) return sum(embedding(ids), 1) / sqrt(counts);
+tg::Variable Classifier::from_vectors(const tg::Variable& vectors, const tg::Tensor& ids) const {
+  return head_(dropout_(text_of(vectors, ids)));
+}
+
+tg::Variable Classifier::text_of(const tg::Variable& vectors, const tg::Tensor& ids) const {
+  if (settings_.arch == "bag") return mean_of_words(vectors, ids);
+  if (settings_.arch == "cnn") return largest_features(vectors, ids);
+  if (settings_.arch == "attention") return attended_words(vectors, ids);
+  return cell_ && settings_.pool == "max" ? largest_state(vectors, ids)
+                                          : pooled_states(vectors, ids);
+}
+
+namespace {
+
+constexpr std::int64_t kBlock = 64;  // words whose vectors are added one after the other
+
+// What the sum of a bag's words is divided by (batch, 1).
+tg::Tensor divisors(const tg::Tensor& ids, bool is_root) {
+  const tg::Tensor counts = clamp(sum(ids != 0, 1, true).to(tg::float32), 1);
+  return is_root ? sqrt(counts) : counts;
+}
+
+}  // namespace
+
+// Padding is a row of zeros.
+tg::Variable Classifier::mean_of_words(const tg::Variable& vectors, const tg::Tensor& ids) const {
+  return sum(vectors, 1) / divisors(ids, settings_.pool == "sqrt");  // (batch, dim)
+}
+
+// The same as mean_of_words() for the pool `sqrt`, without a tensor of all vectors, and with the
+// weights of the words.
+tg::Variable Classifier::sum_of_words(const tg::Tensor& ids) const {
   tg::EmbeddingBagLookup bag{.mode = tg::BagMode::sum, .padding_idx = 0};
   if (weights_.defined()) {
     bag.per_sample_weights = reshape(index_select(weights_, 0, reshape(ids, {-1})), ids.shape());
   }
-  return embedding_bag(embedding.weight, ids, {}, bag) / sqrt(counts);
+  if (is_training() || weights_.defined()) {
+    return embedding_bag(embedding.weight, ids, {}, bag) / divisors(ids, true);
+  }
+  // embedding_bag() adds one vector after the other, so in float32 the sum of thousands of
+  // characters would be wrong by 0.000002. Sums of short blocks, which sum() adds pairwise, round
+  // less.
+  const std::int64_t batch = ids.size(0), steps = ids.size(1);
+  const std::int64_t blocks = (steps + kBlock - 1) / kBlock;
+  tg::Tensor padded = tg::zeros({batch, blocks * kBlock}, tg::int64);
+  narrow(padded, 1, 0, steps).copy_(ids);
+  const tg::Variable sums = embedding_bag(embedding.weight, reshape(padded, {-1, kBlock}), {}, bag);
+  return sum(reshape(sums, {batch, blocks, settings_.dim}), 1) / divisors(ids, true);
 }
 
-void Classifier::fold_word_weights() {
+void Classifier::multiply_by_weights() {
   if (!weights_.defined()) return;
   embedding.weight.set_value(embedding.weight.value() * unsqueeze(weights_, 1));
   weights_ = {};
 }
 
 // The largest value of each element of the state over the words of a text.
-tg::Variable Classifier::largest_state(const tg::Tensor& ids) const {
-  const tg::Variable words = dropout_(embedding(ids));     // (batch, steps, dim)
+tg::Variable Classifier::largest_state(const tg::Variable& vectors, const tg::Tensor& ids) const {
+  const tg::Variable words = dropout_(vectors);            // (batch, steps, dim)
   tg::Variable state = cell_->initial_state(ids.size(0));  // (batch, hidden)
   tg::Variable largest;
   for (std::int64_t t = 0; t < ids.size(1); ++t) {
@@ -196,9 +230,9 @@ tg::Variable Classifier::largest_state(const tg::Tensor& ids) const {
 
 // Pools the states at the words of a text: the last state, the mean, or the largest values. For a
 // network with both directions, the last state is the final state of each direction.
-tg::Variable Classifier::pooled_states(const tg::Tensor& ids) const {
-  const tg::Tensor mask = ids != 0;                     // (batch, steps)
-  const tg::Variable words = dropout_(embedding(ids));  // (batch, steps, dim)
+tg::Variable Classifier::pooled_states(const tg::Variable& vectors, const tg::Tensor& ids) const {
+  const tg::Tensor mask = ids != 0;              // (batch, steps)
+  const tg::Variable words = dropout_(vectors);  // (batch, steps, dim)
   if (cell_) {
     tg::Variable state = cell_->initial_state(ids.size(0));  // (batch, hidden)
     std::vector<tg::Variable> states;
@@ -206,7 +240,7 @@ tg::Variable Classifier::pooled_states(const tg::Tensor& ids) const {
       state = (*cell_)(select(words, 1, t), state, select(mask, 1, t));
       states.push_back(state);
     }
-    if (pool_ == "last" || states.empty()) return state;
+    if (settings_.pool == "last" || states.empty()) return state;
     return tg::nn::masked_mean(stack(states, 1), mask);
   }
   const tg::Tensor lengths = sum(mask, 1);  // (batch)
@@ -221,31 +255,33 @@ tg::Variable Classifier::pooled_states(const tg::Tensor& ids) const {
     states = result.output;
     ends = result.h;
   }
-  if (pool_ == "max") return tg::nn::masked_max(states, mask);
-  if (pool_ == "mean") return tg::nn::masked_mean(states, mask);
-  const tg::Variable forward = select(ends, 0, bidirectional_ ? -2 : -1);
-  return bidirectional_ ? tg::cat({forward, select(ends, 0, -1)}, 1) : forward;
+  if (settings_.pool == "max") return tg::nn::masked_max(states, mask);
+  if (settings_.pool == "mean") return tg::nn::masked_mean(states, mask);
+  const bool both = settings_.bidirectional;
+  const tg::Variable forward = select(ends, 0, both ? -2 : -1);
+  return both ? tg::cat({forward, select(ends, 0, -1)}, 1) : forward;
 }
 
 // Pools the outputs of the encoder: the last one, the mean, or the largest values. The words are
 // scaled as in Vaswani's section 3.4; otherwise the positional encoding would be much larger.
-tg::Variable Classifier::attended_words(const tg::Tensor& ids) const {
-  const tg::Tensor mask = ids != 0;                                // (batch, steps)
-  const tg::Variable words = (*widen_)(dropout_(embedding(ids)));  // (batch, steps, hidden)
+tg::Variable Classifier::attended_words(const tg::Variable& vectors, const tg::Tensor& ids) const {
+  const tg::Tensor mask = ids != 0;                         // (batch, steps)
+  const tg::Variable words = (*widen_)(dropout_(vectors));  // (batch, steps, hidden)
   const double scale = std::sqrt(static_cast<double>(words.size(2)));
   const tg::Variable states =
       (*encoder_)((*positions_)(words * scale), {.key_padding_mask = ids == 0});
-  if (pool_ == "max") return tg::nn::masked_max(states, mask);
-  if (pool_ == "mean") return tg::nn::masked_mean(states, mask);
+  if (settings_.pool == "max") return tg::nn::masked_max(states, mask);
+  if (settings_.pool == "mean") return tg::nn::masked_mean(states, mask);
   const tg::Tensor last = clamp(sum(mask, 1) - 1, 0);  // (batch)
   return squeeze(take_along_dim(states, reshape(last, {-1, 1, 1}), 1), 1);
 }
 
 // The largest value of each filter over a text. A window counts if its middle word belongs to the
 // text. Outside the text it covers zeros, with or without padding, so even one word is enough.
-tg::Variable Classifier::largest_features(const tg::Tensor& ids) const {
-  const tg::Tensor mask = ids != 0;                            // (batch, steps)
-  const tg::Variable words = transpose(embedding(ids), 1, 2);  // (batch, dim, steps)
+tg::Variable Classifier::largest_features(const tg::Variable& vectors,
+                                          const tg::Tensor& ids) const {
+  const tg::Tensor mask = ids != 0;                     // (batch, steps)
+  const tg::Variable words = transpose(vectors, 1, 2);  // (batch, dim, steps)
   std::vector<tg::Variable> largest;
   for (const tg::nn::Conv1d& convolution : *convolutions_) {
     const tg::Variable features = relu(convolution(words));  // (batch, filters, steps)

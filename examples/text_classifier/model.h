@@ -1,5 +1,5 @@
 // The classifiers: the mean of a text's word vectors, recurrent networks over them, convolutions
-// (Kim 2014), and attention (Vaswani and others 2017). Read next: parameter_shapes.h.
+// (Kim 2014), and attention (Vaswani and others 2017). Read next: model.cc.
 #pragma once
 
 #include <tapegrad/tapegrad.h>
@@ -19,8 +19,8 @@ namespace tg = tapegrad;
 
 // How the table of a compressed model is stored; see compressed.h.
 struct Compression {
-  std::int64_t rows = 0;   // 0: not compressed
-  std::int64_t part = 0;   // elements for each code of a product, 2 or 4; 0: int8 codes
+  std::int64_t rows = 0;            // 0: not compressed
+  std::int64_t subvector_size = 0;  // elements for each code of a product, 2 or 4; 0: int8 codes
   bool projected = false;  // the rows are what they add to the logits, so there is no head.weight
 
   bool used() const { return rows > 0; }
@@ -37,7 +37,8 @@ struct ModelSettings {
   std::int64_t dim = 64;
   std::int64_t hidden = 128;  // size of a state: rnn, lstm, gru, attention
   // How states are pooled: last, mean, max. How a bag adds its words: sqrt divides their sum by the
-  // square root of their number, anything else by their number, as older versions did.
+  // square root of their number. A bag with any other pool is one of an older version, which saved
+  // `max` and took the mean: it divides the sum by the number.
   std::string pool = "max";
   std::int64_t layers = 1;     // rnn, lstm, gru, attention only
   bool bidirectional = false;  // rnn, lstm, gru only
@@ -83,38 +84,46 @@ class Classifier : public tg::nn::Module {
  public:
   explicit Classifier(const ModelSettings& settings);
 
+  const ModelSettings& settings() const { return settings_; }
+
   tg::Variable operator()(const tg::Tensor& ids) const;
+
+  // The same, from the vectors of the words (batch, steps, dim) in place of those that `embedding`
+  // has for the ids.
+  tg::Variable from_vectors(const tg::Variable& vectors, const tg::Tensor& ids) const;
 
   // The same as an ONNX graph: ids (batch, steps) -> logits (batch, classes), divided by the
   // temperature. Defined in onnx.cc.
   tg::nn::OnnxGraph onnx(double temperature = 1) const;
 
   // A bag with the pool `sqrt` only: while it trains, the vector of word i counts weights[i] times.
-  // fold_word_weights() multiplies the vectors by their weights, so that the trained bag answers
+  // multiply_by_weights() multiplies the vectors by their weights, so that the trained bag answers
   // the same without weights.
   void weigh_words(tg::Tensor weights) { weights_ = std::move(weights); }
-  void fold_word_weights();
+  void multiply_by_weights();
 
   tg::nn::Embedding embedding;
 
  private:
   // Registers the module that make() returns, if the architecture has this part.
   template <class Make>
-  std::optional<std::invoke_result_t<Make>> part(bool wanted, const char* name, const Make& make) {
+  std::optional<std::invoke_result_t<Make>> optional_module(bool wanted, const char* name,
+                                                            const Make& make) {
     if (!wanted) return std::nullopt;
     return register_module(name, make());
   }
 
-  tg::Variable mean_of_words(const tg::Tensor& ids) const;
-  tg::Variable largest_state(const tg::Tensor& ids) const;
-  tg::Variable pooled_states(const tg::Tensor& ids) const;
-  tg::Variable attended_words(const tg::Tensor& ids) const;
-  tg::Variable largest_features(const tg::Tensor& ids) const;
+  // Vectors (batch, steps, dim) -> the vector of each text (batch, width_of_text()).
+  tg::Variable text_of(const tg::Variable& vectors, const tg::Tensor& ids) const;
+  tg::Variable mean_of_words(const tg::Variable& vectors, const tg::Tensor& ids) const;
+  tg::Variable largest_state(const tg::Variable& vectors, const tg::Tensor& ids) const;
+  tg::Variable pooled_states(const tg::Variable& vectors, const tg::Tensor& ids) const;
+  tg::Variable attended_words(const tg::Variable& vectors, const tg::Tensor& ids) const;
+  tg::Variable largest_features(const tg::Variable& vectors, const tg::Tensor& ids) const;
+  tg::Variable sum_of_words(const tg::Tensor& ids) const;
 
   tg::Tensor weights_;  // (vocabulary); undefined: all are 1
-  const std::string arch_;
-  const std::string pool_;
-  const bool bidirectional_;
+  const ModelSettings settings_;
   tg::nn::Dropout dropout_;
   // The parts that the architecture has; a bag has none of them.
   std::optional<tg::nn::RNNCell> cell_;  // an rnn with one layer and one direction

@@ -1,5 +1,5 @@
 // The classifiers as ONNX graphs: the same computations as in model.cc, written with the functions
-// of tapegrad/nn/onnx/graph.h.
+// of tapegrad/nn/onnx/graph.h. Read next: parameter_shapes.h.
 #include <cmath>
 #include <string>
 #include <vector>
@@ -66,23 +66,24 @@ OnnxGraph Classifier::onnx(double temperature) const {
   const OnnxValue mask = graph.not_equal(ids, 0);
   const OnnxValue words = graph.append(embedding, ids);  // (batch, steps, dim)
   OnnxValue text;                                        // (batch, width)
-  if (arch_ == "bag") {
+  if (settings_.arch == "bag") {
     text = graph.masked_mean(words, mask);
-    if (pool_ == "sqrt") {  // sum / sqrt(n) = mean * sqrt(n)
+    if (settings_.pool == "sqrt") {  // sum / sqrt(n) = mean * sqrt(n)
       const OnnxValue counts = graph.to(graph.lengths(mask), tg::float32);
       text = graph.node("Mul", {text, graph.unsqueeze(graph.node("Sqrt", {counts}), 1)});
     }
   } else if (convolutions_) {
     text = features(graph, *convolutions_, words, mask);
   } else if (lstm_) {
-    text = pooled(graph, *lstm_, words, mask, pool_);
+    text = pooled(graph, *lstm_, words, mask, settings_.pool);
   } else if (gru_) {
-    text = pooled(graph, *gru_, words, mask, pool_);
+    text = pooled(graph, *gru_, words, mask, settings_.pool);
   } else if (rnn_) {
-    text = pooled(graph, *rnn_, words, mask, pool_);
+    text = pooled(graph, *rnn_, words, mask, settings_.pool);
   } else if (cell_) {
-    const bool with_first = pool_ == "max";
-    text = pooled(graph, layer_of(*cell_), words, with_first ? or_first(graph, mask) : mask, pool_);
+    const bool with_first = settings_.pool == "max";
+    text = pooled(graph, layer_of(*cell_), words, with_first ? or_first(graph, mask) : mask,
+                  settings_.pool);
   } else if (encoder_) {
     const double scale = std::sqrt(static_cast<double>(widen_->weight.size(0)));
     const OnnxValue wide = graph.mul(graph.append(*widen_, words), scale);
@@ -90,11 +91,11 @@ OnnxGraph Classifier::onnx(double temperature) const {
     tg::nn::OnnxEncoderCall call;
     call.key_padding_mask = graph.equal(ids, 0);
     const OnnxValue states = graph.append(*encoder_, placed, call);
-    text = pool_ == "max"    ? graph.masked_max(states, mask)
-           : pool_ == "mean" ? graph.masked_mean(states, mask)
-                             : graph.take_step(states, last_word(graph, mask));
+    text = settings_.pool == "max"    ? graph.masked_max(states, mask)
+           : settings_.pool == "mean" ? graph.masked_mean(states, mask)
+                                      : graph.take_step(states, last_word(graph, mask));
   } else {
-    throw tg::ValueError("export: there is no ONNX graph for the architecture '" + arch_ +
+    throw tg::ValueError("export: there is no ONNX graph for the architecture '" + settings_.arch +
                          "', needed bag, rnn, lstm, gru, cnn or attention");
   }
   OnnxValue logits = graph.append(head_, text);

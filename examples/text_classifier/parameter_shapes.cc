@@ -1,4 +1,4 @@
-// The same names and shapes as in model.cc. Read next: saved_settings.h.
+// The same names and shapes as in model.cc. Read next: trained.h.
 #include "text_classifier/parameter_shapes.h"
 
 #include <cstddef>

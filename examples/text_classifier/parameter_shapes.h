@@ -1,4 +1,4 @@
-// The shapes of a model before it is built. Read next: saved_settings.h.
+// The shapes of a model before it is built. Read next: parameter_shapes.cc.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// plain_text() of corpus.h: removes the remains of HTML in AG News. Read next: model.h.
+// plain_text() of corpus.h: removes the remains of HTML in AG News. Read next: source.h.
 #include <array>
 #include <charconv>
 #include <utility>

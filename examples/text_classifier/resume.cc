@@ -1,4 +1,4 @@
-// Decides when a checkpoint is written, and whether one fits. Read next: commands.h.
+// Decides when a checkpoint is written, and whether one fits. Read next: run_folder.h.
 #include "text_classifier/resume.h"
 
 #include <tapegrad/tensor/error.h>
@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "common/state_parts.h"
 #include "text_classifier/run_options.h"
 
 namespace text_classifier {
@@ -153,8 +152,8 @@ bool ResumableRun::train(Trainer& trainer) {
   return false;
 }
 
-void ResumableRun::save(const Trained& trained, const ModelSettings& model) {
-  with_hint(settings_.out, [&] { folder_->save(trained, model); });
+void ResumableRun::save(const Trained& trained) {
+  with_hint(settings_.out, [&] { folder_->save(trained); });
 }
 
 bool ResumableRun::after_batch(const Trainer& trainer) {

@@ -1,5 +1,5 @@
 // A run that can be stopped and resumed: its folder, its checkpoints, and the signals that stop it.
-// Read next: commands.h.
+// Read next: resume.cc.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ class ResumableRun {
   // the end was reached. The first trainer of a run that is resumed continues from the checkpoint.
   bool train(Trainer& trainer);
 
-  void save(const Trained& trained, const ModelSettings& model);  // and removes the checkpoint
+  void save(const Trained& trained);  // and removes the checkpoint
 
  private:
   template <class Function>

@@ -1,4 +1,4 @@
-// Locks the folder of a training run and replaces its files. Read next: metrics.h.
+// Locks the folder of a training run and replaces its files. Read next: checkpoint.h.
 #include "text_classifier/run_folder.h"
 
 #include <filesystem>
@@ -46,9 +46,9 @@ MetricsLog& RunFolder::metrics() {
   return *metrics_;
 }
 
-void RunFolder::save(const Trained& trained, const ModelSettings& settings) {
+void RunFolder::save(const Trained& trained) {
   metrics();  // a run without epochs has written none
-  text_classifier::save(trained, settings, path_);
+  text_classifier::save(trained, path_);
   try {
     tg::write_file_atomically(file(kMetrics), tg::read_file(file(kRunningMetrics), "train"),
                               "train");

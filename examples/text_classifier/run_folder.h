@@ -1,5 +1,5 @@
 // The folder of a training run: its lock, the metrics, and the model at the end. Read next:
-// metrics.h.
+// run_folder.cc.
 #pragma once
 
 #include <tapegrad/tensor/io/file_io.h>
@@ -29,7 +29,7 @@ class RunFolder {
 
   // Replaces the model, in one step, and then metrics.jsonl, and removes the checkpoint. IoError if
   // one of the two cannot be written; the text says whether the model was replaced.
-  void save(const Trained& trained, const ModelSettings& settings);
+  void save(const Trained& trained);
 
  private:
   std::string file(const char* name) const { return path_ + "/" + name; }

@@ -23,10 +23,10 @@ void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--train", settings.train);
   visit("--test", settings.test);
   visit("--dev", settings.dev);
-  visit("--format", settings.format);
-  visit("--text-col", settings.text_column);
-  visit("--label-col", settings.label_column);
-  visit("--header", settings.header);
+  visit("--format", settings.reading.format);
+  visit("--text-col", settings.reading.text_column);
+  visit("--label-col", settings.reading.label_column);
+  visit("--header", settings.reading.header);
   visit("--vectors", settings.vectors);
   visit("--arch", settings.model.arch);
   visit("--dim", settings.model.dim);

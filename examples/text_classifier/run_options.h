@@ -1,5 +1,5 @@
 // The options of a run as JSON, so that --resume continues with the same ones. Read next:
-// training.h.
+// run_options.cc.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Writes and parses the settings of a saved model. Read next: trained.h.
+// Writes and parses the settings of a saved model. Read next: splits.h.
 #include "text_classifier/saved_settings.h"
 
 #include <cstdint>
@@ -63,7 +63,7 @@ class SettingsParser {
       if (codes != "int8" && codes != "product2" && codes != "product4") {
         fail("needed compressed_codes of int8, product2 or product4");
       }
-      model.compression.part = codes == "int8" ? 0 : codes == "product2" ? 2 : 4;
+      model.compression.subvector_size = codes == "int8" ? 0 : codes == "product2" ? 2 : 4;
       model.compression.projected = boolean("compressed_head");
     }
     settings.max_length = integer("max_length");
@@ -81,6 +81,9 @@ class SettingsParser {
  private:
   [[noreturn]] void fail(const std::string& text) const {
     throw tg::FormatError(name_ + ": " + text);
+  }
+  void require(bool fine, const char* needed) const {
+    if (!fine) fail(std::string("needed ") + needed);
   }
   [[noreturn]] void fail_at(std::size_t byte) const {
     fail("this is not JSON at its byte " + std::to_string(byte));
@@ -113,7 +116,7 @@ class SettingsParser {
     return *found;
   }
 
-  const json& checked(const char* key, bool (json::*is_type)() const noexcept,
+  const json& of_type(const char* key, bool (json::*is_type)() const noexcept,
                       const char* needed) const {
     const json& value = at(key);
     if (!(value.*is_type)()) {
@@ -123,7 +126,7 @@ class SettingsParser {
   }
 
   std::int64_t integer(const char* key) const {
-    const json& value = checked(key, &json::is_number_integer, "an integer");
+    const json& value = of_type(key, &json::is_number_integer, "an integer");
     constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
     if (value.is_number_unsigned() &&
         value.get<std::uint64_t>() > static_cast<std::uint64_t>(kLargest)) {
@@ -133,17 +136,17 @@ class SettingsParser {
     return value.get<std::int64_t>();
   }
   double number(const char* key) const {
-    return checked(key, &json::is_number, "a number").get<double>();
+    return of_type(key, &json::is_number, "a number").get<double>();
   }
   bool boolean(const char* key) const {
-    return checked(key, &json::is_boolean, "true or false").get<bool>();
+    return of_type(key, &json::is_boolean, "true or false").get<bool>();
   }
   std::string string(const char* key) const {
-    return checked(key, &json::is_string, "a string").get<std::string>();
+    return of_type(key, &json::is_string, "a string").get<std::string>();
   }
   std::vector<std::string> strings(const char* key) const {
     std::vector<std::string> strings;
-    for (const json& value : checked(key, &json::is_array, "a list of strings")) {
+    for (const json& value : of_type(key, &json::is_array, "a list of strings")) {
       if (!value.is_string()) {
         fail(std::string(key) + " holds " + shown(value) + ", needed only strings");
       }
@@ -154,7 +157,7 @@ class SettingsParser {
 
   std::vector<std::int64_t> integers(const char* key) const {
     std::vector<std::int64_t> integers;
-    for (const json& value : checked(key, &json::is_array, "a list of integers")) {
+    for (const json& value : of_type(key, &json::is_array, "a list of integers")) {
       if (!value.is_number_integer() || value > std::numeric_limits<std::int64_t>::max()) {
         fail(std::string(key) + " holds " + shown(value) + ", needed only integers");
       }
@@ -164,9 +167,6 @@ class SettingsParser {
   }
 
   void check_characters(const Characters& characters, bool is_bag) const {
-    const auto require = [&](bool fine, const char* needed) {
-      if (!fine) fail(std::string("needed ") + needed);
-    };
     require(is_bag, "no chars, unless arch is bag");
     require(characters.shortest >= 1 && characters.shortest <= characters.longest &&
                 characters.longest <= Characters::kLongest,
@@ -176,9 +176,6 @@ class SettingsParser {
   }
 
   void check_compression(const ModelSettings& model, std::int64_t classes) const {
-    const auto require = [&](bool fine, const char* needed) {
-      if (!fine) fail(std::string("needed ") + needed);
-    };
     const Compression& compression = model.compression;
     require(model.arch == "bag", "no compressed_rows, unless arch is bag");
     require(compression.rows >= 1 && compression.rows <= 1'000'000'000,
@@ -190,9 +187,6 @@ class SettingsParser {
   void check(const SavedSettings& settings) const {
     const ModelSettings& model = settings.model;
     constexpr std::int64_t kLargest = 1'000'000;
-    const auto require = [&](bool fine, const char* needed) {
-      if (!fine) fail(std::string("needed ") + needed);
-    };
     if (settings.format == 1) {
       require(model.arch == "bag" || model.arch == "rnn", "an arch of bag or rnn");
     } else {
@@ -251,8 +245,9 @@ std::string settings_text(const ModelSettings& model, std::int64_t max_length,
   }
   if (model.compression.used()) {
     json["compressed_rows"] = model.compression.rows;
-    json["compressed_codes"] =
-        model.compression.part == 0 ? "int8" : "product" + std::to_string(model.compression.part);
+    json["compressed_codes"] = model.compression.subvector_size == 0
+                                   ? "int8"
+                                   : "product" + std::to_string(model.compression.subvector_size);
     json["compressed_head"] = model.compression.projected;
   }
   json["max_length"] = max_length;

@@ -1,4 +1,4 @@
-// The settings of a saved model as JSON. Read next: trained.h.
+// The settings of a saved model as JSON. Read next: saved_settings.cc.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Parts with the shares of the classes, and the epoch with the smallest loss. Read next: trainer.h.
+// Parts with the shares of the classes, and the epoch with the smallest loss. Read next:
+// calibration.h.
 #include "text_classifier/search.h"
 
 #include <tapegrad/tensor/error.h>
@@ -41,6 +42,8 @@ bool EpochSearch::look_at(const TemperatureCurve& curve) {
   }
   curves.push_back(curve);
   const auto least = static_cast<std::int64_t>(best_of(curves)) + 1;
+  // A rule of thumb, without a source: a loss that took many epochs to become small may take more
+  // to become smaller.
   const std::int64_t patience = 3 + least / 3;
   return seen_ < std::min(least + patience, kMostEpochs);
 }
@@ -127,8 +130,12 @@ void EpochSearch::load_state_dict(const tg::StateDict& state) {
 }
 
 double cautious_temperature(const TemperatureCurve& curve) {
+  // As if 20 texts more had the best temperature 1. The mean of the logarithms is that of a normal
+  // distribution whose prior has its mean at 0 and the weight of these texts; 20 is a rule of
+  // thumb.
+  constexpr double kTextsOfPrior = 20;
   const auto texts = static_cast<double>(curve.texts());
-  return std::exp(std::log(curve.temperature()) * texts / (texts + 20));
+  return std::exp(std::log(curve.temperature()) * texts / (texts + kTextsOfPrior));
 }
 
 }  // namespace text_classifier

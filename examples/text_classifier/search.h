@@ -1,5 +1,5 @@
-// Finds how long a model is trained, and its temperature, on texts that are held out.
-// Read next: trainer.h.
+// Finds how long a model is trained, and its temperature, on texts that are held out. Read next:
+// search.cc.
 #pragma once
 
 #include <tapegrad/tensor/io/state_dict.h>
@@ -24,9 +24,9 @@ std::vector<std::vector<std::int64_t>> held_out_parts(const std::vector<std::int
                                                       std::uint64_t seed);
 
 // The number of epochs with the smallest loss on the held-out texts, summed over all parts, and
-// which of several variants of the training has it. The
-// loss is taken at the best temperature of an epoch: a model whose probabilities are only too sure
-// is not a worse one, and its temperature is fitted anyway.
+// which of several variants of the training has it. The loss is taken at the best temperature of an
+// epoch: a model whose probabilities are only too sure is not a worse one, and its temperature is
+// fitted anyway.
 //
 // All parts train with the first variant, then with the next. The first part trains until the loss
 // has not become smaller for some epochs; the others train as many epochs with this variant.

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "text_classifier/compress.h"
+#include "text_classifier/size.h"
 #include "text_classifier/trained.h"
 
 namespace text_classifier {
@@ -15,76 +15,77 @@ std::string bundled(const char* name) {
   return std::string(TAPEGRAD_SOURCE_DIR) + "/examples/text_classifier/data/" + name;
 }
 
-void refuse(bool wrong, const std::string& text) {
-  if (wrong) throw tg::ValueError("train: " + text);
+void refuse(const TrainSettings& settings, bool wrong, const std::string& text) {
+  if (wrong) throw tg::ValueError(settings.command + ": " + text);
 }
 
 void check_architecture(const TrainSettings& settings) {
   const std::string& arch = settings.model.arch;
-  refuse(settings.pool && !has_states(arch),
+  refuse(settings, settings.pool && !has_states(arch),
          "--pool combines the states at the words, and " + arch +
              " has none; needed --arch rnn, lstm, gru or attention");
-  refuse(settings.layers && !has_states(arch),
+  refuse(settings, settings.layers && !has_states(arch),
          "--layers is the number of layers with states, and " + arch +
              " has none; needed --arch rnn, lstm, gru or attention");
-  refuse(settings.model.bidirectional && !is_recurrent(arch),
+  refuse(settings, settings.model.bidirectional && !is_recurrent(arch),
          "--bidirectional is for recurrent networks, and " + arch +
              " is not one; needed --arch rnn, lstm or gru");
-  refuse(settings.heads && arch != "attention",
+  refuse(settings, settings.heads && arch != "attention",
          "--heads is the number of heads of attention, and " + arch +
              " has none; needed --arch attention");
-  refuse(arch == "attention" && settings.max_length > kMostPositions,
+  refuse(settings, arch == "attention" && settings.max_length > kMostPositions,
          "--max-length is " + std::to_string(settings.max_length) + ", needed " +
              std::to_string(kMostPositions) + " or less: attention has no more positions");
   const std::int64_t most =
       most_tokens(settings.max_length, settings.ngrams.value_or(1), LengthUnit::kWords);
-  refuse(arch == "attention" && most > kMostPositions,
+  refuse(settings, arch == "attention" && most > kMostPositions,
          "--max-length " + std::to_string(settings.max_length) + " with --ngrams gives " +
              std::to_string(most) + " positions, and attention has " +
              std::to_string(kMostPositions) + "; needed fewer");
-  refuse(settings.filters && arch != "cnn", "--filters is the number of filters of a cnn, and " +
-                                                arch + " has none; needed --arch cnn");
-  refuse(!settings.chars.empty() && arch != "bag",
+  refuse(
+      settings, settings.filters && arch != "cnn",
+      "--filters is the number of filters of a cnn, and " + arch + " has none; needed --arch cnn");
+  refuse(settings, !settings.chars.empty() && arch != "bag",
          "--chars adds the character n-grams of a text in no order, and " + arch +
              " reads words one after the other; needed --arch bag");
 }
 
 void check_combination(const TrainSettings& settings) {
   const bool no_vectors = settings.vectors.empty();
-  refuse(settings.freeze_known && no_vectors,
+  refuse(settings, settings.freeze_known && no_vectors,
          "--freeze-known freezes the vectors from a file; needed --vectors FILE too");
-  refuse(settings.all_vectors && no_vectors,
+  refuse(settings, settings.all_vectors && no_vectors,
          "--all-vectors keeps all words of a file; needed --vectors FILE too");
-  refuse(settings.freeze_known && settings.freeze_embeddings,
+  refuse(settings, settings.freeze_known && settings.freeze_embeddings,
          "--freeze-embeddings freezes all word vectors, --freeze-known some of them; needed one of "
          "the two");
-  refuse(settings.folds && !settings.test.empty(),
+  refuse(settings, settings.folds && !settings.test.empty(),
          "--folds tests on parts of the training texts, --test on others; needed one of the two");
-  refuse(settings.folds && !settings.dev.empty(),
+  refuse(settings, settings.folds && !settings.dev.empty(),
          "--folds tests on parts of the training texts, --dev holds others out; needed one of the "
          "two");
-  refuse(settings.folds && settings.resume,
+  refuse(settings, settings.folds && settings.resume,
          "--folds saves nothing, so there is nothing for --resume; needed one of the two");
-  refuse(settings.folds && settings.checkpoint_every > 0,
+  refuse(settings, settings.folds && settings.checkpoint_every > 0,
          "--folds saves nothing, so it writes no checkpoints; needed --checkpoint-every 0");
-  refuse(settings.baseline && settings.test.empty() && !settings.folds,
+  refuse(settings, settings.baseline && settings.test.empty() && !settings.folds,
          "--baseline compares accuracies on the same texts; needed --test FILE or --folds N too");
-  refuse(settings.model.sparse && settings.freeze_embeddings,
+  refuse(settings, settings.model.sparse && settings.freeze_embeddings,
          "--sparse trains word vectors, and --freeze-embeddings does not; needed one of the two");
-  refuse(!settings.size.empty() && settings.model.arch != "bag",
+  refuse(settings, !settings.size.empty() && settings.model.arch != "bag",
          "--size compresses the table of a bag, and " + settings.model.arch +
              " is not one; needed --arch bag");
-  if (!settings.size.empty()) parse_size(settings.size, "train: --size");
-  refuse(settings.buckets && settings.chars.empty(),
+  if (!settings.size.empty()) parse_size(settings.size, settings.command + ": --size");
+  refuse(settings, settings.buckets && settings.chars.empty(),
          "--buckets is the number of rows for character n-grams; needed --chars too");
   const bool no_words = settings.words == "no";
-  refuse(no_words && settings.chars.empty(),
+  refuse(settings, no_words && settings.chars.empty(),
          "--words no leaves nothing to read; needed --chars too, such as --chars 1-5");
-  refuse(no_words && !no_vectors,
+  refuse(settings, no_words && !no_vectors,
          "--vectors holds vectors of words, and --words no reads none; needed one of the two");
-  refuse(no_words && settings.ngrams,
+  refuse(settings, no_words && settings.ngrams,
          "--ngrams are sequences of words, and --words no reads none; needed one of the two");
-  refuse(no_words && settings.given.contains("--min-count"),
+  refuse(settings, no_words && settings.given.contains("--min-count"),
          "--min-count chooses words, and --words no reads none; needed one of the two");
 }
 
@@ -102,19 +103,20 @@ TrainSettings checked(TrainSettings settings) {
   model.layers = settings.layers.value_or(model.layers);
   model.filters = settings.filters.value_or(model.filters);
   model.heads = settings.heads.value_or(model.heads);
-  model.characters = parse_characters(
-      settings.chars, settings.buckets.value_or(Characters::kDefaultBuckets), "train: --chars");
+  model.characters =
+      parse_characters(settings.chars, settings.buckets.value_or(Characters::kDefaultBuckets),
+                       settings.command + ": --chars");
   model.words = settings.words != "no";
   if (!settings.ngrams) settings.ngrams = model.arch == "bag" ? 2 : 1;
   return settings;
 }
 
-Reading reading_of(const TrainSettings& settings) {
+Reading reading_of(const ReadingOptions& options) {
   Reading reading;
-  if (!settings.format.empty()) reading.format = format_of_option(settings.format);
-  reading.text_column = settings.text_column;
-  reading.label_column = settings.label_column;
-  if (!settings.header.empty()) reading.header = settings.header == "yes";
+  if (!options.format.empty()) reading.format = format_of_option(options.format);
+  reading.text_column = options.text_column;
+  reading.label_column = options.label_column;
+  if (!options.header.empty()) reading.header = options.header == "yes";
   return reading;
 }
 

@@ -1,5 +1,5 @@
 // The settings of a training run: the options of `train`, and the defaults that depend on others.
-// Read next: run_options.h.
+// Read next: settings.cc.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +13,24 @@
 
 namespace text_classifier {
 
-struct TrainSettings {
-  std::string train;  // file; empty: the bundled questions, also for the test
-  std::string test;   // file; empty: none
-  std::string dev;    // file with held-out texts; empty: a part of the training texts, where needed
-  std::string out = "runs/text_classifier";
-  // How the files are read; empty: found out. See Reading.
+// The options that say how files are read; empty: found out. See Reading.
+struct ReadingOptions {
   std::string format;
   std::string text_column;
   std::string label_column;
-  std::string header;        // yes or no
+  std::string header;  // yes or no
+};
+
+// The options as Reading has them.
+Reading reading_of(const ReadingOptions& options);
+
+struct TrainSettings {
+  std::string command = "train";  // or suspects: what error texts begin with
+  std::string train;              // file; empty: the bundled questions, also for the test
+  std::string test;               // file; empty: none
+  std::string dev;  // file with held-out texts; empty: a part of the training texts, where needed
+  std::string out = "runs/text_classifier";
+  ReadingOptions reading;
   std::string vectors;       // file with word vectors to start from; empty: none
   bool all_vectors = false;  // also for words that no training text contains
   std::string optimizer = "adam";
@@ -61,9 +69,6 @@ struct TrainSettings {
 // Fills in the bundled files where none are named, and copies the model's options into `model`.
 // Throws ValueError for options that exclude each other, or that the architecture does not use.
 TrainSettings checked(TrainSettings settings);
-
-// The options for reading as Reading has them.
-Reading reading_of(const TrainSettings& settings);
 
 // Whether a run looks for the number of epochs on held-out texts, and then trains on all texts: a
 // bag does, unless the options say how long it trains.

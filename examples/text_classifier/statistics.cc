@@ -1,4 +1,4 @@
-// The formulas of the intervals and tests. Read next: compare.h.
+// The formulas of the intervals and tests. Read next: baseline.h.
 #include "text_classifier/statistics.h"
 
 #include <algorithm>
@@ -68,12 +68,12 @@ double mcnemar_p_value(const PairedCounts& counts) {
 }
 
 Interval difference_interval(const PairedCounts& counts) {
-  const double z = 1.959963984540054;  // 97.5 % of a normal distribution lie below
   const auto n = static_cast<double>(counts.total()) + 2;
   const double first = (static_cast<double>(counts.only_first) + 0.5) / n;
   const double second = (static_cast<double>(counts.only_second) + 0.5) / n;
   const double difference = second - first;
-  const double half = z * std::sqrt((first + second - difference * difference) / n);
+  const double half =
+      examples::kNormal975 * std::sqrt((first + second - difference * difference) / n);
   return {std::max(-1.0, difference - half), std::min(1.0, difference + half)};
 }
 

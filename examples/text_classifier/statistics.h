@@ -1,13 +1,16 @@
-// Intervals and tests for accuracies: of folds, and of two models on the same texts.
-// Read next: compare.h.
+// Intervals and tests for accuracies: of one model, of folds, and of two models on the same texts.
+// Read next: statistics.cc.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
-#include "text_classifier/metrics.h"
+#include "common/intervals.h"
 
 namespace text_classifier {
+
+using examples::Interval;
+using examples::wilson_interval;
 
 // The value that a t distribution with these degrees of freedom does not exceed with probability p.
 // 0.5 < p < 1.

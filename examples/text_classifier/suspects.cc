@@ -1,25 +1,23 @@
-// Sorts the texts by the probability that was given to their label. Read next: baseline.h.
+// Sorts the texts by the probability that was given to their label. Read next: compress.h.
 #include "text_classifier/suspects.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "common/numbers.h"
+#include "text_classifier/cross_validation.h"
 #include "text_classifier/training.h"
 
 namespace text_classifier {
 namespace {
 
-std::string one_line(std::string text) {
-  std::ranges::replace(text, '\n', ' ');
-  std::ranges::replace(text, '\r', ' ');
-  return text;
-}
+using examples::fixed;
+using examples::one_line;
 
-void print(const Suspect& suspect, const CrossValidated& validated, bool json) {
-  const Row& row = validated.corpus.rows[suspect.row];
-  const std::string& predicted = validated.labels[static_cast<std::size_t>(suspect.predicted)];
+void print(const Suspect& suspect, const Texts& texts, bool json) {
+  const Row& row = texts.train.rows[suspect.row];
+  const std::string& predicted = texts.labels[static_cast<std::size_t>(suspect.predicted)];
   if (json) {
     const nlohmann::ordered_json line{{"line", row.line},
                                       {"label", row.label},
@@ -30,11 +28,9 @@ void print(const Suspect& suspect, const CrossValidated& validated, bool json) {
     std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
     return;
   }
-  char numbers[2][32];
-  std::snprintf(numbers[0], sizeof numbers[0], "%.3f", suspect.given);
-  std::snprintf(numbers[1], sizeof numbers[1], "%.3f", suspect.probability);
-  std::cout << "line " << row.line << "  " << row.label << ' ' << numbers[0] << "  " << predicted
-            << ' ' << numbers[1] << "  " << one_line(row.text) << '\n';
+  std::cout << "line " << row.line << "  " << row.label << ' ' << fixed(suspect.given, 3) << "  "
+            << predicted << ' ' << fixed(suspect.probability, 3) << "  " << one_line(row.text)
+            << '\n';
 }
 
 }  // namespace
@@ -57,17 +53,20 @@ std::vector<Suspect> suspects_among(const std::vector<std::int64_t>& labels,
   return suspects;
 }
 
-void suspects(TrainSettings settings, const SuspectsOptions& options) {
-  if (!settings.folds) settings.folds = 5;
-  const CrossValidated validated = cross_validated(settings);
-  const std::vector<Suspect> found =
-      suspects_among(label_ids(validated.corpus, validated.labels), validated.probabilities);
+void suspects(const SuspectsOptions& options) {
+  TrainSettings settings = options.training;
+  settings.command = "suspects";
+  settings.folds = settings.folds.value_or(5);
+  settings = checked(settings);
+  const Texts texts = read_training_texts(settings);
+  const std::vector<Suspect> found = suspects_among(label_ids(texts.train, texts.labels),
+                                                    cross_validated_probabilities(settings, texts));
   const std::int64_t shown = std::min(options.count, std::ssize(found));
   for (std::int64_t i = 0; i < shown; ++i) {
-    print(found[static_cast<std::size_t>(i)], validated, options.json);
+    print(found[static_cast<std::size_t>(i)], texts, options.json);
   }
   std::cerr << "suspects: the models contradict the labels of " << found.size() << " of "
-            << validated.corpus.rows.size() << " texts (" << *settings.folds << " folds); " << shown
+            << texts.train.rows.size() << " texts (" << *settings.folds << " folds); " << shown
             << (shown < std::ssize(found) ? " are shown, see --count\n" : " are shown\n");
 }
 

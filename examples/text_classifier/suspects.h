@@ -1,4 +1,4 @@
-// The command that finds texts whose label is probably wrong. Read next: baseline.h.
+// The command that finds texts whose label is probably wrong. Read next: suspects.cc.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +25,12 @@ std::vector<Suspect> suspects_among(const std::vector<std::int64_t>& labels,
                                     const tg::Tensor& probabilities);
 
 struct SuspectsOptions {
+  TrainSettings training;
   std::int64_t count = 20;
   bool json = false;
 };
 
-// Cross-validates, with settings.folds or 5 parts, and prints the suspects.
-void suspects(TrainSettings settings, const SuspectsOptions& options);
+// Cross-validates, with training.folds or 5 folds, and prints the suspects.
+void suspects(const SuspectsOptions& options);
 
 }  // namespace text_classifier

@@ -167,7 +167,7 @@ Format decide_format(std::string_view text, const std::string& name) {
 
 [[noreturn]] void fail(const std::string& name, std::int64_t line, const std::string& problem,
                        Format format) {
-  throw_format_error(name, line, problem + "; expected " + names_of(format).expected);
+  throw_format_error(name, line, problem + "; expected " + expected(format));
 }
 
 std::vector<std::string> split(std::string_view line, char separator) {
@@ -329,6 +329,7 @@ Table read_json(std::string_view text, const std::string& name) {
 
 const char* name(Format format) { return names_of(format).name; }
 const char* option(Format format) { return names_of(format).option; }
+const char* expected(Format format) { return names_of(format).expected; }
 
 std::optional<Format> format_of_option(std::string_view option) {
   for (const FormatNames& each : kFormats) {

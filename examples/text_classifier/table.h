@@ -24,6 +24,8 @@ enum class Format {
 // `CSV`, `text<TAB>label`, ... as in messages, and `csv`, `tab`, ... as on the command line.
 const char* name(Format format);
 const char* option(Format format);
+// What a line of this format is, after `expected`: `label,text` in quotes, ...
+const char* expected(Format format);
 std::optional<Format> format_of_option(std::string_view option);
 
 struct TableRow {

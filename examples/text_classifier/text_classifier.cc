@@ -1,4 +1,4 @@
-// The library's functions, which use the same functions as the commands. Read next: main.cc.
+// The library's functions, which use the same functions as the commands. Read next: library/ask.cc.
 #include "text_classifier/text_classifier.h"
 
 #include <algorithm>

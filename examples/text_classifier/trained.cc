@@ -1,5 +1,5 @@
 // Saves and loads a trained model: weights, vocabulary, settings. load() checks that they fit each
-// other. Read next: run_folder.h.
+// other. Read next: saved_settings.h.
 #include "text_classifier/trained.h"
 
 #include <tapegrad/tensor/io/file_io.h>
@@ -24,10 +24,10 @@ std::string weights_file(const std::string& folder) { return folder + "/model.sa
 constexpr const char* kSettings = "settings";
 constexpr const char* kVocabulary = "vocabulary";
 
-tg::Metadata metadata_of(const Trained& trained, const ModelSettings& settings) {
-  return {
-      {kSettings, settings_text(settings, trained.max_length, trained.labels, trained.answering)},
-      {kVocabulary, trained.vocabulary.text()}};
+tg::Metadata metadata_of(const Trained& trained) {
+  return {{kSettings, settings_text(trained.settings(), trained.max_length, trained.labels,
+                                    trained.answering)},
+          {kVocabulary, trained.vocabulary.text()}};
 }
 
 // The texts, and the files that hold them, for error texts.
@@ -61,12 +61,13 @@ void check_shapes(const tg::StateDict& state, const ModelSettings& model, const 
 }
 
 // The parameters, or what a compressed model has instead of the table.
-tg::StateDict state_in_file(const Trained& trained, const ModelSettings& settings) {
+tg::StateDict state_in_file(const Trained& trained) {
   const tg::StateDict state = trained.model.state_dict();
   if (trained.compressed == nullptr) return state;
   tg::StateDict compressed = trained.compressed->state_dict();
   compressed.insert("head.bias", state.at("head.bias"));
-  if (!settings.compression.projected) compressed.insert("head.weight", state.at("head.weight"));
+  if (!trained.settings().compression.projected)
+    compressed.insert("head.weight", state.at("head.weight"));
   return compressed;
 }
 
@@ -92,7 +93,7 @@ std::optional<std::int64_t> Trained::find(std::string_view token) const {
 }
 
 std::vector<std::int64_t> Trained::encode(std::span<const std::string> tokens) const {
-  if (!reads_words) return {};
+  if (!settings().words) return {};
   if (compressed == nullptr) return vocabulary.encode(tokens);
   std::vector<std::int64_t> ids;
   tg::nn::for_each_ngram(tokens, vocabulary.tokenizer().longest_ngram,
@@ -108,7 +109,7 @@ tg::Tensor Trained::ids(std::span<const std::string> tokens,
   const auto limit = static_cast<std::size_t>(max_length);
   const bool counts_tokens = answering.length_unit == LengthUnit::kTokens;
   if (counts_tokens && encoded.size() > limit) encoded.resize(limit);
-  if (characters.used()) {
+  if (const Characters& characters = settings().characters; characters.used()) {
     const std::size_t first = encoded.size();
     append_characters(tokens.first(std::min(tokens.size(), limit)), characters,
                       compressed == nullptr ? vocabulary.size() : 0, most_characters(max_length),
@@ -134,9 +135,9 @@ tg::Tensor Trained::logits(const tg::Tensor& batch) const {
   return answering.temperature == 1 ? logits : logits / answering.temperature;
 }
 
-void save(const Trained& trained, const ModelSettings& settings, const std::string& folder) {
+void save(const Trained& trained, const std::string& folder) {
   tg::create_folders(folder, "save");
-  tg::save(weights_file(folder), state_in_file(trained, settings), metadata_of(trained, settings));
+  tg::save(weights_file(folder), state_in_file(trained), metadata_of(trained));
 }
 
 Trained load(const std::string& folder) { return load_with_texts(folder).trained; }
@@ -167,8 +168,7 @@ TrainedWithTexts load_with_texts(const std::string& folder) {
                           std::to_string(kMostPositions) + " or less for attention");
   }
   Trained trained{Classifier(settings.model), vocabulary,         settings.labels,
-                  settings.max_length,        settings.answering, settings.model.characters,
-                  settings.model.words,       compressed};
+                  settings.max_length,        settings.answering, compressed};
   try {
     trained.model.load_state_dict(state);
   } catch (const tg::FormatError& error) {
@@ -178,11 +178,11 @@ TrainedWithTexts load_with_texts(const std::string& folder) {
   return {trained, texts};
 }
 
-void check_can_be_saved(const Trained& trained, const ModelSettings& settings) {
+void check_can_be_saved(const Trained& trained) {
   // The format allows 100,000,000 bytes for the texts and the names and shapes of the tensors.
   constexpr std::size_t kMost = 99'000'000;
   std::size_t bytes = 0;
-  for (const auto& [key, text] : metadata_of(trained, settings)) {
+  for (const auto& [key, text] : metadata_of(trained)) {
     bytes += nlohmann::json(text).dump().size();
   }
   if (bytes > kMost) {

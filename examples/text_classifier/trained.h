@@ -1,5 +1,5 @@
-// A trained model with its vocabulary and labels, and the file in which it is saved.
-// Read next: run_folder.h.
+// A trained model with its vocabulary and labels, and the file in which it is saved. Read next:
+// trained.cc.
 #pragma once
 
 #include <tapegrad/nn/text/vocabulary.h>
@@ -24,9 +24,9 @@ struct Trained {
   std::vector<std::string> labels;
   std::int64_t max_length;
   Answering answering{};
-  Characters characters{};
-  bool reads_words = true;                                      // and not only characters
   std::shared_ptr<const CompressedTable> compressed = nullptr;  // of a compressed model
+
+  const ModelSettings& settings() const { return model.settings(); }
 
   // The words of a text that the model reads: the first max_length, if it counts words.
   std::vector<std::string> words(std::string_view text) const;
@@ -56,11 +56,11 @@ std::int64_t most_tokens(std::int64_t max_length, std::int64_t longest_ngram, Le
 // own, settings.json and vocabulary.txt. The files are not trusted: if one is missing, truncated or
 // does not fit the others, load() throws FormatError or IoError with its name, and the memory that
 // it allocates is at most a small multiple of the size of the files.
-void save(const Trained& trained, const ModelSettings& settings, const std::string& folder);
+void save(const Trained& trained, const std::string& folder);
 Trained load(const std::string& folder);
 
 // Throws ValueError if the vocabulary and the labels are too large to be saved.
-void check_can_be_saved(const Trained& trained, const ModelSettings& settings);
+void check_can_be_saved(const Trained& trained);
 
 // A model with the two texts as they are in the files.
 struct ModelTexts {

@@ -1,4 +1,4 @@
-// The training loop, with its optimizer and schedule. Read next: checkpoint.h.
+// The training loop, with its optimizer and schedule. Read next: search.h.
 #include "text_classifier/trainer.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "common/state_parts.h"
 #include "text_classifier/checkpoint.h"
@@ -16,9 +17,6 @@
 
 namespace text_classifier {
 namespace {
-
-using examples::insert_part;
-using examples::part_of;
 
 std::unique_ptr<tg::optim::Optimizer> optimizer_for(const Classifier& model,
                                                     const TrainSettings& settings) {
@@ -109,7 +107,7 @@ tg::StateDict BestEpoch::state_dict() const {
   tg::StateDict state{{"epoch", tg::tensor(epoch_)},
                       {"loss", tg::tensor(loss_, tg::float64)},
                       {"curve", tg::tensor(curve_.state())}};
-  insert_part(state, "weights.", weights_);
+  examples::insert_part(state, "weights.", weights_);
   return state;
 }
 
@@ -118,22 +116,26 @@ void BestEpoch::load_state_dict(const tg::StateDict& state) {
   epoch_ = state.at("epoch").item<std::int64_t>();
   loss_ = state.at("loss").item<double>();
   curve_ = TemperatureCurve::from_state(tg::to_vector<double>(state.at("curve")));
-  weights_ = part_of(state, "weights.");
+  weights_ = examples::part_of(state, "weights.");
 }
 
 // The run -----------------------------------------------------------------------------------------
 
-Trainer::Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings,
-                 EpochSearch* search)
-    : trained_(trained),
-      examples_(examples),
-      settings_(settings),
-      loader_(examples.train,
-              {.batch_size = settings.batch, .shuffle = true, .bucket_batches = 50}),
-      optimizer_(optimizer_for(trained.model, settings)),
+Trainer::Trainer(Trained initial, Examples examples, TrainSettings settings, EpochSearch* search)
+    : trained_(std::move(initial)),
+      examples_(std::move(examples)),
+      settings_(std::move(settings)),
+      loader_(examples_.train,
+              {.batch_size = settings_.batch, .shuffle = true, .bucket_batches = 50}),
+      optimizer_(optimizer_for(trained_.model, settings_)),
       schedule_(
-          schedule_for(*optimizer_, settings, static_cast<std::size_t>(examples.train.size()))),
+          schedule_for(*optimizer_, settings_, static_cast<std::size_t>(examples_.train.size()))),
       search_(search) {}
+
+void Trainer::check(const Trained& initial, const TrainSettings& settings, std::size_t texts) {
+  const std::unique_ptr<tg::optim::Optimizer> optimizer = optimizer_for(initial.model, settings);
+  schedule_for(*optimizer, settings, texts);
+}
 
 bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   {
@@ -155,6 +157,7 @@ bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   best_.restore(trained_.model);
   trained_.model.eval();
   if (search_ == nullptr) set_temperature();
+  optimizer_->flush();
   return true;
 }
 
@@ -230,8 +233,8 @@ Trainer::Step Trainer::step(const tg::Tensor& ids, const tg::Tensor& labels) {
   const tg::Variable loss = tg::nn::cross_entropy(logits, labels);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
-    throw tg::ValueError("train: the loss is " + std::to_string(value) + " in epoch " +
-                         std::to_string(position_.epoch) +
+    throw tg::ValueError(settings_.command + ": the loss is " + std::to_string(value) +
+                         " in epoch " + std::to_string(position_.epoch) +
                          ", needed a finite one; no model is saved; lower --lr");
   }
   loss.backward();
@@ -260,25 +263,25 @@ tg::StateDict Trainer::state_dict() const {
   for (const auto& [name, parameter] : trained_.model.parameters()) {
     state.insert("model." + name, parameter.leaf().stored());
   }
-  insert_part(state, "optimizer.", optimizer_->state_dict_with_pending_steps());
-  if (schedule_ != nullptr) insert_part(state, "schedule.", schedule_->state_dict());
-  insert_part(state, "loader.", loader_.state_dict());
-  insert_part(state, "generator.", tg::default_generator().state_dict());
-  insert_part(state, "best.", best_.state_dict());
+  examples::insert_part(state, "optimizer.", optimizer_->state_dict_with_pending_steps());
+  if (schedule_ != nullptr) examples::insert_part(state, "schedule.", schedule_->state_dict());
+  examples::insert_part(state, "loader.", loader_.state_dict());
+  examples::insert_part(state, "generator.", tg::default_generator().state_dict());
+  examples::insert_part(state, "best.", best_.state_dict());
   return state;
 }
 
 void Trainer::load_state_dict(const tg::StateDict& state) {
-  const tg::StateDict position = part_of(state, "position.");
+  const tg::StateDict position = examples::part_of(state, "position.");
   for_each_field(position_, [&](const char* name, auto& value) {
     value = position.at(name).item<std::remove_reference_t<decltype(value)>>();
   });
-  trained_.model.load_state_dict(part_of(state, "model."));
-  optimizer_->load_state_dict(part_of(state, "optimizer."));
-  if (schedule_ != nullptr) schedule_->load_state_dict(part_of(state, "schedule."));
-  loader_.load_state_dict(part_of(state, "loader."));
-  tg::default_generator().load_state_dict(part_of(state, "generator."));
-  best_.load_state_dict(part_of(state, "best."));
+  trained_.model.load_state_dict(examples::part_of(state, "model."));
+  optimizer_->load_state_dict(examples::part_of(state, "optimizer."));
+  if (schedule_ != nullptr) schedule_->load_state_dict(examples::part_of(state, "schedule."));
+  loader_.load_state_dict(examples::part_of(state, "loader."));
+  tg::default_generator().load_state_dict(examples::part_of(state, "generator."));
+  best_.load_state_dict(examples::part_of(state, "best."));
 }
 
 }  // namespace text_classifier

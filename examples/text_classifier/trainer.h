@@ -1,4 +1,4 @@
-// Trains one model: batches, loss, gradients, steps, learning rate. Read next: checkpoint.h.
+// Trains one model: batches, loss, gradients, steps, learning rate. Read next: trainer.cc.
 #pragma once
 
 #include <tapegrad/nn/data/dataset.h>
@@ -48,20 +48,26 @@ class BestEpoch {
   std::int64_t epoch_ = 0;  // 0: none
 };
 
-// Trains a model. It keeps references to its arguments, which must outlive it.
+// Trains a model.
 class Trainer {
  public:
-  // Requires settings.epochs. Throws tapegrad::ValueError if the optimizer refuses the rate.
-  // With a search, this is the training of its present part.
-  Trainer(Trained& trained, const Examples& examples, const TrainSettings& settings,
+  // Requires settings.epochs. Throws what check() throws. With a search, which must outlive the
+  // trainer, this is the training of its present part.
+  Trainer(Trained initial, Examples examples, TrainSettings settings,
           EpochSearch* search = nullptr);
+
+  // Throws tapegrad::ValueError if the optimizer or the schedule refuses the settings.
+  static void check(const Trained& initial, const TrainSettings& settings, std::size_t texts);
 
   // Runs all epochs. A search may stop it earlier. With settings.patience, it may stop earlier and
   // restores the best epoch. With held-out texts and no search, it sets the temperature. Some
   // epochs are reported on standard error, and each in the log, which may be null. After each batch
   // it calls `after_batch`, and stops if that returns false. Returns whether the end was reached.
-  // Throws tapegrad::ValueError if the loss is not finite.
+  // At the end, no step of the optimizer is pending. Throws tapegrad::ValueError if the loss is not
+  // finite.
   bool run(MetricsLog* log, const std::function<bool()>& after_batch);
+
+  const Trained& trained() const { return trained_; }
 
   // The number of batches so far.
   std::int64_t steps() const { return position_.steps; }
@@ -96,9 +102,9 @@ class Trainer {
   void change_rate(double passed);    // passed: the share of the run that is done
   std::int64_t texts_passed() const;  // of all epochs
 
-  Trained& trained_;
-  const Examples& examples_;
-  const TrainSettings& settings_;
+  Trained trained_;
+  Examples examples_;
+  TrainSettings settings_;
   tg::nn::DataLoader<tg::nn::SequenceDataset> loader_;
   std::unique_ptr<tg::optim::Optimizer> optimizer_;
   std::unique_ptr<tg::optim::Schedule> schedule_;  // null: the rate falls to 0 in a straight line

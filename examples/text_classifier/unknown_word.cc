@@ -1,4 +1,4 @@
-// A few steps of Adam on one row. Read next: training.h.
+// A few steps of Adam on one row. Read next: cross_validation.h.
 #include "text_classifier/unknown_word.h"
 
 #include <algorithm>

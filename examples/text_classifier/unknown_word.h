@@ -1,4 +1,4 @@
-// The vector of unknown words. Read next: training.h.
+// The vector of unknown words. Read next: unknown_word.cc.
 #pragma once
 
 #include <vector>

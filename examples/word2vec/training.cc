@@ -1,4 +1,4 @@
-// Three steps: count words, train, save. The loop is in Run::train(). Read next: main.cc.
+// Three steps: count words, train, save. The loop is in Run::train(). Read next: corpus.h.
 #include "word2vec/training.h"
 
 #include <tapegrad/nn/text/word_vectors.h>

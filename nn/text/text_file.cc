@@ -39,7 +39,8 @@ bool looks_like_windows1252(std::string_view bytes) {
 }  // namespace
 
 void throw_format_error(const std::string& file, std::int64_t line, const std::string& message) {
-  throw FormatError(file + ":" + std::to_string(line) + ": " + message);
+  const std::string place = file.empty() ? "" : file + ":" + std::to_string(line) + ": ";
+  throw FormatError(place + message);
 }
 
 std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line) {

@@ -8,7 +8,7 @@
 
 namespace tapegrad::nn {
 
-// Throws FormatError `file:line: message`.
+// Throws FormatError `file:line: message`, or only the message if `file` is empty.
 [[noreturn]] void throw_format_error(const std::string& file, std::int64_t line,
                                      const std::string& message);
 
@@ -18,7 +18,7 @@ namespace tapegrad::nn {
 // valid multi-byte sequence of UTF-8 (which would mean damaged UTF-8), and if at most a third of
 // the letters are accented (more would mean another alphabet). FormatError with the line number for
 // anything else. The error uses `name` as the file name, and `line` as the number of the first
-// line.
+// line; see throw_format_error().
 std::string to_utf8(std::string bytes, const std::string& name, std::int64_t line = 1);
 
 // Reads a whole file and converts it with to_utf8(). IoError, which begins with `operation`, if it

@@ -87,6 +87,7 @@ struct WordVectorsOptions {
   std::optional<std::vector<std::string>> vocabulary = std::nullopt;
   std::optional<std::int64_t> max_words = std::nullopt;  // stops after this many rows
   bool strict = false;  // throws FormatError for a malformed line, instead of counting it
+  std::string operation = "load_word_vectors";  // what errors begin with
 };
 
 // Reads a file in any of the formats above, block by block, as float32. Lines end with LF or CRLF;

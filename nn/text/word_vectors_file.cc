@@ -195,14 +195,16 @@ bool is_binary(std::string_view data, bool ends_file, const VectorsHeader& heade
 // call.
 class BlockReader {
  public:
-  explicit BlockReader(const std::string& path)
-      : path_(path), file_(tapegrad::detail::system_file_ops(), path, "load_word_vectors") {}
+  BlockReader(const std::string& path, const std::string& operation)
+      : path_(path),
+        operation_(operation),
+        file_(tapegrad::detail::system_file_ops(), path, operation.c_str()) {}
 
   const tapegrad::detail::OpenFile& file() const { return file_; }
   std::uint64_t size() const { return file_.size(); }
 
   [[noreturn]] void fail(std::uint64_t line, const std::string& text) const {
-    throw FormatError("load_word_vectors: " + path_ + ":" + std::to_string(line) + ": " + text);
+    throw FormatError(operation_ + ": " + path_ + ":" + std::to_string(line) + ": " + text);
   }
 
   // The next bytes, fewer only at the end of the file. They are not consumed.
@@ -252,6 +254,7 @@ class BlockReader {
   }
 
   std::string path_;
+  std::string operation_;  // what errors begin with
   tapegrad::detail::OpenFile file_;
   std::vector<char> buffer_ = std::vector<char>(kReadAtOnce);
   std::size_t begin_ = 0;  // the unread bytes are those from begin_ to end_
@@ -580,10 +583,10 @@ WordVectors read_vectors(BlockReader& reader, const WordVectorsOptions& options)
 
 WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions& options) {
   if (options.max_words && *options.max_words < 0) {
-    throw ValueError("load_word_vectors: max_words is " + std::to_string(*options.max_words) +
+    throw ValueError(options.operation + ": max_words is " + std::to_string(*options.max_words) +
                      ", needed 0 or more");
   }
-  BlockReader reader(path);
+  BlockReader reader(path, options.operation);
   return reader.file().within_memory([&] { return read_vectors(reader, options); });
 }
 

@@ -1,6 +1,7 @@
 // "Read next: PATH." in the opening comments forms paths through the sources: one through the core
 // of autograd and one through each folder. Every public header is on the path of its folder. The
-// last file of a folder may point to the first file of another one.
+// last file of a folder may point to the first file of another one. The path of an example begins
+// at its main.cc and has all its files, whose names are relative to the file that points to them.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -109,4 +110,40 @@ TEST_CASE("every folder has one path, and every public header is on it", "[docs]
       at = next;
     }
   }
+}
+
+TEST_CASE("the path from the main.cc of an example has all its files once", "[docs]") {
+  const fs::path root = fs::path(TAPEGRAD_SOURCE_DIR) / "examples";
+  int examples = 0;
+  for (const auto& entry : fs::directory_iterator(root)) {
+    if (!entry.is_directory()) continue;
+    const fs::path folder = entry.path();
+    std::set<std::string> files;
+    for (const auto& file : fs::recursive_directory_iterator(folder)) {
+      const std::string extension = file.path().extension().string();
+      if (extension == ".h" || extension == ".cc") files.insert(file.path().string());
+    }
+    if (files.empty()) continue;
+    ++examples;
+    const fs::path first = folder.filename() == "common" ? folder / "command_line.h"  // no program
+                                                         : folder / "main.cc";
+    INFO("from " << first);
+    REQUIRE(files.count(first.string()) == 1);
+    fs::path at = first;
+    while (files.count(at.string()) == 1) {
+      INFO("at " << at);
+      files.erase(at.string());
+      std::string next = next_of(opening_comment(at));
+      if (next.empty()) break;
+      if (next.back() == '.') next.pop_back();
+      at = (at.parent_path() / next).lexically_normal();
+      INFO("next is " << at);
+      REQUIRE(fs::exists(at));
+    }
+    for (const std::string& file : files) {
+      INFO(file << " is not on the path");
+      CHECK(false);
+    }
+  }
+  CHECK(examples >= 3);
 }

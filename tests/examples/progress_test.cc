@@ -7,6 +7,17 @@
 
 using namespace examples;
 
+namespace {
+
+// The clock is a variable of the test; the interval is the usual one, 5 seconds.
+ProgressOptions options_with(const double& now) {
+  ProgressOptions options;
+  options.seconds = [&now] { return now; };
+  return options;
+}
+
+}  // namespace
+
 TEST_CASE("a time is written in hours, minutes and seconds") {
   CHECK(clock_text(0) == "0:00");
   CHECK(clock_text(65.4) == "1:05");
@@ -16,9 +27,7 @@ TEST_CASE("a time is written in hours, minutes and seconds") {
 
 TEST_CASE("plain lines: at most one per interval") {
   double now = 100;
-  ProgressOptions options;
-  options.interval = 5;
-  options.seconds = [&] { return now; };
+  const ProgressOptions options = options_with(now);
   std::ostringstream out;
   Progress progress(out, options);
   progress.start("training", 1000);
@@ -35,11 +44,10 @@ TEST_CASE("plain lines: at most one per interval") {
 
 TEST_CASE("a bar is redrawn, makes room for printed lines, and ends its line") {
   double now = 0;
-  ProgressOptions options;
+  ProgressOptions options = options_with(now);
   options.bar = true;
   options.columns = 50;
   options.interval = 0.1;
-  options.seconds = [&] { return now; };
   std::ostringstream out;
   {
     Progress progress(out, options);
@@ -60,10 +68,9 @@ TEST_CASE("a bar is redrawn, makes room for printed lines, and ends its line") {
 
 TEST_CASE("a bar fits into the terminal, and is colored only on request") {
   double now = 0;
-  ProgressOptions options;
+  ProgressOptions options = options_with(now);
   options.bar = true;
   options.columns = 20;
-  options.seconds = [&] { return now; };
   std::ostringstream narrow;
   {
     Progress progress(narrow, options);

@@ -48,7 +48,7 @@ Losses losses_of(const Output& output) {
 
 TEST_CASE("nearest neighbors are in the right category, with every combination of options") {
   const Session session;
-  write(session.file("text"), grammar(4000));
+  session.write("text", grammar(4000));
   for (const std::string arch :
        {"", " --negatives shared", " --arch cbow", " --arch cbow --sum-gradient"}) {
     for (const std::string options :
@@ -84,12 +84,12 @@ TEST_CASE("nearest neighbors are in the right category, with every combination o
 
 TEST_CASE("word2vec: the same seed gives the same bytes, and another seed others") {
   const Session session;
-  write(session.file("text"), grammar(300));
+  session.write("text", grammar(300));
   for (const std::string options : {"", " --arch cbow", " --negatives shared --binary"}) {
     CAPTURE(options);
     const auto bytes = [&](const std::string& seed) {
       session.run_well("--input text --output out --dim 10 --seed " + seed + options);
-      return read(session.file("out"));
+      return session.read("out");
     };
     const std::string first = bytes("1");
     CHECK(bytes("1") == first);
@@ -99,7 +99,7 @@ TEST_CASE("word2vec: the same seed gives the same bytes, and another seed others
 
 TEST_CASE("word2vec: text and binary output hold the same vectors, most frequent words first") {
   const Session session;
-  write(session.file("text"), "b a b c b a\nb a b c b a\n");
+  session.write("text", "b a b c b a\nb a b c b a\n");
   session.run_well("--input text --output text.vec --min-count 1 --dim 3");
   session.run_well("--input text --output binary.bin --min-count 1 --dim 3 --binary");
   const auto text = tg::nn::load_word_vectors(session.file("text.vec"));
@@ -113,7 +113,7 @@ TEST_CASE("word2vec: text and binary output hold the same vectors, most frequent
 
 TEST_CASE("word2vec: the last line says why there is no held-out loss") {
   const Session session;
-  write(session.file("text"), "b a b c b a\nb a b c b a\n");
+  session.write("text", "b a b c b a\nb a b c b a\n");
   CHECK(session.run_well("--input text --output out --min-count 1")
             .out.find("no held-out loss, the text has fewer than 100 sentences; ") !=
         std::string::npos);
@@ -124,8 +124,8 @@ TEST_CASE("word2vec: the last line says why there is no held-out loss") {
 TEST_CASE("word2vec: texts that it cannot learn from, and files that it cannot read or write") {
   const Session session;
   const auto with = [&](const std::string& content) {
-    write(session.file("text"), content);
-    write(session.file("out"), "old");
+    session.write("text", content);
+    session.write("out", "old");
     return std::string("--input text --output out");
   };
   session.require_error(with(""), "text: no words; needed at least 2");
@@ -142,10 +142,10 @@ TEST_CASE("word2vec: texts that it cannot learn from, and files that it cannot r
   session.require_error(with("a b\nc\xC3\xA9 \xFF"),
                         "text:2: byte 0xFF is neither UTF-8 nor Windows-1252; convert with iconv");
   session.require_error(with("a b\n") + " --input", "--input: 1 required FILE missing; see --help");
-  CHECK(read(session.file("out")) == "old");
+  CHECK(session.read("out") == "old");
   session.require_error("--input none --output out", "cannot read none: No such file or directory");
   session.require_error("--input . --output out", "cannot read .: Is a directory");
-  write(session.file("text"), grammar(20));
+  session.write("text", grammar(20));
   session.require_error("--input text --output none/out",
                         "cannot write none/out: there is no folder none");
   session.require_error("--input text --output .", "cannot write .: Is a directory");
@@ -153,7 +153,7 @@ TEST_CASE("word2vec: texts that it cannot learn from, and files that it cannot r
 
 TEST_CASE("word2vec: options that are refused") {
   const Session session;
-  write(session.file("text"), grammar(20));
+  session.write("text", grammar(20));
   const std::string files = "--input text --output out ";
   session.require_error(files + "--negative 0",
                         "--negative: Value 0 not in range 1 to 1000; see --help");
@@ -174,7 +174,7 @@ TEST_CASE("word2vec: options that are refused") {
 
 TEST_CASE("word2vec: a loss that is not finite saves nothing and names the remedy") {
   const Session session;
-  write(session.file("text"), grammar(200));
+  session.write("text", grammar(200));
   const Output output = session.run(
       "--input text --output out --lr 100 --dim 10 --epochs 20 --sum-gradient --arch cbow");
   INFO(output.out << output.error);
@@ -192,7 +192,7 @@ TEST_CASE("word2vec: a line of 10^6 words, without an end, is learned from") {
   std::string text = grammar(84'000);  // 1,008,000 words
   std::ranges::replace(text, '\n', ' ');
   text.pop_back();
-  write(session.file("text"), text);
+  session.write("text", text);
   const Output output = session.run_well(
       "--input text --output out --dim 8 --epochs 1 --negatives shared --held-out 0.05");
   CHECK(output.out.find("text: 1,008,000 words, 96 different") != std::string::npos);
@@ -203,7 +203,7 @@ TEST_CASE("word2vec: a line of 10^6 words, without an end, is learned from") {
 
 TEST_CASE("word2vec: Ctrl-C saves what was learned and says so") {
   const Session session;
-  write(session.file("text"), grammar(4000));
+  session.write("text", grammar(4000));
   for (const int number : {SIGINT, SIGTERM}) {
     std::filesystem::remove(session.file("out"));
     const Output output = session.interrupt("--input text --output out --epochs 100000 --dim 20",
@@ -222,8 +222,7 @@ TEST_CASE("word2vec: Ctrl-C saves what was learned and says so") {
 
 TEST_CASE("Corpus: a pass from the file gives the same sentences as the ids that it keeps") {
   const Session session;
-  write(session.file("text"),
-        "One two, three!\n\nrare one two\nthree ONE 2nd two\n" + grammar(500));
+  session.write("text", "One two, three!\n\nrare one two\nthree ONE 2nd two\n" + grammar(500));
   Settings settings;
   settings.input = session.file("text");
   settings.held_out = 0.1;

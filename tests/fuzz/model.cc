@@ -11,7 +11,6 @@
 #include "fuzz/text_classifier_files.h"
 #include "text_classifier/compress.h"
 #include "text_classifier/compressed.h"
-#include "text_classifier/saved_settings.h"
 
 namespace tapegrad::test {
 
@@ -21,18 +20,15 @@ void run(const std::string& input) {
   static MemoryFiles files;
   files.clear();
   files["/memory/model.safetensors"] = input;
-  const auto read = attempt(input.size(), [] { return load_with_texts("/memory"); });
+  const auto read = attempt(input.size(), [] { return text_classifier::load("/memory"); });
   if (!read) return;
-  const Trained& trained = read->trained;
+  const Trained& trained = *read;
   {
     const NoGrad guard;
     const Variable logits = trained.model(unsqueeze(trained.ids("who a b"), 0));
     check(logits.size(1) == std::ssize(trained.labels), "the logits have another number of labels");
   }
-  SavedSettings settings = parse_settings(read->texts.settings, "settings");
-  settings.model.vocabulary = trained.vocabulary.size();
-  settings.model.classes = std::ssize(trained.labels);
-  text_classifier::save(trained, settings.model, "/memory");
+  text_classifier::save(trained, "/memory");
   const Trained again = text_classifier::load("/memory");
   check(same_bits(again.model.state_dict(), trained.model.state_dict()) &&
             again.vocabulary.words() == trained.vocabulary.words() &&
@@ -56,10 +52,10 @@ std::string mutate(std::string input, Random& random) {
 // A compressed model with product codes and a head.
 static std::string product_codes() {
   ModelSettings settings{.arch = "bag", .vocabulary = 2, .classes = 3, .dim = 5};
-  settings.compression = {.rows = 3, .part = 4, .projected = false};
+  settings.compression = {.rows = 3, .subvector_size = 4, .projected = false};
   CompressedTable table;
   table.dim = 5;
-  table.part = 4;
+  table.subvector_size = 4;
   table.keys = {key_of("who"), key_of("a")};
   std::ranges::sort(table.keys);
   table.scales = {0, 1, 255};
@@ -73,10 +69,8 @@ static std::string product_codes() {
                          {"A", "B", "C"},
                          5,
                          {},
-                         {},
-                         true,
                          std::make_shared<const CompressedTable>(table)},
-                        settings, "/memory");
+                        "/memory");
   return files["/memory/model.safetensors"];
 }
 
@@ -99,15 +93,13 @@ std::vector<std::string> good_inputs() {
     settings.hidden = 2;
     settings.filters = 1;
     settings.heads = 1;
-    const Trained trained{Classifier(settings), vocabulary,    {"A", "B"}, 5, {},
-                          settings.characters,  settings.words};
+    const Trained trained{Classifier(settings), vocabulary, {"A", "B"}, 5};
     if (settings.arch == "bag") {
       // With few classes the rows become logits, and the codes are int8; with many they do not.
-      Small small = compressed(trained, settings, 100'000, "compress");
-      text_classifier::save(small.trained, small.settings, "/memory");
+      text_classifier::save(compressed(trained, 100'000, "compress"), "/memory");
       compressed_inputs.push_back(files["/memory/model.safetensors"]);
     }
-    text_classifier::save(trained, settings, "/memory");
+    text_classifier::save(trained, "/memory");
     inputs.push_back(files["/memory/model.safetensors"]);
   }
   compressed_inputs.push_back(product_codes());

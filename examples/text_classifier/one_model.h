@@ -1,0 +1,22 @@
+// The training of one model, from texts to the model. Read next: one_model.cc.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "text_classifier/resume.h"
+#include "text_classifier/settings.h"
+#include "text_classifier/splits.h"
+#include "text_classifier/trained.h"
+
+namespace text_classifier {
+
+// Trains a model as the settings say: on all texts, or without those that are held out. First it
+// may look for the number of epochs; see search.h. If `run` is not null, its folder is created and
+// locked only after all files and settings were checked; `data` are the files that were read.
+// Nothing if a signal stopped the run.
+std::optional<Trained> train_one(const TrainSettings& settings, const Texts& texts,
+                                 ResumableRun* run = nullptr,
+                                 std::vector<DataFingerprint> data = {});
+
+}  // namespace text_classifier

@@ -8,7 +8,6 @@
 
 #include <cmath>
 #include <unordered_set>
-#include <vector>
 
 #include "common/alias_table.h"
 #include "common/numbers.h"
@@ -32,14 +31,6 @@ tg::Tensor draw_expected(const GenerateSettings& settings, tg::Generator& genera
   return matmul(p, transpose(q, 0, 1)) + user_bias + item_bias + kMean;
 }
 
-examples::AliasTable table_of_items(std::int64_t items) {
-  std::vector<double> weights;
-  for (std::int64_t j = 0; j < items; ++j) {
-    weights.push_back(1 / std::sqrt(10 + static_cast<double>(j)));
-  }
-  return examples::AliasTable(weights);
-}
-
 }  // namespace
 
 Generated generate(const GenerateSettings& settings) {
@@ -54,13 +45,12 @@ Generated generate(const GenerateSettings& settings) {
   result.expected = draw_expected(settings, generator);
   const auto expected = result.expected.span<double>();
   const tg::Tensor noise = tg::randn({settings.ratings}, tg::float64, generator) * settings.noise;
-  const examples::AliasTable items = table_of_items(settings.items);
   std::unordered_set<std::int64_t> pairs;
   double squares = 0;
   for (const double error : noise.span<double>()) {
     for (;;) {
       const std::int64_t user = examples::draw_below(settings.users, generator);
-      const std::int64_t item = items.draw(generator);
+      const std::int64_t item = examples::draw_below(settings.items, generator);
       const std::int64_t pair = user * settings.items + item;
       const double value = expected[static_cast<std::size_t>(pair)];
       if (examples::draw_unit(generator) >= 1 / (1 + std::exp(-2 * (value - kMean)))) continue;

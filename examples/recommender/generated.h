@@ -13,9 +13,9 @@ namespace recommender {
 // The rating of user u for item i is 3.5 + b_u + b_i + p_u . q_i + noise. All are normal numbers:
 // b_u has the standard deviation 0.3, b_i 0.4, p_u . q_i 0.8, and the noise settings.noise.
 //
-// Which items a user rates is drawn, too: item j, counted from 0, is chosen with a probability
-// proportional to 1 / sqrt(10 + j), and then rated with probability s(2 (rating without noise -
-// 3.5)), so that users rate what they like more often. The noise has no part in it.
+// A user rates items that are drawn at random, and leaves one out with the probability
+// s(2 (3.5 - rating without noise)), s(z) = 1 / (1 + exp(-z)): users rate what they like more
+// often. The noise has no part in it.
 struct Generated {
   Ratings ratings;       // each user has rated an item once at most
   tg::Tensor expected;   // (users, items) float64: the ratings without noise

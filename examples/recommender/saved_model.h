@@ -13,8 +13,8 @@ namespace recommender {
 struct SavedModel {
   ModelKind kind = ModelKind::mf;
   std::unique_ptr<Model> model;
-  Names users;
-  Names items;
+  Names users{};
+  Names items{};
   Rated rated;      // what was trained on
   float least = 0;  // the range of these ratings, to which predictions are limited
   float greatest = 0;

@@ -31,7 +31,7 @@ struct AddUsersSettings {
   bool unfrozen = false;
   std::int64_t epochs = 100;
   std::int64_t batch = 256;
-  double lr = 0.01;
+  double lr = 0.05;
   std::int64_t seed = 1;
 };
 
@@ -41,10 +41,10 @@ struct EvalSettings {
 };
 
 struct GenerateSettings {
-  std::string output;
+  std::string output{};
   std::int64_t users = 1000;
-  std::int64_t items = 500;
-  std::int64_t ratings = 100'000;
+  std::int64_t items = 1000;
+  std::int64_t ratings = 200'000;
   std::int64_t factors = 4;
   double noise = 0.5;
   std::int64_t seed = 1;

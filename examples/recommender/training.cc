@@ -39,6 +39,14 @@ int stopped_before_training() {
   return stopped();
 }
 
+void check_output(const std::string& output, const std::string& input) {
+  if (output == input) {
+    throw tg::ValueError("--output " + output +
+                         " is the file with the ratings; needed another one");
+  }
+  examples::check_output_file("recommender", output);
+}
+
 struct FitOptions {
   std::int64_t epochs = 0;
   std::int64_t batch = 0;
@@ -135,7 +143,7 @@ void freeze(Model& model, std::int64_t old) {
 
 int train(const TrainSettings& settings) {
   const examples::StopSignals signals;
-  examples::check_output_file("recommender", settings.output);
+  check_output(settings.output, settings.input);
   Names users;
   Names items;
   const Ratings ratings = read_ratings(settings.input, users, items);
@@ -179,7 +187,7 @@ int train(const TrainSettings& settings) {
 
 int add_users(const AddUsersSettings& settings) {
   const examples::StopSignals signals;
-  examples::check_output_file("recommender", settings.output);
+  check_output(settings.output, settings.input);
   SavedModel saved = load_model(settings.model);
   const NewRatings added = read_new_ratings(settings.input, saved);
   if (stopped() != 0) return stopped_before_training();

@@ -2,6 +2,7 @@
 // Read next: batches.cc.
 #pragma once
 
+#include <tapegrad/tensor/io/state_dict.h>
 #include <tapegrad/tensor/random/generator.h>
 #include <tapegrad/tensor/tensor.h>
 
@@ -36,6 +37,9 @@ struct Batch {
   tg::Tensor groups() const;  // (inputs) int64: the group of each input
 };
 
+// Draws some batches in advance, and can be saved between such draws. Each has a generator of its
+// own, whose seed comes from `generator`, so that threads can draw several at the same time, and
+// the batches do not depend on how many threads there are.
 class Batches {
  public:
   // next_sentence(sentence, read): as Corpus::next().
@@ -43,16 +47,38 @@ class Batches {
 
   Batches(const Settings& settings, const Words& words, tg::Generator& generator);
 
-  // Begins a pass over the sentences of a source.
+  // Begins a pass over the sentences of a source, or continues one after load_state_dict().
   void start(Source next_sentence);
   // The windows of the next settings.batch words, fewer only at the end; false if there are none.
   bool next(Batch& batch);
-  std::int64_t words_read() const { return words_read_; }  // of the text, since the construction
+  std::int64_t words_read() const { return words_read_; }  // of the text, in all passes
+
+  // Whether no batch is drawn that next() has not returned. Then state_dict() has all that is
+  // needed to continue, beside the state of the generator. FormatError for a state that does not
+  // fit.
+  bool between_draws() const { return returned_ == count_; }
+  tg::StateDict state_dict() const;
+  void load_state_dict(const tg::StateDict& saved);
 
  private:
+  // The word at `middle` of text_, in a sentence from `begin` to `end`.
+  struct Middle {
+    std::size_t middle, begin, end;
+  };
+  // A batch as plain arrays, which any thread may fill.
+  struct Drawn {
+    std::vector<Middle> middles;
+    std::uint64_t seed = 0;
+    std::vector<std::int64_t> inputs;
+    std::vector<std::int64_t> offsets;
+    std::vector<std::int64_t> outputs;
+  };
+
+  void draw_some();
   bool read_sentence();
-  void add_window(std::size_t middle);
-  void add_outputs(std::int64_t word);
+  void draw(Drawn& batch) const;
+  void add_window(const Middle& word, Drawn& batch, examples::SmallGenerator& generator) const;
+  void add_outputs(std::int64_t word, Drawn& batch, examples::SmallGenerator& generator) const;
 
   Settings settings_;
   tg::Generator& generator_;
@@ -61,10 +87,12 @@ class Batches {
   Source next_sentence_;
   Sentence sentence_;
   std::size_t middle_ = 0;  // the next word of sentence_
+  bool continues_ = false;  // the next pass is one that was saved
   std::int64_t words_read_ = 0;
-  std::vector<std::int64_t> inputs_;
-  std::vector<std::int64_t> offsets_;
-  std::vector<std::int64_t> outputs_;
+  Sentence text_;             // the sentences of the batches that are drawn, one after the other
+  std::vector<Drawn> drawn_;  // the first count_ are valid
+  std::size_t count_ = 0;
+  std::size_t returned_ = 0;
 };
 
 }  // namespace word2vec

@@ -99,7 +99,18 @@ void add_steps(CLI::App& app, Settings& settings) {
   app.add_flag("--simple-loss", settings.simple_loss,
                "Compute the loss by separate operations; much slower, and the same\n"
                "up to rounding");
+  app.add_option("--threads", settings.threads,
+                 "Threads, at most as many as processors; the vectors are the same\n"
+                 "for every N")
+      ->type_name("N")
+      ->check(from_to(1, 256))
+      ->capture_default_str();
   add_seed(app, settings.seed, "The same seed gives the same vectors");
+  app.add_option("--checkpoint", settings.checkpoint,
+                 "File with all that is needed to continue, which is replaced every\n"
+                 "minute, at Ctrl-C, and at the end")
+      ->type_name("FILE");
+  app.add_flag("--resume", settings.resume, "Continue from the checkpoint, with the same options");
 }
 
 int run(int argc, char** argv) {
@@ -119,6 +130,9 @@ int run(int argc, char** argv) {
       "  word2vec --input book.txt --output book.vec --negatives shared --epochs 10\n"
       "  word2vec --input book.txt --output book.bin --binary --arch cbow");
   if (!parse(app, argc, argv)) return 0;
+  if (settings.resume && settings.checkpoint.empty()) {
+    throw tg::ValueError("--resume: needs --checkpoint");
+  }
   if (settings.sum_gradient && settings.arch != Architecture::cbow) {
     throw tg::ValueError("--sum-gradient: only --arch cbow has a mean");
   }

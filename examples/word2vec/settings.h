@@ -42,6 +42,9 @@ struct Settings {
   std::int64_t batch = 32;
   bool simple_loss = false;  // instead of the fused one
   std::int64_t seed = 1;
+  std::int64_t threads = 1;
+  std::string checkpoint{};  // empty: none
+  bool resume = false;
 
   bool binary = false;
 

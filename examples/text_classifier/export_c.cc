@@ -12,10 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "common/hashing.h"
 #include "text_classifier/compressed.h"
-#include "text_classifier/hashing.h"
 
 namespace text_classifier {
+
+using examples::hash_of;
 namespace {
 
 using tg::nn::Vocabulary;

@@ -51,6 +51,7 @@ tg::Tensor Batch::groups() const {
 Batches::Batches(const Settings& settings, const Words& words, tg::Generator& generator)
     : settings_(settings),
       generator_(generator),
+      subwords_(settings, words.words),
       negatives_(table_of_negatives(words)),
       keep_(probabilities_to_keep(words, settings.sample)) {}
 
@@ -104,7 +105,7 @@ bool Batches::next(Batch& batch) {
   batch.inputs = tg::tensor(drawn->inputs);
   batch.offsets = tg::tensor(drawn->offsets);
   batch.outputs = tensor_of(drawn->outputs, {groups, 1 + settings_.negative});
-  batch.mean = settings_.arch == Architecture::cbow;
+  batch.mean = settings_.arch == Architecture::cbow || settings_.subwords.used();
   return true;
 }
 
@@ -182,7 +183,7 @@ void Batches::add_window(const Middle& word, Drawn& batch,
       add_outputs(text_[word.middle], batch, generator);
     }
     first = false;
-    batch.inputs.push_back(text_[i]);
+    subwords_.append(text_[i], batch.inputs);
   }
 }
 

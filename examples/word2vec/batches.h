@@ -13,6 +13,7 @@
 #include "common/alias_table.h"
 #include "word2vec/corpus.h"
 #include "word2vec/settings.h"
+#include "word2vec/subwords.h"
 
 namespace word2vec {
 
@@ -24,13 +25,13 @@ namespace tg = tapegrad;
 // count^0.75, and are not that word.
 //
 // Skip-gram: each input predicts outputs[g] by itself. With negatives per pair, a group has one
-// input. CBOW: the mean of a group's inputs predicts outputs[g]. Hierarchical softmax has no
-// negatives.
+// input. CBOW, and skip-gram with n-grams of characters: the mean of a group's inputs predicts
+// outputs[g]. Hierarchical softmax has no negatives.
 struct Batch {
   tg::Tensor inputs;   // (inputs) int64
   tg::Tensor offsets;  // (groups) int64
   tg::Tensor outputs;  // (groups, 1 + negatives) int64
-  bool mean = false;   // CBOW
+  bool mean = false;
 
   // How many predictions the loss sums.
   std::int64_t predictions() const { return mean ? outputs.size(0) : inputs.size(0); }
@@ -82,6 +83,7 @@ class Batches {
 
   Settings settings_;
   tg::Generator& generator_;
+  Subwords subwords_;
   examples::AliasTable negatives_;
   std::vector<double> keep_;  // the probability that an occurrence of a word is not skipped
   Source next_sentence_;

@@ -24,24 +24,29 @@ tg::Metadata description(const Settings& settings, const Words& words) {
     text += words.words[i] + '\n';
     counts += std::to_string(words.counts[i]) + ' ';
   }
-  return {{"format", "tapegrad word2vec checkpoint 1"},
-          {"words", text},
-          {"counts", counts + "of " + std::to_string(words.total)},
-          {"--tokens", settings.tokens == Tokens::words ? "words" : "spaces"},
-          {"--held-out", text_of(settings.held_out)},
-          {"--arch", settings.arch == Architecture::cbow ? "cbow" : "skipgram"},
-          {"--loss", settings.loss == Loss::negative_sampling ? "ns" : "hs"},
-          {"--negatives", settings.negatives == Negatives::shared ? "shared" : "per-pair"},
-          {"--dim", std::to_string(settings.dim)},
-          {"--window", std::to_string(settings.window)},
-          {"--negative", std::to_string(settings.negative)},
-          {"--sample", text_of(settings.sample)},
-          {"--sum-gradient", settings.sum_gradient ? "yes" : "no"},
-          {"--simple-loss", settings.simple_loss ? "yes" : "no"},
-          {"--epochs", std::to_string(settings.epochs)},
-          {"--lr", text_of(settings.rate())},
-          {"--batch", std::to_string(settings.batch)},
-          {"--seed", std::to_string(settings.seed)}};
+  return {
+      {"format", "tapegrad word2vec checkpoint 1"},
+      {"words", text},
+      {"counts", counts + "of " + std::to_string(words.total)},
+      {"--tokens", settings.tokens == Tokens::words ? "words" : "spaces"},
+      {"--held-out", text_of(settings.held_out)},
+      {"--arch", settings.arch == Architecture::cbow ? "cbow" : "skipgram"},
+      {"--loss", settings.loss == Loss::negative_sampling ? "ns" : "hs"},
+      {"--negatives", settings.negatives == Negatives::shared ? "shared" : "per-pair"},
+      {"--dim", std::to_string(settings.dim)},
+      {"--window", std::to_string(settings.window)},
+      {"--negative", std::to_string(settings.negative)},
+      {"--subwords", settings.subwords.used() ? std::to_string(settings.subwords.shortest) + "-" +
+                                                    std::to_string(settings.subwords.longest)
+                                              : "none"},
+      {"--buckets", std::to_string(settings.subwords.buckets)},
+      {"--sample", text_of(settings.sample)},
+      {"--sum-gradient", settings.sum_gradient ? "yes" : "no"},
+      {"--simple-loss", settings.simple_loss ? "yes" : "no"},
+      {"--epochs", std::to_string(settings.epochs)},
+      {"--lr", text_of(settings.rate())},
+      {"--batch", std::to_string(settings.batch)},
+      {"--seed", std::to_string(settings.seed)}};
 }
 
 // FormatError for the first option that differs.

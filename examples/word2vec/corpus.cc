@@ -1,4 +1,4 @@
-// Counts words, and turns lines into ids. Read next: batches.h.
+// Counts words, and turns lines into ids. Read next: subwords.h.
 #include "word2vec/corpus.h"
 
 #include <tapegrad/nn/text/tokenizer.h>

@@ -21,6 +21,7 @@
 #include "word2vec/batches.h"
 #include "word2vec/checkpoint.h"
 #include "word2vec/corpus.h"
+#include "word2vec/subwords.h"
 
 namespace word2vec {
 namespace {
@@ -35,7 +36,12 @@ int stopped() { return examples::StopSignals::received(); }
 class Run {
  public:
   explicit Run(const Settings& settings)
-      : settings_(settings), corpus_(settings), held_out_(corpus_.held_out()) {}
+      : settings_(settings),
+        more_words_(settings.more_words.empty() ? std::vector<std::string>()
+                                                : read_words(settings.more_words)),
+        corpus_(settings),
+        held_out_(corpus_.held_out()),
+        subwords_(settings, corpus_.words().words) {}
 
   int train();
 
@@ -48,12 +54,15 @@ class Run {
   void save_checkpoint(const Batches& batches);
   std::int64_t words_to_read() const;
   std::optional<double> held_out_loss() const;
+  tg::nn::WordVectors vectors() const;
   void save() const;
   void report(double rate) const;
 
   Settings settings_;
+  std::vector<std::string> more_words_;
   Corpus corpus_;
   std::vector<Sentence> held_out_;
+  Subwords subwords_;
   tg::Generator generator_;
   std::unique_ptr<Model> model_;
   Position position_;
@@ -110,9 +119,11 @@ void Run::make_model() {
   generator_.manual_seed(static_cast<std::uint64_t>(settings_.seed));
   const Words& words = corpus_.words();
   if (settings_.loss == Loss::hierarchical_softmax) {
-    model_ = std::make_unique<HierarchicalSoftmax>(words.counts, settings_, generator_);
+    model_ = std::make_unique<HierarchicalSoftmax>(words.counts, subwords_.rows(), settings_,
+                                                   generator_);
   } else {
-    model_ = std::make_unique<NegativeSampling>(words.size(), settings_, generator_);
+    model_ =
+        std::make_unique<NegativeSampling>(words.size(), subwords_.rows(), settings_, generator_);
   }
 }
 
@@ -195,9 +206,12 @@ std::optional<double> Run::held_out_loss() const {
   return sum / static_cast<double>(count);
 }
 
+tg::nn::WordVectors Run::vectors() const {
+  return subwords_.vectors(model_->input.weight.value(), corpus_.words().words, more_words_);
+}
+
 void Run::save() const {
-  const tg::nn::WordVectors vectors(corpus_.words().words, model_->input.weight.value());
-  tg::nn::save_word_vectors(settings_.output, vectors,
+  tg::nn::save_word_vectors(settings_.output, vectors(),
                             settings_.binary ? tg::nn::WordVectorsFormat::word2vec_binary
                                              : tg::nn::WordVectorsFormat::word2vec_text);
 }

@@ -14,10 +14,11 @@
 #include "examples/program.h"
 #include "text_classifier/compressed.h"
 #include "text_classifier/evaluation.h"
-#include "text_classifier/hashing.h"
+#include "common/hashing.h"
 #include "text_classifier/saved_settings.h"
 
 using namespace text_classifier;
+using namespace examples;
 using tapegrad::test::error_text;
 using tapegrad::test::TemporaryFolder;
 

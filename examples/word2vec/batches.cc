@@ -106,6 +106,7 @@ bool Batches::next(Batch& batch) {
   batch.offsets = tg::tensor(drawn->offsets);
   batch.outputs = tensor_of(drawn->outputs, {groups, 1 + settings_.negative});
   batch.mean = settings_.arch == Architecture::cbow || settings_.subwords.used();
+  batch.sum_gradient = settings_.gradient_of_sum();
   return true;
 }
 

@@ -32,6 +32,8 @@ struct Batch {
   tg::Tensor offsets;  // (groups) int64
   tg::Tensor outputs;  // (groups, 1 + negatives) int64
   bool mean = false;
+  bool sum_gradient = false;  // with mean, an input gets the gradient of the sum instead of the
+                              // mean, as in word2vec.c and fastText (arXiv 2012.15332)
 
   // How many predictions the loss sums.
   std::int64_t predictions() const { return mean ? outputs.size(0) : inputs.size(0); }

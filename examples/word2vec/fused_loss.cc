@@ -155,7 +155,7 @@ double run(const FusedWork<T>& work) {
 
 template <class T>
 Computed compute(const Variable& input, const Variable& output, const Batch& batch,
-                 bool sum_gradient, bool wants_input, bool wants_output) {
+                 bool wants_input, bool wants_output) {
   thread_local Workspace<T> workspace;
   const Tensor input_table = input.value().contiguous();
   const Tensor output_table = output.value().contiguous();
@@ -188,7 +188,7 @@ Computed compute(const Variable& input, const Variable& output, const Batch& bat
   work.outputs = batch.outputs.span<std::int64_t>().data();
   work.outputs_of_group = static_cast<std::size_t>(batch.outputs.size(1));
   work.mean = batch.mean;
-  work.sum_gradient = sum_gradient;
+  work.sum_gradient = batch.sum_gradient;
   workspace.scores.resize(static_cast<std::size_t>(batch.predictions()) * work.outputs_of_group);
   work.scores = workspace.scores.data();
   if (batch.mean) workspace.means.resize(work.offsets.size() * work.dim);
@@ -205,9 +205,11 @@ tg::RowSparse scaled(const Tensor& ids, const Tensor& rows, const Tensor& dy) {
 // The dense gradient of one table from primitives, for gradients of gradients. Each prediction has
 // `width` words, o, of which the first is the one in the text.
 Variable composed_gradient(const Variable& input, const Variable& output, const Batch& batch,
-                           bool sum_gradient, bool of_input, const Variable& dy) {
+                           bool of_input, const Variable& dy) {
   const Tensor groups = batch.groups();
-  const Variable x = predicting_rows(input, batch);
+  Batch plain = batch;  // the gradient of x itself is that of the mean
+  plain.sum_gradient = false;
+  const Variable x = predicting_rows(input, plain);
   const Tensor words = predicted_words(batch);
   const std::int64_t predictions = words.size(0), width = words.size(1), dim = input.size(1);
   const Variable o = embedding(output, words);  // (predictions, width, dim)
@@ -222,7 +224,7 @@ Variable composed_gradient(const Variable& input, const Variable& output, const 
   Variable each = squeeze(matmul(unsqueeze(g, 1), o), 1);  // (predictions, dim)
   if (batch.mean) {
     each = index_select(each, 0, groups);
-    if (!sum_gradient) {
+    if (!batch.sum_gradient) {
       const Tensor ones = tg::ones(groups.shape(), input.dtype());
       const Tensor sizes = index_add(tg::zeros({predictions}, input.dtype()), 0, groups, ones);
       each = each / unsqueeze(index_select(sizes, 0, groups), 1);
@@ -233,22 +235,18 @@ Variable composed_gradient(const Variable& input, const Variable& output, const 
 
 }  // namespace
 
-Variable fused_loss(const Variable& input, const Variable& output, const Batch& batch,
-                    bool sum_gradient) {
+Variable fused_loss(const Variable& input, const Variable& output, const Batch& batch) {
   check(input, output, batch);
   const bool records = tg::Tape::is_recording();
   const bool wants_input = records && input.requires_grad();
   const bool wants_output = records && output.requires_grad();
-  const Computed computed =
-      input.dtype() == tg::float32
-          ? compute<float>(input, output, batch, sum_gradient, wants_input, wants_output)
-          : compute<double>(input, output, batch, sum_gradient, wants_input, wants_output);
+  const Computed computed = input.dtype() == tg::float32
+                                ? compute<float>(input, output, batch, wants_input, wants_output)
+                                : compute<double>(input, output, batch, wants_input, wants_output);
   const auto rule = [&](bool of_input, const Tensor& ids, const Tensor& rows) {
-    return tg::FusedRule{[ids, rows](const Tensor& dy) { return scaled(ids, rows, dy); },
-                         [=](const Variable& dy) {
-                           return composed_gradient(input, output, batch, sum_gradient, of_input,
-                                                    dy);
-                         }};
+    return tg::FusedRule{
+        [ids, rows](const Tensor& dy) { return scaled(ids, rows, dy); },
+        [=](const Variable& dy) { return composed_gradient(input, output, batch, of_input, dy); }};
   };
   return record("fused_loss", tg::full({}, computed.loss, input.dtype()),
                 tg::from(input, rule(true, computed.input_ids, computed.input_rows)),

@@ -36,7 +36,6 @@ struct Model : tg::nn::Module {
 struct NegativeSampling final : Model {
   tg::nn::Embedding output;
   bool simple;
-  bool sum_gradient;
 
   NegativeSampling(std::int64_t words, std::int64_t rows, const Settings& settings,
                    tg::Generator& generator)
@@ -44,30 +43,26 @@ struct NegativeSampling final : Model {
         output(register_module(
             "output",
             tg::nn::Embedding(words, settings.dim, {.weight = tg::zeros({words, settings.dim})}))),
-        simple(settings.simple_loss),
-        sum_gradient(settings.gradient_of_sum()) {}
+        simple(settings.simple_loss) {}
 
   tg::Variable loss(const Batch& batch) const override {
     const auto chosen = simple ? simple_loss : fused_loss;
-    return chosen(input.weight, output.weight, batch, sum_gradient);
+    return chosen(input.weight, output.weight, batch);
   }
 };
 
 // Each node of a binary tree has a vector, and a word is the path to its leaf.
 struct HierarchicalSoftmax final : Model {
   tg::nn::HierarchicalSoftmax tree;
-  bool sum_gradient;
 
   HierarchicalSoftmax(const std::vector<std::int64_t>& counts, std::int64_t rows,
                       const Settings& settings, tg::Generator& generator)
       : Model(rows, settings.dim, generator),
         tree(register_module(
-            "tree", tg::nn::HierarchicalSoftmax(counts, settings.dim, {.reduction = "sum"}))),
-        sum_gradient(settings.gradient_of_sum()) {}
+            "tree", tg::nn::HierarchicalSoftmax(counts, settings.dim, {.reduction = "sum"}))) {}
 
   tg::Variable loss(const Batch& batch) const override {
-    return tree(predicting_rows(input.weight, batch, sum_gradient),
-                select(predicted_words(batch), 1, 0));
+    return tree(predicting_rows(input.weight, batch), select(predicted_words(batch), 1, 0));
   }
 };
 

@@ -26,7 +26,7 @@ inline std::string grammar(int sentences) {
     int category = below(kCategories);
     for (int i = 0; i < 12; ++i) {
       text += "c" + std::to_string(category) + "w" + std::to_string(below(kWordsOfCategory)) + " ";
-      inline constexpr int kSteps[] = {1, 4, 9};
+      constexpr int kSteps[] = {1, 4, 9};
       category = (category + kSteps[below(3)]) % kCategories;
     }
     text.back() = '\n';

@@ -5,9 +5,12 @@
 #include <cmath>
 #include <cstddef>
 
-#include "text_classifier/hashing.h"
+#include "common/hashing.h"
 
 namespace text_classifier {
+
+using examples::folded;
+using examples::hash_of;
 namespace {
 
 // The names of the tensors.

@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "text_classifier/c_runtime.h"
+#include "common/hashing.h"
 #include "text_classifier/compressed.h"
-#include "text_classifier/hashing.h"
 
 namespace text_classifier {
+
+using examples::hash_of;
 namespace {
 
 using namespace c_runtime;

@@ -11,11 +11,15 @@
 #include <utility>
 #include <vector>
 
-#include "text_classifier/characters.h"
+#include "common/characters.h"
 
 namespace text_classifier {
 
 namespace tg = tapegrad;
+using examples::append_characters;
+using examples::Characters;
+using examples::most_characters;
+using examples::parse_characters;
 
 // How the table of a compressed model is stored; see compressed.h.
 struct Compression {

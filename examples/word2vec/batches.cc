@@ -1,7 +1,9 @@
 // The draws of word2vec (Mikolov and others 2013, arXiv 1310.4546). Read next: model.h.
 #include "word2vec/batches.h"
 
+#include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -49,30 +51,101 @@ tg::Tensor Batch::groups() const {
 Batches::Batches(const Settings& settings, const Words& words, tg::Generator& generator)
     : settings_(settings),
       generator_(generator),
+      subwords_(settings, words.words),
       negatives_(table_of_negatives(words)),
       keep_(probabilities_to_keep(words, settings.sample)) {}
 
 void Batches::start(Source next_sentence) {
   next_sentence_ = std::move(next_sentence);
-  sentence_.clear();
-  middle_ = 0;
+  count_ = returned_ = 0;
+  if (!std::exchange(continues_, false)) {
+    sentence_.clear();
+    middle_ = 0;
+  }
+}
+
+tg::StateDict Batches::state_dict() const {
+  const std::vector<std::int64_t> sentence(sentence_.begin(), sentence_.end());
+  return {{"words_read", tg::tensor({words_read_})},
+          {"middle", tg::tensor({static_cast<std::int64_t>(middle_)})},
+          {"sentence", tg::tensor(sentence)}};
+}
+
+void Batches::load_state_dict(const tg::StateDict& saved) {
+  const auto integers = [&](const char* name) {
+    const tg::Tensor& tensor = saved.at(name);
+    if (tensor.dtype() != tg::int64 || tensor.dim() != 1) {
+      throw tg::FormatError(std::string(name) + " is not a list of integers");
+    }
+    const auto all = tensor.span<std::int64_t>();
+    return std::vector<std::int64_t>(all.begin(), all.end());
+  };
+  const std::vector<std::int64_t> read = integers("words_read"), middle = integers("middle"),
+                                  sentence = integers("sentence");
+  const auto is_word = [&](std::int64_t id) { return id >= 0 && id < negatives_.size(); };
+  if (read.size() != 1 || middle.size() != 1 || read[0] < 0 || middle[0] < 0 ||
+      middle[0] > static_cast<std::int64_t>(sentence.size()) ||
+      !std::ranges::all_of(sentence, is_word)) {
+    throw tg::FormatError("the position in the text is damaged");
+  }
+  words_read_ = read[0];
+  middle_ = static_cast<std::size_t>(middle[0]);
+  sentence_.assign(sentence.begin(), sentence.end());
+  continues_ = true;
 }
 
 bool Batches::next(Batch& batch) {
-  inputs_.clear();
-  offsets_.clear();
-  outputs_.clear();
-  for (std::int64_t words = 0; words < settings_.batch; ++words) {
-    if (middle_ == sentence_.size() && !read_sentence()) break;
-    add_window(middle_++);
-  }
-  if (offsets_.empty()) return false;
-  const auto groups = static_cast<std::int64_t>(offsets_.size());
-  batch.inputs = tg::tensor(inputs_);
-  batch.offsets = tg::tensor(offsets_);
-  batch.outputs = tensor_of(outputs_, {groups, 1 + settings_.negative});
-  batch.mean = settings_.arch == Architecture::cbow;
+  const Drawn* drawn = nullptr;
+  do {  // all words of a batch may be alone
+    if (returned_ == count_) draw_some();
+    if (count_ == 0) return false;
+    drawn = &drawn_[returned_++];
+  } while (drawn->offsets.empty());
+  const auto groups = static_cast<std::int64_t>(drawn->offsets.size());
+  batch.inputs = tg::tensor(drawn->inputs);
+  batch.offsets = tg::tensor(drawn->offsets);
+  batch.outputs = tensor_of(drawn->outputs, {groups, 1 + settings_.negative});
+  batch.mean = settings_.arch == Architecture::cbow || settings_.subwords.used();
+  batch.sum_gradient = settings_.gradient_of_sum();
   return true;
+}
+
+// Reads the words of up to kBatches batches, then draws their windows and negatives.
+void Batches::draw_some() {
+  constexpr std::size_t kBatches = 16;
+  drawn_.resize(kBatches);
+  count_ = returned_ = 0;
+  text_ = sentence_;
+  std::size_t begin = 0;  // of sentence_ in text_
+  for (bool more = true; more && count_ < kBatches; ++count_) {
+    Drawn& batch = drawn_[count_];
+    batch.middles.clear();
+    for (std::int64_t words = 0; words < settings_.batch; ++words) {
+      if (middle_ == sentence_.size()) {
+        more = read_sentence();
+        if (!more) break;
+        begin = text_.size();
+        text_.insert(text_.end(), sentence_.begin(), sentence_.end());
+      }
+      batch.middles.push_back({begin + middle_++, begin, begin + sentence_.size()});
+    }
+    if (batch.middles.empty()) break;
+    batch.seed = generator_.random64();
+  }
+  tg::parallel_for(static_cast<std::int64_t>(count_), 1, 1,
+                   [&](std::int64_t first, std::int64_t last) {
+                     for (std::int64_t i = first; i < last; ++i) {
+                       draw(drawn_[static_cast<std::size_t>(i)]);
+                     }
+                   });
+}
+
+void Batches::draw(Drawn& batch) const {
+  examples::SmallGenerator generator(batch.seed);
+  batch.inputs.clear();
+  batch.offsets.clear();
+  batch.outputs.clear();
+  for (const Middle& word : batch.middles) add_window(word, batch, generator);
 }
 
 // Reads until a sentence has two words that are not skipped: one word alone has no window.
@@ -95,34 +168,36 @@ bool Batches::read_sentence() {
 }
 
 // Words that are near count more, because the window is drawn from 1 to settings_.window.
-void Batches::add_window(std::size_t middle) {
+void Batches::add_window(const Middle& word, Drawn& batch,
+                         examples::SmallGenerator& generator) const {
   const auto reach =
-      static_cast<std::size_t>(1 + examples::draw_below(settings_.window, generator_));
-  const std::size_t begin = middle - std::min(middle, reach);
-  const std::size_t end = std::min(sentence_.size(), middle + reach + 1);
+      static_cast<std::size_t>(1 + examples::draw_below(settings_.window, generator));
+  const std::size_t begin = std::max(word.begin + reach, word.middle) - reach;
+  const std::size_t end = std::min(word.end, word.middle + reach + 1);
   const bool one_group =
       settings_.arch == Architecture::cbow || settings_.negatives == Negatives::shared;
   bool first = true;
   for (std::size_t i = begin; i < end; ++i) {
-    if (i == middle) continue;
+    if (i == word.middle) continue;
     if (first || !one_group) {
-      offsets_.push_back(static_cast<std::int64_t>(inputs_.size()));
-      add_outputs(sentence_[middle]);
+      batch.offsets.push_back(static_cast<std::int64_t>(batch.inputs.size()));
+      add_outputs(text_[word.middle], batch, generator);
     }
     first = false;
-    inputs_.push_back(sentence_[i]);
+    subwords_.append(text_[i], batch.inputs);
   }
 }
 
-void Batches::add_outputs(std::int64_t word) {
+void Batches::add_outputs(std::int64_t word, Drawn& batch,
+                          examples::SmallGenerator& generator) const {
   constexpr int kMostTries = 100;  // one word may be nearly the whole text
-  outputs_.push_back(word);
+  batch.outputs.push_back(word);
   for (std::int64_t i = 0; i < settings_.negative; ++i) {
     std::int64_t drawn = word;
     for (int tries = 0; drawn == word && tries < kMostTries; ++tries) {
-      drawn = negatives_.draw(generator_);
+      drawn = negatives_.draw(generator);
     }
-    outputs_.push_back(drawn != word ? drawn : (word + 1) % negatives_.size());
+    batch.outputs.push_back(drawn != word ? drawn : (word + 1) % negatives_.size());
   }
 }
 

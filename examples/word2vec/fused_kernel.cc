@@ -1,5 +1,5 @@
-// Groups of inputs times groups of outputs: all scores of a group, then the gradients, while the
-// rows are in the cache.
+// Groups of inputs times groups of outputs: all scores of a few groups, then the gradients, while
+// the rows are in the cache. Read next: model.h.
 #include "word2vec/fused_kernel.h"
 
 #include <algorithm>
@@ -84,8 +84,9 @@ WORD2VEC_INLINE void dots(const T* x, const T* const* rows, std::size_t dim, T* 
   }
 }
 
-// y += sum of factors[r] * rows[r]. The copies are in registers: y might overlap the arrays.
-template <std::size_t count, class T>
+// y += sum of factors[r] * rows[r], or, if y is new, y = that sum. The copies are in registers: y
+// might overlap the arrays.
+template <std::size_t count, bool is_new, class T>
 WORD2VEC_INLINE void add_rows(T* y, const T* const* rows, const T* factors, std::size_t dim) {
   using V = typename Lanes<T>::Vector;
   using S = typename Lanes<T>::Short;
@@ -97,8 +98,8 @@ WORD2VEC_INLINE void add_rows(T* y, const T* const* rows, const T* factors, std:
   }
   std::size_t d = 0;
   for (; d + kLanes <= dim; d += kLanes) {
-    V sum;
-    load(sum, y + d);
+    V sum = {};
+    if constexpr (!is_new) load(sum, y + d);
     for (std::size_t r = 0; r < count; ++r) {
       V b;
       load(b, row[r] + d);
@@ -107,8 +108,8 @@ WORD2VEC_INLINE void add_rows(T* y, const T* const* rows, const T* factors, std:
     store(y + d, sum);
   }
   for (; d + kShort <= dim; d += kShort) {
-    S sum;
-    load(sum, y + d);
+    S sum = {};
+    if constexpr (!is_new) load(sum, y + d);
     for (std::size_t r = 0; r < count; ++r) {
       S b;
       load(b, row[r] + d);
@@ -117,7 +118,9 @@ WORD2VEC_INLINE void add_rows(T* y, const T* const* rows, const T* factors, std:
     store(y + d, sum);
   }
   for (; d < dim; ++d) {
-    for (std::size_t r = 0; r < count; ++r) y[d] += factor[r] * row[r][d];
+    T sum = is_new ? T(0) : y[d];
+    for (std::size_t r = 0; r < count; ++r) sum += factor[r] * row[r][d];
+    y[d] = sum;
   }
 }
 
@@ -141,12 +144,21 @@ WORD2VEC_INLINE void all_dots(const T* x, const T* const* rows, std::size_t coun
 }
 
 template <class T>
-WORD2VEC_INLINE void add_all_rows(T* y, const T* const* rows, const T* factors, std::size_t count,
-                                  std::size_t dim) {
+WORD2VEC_INLINE void add_all_rows(T* y, bool is_new, const T* const* rows, const T* factors,
+                                  std::size_t count, std::size_t dim) {
   std::size_t r = 0;
-  for (; r + 6 <= count; r += 6) add_rows<6>(y, rows + r, factors + r, dim);
-  for (; r + 2 <= count; r += 2) add_rows<2>(y, rows + r, factors + r, dim);
-  for (; r < count; ++r) add_rows<1>(y, rows + r, factors + r, dim);
+  if (is_new) {
+    if (count >= 6) {
+      add_rows<6, true>(y, rows, factors, dim);
+      r = 6;
+    } else {
+      add_rows<1, true>(y, rows, factors, dim);
+      r = 1;
+    }
+  }
+  for (; r + 6 <= count; r += 6) add_rows<6, false>(y, rows + r, factors + r, dim);
+  for (; r + 2 <= count; r += 2) add_rows<2, false>(y, rows + r, factors + r, dim);
+  for (; r < count; ++r) add_rows<1, false>(y, rows + r, factors + r, dim);
 }
 
 // e[i] = exp(-z[i]) of kLanes elements, with an error of 2 units in the last place (the polynomial
@@ -208,95 +220,149 @@ WORD2VEC_INLINE double score(T* scores, T* z, std::size_t n, std::size_t width) 
   return loss + std::log(product);
 }
 
+// Kept from one call to the next.
 template <class T>
-struct Group {
-  std::vector<const T*> inputs;
-  std::vector<const T*> outputs;
-  std::vector<T> scores;      // (inputs, outputs)
-  std::vector<T> transposed;  // (outputs, inputs)
-  std::vector<T> mean;
-  std::vector<T> mean_gradient;
+struct Scratch {
+  std::vector<const T*> inputs;   // the rows of a group, or their mean
+  std::vector<const T*> outputs;  // of a group
+  std::vector<T> scores;
+  std::vector<T> other;
+  std::vector<T> column;
 };
+template <class T>
+Scratch<T>& scratch() {
+  thread_local Scratch<T> buffers;
+  return buffers;
+}
 
 template <class T>
-WORD2VEC_INLINE double run_all(const FusedWork<T>& work) {
+WORD2VEC_INLINE std::size_t end_of(const FusedWork<T>& work, std::size_t group) {
+  return group + 1 < work.offsets.size() ? static_cast<std::size_t>(work.offsets[group + 1])
+                                         : work.inputs.size();
+}
+
+// The rows of table[ids[begin]], ..., table[ids[end - 1]].
+template <class T>
+WORD2VEC_INLINE void look_up(std::vector<const T*>& rows, const T* table, const std::int64_t* ids,
+                             std::size_t begin, std::size_t end, std::size_t dim) {
+  rows.resize(end - begin);
+  for (std::size_t i = begin; i < end; ++i) {
+    rows[i - begin] = table + static_cast<std::size_t>(ids[i]) * dim;
+  }
+}
+
+template <class T>
+WORD2VEC_INLINE double scores_of(const FusedWork<T>& work, std::size_t first, std::size_t last) {
   const std::size_t dim = work.dim;
   const std::size_t width = work.outputs_of_group;
-  const auto signed_dim = static_cast<std::int64_t>(dim);
-  Group<T> group;
-  group.mean.resize(dim);
-  group.mean_gradient.resize(dim);
-  double loss = 0;
-  for (std::size_t g = 0; g < work.offsets.size(); ++g) {
+  Scratch<T>& x = scratch<T>();
+  const std::size_t begin_row = work.mean ? first : static_cast<std::size_t>(work.offsets[first]);
+  const std::size_t rows = (work.mean ? last : end_of(work, last - 1)) - begin_row;
+  x.scores.resize(rows * width + kLanes);
+  x.other.resize(rows * width + kLanes);
+  T* next = x.scores.data();
+  for (std::size_t g = first; g < last; ++g) {
     const auto begin = static_cast<std::size_t>(work.offsets[g]);
-    const std::size_t end = g + 1 < work.offsets.size()
-                                ? static_cast<std::size_t>(work.offsets[g + 1])
-                                : work.inputs.size();
-    group.inputs.clear();
-    group.outputs.clear();
-    for (std::size_t i = begin; i < end; ++i) {
-      group.inputs.push_back(work.input + work.inputs[i] * signed_dim);
-    }
-    for (std::size_t o = g * width; o < (g + 1) * width; ++o) {
-      group.outputs.push_back(work.output + work.outputs[o] * signed_dim);
-    }
+    const std::size_t end = end_of(work, g);
+    look_up(x.inputs, work.input, work.inputs.data(), begin, end, dim);
+    look_up(x.outputs, work.output, work.outputs, g * width, (g + 1) * width, dim);
     if (g + 1 < work.offsets.size()) {
-      prefetch(work.input + work.inputs[end] * signed_dim, dim);
+      prefetch(work.input + static_cast<std::size_t>(work.inputs[end]) * dim, dim);
       for (std::size_t o = (g + 1) * width; o < (g + 2) * width; ++o) {
-        prefetch(work.output + work.outputs[o] * signed_dim, dim);
+        prefetch(work.output + static_cast<std::size_t>(work.outputs[o]) * dim, dim);
       }
     }
-    const std::size_t members = end - begin;
-    const T share = T(1) / static_cast<T>(members);
     if (work.mean) {
-      std::ranges::fill(group.mean, T(0));
-      group.scores.assign(members, share);
-      add_all_rows(group.mean.data(), group.inputs.data(), group.scores.data(), members, dim);
-      group.inputs.assign(1, group.mean.data());
+      T* const mean = work.means + g * dim;
+      x.column.assign(end - begin, T(1) / static_cast<T>(end - begin));
+      add_all_rows(mean, true, x.inputs.data(), x.column.data(), end - begin, dim);
+      x.inputs.assign(1, mean);
     }
-    const std::size_t rows = group.inputs.size();
-    const std::size_t n = rows * width;
-    group.scores.resize(n + kLanes);
-    group.transposed.resize(n + kLanes);
-    T* const scores = group.scores.data();
-    T* const transposed = group.transposed.data();
-    for (std::size_t i = 0; i < rows; ++i) {
-      all_dots(group.inputs[i], group.outputs.data(), width, dim, scores + i * width);
+    for (const T* row : x.inputs) {
+      all_dots(row, x.outputs.data(), width, dim, next);
+      next += width;
     }
-    loss += score(scores, transposed, n, width);
+  }
+  const double loss = score(x.scores.data(), x.other.data(), rows * width, width);
+  std::copy_n(x.scores.data(), rows * width, work.scores + begin_row * width);
+  return loss;
+}
 
+// Whether this is the first occurrence of a slot, because slots are numbered in this order.
+WORD2VEC_INLINE bool is_first(std::int32_t slot, std::int32_t& seen) {
+  if (slot != seen) return false;
+  ++seen;
+  return true;
+}
+
+template <class T>
+WORD2VEC_INLINE void gradients_of(const FusedWork<T>& work, std::size_t first, std::size_t last,
+                                  FusedPart& part) {
+  const std::size_t dim = work.dim;
+  const std::size_t width = work.outputs_of_group;
+  Scratch<T>& x = scratch<T>();
+  for (std::size_t g = first; g < last; ++g) {
+    const auto begin = static_cast<std::size_t>(work.offsets[g]);
+    const std::size_t end = end_of(work, g);
+    const T* const scores = work.scores + (work.mean ? g : begin) * width;
+    look_up(x.outputs, work.output, work.outputs, g * width, (g + 1) * width, dim);
     if (work.input_gradient != nullptr) {
-      const auto row_of = [&](std::size_t i) {
-        return work.input_gradient + work.input_slots[begin + i] * signed_dim;
-      };
+      T factor = T(1);
+      const T* mean_gradient = nullptr;
       if (work.mean) {
-        std::ranges::fill(group.mean_gradient, T(0));
-        add_all_rows(group.mean_gradient.data(), group.outputs.data(), scores, width, dim);
-        const T* const gradient = group.mean_gradient.data();
-        const T factor = work.sum_gradient ? T(1) : share;
-        for (std::size_t i = 0; i < members; ++i) add_rows<1>(row_of(i), &gradient, &factor, dim);
-      } else {
-        for (std::size_t i = 0; i < rows; ++i) {
-          add_all_rows(row_of(i), group.outputs.data(), scores + i * width, width, dim);
+        x.other.resize(dim);
+        add_all_rows(x.other.data(), true, x.outputs.data(), scores, width, dim);
+        mean_gradient = x.other.data();
+        if (!work.sum_gradient) factor = T(1) / static_cast<T>(end - begin);
+      }
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::int32_t slot = work.input_slots[i];
+        const bool is_new = is_first(slot, part.seen_inputs);
+        if (slot % part.parts != part.part) continue;
+        T* const row = work.input_gradient + static_cast<std::size_t>(slot) * dim;
+        if (work.mean) {
+          add_all_rows(row, is_new, &mean_gradient, &factor, 1, dim);
+        } else {
+          add_all_rows(row, is_new, x.outputs.data(), scores + (i - begin) * width, width, dim);
         }
       }
     }
-    if (work.output_gradient != nullptr) {
-      for (std::size_t i = 0; i < rows; ++i) {
-        for (std::size_t o = 0; o < width; ++o) transposed[o * rows + i] = scores[i * width + o];
-      }
-      for (std::size_t o = 0; o < width; ++o) {
-        T* const row = work.output_gradient + work.output_slots[g * width + o] * signed_dim;
-        add_all_rows(row, group.inputs.data(), transposed + o * rows, rows, dim);
-      }
+    if (work.output_gradient == nullptr) continue;
+    if (work.mean) {
+      x.inputs.assign(1, work.means + g * dim);
+    } else {
+      look_up(x.inputs, work.input, work.inputs.data(), begin, end, dim);
+    }
+    const std::size_t rows = x.inputs.size();
+    x.column.resize(rows);
+    for (std::size_t o = 0; o < width; ++o) {
+      const std::int32_t slot = work.output_slots[g * width + o];
+      const bool is_new = is_first(slot, part.seen_outputs);
+      if (slot % part.parts != part.part) continue;
+      for (std::size_t i = 0; i < rows; ++i) x.column[i] = scores[i * width + o];
+      T* const row = work.output_gradient + static_cast<std::size_t>(slot) * dim;
+      add_all_rows(row, is_new, x.inputs.data(), x.column.data(), rows, dim);
     }
   }
-  return loss;
 }
 
 }  // namespace
 
-WORD2VEC_CLONES double run(const FusedWork<float>& work) { return run_all(work); }
-WORD2VEC_CLONES double run(const FusedWork<double>& work) { return run_all(work); }
+WORD2VEC_CLONES double run_scores(const FusedWork<float>& work, std::size_t first,
+                                  std::size_t last) {
+  return scores_of(work, first, last);
+}
+WORD2VEC_CLONES double run_scores(const FusedWork<double>& work, std::size_t first,
+                                  std::size_t last) {
+  return scores_of(work, first, last);
+}
+WORD2VEC_CLONES void run_gradients(const FusedWork<float>& work, std::size_t first,
+                                   std::size_t last, FusedPart& part) {
+  gradients_of(work, first, last, part);
+}
+WORD2VEC_CLONES void run_gradients(const FusedWork<double>& work, std::size_t first,
+                                   std::size_t last, FusedPart& part) {
+  gradients_of(work, first, last, part);
+}
 
 }  // namespace word2vec

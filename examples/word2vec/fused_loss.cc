@@ -8,12 +8,13 @@
 #include <tapegrad/autograd/row_sparse.h>
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/parallel.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
+#include <numeric>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "word2vec/fused_kernel.h"
@@ -28,42 +29,49 @@ using tg::Variable;
 // Numbers the different ids of a batch in the order of their first occurrence.
 class Slots {
  public:
-  void start(std::int64_t rows) {
-    if (stamps_.size() < static_cast<std::size_t>(rows)) {
-      stamps_.resize(static_cast<std::size_t>(rows), 0);
-      slots_.resize(static_cast<std::size_t>(rows));
+  // slot_of[i] is the number of ids[i]; the ids are below `rows`.
+  void number(std::span<const std::int64_t> ids, std::int64_t rows,
+              std::vector<std::int32_t>& slot_of) {
+    if (entries_.size() < static_cast<std::size_t>(rows)) {
+      entries_.resize(static_cast<std::size_t>(rows));
     }
     if (++stamp_ == 0) {
-      std::ranges::fill(stamps_, 0);
+      std::ranges::fill(entries_, Entry());
       stamp_ = 1;
     }
     ids_.clear();
-  }
-  std::int32_t slot(std::int64_t id) {
-    const auto at = static_cast<std::size_t>(id);
-    if (stamps_[at] != stamp_) {
-      stamps_[at] = stamp_;
-      slots_[at] = static_cast<std::int32_t>(ids_.size());
-      ids_.push_back(id);
+    slot_of.resize(ids.size());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      Entry& entry = entries_[static_cast<std::size_t>(ids[i])];
+      if (entry.stamp != stamp_) {
+        entry = {stamp_, static_cast<std::int32_t>(ids_.size())};
+        ids_.push_back(ids[i]);
+      }
+      slot_of[i] = entry.slot;
     }
-    return slots_[at];
   }
   const std::vector<std::int64_t>& ids() const { return ids_; }
 
  private:
-  std::vector<std::uint32_t> stamps_;  // slots_[id] is valid if stamps_[id] is stamp_
-  std::vector<std::int32_t> slots_;
+  struct Entry {
+    std::uint32_t stamp = 0;  // the entry is of this batch if it is stamp_
+    std::int32_t slot = 0;
+  };
+  std::vector<Entry> entries_;  // of each id
   std::vector<std::int64_t> ids_;
   std::uint32_t stamp_ = 0;
 };
 
 // Kept from one call to the next, because clearing it would cost as much as the vocabulary is
 // large.
+template <class T>
 struct Workspace {
   Slots input;
   Slots output;
   std::vector<std::int32_t> input_slots;   // of each input
   std::vector<std::int32_t> output_slots;  // of each output
+  std::vector<T> scores;
+  std::vector<T> means;
 };
 
 void check(const Variable& input, const Variable& output, const Batch& batch) {
@@ -109,10 +117,46 @@ struct Computed {
   Tensor output_ids, output_rows;
 };
 
+// The scores of a few groups at a time, then their gradients, while the rows are in the cache; with
+// several threads, all scores first. The bits are the same: the losses of kGroups groups are summed
+// first, and each row of a gradient is summed in the order of the groups.
+template <class T>
+double run(const FusedWork<T>& work) {
+  constexpr std::size_t kGroups = 16;
+  const std::size_t groups = work.offsets.size();
+  const std::size_t chunks = (groups + kGroups - 1) / kGroups;
+  const auto end = [&](std::size_t chunk) { return std::min((chunk + 1) * kGroups, groups); };
+  std::vector<double> losses(chunks);
+  const bool threads = tg::num_threads() > 1 && chunks >= 4;
+  if (threads) {
+    const std::int64_t parts = tg::num_threads();
+    tg::parallel_for(
+        static_cast<std::int64_t>(chunks), 1, 1, [&](std::int64_t first, std::int64_t last) {
+          for (auto c = static_cast<std::size_t>(first); c < static_cast<std::size_t>(last); ++c) {
+            losses[c] = run_scores(work, c * kGroups, end(c));
+          }
+        });
+    tg::parallel_for(parts, 1, 1, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t p = first; p < last; ++p) {
+        FusedPart part{.part = static_cast<std::int32_t>(p),
+                       .parts = static_cast<std::int32_t>(parts)};
+        run_gradients(work, 0, groups, part);
+      }
+    });
+  } else {
+    FusedPart all;
+    for (std::size_t c = 0; c < chunks; ++c) {
+      losses[c] = run_scores(work, c * kGroups, end(c));
+      run_gradients(work, c * kGroups, end(c), all);
+    }
+  }
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
+}
+
 template <class T>
 Computed compute(const Variable& input, const Variable& output, const Batch& batch,
-                 bool sum_gradient, bool wants_input, bool wants_output) {
-  thread_local Workspace workspace;
+                 bool wants_input, bool wants_output) {
+  thread_local Workspace<T> workspace;
   const Tensor input_table = input.value().contiguous();
   const Tensor output_table = output.value().contiguous();
   const std::int64_t dim = input.size(1);
@@ -120,11 +164,9 @@ Computed compute(const Variable& input, const Variable& output, const Batch& bat
   FusedWork<T> work;
   const auto prepare = [&](Slots& slots, std::vector<std::int32_t>& slot_of, const Tensor& ids,
                            std::int64_t rows, Tensor& distinct, Tensor& gradient) {
-    slots.start(rows);
-    slot_of.clear();
-    for (const std::int64_t id : ids.span<std::int64_t>()) slot_of.push_back(slots.slot(id));
+    slots.number(ids.span<std::int64_t>(), rows, slot_of);
     distinct = tg::tensor(slots.ids());
-    gradient = tg::zeros({distinct.size(0), dim}, input.dtype());
+    gradient = tg::empty({distinct.size(0), dim}, input.dtype());
   };
   if (wants_input) {
     prepare(workspace.input, workspace.input_slots, batch.inputs, input.size(0), result.input_ids,
@@ -146,7 +188,11 @@ Computed compute(const Variable& input, const Variable& output, const Batch& bat
   work.outputs = batch.outputs.span<std::int64_t>().data();
   work.outputs_of_group = static_cast<std::size_t>(batch.outputs.size(1));
   work.mean = batch.mean;
-  work.sum_gradient = sum_gradient;
+  work.sum_gradient = batch.sum_gradient;
+  workspace.scores.resize(static_cast<std::size_t>(batch.predictions()) * work.outputs_of_group);
+  work.scores = workspace.scores.data();
+  if (batch.mean) workspace.means.resize(work.offsets.size() * work.dim);
+  work.means = workspace.means.data();
   result.loss = run(work);
   return result;
 }
@@ -159,11 +205,12 @@ tg::RowSparse scaled(const Tensor& ids, const Tensor& rows, const Tensor& dy) {
 // The dense gradient of one table from primitives, for gradients of gradients. Each prediction has
 // `width` words, o, of which the first is the one in the text.
 Variable composed_gradient(const Variable& input, const Variable& output, const Batch& batch,
-                           bool sum_gradient, bool of_input, const Variable& dy) {
+                           bool of_input, const Variable& dy) {
   const Tensor groups = batch.groups();
-  const Variable x = batch.mean ? embedding_bag(input, batch.inputs, batch.offsets)
-                                : embedding(input, batch.inputs);
-  const Tensor words = batch.mean ? batch.outputs : index_select(batch.outputs, 0, groups);
+  Batch plain = batch;  // the gradient of x itself is that of the mean
+  plain.sum_gradient = false;
+  const Variable x = predicting_rows(input, plain);
+  const Tensor words = predicted_words(batch);
   const std::int64_t predictions = words.size(0), width = words.size(1), dim = input.size(1);
   const Variable o = embedding(output, words);  // (predictions, width, dim)
   const Tensor labels = tg::arange(width).eq(0).to(input.dtype());
@@ -177,7 +224,7 @@ Variable composed_gradient(const Variable& input, const Variable& output, const 
   Variable each = squeeze(matmul(unsqueeze(g, 1), o), 1);  // (predictions, dim)
   if (batch.mean) {
     each = index_select(each, 0, groups);
-    if (!sum_gradient) {
+    if (!batch.sum_gradient) {
       const Tensor ones = tg::ones(groups.shape(), input.dtype());
       const Tensor sizes = index_add(tg::zeros({predictions}, input.dtype()), 0, groups, ones);
       each = each / unsqueeze(index_select(sizes, 0, groups), 1);
@@ -188,22 +235,18 @@ Variable composed_gradient(const Variable& input, const Variable& output, const 
 
 }  // namespace
 
-Variable fused_loss(const Variable& input, const Variable& output, const Batch& batch,
-                    bool sum_gradient) {
+Variable fused_loss(const Variable& input, const Variable& output, const Batch& batch) {
   check(input, output, batch);
   const bool records = tg::Tape::is_recording();
   const bool wants_input = records && input.requires_grad();
   const bool wants_output = records && output.requires_grad();
-  const Computed computed =
-      input.dtype() == tg::float32
-          ? compute<float>(input, output, batch, sum_gradient, wants_input, wants_output)
-          : compute<double>(input, output, batch, sum_gradient, wants_input, wants_output);
+  const Computed computed = input.dtype() == tg::float32
+                                ? compute<float>(input, output, batch, wants_input, wants_output)
+                                : compute<double>(input, output, batch, wants_input, wants_output);
   const auto rule = [&](bool of_input, const Tensor& ids, const Tensor& rows) {
-    return tg::FusedRule{[ids, rows](const Tensor& dy) { return scaled(ids, rows, dy); },
-                         [=](const Variable& dy) {
-                           return composed_gradient(input, output, batch, sum_gradient, of_input,
-                                                    dy);
-                         }};
+    return tg::FusedRule{
+        [ids, rows](const Tensor& dy) { return scaled(ids, rows, dy); },
+        [=](const Variable& dy) { return composed_gradient(input, output, batch, of_input, dy); }};
   };
   return record("fused_loss", tg::full({}, computed.loss, input.dtype()),
                 tg::from(input, rule(true, computed.input_ids, computed.input_rows)),

@@ -10,23 +10,17 @@ namespace word2vec {
 
 // The rows that predict (predictions, dim), and what each of them predicts (predictions, 1 +
 // negatives).
-tg::Variable predicting_rows(const tg::Variable& input, const Batch& batch,
-                             bool sum_gradient = false);
+tg::Variable predicting_rows(const tg::Variable& input, const Batch& batch);
 tg::Tensor predicted_words(const Batch& batch);
 
 // The sum over all predictions of -log s(x.v) - sum over the negatives n of log s(-x.n), where s is
 // the sigmoid; x is an input's row of `input`, or the mean of a group's rows; v and n are the rows
 // of `output` (Mikolov and others 2013, arXiv 1310.4546, equation 4). Both tables are (words, dim),
 // and their gradients are row-sparse.
-//
-// sum_gradient: with batch.mean, an input gets the gradient of the sum instead of the mean, as in
-// word2vec.c (arXiv 2012.15332).
-tg::Variable simple_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch,
-                         bool sum_gradient = false);
+tg::Variable simple_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch);
 
 // The same value and gradients up to rounding. ShapeError, DTypeError or IndexError unless the
 // tables and the batch fit.
-tg::Variable fused_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch,
-                        bool sum_gradient = false);
+tg::Variable fused_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch);
 
 }  // namespace word2vec

@@ -73,6 +73,41 @@ void add_model(CLI::App& app, Settings& settings) {
                "gradient, not its share (cbow)");
 }
 
+// Which n-grams of characters there are, as they are written on the command line.
+struct SubwordOptions {
+  std::string lengths;
+  std::int64_t buckets = 200'000;
+};
+
+void add_subwords(CLI::App& app, SubwordOptions& subwords, Settings& settings) {
+  app.add_option("--subwords", subwords.lengths,
+                 "The vector of a word is the mean of its own and those of its\n"
+                 "n-grams of N to M characters, so that other words have vectors,\n"
+                 "too; slower")
+      ->type_name("N-M");
+  app.add_option("--buckets", subwords.buckets, "Vectors that the n-grams share (--subwords)")
+      ->type_name("N")
+      ->check(from_to(std::int64_t{1}, examples::Characters::kMostBuckets))
+      ->capture_default_str();
+  app.add_option("--more-words", settings.more_words,
+                 "Words, one on a line, whose vectors are written after those of\n"
+                 "the text (--subwords)")
+      ->type_name("FILE");
+}
+
+void check(const CLI::App& app, const SubwordOptions& subwords, Settings& settings) {
+  settings.subwords = examples::parse_characters(subwords.lengths, subwords.buckets, "--subwords");
+  if (settings.subwords.used()) {
+    if (settings.negatives == Negatives::shared) {
+      throw tg::ValueError("--negatives shared: not with --subwords");
+    }
+    return;
+  }
+  for (const char* name : {"--buckets", "--more-words"}) {
+    if (app.count(name) > 0) throw tg::ValueError(std::string(name) + ": only with --subwords");
+  }
+}
+
 void add_steps(CLI::App& app, Settings& settings) {
   app.add_option("--epochs", settings.epochs, "Passes over the text")
       ->type_name("N")
@@ -90,7 +125,18 @@ void add_steps(CLI::App& app, Settings& settings) {
   app.add_flag("--simple-loss", settings.simple_loss,
                "Compute the loss by separate operations; much slower, and the same\n"
                "up to rounding");
+  app.add_option("--threads", settings.threads,
+                 "Threads, at most as many as processors; the vectors are the same\n"
+                 "for every N")
+      ->type_name("N")
+      ->check(from_to(1, 256))
+      ->capture_default_str();
   add_seed(app, settings.seed, "The same seed gives the same vectors");
+  app.add_option("--checkpoint", settings.checkpoint,
+                 "File with all that is needed to continue, which is replaced every\n"
+                 "minute, at Ctrl-C, and at the end")
+      ->type_name("FILE");
+  app.add_flag("--resume", settings.resume, "Continue from the checkpoint, with the same options");
 }
 
 int run(int argc, char** argv) {
@@ -100,6 +146,8 @@ int run(int argc, char** argv) {
   Settings settings;
   add_files(app, settings);
   add_model(app, settings);
+  SubwordOptions subwords;
+  add_subwords(app, subwords, settings);
   add_steps(app, settings);
   app.footer(
       "The text is UTF-8 or Windows-1252, and it may be larger than the memory. Ctrl-C saves what "
@@ -108,8 +156,13 @@ int run(int argc, char** argv) {
       "Examples:\n"
       "  word2vec --input book.txt --output book.vec\n"
       "  word2vec --input book.txt --output book.vec --negatives shared --epochs 10\n"
-      "  word2vec --input book.txt --output book.bin --binary --arch cbow");
+      "  word2vec --input book.txt --output book.bin --binary --arch cbow\n"
+      "  word2vec --input book.txt --output book.vec --subwords 3-6 --more-words names.txt");
   if (!parse(app, argc, argv)) return 0;
+  check(app, subwords, settings);
+  if (settings.resume && settings.checkpoint.empty()) {
+    throw tg::ValueError("--resume: needs --checkpoint");
+  }
   if (settings.sum_gradient && settings.arch != Architecture::cbow) {
     throw tg::ValueError("--sum-gradient: only --arch cbow has a mean");
   }

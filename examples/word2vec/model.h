@@ -1,4 +1,4 @@
-// The models: a table of vectors, and what predicts words from them. Read next: loss.h.
+// The models: a table of vectors, and what predicts words from them. Read next: checkpoint.h.
 #pragma once
 
 #include <tapegrad/nn/embedding.h>
@@ -18,16 +18,17 @@ namespace word2vec {
 struct Model : tg::nn::Module {
   tg::nn::Embedding input;
 
-  Model(std::int64_t words, std::int64_t dim, tg::Generator& generator)
+  // `rows`: of the words, and of their n-grams.
+  Model(std::int64_t rows, std::int64_t dim, tg::Generator& generator)
       : input(register_module(
-            "input", tg::nn::Embedding(words, dim, {.weight = drawn(words, dim, generator)}))) {}
+            "input", tg::nn::Embedding(rows, dim, {.weight = drawn(rows, dim, generator)}))) {}
 
   // The sum over all predictions of a batch.
   virtual tg::Variable loss(const Batch& batch) const = 0;
 
  private:
-  static tg::Tensor drawn(std::int64_t words, std::int64_t dim, tg::Generator& generator) {
-    return (tg::rand({words, dim}, tg::float32, generator) - 0.5) / static_cast<double>(dim);
+  static tg::Tensor drawn(std::int64_t rows, std::int64_t dim, tg::Generator& generator) {
+    return (tg::rand({rows, dim}, tg::float32, generator) - 0.5) / static_cast<double>(dim);
   }
 };
 
@@ -35,37 +36,33 @@ struct Model : tg::nn::Module {
 struct NegativeSampling final : Model {
   tg::nn::Embedding output;
   bool simple;
-  bool sum_gradient;
 
-  NegativeSampling(std::int64_t words, const Settings& settings, tg::Generator& generator)
-      : Model(words, settings.dim, generator),
+  NegativeSampling(std::int64_t words, std::int64_t rows, const Settings& settings,
+                   tg::Generator& generator)
+      : Model(rows, settings.dim, generator),
         output(register_module(
             "output",
             tg::nn::Embedding(words, settings.dim, {.weight = tg::zeros({words, settings.dim})}))),
-        simple(settings.simple_loss),
-        sum_gradient(settings.sum_gradient) {}
+        simple(settings.simple_loss) {}
 
   tg::Variable loss(const Batch& batch) const override {
     const auto chosen = simple ? simple_loss : fused_loss;
-    return chosen(input.weight, output.weight, batch, sum_gradient);
+    return chosen(input.weight, output.weight, batch);
   }
 };
 
 // Each node of a binary tree has a vector, and a word is the path to its leaf.
 struct HierarchicalSoftmax final : Model {
   tg::nn::HierarchicalSoftmax tree;
-  bool sum_gradient;
 
-  HierarchicalSoftmax(const std::vector<std::int64_t>& counts, const Settings& settings,
-                      tg::Generator& generator)
-      : Model(static_cast<std::int64_t>(counts.size()), settings.dim, generator),
+  HierarchicalSoftmax(const std::vector<std::int64_t>& counts, std::int64_t rows,
+                      const Settings& settings, tg::Generator& generator)
+      : Model(rows, settings.dim, generator),
         tree(register_module(
-            "tree", tg::nn::HierarchicalSoftmax(counts, settings.dim, {.reduction = "sum"}))),
-        sum_gradient(settings.sum_gradient) {}
+            "tree", tg::nn::HierarchicalSoftmax(counts, settings.dim, {.reduction = "sum"}))) {}
 
   tg::Variable loss(const Batch& batch) const override {
-    return tree(predicting_rows(input.weight, batch, sum_gradient),
-                select(predicted_words(batch), 1, 0));
+    return tree(predicting_rows(input.weight, batch), select(predicted_words(batch), 1, 0));
   }
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "common/characters.h"
 #include "common/corpus.h"
 
 namespace word2vec {
@@ -35,19 +36,29 @@ struct Settings : examples::CorpusSettings {
   std::int64_t window = 5;
   std::int64_t negative = 5;  // 0 with hierarchical softmax
   double sample = 1e-3;
-  bool sum_gradient = false;  // word2vec.c's CBOW
+  bool sum_gradient = false;        // word2vec.c's CBOW
+  examples::Characters subwords{};  // n-grams of characters; by default none
 
   std::int64_t epochs = 5;
   std::optional<double> lr = std::nullopt;
   std::int64_t batch = 32;
   bool simple_loss = false;  // instead of the fused one
   std::int64_t seed = 1;
+  std::int64_t threads = 1;
+  std::string checkpoint{};  // empty: none
+  bool resume = false;
 
   bool binary = false;
 
-  // 0.025 as in word2vec.c. The corrected gradient of CBOW is smaller by the number of words in the
-  // window, so it takes 0.075, as its authors do.
+  // fastText takes this one for the mean over n-grams, too.
+  bool gradient_of_sum() const { return sum_gradient || subwords.used(); }
+
+  std::string more_words{};  // a file; empty: none
+
+  // 0.025 as in word2vec.c, 0.05 with n-grams as in fastText. The corrected gradient of CBOW is
+  // smaller by the number of words in the window, so it takes 0.075, as its authors do.
   double rate() const {
+    if (subwords.used()) return lr.value_or(0.05);
     return lr.value_or(arch == Architecture::cbow && !sum_gradient ? 0.075 : 0.025);
   }
 };

@@ -4,6 +4,7 @@
 #include <tapegrad/nn/text/word_vectors.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/threads.h>
 
 #include <algorithm>
 #include <cmath>
@@ -18,6 +19,8 @@
 #include "common/progress.h"
 #include "common/stop_signals.h"
 #include "word2vec/batches.h"
+#include "word2vec/checkpoint.h"
+#include "word2vec/subwords.h"
 
 namespace word2vec {
 namespace {
@@ -25,33 +28,83 @@ namespace {
 using examples::fixed;
 using examples::grouped;
 
+constexpr double kSecondsBetweenCheckpoints = 60;
+
+int stopped() { return examples::StopSignals::received(); }
+
 class Run {
  public:
   explicit Run(const Settings& settings)
-      : settings_(settings), corpus_(settings, "word2vec"), held_out_(corpus_.held_out()) {}
+      : settings_(settings),
+        more_words_(settings.more_words.empty() ? std::vector<std::string>()
+                                                : read_words(settings.more_words)),
+        corpus_(settings, "word2vec"),
+        held_out_(corpus_.held_out()),
+        subwords_(settings, corpus_.words().words) {}
 
   int train();
 
  private:
+  void print_words() const;
+  void make_model();
+  void train_epochs(Batches& batches, examples::Progress& progress);
+  void step(tg::optim::SGD& sgd, const Batch& batch, std::int64_t words_read);
+  void start_epoch(Batches& batches);
+  void save_checkpoint(const Batches& batches);
   std::int64_t words_to_read() const;
   std::optional<double> held_out_loss() const;
+  tg::nn::WordVectors vectors() const;
   void save() const;
-  void report(std::optional<double> before, double rate) const;
+  void report(double rate) const;
 
   Settings settings_;
+  std::vector<std::string> more_words_;
   examples::Corpus corpus_;
   std::vector<Sentence> held_out_;
+  Subwords subwords_;
   tg::Generator generator_;
   std::unique_ptr<Model> model_;
+  Position position_;
+  double saved_ = 0;  // when the last checkpoint was saved
 };
 
 int Run::train() {
-  const auto stopped = [] { return examples::StopSignals::received(); };
   if (stopped() != 0) {
     std::cerr << "stopped by " << examples::name_of_signal(stopped())
               << " before the training; nothing was saved\n";
     return stopped();
   }
+  print_words();
+  make_model();
+  Batches batches(settings_, corpus_.words(), generator_);
+  if (settings_.resume) {
+    position_ = load_checkpoint(settings_, corpus_.words(), *model_, generator_, batches);
+  } else {
+    position_.first_loss = held_out_loss();
+  }
+  examples::Progress progress(std::cerr, examples::progress_options_for_stderr());
+  const std::int64_t already = batches.words_read();
+  progress.start("words", words_to_read(), already);
+  const double begin = examples::steady_seconds();
+  train_epochs(batches, progress);
+  const double rate = static_cast<double>(batches.words_read() - already) /
+                      std::max(examples::steady_seconds() - begin, 1e-9);
+  if (!std::isfinite(position_.loss)) {
+    throw tg::ValueError("word2vec: the loss is not finite, nothing was saved; lower --lr");
+  }
+  save();
+  if (!settings_.checkpoint.empty()) save_checkpoint(batches);
+  if (stopped() != 0) {
+    progress.print("stopped by " + examples::name_of_signal(stopped()) + " after " +
+                   grouped(batches.words_read()) + " of " + grouped(words_to_read()) +
+                   " words; what was learned is saved in " + settings_.output +
+                   (settings_.checkpoint.empty() ? "" : "; --resume continues"));
+  }
+  report(rate);
+  return stopped();
+}
+
+void Run::print_words() const {
   const Words& words = corpus_.words();
   std::cout << settings_.input << ": " << grouped(words.total) << " words, "
             << grouped(words.distinct) << " different; " << grouped(words.size())
@@ -59,52 +112,69 @@ int Run::train() {
             << fixed(100.0 * static_cast<double>(words.kept()) / static_cast<double>(words.total),
                      1)
             << " % of the text)" << std::endl;
-  generator_.manual_seed(static_cast<std::uint64_t>(settings_.seed));
-  if (settings_.loss == Loss::hierarchical_softmax) {
-    model_ = std::make_unique<HierarchicalSoftmax>(words.counts, settings_, generator_);
-  } else {
-    model_ = std::make_unique<NegativeSampling>(words.size(), settings_, generator_);
-  }
-  tg::optim::SGD sgd(model_->parameters(), {.lr = settings_.rate()});
-  const std::optional<double> before = held_out_loss();
+}
 
-  // The loop. The learning rate falls in a straight line, at last to a ten-thousandth.
-  Batches batches(settings_, words, generator_);
-  examples::Progress progress(std::cerr, examples::progress_options_for_stderr());
-  const std::int64_t total = words_to_read();
-  progress.start("words", total);
-  const double begin = examples::steady_seconds();
-  double recent = 0;  // the mean loss of the last predictions
-  for (std::int64_t epoch = 0; epoch < settings_.epochs && stopped() == 0; ++epoch) {
-    corpus_.rewind();
-    batches.start(
-        [&](Sentence& sentence, std::int64_t& read) { return corpus_.next(sentence, read); });
-    for (Batch batch; stopped() == 0 && batches.next(batch);) {
-      const double done = static_cast<double>(batches.words_read()) / static_cast<double>(total);
-      sgd.set_lr(settings_.rate() * std::max(1 - done, 1e-4));
-      sgd.zero_grad();
-      const tg::Variable loss = model_->loss(batch);
-      loss.backward();
-      sgd.step();
-      const double mean =
-          static_cast<double>(loss.item<float>()) / static_cast<double>(batch.predictions());
-      recent = recent == 0 ? mean : 0.999 * recent + 0.001 * mean;
-      progress.update(batches.words_read(), "loss " + fixed(recent, 3));
+void Run::make_model() {
+  generator_.manual_seed(static_cast<std::uint64_t>(settings_.seed));
+  const Words& words = corpus_.words();
+  if (settings_.loss == Loss::hierarchical_softmax) {
+    model_ = std::make_unique<HierarchicalSoftmax>(words.counts, subwords_.rows(), settings_,
+                                                   generator_);
+  } else {
+    model_ =
+        std::make_unique<NegativeSampling>(words.size(), subwords_.rows(), settings_, generator_);
+  }
+}
+
+// The loop. It stops only where a checkpoint can be saved, which is after a few batches.
+void Run::train_epochs(Batches& batches, examples::Progress& progress) {
+  tg::optim::SGD sgd(model_->parameters(), {.lr = settings_.rate()});
+  saved_ = examples::steady_seconds();
+  for (; position_.epoch < settings_.epochs && stopped() == 0; ++position_.epoch) {
+    start_epoch(batches);
+    for (Batch batch; batches.next(batch);) {
+      step(sgd, batch, batches.words_read());
+      progress.update(batches.words_read(), "loss " + fixed(position_.loss, 3));
+      if (!batches.between_draws()) continue;
+      if (stopped() != 0) return;
+      if (!settings_.checkpoint.empty() &&
+          examples::steady_seconds() - saved_ > kSecondsBetweenCheckpoints) {
+        save_checkpoint(batches);
+      }
     }
+    position_.sentences = 0;
   }
-  const double rate = static_cast<double>(batches.words_read()) /
-                      std::max(examples::steady_seconds() - begin, 1e-9);
-  if (!std::isfinite(recent)) {
-    throw tg::ValueError("word2vec: the loss is not finite, nothing was saved; lower --lr");
-  }
-  save();
-  if (stopped() != 0) {
-    progress.print("stopped by " + examples::name_of_signal(stopped()) + " after " +
-                   grouped(batches.words_read()) + " of " + grouped(total) +
-                   " words; what was learned is saved in " + settings_.output);
-  }
-  report(before, rate);
-  return stopped();
+}
+
+// The learning rate falls in a straight line, at last to a ten-thousandth.
+void Run::step(tg::optim::SGD& sgd, const Batch& batch, std::int64_t words_read) {
+  const double done = static_cast<double>(words_read) / static_cast<double>(words_to_read());
+  sgd.set_lr(settings_.rate() * std::max(1 - done, 1e-4));
+  sgd.zero_grad();
+  const tg::Variable loss = model_->loss(batch);
+  loss.backward();
+  sgd.step();
+  const double mean =
+      static_cast<double>(loss.item<float>()) / static_cast<double>(batch.predictions());
+  position_.loss = position_.loss == 0 ? mean : 0.999 * position_.loss + 0.001 * mean;
+}
+
+// Skips the sentences that a resumed run has read already.
+void Run::start_epoch(Batches& batches) {
+  corpus_.rewind();
+  Sentence sentence;
+  std::int64_t read = 0;
+  for (std::int64_t i = 0; i < position_.sentences; ++i) corpus_.next(sentence, read);
+  batches.start([this](Sentence& next, std::int64_t& words) {
+    const bool more = corpus_.next(next, words);
+    if (more) ++position_.sentences;
+    return more;
+  });
+}
+
+void Run::save_checkpoint(const Batches& batches) {
+  word2vec::save_checkpoint(settings_, corpus_.words(), *model_, generator_, batches, position_);
+  saved_ = examples::steady_seconds();
 }
 
 // All passes together, without what is held out.
@@ -135,19 +205,23 @@ std::optional<double> Run::held_out_loss() const {
   return sum / static_cast<double>(count);
 }
 
+tg::nn::WordVectors Run::vectors() const {
+  return subwords_.vectors(model_->input.weight.value(), corpus_.words().words, more_words_);
+}
+
 void Run::save() const {
-  const tg::nn::WordVectors vectors(corpus_.words().words, model_->input.weight.value());
-  tg::nn::save_word_vectors(settings_.output, vectors,
+  tg::nn::save_word_vectors(settings_.output, vectors(),
                             settings_.binary ? tg::nn::WordVectorsFormat::word2vec_binary
                                              : tg::nn::WordVectorsFormat::word2vec_text);
 }
 
-void Run::report(std::optional<double> before, double rate) const {
+void Run::report(double rate) const {
   const std::optional<double> after = held_out_loss();
   std::cout << settings_.output << ": " << grouped(corpus_.words().size()) << " vectors of "
             << settings_.dim << "; ";
   if (after) {
-    std::cout << "held-out loss " << fixed(*after, 4) << " (at first " << fixed(*before, 4) << ")";
+    std::cout << "held-out loss " << fixed(*after, 4) << " (at first "
+              << fixed(position_.first_loss.value_or(NAN), 4) << ")";
   } else if (settings_.held_out > 0) {
     std::cout << "no held-out loss, the text has fewer than "
               << grouped(std::llround(std::ceil(1 / settings_.held_out))) << " sentences";
@@ -162,6 +236,8 @@ void Run::report(std::optional<double> before, double rate) const {
 int train(const Settings& settings) {
   const examples::StopSignals signals;
   examples::check_output_file("word2vec", settings.output);
+  if (!settings.checkpoint.empty()) examples::check_output_file("word2vec", settings.checkpoint);
+  tg::set_num_threads(static_cast<int>(settings.threads));
   return Run(settings).train();
 }
 

@@ -292,7 +292,18 @@ class LazyRows final : public FusedSteps {
     if constexpr (HasRowKernel<Rule, T>) {
       const RowPolicy& policy = leaf.row_policy();
       const bool whole_rows = !policy.has_held_rows() && policy.frozen_columns().empty();
-      if (others_stay && whole_rows && rule.apply_to_rows(elements, ids, g, width)) return;
+      if (others_stay && whole_rows && rule.apply_to_rows(elements, ids.first(0), g, width)) {
+        const auto count = static_cast<std::int64_t>(ids.size());
+        const std::int64_t least =
+            std::max<std::int64_t>(kElementsPerPart / std::max(width, std::int64_t{1}), 1);
+        parallel_for(count, least, 1, [&](std::int64_t first, std::int64_t last) {
+          rule.apply_to_rows(
+              elements,
+              ids.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first)),
+              g + first * width, width);
+        });
+        return;
+      }
     }
     for (std::size_t i = 0; i < ids.size(); ++i, g += width) {
       if (!others_stay) {

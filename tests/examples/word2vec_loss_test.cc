@@ -61,12 +61,13 @@ TEST_CASE("the fused loss and its gradients are those of the simple loss, up to 
           for (const std::int64_t negatives : {1, 5, 8}) {
             for (const tg::DType dtype : {tg::float32, tg::float64}) {
               CAPTURE(mean, sum_gradient, single, dim, negatives, dtype == tg::float32);
-              const Batch batch = batch_of(mean, 13, negatives, single);
+              Batch batch = batch_of(mean, 13, negatives, single);
+              batch.sum_gradient = sum_gradient;
               std::vector<Tensor> values, inputs, outputs;
               for (const auto loss : {simple_loss, fused_loss}) {
                 const Variable input = table(dim, dtype, 0.5, 1),
                                output = table(dim, dtype, 0.5, 2);
-                const Variable y = loss(input, output, batch, sum_gradient);
+                const Variable y = loss(input, output, batch);
                 (y * 0.5).backward();
                 CHECK(input.row_grad().ids.numel() <= kWords * 7);
                 values.push_back(y.value());
@@ -103,11 +104,12 @@ TEST_CASE("the fused loss: gradients that are recorded are those of the kernel")
   for (const bool mean : {false, true}) {
     for (const bool sum_gradient : {false, true}) {
       if (sum_gradient && !mean) continue;
-      const Batch batch = batch_of(mean, 9, 4);
+      Batch batch = batch_of(mean, 9, 4);
+      batch.sum_gradient = sum_gradient;
       const Variable input = table(5, tg::float64, 0.7, 3), output = table(5, tg::float64, 0.7, 4);
-      const auto recorded = tg::grad(fused_loss(input, output, batch, sum_gradient) * 2,
-                                     {input, output}, {.create_graph = true});
-      (fused_loss(input, output, batch, sum_gradient) * 2).backward();
+      const auto recorded =
+          tg::grad(fused_loss(input, output, batch) * 2, {input, output}, {.create_graph = true});
+      (fused_loss(input, output, batch) * 2).backward();
       CHECK(largest_difference(recorded[0].value(), input.grad()) < 1e-13);
       CHECK(largest_difference(recorded[1].value(), output.grad()) < 1e-13);
       CHECK(recorded[0].requires_grad());

@@ -1,6 +1,6 @@
 // Hashed character n-grams: their hash and their rows; models of names, of languages, of Chinese
-// and of misspelled words; what is refused. Read next: examples/text_classifier/characters.h.
-#include "text_classifier/characters.h"
+// and of misspelled words; what is refused. Read next: examples/common/characters.h.
+#include "common/characters.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -13,12 +13,13 @@
 #include "error_text.h"
 #include "examples/text_classifier/session.h"
 #include "text_classifier/evaluation.h"
-#include "text_classifier/hashing.h"
+#include "common/hashing.h"
 #include "text_classifier/saved_settings.h"
 #include "text_classifier/trained.h"
 
 using namespace text_classifier;
 using namespace text_classifier_test;
+using namespace examples;
 using tapegrad::test::error_text;
 
 namespace {

@@ -15,12 +15,13 @@
 #include "examples/text_classifier/session.h"
 #include "text_classifier/compressed.h"
 #include "text_classifier/evaluation.h"
-#include "text_classifier/hashing.h"
+#include "common/hashing.h"
 #include "text_classifier/saved_settings.h"
 #include "text_classifier/size.h"
 
 using namespace text_classifier;
 using namespace text_classifier_test;
+using namespace examples;
 using tapegrad::test::error_text;
 using tapegrad::test::TemporaryFolder;
 

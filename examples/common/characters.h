@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace text_classifier {
+namespace examples {
 
 // The n-grams of `shortest` to `longest` code points share `buckets` rows of the table, by their
 // hash. A longest of 0 means none.
@@ -43,4 +43,4 @@ constexpr std::int64_t most_characters(std::int64_t words) {
 void append_characters(std::span<const std::string> tokens, const Characters& characters,
                        std::int64_t first_row, std::int64_t most, std::vector<std::int64_t>& ids);
 
-}  // namespace text_classifier
+}  // namespace examples

@@ -1,5 +1,6 @@
-// Parses the range of lengths, and computes the buckets of n-grams. Read next: hashing.h.
-#include "text_classifier/characters.h"
+// Parses the range of lengths, and computes the buckets of n-grams. Read next:
+// ../text_classifier/model.h.
+#include "common/characters.h"
 
 #include <tapegrad/nn/text/utf8.h>
 #include <tapegrad/tensor/error.h>
@@ -9,9 +10,9 @@
 #include <cstddef>
 #include <string_view>
 
-#include "text_classifier/hashing.h"
+#include "common/hashing.h"
 
-namespace text_classifier {
+namespace examples {
 namespace {
 
 bool is_cjk_token(std::string_view token) {
@@ -87,4 +88,4 @@ void append_characters(std::span<const std::string> tokens, const Characters& ch
   }
 }
 
-}  // namespace text_classifier
+}  // namespace examples

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace text_classifier {
+namespace examples {
 
 // FNV-1a with 64 bits: for each byte, hash = (hash xor byte) * kHashPrime, beginning with
 // kHashStart (Fowler, Noll, Vo; draft-eastlake-fnv).
@@ -22,4 +22,4 @@ constexpr std::uint32_t to_32_bits(std::uint64_t hash) {
   return static_cast<std::uint32_t>(hash ^ hash >> 32U);
 }
 
-}  // namespace text_classifier
+}  // namespace examples

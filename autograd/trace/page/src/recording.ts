@@ -1,0 +1,172 @@
+// Recording: a tape that can be asked what holds at any moment. The page shows moments; a moment is
+// a step of the JSON, or one half of a contribution whose broadcasting was undone. Read next:
+// src/replay.ts.
+import { numberOf, type Contribution, type NodeJson, type StepJson, type TapeJson, type TensorJson, type Update } from "./format.ts";
+import { fromJson, type Tensor } from "./tensor.ts";
+
+export interface Moment {
+  step: StepJson;
+  index: number; // of the step in the JSON
+  part: "whole" | "rule" | "undo"; // "rule" ends before broadcasting is undone
+}
+
+/** What happened to one node, in order: at which moment, and the tensor that holds since then. */
+interface Event {
+  at: number;
+  kind: "forward" | "sum" | "fire" | "release" | "grad" | "value";
+  pass: number;
+  tensor: number;
+}
+
+export interface GradientState {
+  sum: number | null; // the sum so far, a tensor; null: no gradient yet
+  complete: boolean; // its rules ran
+  released: boolean;
+  contributions: number;
+}
+
+export class Recording {
+  readonly moments: Moment[] = [];
+  readonly consumers: number[][];
+  readonly passes: number;
+  readonly segments: { title: string; from: number; to: number }[] = []; // moments, both included
+  private readonly events: Event[][];
+  private readonly tensors = new Map<number, Tensor>();
+
+  constructor(readonly tape: TapeJson) {
+    this.events = tape.nodes.map(() => []);
+    this.consumers = tape.nodes.map(() => []);
+    tape.nodes.forEach((node, id) => node.inputs?.forEach((from) => from >= 0 && this.consumers[from]!.push(id)));
+    let passes = 0;
+    tape.steps.forEach((step, index) => {
+      const undone = step.kind === "contribution" && step.raw !== step.gradient;
+      if (undone) this.moments.push({ step, index, part: "rule" });
+      this.moments.push({ step, index, part: undone ? "undo" : "whole" });
+      this.note(step, this.moments.length - 1);
+      if ("pass" in step) passes = Math.max(passes, step.pass + 1);
+    });
+    this.passes = passes;
+    this.findSegments();
+  }
+
+  private note(step: StepJson, at: number): void {
+    const add = (node: number, kind: Event["kind"], pass: number, tensor: number) => this.events[node]?.push({ at, kind, pass, tensor });
+    if (step.kind === "forward") add(step.node, "forward", -1, this.node(step.node).value);
+    if (step.kind === "seed") add(step.node, "sum", step.pass, step.gradient);
+    if (step.kind === "fire") add(step.node, "fire", step.pass, step.gradient);
+    if (step.kind === "contribution") add(step.to, "sum", step.pass, step.after);
+    if (step.kind === "release") add(step.node, "release", step.pass, -1);
+    if (step.kind === "leaf") add(step.node, "grad", step.pass, step.after);
+    if (step.kind === "update") add(step.node, "value", -1, step.after);
+  }
+  private findSegments(): void {
+    let from = 0;
+    this.moments.forEach(({ step }, at) => {
+      if (step.kind !== "snapshot") return;
+      this.segments.push({ title: step.title, from, to: at });
+      from = at + 1;
+    });
+    if (this.segments.length > 0 && from < this.moments.length) this.segments.push({ title: "", from, to: this.moments.length - 1 });
+  }
+
+  node(id: number): NodeJson {
+    return this.tape.nodes[id]!;
+  }
+  json(tensor: number): TensorJson {
+    return this.tape.tensors[tensor]!;
+  }
+  tensor(index: number): Tensor {
+    let found = this.tensors.get(index);
+    if (!found) this.tensors.set(index, (found = fromJson(this.json(index))));
+    return found;
+  }
+  /** hidden.weight, or tanh, or "data". */
+  name(id: number): string {
+    const node = this.node(id);
+    return node.kind === "operation" ? node.op! : node.name || node.kind;
+  }
+
+  // What holds after moment `at` -------------------------------------------------------------------
+
+  isRecorded(id: number, at: number): boolean {
+    if (this.node(id).kind !== "operation") return true;
+    const forward = this.forwardMoment(id);
+    return forward >= 0 && forward <= at;
+  }
+  /** When the operation was recorded; -1 for leaves. */
+  forwardMoment(id: number): number {
+    return this.events[id]!.find((event) => event.kind === "forward")?.at ?? -1;
+  }
+  value(id: number, at: number): number {
+    let value = this.node(id).value;
+    const updates = this.events[id]!.filter((event) => event.kind === "value");
+    const first = updates[0];
+    if (first) value = (this.moments[first.at]!.step as Update).before;
+    for (const event of updates) if (event.at <= at) value = event.tensor;
+    return value;
+  }
+  gradient(id: number, pass: number, at: number): GradientState {
+    const state: GradientState = { sum: null, complete: false, released: false, contributions: 0 };
+    for (const event of this.events[id]!) {
+      if (event.at > at || event.pass !== pass) continue;
+      if (event.kind === "sum") (state.sum = event.tensor), ++state.contributions;
+      if (event.kind === "fire") (state.sum = event.tensor), (state.complete = true);
+      if (event.kind === "release") state.released = true;
+      if (event.kind === "grad") state.complete = true;
+    }
+    return state;
+  }
+  /** grad() of a leaf, the sum over all passes; null if there is none yet. */
+  grad(id: number, at: number): number | null {
+    let grad: number | null = null;
+    for (const event of this.events[id]!) if (event.kind === "grad" && event.at <= at) grad = event.tensor;
+    return grad;
+  }
+  /** The moments at which something happened to this node. */
+  history(id: number): number[] {
+    return this.events[id]!.map((event) => event.at);
+  }
+  passAt(at: number): number {
+    for (let i = Math.min(at, this.moments.length - 1); i >= 0; --i) {
+      const { step } = this.moments[i]!;
+      if ("pass" in step) return step.pass;
+    }
+    return 0;
+  }
+  contributionsTo(id: number, pass: number): Contribution[] {
+    return this.tape.steps.filter((step): step is Contribution => step.kind === "contribution" && step.to === id && step.pass === pass);
+  }
+  seedOf(pass: number): number {
+    return this.moments.findIndex(({ step }) => step.kind === "seed" && step.pass === pass);
+  }
+  segmentOf(at: number): number {
+    return this.segments.findIndex(({ from, to }) => from <= at && at <= to);
+  }
+
+  // Bytes and non-finite elements ------------------------------------------------------------------
+
+  /** What the tape holds after each moment; undefined where the JSON does not say. */
+  bytes(): number[] {
+    let held = 0;
+    return this.moments.map(({ step }) => {
+      if ((step.kind === "forward" || step.kind === "release") && step.bytes !== undefined) held = step.bytes;
+      return held;
+    });
+  }
+  isFinite(tensor: number): boolean {
+    const json = this.json(tensor);
+    if (json.summary) return json.summary.nonfinite === 0;
+    return (json.data ?? json.rows?.data ?? []).every((each) => Number.isFinite(numberOf(each)));
+  }
+  /** Where NaN or infinity began: not finite, from finite inputs. */
+  firstNonFinite(): { moment: number; node: number } | undefined {
+    for (const [moment, { step }] of this.moments.entries()) {
+      if (step.kind === "forward" && !this.isFinite(this.node(step.node).value)) return { moment, node: this.firstBadInput(step.node, moment) };
+      if (step.kind === "contribution" && !this.isFinite(step.raw)) return { moment, node: step.from };
+    }
+    return undefined;
+  }
+  private firstBadInput(id: number, at: number): number {
+    return this.node(id).inputs?.find((from) => from >= 0 && !this.isFinite(this.value(from, at))) ?? id;
+  }
+}

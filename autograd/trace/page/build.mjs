@@ -14,6 +14,7 @@ async function page() {
     charset: "utf8",
     legalComments: "none",
     write: false,
+    metafile: true,
   });
   const style = await build({ entryPoints: [here("src/style.css")], minify: true, write: false });
   // "</script" must not occur in a script; in a string it means the same with a backslash.
@@ -21,19 +22,21 @@ async function page() {
   const html = readFileSync(here("src/page.html"), "utf8")
     .replace("/*STYLE*/", () => style.outputFiles[0].text.trim())
     .replace("/*SCRIPT*/", () => script)
-    .replace("/*LICENSES*/", () => licenses());
+    .replace("/*LICENSES*/", () => licenses(Object.keys(result.metafile.inputs)));
   writeFileSync(here("tape.html"), html);
   console.log(`tape.html: ${html.length} bytes`);
 }
 
-/** The notices of the libraries in the page, as their licenses ask. */
-function licenses() {
-  const names = ["@dagrejs/dagre", "d3-selection", "d3-zoom"];
-  return names.map((name) => {
-    const { version, license } = JSON.parse(readFileSync(here(`node_modules/${name}/package.json`), "utf8"));
-    const text = readFileSync(here(`node_modules/${name}/LICENSE`), "utf8");
-    return `${name} ${version} (${license}): ${text.split("\n").find((line) => line.startsWith("Copyright"))}`;
-  }).join("\n  ");
+/** The license texts of the libraries in the page, each text once. */
+function licenses(inputs) {
+  const names = new Set(inputs.flatMap((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? []));
+  const texts = new Map();
+  for (const name of [...names].sort()) {
+    const { version } = JSON.parse(readFileSync(here(`node_modules/${name}/package.json`), "utf8"));
+    const text = readFileSync(here(`node_modules/${name}/LICENSE`), "utf8").trim();
+    texts.set(text, [...(texts.get(text) ?? []), `${name} ${version}`]);
+  }
+  return [...texts].map(([text, users]) => `${users.join(", ")}:\n${text}`).join("\n\n").replaceAll("--", "- -");
 }
 
 async function tests() {

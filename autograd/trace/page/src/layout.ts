@@ -1,0 +1,200 @@
+// Layout: where each visible box stands. Open groups are laid out one by one, from the inside out,
+// left to right; edges run between the boxes that are visible. Read next: src/graph.ts.
+import { graphlib, layout as dagre } from "@dagrejs/dagre";
+import { isGroup, type Group, type Groups, type Item } from "./groups.ts";
+import type { Recording } from "./recording.ts";
+
+export interface Box {
+  key: string;
+  item: Item;
+  open: boolean;
+  before?: boolean; // the turns of a loop before the one that is shown, or after it
+  after?: boolean;
+  x: number; // left, in the whole picture
+  y: number;
+  width: number;
+  height: number;
+  depth: number;
+}
+export interface Edge {
+  key: string;
+  from: Box;
+  to: Box;
+  points: { x: number; y: number }[]; // inner points
+  pairs: [number, number][]; // the nodes it stands for
+}
+export interface Picture {
+  boxes: Box[];
+  edges: Edge[];
+  boxOf(node: number): Box | undefined; // the visible box that holds a node
+  width: number;
+  height: number;
+}
+
+/** Which groups are open, and which turn of an open loop is shown (undefined: all). */
+export interface Opened {
+  groups: ReadonlySet<string>;
+  turns: ReadonlyMap<string, number>;
+}
+
+export const kBox = { width: 150, height: 62, header: 30, padding: 14 };
+
+interface Placed {
+  boxes: Box[];
+  width: number;
+  height: number;
+  routes: Map<string, { x: number; y: number }[]>;
+}
+
+export class Layout {
+  constructor(private readonly recording: Recording, private readonly groups: Groups, private readonly opened: Opened) {}
+
+  picture(errors: { inputs: number[]; key: string }[]): Picture {
+    const placed = this.place(this.groups.root, 0, errors);
+    const byKey = new Map(placed.boxes.map((box) => [box.key, box]));
+    const boxOf = (node: number) => byKey.get(this.visibleKey(node));
+    const edges = this.edges(boxOf, placed.routes);
+    for (const { inputs, key } of errors) {
+      for (const input of inputs) {
+        const [from, to] = [boxOf(input), byKey.get(key)];
+        if (from && to) edges.push({ key: `${from.key}>${key}`, from, to, points: [], pairs: [[input, -1]] });
+      }
+    }
+    return { boxes: placed.boxes, edges, boxOf, width: placed.width, height: placed.height };
+  }
+
+  // Which boxes are visible ------------------------------------------------------------------------
+
+  private isOpen(group: Group): boolean {
+    return group.kind === "root" || this.opened.groups.has(group.id);
+  }
+  /** The boxes of an open group. */
+  private children(group: Group): { key: string; item: Item; before?: boolean; after?: boolean }[] {
+    const shown = this.opened.turns.get(group.id);
+    if (group.kind !== "loop" || shown === undefined) return group.children.map((item) => ({ key: keyOf(item), item }));
+    const turns = group.children.filter(isGroup);
+    const leaves = group.children.filter((child) => !isGroup(child));
+    return [
+      ...leaves.map((item) => ({ key: keyOf(item), item })),
+      ...(shown > 0 ? [{ key: `${group.id}<`, item: turns[shown - 1]!, before: true }] : []),
+      { key: keyOf(turns[shown]!), item: turns[shown]! },
+      ...(shown + 1 < turns.length ? [{ key: `${group.id}>`, item: turns[shown + 1]!, after: true }] : []),
+    ];
+  }
+  /** The key of the box that stands for a node: its own, or that of the outermost closed group. */
+  private visibleKey(node: number): string {
+    const path = this.groups.path(this.groups.group(node));
+    for (let i = 0; i < path.length; ++i) {
+      const group = path[i]!;
+      const above = path[i - 1];
+      if (above?.kind === "loop") {
+        const shown = this.opened.turns.get(above.id);
+        if (shown !== undefined && group.turn !== shown) return `${above.id}${group.turn < shown ? "<" : ">"}`;
+      }
+      if (!this.isOpen(group)) return group.id;
+    }
+    return keyOf(node);
+  }
+
+  // Positions --------------------------------------------------------------------------------------
+
+  private place(group: Group, depth: number, errors: { inputs: number[]; key: string }[]): Placed {
+    const children = this.children(group);
+    const inner = new Map<string, Placed>();
+    const graph = new graphlib.Graph({ multigraph: false });
+    graph.setGraph({ rankdir: "LR", nodesep: 16, ranksep: 44, edgesep: 8, marginx: 0, marginy: 0 });
+    graph.setDefaultEdgeLabel(() => ({}));
+    for (const { key, item, before, after } of children) {
+      let [width, height] = [kBox.width, kBox.height];
+      if (isGroup(item) && !before && !after && this.isOpen(item)) {
+        const own = this.place(item, depth + 1, []);
+        inner.set(key, own);
+        [width, height] = [Math.max(own.width, 120) + 2 * kBox.padding, own.height + kBox.header + kBox.padding];
+      }
+      graph.setNode(key, { width, height });
+    }
+    for (const { key } of errors) graph.setNode(key, { width: kBox.width, height: kBox.height });
+    for (const [from, to] of this.edgesInside(group, new Set(children.map(({ key }) => key)))) graph.setEdge(from, to);
+    for (const { inputs, key } of errors) for (const input of inputs) graph.setEdge(this.childKey(group, input)!, key);
+    dagre(graph);
+    return this.collect(graph, children, inner, depth, errors);
+  }
+  private collect(graph: graphlib.Graph, children: ReturnType<Layout["children"]>, inner: Map<string, Placed>, depth: number, errors: { key: string }[]): Placed {
+    const boxes: Box[] = [];
+    const routes = new Map<string, { x: number; y: number }[]>();
+    const all = [...children, ...errors.map(({ key }) => ({ key, item: -1 as Item, before: false, after: false }))];
+    for (const { key, item, before, after } of all) {
+      const { x, y, width, height } = graph.node(key) as { x: number; y: number; width: number; height: number };
+      const box: Box = { key, item, before, after, open: inner.has(key), x: x - width / 2, y: y - height / 2, width, height, depth };
+      boxes.push(box);
+      const own = inner.get(key);
+      if (!own) continue;
+      const [dx, dy] = [box.x + kBox.padding + (width - 2 * kBox.padding - own.width) / 2, box.y + kBox.header];
+      for (const child of own.boxes) boxes.push({ ...child, x: child.x + dx, y: child.y + dy });
+      for (const [name, points] of own.routes) routes.set(name, points.map((point) => ({ x: point.x + dx, y: point.y + dy })));
+    }
+    for (const edge of graph.edges()) {
+      const points = (graph.edge(edge) as { points?: { x: number; y: number }[] }).points ?? [];
+      routes.set(`${edge.v}>${edge.w}`, points);
+    }
+    const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
+    return { boxes, routes, width: Math.max(width, 0), height: Math.max(height, 0) };
+  }
+
+  // Edges ------------------------------------------------------------------------------------------
+
+  private linksOf?: [number, number][];
+  private links(): [number, number][] {
+    if (this.linksOf) return this.linksOf;
+    const links: [number, number][] = [];
+    this.recording.tape.nodes.forEach((node, to) => {
+      if (!this.groups.has(to)) return;
+      for (const from of new Set(node.inputs)) if (from >= 0 && this.groups.has(from)) links.push([from, to]);
+    });
+    return (this.linksOf = links);
+  }
+  /** The box of `group` that holds a node; undefined if the node is elsewhere. */
+  private childKey(group: Group, node: number): string | undefined {
+    const path = this.groups.path(this.groups.group(node));
+    const at = path.indexOf(group);
+    if (at < 0) return undefined;
+    const child = path[at + 1];
+    if (!child) return keyOf(node);
+    const shown = this.opened.turns.get(group.id);
+    if (shown !== undefined && child.turn >= 0 && child.turn !== shown) return `${group.id}${child.turn < shown ? "<" : ">"}`;
+    return child.id;
+  }
+  private *edgesInside(group: Group, keys: Set<string>): Iterable<[string, string]> {
+    const seen = new Set<string>();
+    for (const [from, to] of this.links()) {
+      const [a, b] = [this.childKey(group, from), this.childKey(group, to)];
+      if (!a || !b || a === b || !keys.has(a) || !keys.has(b) || seen.has(`${a}>${b}`)) continue;
+      seen.add(`${a}>${b}`);
+      yield [a, b];
+    }
+  }
+  private edges(boxOf: (node: number) => Box | undefined, routes: Map<string, { x: number; y: number }[]>): Edge[] {
+    const edges = new Map<string, Edge>();
+    for (const [from, to] of this.links()) {
+      const [a, b] = [boxOf(from), boxOf(to)];
+      if (!a || !b || a === b) continue;
+      const key = `${a.key}>${b.key}`;
+      const known = edges.get(key);
+      if (known) known.pairs.push([from, to]);
+      else edges.set(key, { key, from: a, to: b, points: this.route(from, to, routes), pairs: [[from, to]] });
+    }
+    return [...edges.values()];
+  }
+  /** The inner points of the way that dagre found between the two, where their groups meet. */
+  private route(from: number, to: number, routes: Map<string, { x: number; y: number }[]>): { x: number; y: number }[] {
+    const [a, b] = [this.groups.path(this.groups.group(from)), this.groups.path(this.groups.group(to))];
+    let meet = 0;
+    while (meet + 1 < a.length && meet + 1 < b.length && a[meet + 1] === b[meet + 1]) ++meet;
+    const group = a[meet]!;
+    return (routes.get(`${this.childKey(group, from)}>${this.childKey(group, to)}`) ?? []).slice(1, -1);
+  }
+}
+
+export function keyOf(item: Item): string {
+  return isGroup(item) ? item.id : `n${item}`;
+}

@@ -48,7 +48,7 @@ export class App {
     document.title = t("pageTitle", { title: tape.title || t("untitled") });
     byId("title").textContent = tape.title || t("untitled");
     byId("subtitle").textContent = this.subtitle();
-    byId("graph-place").replaceChildren(this.searchField(), this.graph.element, this.legend());
+    byId("graph-place").replaceChildren(this.graph.element, h("div", { class: "under-graph" }, this.legend(), this.searchField(), this.graph.tools));
     byId("player-place").replaceChildren(this.player.element);
     this.drawTabs();
     this.recompute();

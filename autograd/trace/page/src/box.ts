@@ -4,7 +4,7 @@ import { s } from "./dom.ts";
 import { numberOf, shapeText, type TensorJson } from "./format.ts";
 import type { GraphActions } from "./graph.ts";
 import { isGroup, type Group } from "./groups.ts";
-import { kBox, type Box } from "./layout.ts";
+import { kLongestName, type Box } from "./layout.ts";
 import { format, heat, largest } from "./numbers.ts";
 import type { Recording } from "./recording.ts";
 import { t, type TextKey } from "./texts.ts";
@@ -54,7 +54,7 @@ function frame(box: Box, names: string, label: string, onclick: (() => void) | u
     class: `box ${names}`, transform: `translate(${box.x} ${box.y})`, tabindex: 0, role: "button", "aria-label": label, "data-key": box.key, onclick,
   }, ...children);
 }
-function text(x: number, y: number, names: string, content: string, most = 18): SVGElement {
+function text(x: number, y: number, names: string, content: string, most = kLongestName): SVGElement {
   const cut = content.length > most ? `${content.slice(0, most - 1)}…` : content;
   return s("text", { x, y, class: names }, cut, content !== cut ? s("title", {}, content) : null);
 }
@@ -75,10 +75,10 @@ function drawEntry(box: Box, id: number, context: BoxContext, details: boolean, 
   return frame(box, names.filter(Boolean).join(" "), label, () => actions.choose(id),
     s("rect", { class: "body", width: box.width, height: box.height, rx: node.kind === "operation" ? 9 : 3 }),
     context.pass > 0 && (state === "pending" || state === "fired" || state === "released") ? s("rect", { class: "layer", x: -4, y: -4, width: box.width + 8, height: box.height + 8, rx: 12 }) : null,
-    text(10, 20, "name", name, shape ? 19 - Math.min(shape.length, 10) : 19),
-    shape ? text(box.width - 10, 20, "shape", shape, 14) : null,
-    visible ? row(34, "value", recording.json(recording.value(id, at))) : null,
-    visible ? gradientRow(context, id) : null,
+    text(10, 20, "name", name),
+    shape ? text(box.width - 10, 20, "shape size", shape, 24) : null,
+    visible ? row(34, "value", recording.json(recording.value(id, at)), box.width) : null,
+    visible ? gradientRow(context, id, box.width) : null,
     badge(context, id, box));
 }
 function badge(context: BoxContext, id: number, box: Box): SVGElement | null {
@@ -88,24 +88,24 @@ function badge(context: BoxContext, id: number, box: Box): SVGElement | null {
   const sign = bad ? "!" : wrong ? "✗" : "?";
   return s("g", { class: "badge", transform: `translate(${box.width - 4} 2)` }, s("circle", { r: 9 }), s("text", { y: 4 }, sign));
 }
-function gradientRow(context: BoxContext, id: number): SVGElement | null {
+function gradientRow(context: BoxContext, id: number, width: number): SVGElement | null {
   const { recording, at, pass, hidden } = context;
   const node = recording.node(id);
   if (!node.requires_grad || recording.passes === 0) return null;
   if (hidden?.node === id && hidden.pass === pass) return s("text", { x: 22, y: 54, class: "hidden-gradient" }, "?");
   const grad = node.kind === "operation" ? null : recording.grad(id, at);
   const sum = recording.gradient(id, pass, at).sum ?? grad;
-  if (sum !== null) return row(52, "gradient", recording.json(grad !== null && recording.gradient(id, pass, at).complete ? grad : sum));
+  if (sum !== null) return row(52, "gradient", recording.json(grad !== null && recording.gradient(id, pass, at).complete ? grad : sum), width);
   return s("g", { class: "none" }, s("circle", { cx: 13, cy: 50, r: 3 }), s("text", { x: 22, y: 54 }, t("noneYet")));
 }
 /** A number, or the elements as a strip of colors. */
-function row(y: number, kind: "value" | "gradient", json: TensorJson): SVGElement {
+function row(y: number, kind: "value" | "gradient", json: TensorJson, boxWidth: number): SVGElement {
   const dot = s("circle", { cx: 13, cy: y - 2, r: 3, class: kind });
   const data = json.data ?? json.thumbnail?.data ?? json.rows?.data ?? [];
   if (data.length === 1) return s("g", { class: `row ${kind}` }, dot, s("text", { x: 22, y: y + 2 }, format(numberOf(data[0]!))));
   const shown = data.length <= 24 ? data : Array.from({ length: 24 }, (_, i) => data[Math.floor((i * data.length) / 24)]!);
   const most = largest(data);
-  const width = Math.min((kBox.width - 32) / Math.max(shown.length, 1), 16);
+  const width = Math.min((boxWidth - 32) / Math.max(shown.length, 1), 16);
   const cells = shown.map((each, i) => s("rect", { x: 22 + i * width, y: y - 6, width: Math.max(width - 0.7, 0.6), height: 9, style: `fill:${heat(numberOf(each), most)}` }));
   return s("g", { class: `row ${kind}` }, dot, ...cells);
 }
@@ -141,14 +141,19 @@ function drawOpenGroup(box: Box, group: Group, context: BoxContext, actions: Gra
   const holds = context.current !== null && holdsNode(context, group, context.current);
   const children: (SVGElement | null)[] = [
     s("rect", { class: "body", width: box.width, height: box.height, rx: 12 }),
-    text(14, 20, "name", group.kind === "turn" ? t("turn", { n: group.title, all: group.subtitle.slice(1) }) : group.title, Math.floor(box.width / 9)),
+    openTitle(box, group),
   ];
-  const used = 14 + Math.min(group.title.length, Math.floor(box.width / 9)) * 8 + 10;
-  if (group.subtitle && group.kind !== "turn" && box.width - used > 90) children.push(text(used, 20, "shape", group.subtitle, Math.floor((box.width - used - 30) / 7)));
   if (group.kind === "loop") children.push(loopControl(box, group, context, actions));
   if (group.kind === "turn") children.push(...turnControls(box, group, actions));
   if (group.kind !== "turn") children.push(s("text", { x: box.width - 18, y: 20, class: "fold", "aria-hidden": "true" }, "–"));
   return frame(box, `group open ${group.kind} ${holds ? "holds" : ""} depth${box.depth % 2}`, t("closeGroup", { title: group.title || group.kind }), group.kind === "turn" ? undefined : () => actions.toggle(group.id), ...children);
+}
+/** The title, and after it the subtitle, if there is room. */
+function openTitle(box: Box, group: Group): SVGElement {
+  const title = group.kind === "turn" ? t("turn", { n: group.title, all: group.subtitle.slice(1) }) : group.title;
+  const used = (group.kind === "loop" ? 160 : group.kind === "turn" ? 70 : 34) + title.length * 8;
+  const subtitle = group.kind === "turn" || box.width - used < group.subtitle.length * 7 ? "" : group.subtitle;
+  return s("text", { x: 14, y: 20, class: "name" }, title, subtitle ? s("tspan", { class: "after-name", dx: 8 }, subtitle) : null);
 }
 function control(x: number, y: number, label: string, sign: string, act: () => void, width = 22): SVGElement {
   return s("g", {

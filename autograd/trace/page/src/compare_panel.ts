@@ -72,7 +72,7 @@ export function drawCompare(recording: Recording, choose: (node: number, at: num
   a.select.addEventListener("change", refresh);
   b.select.addEventListener("change", refresh);
   refresh();
-  return [h("h2", {}, t("panelCompare")), h("p", { class: "words" }, t("compareIntro")), h("div", { class: "fields" }, a.field, b.field), place];
+  return [h("div", { class: "main wide" }, h("h2", {}, t("panelCompare")), h("p", { class: "words" }, t("compareIntro")), h("div", { class: "fields" }, a.field, b.field), place)];
 }
 function table(recording: Recording, a: number, b: number, choose: (node: number, at: number) => void): HTMLElement[] {
   const { rows, unmatched } = compare(recording, a, b);

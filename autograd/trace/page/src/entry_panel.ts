@@ -27,7 +27,7 @@ export class EntryPanel {
     if (id === null) return [h("p", { class: "words" }, t("chooseEntry"))];
     const node = recording.node(id);
     const kind = t(node.kind === "operation" ? "kindOperation" : node.kind === "parameter" ? "kindParameter" : "kindData");
-    const parts: (HTMLElement | null)[] = [
+    const main: (HTMLElement | null)[] = [
       h("p", { class: `eyebrow ${node.kind}` }, kind),
       h("h2", {}, nameOf(recording, id)),
       node.kind === "operation" ? (formulas[node.op!] ? h("p", { class: "formula" }, formulas[node.op!]!.forward) : h("p", { class: "note" }, t("noFormula"))) : null,
@@ -35,10 +35,8 @@ export class EntryPanel {
       node.check ? h("p", { class: node.check.ok ? "note good" : "note bad" }, t(node.check.ok ? "checkOk" : "checkBad", { x: format(node.check.largest_error) })) : null,
       ...this.value(id),
       this.picked(id),
-      ...this.gradients(id),
-      this.neighbors(id),
     ];
-    return parts.filter((part): part is HTMLElement => part !== null);
+    return [h("div", { class: "main" }, ...main.filter((part): part is HTMLElement => part !== null)), h("div", { class: "beside" }, ...this.gradients(id), this.neighbors(id))];
   }
 
   // Value ------------------------------------------------------------------------------------------
@@ -75,7 +73,8 @@ export class EntryPanel {
     return numberOf(this.recording.json(this.recording.value(id, -1)).data![element]!);
   }
   private editor(id: number, element: number, now: number): HTMLElement {
-    const input = h("input", { type: "text", inputmode: "decimal", value: String(now), id: "new-value", autocomplete: "off" });
+    const shown = this.recording.node(id).dtype === "float32" ? Number(now.toPrecision(7)) : now;
+    const input = h("input", { type: "text", inputmode: "decimal", value: String(shown), id: "new-value", autocomplete: "off" });
     const set = () => {
       const value = parseNumber(input.value);
       if (Number.isFinite(value)) this.actions.edit(id, element, value);

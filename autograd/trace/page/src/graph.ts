@@ -14,9 +14,14 @@ export interface GraphActions {
   turn(loop: string, to: number | "all"): void;
 }
 
+const kSmallest = 0.6; // a scale at which boxes can be read
+const kLargest = 1.15;
+
 export class GraphView {
   readonly element: HTMLElement;
+  readonly tools: HTMLElement;
   private readonly svg: SVGSVGElement;
+  private readonly groupLayer = s("g", { class: "groups" });
   private readonly edgeLayer = s("g", { class: "edges" });
   private readonly boxLayer = s("g", { class: "boxes" });
   private readonly behavior: ZoomBehavior<SVGSVGElement, unknown>;
@@ -26,7 +31,7 @@ export class GraphView {
   private queued = false;
 
   constructor(private readonly actions: GraphActions) {
-    const canvas = s("g", {}, this.edgeLayer, this.boxLayer);
+    const canvas = s("g", {}, this.groupLayer, this.edgeLayer, this.boxLayer);
     this.svg = s("svg", { class: "graph", role: "group", "aria-label": t("graph") }, arrowHeads(), canvas);
     this.behavior = zoom<SVGSVGElement, unknown>().scaleExtent([0.05, 2.5]).on("zoom", (event: { transform: ZoomTransform }) => {
       this.transform = event.transform;
@@ -35,8 +40,8 @@ export class GraphView {
     });
     select(this.svg).call(this.behavior).on("dblclick.zoom", null);
     const button = (label: string, text: string, onclick: () => void) => h("button", { type: "button", "aria-label": label, title: label, onclick }, text);
-    this.element = h("div", { class: "graph-frame" }, this.svg as unknown as HTMLElement, h("div", { class: "graph-tools" },
-      button(t("zoomOut"), "−", () => this.scale(1 / 1.4)), button(t("zoomIn"), "+", () => this.scale(1.4)), button(t("fit"), "⤢", () => this.fit())));
+    this.element = h("div", { class: "graph-frame" }, this.svg as unknown as HTMLElement);
+    this.tools = h("div", { class: "graph-tools" }, button(t("zoomOut"), "−", () => this.scale(1 / 1.4)), button(t("zoomIn"), "+", () => this.scale(1.4)), button(t("fit"), "⤢", () => this.fit()));
     this.svg.addEventListener("keydown", (event) => this.onKey(event));
     new ResizeObserver(() => this.queue()).observe(this.svg);
   }
@@ -44,9 +49,11 @@ export class GraphView {
   /** Shows another layout, or another moment of the same one. */
   show(picture: Picture, context: BoxContext): void {
     const first = this.picture === undefined;
+    const another = this.picture !== picture;
     this.picture = picture;
     this.context = context;
-    if (first) this.fit();
+    if (another) this.adaptHeight(picture);
+    if (first) this.begin();
     this.redraw();
   }
 
@@ -70,14 +77,28 @@ export class GraphView {
     };
     requestAnimationFrame(frame);
   }
-  fit(): void {
-    if (!this.picture) return;
+  /** As high as the picture needs it, within limits. */
+  private adaptHeight(picture: Picture): void {
+    const { width } = this.size();
+    const k = Math.min(Math.max((width - 48) / Math.max(picture.width, 1), kSmallest), kLargest);
+    const height = Math.min(Math.max(picture.height * k + 64, 190), innerHeight * 0.44);
+    this.element.style.height = `${Math.round(height)}px`;
+  }
+  private fitted(smallest: number): ZoomTransform {
     const { width, height } = this.size();
-    const { width: w, height: own } = this.picture;
-    const k = Math.max(Math.min((width - 48) / Math.max(w, 1), (height - 48) / Math.max(own, 1), 1.15), width < 500 ? 0.5 : 0.35);
+    const { width: w, height: own } = this.picture!;
+    const k = Math.max(Math.min((width - 48) / Math.max(w, 1), (height - 40) / Math.max(own, 1), kLargest), smallest);
     const x = w * k < width ? (width - w * k) / 2 : 24;
-    const y = own * k < height ? (height - own * k) / 2 : 24;
-    this.move(zoomIdentity.translate(x, y).scale(k), false);
+    const y = own * k < height ? (height - own * k) / 2 : 20;
+    return zoomIdentity.translate(x, y).scale(k);
+  }
+  /** Shows the whole picture, however small. */
+  fit(): void {
+    if (this.picture) this.move(this.fitted(0.05), false);
+  }
+  /** Shows the whole picture if that is readable, and otherwise its beginning. */
+  private begin(): void {
+    this.move(this.fitted(kSmallest), false);
   }
   private scale(factor: number): void {
     select(this.svg).call(this.behavior.scaleBy, factor);
@@ -90,7 +111,7 @@ export class GraphView {
     const [left, top] = [box.x * k + x, box.y * k + y];
     const [right, bottom] = [left + Math.min(box.width, 200) * k, top + Math.min(box.height, 100) * k];
     if (left >= 8 && top >= 8 && right <= width - 8 && bottom <= height - 40) return;
-    const scale = Math.max(k, 0.5);
+    const scale = Math.max(k, kSmallest);
     const [cx, cy] = [box.x + Math.min(box.width, 200) / 2, box.y + Math.min(box.height, 100) / 2];
     this.move(zoomIdentity.translate(width / 2 - cx * scale, height / 2 - cy * scale).scale(scale), true);
   }
@@ -117,14 +138,16 @@ export class GraphView {
     const focused = (document.activeElement as Element | null)?.closest?.(".box")?.getAttribute("data-key");
     const visible = this.picture.boxes.filter((box) => this.isVisible(box.x, box.y, box.width, box.height));
     const details = visible.length < 160 && this.transform.k > 0.3;
-    this.boxLayer.replaceChildren(...visible.map((box) => drawBox(box, context, details, this.actions)));
+    const draw = (boxes: Box[]) => boxes.map((box) => drawBox(box, context, details, this.actions));
+    this.groupLayer.replaceChildren(...draw(visible.filter(({ open }) => open)));
+    this.boxLayer.replaceChildren(...draw(visible.filter(({ open }) => !open)));
     const edges = this.picture.edges.filter((edge) => {
       const [left, right] = [Math.min(edge.from.x, edge.to.x), Math.max(edge.from.x + edge.from.width, edge.to.x + edge.to.width)];
       const [top, bottom] = [Math.min(edge.from.y, edge.to.y), Math.max(edge.from.y + edge.from.height, edge.to.y + edge.to.height)];
       return this.isVisible(left, top, right - left, bottom - top);
     });
     this.edgeLayer.replaceChildren(...edges.map((edge) => drawEdge(edge, context)));
-    if (focused) this.boxLayer.querySelector<SVGElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (focused) this.focusKey(focused);
   }
 
   // Keys -------------------------------------------------------------------------------------------
@@ -155,7 +178,10 @@ export class GraphView {
     }
   }
   private focus(box: Box): void {
-    this.boxLayer.querySelector<SVGElement>(`[data-key="${CSS.escape(box.key)}"]`)?.focus({ preventScroll: true });
+    this.focusKey(box.key);
+  }
+  private focusKey(key: string): void {
+    this.svg.querySelector<SVGElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
   }
 }
 

@@ -60,10 +60,9 @@ export class Groups {
     if (module < 0) return this.root;
     const found = known.get(module);
     if (found) return found;
-    const { parent, name, type, call } = this.recording.tape.modules[module]!;
+    const { parent, name, type } = this.recording.tape.modules[module]!;
     const above = this.moduleGroup(parent, known);
     const group = make(`m${module}`, "module", name || type, name ? type : "", above);
-    if (call > 1 && !name) group.subtitle = `#${call}`;
     above.children.push(group);
     known.set(module, group);
     return group;

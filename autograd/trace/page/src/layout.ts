@@ -1,6 +1,7 @@
 // Layout: where each visible box stands. Open groups are laid out one by one, from the inside out,
 // left to right; edges run between the boxes that are visible. Read next: src/graph.ts.
 import { graphlib, layout as dagre } from "@dagrejs/dagre";
+import { shapeText } from "./format.ts";
 import { isGroup, type Group, type Groups, type Item } from "./groups.ts";
 import type { Recording } from "./recording.ts";
 
@@ -37,7 +38,22 @@ export interface Opened {
   turns: ReadonlyMap<string, number>;
 }
 
-export const kBox = { width: 150, height: 62, header: 30, padding: 14 };
+export const kBox = { height: 62, header: 30, padding: 14 };
+const kNameWidth = 7.6; // of a letter of a box's name, on average
+const kShapeWidth = 6.7;
+export const kLongestName = 18;
+
+/** Wide enough for the name and the shape in one line. */
+function widthOf(recording: Recording, item: Item): number {
+  if (isGroup(item)) {
+    const title = Math.min(item.title.length, kLongestName) + (item.kind === "loop" ? item.subtitle.length + 2 : 0);
+    return Math.max(title * kNameWidth, Math.min(item.subtitle.length, 24) * kShapeWidth, 84) + 24;
+  }
+  if (item < 0) return 130;
+  const node = recording.node(item);
+  const shape = node.shape.length ? shapeText(node.shape).length * kShapeWidth + 12 : 0;
+  return Math.max(Math.min(recording.name(item).length, kLongestName) * kNameWidth + shape + 20, 96);
+}
 
 interface Placed {
   boxes: Box[];
@@ -102,10 +118,10 @@ export class Layout {
     const children = this.children(group);
     const inner = new Map<string, Placed>();
     const graph = new graphlib.Graph({ multigraph: false });
-    graph.setGraph({ rankdir: "LR", nodesep: 16, ranksep: 44, edgesep: 8, marginx: 0, marginy: 0 });
+    graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 34, edgesep: 8, marginx: 0, marginy: 0 });
     graph.setDefaultEdgeLabel(() => ({}));
     for (const { key, item, before, after } of children) {
-      let [width, height] = [kBox.width, kBox.height];
+      let [width, height] = [before || after ? 110 : widthOf(this.recording, item), kBox.height];
       if (isGroup(item) && !before && !after && this.isOpen(item)) {
         const own = this.place(item, depth + 1, []);
         inner.set(key, own);
@@ -113,7 +129,7 @@ export class Layout {
       }
       graph.setNode(key, { width, height });
     }
-    for (const { key } of errors) graph.setNode(key, { width: kBox.width, height: kBox.height });
+    for (const { key } of errors) graph.setNode(key, { width: widthOf(this.recording, -1), height: kBox.height });
     for (const [from, to] of this.edgesInside(group, new Set(children.map(({ key }) => key)))) graph.setEdge(from, to);
     for (const { inputs, key } of errors) for (const input of inputs) graph.setEdge(this.childKey(group, input)!, key);
     dagre(graph);
@@ -169,15 +185,26 @@ export class Layout {
     for (const [from, to] of this.links()) {
       const [a, b] = [this.childKey(group, from), this.childKey(group, to)];
       if (!a || !b || a === b || !keys.has(a) || !keys.has(b) || seen.has(`${a}>${b}`)) continue;
+      if (/[<>]$/.test(b) && !this.isInTurn(group, from)) continue;
       seen.add(`${a}>${b}`);
       yield [a, b];
     }
+  }
+  private isInTurn(loop: Group, node: number): boolean {
+    const path = this.groups.path(this.groups.group(node));
+    return (path[path.indexOf(loop) + 1]?.turn ?? -1) >= 0;
+  }
+  /** The other turns of a loop use what the shown one uses: those edges would only repeat its edges. */
+  private repeatsTheShownTurn(a: Box, b: Box, from: number, to: number): boolean {
+    const loopOf = (box: Box) => (box.item as Group).parent!;
+    if (b.before || b.after) return !this.groups.path(this.groups.group(from)).includes(loopOf(b)) || !this.isInTurn(loopOf(b), from);
+    return a.before === true && !this.groups.path(this.groups.group(to)).includes(loopOf(a));
   }
   private edges(boxOf: (node: number) => Box | undefined, routes: Map<string, { x: number; y: number }[]>): Edge[] {
     const edges = new Map<string, Edge>();
     for (const [from, to] of this.links()) {
       const [a, b] = [boxOf(from), boxOf(to)];
-      if (!a || !b || a === b) continue;
+      if (!a || !b || a === b || this.repeatsTheShownTurn(a, b, from, to)) continue;
       const key = `${a.key}>${b.key}`;
       const known = edges.get(key);
       if (known) known.pairs.push([from, to]);

@@ -7,11 +7,13 @@ import { t } from "./texts.ts";
 
 function start(text: string): void {
   try {
-    const app = new App(parse(text));
+    const tape = parse(text);
     byId("welcome").hidden = true;
-    byId("page").hidden = false;
+    byId("page").hidden = false; // before the graph measures it
+    const app = new App(tape);
     byId("quiz-button").addEventListener("click", () => app.startQuiz());
   } catch (error) {
+    byId("page").hidden = true;
     byId("welcome").hidden = false;
     byId("welcome-error").textContent = t("badTape", { text: error instanceof Error ? error.message : String(error) });
     throw error;

@@ -23,12 +23,12 @@ export class Player {
   private head: SVGElement | undefined;
 
   constructor(private readonly go: (at: number) => void) {
-    const button = (label: string, sign: string, act: () => void) => h("button", { type: "button", "aria-label": label, title: label, onclick: act }, sign);
+    const button = (label: string, shape: string, act: () => void) => h("button", { type: "button", "aria-label": label, title: label, onclick: act }, icon(shape));
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.element = h("section", { class: "player", "aria-label": t("player") },
       h("div", { class: "transport" },
-        button(t("first"), "⏮", () => this.go(0)), button(t("previous"), "◂", () => this.go(this.at - 1)), this.playButton,
-        button(t("next"), "▸", () => this.go(this.at + 1)), button(t("last"), "⏭", () => this.go(this.last())),
+        button(t("first"), "M3 2h2v10H3zM12 2v10L5.5 7z", () => this.go(0)), button(t("previous"), "M10.5 2v10L4 7z", () => this.go(this.at - 1)), this.playButton,
+        button(t("next"), "M3.5 2v10L10 7z", () => this.go(this.at + 1)), button(t("last"), "M9 2h2v10H9zM2 2v10l6.5-5z", () => this.go(this.last())),
         this.counter, this.speed, this.jumps),
       this.slider, this.timeline);
     this.showPlaying();
@@ -73,7 +73,7 @@ export class Player {
   }
   private showPlaying(): void {
     const playing = this.timer !== undefined;
-    this.playButton.textContent = playing ? "❚❚" : "▶";
+    this.playButton.replaceChildren(icon(playing ? "M3 2h3v10H3zM8 2h3v10H8z" : "M3.5 1.5v11L12 7z"));
     this.playButton.setAttribute("aria-label", t(playing ? "pause" : "play"));
     this.playButton.title = t(playing ? "pause" : "play");
   }
@@ -140,6 +140,10 @@ export class Player {
     }
     return jumps;
   }
+}
+
+function icon(d: string): Node {
+  return s("svg", { class: "icon", viewBox: "0 0 14 14", "aria-hidden": "true" }, s("path", { d }));
 }
 
 /** Says the step to screen readers. */

@@ -108,7 +108,7 @@ export class PredictPanel {
       const [node, pass] = entry.value.split(":").map(Number) as [number, number];
       this.ask(node, pass, kind.value as QuestionKind, place);
     });
-    return [h("h2", {}, t("panelPredict")), h("p", { class: "words" }, t("predictIntro")), form, place];
+    return [h("div", { class: "main wide" }, h("h2", {}, t("panelPredict")), h("p", { class: "words" }, t("predictIntro")), form, place)];
   }
   private ask(node: number, pass: number, kind: QuestionKind, place: HTMLElement): void {
     const number = this.count++;

@@ -59,14 +59,22 @@ export class Recording {
     if (step.kind === "leaf") add(step.node, "grad", step.pass, step.after);
     if (step.kind === "update") add(step.node, "value", -1, step.after);
   }
+  /** The parts between snapshots. A snapshot names what follows it if the recording begins with one,
+   * and otherwise what comes before it. */
   private findSegments(): void {
+    const marks = this.moments.flatMap(({ step }, at) => (step.kind === "snapshot" ? [{ title: step.title, at }] : []));
+    if (marks.length === 0) return;
+    const last = this.moments.length - 1;
+    if (marks[0]!.at === 0) {
+      marks.forEach(({ title, at }, i) => this.segments.push({ title, from: at, to: (marks[i + 1]?.at ?? last + 1) - 1 }));
+      return;
+    }
     let from = 0;
-    this.moments.forEach(({ step }, at) => {
-      if (step.kind !== "snapshot") return;
-      this.segments.push({ title: step.title, from, to: at });
+    for (const { title, at } of marks) {
+      this.segments.push({ title, from, to: at });
       from = at + 1;
-    });
-    if (this.segments.length > 0 && from < this.moments.length) this.segments.push({ title: "", from, to: this.moments.length - 1 });
+    }
+    if (from <= last) this.segments.push({ title: "", from, to: last });
   }
 
   node(id: number): NodeJson {

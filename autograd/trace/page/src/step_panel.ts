@@ -19,7 +19,14 @@ export interface PanelActions {
 export class StepPanel {
   constructor(private readonly recording: Recording, private readonly at: number, private readonly hidden: Hidden | null, private readonly actions: PanelActions) {}
 
+  /** The words and the rule, and beside them the sum and what else belongs to the step. */
   draw(): HTMLElement[] {
+    const all = this.parts();
+    const beside = all.filter((part) => part.matches(".sum, .aside"));
+    const main = all.filter((part) => !beside.includes(part));
+    return beside.length ? [h("div", { class: "main" }, ...main), h("div", { class: "beside" }, ...beside)] : [h("div", { class: "main wide" }, ...main)];
+  }
+  private parts(): HTMLElement[] {
     const { recording, at } = this;
     const { step } = recording.moments[at]!;
     const phase = phaseOf(recording, at);
@@ -145,14 +152,15 @@ export class StepPanel {
   private factors(step: Contribution, rule: string | undefined): HTMLElement[] {
     const { recording } = this;
     const right = rule?.slice(rule.indexOf("=") + 1) ?? "";
-    const named = (name: string) => new RegExp(`(^|[^\\p{L}_])${name}(?![\\p{L}_])`, "u").test(right);
+    const named = (name: string) => new RegExp(`(^|[^\\p{L}_])${name}(?![\\p{L}_'])`, "u").test(right);
     const node = recording.node(step.from);
     const terms: HTMLElement[] = [];
     (node.inputs ?? []).forEach((from, i) => {
       const name = argumentName(recording, step.from, i);
       if (from >= 0 && named(name)) terms.push(this.term(`${name} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
     });
-    if (named("y") || named("yʸ") || right.includes("eʸ")) terms.push(this.term("y", this.tensor(node.value, nameOf(recording, step.from), "value")));
+    const isState = right.includes("h'²"); // the new state is the result
+    if (named("y") || right.includes("eʸ") || isState) terms.push(this.term(isState ? "h'" : "y", this.tensor(node.value, nameOf(recording, step.from), "value")));
     return terms;
   }
 
@@ -192,18 +200,21 @@ export class StepPanel {
 
   private error(step: { op: string; text: string; inputs: number[]; source?: { file: string; line: number } }): HTMLElement[] {
     const { recording } = this;
-    const marks = disagreeing(step.op, step.inputs.map((id) => recording.node(id).shape));
-    const shapes = step.inputs.map((id, i) => {
-      const sizes = recording.node(id).shape.map((size, d) => h("span", { class: marks[i]!.includes(d) ? "size wrong" : "size" }, String(size)));
+    const known = step.inputs.filter((id) => id >= 0);
+    const sides = known.length ? known.map((id) => recording.node(id).shape) : shapesIn(step.text);
+    const marks = disagreeing(step.op, sides);
+    const shapes = sides.map((shape, i) => {
+      const id = known[i];
+      const sizes = shape.map((size, d) => h("span", { class: marks[i]!.includes(d) ? "size wrong" : "size" }, String(size)));
+      const name = id === undefined ? "" : ` = ${nameOf(recording, id)}`;
       return h("div", { class: "shape-side" },
-        h("div", { class: "term-label" }, argumentNameOf(step.op, i), " = ", nameOf(recording, id)), h("div", { class: "big-shape" }, ...sizes),
-        this.tensor(recording.value(id, this.at), nameOf(recording, id), "value"));
+        h("div", { class: "term-label" }, argumentNameOf(step.op, i) + name), h("div", { class: "big-shape" }, ...sizes),
+        id === undefined ? null : this.tensor(recording.value(id, this.at), nameOf(recording, id), "value"));
     });
     return [
       h("p", { class: "error-text", role: "alert" }, step.text),
       this.formulaLine(formulas[step.op]?.forward),
-      h("h3", {}, t("errorShapes")),
-      h("div", { class: "shapes" }, ...shapes),
+      ...(shapes.length ? [h("h3", {}, t("errorShapes")), h("div", { class: "shapes" }, ...shapes)] : []),
       ...(marks.some((each) => each.length) ? [h("p", { class: "soft" }, t("wrongSizes"))] : []),
       ...(step.source ? [h("p", { class: "foot" }, h("code", { class: "source" }, t("source", step.source)))] : []),
     ];
@@ -212,6 +223,10 @@ export class StepPanel {
 
 function argumentNameOf(op: string, i: number): string {
   return formulas[op]?.inputs[i] ?? `x${i}`;
+}
+/** The shapes that a message names: "(32, 100) x (10, 100)". */
+export function shapesIn(text: string): number[][] {
+  return [...text.matchAll(/\((\d+(?:, \d+)*),?\)/g)].map(([, sizes]) => sizes!.split(", ").map(Number));
 }
 /** For each input, the dimensions whose sizes should have agreed. */
 export function disagreeing(op: string, shapes: number[][]): number[][] {

@@ -55,7 +55,7 @@ export class App {
     addEventListener("keydown", (event) => this.onKey(event));
     addEventListener("hashchange", () => this.onHash());
     this.render();
-    if (this.state.node !== null) this.revealNode(this.state.node);
+    this.revealCurrent(false);
   }
 
   // Changes of the state ---------------------------------------------------------------------------
@@ -223,11 +223,11 @@ export class App {
     if (step.kind === "contribution") return step.from;
     return "node" in step ? step.node : null;
   }
-  private revealCurrent(): void {
+  private revealCurrent(animated = true): void {
     const { step } = this.recording.moments[this.state.at] ?? {};
-    if (step?.kind === "error") return this.graph.reveal(this.picture?.value.boxes.find(({ key }) => key === "error"));
+    if (step?.kind === "error") return this.graph.reveal(this.picture?.value.boxes.find(({ key }) => key === "error"), animated);
     const node = this.currentNode();
-    if (node !== null) this.graph.reveal(this.picture?.value.boxOf(node));
+    if (node !== null) this.graph.reveal(this.picture?.value.boxOf(node), animated);
   }
   private revealNode(node: number): void {
     this.graph.reveal(this.picture?.value.boxOf(node));

@@ -4,7 +4,7 @@ import { s } from "./dom.ts";
 import { numberOf, shapeText, type TensorJson } from "./format.ts";
 import type { GraphActions } from "./graph.ts";
 import { isGroup, type Group } from "./groups.ts";
-import { kLongestName, type Box } from "./layout.ts";
+import { kLongestName, nameWidth, type Box } from "./layout.ts";
 import { format, heat, largest } from "./numbers.ts";
 import type { Recording } from "./recording.ts";
 import { t, type TextKey } from "./texts.ts";
@@ -65,16 +65,17 @@ function drawEntry(box: Box, id: number, context: BoxContext, details: boolean, 
   const { recording, at } = context;
   const node = recording.node(id);
   const state = stateOf(context, id);
+  const layer = recording.layer(context.pass);
   const kind = t(node.kind === "operation" ? "kindOperation" : node.kind === "parameter" ? "kindParameter" : "kindData");
   const names = ["entry", node.kind, state, context.current === id && "current", context.chosen === id && "chosen", context.found.has(id) && "found",
-    context.changed.has(id) && "changed", context.stale.has(id) && "stale", context.firstBad === id && "first-bad", node.check?.ok === false && "wrong", context.pass > 0 && "second"];
+    context.changed.has(id) && "changed", context.stale.has(id) && "stale", context.firstBad === id && "first-bad", node.check?.ok === false && "wrong", layer > 0 && "second"];
   const label = t("boxLabel", { name: nameOf(recording, id), kind, shape: shapeText(node.shape), state: t(kStateText[state]) });
   const name = node.kind === "operation" ? node.op! : node.name || node.kind;
   const shape = node.shape.length ? shapeText(node.shape) : "";
   const visible = state !== "future" && details;
   return frame(box, names.filter(Boolean).join(" "), label, () => actions.choose(id),
     s("rect", { class: "body", width: box.width, height: box.height, rx: node.kind === "operation" ? 9 : 3 }),
-    context.pass > 0 && (state === "pending" || state === "fired" || state === "released") ? s("rect", { class: "layer", x: -4, y: -4, width: box.width + 8, height: box.height + 8, rx: 12 }) : null,
+    layer > 0 && (state === "pending" || state === "fired" || state === "released") ? s("rect", { class: "layer", x: -4, y: -4, width: box.width + 8, height: box.height + 8, rx: 12 }) : null,
     text(10, 20, "name", name),
     shape ? text(box.width - 10, 20, "shape size", shape, 24) : null,
     visible ? row(34, "value", recording.json(recording.value(id, at)), box.width) : null,
@@ -93,20 +94,30 @@ function gradientRow(context: BoxContext, id: number, width: number): SVGElement
   const node = recording.node(id);
   if (!node.requires_grad || recording.passes === 0) return null;
   if (hidden?.node === id && hidden.pass === pass) return s("text", { x: 22, y: 54, class: "hidden-gradient" }, "?");
+  const { sum: own, complete } = recording.gradient(id, pass, at);
   const grad = node.kind === "operation" ? null : recording.grad(id, at);
-  const sum = recording.gradient(id, pass, at).sum ?? grad;
-  if (sum !== null) return row(52, "gradient", recording.json(grad !== null && recording.gradient(id, pass, at).complete ? grad : sum), width);
-  return s("g", { class: "none" }, s("circle", { cx: 13, cy: 50, r: 3 }), s("text", { x: 22, y: 54 }, t("noneYet")));
+  const shown = complete && grad !== null ? grad : own;
+  const earlier = shown !== null && shown === grad ? null : grad ?? (recording.layer(pass) > 0 ? recording.gradient(id, pass - 1, at).sum : null);
+  if (shown === null && earlier === null) return s("g", { class: "none" }, s("circle", { cx: 13, cy: 50, r: 3 }), s("text", { x: 22, y: 54 }, t("noneYet")));
+  const rows: SVGElement[] = [];
+  const both = shown !== null && earlier !== null;
+  if (earlier !== null) rows.push(row(both ? 48 : 52, "gradient earlier", recording.json(earlier), both ? width / 2 : width, both));
+  if (shown !== null) rows.push(row(both ? 55 : 52, "gradient", recording.json(shown), width, both));
+  return s("g", {}, ...rows);
 }
-/** A number, or the elements as a strip of colors. */
-function row(y: number, kind: "value" | "gradient", json: TensorJson, boxWidth: number): SVGElement {
-  const dot = s("circle", { cx: 13, cy: y - 2, r: 3, class: kind });
+/** A number, or the elements as a strip of colors; thin, if two gradients share the place. */
+function row(y: number, kind: string, json: TensorJson, boxWidth: number, thin = false): SVGElement {
+  const dot = s("circle", { cx: 13, cy: y - 2, r: thin ? 2.5 : 3, class: kind });
   const data = json.data ?? json.thumbnail?.data ?? json.rows?.data ?? [];
-  if (data.length === 1) return s("g", { class: `row ${kind}` }, dot, s("text", { x: 22, y: y + 2 }, format(numberOf(data[0]!))));
+  if (data.length === 1) {
+    const right = thin && !kind.includes("earlier") ? boxWidth / 2 : 0; // two numbers stand side by side
+    const place = thin ? 52 : y;
+    return s("g", { class: `row ${kind}` }, s("circle", { cx: 13 + right, cy: place - 2, r: 3, class: kind }), s("text", { x: 22 + right, y: place + 2 }, format(numberOf(data[0]!))));
+  }
   const shown = data.length <= 24 ? data : Array.from({ length: 24 }, (_, i) => data[Math.floor((i * data.length) / 24)]!);
   const most = largest(data);
-  const width = Math.min((boxWidth - 32) / Math.max(shown.length, 1), 16);
-  const cells = shown.map((each, i) => s("rect", { x: 22 + i * width, y: y - 6, width: Math.max(width - 0.7, 0.6), height: 9, style: `fill:${heat(numberOf(each), most)}` }));
+  const width = Math.min(((thin && kind.includes("earlier") ? boxWidth * 2 : boxWidth) - 32) / Math.max(shown.length, 1), 16);
+  const cells = shown.map((each, i) => s("rect", { x: 22 + i * width, y: thin ? y - 4 : y - 6, width: Math.max(width - 0.7, 0.6), height: thin ? 5 : 9, style: `fill:${heat(numberOf(each), most)}` }));
   return s("g", { class: `row ${kind}` }, dot, ...cells);
 }
 
@@ -151,8 +162,8 @@ function drawOpenGroup(box: Box, group: Group, context: BoxContext, actions: Gra
 /** The title, and after it the subtitle, if there is room. */
 function openTitle(box: Box, group: Group): SVGElement {
   const title = group.kind === "turn" ? t("turn", { n: group.title, all: group.subtitle.slice(1) }) : group.title;
-  const used = (group.kind === "loop" ? 160 : group.kind === "turn" ? 70 : 34) + title.length * 8;
-  const subtitle = group.kind === "turn" || box.width - used < group.subtitle.length * 7 ? "" : group.subtitle;
+  const used = (group.kind === "loop" ? 160 : 48) + nameWidth(title);
+  const subtitle = group.kind === "turn" || box.width - used < nameWidth(group.subtitle) ? "" : group.subtitle;
   return s("text", { x: 14, y: 20, class: "name" }, title, subtitle ? s("tspan", { class: "after-name", dx: 8 }, subtitle) : null);
 }
 function control(x: number, y: number, label: string, sign: string, act: () => void, width = 22): SVGElement {

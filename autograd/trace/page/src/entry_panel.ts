@@ -126,7 +126,7 @@ export class EntryPanel {
       const hidden = this.hidden?.node === id && this.hidden.pass === pass;
       const title = recording.passes > 1 ? t("gradientOf", { n: pass + 1 }) : t("gradient");
       const status = state.sum === null ? "" : state.complete ? t("complete") : t("soFar", { n: state.contributions });
-      parts.push(h("h3", { class: pass > 0 ? "second" : "" }, title, status ? h("span", { class: "status" }, status) : null));
+      parts.push(h("h3", { class: recording.layer(pass) > 0 ? "second" : "" }, title, status ? h("span", { class: "status" }, status) : null));
       parts.push(hidden ? hiddenView() : state.sum === null ? noneYet() : tensorView(recording.json(state.sum), { name: title, kind: "gradient" }));
       parts.push(...this.contributions(id, pass, hidden));
     }

@@ -104,7 +104,7 @@ export class GraphView {
     select(this.svg).call(this.behavior.scaleBy, factor);
   }
   /** Moves the view so that a box lies in it, if it does not. */
-  reveal(box: Box | undefined): void {
+  reveal(box: Box | undefined, animated = true): void {
     if (!box) return;
     const { width, height } = this.size();
     const { x, y, k } = this.transform;
@@ -113,7 +113,7 @@ export class GraphView {
     if (left >= 8 && top >= 8 && right <= width - 8 && bottom <= height - 40) return;
     const scale = Math.max(k, kSmallest);
     const [cx, cy] = [box.x + Math.min(box.width, 200) / 2, box.y + Math.min(box.height, 100) / 2];
-    this.move(zoomIdentity.translate(width / 2 - cx * scale, height / 2 - cy * scale).scale(scale), true);
+    this.move(zoomIdentity.translate(width / 2 - cx * scale, height / 2 - cy * scale).scale(scale), animated);
   }
 
   // Drawing ----------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ export class GraphView {
       const [top, bottom] = [Math.min(edge.from.y, edge.to.y), Math.max(edge.from.y + edge.from.height, edge.to.y + edge.to.height)];
       return this.isVisible(left, top, right - left, bottom - top);
     });
-    this.edgeLayer.replaceChildren(...edges.map((edge) => drawEdge(edge, context)));
+    this.edgeLayer.replaceChildren(...edges.map((edge) => drawEdge(edge, context)).filter((edge) => edge !== null));
     if (focused) this.focusKey(focused);
   }
 
@@ -198,8 +198,8 @@ function neighbor(picture: Picture, box: Box, key: string): Box | undefined {
 
 function arrowHeads(): SVGElement {
   const marker = (id: string) =>
-    s("marker", { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" }, s("path", { d: "M0 0.5 L8 4 L0 7.5 z", class: id }));
-  return s("defs", {}, marker("head"), marker("head-gradient"));
+    s("marker", { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 11, markerHeight: 11, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, s("path", { d: "M0 0.5 L8 4 L0 7.5 z", class: id }));
+  return s("defs", {}, marker("head"), marker("head-gradient"), marker("head-second"));
 }
 
 function pathOf(edge: Edge): string {
@@ -216,12 +216,13 @@ function pathOf(edge: Edge): string {
   }
   return d;
 }
-function drawEdge(edge: Edge, context: BoxContext): SVGElement {
+function drawEdge(edge: Edge, context: BoxContext): SVGElement | null {
   const active = edge.pairs.some(([from, to]) => context.activeEdge?.[0] === from && context.activeEdge[1] === to);
   const done = !active && edge.pairs.slice(0, 50).some(([from, to]) => context.hasFlowed(from, to));
   const kept = edge.pairs.some(([from, to]) => context.highlightsInput(from, to));
+  if (edge.isOfHub && !active && !kept) return null;
   const future = edge.pairs.every(([, to]) => to >= 0 && !context.recording.isRecorded(to, context.at));
-  const names = ["edge", active && "active", done && "done", future && "future", kept && "kept", context.pass > 0 && "second"].filter(Boolean).join(" ");
-  const marker = active ? { "marker-start": "url(#head-gradient)" } : future ? {} : { "marker-end": "url(#head)" };
+  const names = ["edge", active && "active", done && "done", future && "future", kept && "kept", context.recording.layer(context.pass) > 0 && "second"].filter(Boolean).join(" ");
+  const marker = active ? { "marker-start": `url(#head-${context.recording.layer(context.pass) > 0 ? "second" : "gradient"})` } : future ? {} : { "marker-end": "url(#head)" };
   return s("path", { d: pathOf(edge), class: names, ...marker });
 }

@@ -23,6 +23,7 @@ export interface Edge {
   to: Box;
   points: { x: number; y: number }[]; // inner points
   pairs: [number, number][]; // the nodes it stands for
+  isOfHub: boolean; // from a leaf that very many use: drawn only where it matters
 }
 export interface Picture {
   boxes: Box[];
@@ -39,20 +40,30 @@ export interface Opened {
 }
 
 export const kBox = { height: 62, header: 30, padding: 14 };
-const kNameWidth = 7.6; // of a letter of a box's name, on average
-const kShapeWidth = 6.7;
 export const kLongestName = 18;
+const kMostUsers = 24;
+
+let pen: CanvasRenderingContext2D | null | undefined;
+/** The width of a text, as the browser draws it; without a browser, a guess. */
+function measured(text: string, font: string, letter: number): number {
+  if (pen === undefined) pen = typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
+  if (pen === null) return text.length * letter;
+  pen.font = font;
+  return pen.measureText(text).width;
+}
+export const nameWidth = (text: string) => measured(text, '600 13px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif', 8);
+export const shapeWidth = (text: string) => measured(text, '11px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace', 6.7);
 
 /** Wide enough for the name and the shape in one line. */
 function widthOf(recording: Recording, item: Item): number {
   if (isGroup(item)) {
-    const title = Math.min(item.title.length, kLongestName) + (item.kind === "loop" ? item.subtitle.length + 2 : 0);
-    return Math.max(title * kNameWidth, Math.min(item.subtitle.length, 24) * kShapeWidth, 84) + 24;
+    const title = nameWidth(item.title.slice(0, kLongestName)) + (item.kind === "loop" ? nameWidth(item.subtitle) + 14 : 0);
+    return Math.max(title, nameWidth(item.subtitle.slice(0, 24)) * 0.9, 84) + 24;
   }
-  if (item < 0) return 130;
+  if (item < 0) return 140;
   const node = recording.node(item);
-  const shape = node.shape.length ? shapeText(node.shape).length * kShapeWidth + 12 : 0;
-  return Math.max(Math.min(recording.name(item).length, kLongestName) * kNameWidth + shape + 20, 96);
+  const shape = node.shape.length ? shapeWidth(shapeText(node.shape)) + 12 : 0;
+  return Math.max(nameWidth(recording.name(item).slice(0, kLongestName)) + shape + 20, 100);
 }
 
 interface Placed {
@@ -73,7 +84,7 @@ export class Layout {
     for (const { inputs, key } of errors) {
       for (const input of inputs) {
         const [from, to] = [boxOf(input), byKey.get(key)];
-        if (from && to) edges.push({ key: `${from.key}>${key}`, from, to, points: [], pairs: [[input, -1]] });
+        if (from && to) edges.push({ key: `${from.key}>${key}`, from, to, points: [], pairs: [[input, -1]], isOfHub: false });
       }
     }
     return { boxes: placed.boxes, edges, boxOf, width: placed.width, height: placed.height };
@@ -169,6 +180,10 @@ export class Layout {
     });
     return (this.linksOf = links);
   }
+  /** Whether so many entries use this leaf that its edges would hide the picture. */
+  private isHub(node: number): boolean {
+    return this.recording.node(node).kind !== "operation" && this.recording.consumers[node]!.length > kMostUsers && this.groups.group(node).kind !== "loop";
+  }
   /** The box of `group` that holds a node; undefined if the node is elsewhere. */
   private childKey(group: Group, node: number): string | undefined {
     const path = this.groups.path(this.groups.group(node));
@@ -182,10 +197,13 @@ export class Layout {
   }
   private *edgesInside(group: Group, keys: Set<string>): Iterable<[string, string]> {
     const seen = new Set<string>();
+    const placed = new Set<number>(); // leaves with many users stand before the first of them
     for (const [from, to] of this.links()) {
       const [a, b] = [this.childKey(group, from), this.childKey(group, to)];
       if (!a || !b || a === b || !keys.has(a) || !keys.has(b) || seen.has(`${a}>${b}`)) continue;
       if (/[<>]$/.test(b) && !this.isInTurn(group, from)) continue;
+      if (this.isHub(from) && placed.has(from)) continue;
+      placed.add(from);
       seen.add(`${a}>${b}`);
       yield [a, b];
     }
@@ -208,7 +226,7 @@ export class Layout {
       const key = `${a.key}>${b.key}`;
       const known = edges.get(key);
       if (known) known.pairs.push([from, to]);
-      else edges.set(key, { key, from: a, to: b, points: this.route(from, to, routes), pairs: [[from, to]] });
+      else edges.set(key, { key, from: a, to: b, points: this.route(from, to, routes), pairs: [[from, to]], isOfHub: this.isHub(from) });
     }
     return [...edges.values()];
   }

@@ -62,7 +62,7 @@ export function check(recording: Recording, question: Question, given: number | 
   const key = guess?.key ?? "mistake_other";
   return { right: false, key, mistake: guess ? t(key, { name: nameOf(recording, question.node), ...guess.values }) : withHint(recording, question) };
 }
-/** Two digits are enough, but zero is zero. */
+/** Three digits are enough. */
 const tolerance = (x: number, answer: number) => Math.max(Math.abs(x) * 0.011, Math.abs(answer) * 1e-3, 1e-9);
 
 function withHint(recording: Recording, question: Question): string {

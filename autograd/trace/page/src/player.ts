@@ -81,7 +81,14 @@ export class Player {
   // Timeline ---------------------------------------------------------------------------------------
 
   private x(at: number): number {
-    return ((at + 0.5) / Math.max(this.recording.moments.length, 1)) * kWidth;
+    return (at / Math.max(this.recording.moments.length - 1, 1)) * kWidth;
+  }
+  /** Where moment `at` begins: halfway from the one before it. */
+  private edge(at: number): number {
+    return Math.min(Math.max(this.x(at - 0.5), 0), kWidth);
+  }
+  private second(pass: number): string {
+    return pass >= 0 && this.recording.layer(pass) > 0 ? "second" : "";
   }
   /** Runs of moments of one phase; the second pass is a phase of its own. */
   private runs(): { phase: Phase; pass: number; from: number; to: number }[] {
@@ -101,16 +108,16 @@ export class Player {
     const at = bytes.indexOf(peak);
     const all = this.recording.moments.length;
     const bands = this.runs().map(({ phase, pass, from, to }) =>
-      s("rect", { class: `band ${phase} ${pass > 0 ? "second" : ""}`, x: (from / all) * kWidth, width: ((to - from + 1) / all) * kWidth, y: 0, height: 5 }));
+      s("rect", { class: `band ${phase} ${this.second(pass)}`, x: this.edge(from), width: this.edge(to + 1) - this.edge(from), y: 0, height: 5 }));
     const ticks = this.recording.segments.slice(0, -1).map(({ to }) => s("line", { class: "snapshot", x1: this.x(to), x2: this.x(to), y1: 0, y2: 44 }));
     this.head = s("g", { class: "playhead" }, s("line", { y1: 0, y2: 44 }));
     const area = peak === 0 ? null : s("path", { class: "bytes", d: this.areaPath(bytes, peak) });
     const svg = s("svg", { viewBox: `0 0 ${kWidth} 44`, preserveAspectRatio: "none", role: "img", "aria-label": peak ? t("timeline", { bytes: formatBytes(peak), n: at + 1 }) : t("player") }, area, ...bands, ...ticks, this.head);
     svg.addEventListener("pointerdown", (event) => {
       const box = svg.getBoundingClientRect();
-      this.go(Math.min(Math.floor(((event.clientX - box.left) / box.width) * all), all - 1));
+      this.go(Math.round(((event.clientX - box.left) / box.width) * (all - 1)));
     });
-    const label = peak === 0 ? null : h("span", { class: "peak", style: `--x:${((at + 0.5) / all) * 100}%`, "data-side": at / all > 0.5 ? "left" : "right" }, t("peak", { bytes: formatBytes(peak) }));
+    const label = peak === 0 ? null : h("span", { class: "peak", style: `--x:${this.x(at) / 10}%`, "data-side": at / all > 0.5 ? "left" : "right" }, t("peak", { bytes: formatBytes(peak) }));
     return h("div", { class: "track" }, svg as unknown as HTMLElement, label);
   }
   private areaPath(bytes: number[], peak: number): string {
@@ -118,8 +125,7 @@ export class Player {
     const step = Math.max(Math.floor(bytes.length / 2000), 1);
     const parts = [`M0 44`];
     for (let i = 0; i < bytes.length; i += step) {
-      const left = (i / bytes.length) * kWidth;
-      const right = (Math.min(i + step, bytes.length) / bytes.length) * kWidth;
+      const [left, right] = [this.edge(i), this.edge(Math.min(i + step, bytes.length))];
       parts.push(`L${left.toFixed(1)} ${y(bytes[i]!).toFixed(1)} L${right.toFixed(1)} ${y(bytes[i]!).toFixed(1)}`);
     }
     return `${parts.join(" ")} L${kWidth} 44 Z`;
@@ -136,7 +142,7 @@ export class Player {
         : phase === "backward" ? (this.recording.passes > 1 ? t("toBackwardN", { n: pass + 1 }) : t("toBackward")) : "";
       if (!text || known.has(text) || jumps.length > 7) continue;
       known.add(text);
-      jumps.push(h("button", { type: "button", "data-from": from, "data-to": to, class: `${phase} ${pass > 0 ? "second" : ""}`, onclick: () => this.go(from) }, text));
+      jumps.push(h("button", { type: "button", "data-from": from, "data-to": to, class: `${phase} ${this.second(pass)}`, onclick: () => this.go(from) }, text));
     }
     return jumps;
   }

@@ -29,6 +29,7 @@ export class Recording {
   readonly moments: Moment[] = [];
   readonly consumers: number[][];
   readonly passes: number;
+  private readonly layers: number[] = []; // of each pass: how often its entries had fired before
   readonly segments: { title: string; from: number; to: number }[] = []; // moments, both included
   private readonly events: Event[][];
   private readonly tensors = new Map<number, Tensor>();
@@ -46,6 +47,7 @@ export class Recording {
       if ("pass" in step) passes = Math.max(passes, step.pass + 1);
     });
     this.passes = passes;
+    this.findLayers();
     this.findSegments();
   }
 
@@ -58,6 +60,14 @@ export class Recording {
     if (step.kind === "release") add(step.node, "release", step.pass, -1);
     if (step.kind === "leaf") add(step.node, "grad", step.pass, step.after);
     if (step.kind === "update") add(step.node, "value", -1, step.after);
+  }
+  private findLayers(): void {
+    const layerOf = new Map<number, number>(); // node -> layer of the latest pass that fired it
+    for (let pass = 0; pass < this.passes; ++pass) {
+      const nodes = this.tape.steps.flatMap((step) => (step.kind === "fire" && step.pass === pass ? [step.node] : []));
+      this.layers[pass] = nodes.reduce((most, node) => Math.max(most, (layerOf.get(node) ?? -1) + 1), 0);
+      for (const node of nodes) layerOf.set(node, this.layers[pass]!);
+    }
   }
   /** The parts between snapshots. A snapshot names what follows it if the recording begins with one,
    * and otherwise what comes before it. */
@@ -140,6 +150,10 @@ export class Recording {
       if ("pass" in step) return step.pass;
     }
     return 0;
+  }
+  /** 0 for a first pass; 1 for a second one over the same entries, which is a layer of its own. */
+  layer(pass: number): number {
+    return this.layers[pass] ?? 0;
   }
   contributionsTo(id: number, pass: number): Contribution[] {
     return this.tape.steps.filter((step): step is Contribution => step.kind === "contribution" && step.to === id && step.pass === pass);

@@ -32,7 +32,7 @@ export class StepPanel {
     const phase = phaseOf(recording, at);
     const pass = "pass" in step && recording.passes > 1 ? `, ${t("pass", { n: step.pass + 1 })}` : "";
     const phaseName = t(phase === "forward" ? "phaseForward" : phase === "backward" ? "phaseBackward" : phase === "update" ? "phaseUpdate" : phase === "error" ? "phaseError" : "phaseSnapshot");
-    const second = "pass" in step && step.pass > 0 ? "second" : "";
+    const second = "pass" in step && recording.layer(step.pass) > 0 ? "second" : "";
     const head = [
       h("p", { class: `eyebrow ${phase} ${second}` }, `${phaseName}${pass}`),
       h("h2", {}, heading(recording, at)),
@@ -89,10 +89,11 @@ export class StepPanel {
     (node.inputs ?? []).forEach((from, i) => {
       if (from >= 0) terms.push(this.term(`${argumentName(recording, id, i)} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
     });
-    const attributes = Object.entries(node.attributes ?? {}).filter(([, value]) => value === null || typeof value !== "object" || Array.isArray(value));
+    terms.push(...this.scalars(id, () => true));
+    const attributes = Object.entries(node.attributes ?? {}).filter(([name, value]) => !["input", "other", "exponent"].includes(name) && (value === null || typeof value !== "object" || Array.isArray(value)));
     return [
       this.formulaLine(formulas[node.op!]?.forward),
-      attributes.length ? h("p", { class: "attributes" }, attributes.map(([name, value]) => `${name} = ${Array.isArray(value) ? shapeText(value) : value}`).join(",  ")) : h("span", {}),
+      ...(attributes.length ? [h("p", { class: "attributes" }, attributes.map(([name, value]) => `${name} = ${Array.isArray(value) ? shapeText(value) : value}`).join(",  "))] : []),
       h("div", { class: "equation" }, ...terms, this.sign("→"), this.term("y", this.tensor(node.value, nameOf(recording, id), "value"), "result")),
       ...this.keeps(id),
     ];
@@ -160,8 +161,20 @@ export class StepPanel {
       if (from >= 0 && named(name)) terms.push(this.term(`${name} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
     });
     const isState = right.includes("h'²"); // the new state is the result
+    terms.push(...this.scalars(step.from, named));
     if (named("y") || right.includes("eʸ") || isState) terms.push(this.term(isState ? "h'" : "y", this.tensor(node.value, nameOf(recording, step.from), "value")));
     return terms;
+  }
+
+  /** The Scalar of an operation like x + 2, under its name in the formula. */
+  private scalars(id: number, named: (name: string) => boolean): HTMLElement[] {
+    const node = this.recording.node(id);
+    const { input, other, exponent } = node.attributes ?? {};
+    const names = formulas[node.op!]?.inputs ?? [];
+    const scalar = input ?? other ?? exponent;
+    const name = names[input === undefined ? 1 : 0];
+    if (typeof scalar !== "number" || name === undefined || !named(name)) return [];
+    return [this.term(name, h("span", { class: "scalar" }, format(scalar)))];
   }
 
   /** before + contribution = after: the sum that learners forget. */
@@ -205,7 +218,7 @@ export class StepPanel {
     const marks = disagreeing(step.op, sides);
     const shapes = sides.map((shape, i) => {
       const id = known[i];
-      const sizes = shape.map((size, d) => h("span", { class: marks[i]!.includes(d) ? "size wrong" : "size" }, String(size)));
+      const sizes = shape.flatMap((size, d) => [d > 0 ? ", " : "", h("span", { class: marks[i]!.includes(d) ? "wrong" : "" }, String(size))]);
       const name = id === undefined ? "" : ` = ${nameOf(recording, id)}`;
       return h("div", { class: "shape-side" },
         h("div", { class: "term-label" }, argumentNameOf(step.op, i) + name), h("div", { class: "big-shape" }, ...sizes),

@@ -186,7 +186,7 @@ export const texts = {
 
   // Quiz
   quiz: "Quiz", quizTitle: "Quiz, seed {seed}",
-  quizIntro: "Each question can be answered from what is shown. Numbers may be rounded to two digits.",
+  quizIntro: "Each question can be answered from what is shown. Numbers may be rounded to three digits.",
   quizNone: "This tape has no gradients to ask for.",
   quizScore: "{right} of {all} correct",
   showKey: "Show the answer key", hideKey: "Hide the answer key",
@@ -196,7 +196,7 @@ export const texts = {
   key: "Answer key",
 
   // Compare
-  compareIntro: "Two snapshots, entry by entry. The difference is that of the largest elements.",
+  compareIntro: "Two snapshots, entry by entry: by how much the element that differs most has changed.",
   compareNone: "This tape has fewer than two snapshots. trace.snapshot(\"step 100\") makes one.",
   compareA: "First", compareB: "Second",
   compareName: "Entry", compareValue: "Value changed by", compareGradient: "Gradient changed by",

@@ -13,9 +13,9 @@ export function random(seed: number): () => number {
 const some = (next: () => number, n: number, scale = 1) => Array.from({ length: n }, () => Math.round(next() * scale * 1000) / 1000);
 
 /** y = tanh(a b + c) a, where a is used twice. */
-export function scalar(): TapeJson {
+export function scalar(start = 2): TapeJson {
   const r = new Recorder("A scalar expression", "float64");
-  const [a, b, c] = [r.leaf("parameter", "a", [], [2]), r.leaf("parameter", "b", [], [-0.5]), r.leaf("parameter", "c", [], [1.25])];
+  const [a, b, c] = [r.leaf("parameter", "a", [], [start]), r.leaf("parameter", "b", [], [-0.5]), r.leaf("parameter", "c", [], [1.25])];
   r.line = 12;
   const sum = r.op("add", [r.op("mul", [a, b], []), c], []);
   r.line = 13;
@@ -176,4 +176,4 @@ export function unknown(): TapeJson {
   return r.tape;
 }
 
-export const samples: Record<string, () => TapeJson> = { scalar, mlp, training, primitives, bag, rnn, twice, failing, notFinite, unknown };
+export const samples: Record<string, () => TapeJson> = { scalar: () => scalar(), mlp, training, primitives, bag, rnn: () => rnn(), twice, failing, notFinite, unknown };

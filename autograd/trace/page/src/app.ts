@@ -199,7 +199,7 @@ export class App {
     const pass = recording.passAt(state.at);
     this.graph.show(this.picture.value, {
       recording, at: state.at, pass, current, chosen: state.node, found: this.found, hidden: state.hidden, changed: this.changed, stale: this.stale,
-      firstBad: this.firstBad(), error: error ? { op: error.op } : undefined,
+      firstBad: recording.firstNonFinite()?.node, error: error ? { op: error.op, isReached: step?.kind === "error" } : undefined,
       activeEdge: step?.kind === "contribution" ? [step.to, step.from] : null,
       hasFlowed: (from, to) => this.progress.flowed(from, to, pass, state.at),
       highlightsInput: (_, to) => step?.kind === "forward" && step.node === to,
@@ -211,11 +211,6 @@ export class App {
   private errorStep() {
     for (const { step } of this.recording.moments) if (step.kind === "error") return step;
     return undefined;
-  }
-  private bad: { of: Recording; is: ReturnType<Recording["firstNonFinite"]> } | undefined;
-  private firstBad(): number | undefined {
-    if (this.bad?.of !== this.recording) this.bad = { of: this.recording, is: this.recording.firstNonFinite() };
-    return this.bad.is?.node;
   }
   private currentNode(): number | null {
     const { step } = this.recording.moments[this.state.at] ?? {};
@@ -303,8 +298,7 @@ export class App {
       const stale = this.stale.size ? ` ${t("staleNote", { n: this.stale.size })}` : "";
       notices.push(h("p", { class: "notice edited" }, text + stale, " ", h("button", { type: "button", class: "link", onclick: () => this.update({ edits: { elements: [] } }) }, t("reset"))));
     }
-    this.firstBad();
-    const bad = this.bad?.is;
+    const bad = this.recording.firstNonFinite();
     if (bad) {
       const kind = kindOfBad(this.recording, this.recording.node(bad.node).value);
       notices.push(h("p", { class: "notice bad" }, t("notFiniteBegan", { kind, name: nameOf(this.recording, bad.node) }), " ",

@@ -27,7 +27,8 @@ export interface BoxContext {
   shares(group: Group): { recorded: number; fired: number };
   groupsOf(node: number): readonly Group[];
   isRolled(loop: Group): boolean; // whether one turn of an open loop is shown
-  error?: { op: string };
+  error?: { op: string; isReached: boolean };
+  tabStop?: string; // the box that Tab reaches; arrow keys reach the others
 }
 
 type State = "future" | "recorded" | "pending" | "fired" | "released" | "leaf" | "grad";
@@ -49,9 +50,9 @@ export function drawBox(box: Box, context: BoxContext, details: boolean, actions
   return box.open ? drawOpenGroup(box, box.item, context, actions) : drawClosedGroup(box, box.item, context, actions);
 }
 
-function frame(box: Box, names: string, label: string, onclick: (() => void) | undefined, ...children: (SVGElement | null)[]): SVGElement {
+function frame(box: Box, context: BoxContext, names: string, label: string, onclick: (() => void) | undefined, ...children: (SVGElement | null)[]): SVGElement {
   return s("g", {
-    class: `box ${names}`, transform: `translate(${box.x} ${box.y})`, tabindex: 0, role: "button", "aria-label": label, "data-key": box.key, onclick,
+    class: `box ${names}`, transform: `translate(${box.x} ${box.y})`, tabindex: context.tabStop === box.key ? 0 : -1, role: "button", "aria-label": label, "data-key": box.key, onclick,
   }, ...children);
 }
 function text(x: number, y: number, names: string, content: string, most = kLongestName): SVGElement {
@@ -73,7 +74,7 @@ function drawEntry(box: Box, id: number, context: BoxContext, details: boolean, 
   const name = node.kind === "operation" ? node.op! : node.name || node.kind;
   const shape = node.shape.length ? shapeText(node.shape) : "";
   const visible = state !== "future" && details;
-  return frame(box, names.filter(Boolean).join(" "), label, () => actions.choose(id),
+  return frame(box, context, names.filter(Boolean).join(" "), label, () => actions.choose(id),
     s("rect", { class: "body", width: box.width, height: box.height, rx: node.kind === "operation" ? 9 : 3 }),
     layer > 0 && (state === "pending" || state === "fired" || state === "released") ? s("rect", { class: "layer", x: -4, y: -4, width: box.width + 8, height: box.height + 8, rx: 12 }) : null,
     text(10, 20, "name", name),
@@ -133,7 +134,7 @@ function drawClosedGroup(box: Box, group: Group, context: BoxContext, actions: G
   const label = group.kind === "loop" ? t("loopLabel", { title: group.title, subtitle: group.subtitle }) : t("groupLabel", { title: shown.title, subtitle: shown.subtitle, n: group.entries });
   const act = () => (passing ? actions.turn(shown.id, group.turn) : actions.toggle(group.id));
   const bar = (share: number, kind: string) => s("rect", { class: `bar ${kind}`, x: 10, y: box.height - 9, width: (box.width - 20) * share, height: 3, rx: 1.5 });
-  return frame(box, names, label, act,
+  return frame(box, context, names, label, act,
     group.kind === "loop" || passing ? s("rect", { class: "body stack", x: 5, y: -5, width: box.width, height: box.height, rx: 9 }) : null,
     s("rect", { class: "body", width: box.width, height: box.height, rx: 9 }),
     text(10, 22, "name", passing ? count : group.title || t("untitled"), group.kind === "loop" ? 14 : 19),
@@ -157,7 +158,7 @@ function drawOpenGroup(box: Box, group: Group, context: BoxContext, actions: Gra
   if (group.kind === "loop") children.push(loopControl(box, group, context, actions));
   if (group.kind === "turn") children.push(...turnControls(box, group, actions));
   if (group.kind !== "turn") children.push(s("text", { x: box.width - 18, y: 20, class: "fold", "aria-hidden": "true" }, "–"));
-  return frame(box, `group open ${group.kind} ${holds ? "holds" : ""} depth${box.depth % 2}`, t("closeGroup", { title: group.title || group.kind }), group.kind === "turn" ? undefined : () => actions.toggle(group.id), ...children);
+  return frame(box, context, `group open ${group.kind} ${holds ? "holds" : ""} depth${box.depth % 2}`, t("closeGroup", { title: group.title || group.kind }), group.kind === "turn" ? undefined : () => actions.toggle(group.id), ...children);
 }
 /** The title, and after it the subtitle, if there is room. */
 function openTitle(box: Box, group: Group): SVGElement {
@@ -189,7 +190,7 @@ function turnControls(box: Box, group: Group, actions: GraphActions): SVGElement
 
 function drawError(box: Box, context: BoxContext): SVGElement {
   const op = context.error?.op ?? "";
-  return frame(box, "entry failed current", t("boxLabel", { name: op, kind: t("kindError"), shape: "", state: "" }), undefined,
+  return frame(box, context, `entry failed ${context.error?.isReached ? "current" : "future"}`, t("boxLabel", { name: op, kind: t("kindError"), shape: "", state: "" }), undefined,
     s("rect", { class: "body", width: box.width, height: box.height, rx: 9 }),
     text(10, 24, "name", op), text(10, 45, "shape", t("kindError")));
 }

@@ -29,6 +29,7 @@ export class GraphView {
   private picture: Picture | undefined;
   private context: BoxContext | undefined;
   private queued = false;
+  private lastFocus: string | undefined;
 
   constructor(private readonly actions: GraphActions) {
     const canvas = s("g", {}, this.groupLayer, this.edgeLayer, this.boxLayer);
@@ -138,6 +139,9 @@ export class GraphView {
     const focused = (document.activeElement as Element | null)?.closest?.(".box")?.getAttribute("data-key");
     const visible = this.picture.boxes.filter((box) => this.isVisible(box.x, box.y, box.width, box.height));
     const details = visible.length < 160 && this.transform.k > 0.3;
+    const currentBox = context.current === null ? undefined : this.picture.boxOf(context.current);
+    const candidates = [focused, this.lastFocus, currentBox?.key, visible[0]?.key];
+    context.tabStop = candidates.find((key) => key != null && visible.some((box) => box.key === key)) ?? undefined;
     const draw = (boxes: Box[]) => boxes.map((box) => drawBox(box, context, details, this.actions));
     this.groupLayer.replaceChildren(...draw(visible.filter(({ open }) => open)));
     this.boxLayer.replaceChildren(...draw(visible.filter(({ open }) => !open)));
@@ -181,6 +185,7 @@ export class GraphView {
     this.focusKey(box.key);
   }
   private focusKey(key: string): void {
+    this.lastFocus = key;
     this.svg.querySelector<SVGElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
   }
 }

@@ -17,7 +17,8 @@ export const isGroup = (item: Item): item is Group => typeof item !== "number";
 
 const kMostChildren = 60;
 const kLongestPeriod = 24;
-const kFewestTurns = 3;
+const kFewestTurns = 3; // of modules; loops of single operations must be longer
+const kFewestOperations = 8;
 
 export class Groups {
   readonly root: Group = make("root", "root", "", "", null);
@@ -101,7 +102,8 @@ export class Groups {
     const result: Item[] = [];
     for (let i = 0; i < items.length; ) {
       const { period, turns } = longestRun(names, i);
-      if (turns < kFewestTurns) {
+      const holdsModule = items.slice(i, i + period).some(isGroup);
+      if (turns < kFewestTurns || (!holdsModule && period * turns < kFewestOperations)) {
         result.push(items[i++]!);
         continue;
       }

@@ -46,8 +46,12 @@ export class Player {
     this.slider.setAttribute("aria-valuetext", words);
     this.counter.textContent = t("count", { n: at + 1, all: this.recording.moments.length });
     this.head?.setAttribute("transform", `translate(${this.x(at)} 0)`);
-    const now = this.jumps.querySelectorAll<HTMLElement>("[data-from]");
-    now.forEach((each) => each.classList.toggle("now", Number(each.dataset.from) <= at && at <= Number(each.dataset.to)));
+    const { step } = this.recording.moments[at]!;
+    const part = `${phaseOf(this.recording, at)}${"pass" in step ? step.pass : -1}`;
+    for (const each of this.jumps.querySelectorAll<HTMLElement>("button")) {
+      const { from, to } = each.dataset;
+      each.classList.toggle("now", each.dataset.part === part || (to !== undefined && Number(from) <= at && at <= Number(to)));
+    }
   }
   private last(): number {
     return this.recording.moments.length - 1;
@@ -137,12 +141,12 @@ export class Player {
     }
     const jumps: HTMLElement[] = [];
     const known = new Set<string>();
-    for (const { phase, pass, from, to } of this.runs()) {
+    for (const { phase, pass, from } of this.runs()) {
       const text = phase === "forward" ? t("toForward") : phase === "update" ? t("toUpdate") : phase === "error" ? t("toError")
         : phase === "backward" ? (this.recording.passes > 1 ? t("toBackwardN", { n: pass + 1 }) : t("toBackward")) : "";
       if (!text || known.has(text) || jumps.length > 7) continue;
       known.add(text);
-      jumps.push(h("button", { type: "button", "data-from": from, "data-to": to, class: `${phase} ${this.second(pass)}`, onclick: () => this.go(from) }, text));
+      jumps.push(h("button", { type: "button", "data-part": `${phase}${pass}`, class: `${phase} ${this.second(pass)}`, onclick: () => this.go(from) }, text));
     }
     return jumps;
   }

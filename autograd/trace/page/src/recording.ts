@@ -33,6 +33,8 @@ export class Recording {
   readonly segments: { title: string; from: number; to: number }[] = []; // moments, both included
   private readonly events: Event[][];
   private readonly tensors = new Map<number, Tensor>();
+  private contributions: Map<string, Contribution[]> | undefined; // by pass and node
+  private nonFinite: { moment: number; node: number } | null | undefined; // null: there is none
 
   constructor(readonly tape: TapeJson) {
     this.events = tape.nodes.map(() => []);
@@ -156,7 +158,17 @@ export class Recording {
     return this.layers[pass] ?? 0;
   }
   contributionsTo(id: number, pass: number): Contribution[] {
-    return this.tape.steps.filter((step): step is Contribution => step.kind === "contribution" && step.to === id && step.pass === pass);
+    if (!this.contributions) {
+      this.contributions = new Map();
+      for (const step of this.tape.steps) {
+        if (step.kind !== "contribution") continue;
+        const key = `${step.pass}:${step.to}`;
+        const list = this.contributions.get(key);
+        if (list) list.push(step);
+        else this.contributions.set(key, [step]);
+      }
+    }
+    return this.contributions.get(`${pass}:${id}`) ?? [];
   }
   seedOf(pass: number): number {
     return this.moments.findIndex(({ step }) => step.kind === "seed" && step.pass === pass);
@@ -182,6 +194,10 @@ export class Recording {
   }
   /** Where NaN or infinity began: not finite, from finite inputs. */
   firstNonFinite(): { moment: number; node: number } | undefined {
+    if (this.nonFinite === undefined) this.nonFinite = this.findNonFinite() ?? null;
+    return this.nonFinite ?? undefined;
+  }
+  private findNonFinite(): { moment: number; node: number } | undefined {
     for (const [moment, { step }] of this.moments.entries()) {
       if (step.kind === "forward" && !this.isFinite(this.node(step.node).value)) return { moment, node: this.firstBadInput(step.node, moment) };
       if (step.kind === "contribution" && !this.isFinite(step.raw)) return { moment, node: step.from };

@@ -64,8 +64,9 @@ export class StepPanel {
   private term(label: string, body: HTMLElement, names = ""): HTMLElement {
     return h("div", { class: `term ${names}` }, h("div", { class: "term-label" }, label), body);
   }
-  private sign(text: string): HTMLElement {
-    return h("div", { class: "sign" }, text);
+  /** A sign and the term after it, which stay in one line. */
+  private sign(text: string, term: HTMLElement | null): HTMLElement {
+    return h("div", { class: "signed" }, h("div", { class: "sign" }, text), term);
   }
   private formulaLine(text: string | undefined, rule = false): HTMLElement {
     return text ? h("p", { class: rule ? "formula rule" : "formula" }, text) : h("p", { class: "note" }, t("noFormula"));
@@ -94,7 +95,7 @@ export class StepPanel {
     return [
       this.formulaLine(formulas[node.op!]?.forward),
       ...(attributes.length ? [h("p", { class: "attributes" }, attributes.map(([name, value]) => `${name} = ${Array.isArray(value) ? shapeText(value) : value}`).join(",  "))] : []),
-      h("div", { class: "equation" }, ...terms, this.sign("→"), this.term("y", this.tensor(node.value, nameOf(recording, id), "value"), "result")),
+      h("div", { class: "equation" }, ...terms, this.sign("→", this.term("y", this.tensor(node.value, nameOf(recording, id), "value"), "result"))),
       ...this.keeps(id),
     ];
   }
@@ -131,8 +132,8 @@ export class StepPanel {
       return [
         h("p", { class: "words" }, explanation(recording, this.at, this.hidden)),
         h("div", { class: "equation" },
-          this.term(t("raw"), hidden ? hiddenView() : this.tensor(step.raw, name, "gradient")), this.sign("→"),
-          this.term(t("undone"), hidden ? hiddenView() : this.tensor(step.gradient, name, "gradient"), "result")),
+          this.term(t("raw"), hidden ? hiddenView() : this.tensor(step.raw, name, "gradient")),
+          this.sign("→", this.term(t("undone"), hidden ? hiddenView() : this.tensor(step.gradient, name, "gradient"), "result"))),
         this.sum(step.before, step.gradient, step.after, name, hidden),
       ];
     }
@@ -143,8 +144,8 @@ export class StepPanel {
       this.formulaLine(formulas[recording.node(step.from).op!]?.forward),
       this.formulaLine(rule, true),
       h("div", { class: "equation" },
-        this.term("dy", known), ...this.factors(step, rule), this.sign("→"),
-        this.term(`d${argument}`, hidden ? hiddenView() : this.tensor(step.raw, name, "gradient"), "result")),
+        this.term("dy", known), ...this.factors(step, rule),
+        this.sign("→", this.term(`d${argument}`, hidden ? hiddenView() : this.tensor(step.raw, name, "gradient"), "result"))),
     ];
     if (part === "whole") parts.push(this.sum(step.before, step.gradient, step.after, name, hidden));
     return parts;
@@ -188,8 +189,8 @@ export class StepPanel {
       h("h3", {}, `${title} += `),
       words && part !== "undo" ? h("p", { class: "words" }, words) : null,
       h("div", { class: "equation" },
-        this.term(t("before"), before === null ? noneYet() : show(before)), this.sign("+"),
-        this.term(t("contribution"), show(gradient)), this.sign("="), this.term(label ? t("after") : t("sumAfter"), show(after), "result")));
+        this.term(t("before"), before === null ? noneYet() : show(before)),
+        this.sign("+", this.term(t("contribution"), show(gradient))), this.sign("=", this.term(label ? t("after") : t("sumAfter"), show(after), "result"))));
   }
 
   private update(step: Update): HTMLElement[] {
@@ -203,12 +204,11 @@ export class StepPanel {
     return [
       h("p", { class: "field" }, h("label", { for: "rate" }, t("learningRate")), input),
       h("div", { class: "equation" },
-        this.term(t("before"), this.tensor(step.before, name, "value")), this.sign("+"),
-        change ? this.term(t("change"), tensorView(change, { name: t("change"), kind: "gradient" })) : null, this.sign("="),
-        this.term(t("after"), this.tensor(step.after, name, "value"), "result")),
+        this.term(t("before"), this.tensor(step.before, name, "value")),
+        change ? this.sign("+", this.term(t("change"), tensorView(change, { name: t("change"), kind: "gradient" }))) : null,
+        this.sign("=", this.term(t("after"), this.tensor(step.after, name, "value"), "result"))),
       ...(parts.length ? [h("h3", {}, t("parts")), h("div", { class: "equation" }, ...parts)] : []),
-      h("p", { class: "soft" }, t("sayUpdate", { lr: format(step.lr) })),
-    ].slice(0, parts.length ? 4 : 2);
+    ];
   }
 
   private error(step: { op: string; text: string; inputs: number[]; source?: { file: string; line: number } }): HTMLElement[] {

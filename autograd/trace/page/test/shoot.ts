@@ -1,5 +1,6 @@
 // Takes the screenshots to look at: node test/out/shoot.js [sample...].
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { parse } from "../src/format.ts";
 import { launch, open, shots, writePage } from "./browse.ts";
 import { long, samples } from "./samples.ts";
 
@@ -9,6 +10,12 @@ const views: [string, string, string][] = [
   ["failing", "failing", "step=3"], ["notFinite", "notFinite", "step=1"], ["unknown", "unknown", "step=5"], ["quiz", "primitives", "quiz=7"],
   ["predict", "scalar", "step=12&entry=0&panel=predict"], ["long", "long", "step=500"], ["edit", "scalar", "step=12&entry=0&element=0&panel=entry&set=0.0:1.5"],
 ];
+const folder = process.env.TAPEGRAD_TAPES;
+for (const file of folder ? readdirSync(folder).filter((each) => each.endsWith(".json")) : []) {
+  const name = `recorded-${file.slice(0, -5)}`;
+  samples[name] = () => parse(readFileSync(`${folder}/${file}`, "utf8"));
+  views.push([name, name, "step=12"]);
+}
 mkdirSync(shots, { recursive: true });
 const wanted = process.argv.slice(2);
 const browser = await launch();

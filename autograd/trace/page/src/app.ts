@@ -300,7 +300,7 @@ export class App {
     }
     const bad = this.recording.firstNonFinite();
     if (bad) {
-      const kind = kindOfBad(this.recording, this.recording.node(bad.node).value);
+      const kind = kindOfBad(this.recording, bad.tensor);
       notices.push(h("p", { class: "notice bad" }, t("notFiniteBegan", { kind, name: nameOf(this.recording, bad.node) }), " ",
         h("button", { type: "button", class: "link", onclick: () => this.update({ at: bad.moment, panel: "step" }) }, t("goThere"))));
     }
@@ -367,6 +367,11 @@ export class App {
     if (!found) return;
     event.preventDefault();
     found();
+  }
+  /** Draws again what holds colors of its own: heat maps. */
+  repaint(): void {
+    delete byId("quiz-place").dataset.seed;
+    if (this.state.panel !== "predict") this.render();
   }
   startQuiz(): void {
     this.player.stop();

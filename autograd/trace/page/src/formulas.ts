@@ -93,7 +93,7 @@ export const formulas: Record<string, Formula> = {
   logsumexp: of("x", "y = log Σ eˣ", "dx = dy · e^(x − y)"),
   layer_norm: of(
     "x weight bias", "n = (x − mean) / √(var + ε),  y = n ⊙ weight + bias",
-    "g = dy ⊙ weight,  dx = (g − mean g − n ⊙ mean(g ⊙ n)) / √(var + ε)", "dweight = Σ dy ⊙ n", "dbias = Σ dy",
+    "g = dy ⊙ weight,  dx = (g − mean g − n ⊙ mean(g ⊙ n)) / √(var + ε)", "dweight = dy ⊙ n", "dbias = dy",
   ),
   matmul: product,
   mm: product,
@@ -102,7 +102,7 @@ export const formulas: Record<string, Formula> = {
   dot: of("a b", "y = Σ a ⊙ b", "da = dy · b", "db = dy · a"),
   outer: of("a b", "yᵢⱼ = aᵢ bⱼ", "da = dy b", "db = dyᵀ a"),
   addmm: of("c a b", "y = β c + α a b", "dc = β dy", "da = α dy bᵀ", "db = α aᵀ dy"),
-  linear: of("x W b", "y = x Wᵀ + b", "dx = dy W", "dW = dyᵀ x", "db = dy, summed over the rows"),
+  linear: of("x W b", "y = x Wᵀ + b", "dx = dy W", "dW = dyᵀ x", "db = dy"),
   reshape: sameOrder("reshape"),
   view: sameOrder("view"),
   flatten: sameOrder("flatten"),

@@ -34,7 +34,9 @@ export class GraphView {
   constructor(private readonly actions: GraphActions) {
     const canvas = s("g", {}, this.groupLayer, this.edgeLayer, this.boxLayer);
     this.svg = s("svg", { class: "graph", role: "group", "aria-label": t("graph") }, arrowHeads(), canvas);
-    this.behavior = zoom<SVGSVGElement, unknown>().scaleExtent([0.05, 2.5]).on("zoom", (event: { transform: ZoomTransform }) => {
+    // The wheel alone scrolls the page; with Ctrl, which a pinch on a touchpad sends too, it zooms.
+    const wanted = (event: MouseEvent) => (event.type === "wheel" ? event.ctrlKey || event.metaKey : !event.ctrlKey && !event.button);
+    this.behavior = zoom<SVGSVGElement, unknown>().filter(wanted).scaleExtent([0.05, 2.5]).on("zoom", (event: { transform: ZoomTransform }) => {
       this.transform = event.transform;
       canvas.setAttribute("transform", event.transform.toString());
       this.queue();
@@ -43,8 +45,10 @@ export class GraphView {
     const button = (label: string, text: string, onclick: () => void) => h("button", { type: "button", "aria-label": label, title: label, onclick }, text);
     this.element = h("div", { class: "graph-frame" }, this.svg as unknown as HTMLElement);
     this.tools = h("div", { class: "graph-tools" }, button(t("zoomOut"), "−", () => this.scale(1 / 1.4)), button(t("zoomIn"), "+", () => this.scale(1.4)), button(t("fit"), "⤢", () => this.fit()));
+    this.svg.addEventListener("wheel", (event) => this.panSideways(event), { passive: false });
     this.svg.addEventListener("keydown", (event) => this.onKey(event));
     new ResizeObserver(() => this.queue()).observe(this.svg);
+    addEventListener("resize", () => this.picture && this.adaptHeight(this.picture));
   }
 
   /** Shows another layout, or another moment of the same one. */
@@ -103,6 +107,11 @@ export class GraphView {
   }
   private scale(factor: number): void {
     select(this.svg).call(this.behavior.scaleBy, factor);
+  }
+  private panSideways(event: WheelEvent): void {
+    if (event.ctrlKey || event.metaKey || Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return;
+    event.preventDefault();
+    select(this.svg).call(this.behavior.translateBy, -event.deltaX / this.transform.k, 0);
   }
   /** Moves the view so that a box lies in it, if it does not. */
   reveal(box: Box | undefined, animated = true): void {

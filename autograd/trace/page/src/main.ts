@@ -5,13 +5,14 @@ import { byId } from "./dom.ts";
 import { parse } from "./format.ts";
 import { t } from "./texts.ts";
 
+let app: App | undefined;
+
 function start(text: string): void {
   try {
     const tape = parse(text);
     byId("welcome").hidden = true;
     byId("page").hidden = false; // before the graph measures it
-    const app = new App(tape);
-    byId("quiz-button").addEventListener("click", () => app.startQuiz());
+    app = new App(tape);
   } catch (error) {
     byId("page").hidden = true;
     byId("welcome").hidden = false;
@@ -40,9 +41,12 @@ function setUpTheme(): void {
     document.documentElement.dataset.theme = next;
     storage()?.setItem("tape-theme", next);
     label();
-    dispatchEvent(new HashChangeEvent("hashchange"));
+    app?.repaint();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", label);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    label();
+    app?.repaint();
+  });
 }
 
 function setUpFixedTexts(): void {
@@ -53,6 +57,7 @@ function setUpFixedTexts(): void {
   byId("tabs").setAttribute("aria-label", t("panels"));
   byId("welcome-text").textContent = t("noTape");
   byId("welcome-label").textContent = t("openFile");
+  byId("quiz-button").addEventListener("click", () => app?.startQuiz());
   byId("help-button").addEventListener("click", () => byId<HTMLDialogElement>("help").showModal());
   byId("help-close").addEventListener("click", () => byId<HTMLDialogElement>("help").close());
 }

@@ -6,7 +6,7 @@ import { format, parseNumber, parseShape } from "./numbers.ts";
 import type { Recording } from "./recording.ts";
 import { t } from "./texts.ts";
 import { tensorView } from "./values.ts";
-import { argumentName, nameOf, type Hidden } from "./words.ts";
+import { argumentName, constantsOf, nameOf, type Hidden } from "./words.ts";
 
 export interface PredictActions {
   hide(hidden: Hidden | null): void;
@@ -57,7 +57,8 @@ function known(recording: Recording, question: Question): HTMLElement {
     const dy = recording.gradient(part.from, part.pass, recording.moments.length - 1).sum!;
     const inputs = (node.inputs ?? []).flatMap((from, i) => (from < 0 ? [] : [term(`${argumentName(recording, part.from, i)} = ${nameOf(recording, from)}`, recording.value(from, end), "value")]));
     const shapesOnly = question.kind === "shape";
-    const given = shapesOnly ? [] : [...inputs, term("y", node.value, "value"), term("dy", dy, "gradient")];
+    const constants = constantsOf(recording, part.from).map(([name, tensor]) => term(name, tensor, "value"));
+    const given = shapesOnly ? [] : [...inputs, ...constants, term("y", node.value, "value"), term("dy", dy, "gradient")];
     const attributes = Object.entries(node.attributes ?? {}).filter(([, value]) => value !== null && typeof value !== "object").map(([name, value]) => `${name} = ${value}`).join(",  ");
     return h("div", { class: "known" },
       h("p", {}, h("strong", {}, nameOf(recording, part.from)), "  ", h("span", { class: "formula inline" }, formulas[node.op!]?.forward ?? ""), attributes ? h("span", { class: "attributes" }, `  ${attributes}`) : null),

@@ -25,6 +25,13 @@ export interface GradientState {
   contributions: number;
 }
 
+/** Where NaN or infinity began. */
+export interface NonFinite {
+  moment: number;
+  node: number;
+  tensor: number;
+}
+
 export class Recording {
   readonly moments: Moment[] = [];
   readonly consumers: number[][];
@@ -34,7 +41,7 @@ export class Recording {
   private readonly events: Event[][];
   private readonly tensors = new Map<number, Tensor>();
   private contributions: Map<string, Contribution[]> | undefined; // by pass and node
-  private nonFinite: { moment: number; node: number } | null | undefined; // null: there is none
+  private nonFinite: NonFinite | null | undefined; // null: there is none
 
   constructor(readonly tape: TapeJson) {
     this.events = tape.nodes.map(() => []);
@@ -187,24 +194,37 @@ export class Recording {
       return held;
     });
   }
-  isFinite(tensor: number): boolean {
+  private holds(tensor: number, test: (x: number) => boolean): boolean {
     const json = this.json(tensor);
-    if (json.summary) return json.summary.nonfinite === 0;
-    return (json.data ?? json.rows?.data ?? []).every((each) => Number.isFinite(numberOf(each)));
+    if (json.summary) return json.summary.nonfinite > 0;
+    return (json.data ?? json.rows?.data ?? []).some((each) => test(numberOf(each)));
   }
-  /** Where NaN or infinity began: not finite, from finite inputs. */
-  firstNonFinite(): { moment: number; node: number } | undefined {
-    if (this.nonFinite === undefined) this.nonFinite = this.findNonFinite() ?? null;
+  /** Where NaN began: in a result or a gradient, though nothing that it was computed from is NaN. If
+   * there is none, where infinity began; a mask of -infinity is meant, so it does not count. */
+  firstNonFinite(): NonFinite | undefined {
+    if (this.nonFinite === undefined) this.nonFinite = this.findFirst(Number.isNaN) ?? this.findFirst((x) => Math.abs(x) === Infinity) ?? null;
     return this.nonFinite ?? undefined;
   }
-  private findNonFinite(): { moment: number; node: number } | undefined {
+  private findFirst(test: (x: number) => boolean): NonFinite | undefined {
+    const tested = new Map<number, boolean>();
+    const bad = (tensor: number) => {
+      let known = tested.get(tensor);
+      if (known === undefined) tested.set(tensor, (known = this.holds(tensor, test)));
+      return known;
+    };
     for (const [moment, { step }] of this.moments.entries()) {
-      if (step.kind === "forward" && !this.isFinite(this.node(step.node).value)) return { moment, node: this.firstBadInput(step.node, moment) };
-      if (step.kind === "contribution" && !this.isFinite(step.raw)) return { moment, node: step.from };
+      if (step.kind === "forward" && bad(this.node(step.node).value)) {
+        const node = this.node(step.node);
+        if (/^(masked_fill|where)$/.test(node.op!) && !test(NaN)) continue;
+        const from = node.inputs?.find((input) => input >= 0 && bad(this.value(input, moment)));
+        if (from === undefined) return { moment, node: step.node, tensor: node.value };
+        if (this.node(from).kind !== "operation" && test(NaN)) return { moment, node: from, tensor: this.value(from, moment) };
+      }
+      if (step.kind === "contribution" && bad(step.raw)) {
+        const incoming = this.gradient(step.from, step.pass, moment).sum;
+        if (incoming !== null && !bad(incoming)) return { moment, node: step.from, tensor: step.raw };
+      }
     }
     return undefined;
-  }
-  private firstBadInput(id: number, at: number): number {
-    return this.node(id).inputs?.find((from) => from >= 0 && !this.isFinite(this.value(from, at))) ?? id;
   }
 }

@@ -9,7 +9,7 @@ import { sub } from "./tensor.ts";
 import { toJson } from "./replay.ts";
 import { t } from "./texts.ts";
 import { hiddenView, noneYet, tensorView } from "./values.ts";
-import { argumentName, explanation, heading, kindOfBad, nameOf, phaseOf, ruleText, type Hidden } from "./words.ts";
+import { argumentName, constantsOf, explanation, heading, kindOfBad, nameOf, phaseOf, ruleText, type Hidden } from "./words.ts";
 
 export interface PanelActions {
   choose(node: number): void;
@@ -79,7 +79,7 @@ export class StepPanel {
       h("button", { type: "button", class: "link", onclick: () => this.actions.choose(node) }, t("showEntry")),
     ];
     const foot = [h("p", { class: "foot" }, ...parts)];
-    if (bad?.moment === this.at) foot.unshift(h("p", { class: "note bad" }, t("sayNotFinite", { kind: kindOfBad(this.recording, this.recording.node(bad.node).value) })));
+    if (bad?.moment === this.at) foot.unshift(h("p", { class: "note bad" }, t("sayNotFinite", { kind: kindOfBad(this.recording, bad.tensor) })));
     return foot;
   }
 
@@ -90,7 +90,7 @@ export class StepPanel {
     (node.inputs ?? []).forEach((from, i) => {
       if (from >= 0) terms.push(this.term(`${argumentName(recording, id, i)} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
     });
-    terms.push(...this.scalars(id, () => true));
+    terms.push(...this.scalars(id, () => true), ...this.constants(id));
     const attributes = Object.entries(node.attributes ?? {}).filter(([name, value]) => !["input", "other", "exponent"].includes(name) && (value === null || typeof value !== "object" || Array.isArray(value)));
     return [
       this.formulaLine(formulas[node.op!]?.forward),
@@ -147,6 +147,10 @@ export class StepPanel {
         this.term("dy", known), ...this.factors(step, rule),
         this.sign("→", this.term(`d${argument}`, hidden ? hiddenView() : this.tensor(step.raw, name, "gradient"), "result"))),
     ];
+    const { raw } = step;
+    if (part === "rule" && shapeText(recording.json(raw).shape) !== shapeText(recording.node(step.to).shape)) {
+      parts.push(h("p", { class: "words" }, t("sayWide", { large: shapeText(recording.json(raw).shape), small: shapeText(recording.node(step.to).shape), to: name })));
+    }
     if (part === "whole") parts.push(this.sum(step.before, step.gradient, step.after, name, hidden));
     return parts;
   }
@@ -162,7 +166,7 @@ export class StepPanel {
       if (from >= 0 && named(name)) terms.push(this.term(`${name} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
     });
     const isState = right.includes("h'²"); // the new state is the result
-    terms.push(...this.scalars(step.from, named));
+    terms.push(...this.scalars(step.from, named), ...this.constants(step.from));
     if (named("y") || right.includes("eʸ") || isState) terms.push(this.term(isState ? "h'" : "y", this.tensor(node.value, nameOf(recording, step.from), "value")));
     return terms;
   }
@@ -176,6 +180,11 @@ export class StepPanel {
     const name = names[input === undefined ? 1 : 0];
     if (typeof scalar !== "number" || name === undefined || !named(name)) return [];
     return [this.term(name, h("span", { class: "scalar" }, format(scalar)))];
+  }
+
+  /** The Tensors without history that the operation got: ids, targets, masks. */
+  private constants(id: number): HTMLElement[] {
+    return constantsOf(this.recording, id).map(([name, tensor]) => this.term(name, this.tensor(tensor, name, "value")));
   }
 
   /** before + contribution = after: the sum that learners forget. */

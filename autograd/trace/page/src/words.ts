@@ -64,7 +64,10 @@ export function explanation(recording: Recording, at: number, hidden: Hidden | n
       if (part === "undo") return `${sayUndo(recording, step.to, step.raw)} ${sum}`;
       const rule = ruleText(recording, step.from, step.input);
       const said = rule ? t("sayRule", { rule }) : t("noFormula");
-      const tail = hidden?.node === step.to && hidden.pass === step.pass ? t("hiddenWords") : part === "rule" ? "" : sum;
+      const [large, small] = [shapeText(recording.json(step.raw).shape), shapeText(recording.node(step.to).shape)];
+      const wide = large === small ? "" : ` ${t("sayWide", { large, small, to: nameOf(recording, step.to) })}`;
+      if (part === "rule") return said + wide;
+      const tail = hidden?.node === step.to && hidden.pass === step.pass ? t("hiddenWords") : sum;
       return `${said} ${tail}`.trim();
     }
     case "release": return step.bytes === undefined ? t("sayReleasePlain") : t("sayRelease", { bytes: formatBytes(step.bytes) });
@@ -97,6 +100,11 @@ function sayUndo(recording: Recording, to: number, raw: number): string {
   if (dims.length === 0) return t("sayConverted", { to: nameOf(recording, to), dtype: recording.node(to).dtype });
   const said = t(dims.length === 1 ? "sayUndoDim" : "sayUndoDims", { dims: dims.join(", ") });
   return t("sayUndo", { to: nameOf(recording, to), small: shapeText(small), large: shapeText(large), dims: said });
+}
+/** The attributes of an operation that are tensors, by name. */
+export function constantsOf(recording: Recording, id: number): [string, number][] {
+  return Object.entries(recording.node(id).attributes ?? {}).flatMap(([name, value]): [string, number][] =>
+    value !== null && typeof value === "object" && "tensor" in value ? [[name, value.tensor]] : []);
 }
 /** "NaN" or "infinity", whichever a tensor holds. */
 export function kindOfBad(recording: Recording, tensor: number): string {

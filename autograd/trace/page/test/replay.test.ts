@@ -8,6 +8,7 @@ import { Recording } from "../src/recording.ts";
 import { finiteDifference, Replay } from "../src/replay.ts";
 import { fromJson } from "../src/tensor.ts";
 import { difference } from "./golden.ts";
+import { Recorder } from "./recorder.ts";
 import { long, samples } from "./samples.ts";
 
 /** Plays the tape again and compares every value and gradient with the recorded one. */
@@ -108,6 +109,17 @@ test("moments, sums and passes", () => {
 test("NaN is found where it began", () => {
   const recording = new Recording(samples.notFinite!());
   assert.equal(recording.node(recording.firstNonFinite()!.node).op, "log");
+});
+test("a mask of -infinity is not where something went wrong, an overflow is", () => {
+  const r = new Recorder("attention", "float64");
+  const x = r.leaf("parameter", "x", [1, 2], [1, 2]);
+  const masked = r.op("masked_fill", [x], [1, 2], { mask: r.constant([1, 2], [0, 1], "boolean"), value: "-inf" });
+  r.backward(r.op("sum", [r.op("softmax", [masked], [1, 2], { dim: 1 })], []));
+  assert.equal(new Recording(r.tape).firstNonFinite(), undefined);
+  const s = new Recorder("overflow", "float64");
+  s.op("exp", [s.op("mul", [s.leaf("parameter", "x", [1], [400])], [1], { other: 2 })], [1]);
+  const recording = new Recording(s.tape);
+  assert.equal(recording.node(recording.firstNonFinite()!.node).op, "exp");
 });
 
 test("a tape of 20,000 entries is read and played again in seconds", () => {

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "text_classifier/c_runtime.h"
 #include "common/hashing.h"
+#include "text_classifier/c_runtime.h"
 #include "text_classifier/compressed.h"
 
 namespace text_classifier {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "word2vec/batches.h"
 #include "common/corpus.h"
+#include "word2vec/batches.h"
 #include "word2vec/model.h"
 #include "word2vec/settings.h"
 

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "catch.h"
+#include "common/hashing.h"
 #include "error_text.h"
 #include "examples/text_classifier/session.h"
 #include "text_classifier/compressed.h"
 #include "text_classifier/evaluation.h"
-#include "common/hashing.h"
 #include "text_classifier/saved_settings.h"
 #include "text_classifier/size.h"
 

@@ -1,0 +1,11 @@
+// All operations that the page can compute again. Read next: src/interpreter.ts.
+import { compositions } from "./compositions.ts";
+import { elementwise } from "./elementwise.ts";
+import { indexing } from "./indexing.ts";
+import { matrix } from "./matrix.ts";
+import type { Operations } from "./operation.ts";
+import { reductions } from "./reductions.ts";
+import { shapes } from "./shapes.ts";
+
+export const operations: Operations = { ...elementwise, ...reductions, ...shapes, ...matrix, ...indexing, ...compositions };
+export const isElementwise = (op: string) => op in elementwise;

@@ -8,10 +8,10 @@
 #include "common/hashing.h"
 
 namespace text_classifier {
-
-using examples::folded;
-using examples::hash_of;
 namespace {
+
+using examples::hash_of;
+using examples::to_32_bits;
 
 // The names of the tensors.
 constexpr const char* kKeys = "table.keys";

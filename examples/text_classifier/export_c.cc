@@ -17,10 +17,9 @@
 #include "text_classifier/compressed.h"
 
 namespace text_classifier {
-
-using examples::hash_of;
 namespace {
 
+using examples::hash_of;
 using namespace c_runtime;
 using tg::nn::Vocabulary;
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/state_parts.h"
 #include "text_classifier/run_options.h"
 
 namespace text_classifier {

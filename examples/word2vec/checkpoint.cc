@@ -28,7 +28,7 @@ tg::Metadata description(const Settings& settings, const Words& words) {
       {"format", "tapegrad word2vec checkpoint 1"},
       {"words", text},
       {"counts", counts + "of " + std::to_string(words.total)},
-      {"--tokens", settings.tokens == Tokens::words ? "words" : "spaces"},
+      {"--tokens", settings.tokens == examples::Tokens::words ? "words" : "spaces"},
       {"--held-out", text_of(settings.held_out)},
       {"--arch", settings.arch == Architecture::cbow ? "cbow" : "skipgram"},
       {"--loss", settings.loss == Loss::negative_sampling ? "ns" : "hs"},

@@ -204,8 +204,9 @@ def data(program, texts, text, of):
     cut = len(ids) - int(len(ids) * of("held-out"))
     train, test, rows = ids[:cut], ids[cut:], of("batch")
     if program == "char_rnn":
-        test_rows = min(max((len(test) - 1) // of("steps"), 1), rows)
-        return len(vocabulary), Streams(train, rows, of("steps")), Streams(test, test_rows, of("steps"))
+        steps = of("steps")
+        test_rows = min(max((len(test) - 1) // steps, 1), rows)
+        return len(vocabulary), Streams(train, rows, steps), Streams(test, test_rows, steps)
     context, predicted = (1, of("context")) if program == "tiny_gpt" else (of("context"), 1)
     return (len(vocabulary), Windows(train, context, predicted, rows, of("seed")),
             Windows(test, context, predicted, rows, None))

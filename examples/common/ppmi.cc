@@ -1,11 +1,13 @@
-// Two passes over the pairs: one for the sums of the rows, one for the elements. Read next:
-// truncated_svd.h.
+// Three passes over the pairs: the sums of the rows, the numbers of elements, the elements. Read
+// next: truncated_svd.h.
 #include "common/ppmi.h"
 
 #include <tapegrad/tensor/ops.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "common/truncated_svd.h"

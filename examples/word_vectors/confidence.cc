@@ -112,6 +112,10 @@ std::vector<Confidence> Bootstrap::run(const std::vector<std::string>& words, st
     progress.update(++drawn);
   }
   signal = stopped();
+  if (signal != 0) {
+    progress.print("stopped by " + examples::name_of_signal(signal) + " after " +
+                   std::to_string(drawn) + " of " + std::to_string(settings_.samples) + " samples");
+  }
   std::vector<Confidence> result;
   for (auto& tally : tallies) {
     std::ranges::stable_sort(tally, std::greater<>(), &WordConfidence::samples);

@@ -178,8 +178,10 @@ std::string save_picture(const std::string& path, const WordVectors& vectors,
   tg::write_file_atomically(path, svg_of(words, points, labels, caption, settings), "picture");
   const auto without = std::ranges::count_if(labels, [](const auto& label) { return !label; });
   if (without > 0) {
-    caption += "; " + std::to_string(without) +
-               " labels found no free place; they are shown under the mouse";
+    caption +=
+        "; " + std::to_string(without) +
+        " labels found no free place and are shown under the mouse; a larger --width and --height "
+        "have room for more";
   }
   return caption;
 }

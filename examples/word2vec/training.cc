@@ -137,7 +137,7 @@ void Run::train_epochs(Batches& batches, examples::Progress& progress) {
       progress.update(batches.words_read(), "loss " + fixed(position_.loss, 3));
       if (!batches.between_draws()) continue;
       if (stopped() != 0) return;
-      if (!settings_.checkpoint.empty() &&
+      if (!settings_.checkpoint.empty() && std::isfinite(position_.loss) &&
           examples::steady_seconds() - saved_ > kSecondsBetweenCheckpoints) {
         save_checkpoint(batches);
       }

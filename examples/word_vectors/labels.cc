@@ -8,7 +8,7 @@
 namespace word_vectors {
 namespace {
 
-constexpr int kRings = 12;
+constexpr int kRings = 24;
 constexpr double kGap = 3;       // between the point and a label on the first ring
 constexpr double kRingStep = 7;  // between rings
 constexpr int kDirections = 16;

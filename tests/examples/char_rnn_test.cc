@@ -140,7 +140,7 @@ TEST_CASE("char_rnn: it learns a text that repeats, also in other alphabets, and
   const std::string verse = "the cat sat on the mat, \u00e4h\u20ac.\n";
   std::string text;
   for (int i = 0; i < 200; ++i) text += verse;
-  write(session.file("text"), text);
+  write_file(session.file("text"), text);
   for (const std::string options : {"--arch lstm --epochs 12", "--arch gru --epochs 12",
                                     "--layers 2 --dropout 0.05 --epochs 25"}) {
     const Output output = session.run_well(
@@ -161,7 +161,7 @@ TEST_CASE("char_rnn: it learns a text that repeats, also in other alphabets, and
 
 TEST_CASE("char_rnn: options that are refused") {
   const ExampleProgram session(CHAR_RNN);
-  write(session.file("text"), "abc");
+  write_file(session.file("text"), "abc");
   const std::string train = "train --input text --model out ";
   session.require_error(train + "--arch rnn", "--arch: rnn not in {gru,lstm}; see --help");
   session.require_error(train + "--steps 0",

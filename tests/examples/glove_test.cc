@@ -60,7 +60,7 @@ std::string random_text(int words, int different) {
 
 TEST_CASE("glove: nearest neighbors are in the right category, with every combination of options") {
   const Session session;
-  write(session.file("text"), grammar(4000));
+  write_file(session.file("text"), grammar(4000));
   const auto check = [&](const std::string& options) {
     const Output output = session.run_well("--input text --output out --dim 20 " + options);
     CAPTURE(options, output.out, output.error);
@@ -90,7 +90,7 @@ TEST_CASE("glove: nearest neighbors are in the right category, with every combin
 TEST_CASE("glove: the logarithms of the counts are learned") {
   const Session session;
   // 6 words, all of whose pairs occur, so that 20 dimensions can have an error of 0.
-  write(session.file("text"), random_text(2000, 6));
+  write_file(session.file("text"), random_text(2000, 6));
   const Losses losses =
       losses_of(session.run_well("--input text --output out --dim 20 --epochs 2000 --min-count 1"));
   CHECK(losses.first > 0.1);
@@ -100,7 +100,7 @@ TEST_CASE("glove: the logarithms of the counts are learned") {
 TEST_CASE(
     "glove: the same seed gives the same bytes, whatever the memory, and another seed others") {
   const Session session;
-  write(session.file("text"), random_text(60'000, 3000));
+  write_file(session.file("text"), random_text(60'000, 3000));
   for (const std::string method : {"glove --epochs 1", "svd"}) {
     CAPTURE(method);
     const auto bytes = [&](const std::string& options, bool spills) {
@@ -109,7 +109,7 @@ TEST_CASE(
       INFO(output.error);
       CHECK((output.error.find("with a temporary file") != std::string::npos) == spills);
       CHECK(session.files() == 2);
-      return read(session.file("out"));
+      return read_file(session.file("out"));
     };
     const std::string first = bytes("", false);
     CHECK(bytes(" --memory 500MB", false) == first);
@@ -124,7 +124,7 @@ TEST_CASE("glove: no rate that the options allow gives a NaN") {
   const std::string texts[] = {grammar(40), random_text(400, 5), "a b\n",
                                "a a a a a b b b b b a b a b", random_text(300, 200)};
   for (const std::string& text : texts) {
-    write(session.file("text"), text);
+    write_file(session.file("text"), text);
     for (const std::string rate : {"0", "0.2", "1"}) {
       for (const std::string options : {"--dim 3", "--dim 3 --batch 1", "--dim 2 --x-max 0.001",
                                         "--dim 1 --batch 100000", "--dim 3 --alpha 2"}) {
@@ -143,8 +143,8 @@ TEST_CASE("glove: texts that it cannot learn from, and files that it cannot read
   const Session session;
   for (const std::string method : {"glove", "svd"}) {
     const auto with = [&](const std::string& content) {
-      write(session.file("text"), content);
-      write(session.file("out"), "old");
+      write_file(session.file("text"), content);
+      write_file(session.file("out"), "old");
       return "--input text --output out --method " + method;
     };
     session.require_error(with(""), "text: no words; needed at least 2");
@@ -166,11 +166,11 @@ TEST_CASE("glove: texts that it cannot learn from, and files that it cannot read
     CHECK(lonely.status == 1);
     CHECK(lonely.error.find("glove: text: no two of these words are in one line within 5 words; "
                             "needed lines of several words\n") != std::string::npos);
-    CHECK(read(session.file("out")) == "old");
+    CHECK(read_file(session.file("out")) == "old");
   }
   session.require_error("--input none --output out", "cannot read none: No such file or directory");
   session.require_error("--input . --output out", "cannot read .: Is a directory");
-  write(session.file("text"), grammar(20));
+  write_file(session.file("text"), grammar(20));
   session.require_error("--input text --output none/out",
                         "cannot write none/out: there is no folder none");
   session.require_error("--input text --output .", "cannot write .: Is a directory");
@@ -181,7 +181,7 @@ TEST_CASE("glove: texts that it cannot learn from, and files that it cannot read
 
 TEST_CASE("glove: options that are refused") {
   const Session session;
-  write(session.file("text"), grammar(20));
+  write_file(session.file("text"), grammar(20));
   const std::string files = "--input text --output out ";
   for (const std::string option :
        {"--epochs 5", "--lr 0.1", "--x-max 5", "--alpha 1", "--batch 8"}) {
@@ -207,7 +207,7 @@ TEST_CASE("glove: a line of 10^6 words, without an end, is learned from") {
   std::string text = grammar(84'000);  // 1,008,000 words
   std::ranges::replace(text, '\n', ' ');
   text.pop_back();
-  write(session.file("text"), text);
+  write_file(session.file("text"), text);
   for (const std::string method : {"glove --epochs 500 --save words", "svd"}) {
     const Output output = session.run_well("--input text --output out --dim 8 --method " + method);
     CHECK(output.out.find("text: 1,008,000 words, 96 different") != std::string::npos);
@@ -217,7 +217,7 @@ TEST_CASE("glove: a line of 10^6 words, without an end, is learned from") {
 
 TEST_CASE("glove: Ctrl-C saves what was learned and says so") {
   const Session session;
-  write(session.file("text"), grammar(4000));
+  write_file(session.file("text"), grammar(4000));
   for (const int number : {SIGINT, SIGTERM}) {
     std::filesystem::remove(session.file("out"));
     const Output output = session.interrupt("--input text --output out --epochs 1000000 --dim 20",

@@ -58,7 +58,7 @@ TEST_CASE("language models: the loss falls, and the last line says so") {
   for (const Sample& each : programs()) {
     const ExampleProgram session(each.path);
     CAPTURE(each.path);
-    write(session.file("text"), rhyme(100));
+    write_file(session.file("text"), rhyme(100));
     const Output output =
         session.run_well("train --input text --model out --epochs 4 --report 50" + each.options);
     CAPTURE(output.out);
@@ -77,10 +77,10 @@ TEST_CASE("language models: seeds decide the model and the sample") {
   for (const Sample& each : programs()) {
     const ExampleProgram session(each.path);
     CAPTURE(each.path);
-    write(session.file("text"), rhyme(30));
+    write_file(session.file("text"), rhyme(30));
     const auto model = [&](const std::string& more) {
       session.run_well("train --input text --model out --epochs 1" + each.options + more);
-      return read(session.file("out"));
+      return read_file(session.file("out"));
     };
     const std::string first = model(" --seed 3");
     CHECK(model(" --seed 3") == first);
@@ -101,7 +101,7 @@ TEST_CASE("language models: reports do not change what is learned") {
   for (const Sample& each : programs()) {
     const ExampleProgram session(each.path);
     CAPTURE(each.path);
-    write(session.file("text"), rhyme(30));
+    write_file(session.file("text"), rhyme(30));
     const std::string command = "train --input text --epochs 1 --model ";
     session.run_well(command + "a --report 7" + each.options);
     session.run_well(command + "b --report 1000000" + each.options);
@@ -121,8 +121,8 @@ TEST_CASE("language models: texts and files that they refuse") {
     const std::string train = "train --input text --model out" + each.options;
     session.require_error(train, "cannot open text: No such file or directory");
     session.require_error("train --input . --model out", "cannot read .: Is a directory");
-    write(session.file("out"), "old");
-    write(session.file("text"), "a b");
+    write_file(session.file("out"), "old");
+    write_file(session.file("text"), "a b");
     const std::string needed = each.name() == "char_rnn"   ? "41"
                                : each.name() == "tiny_gpt" ? "9"
                                                            : "3";
@@ -132,17 +132,17 @@ TEST_CASE("language models: texts and files that they refuse") {
     CHECK(output.error == each.name() + ": text: " + few + " to train on, needed at least " +
                               needed + " for one batch; choose a longer text or a smaller " +
                               (each.name() == "char_rnn" ? "--batch or --steps\n" : "--context\n"));
-    write(session.file("text"), "");
+    write_file(session.file("text"), "");
     CHECK(session.run(train).error.find("text: 0 " + each.unit + " to train on") !=
           std::string::npos);
-    write(session.file("text"), "a\nb\xC3\xA9 \xFF");
+    write_file(session.file("text"), "a\nb\xC3\xA9 \xFF");
     session.require_error(
         train, "text:2: byte 0xFF is neither UTF-8 nor Windows-1252; convert with iconv");
-    write(session.file("text"), rhyme(20));
+    write_file(session.file("text"), rhyme(20));
     session.require_error("train --input text --model none/out",
                           "cannot write none/out: there is no folder none");
     session.require_error("train --input text --model .", "cannot write .: Is a directory");
-    CHECK(read(session.file("out")) == "old");
+    CHECK(read_file(session.file("out")) == "old");
 
     session.require_error("sample --model none",
                           "load: cannot open none: No such file or directory");
@@ -164,11 +164,11 @@ TEST_CASE("language models: damaged files, and files of another program") {
   for (const Sample& each : programs()) {
     const ExampleProgram session(each.path);
     CAPTURE(each.path);
-    write(session.file("text"), rhyme(20));
+    write_file(session.file("text"), rhyme(20));
     session.run_well("train --input text --model good --epochs 1" + each.options);
-    const std::string good = read(session.file("good"));
+    const std::string good = read_file(session.file("good"));
     const auto refused = [&](const std::string& bytes, const std::string& expected) {
-      write(session.file("bad"), bytes);
+      write_file(session.file("bad"), bytes);
       for (const std::string command :
            {"sample --model bad", "train --input text --model bad --resume"}) {
         const Output output = session.run(command);
@@ -177,7 +177,7 @@ TEST_CASE("language models: damaged files, and files of another program") {
         CHECK(output.error.find("bad") != std::string::npos);
         CHECK(output.error.find(expected) != std::string::npos);
       }
-      CHECK(read(session.file("bad")) == bytes);
+      CHECK(read_file(session.file("bad")) == bytes);
     };
     refused("", "");
     refused("not a model", "");
@@ -186,7 +186,7 @@ TEST_CASE("language models: damaged files, and files of another program") {
     for (std::size_t at = 9; at < 600; at += 37) {  // in the header
       std::string changed = good;
       changed[at] = '\x01';
-      write(session.file("bad"), changed);
+      write_file(session.file("bad"), changed);
       const Output output = session.run("sample --model bad");
       CAPTURE(at, output.error);
       CHECK((output.status == 0 || output.status == 1));  // no crash
@@ -196,7 +196,7 @@ TEST_CASE("language models: damaged files, and files of another program") {
       tg::Metadata changed = saved.metadata;
       changed[key] = value;
       tg::save(session.file("changed"), saved.state, changed);
-      return read(session.file("changed"));
+      return read_file(session.file("changed"));
     };
     refused(with("program", "other"), "bad: a model of other, not of " + each.name());
     refused(with("setting.dim", "0"), "bad: the setting dim is '0', which is out of range");
@@ -208,11 +208,11 @@ TEST_CASE("language models: damaged files, and files of another program") {
         if (!name.starts_with(start)) less.insert(name, tensor);
       }
       tg::save(session.file("changed"), less, saved.metadata);
-      return read(session.file("changed"));
+      return read_file(session.file("changed"));
     };
     refused(without("model.head"), "head.weight");
     for (const std::string part : {"optimizer.", "generator."}) {
-      write(session.file("bad"), without(part));
+      write_file(session.file("bad"), without(part));
       session.run_well("sample --model bad");  // needs only the model
       const Output output = session.run("train --input text --model bad --resume");
       CHECK(output.status == 1);
@@ -225,7 +225,7 @@ TEST_CASE("language models: a loss that is not finite is never saved") {
   for (const Sample& each : programs()) {
     const ExampleProgram session(each.path);
     CAPTURE(each.path);
-    write(session.file("text"), rhyme(100));
+    write_file(session.file("text"), rhyme(100));
     const Output output = session.run(
         "train --input text --model out --lr 100 --clip 1e9 --epochs 20 --report 1000000" +
         each.options);
@@ -247,7 +247,7 @@ TEST_CASE("language models: the program starts without a held-out text or withou
   for (const Sample& each : programs()) {
     const ExampleProgram session(each.path);
     CAPTURE(each.path);
-    write(session.file("text"), rhyme(10));
+    write_file(session.file("text"), rhyme(10));
     const Output none =
         session.run_well("train --input text --model out --held-out 0 --epochs 1" + each.options);
     CHECK(none.out.find("out: no held-out loss, because the held-out text is too short; ") !=
@@ -263,7 +263,7 @@ TEST_CASE("language models: Ctrl-C saves what was learned, and --resume continue
   for (const Sample& each : programs()) {
     const ExampleProgram session(each.path);
     CAPTURE(each.path);
-    write(session.file("text"), rhyme(100));
+    write_file(session.file("text"), rhyme(100));
     for (const int number : {SIGINT, SIGTERM}) {
       const Output output = session.interrupt(
           "train --input text --model out --epochs 100000" + each.options, "parameters", number);
@@ -280,7 +280,7 @@ TEST_CASE("language models: Ctrl-C saves what was learned, and --resume continue
     CHECK(resumed.out.find("held-out loss ") != std::string::npos);
     session.require_error("train --input text --model out --resume --lr 0.1",
                           "--lr: --resume takes it from the file of the model");
-    write(session.file("other"), rhyme(99));
+    write_file(session.file("other"), rhyme(99));
     session.require_error("train --input other --model out --resume",
                           "--resume: out was trained on another text than other");
   }
@@ -339,7 +339,7 @@ class Quiet {
 template <class Of>
 void check_resume(const Of& settings) {
   const tapegrad::test::TemporaryFolder folder;
-  write(folder.file("text"), rhyme(40));
+  write_file(folder.file("text"), rhyme(40));
   // 20 batches or more; the reports, which save the model, are after batch 13.
   const language_model::TrainSettings train{.epochs = 2, .batch = 4, .report = 13, .sample = 5};
   const Quiet quiet;

@@ -99,7 +99,7 @@ TEST_CASE("ngram_lm: the loss reaches the entropy of a grammar, and is not below
   const ExampleProgram session(NGRAM_LM);
   const Grammar grammar;
   const std::vector<std::size_t> words = grammar.sample(60'000);
-  write(session.file("text"), text_of(words));
+  write_file(session.file("text"), text_of(words));
 
   // What the grammar itself loses on the words that are held out, the last 6,000 but the first two.
   double best = 0;
@@ -135,7 +135,7 @@ TEST_CASE("ngram_lm: it continues a text that repeats, with spaces and marks in 
   const std::string verse = "The cat's hat, it is red: why? (Who knows)\nnot me!\n";
   std::string text;
   for (int i = 0; i < 60; ++i) text += verse;
-  write(session.file("text"), text);
+  write_file(session.file("text"), text);
   const Output output = session.run_well(
       "train --input text --model out --context 3 --dim 16 --hidden 32 --batch 16 --epochs 8 --lr "
       "0.01");

@@ -105,7 +105,7 @@ TEST_CASE("recommender: the same seed gives the same bytes, and another seed oth
   const Session session;
   const auto generated = [&](const std::string& seed) {
     session.run_well("generate --output ratings --seed " + seed + kSmall);
-    return read(session.file("ratings"));
+    return read_file(session.file("ratings"));
   };
   const std::string other = generated("2");
   const std::string first = generated("1");
@@ -114,7 +114,7 @@ TEST_CASE("recommender: the same seed gives the same bytes, and another seed oth
   for (const std::string options : {"", " --model neural"}) {
     const auto bytes = [&](const std::string& seed) {
       session.run_well("train --input ratings --output model --epochs 3 --seed " + seed + options);
-      return read(session.file("model"));
+      return read_file(session.file("model"));
     };
     const std::string model = bytes("1");
     CHECK(bytes("1") == model);
@@ -132,7 +132,7 @@ TEST_CASE("recommender: eval finds what train held out, and scores another file"
   CHECK(scores_in(same.out) == scores_in(trained.out));
 
   session.run_well("train --input ratings --output model --held-out 0");
-  write(session.file("others"), "1\t1\t4\nnobody\t1\t4\n1\tnothing\t4\n");
+  write_file(session.file("others"), "1\t1\t4\nnobody\t1\t4\n1\tnothing\t4\n");
   session.require_error("eval --input ratings --model model",
                         "ratings: no ratings to evaluate: 600 were trained on, and 0 are of "
                         "unknown users or items");
@@ -140,8 +140,8 @@ TEST_CASE("recommender: eval finds what train held out, and scores another file"
   std::int64_t item = 0;
   while (saved.rated.contains(0, item)) ++item;
   const double predicted = static_cast<double>(predict_all(saved, 0).item<float>({item}));
-  write(session.file("others"), saved.users.name(0) + "\t" + saved.items.name(item) + "\t" +
-                                    std::to_string(predicted + 0.25) + "\nnobody\t1\t4\n");
+  write_file(session.file("others"), saved.users.name(0) + "\t" + saved.items.name(item) + "\t" +
+                                         std::to_string(predicted + 0.25) + "\nnobody\t1\t4\n");
   const Output other = session.run_well("eval --input others --model model --liked 100");
   CHECK(other.out.find("others: 1 ratings (0 were trained on, and 1 are of unknown users or "
                        "items): RMSE 0.2500 (") == 0);
@@ -163,8 +163,8 @@ TEST_CASE("recommender: lists the best items that the user has not rated, and si
   for (int item = 0; item < 20; ++item) {
     titles += "i" + std::to_string(item) + "|Caf\xE9 " + std::to_string(item) + "|1995\n";
   }
-  write(session.file("ratings"), text + "\n");
-  write(session.file("titles"), titles);
+  write_file(session.file("ratings"), text + "\n");
+  write_file(session.file("titles"), titles);
   for (const std::string model : {"mf", "neural"}) {
     session.run_well(
         "train --input ratings --output model --held-out 0 --dim 2 --batch 32 "
@@ -192,7 +192,7 @@ TEST_CASE("recommender: lists the best items that the user has not rated, and si
   session.require_error("recommend --model model --user u20",
                         "model: has no user u20; add-users adds new ones");
   session.require_error("similar --model model --item i20", "model: has no item i20");
-  write(session.file("titles"), "i0|Good\nno title\n");
+  write_file(session.file("titles"), "i0|Good\nno title\n");
   session.require_error("similar --model model --item i0 --titles titles",
                         "titles:2: needed: item|title, or item TAB title");
 }
@@ -223,7 +223,7 @@ TEST_CASE("recommender: add-users finds the best vectors of new users, and moves
   const Session session;
   session.run_well("generate --output ratings --users 100 --items 50 --ratings 1000 --factors 2");
   session.run_well("train --input ratings --output model --dim 2 --l2 0.1");
-  write(session.file("new"), "x\t1\t5\nx\t2\t1\ny\t3\t4\nx\tnothing\t3\nx\t9\t2\ny\t4\t2.5\n");
+  write_file(session.file("new"), "x\t1\t5\nx\t2\t1\ny\t3\t4\nx\tnothing\t3\nx\t9\t2\ny\t4\t2.5\n");
   const Output output = session.run_well(
       "add-users --model model --input new --output more "
       "--epochs 2000 --lr 0.02");
@@ -263,7 +263,7 @@ TEST_CASE("recommender: add-users finds the best vectors of new users, and moves
                         "new:1: user x is in the model; add-users takes new users only");
   session.run_well("add-users --model model --input new --output more --unfrozen");
   CHECK(!equal(tg::load(session.file("more")).at("items.weight"), before.at("items.weight")));
-  write(session.file("new"), "x\tnothing\t5\n");
+  write_file(session.file("new"), "x\tnothing\t5\n");
   session.require_error("add-users --model model --input new --output more",
                         "new: no ratings of items that the model knows");
 }
@@ -283,8 +283,8 @@ TEST_CASE("recommender: Ctrl-C saves what was learned and says so") {
 TEST_CASE("recommender: files that it cannot read or write, and options that it refuses") {
   const Session session;
   const auto with = [&](const std::string& content) {
-    write(session.file("ratings"), content);
-    write(session.file("model"), "old");
+    write_file(session.file("ratings"), content);
+    write_file(session.file("model"), "old");
     return std::string("train --input ratings --output model");
   };
   session.require_error(with(""), "ratings: no ratings");
@@ -307,11 +307,11 @@ TEST_CASE("recommender: files that it cannot read or write, and options that it 
   session.require_error("generate --output x --users 10 --items 10 --ratings 26",
                         "generate: 26 ratings of 10 users for 10 items; needed at most a quarter "
                         "of all pairs, so lower --ratings");
-  CHECK(read(session.file("model")) == "old");
+  CHECK(read_file(session.file("model")) == "old");
   const Output large = session.run(with("1\t1\t3e38\n2\t1\t-3e38\n"));
   CHECK(large.error.ends_with("the loss is not finite, nothing was saved; lower --lr\n"));
   CHECK(large.status == 1);
-  CHECK(read(session.file("model")) == "old");
+  CHECK(read_file(session.file("model")) == "old");
   // One rating: nothing can be held out.
   CHECK(session.run_well(with("1\t1\t3\n")).out.find("no ratings are held out") !=
         std::string::npos);
@@ -322,16 +322,16 @@ TEST_CASE("recommender: a damaged model is refused") {
   const Session session;
   session.run_well(std::string("generate --output ratings") + kSmall);
   session.run_well("train --input ratings --output model --model neural --epochs 1");
-  const std::string whole = read(session.file("model"));
+  const std::string whole = read_file(session.file("model"));
   for (std::size_t size = 0; size < whole.size(); size += 97) {
-    write(session.file("model"), whole.substr(0, size));
+    write_file(session.file("model"), whole.substr(0, size));
     const Output output = session.run("recommend --model model --user 1");
     CAPTURE(size, output.error);
     REQUIRE(output.status == 1);
     REQUIRE(output.error.find("model: ") != std::string::npos);
     if (size > 2000) size += 9700;
   }
-  write(session.file("model"), whole);
+  write_file(session.file("model"), whole);
   const tg::Checkpoint file = tg::load_with_metadata(session.file("model"));
   const auto refused = [&](const tg::StateDict& state, const tg::Metadata& metadata,
                            const std::string& reason) {

@@ -86,7 +86,7 @@ TEST_CASE("tiny_gpt: it learns a text that repeats and continues it") {
   const std::string verse = "the cat sat on the mat, eh?\n";
   std::string text;
   for (int i = 0; i < 200; ++i) text += verse;
-  write(session.file("text"), text);
+  write_file(session.file("text"), text);
   const Output output = session.run_well(
       "train --input text --model out --dim 32 --heads 4 --layers 2 --context 16 --batch 8 "
       "--epochs 8 --lr 0.01 --report 1000");
@@ -100,10 +100,10 @@ TEST_CASE("tiny_gpt: it learns a text that repeats and continues it") {
 
 TEST_CASE("tiny_gpt: options that are refused, and a model of less than 150 lines") {
   const ExampleProgram session(TINY_GPT);
-  write(session.file("text"), "abc");
+  write_file(session.file("text"), "abc");
   session.require_error("train --input text --model out --dim 10 --heads 4",
                         "--dim 10: needed a multiple of --heads 4");
-  const std::string source = read(TAPEGRAD_SOURCE_DIR "/examples/tiny_gpt/tiny_gpt.cc");
+  const std::string source = read_file(TAPEGRAD_SOURCE_DIR "/examples/tiny_gpt/tiny_gpt.cc");
   CHECK(source.size() > 1000);
   CHECK(std::ranges::count(source, '\n') < 150);
 }

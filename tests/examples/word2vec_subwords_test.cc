@@ -36,10 +36,10 @@ double held_out_loss(const std::string& text, const std::string& name) {
 
 TEST_CASE("word2vec: words that the text does not have are near those with the same beginning") {
   const Session session;
-  write(session.file("text"), grammar(4000));
+  write_file(session.file("text"), grammar(4000));
   std::string unseen;
   for (int c = 0; c < kCategories; ++c) unseen += "c" + std::to_string(c) + "w9\n";
-  write(session.file("more"), unseen + "\n c3w9 \nc3w5\n");  // one twice, and one of the text
+  write_file(session.file("more"), unseen + "\n c3w9 \nc3w5\n");  // one twice, and one of the text
   for (const std::string options :
        {"", " --arch cbow", " --simple-loss", " --loss hs --window 1 --lr 0.1"}) {
     const Output output = session.run_well(
@@ -63,8 +63,8 @@ TEST_CASE("word2vec: words that the text does not have are near those with the s
 
 TEST_CASE("word2vec: a vector is the mean of the rows of the word and of its n-grams") {
   const Session session;
-  write(session.file("text"), grammar(100));
-  write(session.file("more"), "new\n");
+  write_file(session.file("text"), grammar(100));
+  write_file(session.file("more"), "new\n");
   session.run_well(
       "--input text --output out --dim 4 --epochs 1 --subwords 3 --buckets 50 --checkpoint state "
       "--more-words more");
@@ -73,7 +73,7 @@ TEST_CASE("word2vec: a vector is the mean of the rows of the word and of its n-g
   const std::int64_t words = kCategories * kWordsOfCategory;
   REQUIRE(table.shape() == tg::Shape{words + 50, 4});
   const auto bucket = [&](const std::string& ngram) {
-    return words + examples::folded(examples::hash_of(ngram)) % 50;
+    return words + examples::to_32_bits(examples::hash_of(ngram)) % 50;
   };
   const auto mean_of = [&](const std::vector<std::int64_t>& rows) {
     return mean(index_select(table, 0, tg::tensor(rows)), {0});
@@ -86,14 +86,14 @@ TEST_CASE("word2vec: a vector is the mean of the rows of the word and of its n-g
 
 TEST_CASE("word2vec: n-grams do not depend on threads, and a stopped run is resumed with them") {
   const Session session;
-  write(session.file("text"), grammar(500));
-  write(session.file("more"), "c3w9\n");
+  write_file(session.file("text"), grammar(500));
+  write_file(session.file("more"), "c3w9\n");
   const std::string run =
       "--input text --dim 16 --epochs 3 --subwords 2-3 --buckets 100 --output out";
   session.run_well(run + " --checkpoint state");
-  const std::string one = read(session.file("out"));
+  const std::string one = read_file(session.file("out"));
   session.run_well(run + " --threads 3");
-  CHECK(read(session.file("out")) == one);
+  CHECK(read_file(session.file("out")) == one);
   // The vector of another word, asked for after the training.
   session.run_well(run + " --checkpoint state --resume --more-words more");
   const auto vectors = tg::nn::load_word_vectors(session.file("out"));
@@ -105,7 +105,7 @@ TEST_CASE("word2vec: n-grams do not depend on threads, and a stopped run is resu
 
 TEST_CASE("word2vec: options for n-grams that are refused") {
   const Session session;
-  write(session.file("text"), grammar(20));
+  write_file(session.file("text"), grammar(20));
   const std::string files = "--input text --output out ";
   session.require_error(files + "--subwords 6-3",
                         "--subwords is '6-3', needed the lengths of character n-grams, from 1 to "

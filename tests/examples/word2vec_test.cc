@@ -220,7 +220,7 @@ TEST_CASE("word2vec: Ctrl-C saves what was learned and says so") {
 
 TEST_CASE("word2vec: a run that was stopped and resumed ends with the same bytes") {
   const Session session;
-  write(session.file("text"), grammar(4000));
+  write_file(session.file("text"), grammar(4000));
   for (const std::string options : {" --epochs 60", " --arch cbow --negative 2 --epochs 300",
                                     " --loss hs --epochs 60", " --negatives shared --epochs 150"}) {
     CAPTURE(options);
@@ -228,36 +228,36 @@ TEST_CASE("word2vec: a run that was stopped and resumed ends with the same bytes
     session.run_well(run + "whole");
     const std::string stopped = run + "out --checkpoint state";
     REQUIRE(session.interrupt(stopped, "different", SIGINT).status == 128 + SIGINT);
-    CHECK(read(session.file("out")) != read(session.file("whole")));
+    CHECK(read_file(session.file("out")) != read_file(session.file("whole")));
     const std::string resumed = session.interrupt(stopped + " --resume", "different", SIGINT).error;
     CHECK(resumed.ends_with("; --resume continues\n"));
     session.run_well(stopped + " --resume --threads 2");
-    CHECK(read(session.file("out")) == read(session.file("whole")));
+    CHECK(read_file(session.file("out")) == read_file(session.file("whole")));
     session.run_well(stopped + " --resume");  // nothing is left to do
-    CHECK(read(session.file("out")) == read(session.file("whole")));
+    CHECK(read_file(session.file("out")) == read_file(session.file("whole")));
   }
 }
 
 TEST_CASE("word2vec: a checkpoint that is damaged or of another run is refused") {
   const Session session;
-  write(session.file("text"), grammar(200));
+  write_file(session.file("text"), grammar(200));
   const std::string run = "--input text --output out --checkpoint state --dim 10 ";
   session.run_well(run);
-  const std::string before = read(session.file("out"));
+  const std::string before = read_file(session.file("out"));
   const auto refused = [&](const std::string& options, const std::string& reason) {
     const Output output = session.run(run + "--resume " + options);
     CAPTURE(output.error);
     CHECK(output.status == 1);
     CHECK(output.error == "word2vec: state: cannot resume: " + reason + "\n");
-    CHECK(read(session.file("out")) == before);
+    CHECK(read_file(session.file("out")) == before);
   };
   refused("--window 4", "it has --window 5, and this run has 4");
   refused("--epochs 6", "it has --epochs 5, and this run has 6");
   refused("--arch cbow", "it has --arch skipgram, and this run has cbow");
   refused("--min-count 26", "it is of another text");
-  const std::string whole = read(session.file("state"));
+  const std::string whole = read_file(session.file("state"));
   for (std::size_t size = 0; size < whole.size(); size += 1 + whole.size() / 20) {
-    write(session.file("state"), whole.substr(0, size));
+    write_file(session.file("state"), whole.substr(0, size));
     const Output output = session.run(run + "--resume");
     CAPTURE(size, output.error);
     CHECK(output.status == 1);
@@ -270,7 +270,7 @@ TEST_CASE("word2vec: a checkpoint that is damaged or of another run is refused")
 
 TEST_CASE("word2vec: the vectors are the same for every number of threads") {
   const Session session;
-  write(session.file("text"), grammar(1000));
+  write_file(session.file("text"), grammar(1000));
   for (const std::string options :
        {"", " --arch cbow", " --negatives shared --batch 128", " --simple-loss --batch 100"}) {
     CAPTURE(options);
@@ -278,7 +278,7 @@ TEST_CASE("word2vec: the vectors are the same for every number of threads") {
       const Output output = session.run_well("--input text --output out --dim 24 --epochs 2" +
                                              options + " --threads " + threads);
       const std::size_t end = output.out.rfind("; ");  // the speed follows
-      return read(session.file("out")) + output.out.substr(0, end);
+      return read_file(session.file("out")) + output.out.substr(0, end);
     };
     const std::string one = run("1");
     CHECK(run("2") == one);

@@ -133,11 +133,11 @@ TEST_CASE("place_labels: no label covers another one, a point, or the border") {
 
 TEST_CASE("word_vectors picture: each word once, without overlaps, the same for the same seed") {
   const Session session;
-  write(session.file("v"), grouped_vectors(120, 5) + "<&> 0 0 0 0 0 0 0 0 0 1\n");
+  write_file(session.file("v"), grouped_vectors(120, 5) + "<&> 0 0 0 0 0 0 0 0 0 1\n");
   for (const std::string method : {"pca", "tsne"}) {
     const std::string command = "picture --vectors v --output p.svg --method " + method;
     const Output output = session.run_well(command);
-    const std::string svg = read(session.file("p.svg"));
+    const std::string svg = read_file(session.file("p.svg"));
     INFO(output.out);
     CHECK(output.out.starts_with("p.svg: 121 words, "));
     const std::vector<Label> labels = labels_in(svg);
@@ -147,20 +147,20 @@ TEST_CASE("word_vectors picture: each word once, without overlaps, the same for 
     }
     CHECK(labels.back().word == "&lt;&amp;&gt;");
     session.run_well(command);
-    CHECK(read(session.file("p.svg")) == svg);
+    CHECK(read_file(session.file("p.svg")) == svg);
   }
 }
 
 TEST_CASE("word_vectors picture: words that are named, and errors") {
   const Session session;
-  write(session.file("v"), grouped_vectors(20, 5));
-  write(session.file("list"), "word3\n\n  word4\r\nword5");
+  write_file(session.file("v"), grouped_vectors(20, 5));
+  write_file(session.file("list"), "word3\n\n  word4\r\nword5");
   session.run_well("picture --vectors v --output p.svg --words list word1");
-  const std::vector<Label> labels = labels_in(read(session.file("p.svg")));
+  const std::vector<Label> labels = labels_in(read_file(session.file("p.svg")));
   REQUIRE(labels.size() == 4);
   CHECK(labels[0].word == "word1");
   CHECK(labels[3].word == "word5");
-  write(session.file("list"), "word3\nnone\n");
+  write_file(session.file("list"), "word3\nnone\n");
   session.require_error("picture --vectors v --output q.svg --words list",
                         "list:2: there is no vector of `none`; is its case the same?");
   session.require_error("picture --vectors v --output q.svg word1 word2",

@@ -22,8 +22,8 @@ namespace {
 class Session : public ExampleProgram {
  public:
   Session() : ExampleProgram(WORD_VECTORS) {
-    write(file("v.vec"),
-          "6 2\nking 1 1\nqueen 0.8 1.2\nman 1 0\nwoman 0.8 0.2\ntree -1 0\nbush -3 0.3\n");
+    write_file(file("v.vec"),
+               "6 2\nking 1 1\nqueen 0.8 1.2\nman 1 0\nwoman 0.8 0.2\ntree -1 0\nbush -3 0.3\n");
   }
 };
 
@@ -67,10 +67,11 @@ TEST_CASE("word_vectors analogy and distance") {
 
 TEST_CASE("word_vectors eval: scores, intervals and coverage") {
   const Session session;
-  write(session.file("pairs"),
-        "# a comment\nKing\tqueen\t9\nman\tking\t5\nman\ttree\t1\nman\twoman\t8\nking\tice\t2\n");
-  write(session.file("questions"),
-        ": royal\nman woman King queen\nman woman king tree\n: none\nice snow rain hail\n");
+  write_file(
+      session.file("pairs"),
+      "# a comment\nKing\tqueen\t9\nman\tking\t5\nman\ttree\t1\nman\twoman\t8\nking\tice\t2\n");
+  write_file(session.file("questions"),
+             ": royal\nman woman King queen\nman woman king tree\n: none\nice snow rain hail\n");
   const std::string out =
       session.run_well("eval --vectors v.vec --similarity pairs --analogies questions").out;
   INFO(out);
@@ -98,7 +99,8 @@ TEST_CASE("spearman_interval: values by its formula, and its limits") {
 
 TEST_CASE("word_vectors convert: every format holds the same words and bits") {
   const Session session;
-  write(session.file("random"), "3 4\nb\xC3\xA4r 0.1 -2e-7 3 4\nx -1 1e30 0 7.25\ny 1 2 3 4\n");
+  write_file(session.file("random"),
+             "3 4\nb\xC3\xA4r 0.1 -2e-7 3 4\nx -1 1e30 0 7.25\ny 1 2 3 4\n");
   const auto original = tg::nn::load_word_vectors(session.file("random"));
   std::string from = "random";
   for (const std::string to : {"a.bin", "a.npz", "a.safetensors", "a.vec", "b.npz", "b.bin"}) {
@@ -120,8 +122,9 @@ TEST_CASE("word_vectors convert: every format holds the same words and bits") {
 TEST_CASE("word_vectors tsv: numbers without a header, and a word on each line") {
   const Session session;
   CHECK(session.run_well("tsv --vectors v.vec --output p").out == "p: 6 vectors of 2\n");
-  CHECK(read(session.file("p_vectors.tsv")) == "1\t1\n0.8\t1.2\n1\t0\n0.8\t0.2\n-1\t0\n-3\t0.3\n");
-  CHECK(read(session.file("p_metadata.tsv")) == "king\nqueen\nman\nwoman\ntree\nbush\n");
+  CHECK(read_file(session.file("p_vectors.tsv")) ==
+        "1\t1\n0.8\t1.2\n1\t0\n0.8\t0.2\n-1\t0\n-3\t0.3\n");
+  CHECK(read_file(session.file("p_metadata.tsv")) == "king\nqueen\nman\nwoman\ntree\nbush\n");
 }
 
 TEST_CASE("word_vectors neighbors --confidence: neighbors by chance do not stay, others do") {
@@ -135,7 +138,7 @@ TEST_CASE("word_vectors neighbors --confidence: neighbors by chance do not stay,
       text += "a" + std::to_string(examples::draw_below(24, generator)) + " ";
     text.back() = '\n';
   }
-  write(session.file("text"), text);
+  write_file(session.file("text"), text);
   const Output output = session.run_well(
       "neighbors --confidence text --samples 8 --dim 40 --window 2 -k 7 c0w0 c5w3 a7");
   INFO(output.out);
@@ -157,7 +160,7 @@ TEST_CASE("word_vectors neighbors --confidence: neighbors by chance do not stay,
             .out == output.out);
 
   // Neighbors of other vectors: one is near in the text, one is not, one is rare.
-  write(session.file("w.vec"), "4 2\nc0w0 1 0\nc0w1 1 0.1\nc5w5 1 0.2\nrare 1 0.3\n");
+  write_file(session.file("w.vec"), "4 2\nc0w0 1 0\nc0w1 1 0.1\nc5w5 1 0.2\nrare 1 0.3\n");
   const std::string mixed =
       session.run_well("neighbors --vectors w.vec --confidence text --samples 4 --dim 40 -k 7 c0w0")
           .out;
@@ -182,13 +185,13 @@ TEST_CASE("word_vectors: errors name what is wrong, and write nothing") {
   session.require_error("eval --vectors v.vec",
                         "eval: needed --similarity or --analogies; see --help");
   CHECK(session.run("distance --vectors v.vec king").error.ends_with("; see --help\n"));
-  write(session.file("pairs"), "a\tb\t1\na b\n");
+  write_file(session.file("pairs"), "a\tb\t1\na b\n");
   session.require_error("eval --vectors v.vec --similarity pairs",
                         "evaluate_similarity: pairs:2: got 1 fields, needed three: word TAB word "
                         "TAB score");
   session.require_error("convert --vectors v.vec --output none/a",
                         "cannot write none/a: there is no folder none");
-  write(session.file("bad.npz"), "PK");
+  write_file(session.file("bad.npz"), "PK");
   CHECK(session.run("convert --vectors bad.npz --output a.vec").status == 1);
   tg::save(session.file("bare.safetensors"), {{"vectors", tg::ones({2, 3})}});
   session.require_error(
@@ -209,15 +212,15 @@ TEST_CASE("word_vectors: errors name what is wrong, and write nothing") {
                {{"vectors", tg::ones({1, 3})}, {"words", tg::tensor({300, 10})}});
   session.require_error("convert --vectors odd.npz --output a.vec",
                         "load_vectors: odd.npz: `words` has a number that is not a byte");
-  write(session.file("faulty.vec"), "2 2\na 1 2\nb 1 x\n");
+  write_file(session.file("faulty.vec"), "2 2\na 1 2\nb 1 x\n");
   const Output faulty = session.run_well("convert --vectors faulty.vec --output a.vec");
   CHECK(faulty.error ==
         "faulty.vec: 1 of 2 vectors were not used; the first: line 3: `x` is not a "
         "number\n");
-  write(session.file("text"), "a b a b a b\na b a b c\n");
+  write_file(session.file("text"), "a b a b a b\na b a b c\n");
   session.require_error("neighbors --confidence text --min-count 2 c",
                         "most_similar: none of the 2 words is `c`; is its case the same?");
-  write(session.file("c.vec"), "2 2\na 1 2\nc 1 3\n");
+  write_file(session.file("c.vec"), "2 2\na 1 2\nc 1 3\n");
   session.require_error("neighbors --vectors c.vec --confidence text --min-count 2 c",
                         "text: `c` occurs less than 2 times; lower --min-count, or is its case the "
                         "same?");

@@ -50,7 +50,7 @@ std::vector<std::string> good_inputs() {
   characters.words = false;
   inputs.push_back(settings_text(characters, 50, {"A", "B"}));
   ModelSettings small{.arch = "bag", .dim = 2};
-  small.compression = {.rows = 9, .part = 2, .projected = true};
+  small.compression = {.rows = 9, .subvector_size = 2, .projected = true};
   inputs.push_back(settings_text(small, 50, {"A", "B"}));
   return inputs;
 }

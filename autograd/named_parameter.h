@@ -1,5 +1,5 @@
 // NamedParameter: a leaf with its name. Modules return lists of them, and optimizers take such
-// lists. Read next: autograd/gradcheck.h.
+// lists. Read next: autograd/observer.h.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which observer a thread has. Read next: autograd/gradcheck.cc.
+// Which observer a thread has. Read next: autograd/gradcheck.h.
 #include <tapegrad/autograd/observer.h>
 
 #include <tapegrad/tensor/error.h>

@@ -1,7 +1,7 @@
 // How check_tape() finds the operation. The gradients of all values are compared with differences
 // of the loss, the newest value first. A wrong gradient of a value is the fault of an operation
 // that uses it: of one whose own result has the right gradient, but whose part of the value's
-// gradient is wrong. Read next: autograd/trace/json.cc.
+// gradient is wrong.
 #include <tapegrad/autograd/trace/check_tape.h>
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // The page with the contents of a Trace in it. The page is built from autograd/trace/page/ and lies
-// in the repository as page/tape.html; CMake makes the array below of it.
+// in the repository as page/tape.html; CMake makes the array below of it. Read next:
+// autograd/trace/check_tape.h.
 #include <string_view>
 
 #include <tapegrad/autograd/trace/recording.h>

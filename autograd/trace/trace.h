@@ -1,6 +1,6 @@
 // Trace: writes down what a program computes, forward and backward, as a page that a learner steps
 // through. It is a library of its own, tapegrad::trace; tapegrad.h does not include it. Read next:
-// autograd/trace/recording.h.
+// autograd/trace/trace.cc.
 //
 //   Trace trace;                                   // from here on
 //   Variable loss = mean(square(tanh(matmul(x, w) + b) - y));

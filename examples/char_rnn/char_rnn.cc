@@ -1,4 +1,4 @@
-// Read next: ../tiny_gpt/tiny_gpt.h.
+// Read next: ../language_model/model.h.
 #include "char_rnn/char_rnn.h"
 
 #include <tapegrad/tensor/error.h>

@@ -1,6 +1,6 @@
 // char_rnn learns to write like a text, character by character. The model is in char_rnn.h; what it
 // shares with tiny_gpt and ngram_lm, such as the training loop, is in language_model/. Read next:
-// ../language_model/model.h.
+// char_rnn.h.
 #include "char_rnn/char_rnn.h"
 #include "language_model/command_line.h"
 

@@ -1,5 +1,4 @@
-// Parses the range of lengths, and computes the buckets of n-grams. Read next:
-// ../text_classifier/model.h.
+// Parses the range of lengths, and computes the buckets of n-grams.
 #include "common/characters.h"
 
 #include <tapegrad/nn/text/utf8.h>

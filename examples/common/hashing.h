@@ -1,5 +1,5 @@
 // The hash of words and of character n-grams. Models and exported C files depend on it, so it is
-// the same on every machine and never changes. Read next: onnx.cc.
+// the same on every machine and never changes. Read next: characters.h.
 #pragma once
 
 #include <cstdint>

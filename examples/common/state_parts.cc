@@ -1,4 +1,4 @@
-// Read next: text_stream.h.
+// Read next: alias_table.h.
 #include "common/state_parts.h"
 
 namespace examples {

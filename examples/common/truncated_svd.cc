@@ -1,5 +1,5 @@
 // Random directions are multiplied by A A^T until they lie where A is large; then a small matrix
-// has the singular values. Read next: ../glove/main.cc.
+// has the singular values. Read next: hashing.h.
 #include "common/truncated_svd.h"
 
 #include <tapegrad/tensor/ops.h>

@@ -1,5 +1,4 @@
-// The commands of the programs: train and sample. Only a main.cc includes it. Read next:
-// ../char_rnn/char_rnn.h.
+// The commands of the programs: train and sample. Only a main.cc includes it.
 #pragma once
 
 #include <tapegrad/tensor/error.h>

@@ -1,4 +1,3 @@
-// Read next: main.cc.
 #include "recommender/commands.h"
 
 #include <tapegrad/nn/text/similarity.h>

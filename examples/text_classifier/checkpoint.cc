@@ -1,4 +1,4 @@
-// Writes and reads the file of a checkpoint. Read next: fingerprint.h.
+// Writes and reads the file of a checkpoint. Read next: commands.h.
 #include "text_classifier/checkpoint.h"
 
 #include <map>

@@ -1,5 +1,4 @@
-// The layers of each architecture, and how they compute a vector of a text. Read next:
-// characters.h.
+// The layers of each architecture, and how they compute a vector of a text. Read next: onnx.cc.
 #include "text_classifier/model.h"
 
 #include <algorithm>

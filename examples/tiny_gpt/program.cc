@@ -1,4 +1,4 @@
-// Settings and batches. Read next: ../ngram_lm/ngram_lm.h.
+// Settings and batches.
 #include <tapegrad/tensor/error.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Groups of inputs times groups of outputs: all scores of a few groups, then the gradients, while
-// the rows are in the cache. Read next: model.h.
+// the rows are in the cache. Read next: checkpoint.h.
 #include "word2vec/fused_kernel.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The models: a table of vectors, and what predicts words from them. Read next: checkpoint.h.
+// The models: a table of vectors, and what predicts words from them. Read next: loss.h.
 #pragma once
 
 #include <tapegrad/nn/embedding.h>

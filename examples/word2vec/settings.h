@@ -1,4 +1,4 @@
-// The options of a run, with their defaults. Read next: batches.h.
+// The options of a run, with their defaults. Read next: subwords.h.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Three steps: count words, train, save. The loop is in Run::train(). Read next: corpus.h.
+// Three steps: count words, train, save. The loop is in Run::train().
 #include "word2vec/training.h"
 
 #include <tapegrad/nn/text/word_vectors.h>

@@ -1,4 +1,4 @@
-// Chooses words, projects their vectors, and writes the SVG. Read next: ../glove/main.cc.
+// Chooses words, projects their vectors, and writes the SVG.
 #include "word_vectors/picture.h"
 
 #include <tapegrad/nn/text/text_file.h>

@@ -1,5 +1,4 @@
-// Count words, count pairs, then either train (Run::train) or factor (Run::factor), and save. Read
-// next: main.cc.
+// Count words, count pairs, then either train (Run::train) or factor (Run::factor), and save.
 #include "glove/training.h"
 
 #include <tapegrad/nn/text/word_vectors.h>

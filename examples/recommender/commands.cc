@@ -1,3 +1,4 @@
+// What each command prints and writes.
 #include "recommender/commands.h"
 
 #include <tapegrad/nn/text/similarity.h>

@@ -257,7 +257,7 @@ export class App {
         return drawCompare(recording, (node, at) => (this.go(at), this.choose(node)));
       default:
         if (recording.moments.length === 0) return [h("p", {}, t("nothing"))];
-        return new StepPanel(recording, state.at, state.hidden, { choose: (node) => this.choose(node), setRate: (lr) => this.update({ edits: { ...state.edits, lr } }) }).draw();
+        return new StepPanel(recording, state.at, state.hidden, { choose: (node) => this.choose(node), pick: (node, element) => this.update({ node, element, panel: "entry" }), setRate: (lr) => this.update({ edits: { ...state.edits, lr } }) }).draw();
     }
   }
   private drawTabs(): void {
@@ -370,7 +370,6 @@ export class App {
   }
   /** Draws again what holds colors of its own: heat maps. */
   repaint(): void {
-    delete byId("quiz-place").dataset.seed;
     if (this.state.panel !== "predict") this.render();
   }
   startQuiz(): void {

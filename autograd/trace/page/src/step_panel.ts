@@ -13,6 +13,7 @@ import { argumentName, constantsOf, explanation, heading, kindOfBad, nameOf, pha
 
 export interface PanelActions {
   choose(node: number): void;
+  pick(node: number, element: number): void;
   setRate(lr: number | undefined): void;
 }
 
@@ -58,8 +59,12 @@ export class StepPanel {
   private isHidden(node: number, pass: number): boolean {
     return this.hidden?.node === node && this.hidden.pass === pass;
   }
-  private tensor(index: number, name: string, kind: "value" | "gradient"): HTMLElement {
-    return tensorView(this.recording.json(index), { name, kind });
+  /** A tensor; its numbers are buttons if they belong to a node's value or gradient. */
+  private tensor(index: number, name: string, kind: "value" | "gradient", node?: number): HTMLElement {
+    const json = this.recording.json(index);
+    const own = node === undefined ? undefined : this.recording.json(this.recording.node(node).value);
+    const isPicked = own?.data !== undefined && json.data?.length === own.data.length && json.dtype.startsWith("float");
+    return tensorView(json, { name, kind, onPick: isPicked ? (at) => this.actions.pick(node!, at) : undefined });
   }
   private term(label: string, body: HTMLElement, names = ""): HTMLElement {
     return h("div", { class: `term ${names}` }, h("div", { class: "term-label" }, label), body);
@@ -88,14 +93,14 @@ export class StepPanel {
     const node = recording.node(id);
     const terms: HTMLElement[] = [];
     (node.inputs ?? []).forEach((from, i) => {
-      if (from >= 0) terms.push(this.term(`${argumentName(recording, id, i)} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
+      if (from >= 0) terms.push(this.term(`${argumentName(recording, id, i)} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value", from)));
     });
     terms.push(...this.scalars(id, () => true), ...this.constants(id));
     const attributes = Object.entries(node.attributes ?? {}).filter(([name, value]) => !["input", "other", "exponent"].includes(name) && (value === null || typeof value !== "object" || Array.isArray(value)));
     return [
       this.formulaLine(formulas[node.op!]?.forward),
       ...(attributes.length ? [h("p", { class: "attributes" }, attributes.map(([name, value]) => `${name} = ${Array.isArray(value) ? shapeText(value) : value}`).join(",  "))] : []),
-      h("div", { class: "equation" }, ...terms, this.sign("→", this.term("y", this.tensor(node.value, nameOf(recording, id), "value"), "result"))),
+      h("div", { class: "equation" }, ...terms, this.sign("→", this.term("y", this.tensor(node.value, nameOf(recording, id), "value", id), "result"))),
       ...this.keeps(id),
     ];
   }
@@ -110,7 +115,7 @@ export class StepPanel {
   private complete(id: number, pass: number, gradient: number): HTMLElement[] {
     const { recording } = this;
     const name = nameOf(recording, id);
-    const shown = this.isHidden(id, pass) ? hiddenView() : this.tensor(gradient, name, "gradient");
+    const shown = this.isHidden(id, pass) ? hiddenView() : this.tensor(gradient, name, "gradient", id);
     const own = recording.contributionsTo(id, pass);
     const list = own.length > 1 && !this.isHidden(id, pass)
       ? h("ul", { class: "plain" }, ...own.map((each) => h("li", {}, `+ ${t("fromInput", { name: nameOf(recording, each.from), input: argumentName(recording, each.from, each.input) })}`)))
@@ -139,7 +144,7 @@ export class StepPanel {
     }
     const rule = ruleText(recording, step.from, step.input);
     const dy = recording.gradient(step.from, step.pass, this.at).sum!;
-    const known = this.isHidden(step.from, step.pass) ? hiddenView() : this.tensor(dy, nameOf(recording, step.from), "gradient");
+    const known = this.isHidden(step.from, step.pass) ? hiddenView() : this.tensor(dy, nameOf(recording, step.from), "gradient", step.from);
     const parts = [
       this.formulaLine(formulas[recording.node(step.from).op!]?.forward),
       this.formulaLine(rule, true),
@@ -163,11 +168,11 @@ export class StepPanel {
     const terms: HTMLElement[] = [];
     (node.inputs ?? []).forEach((from, i) => {
       const name = argumentName(recording, step.from, i);
-      if (from >= 0 && named(name)) terms.push(this.term(`${name} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
+      if (from >= 0 && named(name)) terms.push(this.term(`${name} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value", from)));
     });
     const isState = right.includes("h'²"); // the new state is the result
     terms.push(...this.scalars(step.from, named), ...this.constants(step.from));
-    if (named("y") || right.includes("eʸ") || isState) terms.push(this.term(isState ? "h'" : "y", this.tensor(node.value, nameOf(recording, step.from), "value")));
+    if (named("y") || right.includes("eʸ") || isState) terms.push(this.term(isState ? "h'" : "y", this.tensor(node.value, nameOf(recording, step.from), "value", step.from)));
     return terms;
   }
 
@@ -191,7 +196,8 @@ export class StepPanel {
   private sum(before: number | null, gradient: number, after: number, name: string, hidden: boolean, label = ""): HTMLElement {
     const { step } = this.recording.moments[this.at]!;
     const title = label ? `${name}.${label}` : `d(${name})`;
-    const show = (index: number) => (hidden ? hiddenView() : this.tensor(index, name, "gradient"));
+    const node = step.kind === "contribution" ? step.to : step.kind === "leaf" ? step.node : undefined;
+    const show = (index: number) => (hidden ? hiddenView() : this.tensor(index, name, "gradient", node));
     const words = step.kind === "contribution" ? (before === null ? t("sayFirst") : t("sayAdded")) : "";
     const { part } = this.recording.moments[this.at]!;
     return h("section", { class: `sum ${before === null ? "first" : "added"}` },
@@ -213,9 +219,9 @@ export class StepPanel {
     return [
       h("p", { class: "field" }, h("label", { for: "rate" }, t("learningRate")), input),
       h("div", { class: "equation" },
-        this.term(t("before"), this.tensor(step.before, name, "value")),
+        this.term(t("before"), this.tensor(step.before, name, "value", step.node)),
         change ? this.sign("+", this.term(t("change"), tensorView(change, { name: t("change"), kind: "gradient" }))) : null,
-        this.sign("=", this.term(t("after"), this.tensor(step.after, name, "value"), "result"))),
+        this.sign("=", this.term(t("after"), this.tensor(step.after, name, "value", step.node), "result"))),
       ...(parts.length ? [h("h3", {}, t("parts")), h("div", { class: "equation" }, ...parts)] : []),
     ];
   }

@@ -41,6 +41,11 @@ function writtenOf(recording: Recording, tensor: number): string[] | undefined {
 }
 const fits = (page: Page) => page.evaluate(() => document.scrollingElement!.scrollWidth <= innerWidth);
 
+const drag = (slider: Element, to: number) => {
+  (slider as HTMLInputElement).value = String(to);
+  slider.dispatchEvent(new Event("input"));
+};
+
 // Steps -------------------------------------------------------------------------------------------
 
 /** What the panel must show as its result at a moment. */
@@ -57,26 +62,26 @@ for (const [name, make] of Object.entries(tapes)) {
     test(`${name}: every step shows the numbers of the JSON, ${look.width} px`, async () => {
       await using(name, make(), look, "", async (page, recording) => {
         const count = recording.moments.length;
-        const stride = Math.max(Math.ceil(count / 60), 1);
+        const stride = Math.max(Math.ceil(count / 50), 1);
         let compared = 0;
-        for (let at = 0; at < count; at += 1) {
-          if (at % stride === 0 || at === count - 1) {
-            assert.equal(await page.textContent(".counter"), `${at + 1} / ${count}`);
-            assert.equal(await page.textContent("#panel h2"), heading(recording, at));
-            assert.ok((await page.textContent("#announce"))!.startsWith(heading(recording, at)), "the step is announced");
-            const index = resultOf(recording, at);
-            const written = index === undefined ? undefined : writtenOf(recording, index);
-            if (written) {
-              const results = await page.$$("#panel .term.result");
-              const cells = await results.at(-1)!.$$eval("td", (all) => all.map((cell) => cell.textContent));
-              assert.deepEqual(cells, written, `step ${at + 1}`);
-              ++compared;
-            }
-            assert.ok(await fits(page), `step ${at + 1} is wider than the window`);
+        for (let at = 0; at < count; at = at === count - 1 ? count : Math.min(at + stride, count - 1)) {
+          if (stride === 1 && at > 0) await page.keyboard.press("ArrowRight");
+          else await page.$eval("input[type=range]", drag, at);
+          assert.equal(await page.textContent(".counter"), `${at + 1} / ${count}`);
+          assert.equal(await page.textContent("#panel h2"), heading(recording, at));
+          assert.ok((await page.textContent("#announce"))!.startsWith(heading(recording, at)), "the step is announced");
+          const index = resultOf(recording, at);
+          const written = index === undefined ? undefined : writtenOf(recording, index);
+          if (written) {
+            const results = await page.$$("#panel .term.result");
+            const cells = await results.at(-1)!.$$eval("td", (all) => all.map((cell) => cell.textContent));
+            assert.deepEqual(cells, written, `step ${at + 1}`);
+            ++compared;
           }
-          await page.keyboard.press("ArrowRight");
+          assert.ok(await fits(page), `step ${at + 1} is wider than the window`);
         }
         assert.ok(compared > 0 || name.includes("failing"));
+        await page.keyboard.press("ArrowRight");
         assert.equal(await page.textContent(".counter"), `${count} / ${count}`, "the last step stays");
       });
     });
@@ -139,6 +144,13 @@ test("a click on a number shows its finite difference", async () => {
       assert.ok(Math.abs(parsed - recording.tensor(sum).data[3]!) < 1e-3 * Math.abs(parsed), `${numeric} and ${gradient}`);
       assert.match((await page.textContent(".picked"))!, /They agree/);
     }
+  });
+});
+test("numbers of a step lead to their entry", async () => {
+  await using("scalar", scalar(), { width: 1280 }, "#step=3", async (page) => {
+    await page.click("#panel .result .number");
+    assert.equal(await page.textContent("#panel h2"), "tanh #5");
+    assert.match((await page.textContent(".picked"))!, /They agree/);
   });
 });
 test("an operation that the page does not know is shown, and said not to follow", async () => {

@@ -1,5 +1,6 @@
 // Predict: the learner answers a question before the gradient is shown. Read next: src/quiz.ts.
 import { h } from "./dom.ts";
+import { shapeText, type Contribution } from "./format.ts";
 import { formulas } from "./formulas.ts";
 import { answerText, check, questionAbout, questionText, type Question, type QuestionKind } from "./mistakes.ts";
 import { format, parseNumber, parseShape } from "./numbers.ts";
@@ -62,9 +63,17 @@ function known(recording: Recording, question: Question): HTMLElement {
     const attributes = Object.entries(node.attributes ?? {}).filter(([, value]) => value !== null && typeof value !== "object").map(([name, value]) => `${name} = ${value}`).join(",  ");
     return h("div", { class: "known" },
       h("p", {}, h("strong", {}, nameOf(recording, part.from)), "  ", h("span", { class: "formula inline" }, formulas[node.op!]?.forward ?? ""), attributes ? h("span", { class: "attributes" }, `  ${attributes}`) : null),
+      shapesOnly ? h("p", { class: "attributes" }, shapesAround(recording, part, question.node)) : null,
       given.length ? h("div", { class: "equation" }, ...given) : null);
   });
   return h("div", { class: "given" }, h("h3", {}, t("given")), ...parts);
+}
+
+/** The shapes of the result and of the other inputs. */
+function shapesAround(recording: Recording, part: Contribution, asked: number): string {
+  const node = recording.node(part.from);
+  const others = (node.inputs ?? []).flatMap((from, i) => (from < 0 || from === asked ? [] : [`${argumentName(recording, part.from, i)}: ${shapeText(recording.node(from).shape)}`]));
+  return [...others, `y: ${shapeText(node.shape)}`].join(",  ");
 }
 
 export class PredictPanel {

@@ -72,8 +72,9 @@ export class Recording {
   }
   private findLayers(): void {
     const layerOf = new Map<number, number>(); // node -> layer of the latest pass that fired it
-    for (let pass = 0; pass < this.passes; ++pass) {
-      const nodes = this.tape.steps.flatMap((step) => (step.kind === "fire" && step.pass === pass ? [step.node] : []));
+    const fired = Array.from({ length: this.passes }, (): number[] => []);
+    for (const step of this.tape.steps) if (step.kind === "fire") fired[step.pass]!.push(step.node);
+    for (const [pass, nodes] of fired.entries()) {
       this.layers[pass] = nodes.reduce((most, node) => Math.max(most, (layerOf.get(node) ?? -1) + 1), 0);
       for (const node of nodes) layerOf.set(node, this.layers[pass]!);
     }

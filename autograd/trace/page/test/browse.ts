@@ -35,7 +35,7 @@ export async function open(browser: Browser, address: string, { width, dark }: L
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
   page.on("request", (request) => /^https?:/.test(request.url()) && problems.push(`request ${request.url()}`));
-  await page.goto(address);
+  await page.goto(address, { timeout: 120_000 });
   await page.waitForTimeout(60);
   return { page, problems };
 }

@@ -6,7 +6,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { numberOf, parse, type TapeJson } from "../src/format.ts";
-import { answerOf, makeQuiz } from "../src/mistakes.ts";
+import { answerOf } from "../src/mistakes.ts";
+import { makeQuiz } from "../src/questions.ts";
 import { format } from "../src/numbers.ts";
 import { Recording } from "../src/recording.ts";
 import { heading } from "../src/words.ts";
@@ -23,7 +24,13 @@ for (const file of folder ? readdirSync(folder).filter((each) => each.endsWith("
   tapes[`recorded-${file.slice(0, -5)}`] = () => parse(readFileSync(`${folder}/${file}`, "utf8"));
 }
 
-async function using(name: string, tape: TapeJson, look: Look, hash: string, act: (page: Page, recording: Recording) => Promise<void>): Promise<void> {
+async function using(
+  name: string,
+  tape: TapeJson,
+  look: Look,
+  hash: string,
+  act: (page: Page, recording: Recording) => Promise<void>,
+): Promise<void> {
   const { page, problems } = await open(browser, `${writePage(name, tape)}${hash}`, look);
   try {
     await act(page, new Recording(tape));
@@ -33,7 +40,8 @@ async function using(name: string, tape: TapeJson, look: Look, hash: string, act
   }
 }
 /** The numbers in a part of the page, as they are written there. */
-const numbersIn = (page: Page, selector: string) => page.$$eval(selector, (cells) => cells.map((cell) => cell.textContent ?? ""));
+const numbersIn = (page: Page, selector: string) =>
+  page.$$eval(selector, (cells) => cells.map((cell) => cell.textContent ?? ""));
 function writtenOf(recording: Recording, tensor: number): string[] | undefined {
   const json = recording.json(tensor);
   if (!json.data || json.data.length > 64 || (json.shape.at(-1) ?? 1) > 8) return undefined;
@@ -110,11 +118,18 @@ test("a changed weight shows what a second run of the program computes", async (
       await page.click("#tab-step");
       for (let at = 0; at < recording.moments.length; ++at) {
         await page.evaluate((to) => (location.hash = location.hash.replace(/step=\d+/, `step=${to}`)), at + 1);
-        await page.waitForFunction((to) => document.querySelector(".counter")!.textContent!.startsWith(`${to} `), at + 1);
+        await page.waitForFunction(
+          (to) => document.querySelector(".counter")!.textContent!.startsWith(`${to} `),
+          at + 1,
+        );
         const index = resultOf(second, at);
         if (index === undefined) continue;
         const results = await page.$$("#panel .term.result");
-        assert.deepEqual(await results.at(-1)!.$$eval("td", (all) => all.map((cell) => cell.textContent)), writtenOf(second, index), `step ${at + 1}`);
+        assert.deepEqual(
+          await results.at(-1)!.$$eval("td", (all) => all.map((cell) => cell.textContent)),
+          writtenOf(second, index),
+          `step ${at + 1}`,
+        );
       }
       await page.click("text=Undo all changes");
       assert.equal(await page.$(".notice.edited"), null);
@@ -126,7 +141,9 @@ test("a learning rate of 0 leaves the parameters where they are", async () => {
     await page.keyboard.press("End");
     await page.fill("#rate", "0");
     await page.keyboard.press("Tab");
-    const values = await page.$$eval("#panel .term", (terms) => [terms[0]!, terms.at(-1)!].map((term) => [...term.querySelectorAll("td")].map((cell) => cell.textContent)));
+    const values = await page.$$eval("#panel .term", (terms) =>
+      [terms[0]!, terms.at(-1)!].map((term) => [...term.querySelectorAll("td")].map((cell) => cell.textContent)),
+    );
     assert.deepEqual(values[0], values[1]);
   });
 });
@@ -141,7 +158,10 @@ test("a click on a number shows its finite difference", async () => {
       const sum = recording.gradient(id, 0, recording.moments.length - 1).sum!;
       assert.equal(gradient, format(recording.tensor(sum).data[3]!));
       const parsed = Number(numeric!.replace("−", "-"));
-      assert.ok(Math.abs(parsed - recording.tensor(sum).data[3]!) < 1e-3 * Math.abs(parsed), `${numeric} and ${gradient}`);
+      assert.ok(
+        Math.abs(parsed - recording.tensor(sum).data[3]!) < 1e-3 * Math.abs(parsed),
+        `${numeric} and ${gradient}`,
+      );
       assert.match((await page.textContent(".picked"))!, /They agree/);
     }
   });
@@ -154,12 +174,18 @@ test("numbers of a step lead to their entry", async () => {
   });
 });
 test("an operation that the page does not know is shown, and said not to follow", async () => {
-  await using("unknown", samples.unknown!(), { width: 1280 }, "#step=1&entry=0&element=0&panel=entry&set=0.0:2", async (page) => {
-    assert.match((await page.textContent(".notice.edited"))!, /2 entries could not be computed anew/);
-    await page.click('.box[data-key="n1"]');
-    assert.match((await page.textContent("#panel"))!, /does not know this operation/);
-    assert.deepEqual(await numbersIn(page, "#panel .main td"), ["0.125", "−3.375"]);
-  });
+  await using(
+    "unknown",
+    samples.unknown!(),
+    { width: 1280 },
+    "#step=1&entry=0&element=0&panel=entry&set=0.0:2",
+    async (page) => {
+      assert.match((await page.textContent(".notice.edited"))!, /2 entries could not be computed anew/);
+      await page.click('.box[data-key="n1"]');
+      assert.match((await page.textContent("#panel"))!, /does not know this operation/);
+      assert.deepEqual(await numbersIn(page, "#panel .main td"), ["0.125", "−3.375"]);
+    },
+  );
 });
 
 // Questions ---------------------------------------------------------------------------------------
@@ -188,24 +214,30 @@ test("predict: the gradient is hidden, each mistake is named, the right answer s
   });
 });
 test("predict: a row whose broadcasting was not undone, a transposed matrix, a cut chain", async () => {
-  await using("primitives", samples.primitives!(), { width: 390 }, "#step=27&panel=predict", async (page, recording) => {
-    const ask = async (entry: string, kind: string) => {
-      await page.selectOption("#predict-entry", entry);
-      await page.selectOption("#predict-kind", kind);
-      await page.click("text=Ask me");
-    };
-    await ask("2:0", "shape");
-    assert.match(await answer(page, "(3, 4)"), /Broadcast not summed/);
-    assert.match(await answer(page, "(4,)"), /Correct/);
-    await ask("1:0", "shape");
-    assert.match(await answer(page, "4 x 2"), /Not transposed/);
-    assert.match(await answer(page, "(3, 4)"), /Chain cut/);
-    assert.match(await answer(page, "nothing"), /Write a shape/);
-    await ask("6:0", "number"); // the input of mean: tanh's square
-    const sum = recording.tensor(recording.gradient(6, 0, recording.moments.length - 1).sum!);
-    assert.match(await answer(page, "1"), /Factor forgotten/);
-    assert.match(await answer(page, String(sum.data[0])), /Correct/);
-  });
+  await using(
+    "primitives",
+    samples.primitives!(),
+    { width: 390 },
+    "#step=27&panel=predict",
+    async (page, recording) => {
+      const ask = async (entry: string, kind: string) => {
+        await page.selectOption("#predict-entry", entry);
+        await page.selectOption("#predict-kind", kind);
+        await page.click("text=Ask me");
+      };
+      await ask("2:0", "shape");
+      assert.match(await answer(page, "(3, 4)"), /Broadcast not summed/);
+      assert.match(await answer(page, "(4,)"), /Correct/);
+      await ask("1:0", "shape");
+      assert.match(await answer(page, "4 x 2"), /Not transposed/);
+      assert.match(await answer(page, "(3, 4)"), /Chain cut/);
+      assert.match(await answer(page, "nothing"), /Write a shape/);
+      await ask("6:0", "number"); // the input of mean: tanh's square
+      const sum = recording.tensor(recording.gradient(6, 0, recording.moments.length - 1).sum!);
+      assert.match(await answer(page, "1"), /Factor forgotten/);
+      assert.match(await answer(page, String(sum.data[0])), /Correct/);
+    },
+  );
 });
 test("a quiz by a seed: right, wrong, and the key", async () => {
   for (const look of [{ width: 1280 }, { width: 390, dark: true }]) {
@@ -216,9 +248,16 @@ test("a quiz by a seed: right, wrong, and the key", async () => {
       for (const [i, question] of questions.entries()) {
         const right = answerOf(recording, question);
         const wrong = i === 0;
-        await page.fill(`#quiz-${i}`, wrong ? "98765" : typeof right === "number" ? right.toPrecision(3) : `(${right.join(", ")})`);
+        await page.fill(
+          `#quiz-${i}`,
+          wrong ? "98765" : typeof right === "number" ? right.toPrecision(3) : `(${right.join(", ")})`,
+        );
         await page.press(`#quiz-${i}`, "Enter");
-        assert.match((await page.$$eval(".verdict", (all, n) => all[n]!.textContent, i))!, wrong ? /Not this|forgotten|Chain|added/ : /Correct/, `question ${i + 1}`);
+        assert.match(
+          (await page.$$eval(".verdict", (all, n) => all[n]!.textContent, i))!,
+          wrong ? /Not this|forgotten|Chain|added/ : /Correct/,
+          `question ${i + 1}`,
+        );
       }
       assert.equal(await page.textContent(".score"), `${questions.length - 1} of ${questions.length} correct`);
       await page.click("text=Show the answer key");
@@ -375,7 +414,12 @@ test("a link shows the same step, entry and changes", async () => {
     await page.click("text=Set");
     await page.evaluate(() => (document.activeElement as HTMLElement).blur());
     for (let i = 0; i < 5; ++i) await page.keyboard.press("ArrowRight");
-    const shown = () => page.evaluate(() => [document.querySelector(".counter")!.textContent, document.querySelector("#panel")!.textContent, document.querySelector("#notices")!.textContent]);
+    const shown = () =>
+      page.evaluate(() => [
+        document.querySelector(".counter")!.textContent,
+        document.querySelector("#panel")!.textContent,
+        document.querySelector("#notices")!.textContent,
+      ]);
     const first = await shown();
     await page.reload();
     await page.waitForTimeout(60);
@@ -397,10 +441,18 @@ test("light and dark, by the system and by the switch", async () => {
 test("a page without a tape says so, and opens a file", async () => {
   const { page, problems } = await open(browser, new URL("../../tape.html", import.meta.url).href, { width: 390 });
   assert.ok(await page.isVisible("#welcome"));
-  await page.setInputFiles("#welcome-file", { name: "wrong.json", mimeType: "application/json", buffer: Buffer.from('{"format": "x"}') });
+  await page.setInputFiles("#welcome-file", {
+    name: "wrong.json",
+    mimeType: "application/json",
+    buffer: Buffer.from('{"format": "x"}'),
+  });
   await page.waitForFunction(() => document.querySelector("#welcome-error")!.textContent !== "");
   assert.match((await page.textContent("#welcome-error"))!, /needed "tapegrad tape"/);
-  await page.setInputFiles("#welcome-file", { name: "tape.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(scalar())) });
+  await page.setInputFiles("#welcome-file", {
+    name: "tape.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(JSON.stringify(scalar())),
+  });
   await page.waitForSelector(".graph");
   assert.equal(problems.filter((problem) => !problem.includes("needed")).length, 0);
   await page.context().close();

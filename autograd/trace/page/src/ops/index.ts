@@ -7,5 +7,12 @@ import type { Operations } from "./operation.ts";
 import { reductions } from "./reductions.ts";
 import { shapes } from "./shapes.ts";
 
-export const operations: Operations = { ...elementwise, ...reductions, ...shapes, ...matrix, ...indexing, ...compositions };
+export const operations: Operations = {
+  ...elementwise,
+  ...reductions,
+  ...shapes,
+  ...matrix,
+  ...indexing,
+  ...compositions,
+};
 export const isElementwise = (op: string) => op in elementwise;

@@ -4,38 +4,15 @@ import { h } from "./dom.ts";
 import { drawError } from "./error_panel.ts";
 import { shapeText, type Contribution, type Update } from "./format.ts";
 import { formulas } from "./formulas.ts";
-import { format, formatBytes } from "./numbers.ts";
-import type { Recording } from "./recording.ts";
+import { formatBytes } from "./numbers.ts";
 import { sub } from "./tensor.ts";
 import { toJson } from "./replay.ts";
+import { StepParts } from "./step_parts.ts";
 import { t } from "./texts.ts";
 import { hiddenView, noneYet, tensorView } from "./values.ts";
-import {
-  argumentName,
-  constantsOf,
-  explanation,
-  heading,
-  kindOfBad,
-  nameOf,
-  phaseOf,
-  ruleText,
-  type Hidden,
-} from "./words.ts";
+import { argumentName, explanation, heading, nameOf, phaseOf, ruleText } from "./words.ts";
 
-export interface PanelActions {
-  choose(node: number): void;
-  pick(node: number, element: number): void;
-  setRate(lr: number | undefined): void;
-}
-
-export class StepPanel {
-  constructor(
-    private readonly recording: Recording,
-    private readonly at: number,
-    private readonly hidden: Hidden | null,
-    private readonly actions: PanelActions,
-  ) {}
-
+export class StepPanel extends StepParts {
   /** The words and the rule, and beside them the sum and what else belongs to the step. */
   draw(): HTMLElement[] {
     const all = this.parts();
@@ -99,43 +76,6 @@ export class StepPanel {
       default:
         return head;
     }
-  }
-
-  // Parts ------------------------------------------------------------------------------------------
-
-  private isHidden(node: number, pass: number): boolean {
-    return this.hidden?.node === node && this.hidden.pass === pass;
-  }
-  /** A tensor; its numbers are buttons if they belong to a node's value or gradient. */
-  private tensor(index: number, name: string, kind: "value" | "gradient", node?: number): HTMLElement {
-    const json = this.recording.json(index);
-    const own = node === undefined ? undefined : this.recording.json(this.recording.node(node).value);
-    const isPicked = own?.data !== undefined && json.data?.length === own.data.length && json.dtype.startsWith("float");
-    return tensorView(json, { name, kind, onPick: isPicked ? (at) => this.actions.pick(node!, at) : undefined });
-  }
-  private term(label: string, body: HTMLElement, names = ""): HTMLElement {
-    return h("div", { class: `term ${names}` }, h("div", { class: "term-label" }, label), body);
-  }
-  /** A sign and the term after it, which stay in one line. */
-  private sign(text: string, term: HTMLElement | null): HTMLElement {
-    return h("div", { class: "signed" }, h("div", { class: "sign" }, text), term);
-  }
-  private formulaLine(text: string | undefined, rule = false): HTMLElement {
-    return text
-      ? h("p", { class: rule ? "formula rule" : "formula" }, text)
-      : h("p", { class: "note" }, t("noFormula"));
-  }
-  private foot(node: number): HTMLElement[] {
-    const { source } = this.recording.node(node);
-    const bad = this.recording.firstNonFinite();
-    const parts: (HTMLElement | null)[] = [
-      source ? h("code", { class: "source" }, t("source", source)) : null,
-      h("button", { type: "button", class: "link", onclick: () => this.actions.choose(node) }, t("showEntry")),
-    ];
-    const foot = [h("p", { class: "foot" }, ...parts)];
-    if (bad?.moment === this.at)
-      foot.unshift(h("p", { class: "note bad" }, t("sayNotFinite", { kind: kindOfBad(this.recording, bad.tensor) })));
-    return foot;
   }
 
   private forward(id: number): HTMLElement[] {
@@ -273,48 +213,6 @@ export class StepPanel {
     if (part === "whole") parts.push(this.sum(step.before, step.gradient, step.after, name, hidden));
     return parts;
   }
-  /** The values that the rule's formula names, besides dy. */
-  private factors(step: Contribution, rule: string | undefined): HTMLElement[] {
-    const { recording } = this;
-    const right = rule?.slice(rule.indexOf("=") + 1) ?? "";
-    const named = (name: string) => new RegExp(`(^|[^\\p{L}_])${name}(?![\\p{L}_'])`, "u").test(right);
-    const node = recording.node(step.from);
-    const terms: HTMLElement[] = [];
-    (node.inputs ?? []).forEach((from, i) => {
-      const name = argumentName(recording, step.from, i);
-      if (from >= 0 && named(name))
-        terms.push(
-          this.term(
-            `${name} = ${nameOf(recording, from)}`,
-            this.tensor(recording.value(from, this.at), nameOf(recording, from), "value", from),
-          ),
-        );
-    });
-    const isState = right.includes("h'²"); // the new state is the result
-    terms.push(...this.scalars(step.from, named), ...this.constants(step.from));
-    if (named("y") || right.includes("eʸ") || isState)
-      terms.push(
-        this.term(isState ? "h'" : "y", this.tensor(node.value, nameOf(recording, step.from), "value", step.from)),
-      );
-    return terms;
-  }
-
-  /** The Scalar of an operation like x + 2, under its name in the formula. */
-  private scalars(id: number, named: (name: string) => boolean): HTMLElement[] {
-    const node = this.recording.node(id);
-    const { input, other, exponent } = node.attributes ?? {};
-    const names = formulas[node.op!]?.inputs ?? [];
-    const scalar = input ?? other ?? exponent;
-    const name = names[input === undefined ? 1 : 0];
-    if (typeof scalar !== "number" || name === undefined || !named(name)) return [];
-    return [this.term(name, h("span", { class: "scalar" }, format(scalar)))];
-  }
-
-  /** The Tensors without history that the operation got: ids, targets, masks. */
-  private constants(id: number): HTMLElement[] {
-    return constantsOf(this.recording, id).map(([name, tensor]) => this.term(name, this.tensor(tensor, name, "value")));
-  }
-
   /** before + contribution = after: the sum that learners forget. */
   private sum(
     before: number | null,

@@ -1,4 +1,4 @@
-// App: holds the state, and draws what depends on it. Read next: src/graph_part.ts.
+// App: holds the state, and draws what depends on it. It is the last file to read.
 import { byId, h } from "./dom.ts";
 import { drawCompare } from "./compare_panel.ts";
 import { EntryPanel } from "./entry_panel.ts";

@@ -1,5 +1,5 @@
-// The graph with its legend and search: which groups and turns are shown, and what holds for each box
-// at the current step. Read next: src/main.ts.
+// The graph with its legend and search: which groups and turns are shown, and what holds for each
+// box at the current step. Read next: src/app.ts.
 import { byId, h } from "./dom.ts";
 import { GraphView, type GraphActions } from "./graph.ts";
 import { Groups, type Group } from "./groups.ts";

@@ -1,5 +1,5 @@
 // Groups: the entries as a tree. A call of a module is a group; a run of like items, as an unrolled
-// loop makes it, becomes one group "×40"; a long list is cut into parts. Read next: src/layout.ts.
+// loop makes it, becomes one group "×40"; a long list is cut into parts. Read next: src/opening.ts.
 import type { Recording } from "./recording.ts";
 
 export interface Group {

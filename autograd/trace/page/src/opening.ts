@@ -1,4 +1,4 @@
-// Which groups are open at first: as many as keep the picture readable. Read next: src/layout.ts.
+// Which groups are open at first: as many as keep the picture readable. Read next: src/progress.ts.
 import { isGroup, type Group, type Groups } from "./groups.ts";
 
 const kMostBoxes = 36;

@@ -1,5 +1,5 @@
-// The steps of optimizers, so that a changed gradient or learning rate moves a parameter anew.
-// Read next: src/words.ts.
+// The steps of optimizers, so that a changed gradient or learning rate moves a parameter anew. Read
+// next: src/formulas.ts.
 import { numel, type Update } from "./format.ts";
 import type { Recording } from "./recording.ts";
 import { dense, rowsOf, sub, Tensor, zeros, zip } from "./tensor.ts";

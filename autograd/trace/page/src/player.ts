@@ -1,5 +1,5 @@
 // Playback: buttons, the slider, and under it the timeline of phases and of the bytes that the tape
-// holds. Read next: src/step_panel.ts.
+// holds. Read next: src/step_parts.ts.
 import { byId, h, s } from "./dom.ts";
 import { formatBytes } from "./numbers.ts";
 import type { Recording } from "./recording.ts";

@@ -1,5 +1,5 @@
 // The state of the page, and how it is kept in the address's hash, so that a link shows the same
-// step, entry and changes. Read next: src/app.ts.
+// step, entry and changes. Read next: src/graph_part.ts.
 import type { Edits } from "./replay.ts";
 import type { Hidden } from "./words.ts";
 

@@ -1,5 +1,5 @@
-// What the panel of a step is made of: terms of an equation, formulas, and the values that a formula
-// names. Read next: src/step_panel.ts.
+// What the panel of a step is made of: terms of an equation, formulas, and the values that a
+// formula names. Read next: src/step_panel.ts.
 import { h } from "./dom.ts";
 import type { Contribution } from "./format.ts";
 import { formulas } from "./formulas.ts";

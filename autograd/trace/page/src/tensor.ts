@@ -1,6 +1,6 @@
 // Tensor: elements in row-major order, for the interpreter; broadcasting, reductions and matrix
-// products. float32 tensors hold numbers that float32 can hold: result() rounds.
-// Read next: src/ops/operation.ts.
+// products. float32 tensors hold numbers that float32 can hold: result() rounds. Read next:
+// src/ops/operation.ts.
 import { numberOf, numel, shapeText, type TensorJson } from "./format.ts";
 
 export class Unknown extends Error {}

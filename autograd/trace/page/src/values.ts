@@ -1,5 +1,5 @@
-// A tensor on the page: numbers if it is small, a heat map with a legend if it is larger, rows if it
-// is a table's gradient. Read next: src/words.ts.
+// A tensor on the page: numbers if it is small, a heat map with a legend if it is larger, rows if
+// it is a table's gradient. Read next: src/groups.ts.
 import { h } from "./dom.ts";
 import { numberOf, numel, shapeText, type TensorJson } from "./format.ts";
 import { format, heat, indexOf, largest, matrixShape } from "./numbers.ts";

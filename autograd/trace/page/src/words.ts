@@ -1,5 +1,5 @@
 // A step in words: the heading and the explanation of the step panel, which a screen reader hears.
-// Read next: src/step_parts.ts.
+// Read next: src/numbers.ts.
 import { shapeText } from "./format.ts";
 import { inputName, ruleOf } from "./formulas.ts";
 import { format, formatBytes } from "./numbers.ts";

@@ -125,6 +125,23 @@ test("text can be read on the page's background, in light and dark", () => {
   }
 });
 
+test("the Read next lines lead through all files, from main.ts on", () => {
+  const all = ["src/", "src/ops/"].flatMap((folder) =>
+    readdirSync(page + folder)
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => folder + file),
+  );
+  const read: string[] = [];
+  for (let file: string | undefined = "src/main.ts"; file && !read.includes(file);) {
+    read.push(file);
+    const comment: string = readFileSync(page + file, "utf8")
+      .split("\n\n")[0]!
+      .replaceAll("\n// ", " ");
+    file = /Read next: (\S+\.ts)\./.exec(comment)?.[1];
+  }
+  assert.deepEqual(read.sort(), all.sort());
+});
+
 test("a link keeps the state", () => {
   const state = initialState();
   Object.assign(state, { at: 11, node: 3, element: 2, panel: "entry" });

@@ -1,4 +1,4 @@
-// All operations that the page can compute again. Read next: src/interpreter.ts.
+// All operations that the page can compute again. Read next: src/recording.ts.
 import { compositions } from "./compositions.ts";
 import { elementwise } from "./elementwise.ts";
 import { indexing } from "./indexing.ts";

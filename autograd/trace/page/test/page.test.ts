@@ -154,8 +154,14 @@ test("a link to what is not there does no harm", () => {
   assert.deepEqual(fromHash("#step=900&entry=77&element=-1&panel=none&set=x,1.2&lr=abc", 10, 5), initialState());
 });
 
-test("texts are filled, and singular forms are chosen", () => {
+test("texts are filled and used, and singular forms are chosen", () => {
   assert.equal(t("entries", { n: 1 }), "1 entry");
   assert.equal(t("entries", { n: 2 }), "2 entries");
+  const source = readdirSync(`${page}src`)
+    .filter((file) => file.endsWith(".ts") && file !== "texts.ts")
+    .map((file) => readFileSync(`${page}src/${file}`, "utf8"))
+    .join("");
+  for (const key of Object.keys(texts))
+    assert.ok(source.includes(`"${key.replace(/1$/, "")}"`), `the text ${key} is unused`);
   for (const [key, text] of Object.entries(texts)) assert.ok(text.length > 0 && !/\s$|^\s/.test(text), key);
 });

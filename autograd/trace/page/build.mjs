@@ -36,7 +36,10 @@ function licenses(inputs) {
     const text = readFileSync(here(`node_modules/${name}/LICENSE`), "utf8").trim();
     texts.set(text, [...(texts.get(text) ?? []), `${name} ${version}`]);
   }
-  return [...texts].map(([text, users]) => `${users.join(", ")}:\n${text}`).join("\n\n").replaceAll("--", "- -");
+  return [...texts]
+    .map(([text, users]) => `${users.join(", ")}:\n${text}`)
+    .join("\n\n")
+    .replaceAll("--", "- -");
 }
 
 async function tests() {

@@ -33,7 +33,13 @@ export interface BoxContext {
 
 type State = "future" | "recorded" | "pending" | "fired" | "released" | "leaf" | "grad";
 const kStateText: Record<State, TextKey> = {
-  future: "stateFuture", recorded: "stateRecorded", pending: "statePending", fired: "stateFired", released: "stateReleased", leaf: "stateLeaf", grad: "stateGrad",
+  future: "stateFuture",
+  recorded: "stateRecorded",
+  pending: "statePending",
+  fired: "stateFired",
+  released: "stateReleased",
+  leaf: "stateLeaf",
+  grad: "stateGrad",
 };
 
 function stateOf(context: BoxContext, id: number): State {
@@ -50,10 +56,27 @@ export function drawBox(box: Box, context: BoxContext, details: boolean, actions
   return box.open ? drawOpenGroup(box, box.item, context, actions) : drawClosedGroup(box, box.item, context, actions);
 }
 
-function frame(box: Box, context: BoxContext, names: string, label: string, onclick: (() => void) | undefined, ...children: (SVGElement | null)[]): SVGElement {
-  return s("g", {
-    class: `box ${names}`, transform: `translate(${box.x} ${box.y})`, tabindex: context.tabStop === box.key ? 0 : -1, role: "button", "aria-label": label, "data-key": box.key, onclick,
-  }, ...children);
+function frame(
+  box: Box,
+  context: BoxContext,
+  names: string,
+  label: string,
+  onclick: (() => void) | undefined,
+  ...children: (SVGElement | null)[]
+): SVGElement {
+  return s(
+    "g",
+    {
+      class: `box ${names}`,
+      transform: `translate(${box.x} ${box.y})`,
+      tabindex: context.tabStop === box.key ? 0 : -1,
+      role: "button",
+      "aria-label": label,
+      "data-key": box.key,
+      onclick,
+    },
+    ...children,
+  );
 }
 function text(x: number, y: number, names: string, content: string, most = kLongestName): SVGElement {
   const cut = content.length > most ? `${content.slice(0, most - 1)}…` : content;
@@ -67,28 +90,59 @@ function drawEntry(box: Box, id: number, context: BoxContext, details: boolean, 
   const node = recording.node(id);
   const state = stateOf(context, id);
   const layer = recording.layer(context.pass);
-  const kind = t(node.kind === "operation" ? "kindOperation" : node.kind === "parameter" ? "kindParameter" : "kindData");
-  const names = ["entry", node.kind, state, context.current === id && "current", context.chosen === id && "chosen", context.found.has(id) && "found",
-    context.changed.has(id) && "changed", context.stale.has(id) && "stale", context.firstBad === id && "first-bad", node.check?.ok === false && "wrong", layer > 0 && "second"];
-  const label = t("boxLabel", { name: nameOf(recording, id), kind, shape: shapeText(node.shape), state: t(kStateText[state]) });
+  const kind = t(
+    node.kind === "operation" ? "kindOperation" : node.kind === "parameter" ? "kindParameter" : "kindData",
+  );
+  const names = [
+    "entry",
+    node.kind,
+    state,
+    context.current === id && "current",
+    context.chosen === id && "chosen",
+    context.found.has(id) && "found",
+    context.changed.has(id) && "changed",
+    context.stale.has(id) && "stale",
+    context.firstBad === id && "first-bad",
+    node.check?.ok === false && "wrong",
+    layer > 0 && "second",
+  ];
+  const label = t("boxLabel", {
+    name: nameOf(recording, id),
+    kind,
+    shape: shapeText(node.shape),
+    state: t(kStateText[state]),
+  });
   const name = node.kind === "operation" ? node.op! : node.name || node.kind;
   const shape = node.shape.length ? shapeText(node.shape) : "";
   const visible = state !== "future" && details;
-  return frame(box, context, names.filter(Boolean).join(" "), label, () => actions.choose(id),
+  return frame(
+    box,
+    context,
+    names.filter(Boolean).join(" "),
+    label,
+    () => actions.choose(id),
     s("rect", { class: "body", width: box.width, height: box.height, rx: node.kind === "operation" ? 9 : 3 }),
-    layer > 0 && (state === "pending" || state === "fired" || state === "released") ? s("rect", { class: "layer", x: -4, y: -4, width: box.width + 8, height: box.height + 8, rx: 12 }) : null,
+    layer > 0 && (state === "pending" || state === "fired" || state === "released")
+      ? s("rect", { class: "layer", x: -4, y: -4, width: box.width + 8, height: box.height + 8, rx: 12 })
+      : null,
     text(10, 20, "name", name),
     shape ? text(box.width - 10, 20, "shape size", shape, 24) : null,
     visible ? row(34, "value", recording.json(recording.value(id, at)), box.width) : null,
     visible ? gradientRow(context, id, box.width) : null,
-    badge(context, id, box));
+    badge(context, id, box),
+  );
 }
 function badge(context: BoxContext, id: number, box: Box): SVGElement | null {
   const bad = context.firstBad === id;
   const wrong = context.recording.node(id).check?.ok === false;
   if (!bad && !wrong && !context.stale.has(id)) return null;
   const sign = bad ? "!" : wrong ? "✗" : "?";
-  return s("g", { class: "badge", transform: `translate(${box.width - 4} 2)` }, s("circle", { r: 9 }), s("text", { y: 4 }, sign));
+  return s(
+    "g",
+    { class: "badge", transform: `translate(${box.width - 4} 2)` },
+    s("circle", { r: 9 }),
+    s("text", { y: 4 }, sign),
+  );
 }
 function gradientRow(context: BoxContext, id: number, width: number): SVGElement | null {
   const { recording, at, pass, hidden } = context;
@@ -98,11 +152,16 @@ function gradientRow(context: BoxContext, id: number, width: number): SVGElement
   const { sum: own, complete } = recording.gradient(id, pass, at);
   const grad = node.kind === "operation" ? null : recording.grad(id, at);
   const shown = complete && grad !== null ? grad : own;
-  const earlier = shown !== null && shown === grad ? null : grad ?? (recording.layer(pass) > 0 ? recording.gradient(id, pass - 1, at).sum : null);
-  if (shown === null && earlier === null) return s("g", { class: "none" }, s("circle", { cx: 13, cy: 50, r: 3 }), s("text", { x: 22, y: 54 }, t("noneYet")));
+  const earlier =
+    shown !== null && shown === grad
+      ? null
+      : (grad ?? (recording.layer(pass) > 0 ? recording.gradient(id, pass - 1, at).sum : null));
+  if (shown === null && earlier === null)
+    return s("g", { class: "none" }, s("circle", { cx: 13, cy: 50, r: 3 }), s("text", { x: 22, y: 54 }, t("noneYet")));
   const rows: SVGElement[] = [];
   const both = shown !== null && earlier !== null;
-  if (earlier !== null) rows.push(row(both ? 48 : 52, "gradient earlier", recording.json(earlier), both ? width / 2 : width, both));
+  if (earlier !== null)
+    rows.push(row(both ? 48 : 52, "gradient earlier", recording.json(earlier), both ? width / 2 : width, both));
   if (shown !== null) rows.push(row(both ? 55 : 52, "gradient", recording.json(shown), width, both));
   return s("g", {}, ...rows);
 }
@@ -113,12 +172,29 @@ function row(y: number, kind: string, json: TensorJson, boxWidth: number, thin =
   if (data.length === 1) {
     const right = thin && !kind.includes("earlier") ? boxWidth / 2 : 0; // two numbers stand side by side
     const place = thin ? 52 : y;
-    return s("g", { class: `row ${kind}` }, s("circle", { cx: 13 + right, cy: place - 2, r: 3, class: kind }), s("text", { x: 22 + right, y: place + 2 }, format(numberOf(data[0]!))));
+    return s(
+      "g",
+      { class: `row ${kind}` },
+      s("circle", { cx: 13 + right, cy: place - 2, r: 3, class: kind }),
+      s("text", { x: 22 + right, y: place + 2 }, format(numberOf(data[0]!))),
+    );
   }
-  const shown = data.length <= 24 ? data : Array.from({ length: 24 }, (_, i) => data[Math.floor((i * data.length) / 24)]!);
+  const shown =
+    data.length <= 24 ? data : Array.from({ length: 24 }, (_, i) => data[Math.floor((i * data.length) / 24)]!);
   const most = largest(data);
-  const width = Math.min(((thin && kind.includes("earlier") ? boxWidth * 2 : boxWidth) - 32) / Math.max(shown.length, 1), 16);
-  const cells = shown.map((each, i) => s("rect", { x: 22 + i * width, y: thin ? y - 4 : y - 6, width: Math.max(width - 0.7, 0.6), height: thin ? 5 : 9, style: `fill:${heat(numberOf(each), most)}` }));
+  const width = Math.min(
+    ((thin && kind.includes("earlier") ? boxWidth * 2 : boxWidth) - 32) / Math.max(shown.length, 1),
+    16,
+  );
+  const cells = shown.map((each, i) =>
+    s("rect", {
+      x: 22 + i * width,
+      y: thin ? y - 4 : y - 6,
+      width: Math.max(width - 0.7, 0.6),
+      height: thin ? 5 : 9,
+      style: `fill:${heat(numberOf(each), most)}`,
+    }),
+  );
   return s("g", { class: `row ${kind}` }, dot, ...cells);
 }
 
@@ -130,17 +206,33 @@ function drawClosedGroup(box: Box, group: Group, context: BoxContext, actions: G
   const { recorded, fired } = context.shares(group);
   const holds = context.current !== null && !passing && holdsNode(context, group, context.current);
   const count = passing ? turnsText(box, group) : t("entries", { n: group.entries });
-  const names = ["group", group.kind, recorded === 0 && "future", holds && "current", passing && "passing"].filter(Boolean).join(" ");
-  const label = group.kind === "loop" ? t("loopLabel", { title: group.title, subtitle: group.subtitle }) : t("groupLabel", { title: shown.title, subtitle: shown.subtitle, n: group.entries });
+  const names = ["group", group.kind, recorded === 0 && "future", holds && "current", passing && "passing"]
+    .filter(Boolean)
+    .join(" ");
+  const label =
+    group.kind === "loop"
+      ? t("loopLabel", { title: group.title, subtitle: group.subtitle })
+      : t("groupLabel", { title: shown.title, subtitle: shown.subtitle, n: group.entries });
   const act = () => (passing ? actions.turn(shown.id, group.turn) : actions.toggle(group.id));
-  const bar = (share: number, kind: string) => s("rect", { class: `bar ${kind}`, x: 10, y: box.height - 9, width: (box.width - 20) * share, height: 3, rx: 1.5 });
-  return frame(box, context, names, label, act,
-    group.kind === "loop" || passing ? s("rect", { class: "body stack", x: 5, y: -5, width: box.width, height: box.height, rx: 9 }) : null,
+  const bar = (share: number, kind: string) =>
+    s("rect", { class: `bar ${kind}`, x: 10, y: box.height - 9, width: (box.width - 20) * share, height: 3, rx: 1.5 });
+  return frame(
+    box,
+    context,
+    names,
+    label,
+    act,
+    group.kind === "loop" || passing
+      ? s("rect", { class: "body stack", x: 5, y: -5, width: box.width, height: box.height, rx: 9 })
+      : null,
     s("rect", { class: "body", width: box.width, height: box.height, rx: 9 }),
     text(10, 22, "name", passing ? count : group.title || t("untitled"), group.kind === "loop" ? 14 : 19),
     group.kind === "loop" ? s("text", { x: box.width - 10, y: 22, class: "times" }, group.subtitle) : null,
     passing ? null : text(10, 42, "shape", group.kind === "module" && group.subtitle ? group.subtitle : count, 24),
-    bar(1, "track"), bar(recorded, "recorded"), bar(fired, "fired"));
+    bar(1, "track"),
+    bar(recorded, "recorded"),
+    bar(fired, "fired"),
+  );
 }
 function turnsText(box: Box, group: Group): string {
   const all = group.parent!.children.filter(isGroup).length;
@@ -157,22 +249,45 @@ function drawOpenGroup(box: Box, group: Group, context: BoxContext, actions: Gra
   ];
   if (group.kind === "loop") children.push(loopControl(box, group, context, actions));
   if (group.kind === "turn") children.push(...turnControls(box, group, actions));
-  if (group.kind !== "turn") children.push(s("text", { x: box.width - 18, y: 20, class: "fold", "aria-hidden": "true" }, "–"));
-  return frame(box, context, `group open ${group.kind} ${holds ? "holds" : ""} depth${box.depth % 2}`, t("closeGroup", { title: group.title || group.kind }), group.kind === "turn" ? undefined : () => actions.toggle(group.id), ...children);
+  if (group.kind !== "turn")
+    children.push(s("text", { x: box.width - 18, y: 20, class: "fold", "aria-hidden": "true" }, "–"));
+  return frame(
+    box,
+    context,
+    `group open ${group.kind} ${holds ? "holds" : ""} depth${box.depth % 2}`,
+    t("closeGroup", { title: group.title || group.kind }),
+    group.kind === "turn" ? undefined : () => actions.toggle(group.id),
+    ...children,
+  );
 }
 /** The title, and after it the subtitle, if there is room. */
 function openTitle(box: Box, group: Group): SVGElement {
   const title = group.kind === "turn" ? t("turn", { n: group.title, all: group.subtitle.slice(1) }) : group.title;
   const used = (group.kind === "loop" ? 160 : 48) + nameWidth(title);
   const subtitle = group.kind === "turn" || box.width - used < nameWidth(group.subtitle) ? "" : group.subtitle;
-  return s("text", { x: 14, y: 20, class: "name" }, title, subtitle ? s("tspan", { class: "after-name", dx: 8 }, subtitle) : null);
+  return s(
+    "text",
+    { x: 14, y: 20, class: "name" },
+    title,
+    subtitle ? s("tspan", { class: "after-name", dx: 8 }, subtitle) : null,
+  );
 }
 function control(x: number, y: number, label: string, sign: string, act: () => void, width = 22): SVGElement {
-  return s("g", {
-    class: "control", transform: `translate(${x} ${y})`, role: "button", tabindex: 0, "aria-label": label,
-    onclick: (event: MouseEvent) => (event.stopPropagation(), act()),
-    onkeydown: (event: KeyboardEvent) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), event.stopPropagation(), act()),
-  }, s("rect", { width, height: 18, rx: 9 }), s("text", { x: width / 2, y: 13 }, sign));
+  return s(
+    "g",
+    {
+      class: "control",
+      transform: `translate(${x} ${y})`,
+      role: "button",
+      tabindex: 0,
+      "aria-label": label,
+      onclick: (event: MouseEvent) => (event.stopPropagation(), act()),
+      onkeydown: (event: KeyboardEvent) =>
+        (event.key === "Enter" || event.key === " ") && (event.preventDefault(), event.stopPropagation(), act()),
+    },
+    s("rect", { width, height: 18, rx: 9 }),
+    s("text", { x: width / 2, y: 13 }, sign),
+  );
 }
 function loopControl(box: Box, group: Group, context: BoxContext, actions: GraphActions): SVGElement {
   const turns = group.children.filter(isGroup).length;
@@ -185,12 +300,22 @@ function turnControls(box: Box, group: Group, actions: GraphActions): SVGElement
   const loop = group.parent!;
   const last = loop.children.filter(isGroup).length - 1;
   const to = (turn: number) => () => actions.turn(loop.id, Math.min(Math.max(turn, 0), last));
-  return [control(box.width - 56, 6, t("previous"), "‹", to(group.turn - 1)), control(box.width - 30, 6, t("next"), "›", to(group.turn + 1))];
+  return [
+    control(box.width - 56, 6, t("previous"), "‹", to(group.turn - 1)),
+    control(box.width - 30, 6, t("next"), "›", to(group.turn + 1)),
+  ];
 }
 
 function drawError(box: Box, context: BoxContext): SVGElement {
   const op = context.error?.op ?? "";
-  return frame(box, context, `entry failed ${context.error?.isReached ? "current" : "future"}`, t("boxLabel", { name: op, kind: t("kindError"), shape: "", state: "" }), undefined,
+  return frame(
+    box,
+    context,
+    `entry failed ${context.error?.isReached ? "current" : "future"}`,
+    t("boxLabel", { name: op, kind: t("kindError"), shape: "", state: "" }),
+    undefined,
     s("rect", { class: "body", width: box.width, height: box.height, rx: 9 }),
-    text(10, 24, "name", op), text(10, 45, "shape", t("kindError")));
+    text(10, 24, "name", op),
+    text(10, 45, "shape", t("kindError")),
+  );
 }

@@ -9,7 +9,13 @@ export interface TensorJson {
   dtype: string;
   shape: number[];
   data?: (number | string)[];
-  summary?: { min: number | string; max: number | string; mean: number | string; norm: number | string; nonfinite: number };
+  summary?: {
+    min: number | string;
+    max: number | string;
+    mean: number | string;
+    norm: number | string;
+    nonfinite: number;
+  };
   thumbnail?: { rows: number; columns: number; data: (number | string)[] };
   rows?: { ids: number[]; data: (number | string)[] };
 }
@@ -87,7 +93,8 @@ export interface TapeJson {
 /** The tape in the text of the page. Throws an Error that says what is wrong. */
 export function parse(text: string): TapeJson {
   const tape = JSON.parse(text) as TapeJson;
-  if (tape.format !== "tapegrad tape") throw new Error(`"format" is ${JSON.stringify(tape.format)}, needed "tapegrad tape"`);
+  if (tape.format !== "tapegrad tape")
+    throw new Error(`"format" is ${JSON.stringify(tape.format)}, needed "tapegrad tape"`);
   if (tape.version !== 1) throw new Error(`"version" is ${tape.version}, needed 1`);
   for (const list of ["tensors", "nodes", "steps"] as const) {
     if (!Array.isArray(tape[list])) throw new Error(`"${list}" is missing, needed a list`);

@@ -7,7 +7,11 @@ export interface Formula {
   rules: string[]; // one for each input
 }
 
-const of = (inputs: string, forward: string, ...rules: string[]): Formula => ({ inputs: inputs.split(" "), forward, rules });
+const of = (inputs: string, forward: string, ...rules: string[]): Formula => ({
+  inputs: inputs.split(" "),
+  forward,
+  rules,
+});
 const unary = (forward: string, factor: string) => of("x", `y = ${forward}`, `dx = dy ⊙ ${factor}`);
 const flat = (forward: string) => of("x", `y = ${forward}`, "dx = 0");
 const product = of("a b", "y = a b", "da = dy bᵀ", "db = aᵀ dy");
@@ -30,11 +34,18 @@ const cell = (forward: string, da: string, state = "h"): Formula =>
 const sequence = (one: Formula): Formula => ({
   inputs: one.inputs,
   forward: `for each step: ${one.forward}`,
-  rules: one.rules.map((rule, i) => (i < 5 && i > 0 ? rule.replace(" = ", " = sum over the steps of ") : rule) + ",  from the last step back to the first"),
+  rules: one.rules.map(
+    (rule, i) =>
+      (i < 5 && i > 0 ? rule.replace(" = ", " = sum over the steps of ") : rule) +
+      ",  from the last step back to the first",
+  ),
 });
 const rnn = cell("h' = tanh(a + b)", "da = db = dh' ⊙ (1 − h'²)");
 const gru = cell("r, z = σ(a + b),  n = tanh(a + r ⊙ b),  h' = n + z ⊙ (h − n)", "dn = dh' ⊙ (1 − z) ⊙ (1 − n²)");
-const lstm = cell("i, f, o = σ(a + b),  g = tanh(a + b),  c' = f ⊙ c + i ⊙ g,  h' = o ⊙ tanh(c')", "dc' += dh' ⊙ o ⊙ (1 − tanh(c')²)");
+const lstm = cell(
+  "i, f, o = σ(a + b),  g = tanh(a + b),  c' = f ⊙ c + i ⊙ g,  h' = o ⊙ tanh(c')",
+  "dc' += dh' ⊙ o ⊙ (1 − tanh(c')²)",
+);
 
 export const formulas: Record<string, Formula> = {
   add: of("a b", "y = a + b", "da = dy", "db = dy"),
@@ -43,9 +54,24 @@ export const formulas: Record<string, Formula> = {
   div: of("a b", "y = a / b", "da = dy / b", "db = −dy ⊙ y / b"),
   remainder: of("a b", "y = a − b ⌊a / b⌋", "da = dy", "db = −dy ⊙ ⌊a / b⌋"),
   pow: of("a b", "y = a^b", "da = dy ⊙ b ⊙ a^(b − 1)", "db = dy ⊙ y ⊙ log a"),
-  maximum: of("a b", "y = max(a, b)", "da = dy where a > b, dy / 2 where a = b, else 0", "db = dy where b > a, dy / 2 where a = b, else 0"),
-  minimum: of("a b", "y = min(a, b)", "da = dy where a < b, dy / 2 where a = b, else 0", "db = dy where b < a, dy / 2 where a = b, else 0"),
-  where: of("a b", "y = a where the condition holds, else b", "da = dy where the condition holds, else 0", "db = 0 where the condition holds, else dy"),
+  maximum: of(
+    "a b",
+    "y = max(a, b)",
+    "da = dy where a > b, dy / 2 where a = b, else 0",
+    "db = dy where b > a, dy / 2 where a = b, else 0",
+  ),
+  minimum: of(
+    "a b",
+    "y = min(a, b)",
+    "da = dy where a < b, dy / 2 where a = b, else 0",
+    "db = dy where b < a, dy / 2 where a = b, else 0",
+  ),
+  where: of(
+    "a b",
+    "y = a where the condition holds, else b",
+    "da = dy where the condition holds, else 0",
+    "db = 0 where the condition holds, else dy",
+  ),
   to: of("x", "y = x in another type", "dx = dy in the type of x"),
   neg: of("x", "y = −x", "dx = −dy"),
   abs: unary("|x|", "sign(x)"),
@@ -92,8 +118,11 @@ export const formulas: Record<string, Formula> = {
   log_softmax: of("x", "y = x − log Σ eˣ", "dx = dy − eʸ Σ dy"),
   logsumexp: of("x", "y = log Σ eˣ", "dx = dy · e^(x − y)"),
   layer_norm: of(
-    "x weight bias", "n = (x − mean) / √(var + ε),  y = n ⊙ weight + bias",
-    "g = dy ⊙ weight,  dx = (g − mean g − n ⊙ mean(g ⊙ n)) / √(var + ε)", "dweight = dy ⊙ n", "dbias = dy",
+    "x weight bias",
+    "n = (x − mean) / √(var + ε),  y = n ⊙ weight + bias",
+    "g = dy ⊙ weight,  dx = (g − mean g − n ⊙ mean(g ⊙ n)) / √(var + ε)",
+    "dweight = dy ⊙ n",
+    "dbias = dy",
   ),
   matmul: product,
   mm: product,
@@ -129,7 +158,12 @@ export const formulas: Record<string, Formula> = {
   place: moved("zeros, with x in its place", "that part of dy"),
   index_select: moved("x at the indices", "zeros, with dy added at the indices"),
   gather: moved("x at the indices", "zeros, with dy added at the indices"),
-  scatter: of("x source", "y = x, with source written at the indices", "dx = dy, but 0 at the indices", "dsource = dy at the indices"),
+  scatter: of(
+    "x source",
+    "y = x, with source written at the indices",
+    "dx = dy, but 0 at the indices",
+    "dsource = dy at the indices",
+  ),
   scatter_add: of("x source", "y = x, with source added at the indices", "dx = dy", "dsource = dy at the indices"),
   index_add: of("x source", "y = x, with source added at the indices", "dx = dy", "dsource = dy at the indices"),
   masked_select: placed("x where the mask holds"),
@@ -138,8 +172,10 @@ export const formulas: Record<string, Formula> = {
   fold: moved("x, summed where windows overlap", "the windows of dy"),
   embedding: of("W", "yᵢ = W[idᵢ]", "dW[id] = Σ dyᵢ over all i with idᵢ = id; the other rows get nothing"),
   embedding_bag: of(
-    "W w", "y_b = Σ wᵢ W[idᵢ] over the bag b (divided by its size for a mean)",
-    "dW[id] = Σ wᵢ dy_b over all i with idᵢ = id; the other rows get nothing", "dwᵢ = dy_b · W[idᵢ]",
+    "W w",
+    "y_b = Σ wᵢ W[idᵢ] over the bag b (divided by its size for a mean)",
+    "dW[id] = Σ wᵢ dy_b over all i with idᵢ = id; the other rows get nothing",
+    "dwᵢ = dy_b · W[idᵢ]",
   ),
   rnn: sequence(rnn),
   gru: sequence(gru),
@@ -148,7 +184,12 @@ export const formulas: Record<string, Formula> = {
   gru_cell: gru,
   lstm_cell: lstm,
   cross_entropy: of("x", "p = softmax(x),  y = mean of −log p[target]", "dx = dy · (p − target as one-hot) / n"),
-  bce_loss: of("x t", "y = −(t log x + (1 − t) log(1 − x))", "dx = dy ⊙ (x − t) / (x (1 − x))", "dt = dy ⊙ (log(1 − x) − log x)"),
+  bce_loss: of(
+    "x t",
+    "y = −(t log x + (1 − t) log(1 − x))",
+    "dx = dy ⊙ (x − t) / (x (1 − x))",
+    "dt = dy ⊙ (log(1 − x) − log x)",
+  ),
 };
 
 /** The name of input i: "a" in y = a b. With a Scalar on the left, the only input is the second one. */

@@ -35,16 +35,27 @@ export class GraphView {
     const canvas = s("g", {}, this.groupLayer, this.edgeLayer, this.boxLayer);
     this.svg = s("svg", { class: "graph", role: "group", "aria-label": t("graph") }, arrowHeads(), canvas);
     // The wheel alone scrolls the page; with Ctrl, which a pinch on a touchpad sends too, it zooms.
-    const wanted = (event: MouseEvent) => (event.type === "wheel" ? event.ctrlKey || event.metaKey : !event.ctrlKey && !event.button);
-    this.behavior = zoom<SVGSVGElement, unknown>().filter(wanted).scaleExtent([0.05, 2.5]).on("zoom", (event: { transform: ZoomTransform }) => {
-      this.transform = event.transform;
-      canvas.setAttribute("transform", event.transform.toString());
-      this.queue();
-    });
+    const wanted = (event: MouseEvent) =>
+      event.type === "wheel" ? event.ctrlKey || event.metaKey : !event.ctrlKey && !event.button;
+    this.behavior = zoom<SVGSVGElement, unknown>()
+      .filter(wanted)
+      .scaleExtent([0.05, 2.5])
+      .on("zoom", (event: { transform: ZoomTransform }) => {
+        this.transform = event.transform;
+        canvas.setAttribute("transform", event.transform.toString());
+        this.queue();
+      });
     select(this.svg).call(this.behavior).on("dblclick.zoom", null);
-    const button = (label: string, text: string, onclick: () => void) => h("button", { type: "button", "aria-label": label, title: label, onclick }, text);
+    const button = (label: string, text: string, onclick: () => void) =>
+      h("button", { type: "button", "aria-label": label, title: label, onclick }, text);
     this.element = h("div", { class: "graph-frame" }, this.svg as unknown as HTMLElement);
-    this.tools = h("div", { class: "graph-tools" }, button(t("zoomOut"), "−", () => this.scale(1 / 1.4)), button(t("zoomIn"), "+", () => this.scale(1.4)), button(t("fit"), "⤢", () => this.fit()));
+    this.tools = h(
+      "div",
+      { class: "graph-tools" },
+      button(t("zoomOut"), "−", () => this.scale(1 / 1.4)),
+      button(t("zoomIn"), "+", () => this.scale(1.4)),
+      button(t("fit"), "⤢", () => this.fit()),
+    );
     this.svg.addEventListener("wheel", (event) => this.panSideways(event), { passive: false });
     this.svg.addEventListener("keydown", (event) => this.onKey(event));
     new ResizeObserver(() => this.queue()).observe(this.svg);
@@ -77,7 +88,10 @@ export class GraphView {
       const share = Math.min((now - start) / 220, 1);
       const eased = share * (2 - share);
       const mix = (a: number, b: number) => a + (b - a) * eased;
-      target.call(this.behavior.transform, zoomIdentity.translate(mix(from.x, transform.x), mix(from.y, transform.y)).scale(mix(from.k, transform.k)));
+      target.call(
+        this.behavior.transform,
+        zoomIdentity.translate(mix(from.x, transform.x), mix(from.y, transform.y)).scale(mix(from.k, transform.k)),
+      );
       if (share < 1) requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
@@ -140,7 +154,12 @@ export class GraphView {
     const size = this.size();
     const { x: tx, y: ty, k } = this.transform;
     const margin = 80;
-    return (x + width) * k + tx > -margin && x * k + tx < size.width + margin && (y + height) * k + ty > -margin && y * k + ty < size.height + margin;
+    return (
+      (x + width) * k + tx > -margin &&
+      x * k + tx < size.width + margin &&
+      (y + height) * k + ty > -margin &&
+      y * k + ty < size.height + margin
+    );
   }
   private redraw(): void {
     if (!this.picture || !this.context) return;
@@ -155,8 +174,14 @@ export class GraphView {
     this.groupLayer.replaceChildren(...draw(visible.filter(({ open }) => open)));
     this.boxLayer.replaceChildren(...draw(visible.filter(({ open }) => !open)));
     const edges = this.picture.edges.filter((edge) => {
-      const [left, right] = [Math.min(edge.from.x, edge.to.x), Math.max(edge.from.x + edge.from.width, edge.to.x + edge.to.width)];
-      const [top, bottom] = [Math.min(edge.from.y, edge.to.y), Math.max(edge.from.y + edge.from.height, edge.to.y + edge.to.height)];
+      const [left, right] = [
+        Math.min(edge.from.x, edge.to.x),
+        Math.max(edge.from.x + edge.from.width, edge.to.x + edge.to.width),
+      ];
+      const [top, bottom] = [
+        Math.min(edge.from.y, edge.to.y),
+        Math.max(edge.from.y + edge.from.height, edge.to.y + edge.to.height),
+      ];
       return this.isVisible(left, top, right - left, bottom - top);
     });
     this.edgeLayer.replaceChildren(...edges.map((edge) => drawEdge(edge, context)).filter((edge) => edge !== null));
@@ -212,7 +237,20 @@ function neighbor(picture: Picture, box: Box, key: string): Box | undefined {
 
 function arrowHeads(): SVGElement {
   const marker = (id: string) =>
-    s("marker", { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 11, markerHeight: 11, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, s("path", { d: "M0 0.5 L8 4 L0 7.5 z", class: id }));
+    s(
+      "marker",
+      {
+        id,
+        viewBox: "0 0 8 8",
+        refX: 7,
+        refY: 4,
+        markerWidth: 11,
+        markerHeight: 11,
+        markerUnits: "userSpaceOnUse",
+        orient: "auto-start-reverse",
+      },
+      s("path", { d: "M0 0.5 L8 4 L0 7.5 z", class: id }),
+    );
   return s("defs", {}, marker("head"), marker("head-gradient"), marker("head-second"));
 }
 
@@ -236,7 +274,20 @@ function drawEdge(edge: Edge, context: BoxContext): SVGElement | null {
   const kept = edge.pairs.some(([from, to]) => context.highlightsInput(from, to));
   if (edge.isOfHub && !active && !kept) return null;
   const future = edge.pairs.every(([, to]) => to >= 0 && !context.recording.isRecorded(to, context.at));
-  const names = ["edge", active && "active", done && "done", future && "future", kept && "kept", context.recording.layer(context.pass) > 0 && "second"].filter(Boolean).join(" ");
-  const marker = active ? { "marker-start": `url(#head-${context.recording.layer(context.pass) > 0 ? "second" : "gradient"})` } : future ? {} : { "marker-end": "url(#head)" };
+  const names = [
+    "edge",
+    active && "active",
+    done && "done",
+    future && "future",
+    kept && "kept",
+    context.recording.layer(context.pass) > 0 && "second",
+  ]
+    .filter(Boolean)
+    .join(" ");
+  const marker = active
+    ? { "marker-start": `url(#head-${context.recording.layer(context.pass) > 0 ? "second" : "gradient"})` }
+    : future
+      ? {}
+      : { "marker-end": "url(#head)" };
   return s("path", { d: pathOf(edge), class: names, ...marker });
 }

@@ -1,5 +1,5 @@
 // Groups: the entries as a tree. A call of a module is a group; a run of like items, as an unrolled
-// loop makes it, becomes one group "×40"; a long list is cut into parts. Read next: src/layout.ts.
+// loop makes it, becomes one group "×40"; a long list is cut into parts. Read next: src/opening.ts.
 import type { Recording } from "./recording.ts";
 
 export interface Group {
@@ -27,7 +27,11 @@ export class Groups {
   private readonly paths = new Map<Group, readonly Group[]>();
 
   /** Groups the nodes that were recorded in the moments from `from` to `to`. */
-  constructor(private readonly recording: Recording, from: number, to: number) {
+  constructor(
+    private readonly recording: Recording,
+    from: number,
+    to: number,
+  ) {
     const modules = new Map<number, Group>();
     const used = new Set<number>();
     recording.tape.nodes.forEach((node, id) => {
@@ -38,7 +42,8 @@ export class Groups {
       node.inputs?.forEach((input) => input >= 0 && recording.node(input).kind !== "operation" && used.add(input));
     });
     for (const { step } of recording.moments.slice(from, to + 1)) {
-      if (step.kind === "error") step.inputs.forEach((input) => recording.node(input).kind !== "operation" && used.add(input));
+      if (step.kind === "error")
+        step.inputs.forEach((input) => recording.node(input).kind !== "operation" && used.add(input));
     }
     this.finish(this.root);
     for (const leaf of used) this.placeLeaf(leaf);
@@ -100,7 +105,7 @@ export class Groups {
   private fold(items: Item[], parent: Group): Item[] {
     const names = items.map((item) => this.signature(item));
     const result: Item[] = [];
-    for (let i = 0; i < items.length; ) {
+    for (let i = 0; i < items.length;) {
       const { period, turns } = longestRun(names, i);
       const holdsModule = items.slice(i, i + period).some(isGroup);
       if (turns < kFewestTurns || (!holdsModule && period * turns < kFewestOperations)) {
@@ -113,7 +118,7 @@ export class Groups {
         const part = items.slice(i + turn * period, i + (turn + 1) * period);
         const own = make(`t${first}.${turn}`, "turn", `${turn + 1}`, `/${turns}`, loop);
         own.children = part;
-      own.turn = turn;
+        own.turn = turn;
         loop.children.push(own);
       }
       result.push(loop);

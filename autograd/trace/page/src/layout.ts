@@ -46,18 +46,22 @@ const kMostUsers = 24;
 let pen: CanvasRenderingContext2D | null | undefined;
 /** The width of a text, as the browser draws it; without a browser, a guess. */
 function measured(text: string, font: string, letter: number): number {
-  if (pen === undefined) pen = typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
+  if (pen === undefined)
+    pen = typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
   if (pen === null) return text.length * letter;
   pen.font = font;
   return pen.measureText(text).width;
 }
-export const nameWidth = (text: string) => measured(text, '600 13px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif', 8);
-export const shapeWidth = (text: string) => measured(text, '11px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace', 6.7);
+export const nameWidth = (text: string) =>
+  measured(text, '600 13px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif', 8);
+export const shapeWidth = (text: string) =>
+  measured(text, '11px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace', 6.7);
 
 /** Wide enough for the name and the shape in one line. */
 function widthOf(recording: Recording, item: Item): number {
   if (isGroup(item)) {
-    const title = nameWidth(item.title.slice(0, kLongestName)) + (item.kind === "loop" ? nameWidth(item.subtitle) + 14 : 0);
+    const title =
+      nameWidth(item.title.slice(0, kLongestName)) + (item.kind === "loop" ? nameWidth(item.subtitle) + 14 : 0);
     return Math.max(title, nameWidth(item.subtitle.slice(0, 24)) * 0.9, 84) + 24;
   }
   if (item < 0) return 140;
@@ -74,7 +78,11 @@ interface Placed {
 }
 
 export class Layout {
-  constructor(private readonly recording: Recording, private readonly groups: Groups, private readonly opened: Opened) {}
+  constructor(
+    private readonly recording: Recording,
+    private readonly groups: Groups,
+    private readonly opened: Opened,
+  ) {}
 
   picture(errors: { inputs: number[]; key: string }[]): Picture {
     const placed = this.place(this.groups.root, 0, errors);
@@ -84,7 +92,8 @@ export class Layout {
     for (const { inputs, key } of errors) {
       for (const input of inputs) {
         const [from, to] = [boxOf(input), byKey.get(key)];
-        if (from && to) edges.push({ key: `${from.key}>${key}`, from, to, points: [], pairs: [[input, -1]], isOfHub: false });
+        if (from && to)
+          edges.push({ key: `${from.key}>${key}`, from, to, points: [], pairs: [[input, -1]], isOfHub: false });
       }
     }
     return { boxes: placed.boxes, edges, boxOf, width: placed.width, height: placed.height };
@@ -146,19 +155,40 @@ export class Layout {
     dagre(graph);
     return this.collect(graph, children, inner, depth, errors);
   }
-  private collect(graph: graphlib.Graph, children: ReturnType<Layout["children"]>, inner: Map<string, Placed>, depth: number, errors: { key: string }[]): Placed {
+  private collect(
+    graph: graphlib.Graph,
+    children: ReturnType<Layout["children"]>,
+    inner: Map<string, Placed>,
+    depth: number,
+    errors: { key: string }[],
+  ): Placed {
     const boxes: Box[] = [];
     const routes = new Map<string, { x: number; y: number }[]>();
     const all = [...children, ...errors.map(({ key }) => ({ key, item: -1 as Item, before: false, after: false }))];
     for (const { key, item, before, after } of all) {
       const { x, y, width, height } = graph.node(key) as { x: number; y: number; width: number; height: number };
-      const box: Box = { key, item, before, after, open: inner.has(key), x: x - width / 2, y: y - height / 2, width, height, depth };
+      const box: Box = {
+        key,
+        item,
+        before,
+        after,
+        open: inner.has(key),
+        x: x - width / 2,
+        y: y - height / 2,
+        width,
+        height,
+        depth,
+      };
       boxes.push(box);
       const own = inner.get(key);
       if (!own) continue;
       const [dx, dy] = [box.x + kBox.padding + (width - 2 * kBox.padding - own.width) / 2, box.y + kBox.header];
       for (const child of own.boxes) boxes.push({ ...child, x: child.x + dx, y: child.y + dy });
-      for (const [name, points] of own.routes) routes.set(name, points.map((point) => ({ x: point.x + dx, y: point.y + dy })));
+      for (const [name, points] of own.routes)
+        routes.set(
+          name,
+          points.map((point) => ({ x: point.x + dx, y: point.y + dy })),
+        );
     }
     for (const edge of graph.edges()) {
       const points = (graph.edge(edge) as { points?: { x: number; y: number }[] }).points ?? [];
@@ -182,7 +212,11 @@ export class Layout {
   }
   /** Whether so many entries use this leaf that its edges would hide the picture. */
   private isHub(node: number): boolean {
-    return this.recording.node(node).kind !== "operation" && this.recording.consumers[node]!.length > kMostUsers && this.groups.group(node).kind !== "loop";
+    return (
+      this.recording.node(node).kind !== "operation" &&
+      this.recording.consumers[node]!.length > kMostUsers &&
+      this.groups.group(node).kind !== "loop"
+    );
   }
   /** The box of `group` that holds a node; undefined if the node is elsewhere. */
   private childKey(group: Group, node: number): string | undefined {
@@ -192,7 +226,8 @@ export class Layout {
     const child = path[at + 1];
     if (!child) return keyOf(node);
     const shown = this.opened.turns.get(group.id);
-    if (shown !== undefined && child.turn >= 0 && child.turn !== shown) return `${group.id}${child.turn < shown ? "<" : ">"}`;
+    if (shown !== undefined && child.turn >= 0 && child.turn !== shown)
+      return `${group.id}${child.turn < shown ? "<" : ">"}`;
     return child.id;
   }
   private *edgesInside(group: Group, keys: Set<string>): Iterable<[string, string]> {
@@ -215,7 +250,8 @@ export class Layout {
   /** The other turns of a loop use what the shown one uses: those edges would only repeat its edges. */
   private repeatsTheShownTurn(a: Box, b: Box, from: number, to: number): boolean {
     const loopOf = (box: Box) => (box.item as Group).parent!;
-    if (b.before || b.after) return !this.groups.path(this.groups.group(from)).includes(loopOf(b)) || !this.isInTurn(loopOf(b), from);
+    if (b.before || b.after)
+      return !this.groups.path(this.groups.group(from)).includes(loopOf(b)) || !this.isInTurn(loopOf(b), from);
     return a.before === true && !this.groups.path(this.groups.group(to)).includes(loopOf(a));
   }
   private edges(boxOf: (node: number) => Box | undefined, routes: Map<string, { x: number; y: number }[]>): Edge[] {
@@ -226,7 +262,15 @@ export class Layout {
       const key = `${a.key}>${b.key}`;
       const known = edges.get(key);
       if (known) known.pairs.push([from, to]);
-      else edges.set(key, { key, from: a, to: b, points: this.route(from, to, routes), pairs: [[from, to]], isOfHub: this.isHub(from) });
+      else
+        edges.set(key, {
+          key,
+          from: a,
+          to: b,
+          points: this.route(from, to, routes),
+          pairs: [[from, to]],
+          isOfHub: this.isHub(from),
+        });
     }
     return [...edges.values()];
   }

@@ -31,7 +31,9 @@ function storage(): Storage | undefined {
 
 function setUpTheme(): void {
   const button = byId<HTMLButtonElement>("theme");
-  const dark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const dark = () =>
+    (document.documentElement.dataset.theme ??
+      (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const label = () => (button.textContent = t(dark() ? "light" : "dark"));
   const saved = storage()?.getItem("tape-theme");
   if (saved === "dark" || saved === "light") document.documentElement.dataset.theme = saved;

@@ -1,5 +1,5 @@
 // Questions about gradients, and the usual mistakes: each wrong answer that a mistake would give is
-// computed, so that the page can name the mistake. Read next: src/predict_panel.ts.
+// computed, so that the page can name the mistake. Read next: src/questions.ts.
 import { numel, shapeText, type Contribution } from "./format.ts";
 import { isElementwise, operations } from "./ops/index.ts";
 import { indexOf } from "./numbers.ts";
@@ -38,7 +38,9 @@ export function questionText(recording: Recording, question: Question): string {
   if (kind === "number") return t("askNumber", { name, index: index ? index : "" });
   if (kind === "shape") return t("askShape", { name });
   const sender = nameOf(recording, from[0]!.from);
-  return index ? t("askFactorNoDy", { from: sender, name, index }) : t("askFactor", { from: sender, name, dy: "dy", index: "" });
+  return index
+    ? t("askFactorNoDy", { from: sender, name, index })
+    : t("askFactor", { from: sender, name, dy: "dy", index: "" });
 }
 
 /** The correct answer: a number, or the sizes of a shape. */
@@ -57,10 +59,21 @@ export function check(recording: Recording, question: Question, given: number | 
   const answer = answerOf(recording, question) as number;
   const close = (x: number) => Math.abs(given - x) <= tolerance(x, answer);
   if (close(answer)) return { right: true };
-  const guesses = question.kind === "factor" ? factorGuesses(recording, question, answer) : numberGuesses(recording, question, answer);
-  const guess = guesses.find(({ value }) => Number.isFinite(value) && Math.abs(value - answer) > tolerance(value, answer) && close(value));
+  const guesses =
+    question.kind === "factor"
+      ? factorGuesses(recording, question, answer)
+      : numberGuesses(recording, question, answer);
+  const guess = guesses.find(
+    ({ value }) => Number.isFinite(value) && Math.abs(value - answer) > tolerance(value, answer) && close(value),
+  );
   const key = guess?.key ?? "mistake_other";
-  return { right: false, key, mistake: guess ? t(key, { name: nameOf(recording, question.node), ...guess.values }) : withHint(recording, question) };
+  return {
+    right: false,
+    key,
+    mistake: guess
+      ? t(key, { name: nameOf(recording, question.node), ...guess.values })
+      : withHint(recording, question),
+  };
 }
 /** Three digits are enough. */
 const tolerance = (x: number, answer: number) => Math.max(Math.abs(x) * 0.011, Math.abs(answer) * 1e-3, 1e-9);
@@ -68,7 +81,9 @@ const tolerance = (x: number, answer: number) => Math.max(Math.abs(x) * 0.011, M
 function withHint(recording: Recording, question: Question): string {
   const first = question.from[0];
   const rule = first && ruleText(recording, first.from, first.input);
-  return rule ? `${t("mistake_other")} ${t("hintFrom", { from: nameOf(recording, first.from), rule })}` : t("mistake_other");
+  return rule
+    ? `${t("mistake_other")} ${t("hintFrom", { from: nameOf(recording, first.from), rule })}`
+    : t("mistake_other");
 }
 
 // Numbers -----------------------------------------------------------------------------------------
@@ -86,9 +101,16 @@ function incoming(recording: Recording, part: Contribution): Tensor {
 function ruleFor(recording: Recording, part: Contribution, dy: Tensor): Gradient | undefined {
   const node = recording.node(part.from);
   const seed = recording.moments.findIndex(({ step }) => step === part);
-  const inputs = (node.inputs ?? []).map((from) => (from < 0 ? undefined : recording.tensor(recording.value(from, seed))));
+  const inputs = (node.inputs ?? []).map((from) =>
+    from < 0 ? undefined : recording.tensor(recording.value(from, seed)),
+  );
   try {
-    return operations[node.op!]!.rule(callOf(recording, part.from, inputs), recording.tensor(node.value), dy, part.input);
+    return operations[node.op!]!.rule(
+      callOf(recording, part.from, inputs),
+      recording.tensor(node.value),
+      dy,
+      part.input,
+    );
   } catch {
     return undefined;
   }
@@ -104,7 +126,8 @@ function* numberGuessesOf(recording: Recording, question: Question, answer: numb
   const { from: parts, element, node } = question;
   const name = nameOf(recording, node);
   if (parts.length > 1) {
-    for (const part of parts) yield { key: "mistake_notAdded", value: gradientOf(recording, part).data[element]!, values: { n: parts.length } };
+    for (const part of parts)
+      yield { key: "mistake_notAdded", value: gradientOf(recording, part).data[element]!, values: { n: parts.length } };
   }
   for (const part of parts) {
     if (part.raw === part.gradient) continue;
@@ -121,10 +144,14 @@ function* numberGuessesOf(recording: Recording, question: Question, answer: numb
     const sender = nameOf(recording, part.from);
     const local = localDerivative(recording, part);
     if (local) yield { key: "mistake_chainCut", value: rest + local.data[element]!, values: { from: sender } };
-    if (local && parts.length > 1) yield { key: "mistake_chainCut", value: local.data[element]!, values: { from: sender } };
+    if (local && parts.length > 1)
+      yield { key: "mistake_chainCut", value: local.data[element]!, values: { from: sender } };
     const dy = incoming(recording, part);
-    const unchanged = tryTensor(() => (numel(dy.shape) === 1 ? map(gradientOf(recording, part), () => dy.item()) : sumTo(dy, recording.node(node).shape)));
-    if (unchanged) yield { key: "mistake_factorForgotten", value: rest + unchanged.data[element]!, values: { from: sender } };
+    const unchanged = tryTensor(() =>
+      numel(dy.shape) === 1 ? map(gradientOf(recording, part), () => dy.item()) : sumTo(dy, recording.node(node).shape),
+    );
+    if (unchanged)
+      yield { key: "mistake_factorForgotten", value: rest + unchanged.data[element]!, values: { from: sender } };
   }
   const whole = total(recording, question);
   if (whole.dim === 2) {
@@ -162,7 +189,7 @@ function constants(recording: Recording, parts: Contribution[]): number[] {
 // Factors -----------------------------------------------------------------------------------------
 
 /** raw / dy at one element of an elementwise operation; undefined for other operations. */
-function factorAt(recording: Recording, part: Contribution, element: number): number | undefined {
+export function factorAt(recording: Recording, part: Contribution, element: number): number | undefined {
   if (!isElementwise(recording.node(part.from).op!)) return undefined;
   const ones = map(incoming(recording, part), () => 1);
   const local = ruleFor(recording, part, ones);
@@ -179,7 +206,11 @@ function factorGuesses(recording: Recording, question: Question, answer: number)
     { key: "mistake_value", value: y },
     { key: "mistake_factorForgotten", value: 1, values: { from } },
     { key: "mistake_factorForgotten", value: dy, values: { from } },
-    ...[2, 0.5].map((factor): Guess => ({ key: "mistake_factorConstant", value: answer * factor, values: { factor: 2 } })),
+    ...[2, 0.5].map((factor): Guess => ({
+      key: "mistake_factorConstant",
+      value: answer * factor,
+      values: { factor: 2 },
+    })),
   ];
 }
 
@@ -187,7 +218,8 @@ function factorGuesses(recording: Recording, question: Question, answer: number)
 
 function checkShape(recording: Recording, question: Question, given: readonly number[]): Verdict {
   const answer = recording.node(question.node).shape;
-  const equal = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((size, d) => size === b[d]);
+  const equal = (a: readonly number[], b: readonly number[]) =>
+    a.length === b.length && a.every((size, d) => size === b[d]);
   const name = nameOf(recording, question.node);
   if (equal(given, answer)) return { right: true };
   const wrong = (key: TextKey, values = {}): Verdict => ({ right: false, key, mistake: t(key, { name, ...values }) });
@@ -195,75 +227,8 @@ function checkShape(recording: Recording, question: Question, given: readonly nu
   for (const part of question.from) {
     const raw = recording.json(part.raw).shape;
     if (part.raw !== part.gradient && equal(given, raw)) return wrong("mistake_broadcast", { large: shapeText(raw) });
-    if (equal(given, recording.node(part.from).shape)) return wrong("mistake_chainCut", { from: nameOf(recording, part.from) });
+    if (equal(given, recording.node(part.from).shape))
+      return wrong("mistake_chainCut", { from: nameOf(recording, part.from) });
   }
   return wrong("mistake_other");
-}
-
-// Choosing questions ------------------------------------------------------------------------------
-
-/** The question of this kind about a node's gradient; undefined if there is none. */
-export function questionAbout(recording: Recording, node: number, pass: number, kind: QuestionKind, pick: (n: number) => number): Question | undefined {
-  const from = recording.contributionsTo(node, pass);
-  if (from.length === 0 || !from.every((part) => recording.json(part.after).data && recording.json(part.raw).data)) return undefined;
-  if (kind === "factor") {
-    const usable = from.filter((part) => isElementwise(recording.node(part.from).op!) && incomingIsKnown(recording, part));
-    if (usable.length === 0) return undefined;
-    const part = usable[pick(usable.length)]!;
-    const question: Question = { kind, node, pass, element: pick(numel(recording.node(part.from).shape)), from: [part] };
-    return Number.isFinite(factorAt(recording, part, question.element) ?? NaN) ? question : undefined;
-  }
-  const size = numel(recording.node(node).shape);
-  if (size === 0 || (kind === "shape" && recording.node(node).shape.length === 0)) return undefined;
-  if (kind === "number" && !from.every((part) => incomingIsKnown(recording, part))) return undefined;
-  const question: Question = { kind, node, pass, element: pick(size), from };
-  const answer = answerOf(recording, question);
-  return typeof answer === "number" && !Number.isFinite(answer) ? undefined : question;
-}
-function incomingIsKnown(recording: Recording, part: Contribution): boolean {
-  const { sum } = recording.gradient(part.from, part.pass, recording.moments.length - 1);
-  return sum !== null && recording.tensor(sum).known;
-}
-
-/** Questions by a seed: the same seed gives the same sheet. */
-export function makeQuiz(recording: Recording, seed: string, count = 8): Question[] {
-  const random = generator(seed);
-  const pick = (n: number) => Math.floor(random() * n);
-  const candidates: Question[] = [];
-  for (let pass = 0; pass < recording.passes; ++pass) {
-    const nodes = new Set(recording.tape.steps.flatMap((step) => (step.kind === "contribution" && step.pass === pass ? [step.to] : [])));
-    for (const node of [...nodes].slice(0, 400)) {
-      for (const kind of ["number", "shape", "factor"] as const) {
-        const question = questionAbout(recording, node, pass, kind, pick);
-        if (question && (kind !== "number" || isHandy(recording, question))) candidates.push(question);
-      }
-    }
-  }
-  const chosen: Question[] = [];
-  const kinds: QuestionKind[] = ["number", "factor", "number", "shape", "number", "factor", "number", "number"];
-  for (const kind of [...kinds, ...kinds]) {
-    const left = candidates.filter((each) => each.kind === kind && !chosen.includes(each) && !chosen.some((other) => other.node === each.node && other.kind === kind));
-    // Gradients that are sums, or whose broadcasting was undone, teach most: ask for them first.
-    const rich = left.filter((each) => each.from.length > 1 || each.from.some((part) => part.raw !== part.gradient));
-    const pool = rich.length && random() < 0.6 ? rich : left;
-    if (pool.length && chosen.length < count) chosen.push(pool[pick(pool.length)]!);
-  }
-  return chosen;
-}
-/** Small enough to be computed by hand. */
-function isHandy(recording: Recording, question: Question): boolean {
-  return question.from.length <= 3 && question.from.every((part) => {
-    const node = recording.node(part.from);
-    return numel(node.shape) <= 12 && (node.inputs ?? []).every((from) => from < 0 || numel(recording.node(from).shape) <= 12) && !/rnn|lstm|gru|layer_norm/.test(node.op!);
-  });
-}
-function generator(seed: string): () => number {
-  let state = 2166136261;
-  for (const char of seed) state = Math.imul(state ^ char.charCodeAt(0), 16777619);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -24,8 +24,13 @@ export function parseNumber(text: string): number {
 }
 /** The shape that a learner typed: (3, 4), 3x4, 3 4, or () for a scalar; undefined if it is none. */
 export function parseShape(text: string): number[] | undefined {
-  const sizes = text.replace(/[()[\]]/g, " ").split(/[\s,x×]+/).filter((part) => part !== "");
-  return sizes.every((part) => /^\d+$/.test(part)) && (sizes.length > 0 || /[([]/.test(text)) ? sizes.map(Number) : undefined;
+  const sizes = text
+    .replace(/[()[\]]/g, " ")
+    .split(/[\s,x×]+/)
+    .filter((part) => part !== "");
+  return sizes.every((part) => /^\d+$/.test(part)) && (sizes.length > 0 || /[([]/.test(text))
+    ? sizes.map(Number)
+    : undefined;
 }
 
 /** The largest finite size of the elements, for a heat map's ends; 1 if all are 0. */

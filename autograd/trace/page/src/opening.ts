@@ -1,4 +1,4 @@
-// Which groups are open at first: as many as keep the picture readable. Read next: src/layout.ts.
+// Which groups are open at first: as many as keep the picture readable. Read next: src/progress.ts.
 import { isGroup, type Group, type Groups } from "./groups.ts";
 
 const kMostBoxes = 36;
@@ -23,10 +23,13 @@ export function openByThemselves(groups: Groups): ReadonlySet<string> {
       if (first.kind === "part" || boxes + more > kMostBoxes) continue;
       for (const group of alike) open.add(group.id);
       boxes += more;
-      const places = first.kind === "loop" ? (first.children.find(isGroup)?.children.length ?? 0) : first.children.length;
+      const places =
+        first.kind === "loop" ? (first.children.find(isGroup)?.children.length ?? 0) : first.children.length;
       const bodies = alike.flatMap((group) => (group.kind === "loop" ? group.children.filter(isGroup) : [group]));
       for (let place = 0; place < places; ++place) {
-        const inner = bodies.map((body) => body.children[place]).filter((child): child is Group => child !== undefined && isGroup(child));
+        const inner = bodies
+          .map((body) => body.children[place])
+          .filter((child): child is Group => child !== undefined && isGroup(child));
         if (inner.length > 0) next.push(inner);
       }
     }

@@ -1,5 +1,5 @@
-// The steps of optimizers, so that a changed gradient or learning rate moves a parameter anew.
-// Read next: src/words.ts.
+// The steps of optimizers, so that a changed gradient or learning rate moves a parameter anew. Read
+// next: src/formulas.ts.
 import { numel, type Update } from "./format.ts";
 import type { Recording } from "./recording.ts";
 import { dense, rowsOf, sub, Tensor, zeros, zip } from "./tensor.ts";
@@ -19,7 +19,10 @@ function adam(number: number, m: Tensor, v: Tensor, options: Record<string, numb
     const g = decoupled ? gradient : zip(gradient, before, (d, x) => d + weight_decay * x);
     const mean = zip(m, g, (a, b) => (beta1 * a + (1 - beta1) * b) / (1 - beta1 ** number));
     const square = zip(v, g, (a, b) => (beta2 * a + (1 - beta2) * b * b) / (1 - beta2 ** number));
-    const moved = sub(before, zip(mean, square, (a, b) => (lr * a) / (Math.sqrt(b) + eps)));
+    const moved = sub(
+      before,
+      zip(mean, square, (a, b) => (lr * a) / (Math.sqrt(b) + eps)),
+    );
     return decoupled ? zip(moved, before, (x, old) => x - lr * weight_decay * old) : moved;
   };
 }
@@ -35,14 +38,28 @@ function candidates(recording: Recording, step: Update): Rule[] {
     return [sgd(options.momentum ?? 0, state("momentum_buffer"), options.weight_decay ?? 0)];
   }
   if (/^AdamW?$/.test(step.optimizer)) {
-    return [adam((step.state?.step ?? 0) + 1, state("exp_avg") ?? nothing, state("exp_avg_sq") ?? nothing, options, step.optimizer === "AdamW")];
+    return [
+      adam(
+        (step.state?.step ?? 0) + 1,
+        state("exp_avg") ?? nothing,
+        state("exp_avg_sq") ?? nothing,
+        options,
+        step.optimizer === "AdamW",
+      ),
+    ];
   }
   return [];
 }
 
 /** The parameter after the step. A rule counts only if it explains the recorded step; otherwise the
  * recorded difference is scaled by the learning rate, and undefined is returned if the gradient changed. */
-export function updated(recording: Recording, step: Update, before: Tensor, gradient: Tensor | undefined, lr: number): Tensor | undefined {
+export function updated(
+  recording: Recording,
+  step: Update,
+  before: Tensor,
+  gradient: Tensor | undefined,
+  lr: number,
+): Tensor | undefined {
   const [from, to] = [recording.tensor(step.before), recording.tensor(step.after)];
   const used = recordedGradient(recording, step);
   for (const rule of candidates(recording, step)) {
@@ -64,5 +81,8 @@ function explains(computed: Tensor, recorded: Tensor, before: Tensor): boolean {
   return computed.data.every((x, i) => Math.abs(x - recorded.data[i]!) < 1e-3 * moved + 3e-7 * largest);
 }
 function same(a: Tensor, b: Tensor): boolean {
-  return numel(a.shape) === numel(b.shape) && a.data.every((x, i) => Math.abs(x - b.data[i]!) <= 1e-6 * Math.max(1, Math.abs(x)));
+  return (
+    numel(a.shape) === numel(b.shape) &&
+    a.data.every((x, i) => Math.abs(x - b.data[i]!) <= 1e-6 * Math.max(1, Math.abs(x)))
+  );
 }

@@ -1,5 +1,5 @@
 // Playback: buttons, the slider, and under it the timeline of phases and of the bytes that the tape
-// holds. Read next: src/step_panel.ts.
+// holds. Read next: src/step_parts.ts.
 import { byId, h, s } from "./dom.ts";
 import { formatBytes } from "./numbers.ts";
 import type { Recording } from "./recording.ts";
@@ -16,21 +16,38 @@ export class Player {
   private readonly playButton = h("button", { type: "button", class: "play", onclick: () => this.toggle() });
   private readonly timeline = h("div", { class: "timeline" });
   private readonly jumps = h("div", { class: "jumps" });
-  private readonly speed = h("select", { "aria-label": t("speed") }, ...kSpeeds.map((each) => h("option", { value: each, selected: each === 1 }, `${each}×`)));
+  private readonly speed = h(
+    "select",
+    { "aria-label": t("speed") },
+    ...kSpeeds.map((each) => h("option", { value: each, selected: each === 1 }, `${each}×`)),
+  );
   private timer: ReturnType<typeof setTimeout> | undefined;
   private recording!: Recording;
   private at = 0;
   private head: SVGElement | undefined;
 
   constructor(private readonly go: (at: number) => void) {
-    const button = (label: string, shape: string, act: () => void) => h("button", { type: "button", "aria-label": label, title: label, onclick: act }, icon(shape));
+    const button = (label: string, shape: string, act: () => void) =>
+      h("button", { type: "button", "aria-label": label, title: label, onclick: act }, icon(shape));
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
-    this.element = h("section", { class: "player", "aria-label": t("player") },
-      h("div", { class: "transport" },
-        button(t("first"), "M3 2h2v10H3zM12 2v10L5.5 7z", () => this.go(0)), button(t("previous"), "M10.5 2v10L4 7z", () => this.go(this.at - 1)), this.playButton,
-        button(t("next"), "M3.5 2v10L10 7z", () => this.go(this.at + 1)), button(t("last"), "M9 2h2v10H9zM2 2v10l6.5-5z", () => this.go(this.last())),
-        this.counter, this.speed, this.jumps),
-      this.slider, this.timeline);
+    this.element = h(
+      "section",
+      { class: "player", "aria-label": t("player") },
+      h(
+        "div",
+        { class: "transport" },
+        button(t("first"), "M3 2h2v10H3zM12 2v10L5.5 7z", () => this.go(0)),
+        button(t("previous"), "M10.5 2v10L4 7z", () => this.go(this.at - 1)),
+        this.playButton,
+        button(t("next"), "M3.5 2v10L10 7z", () => this.go(this.at + 1)),
+        button(t("last"), "M9 2h2v10H9zM2 2v10l6.5-5z", () => this.go(this.last())),
+        this.counter,
+        this.speed,
+        this.jumps,
+      ),
+      this.slider,
+      this.timeline,
+    );
     this.showPlaying();
   }
 
@@ -50,7 +67,10 @@ export class Player {
     const part = `${phaseOf(this.recording, at)}${"pass" in step ? step.pass : -1}`;
     for (const each of this.jumps.querySelectorAll<HTMLElement>("button")) {
       const { from, to } = each.dataset;
-      each.classList.toggle("now", each.dataset.part === part || (to !== undefined && Number(from) <= at && at <= Number(to)));
+      each.classList.toggle(
+        "now",
+        each.dataset.part === part || (to !== undefined && Number(from) <= at && at <= Number(to)),
+      );
     }
   }
   private last(): number {
@@ -68,11 +88,14 @@ export class Player {
     this.showPlaying();
   }
   private tick(): void {
-    this.timer = setTimeout(() => {
-      if (this.at >= this.last()) return this.stop();
-      this.go(this.at + 1);
-      this.tick();
-    }, 900 / Number(this.speed.value));
+    this.timer = setTimeout(
+      () => {
+        if (this.at >= this.last()) return this.stop();
+        this.go(this.at + 1);
+        this.tick();
+      },
+      900 / Number(this.speed.value),
+    );
     this.showPlaying();
   }
   private showPlaying(): void {
@@ -112,16 +135,44 @@ export class Player {
     const at = bytes.indexOf(peak);
     const all = this.recording.moments.length;
     const bands = this.runs().map(({ phase, pass, from, to }) =>
-      s("rect", { class: `band ${phase} ${this.second(pass)}`, x: this.edge(from), width: this.edge(to + 1) - this.edge(from), y: 0, height: 5 }));
-    const ticks = this.recording.segments.slice(0, -1).map(({ to }) => s("line", { class: "snapshot", x1: this.x(to), x2: this.x(to), y1: 0, y2: 44 }));
+      s("rect", {
+        class: `band ${phase} ${this.second(pass)}`,
+        x: this.edge(from),
+        width: this.edge(to + 1) - this.edge(from),
+        y: 0,
+        height: 5,
+      }),
+    );
+    const ticks = this.recording.segments
+      .slice(0, -1)
+      .map(({ to }) => s("line", { class: "snapshot", x1: this.x(to), x2: this.x(to), y1: 0, y2: 44 }));
     this.head = s("g", { class: "playhead" }, s("line", { y1: 0, y2: 44 }));
     const area = peak === 0 ? null : s("path", { class: "bytes", d: this.areaPath(bytes, peak) });
-    const svg = s("svg", { viewBox: `0 0 ${kWidth} 44`, preserveAspectRatio: "none", role: "img", "aria-label": peak ? t("timeline", { bytes: formatBytes(peak), n: at + 1 }) : t("player") }, area, ...bands, ...ticks, this.head);
+    const svg = s(
+      "svg",
+      {
+        viewBox: `0 0 ${kWidth} 44`,
+        preserveAspectRatio: "none",
+        role: "img",
+        "aria-label": peak ? t("timeline", { bytes: formatBytes(peak), n: at + 1 }) : t("player"),
+      },
+      area,
+      ...bands,
+      ...ticks,
+      this.head,
+    );
     svg.addEventListener("pointerdown", (event) => {
       const box = svg.getBoundingClientRect();
       this.go(Math.round(((event.clientX - box.left) / box.width) * (all - 1)));
     });
-    const label = peak === 0 ? null : h("span", { class: "peak", style: `--x:${this.x(at) / 10}%`, "data-side": at / all > 0.5 ? "left" : "right" }, t("peak", { bytes: formatBytes(peak) }));
+    const label =
+      peak === 0
+        ? null
+        : h(
+            "span",
+            { class: "peak", style: `--x:${this.x(at) / 10}%`, "data-side": at / all > 0.5 ? "left" : "right" },
+            t("peak", { bytes: formatBytes(peak) }),
+          );
     return h("div", { class: "track" }, svg as unknown as HTMLElement, label);
   }
   private areaPath(bytes: number[], peak: number): string {
@@ -137,16 +188,43 @@ export class Player {
   private drawJumps(): HTMLElement[] {
     const { segments } = this.recording;
     if (segments.length > 1) {
-      return segments.map(({ title, from, to }) => h("button", { type: "button", "data-from": from, "data-to": to, onclick: () => this.go(to) }, title || t("current")));
+      return segments.map(({ title, from, to }) =>
+        h(
+          "button",
+          { type: "button", "data-from": from, "data-to": to, onclick: () => this.go(to) },
+          title || t("current"),
+        ),
+      );
     }
     const jumps: HTMLElement[] = [];
     const known = new Set<string>();
     for (const { phase, pass, from } of this.runs()) {
-      const text = phase === "forward" ? t("toForward") : phase === "update" ? t("toUpdate") : phase === "error" ? t("toError")
-        : phase === "backward" ? (this.recording.passes > 1 ? t("toBackwardN", { n: pass + 1 }) : t("toBackward")) : "";
+      const text =
+        phase === "forward"
+          ? t("toForward")
+          : phase === "update"
+            ? t("toUpdate")
+            : phase === "error"
+              ? t("toError")
+              : phase === "backward"
+                ? this.recording.passes > 1
+                  ? t("toBackwardN", { n: pass + 1 })
+                  : t("toBackward")
+                : "";
       if (!text || known.has(text) || jumps.length > 7) continue;
       known.add(text);
-      jumps.push(h("button", { type: "button", "data-part": `${phase}${pass}`, class: `${phase} ${this.second(pass)}`, onclick: () => this.go(from) }, text));
+      jumps.push(
+        h(
+          "button",
+          {
+            type: "button",
+            "data-part": `${phase}${pass}`,
+            class: `${phase} ${this.second(pass)}`,
+            onclick: () => this.go(from),
+          },
+          text,
+        ),
+      );
     }
     return jumps;
   }

@@ -1,4 +1,4 @@
-// Progress: which share of a group was recorded and has run its rules. Read next: src/opening.ts.
+// Progress: which share of a group was recorded and has run its rules. Read next: src/layout.ts.
 import { isGroup, type Group } from "./groups.ts";
 import type { Recording } from "./recording.ts";
 

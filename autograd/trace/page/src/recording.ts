@@ -1,7 +1,15 @@
 // Recording: a tape that can be asked what holds at any moment. The page shows moments; a moment is
 // a step of the JSON, or one half of a contribution whose broadcasting was undone. Read next:
 // src/replay.ts.
-import { numberOf, type Contribution, type NodeJson, type StepJson, type TapeJson, type TensorJson, type Update } from "./format.ts";
+import {
+  numberOf,
+  type Contribution,
+  type NodeJson,
+  type StepJson,
+  type TapeJson,
+  type TensorJson,
+  type Update,
+} from "./format.ts";
 import { fromJson, type Tensor } from "./tensor.ts";
 
 export interface Moment {
@@ -61,7 +69,8 @@ export class Recording {
   }
 
   private note(step: StepJson, at: number): void {
-    const add = (node: number, kind: Event["kind"], pass: number, tensor: number) => this.events[node]?.push({ at, kind, pass, tensor });
+    const add = (node: number, kind: Event["kind"], pass: number, tensor: number) =>
+      this.events[node]?.push({ at, kind, pass, tensor });
     if (step.kind === "forward") add(step.node, "forward", -1, this.node(step.node).value);
     if (step.kind === "seed") add(step.node, "sum", step.pass, step.gradient);
     if (step.kind === "fire") add(step.node, "fire", step.pass, step.gradient);
@@ -72,8 +81,9 @@ export class Recording {
   }
   private findLayers(): void {
     const layerOf = new Map<number, number>(); // node -> layer of the latest pass that fired it
-    for (let pass = 0; pass < this.passes; ++pass) {
-      const nodes = this.tape.steps.flatMap((step) => (step.kind === "fire" && step.pass === pass ? [step.node] : []));
+    const fired = Array.from({ length: this.passes }, (): number[] => []);
+    for (const step of this.tape.steps) if (step.kind === "fire") fired[step.pass]!.push(step.node);
+    for (const [pass, nodes] of fired.entries()) {
       this.layers[pass] = nodes.reduce((most, node) => Math.max(most, (layerOf.get(node) ?? -1) + 1), 0);
       for (const node of nodes) layerOf.set(node, this.layers[pass]!);
     }
@@ -85,7 +95,9 @@ export class Recording {
     if (marks.length === 0) return;
     const last = this.moments.length - 1;
     if (marks[0]!.at === 0) {
-      marks.forEach(({ title, at }, i) => this.segments.push({ title, from: at, to: (marks[i + 1]?.at ?? last + 1) - 1 }));
+      marks.forEach(({ title, at }, i) =>
+        this.segments.push({ title, from: at, to: (marks[i + 1]?.at ?? last + 1) - 1 }),
+      );
       return;
     }
     let from = 0;
@@ -136,8 +148,8 @@ export class Recording {
     const state: GradientState = { sum: null, complete: false, released: false, contributions: 0 };
     for (const event of this.events[id]!) {
       if (event.at > at || event.pass !== pass) continue;
-      if (event.kind === "sum") (state.sum = event.tensor), ++state.contributions;
-      if (event.kind === "fire") (state.sum = event.tensor), (state.complete = true);
+      if (event.kind === "sum") ((state.sum = event.tensor), ++state.contributions);
+      if (event.kind === "fire") ((state.sum = event.tensor), (state.complete = true));
       if (event.kind === "release") state.released = true;
       if (event.kind === "grad") state.complete = true;
     }
@@ -202,7 +214,8 @@ export class Recording {
   /** Where NaN began: in a result or a gradient, though nothing that it was computed from is NaN. If
    * there is none, where infinity began; a mask of -infinity is meant, so it does not count. */
   firstNonFinite(): NonFinite | undefined {
-    if (this.nonFinite === undefined) this.nonFinite = this.findFirst(Number.isNaN) ?? this.findFirst((x) => Math.abs(x) === Infinity) ?? null;
+    if (this.nonFinite === undefined)
+      this.nonFinite = this.findFirst(Number.isNaN) ?? this.findFirst((x) => Math.abs(x) === Infinity) ?? null;
     return this.nonFinite ?? undefined;
   }
   private findFirst(test: (x: number) => boolean): NonFinite | undefined {
@@ -218,7 +231,8 @@ export class Recording {
         if (/^(masked_fill|where)$/.test(node.op!) && !test(NaN)) continue;
         const from = node.inputs?.find((input) => input >= 0 && bad(this.value(input, moment)));
         if (from === undefined) return { moment, node: step.node, tensor: node.value };
-        if (this.node(from).kind !== "operation" && test(NaN)) return { moment, node: from, tensor: this.value(from, moment) };
+        if (this.node(from).kind !== "operation" && test(NaN))
+          return { moment, node: from, tensor: this.value(from, moment) };
       }
       if (step.kind === "contribution" && bad(step.raw)) {
         const incoming = this.gradient(step.from, step.pass, moment).sum;

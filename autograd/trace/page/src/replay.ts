@@ -35,7 +35,10 @@ export function callOf(recording: Recording, id: number, inputs: (Tensor | undef
   const node = recording.node(id);
   const attributes = node.attributes ?? {};
   return {
-    inputs, attributes, shape: node.shape, dtype: node.dtype,
+    inputs,
+    attributes,
+    shape: node.shape,
+    dtype: node.dtype,
     tensor: (name) => {
       const value = attributes[name];
       return value && typeof value === "object" && "tensor" in value ? recording.tensor(value.tensor) : undefined;
@@ -55,7 +58,11 @@ export class Replay {
   readonly stale = new Set<number>();
 
   /** With `everything`, all is computed again, as if every leaf had changed. */
-  constructor(private readonly recording: Recording, private readonly edits: Edits, private readonly everything = false) {
+  constructor(
+    private readonly recording: Recording,
+    private readonly edits: Edits,
+    private readonly everything = false,
+  ) {
     this.tensors = [...recording.tape.tensors];
     recording.tape.nodes.forEach((node, id) => {
       if (node.kind === "operation") return;
@@ -68,8 +75,15 @@ export class Replay {
 
   run(): Replayed {
     for (const step of this.recording.tape.steps) this.steps.push(this.play(step));
-    const nodes = this.recording.tape.nodes.map((node, id) => ({ ...node, value: this.initial.get(id) ?? this.values.get(id)?.index ?? node.value }));
-    return { tape: { ...this.recording.tape, tensors: this.tensors, nodes, steps: this.steps }, changed: this.changed, stale: this.stale };
+    const nodes = this.recording.tape.nodes.map((node, id) => ({
+      ...node,
+      value: this.initial.get(id) ?? this.values.get(id)?.index ?? node.value,
+    }));
+    return {
+      tape: { ...this.recording.tape, tensors: this.tensors, nodes, steps: this.steps },
+      changed: this.changed,
+      stale: this.stale,
+    };
   }
 
   private edited(id: number, value: Tensor): Tensor {
@@ -118,7 +132,11 @@ export class Replay {
   private forward(id: number): void {
     const node = this.recording.node(id);
     const inputs = (node.inputs ?? []).map((from) => (from < 0 ? undefined : this.values.get(from)));
-    const call = callOf(this.recording, id, inputs.map((slot) => slot?.is));
+    const call = callOf(
+      this.recording,
+      id,
+      inputs.map((slot) => slot?.is),
+    );
     this.calls.set(id, call);
     const recorded = { is: this.recording.tensor(node.value), dirty: false, index: node.value };
     this.values.set(id, recorded);
@@ -135,12 +153,24 @@ export class Replay {
     const { from, to } = step;
     const dy = this.sums.get(`${step.pass}:${from}`);
     const call = this.calls.get(from);
-    const reached = this.everything || dy?.dirty || this.values.get(from)?.dirty || this.recording.node(from).inputs?.some((id) => this.values.get(id)?.dirty);
+    const reached =
+      this.everything ||
+      dy?.dirty ||
+      this.values.get(from)?.dirty ||
+      this.recording.node(from).inputs?.some((id) => this.values.get(id)?.dirty);
     let [raw, gradient, dirty] = [step.raw, step.gradient, false];
     const target = this.recording.node(to);
-    const fresh = reached && dy && call && !this.stale.has(from)
-      ? attempt(() => operations[this.recording.node(from).op!]!.rule(call, this.values.get(from)!.is, asDense(dy.is), step.input))
-      : undefined;
+    const fresh =
+      reached && dy && call && !this.stale.has(from)
+        ? attempt(() =>
+            operations[this.recording.node(from).op!]!.rule(
+              call,
+              this.values.get(from)!.is,
+              asDense(dy.is),
+              step.input,
+            ),
+          )
+        : undefined;
     let part = this.gradient(step.gradient);
     if (fresh) {
       part = fitted(fresh, target.shape, target.dtype);
@@ -155,11 +185,18 @@ export class Replay {
     this.sums.set(key({ pass: step.pass, node: to }), sum);
     return { ...step, raw, gradient, before: before?.index ?? step.before, after: sum.index };
   }
-  private added(before: Slot<Gradient> | undefined, part: Slot<Gradient>, recorded: number, dtype: string): Slot<Gradient> {
+  private added(
+    before: Slot<Gradient> | undefined,
+    part: Slot<Gradient>,
+    recorded: number,
+    dtype: string,
+  ): Slot<Gradient> {
     if (!before) return part.dirty ? part : { ...part, index: recorded };
     if (!before.dirty && !part.dirty) return { is: this.gradient(recorded), dirty: false, index: recorded };
     const sum = attempt(() => summed(before.is, part.is, dtype));
-    return sum ? { is: sum, dirty: true, index: this.store(sum) } : { is: this.gradient(recorded), dirty: false, index: recorded };
+    return sum
+      ? { is: sum, dirty: true, index: this.store(sum) }
+      : { is: this.gradient(recorded), dirty: false, index: recorded };
   }
   private leaf(step: StepJson & { kind: "leaf" }): StepJson {
     const part = this.sums.get(key(step));
@@ -205,15 +242,22 @@ export function fitted(gradient: Gradient, shape: readonly number[], dtype: stri
 function summed(a: Gradient, b: Gradient, dtype: string): Gradient {
   if (isSparse(a) && isSparse(b)) {
     const ids = [...a.ids, ...b.ids];
-    return { ids, rows: tensor([ids.length, ...a.shape.slice(1)], [...a.rows.data, ...b.rows.data], dtype), shape: a.shape };
+    return {
+      ids,
+      rows: tensor([ids.length, ...a.shape.slice(1)], [...a.rows.data, ...b.rows.data], dtype),
+      shape: a.shape,
+    };
   }
   return as(add(asDense(a), asDense(b)), dtype);
 }
 function elementsOf(x: Tensor): (number | string)[] {
-  return Array.from(x.data, (each) => (Number.isFinite(each) ? each : each !== each ? "nan" : each > 0 ? "inf" : "-inf"));
+  return Array.from(x.data, (each) =>
+    Number.isFinite(each) ? each : each !== each ? "nan" : each > 0 ? "inf" : "-inf",
+  );
 }
 export function toJson(value: Gradient): TensorJson {
-  if (isSparse(value)) return { dtype: value.rows.dtype, shape: [...value.shape], rows: { ids: value.ids, data: elementsOf(value.rows) } };
+  if (isSparse(value))
+    return { dtype: value.rows.dtype, shape: [...value.shape], rows: { ids: value.ids, data: elementsOf(value.rows) } };
   return { dtype: value.dtype, shape: [...value.shape], data: elementsOf(value) };
 }
 
@@ -228,13 +272,22 @@ export function finiteDifference(recording: Recording, pass: number, node: numbe
   const x = recording.tensor(recording.value(node, seed));
   const h = attempt(() => 1e-5 * Math.max(1, Math.abs(x.data[at]!)));
   if (h === undefined) return undefined;
-  const loss = (delta: number) => disturbedLoss(recording, seed, step.node, recording.tensor(step.gradient), node, at, delta);
+  const loss = (delta: number) =>
+    disturbedLoss(recording, seed, step.node, recording.tensor(step.gradient), node, at, delta);
   const [above, below] = [attempt(() => loss(h)), attempt(() => loss(-h))];
   return above === undefined || below === undefined ? undefined : (above - below) / (2 * h);
 }
 
 /** sum(seed * y), where y is computed again from the disturbed value. */
-function disturbedLoss(recording: Recording, seed: number, last: number, dy: Tensor, node: number, at: number, delta: number): number {
+function disturbedLoss(
+  recording: Recording,
+  seed: number,
+  last: number,
+  dy: Tensor,
+  node: number,
+  at: number,
+  delta: number,
+): number {
   const changed = new Map<number, Tensor>();
   const x = recording.tensor(recording.value(node, seed));
   const data = Float64Array.from(x.data);
@@ -244,7 +297,9 @@ function disturbedLoss(recording: Recording, seed: number, last: number, dy: Ten
     const own = recording.node(id);
     if (!own.inputs?.some((from) => changed.has(from))) continue;
     if (!recording.isRecorded(id, seed)) continue;
-    const inputs = own.inputs.map((from) => (from < 0 ? undefined : changed.get(from) ?? recording.tensor(recording.value(from, seed))));
+    const inputs = own.inputs.map((from) =>
+      from < 0 ? undefined : (changed.get(from) ?? recording.tensor(recording.value(from, seed))),
+    );
     changed.set(id, operations[own.op!]!.forward(callOf(recording, id, inputs)));
   }
   const y = changed.get(last);

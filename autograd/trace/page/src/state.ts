@@ -1,5 +1,5 @@
 // The state of the page, and how it is kept in the address's hash, so that a link shows the same
-// step, entry and changes. Read next: src/app.ts.
+// step, entry and changes. Read next: src/graph_part.ts.
 import type { Edits } from "./replay.ts";
 import type { Hidden } from "./words.ts";
 
@@ -21,8 +21,16 @@ export interface State {
 
 export function initialState(): State {
   return {
-    at: 0, node: null, element: null, panel: "step", edits: { elements: [] }, hidden: null, quiz: null,
-    open: new Set(), closed: new Set(), turns: new Map(),
+    at: 0,
+    node: null,
+    element: null,
+    panel: "step",
+    edits: { elements: [] },
+    hidden: null,
+    quiz: null,
+    open: new Set(),
+    closed: new Set(),
+    turns: new Map(),
   };
 }
 
@@ -33,7 +41,8 @@ export function toHash(state: State): string {
   if (state.element !== null) parts.set("element", String(state.element));
   if (state.panel !== "step") parts.set("panel", state.panel);
   if (state.quiz !== null) parts.set("quiz", state.quiz);
-  if (state.edits.elements.length) parts.set("set", state.edits.elements.map(({ node, at, value }) => `${node}.${at}:${value}`).join(","));
+  if (state.edits.elements.length)
+    parts.set("set", state.edits.elements.map(({ node, at, value }) => `${node}.${at}:${value}`).join(","));
   if (state.edits.lr !== undefined) parts.set("lr", String(state.edits.lr));
   if (state.open.size) parts.set("open", [...state.open].join(","));
   if (state.closed.size) parts.set("closed", [...state.closed].join(","));

@@ -1,37 +1,43 @@
 // The panel of the current step: what happens in it, in words, formulas and elements. Read next:
-// src/entry_panel.ts.
+// src/error_panel.ts.
 import { h } from "./dom.ts";
+import { drawError } from "./error_panel.ts";
 import { shapeText, type Contribution, type Update } from "./format.ts";
 import { formulas } from "./formulas.ts";
-import { format, formatBytes } from "./numbers.ts";
-import type { Recording } from "./recording.ts";
+import { formatBytes } from "./numbers.ts";
 import { sub } from "./tensor.ts";
 import { toJson } from "./replay.ts";
+import { StepParts } from "./step_parts.ts";
 import { t } from "./texts.ts";
 import { hiddenView, noneYet, tensorView } from "./values.ts";
-import { argumentName, constantsOf, explanation, heading, kindOfBad, nameOf, phaseOf, ruleText, type Hidden } from "./words.ts";
+import { argumentName, explanation, heading, nameOf, phaseOf, ruleText } from "./words.ts";
 
-export interface PanelActions {
-  choose(node: number): void;
-  setRate(lr: number | undefined): void;
-}
-
-export class StepPanel {
-  constructor(private readonly recording: Recording, private readonly at: number, private readonly hidden: Hidden | null, private readonly actions: PanelActions) {}
-
+export class StepPanel extends StepParts {
   /** The words and the rule, and beside them the sum and what else belongs to the step. */
   draw(): HTMLElement[] {
     const all = this.parts();
     const beside = all.filter((part) => part.matches(".sum, .aside"));
     const main = all.filter((part) => !beside.includes(part));
-    return beside.length ? [h("div", { class: "main" }, ...main), h("div", { class: "beside" }, ...beside)] : [h("div", { class: "main wide" }, ...main)];
+    return beside.length
+      ? [h("div", { class: "main" }, ...main), h("div", { class: "beside" }, ...beside)]
+      : [h("div", { class: "main wide" }, ...main)];
   }
   private parts(): HTMLElement[] {
     const { recording, at } = this;
     const { step } = recording.moments[at]!;
     const phase = phaseOf(recording, at);
     const pass = "pass" in step && recording.passes > 1 ? `, ${t("pass", { n: step.pass + 1 })}` : "";
-    const phaseName = t(phase === "forward" ? "phaseForward" : phase === "backward" ? "phaseBackward" : phase === "update" ? "phaseUpdate" : phase === "error" ? "phaseError" : "phaseSnapshot");
+    const phaseName = t(
+      phase === "forward"
+        ? "phaseForward"
+        : phase === "backward"
+          ? "phaseBackward"
+          : phase === "update"
+            ? "phaseUpdate"
+            : phase === "error"
+              ? "phaseError"
+              : "phaseSnapshot",
+    );
     const second = "pass" in step && recording.layer(step.pass) > 0 ? "second" : "";
     const head = [
       h("p", { class: `eyebrow ${phase} ${second}` }, `${phaseName}${pass}`),
@@ -41,46 +47,35 @@ export class StepPanel {
     if (words && step.kind !== "error" && step.kind !== "contribution") head.push(h("p", { class: "words" }, words));
     const { step: here } = recording.moments[at]!;
     switch (here.kind) {
-      case "forward": return [...head, ...this.forward(here.node), ...this.foot(here.node)];
+      case "forward":
+        return [...head, ...this.forward(here.node), ...this.foot(here.node)];
       case "seed":
-      case "fire": return [...head, ...this.complete(here.node, here.pass, here.gradient), ...this.foot(here.node)];
-      case "contribution": return [...head, ...this.contribution(here), ...this.foot(here.from)];
-      case "release": return [...head, ...this.keeps(here.node), ...this.foot(here.node)];
-      case "leaf": return [...head, this.sum(here.before, this.part(here.node, here.pass), here.after, nameOf(recording, here.node), this.isHidden(here.node, here.pass), t("grad")), ...this.foot(here.node)];
-      case "update": return [...head, ...this.update(here), ...this.foot(here.node)];
-      case "error": return [...head, ...this.error(here)];
-      default: return head;
+      case "fire":
+        return [...head, ...this.complete(here.node, here.pass, here.gradient), ...this.foot(here.node)];
+      case "contribution":
+        return [...head, ...this.contribution(here), ...this.foot(here.from)];
+      case "release":
+        return [...head, ...this.keeps(here.node), ...this.foot(here.node)];
+      case "leaf":
+        return [
+          ...head,
+          this.sum(
+            here.before,
+            this.part(here.node, here.pass),
+            here.after,
+            nameOf(recording, here.node),
+            this.isHidden(here.node, here.pass),
+            t("grad"),
+          ),
+          ...this.foot(here.node),
+        ];
+      case "update":
+        return [...head, ...this.update(here), ...this.foot(here.node)];
+      case "error":
+        return [...head, ...drawError(recording, here)];
+      default:
+        return head;
     }
-  }
-
-  // Parts ------------------------------------------------------------------------------------------
-
-  private isHidden(node: number, pass: number): boolean {
-    return this.hidden?.node === node && this.hidden.pass === pass;
-  }
-  private tensor(index: number, name: string, kind: "value" | "gradient"): HTMLElement {
-    return tensorView(this.recording.json(index), { name, kind });
-  }
-  private term(label: string, body: HTMLElement, names = ""): HTMLElement {
-    return h("div", { class: `term ${names}` }, h("div", { class: "term-label" }, label), body);
-  }
-  /** A sign and the term after it, which stay in one line. */
-  private sign(text: string, term: HTMLElement | null): HTMLElement {
-    return h("div", { class: "signed" }, h("div", { class: "sign" }, text), term);
-  }
-  private formulaLine(text: string | undefined, rule = false): HTMLElement {
-    return text ? h("p", { class: rule ? "formula rule" : "formula" }, text) : h("p", { class: "note" }, t("noFormula"));
-  }
-  private foot(node: number): HTMLElement[] {
-    const { source } = this.recording.node(node);
-    const bad = this.recording.firstNonFinite();
-    const parts: (HTMLElement | null)[] = [
-      source ? h("code", { class: "source" }, t("source", source)) : null,
-      h("button", { type: "button", class: "link", onclick: () => this.actions.choose(node) }, t("showEntry")),
-    ];
-    const foot = [h("p", { class: "foot" }, ...parts)];
-    if (bad?.moment === this.at) foot.unshift(h("p", { class: "note bad" }, t("sayNotFinite", { kind: kindOfBad(this.recording, bad.tensor) })));
-    return foot;
   }
 
   private forward(id: number): HTMLElement[] {
@@ -88,21 +83,49 @@ export class StepPanel {
     const node = recording.node(id);
     const terms: HTMLElement[] = [];
     (node.inputs ?? []).forEach((from, i) => {
-      if (from >= 0) terms.push(this.term(`${argumentName(recording, id, i)} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
+      if (from >= 0)
+        terms.push(
+          this.term(
+            `${argumentName(recording, id, i)} = ${nameOf(recording, from)}`,
+            this.tensor(recording.value(from, this.at), nameOf(recording, from), "value", from),
+          ),
+        );
     });
     terms.push(...this.scalars(id, () => true), ...this.constants(id));
-    const attributes = Object.entries(node.attributes ?? {}).filter(([name, value]) => !["input", "other", "exponent"].includes(name) && (value === null || typeof value !== "object" || Array.isArray(value)));
+    const attributes = Object.entries(node.attributes ?? {}).filter(
+      ([name, value]) =>
+        !["input", "other", "exponent"].includes(name) &&
+        (value === null || typeof value !== "object" || Array.isArray(value)),
+    );
     return [
       this.formulaLine(formulas[node.op!]?.forward),
-      ...(attributes.length ? [h("p", { class: "attributes" }, attributes.map(([name, value]) => `${name} = ${Array.isArray(value) ? shapeText(value) : value}`).join(",  "))] : []),
-      h("div", { class: "equation" }, ...terms, this.sign("→", this.term("y", this.tensor(node.value, nameOf(recording, id), "value"), "result"))),
+      ...(attributes.length
+        ? [
+            h(
+              "p",
+              { class: "attributes" },
+              attributes
+                .map(([name, value]) => `${name} = ${Array.isArray(value) ? shapeText(value) : value}`)
+                .join(",  "),
+            ),
+          ]
+        : []),
+      h(
+        "div",
+        { class: "equation" },
+        ...terms,
+        this.sign("→", this.term("y", this.tensor(node.value, nameOf(recording, id), "value", id), "result")),
+      ),
       ...this.keeps(id),
     ];
   }
   private keeps(id: number): HTMLElement[] {
     const { step } = this.recording.moments[this.at]!;
     const { keeps } = this.recording.node(id);
-    const bytes = "bytes" in step && step.bytes !== undefined && step.kind === "forward" ? ` ${t("sayHolds", { bytes: formatBytes(step.bytes) })}` : "";
+    const bytes =
+      "bytes" in step && step.bytes !== undefined && step.kind === "forward"
+        ? ` ${t("sayHolds", { bytes: formatBytes(step.bytes) })}`
+        : "";
     if (!keeps) return bytes ? [h("p", { class: "soft" }, bytes.trim())] : [];
     const names = [...new Set(keeps)].map((each) => nameOf(this.recording, each)).join(", ");
     return [h("p", { class: "soft" }, (keeps.length ? t("sayKeeps", { names }) : t("sayKeepsNothing")) + bytes)];
@@ -110,11 +133,22 @@ export class StepPanel {
   private complete(id: number, pass: number, gradient: number): HTMLElement[] {
     const { recording } = this;
     const name = nameOf(recording, id);
-    const shown = this.isHidden(id, pass) ? hiddenView() : this.tensor(gradient, name, "gradient");
+    const shown = this.isHidden(id, pass) ? hiddenView() : this.tensor(gradient, name, "gradient", id);
     const own = recording.contributionsTo(id, pass);
-    const list = own.length > 1 && !this.isHidden(id, pass)
-      ? h("ul", { class: "plain" }, ...own.map((each) => h("li", {}, `+ ${t("fromInput", { name: nameOf(recording, each.from), input: argumentName(recording, each.from, each.input) })}`)))
-      : null;
+    const list =
+      own.length > 1 && !this.isHidden(id, pass)
+        ? h(
+            "ul",
+            { class: "plain" },
+            ...own.map((each) =>
+              h(
+                "li",
+                {},
+                `+ ${t("fromInput", { name: nameOf(recording, each.from), input: argumentName(recording, each.from, each.input) })}`,
+              ),
+            ),
+          )
+        : null;
     return [h("div", { class: "equation" }, this.term("dy", shown, "result")), ...(list ? [list] : [])];
   }
   /** The gradient of this pass, before grad() grew. */
@@ -131,142 +165,110 @@ export class StepPanel {
     if (part === "undo") {
       return [
         h("p", { class: "words" }, explanation(recording, this.at, this.hidden)),
-        h("div", { class: "equation" },
+        h(
+          "div",
+          { class: "equation" },
           this.term(t("raw"), hidden ? hiddenView() : this.tensor(step.raw, name, "gradient")),
-          this.sign("→", this.term(t("undone"), hidden ? hiddenView() : this.tensor(step.gradient, name, "gradient"), "result"))),
+          this.sign(
+            "→",
+            this.term(t("undone"), hidden ? hiddenView() : this.tensor(step.gradient, name, "gradient"), "result"),
+          ),
+        ),
         this.sum(step.before, step.gradient, step.after, name, hidden),
       ];
     }
     const rule = ruleText(recording, step.from, step.input);
     const dy = recording.gradient(step.from, step.pass, this.at).sum!;
-    const known = this.isHidden(step.from, step.pass) ? hiddenView() : this.tensor(dy, nameOf(recording, step.from), "gradient");
+    const known = this.isHidden(step.from, step.pass)
+      ? hiddenView()
+      : this.tensor(dy, nameOf(recording, step.from), "gradient", step.from);
     const parts = [
       this.formulaLine(formulas[recording.node(step.from).op!]?.forward),
       this.formulaLine(rule, true),
-      h("div", { class: "equation" },
-        this.term("dy", known), ...this.factors(step, rule),
-        this.sign("→", this.term(`d${argument}`, hidden ? hiddenView() : this.tensor(step.raw, name, "gradient"), "result"))),
+      h(
+        "div",
+        { class: "equation" },
+        this.term("dy", known),
+        ...this.factors(step, rule),
+        this.sign(
+          "→",
+          this.term(`d${argument}`, hidden ? hiddenView() : this.tensor(step.raw, name, "gradient"), "result"),
+        ),
+      ),
     ];
     const { raw } = step;
     if (part === "rule" && shapeText(recording.json(raw).shape) !== shapeText(recording.node(step.to).shape)) {
-      parts.push(h("p", { class: "words" }, t("sayWide", { large: shapeText(recording.json(raw).shape), small: shapeText(recording.node(step.to).shape), to: name })));
+      parts.push(
+        h(
+          "p",
+          { class: "words" },
+          t("sayWide", {
+            large: shapeText(recording.json(raw).shape),
+            small: shapeText(recording.node(step.to).shape),
+            to: name,
+          }),
+        ),
+      );
     }
     if (part === "whole") parts.push(this.sum(step.before, step.gradient, step.after, name, hidden));
     return parts;
   }
-  /** The values that the rule's formula names, besides dy. */
-  private factors(step: Contribution, rule: string | undefined): HTMLElement[] {
-    const { recording } = this;
-    const right = rule?.slice(rule.indexOf("=") + 1) ?? "";
-    const named = (name: string) => new RegExp(`(^|[^\\p{L}_])${name}(?![\\p{L}_'])`, "u").test(right);
-    const node = recording.node(step.from);
-    const terms: HTMLElement[] = [];
-    (node.inputs ?? []).forEach((from, i) => {
-      const name = argumentName(recording, step.from, i);
-      if (from >= 0 && named(name)) terms.push(this.term(`${name} = ${nameOf(recording, from)}`, this.tensor(recording.value(from, this.at), nameOf(recording, from), "value")));
-    });
-    const isState = right.includes("h'²"); // the new state is the result
-    terms.push(...this.scalars(step.from, named), ...this.constants(step.from));
-    if (named("y") || right.includes("eʸ") || isState) terms.push(this.term(isState ? "h'" : "y", this.tensor(node.value, nameOf(recording, step.from), "value")));
-    return terms;
-  }
-
-  /** The Scalar of an operation like x + 2, under its name in the formula. */
-  private scalars(id: number, named: (name: string) => boolean): HTMLElement[] {
-    const node = this.recording.node(id);
-    const { input, other, exponent } = node.attributes ?? {};
-    const names = formulas[node.op!]?.inputs ?? [];
-    const scalar = input ?? other ?? exponent;
-    const name = names[input === undefined ? 1 : 0];
-    if (typeof scalar !== "number" || name === undefined || !named(name)) return [];
-    return [this.term(name, h("span", { class: "scalar" }, format(scalar)))];
-  }
-
-  /** The Tensors without history that the operation got: ids, targets, masks. */
-  private constants(id: number): HTMLElement[] {
-    return constantsOf(this.recording, id).map(([name, tensor]) => this.term(name, this.tensor(tensor, name, "value")));
-  }
-
   /** before + contribution = after: the sum that learners forget. */
-  private sum(before: number | null, gradient: number, after: number, name: string, hidden: boolean, label = ""): HTMLElement {
+  private sum(
+    before: number | null,
+    gradient: number,
+    after: number,
+    name: string,
+    hidden: boolean,
+    label = "",
+  ): HTMLElement {
     const { step } = this.recording.moments[this.at]!;
     const title = label ? `${name}.${label}` : `d(${name})`;
-    const show = (index: number) => (hidden ? hiddenView() : this.tensor(index, name, "gradient"));
+    const node = step.kind === "contribution" ? step.to : step.kind === "leaf" ? step.node : undefined;
+    const show = (index: number) => (hidden ? hiddenView() : this.tensor(index, name, "gradient", node));
     const words = step.kind === "contribution" ? (before === null ? t("sayFirst") : t("sayAdded")) : "";
     const { part } = this.recording.moments[this.at]!;
-    return h("section", { class: `sum ${before === null ? "first" : "added"}` },
+    return h(
+      "section",
+      { class: `sum ${before === null ? "first" : "added"}` },
       h("h3", {}, `${title} += `),
       words && part !== "undo" ? h("p", { class: "words" }, words) : null,
-      h("div", { class: "equation" },
+      h(
+        "div",
+        { class: "equation" },
         this.term(t("before"), before === null ? noneYet() : show(before)),
-        this.sign("+", this.term(t("contribution"), show(gradient))), this.sign("=", this.term(label ? t("after") : t("sumAfter"), show(after), "result"))));
+        this.sign("+", this.term(t("contribution"), show(gradient))),
+        this.sign("=", this.term(label ? t("after") : t("sumAfter"), show(after), "result")),
+      ),
+    );
   }
 
   private update(step: Update): HTMLElement[] {
     const { recording } = this;
     const name = nameOf(recording, step.node);
     const [before, after] = [recording.json(step.before), recording.json(step.after)];
-    const change = before.data && after.data ? toJson(sub(recording.tensor(step.after), recording.tensor(step.before))) : undefined;
+    const change =
+      before.data && after.data ? toJson(sub(recording.tensor(step.after), recording.tensor(step.before))) : undefined;
     const input = h("input", { type: "number", step: "any", value: step.lr, id: "rate" });
-    input.addEventListener("change", () => Number.isFinite(Number(input.value)) && input.value !== "" && this.actions.setRate(Number(input.value)));
-    const parts = Object.entries(step.parts ?? {}).map(([part, index]) => this.term(part, this.tensor(index, part, "gradient")));
+    input.addEventListener(
+      "change",
+      () => Number.isFinite(Number(input.value)) && input.value !== "" && this.actions.setRate(Number(input.value)),
+    );
+    const parts = Object.entries(step.parts ?? {}).map(([part, index]) =>
+      this.term(part, this.tensor(index, part, "gradient")),
+    );
     return [
       h("p", { class: "field" }, h("label", { for: "rate" }, t("learningRate")), input),
-      h("div", { class: "equation" },
-        this.term(t("before"), this.tensor(step.before, name, "value")),
-        change ? this.sign("+", this.term(t("change"), tensorView(change, { name: t("change"), kind: "gradient" }))) : null,
-        this.sign("=", this.term(t("after"), this.tensor(step.after, name, "value"), "result"))),
+      h(
+        "div",
+        { class: "equation" },
+        this.term(t("before"), this.tensor(step.before, name, "value", step.node)),
+        change
+          ? this.sign("+", this.term(t("change"), tensorView(change, { name: t("change"), kind: "gradient" })))
+          : null,
+        this.sign("=", this.term(t("after"), this.tensor(step.after, name, "value", step.node), "result")),
+      ),
       ...(parts.length ? [h("h3", {}, t("parts")), h("div", { class: "equation" }, ...parts)] : []),
     ];
   }
-
-  private error(step: { op: string; text: string; inputs: number[]; source?: { file: string; line: number } }): HTMLElement[] {
-    const { recording } = this;
-    const known = step.inputs.filter((id) => id >= 0);
-    const sides = known.length ? known.map((id) => recording.node(id).shape) : shapesIn(step.text);
-    const marks = disagreeing(step.op, sides);
-    const shapes = sides.map((shape, i) => {
-      const id = known[i];
-      const sizes = shape.flatMap((size, d) => [d > 0 ? ", " : "", h("span", { class: marks[i]!.includes(d) ? "wrong" : "" }, String(size))]);
-      const name = id === undefined ? "" : ` = ${nameOf(recording, id)}`;
-      return h("div", { class: "shape-side" },
-        h("div", { class: "term-label" }, argumentNameOf(step.op, i) + name), h("div", { class: "big-shape" }, ...sizes),
-        id === undefined ? null : this.tensor(recording.value(id, this.at), nameOf(recording, id), "value"));
-    });
-    return [
-      h("p", { class: "error-text", role: "alert" }, step.text),
-      this.formulaLine(formulas[step.op]?.forward),
-      ...(shapes.length ? [h("h3", {}, t("errorShapes")), h("div", { class: "shapes" }, ...shapes)] : []),
-      ...(marks.some((each) => each.length) ? [h("p", { class: "soft" }, t("wrongSizes"))] : []),
-      ...(step.source ? [h("p", { class: "foot" }, h("code", { class: "source" }, t("source", step.source)))] : []),
-    ];
-  }
-}
-
-function argumentNameOf(op: string, i: number): string {
-  return formulas[op]?.inputs[i] ?? `x${i}`;
-}
-/** The shapes that a message names: "(32, 100) x (10, 100)". */
-export function shapesIn(text: string): number[][] {
-  return [...text.matchAll(/\((\d+(?:, \d+)*),?\)/g)].map(([, sizes]) => sizes!.split(", ").map(Number));
-}
-/** For each input, the dimensions whose sizes should have agreed. */
-export function disagreeing(op: string, shapes: number[][]): number[][] {
-  const [a, b] = shapes;
-  const none = shapes.map(() => [] as number[]);
-  if (!a || !b) return none;
-  if (/^(matmul|mm|bmm|mv|dot)$/.test(op)) {
-    const [left, right] = [a.length - 1, Math.max(b.length - 2, 0)];
-    if (a[left] !== b[right]) (none[0] = [left]), (none[1] = [right]);
-    return none;
-  }
-  if (op === "linear") {
-    if (a.at(-1) !== b.at(-1)) (none[0] = [a.length - 1]), (none[1] = [b.length - 1]);
-    return none;
-  }
-  for (let back = 1; back <= Math.min(a.length, b.length); ++back) {
-    const [m, n] = [a.at(-back)!, b.at(-back)!];
-    if (m !== n && m !== 1 && n !== 1) none[0]!.push(a.length - back), none[1]!.push(b.length - back);
-  }
-  return none;
 }

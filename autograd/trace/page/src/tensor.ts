@@ -1,6 +1,6 @@
 // Tensor: elements in row-major order, for the interpreter; broadcasting, reductions and matrix
-// products. float32 tensors hold numbers that float32 can hold: result() rounds.
-// Read next: src/ops/operation.ts.
+// products. float32 tensors hold numbers that float32 can hold: result() rounds. Read next:
+// src/ops/operation.ts.
 import { numberOf, numel, shapeText, type TensorJson } from "./format.ts";
 
 export class Unknown extends Error {}
@@ -146,7 +146,15 @@ export function permute(x: Tensor, dims: readonly number[]): Tensor {
   const own = strides(x.shape);
   const order = dims.map((d) => wrap(d, x.dim));
   const shape = order.map((d) => x.shape[d]!);
-  return pick(x, walk(shape, order.map((d) => own[d]!), 0), shape);
+  return pick(
+    x,
+    walk(
+      shape,
+      order.map((d) => own[d]!),
+      0,
+    ),
+    shape,
+  );
 }
 export function transpose(x: Tensor, dim0 = -2, dim1 = -1): Tensor {
   if (x.dim < 2) return x;

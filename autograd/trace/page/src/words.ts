@@ -1,5 +1,5 @@
 // A step in words: the heading and the explanation of the step panel, which a screen reader hears.
-// Read next: src/step_panel.ts.
+// Read next: src/numbers.ts.
 import { shapeText } from "./format.ts";
 import { inputName, ruleOf } from "./formulas.ts";
 import { format, formatBytes } from "./numbers.ts";
@@ -40,15 +40,28 @@ export function heading(recording: Recording, at: number): string {
   const { step, part } = recording.moments[at]!;
   const name = (id: number) => nameOf(recording, id);
   switch (step.kind) {
-    case "forward": return t("stepForward", { name: name(step.node) });
-    case "seed": return recording.passes > 1 ? t("stepSeedN", { n: step.pass + 1, name: name(step.node) }) : t("stepSeed", { name: name(step.node) });
-    case "fire": return t("stepFire", { name: name(step.node) });
-    case "contribution": return part === "undo" ? t("stepUndo", { to: name(step.to) }) : t("stepRule", { from: name(step.from), to: name(step.to) });
-    case "release": return t("stepRelease", { name: name(step.node) });
-    case "leaf": return t("stepLeaf", { name: name(step.node) });
-    case "update": return t("stepUpdate", { optimizer: step.optimizer, name: name(step.node) });
-    case "error": return t("stepError", { op: step.op });
-    case "snapshot": return t("stepSnapshot", { title: step.title });
+    case "forward":
+      return t("stepForward", { name: name(step.node) });
+    case "seed":
+      return recording.passes > 1
+        ? t("stepSeedN", { n: step.pass + 1, name: name(step.node) })
+        : t("stepSeed", { name: name(step.node) });
+    case "fire":
+      return t("stepFire", { name: name(step.node) });
+    case "contribution":
+      return part === "undo"
+        ? t("stepUndo", { to: name(step.to) })
+        : t("stepRule", { from: name(step.from), to: name(step.to) });
+    case "release":
+      return t("stepRelease", { name: name(step.node) });
+    case "leaf":
+      return t("stepLeaf", { name: name(step.node) });
+    case "update":
+      return t("stepUpdate", { optimizer: step.optimizer, name: name(step.node) });
+    case "error":
+      return t("stepError", { op: step.op });
+    case "snapshot":
+      return t("stepSnapshot", { title: step.title });
   }
 }
 
@@ -56,9 +69,12 @@ export function heading(recording: Recording, at: number): string {
 export function explanation(recording: Recording, at: number, hidden: Hidden | null): string {
   const { step, part } = recording.moments[at]!;
   switch (step.kind) {
-    case "forward": return sayValue(recording, step.node);
-    case "seed": return isOne(recording, step.gradient) ? t("saySeed") : t("saySeedOther");
-    case "fire": return sayFire(recording, step.node, step.pass);
+    case "forward":
+      return sayValue(recording, step.node);
+    case "seed":
+      return isOne(recording, step.gradient) ? t("saySeed") : t("saySeedOther");
+    case "fire":
+      return sayFire(recording, step.node, step.pass);
     case "contribution": {
       const sum = step.before === null ? t("sayFirst") : t("sayAdded");
       if (part === "undo") return `${sayUndo(recording, step.to, step.raw)} ${sum}`;
@@ -70,11 +86,16 @@ export function explanation(recording: Recording, at: number, hidden: Hidden | n
       const tail = hidden?.node === step.to && hidden.pass === step.pass ? t("hiddenWords") : sum;
       return `${said} ${tail}`.trim();
     }
-    case "release": return step.bytes === undefined ? t("sayReleasePlain") : t("sayRelease", { bytes: formatBytes(step.bytes) });
-    case "leaf": return step.before === null ? t("sayLeafFirst") : t("sayLeafAdded");
-    case "update": return t("sayUpdate", { lr: format(step.lr) });
-    case "error": return step.text;
-    case "snapshot": return "";
+    case "release":
+      return step.bytes === undefined ? t("sayReleasePlain") : t("sayRelease", { bytes: formatBytes(step.bytes) });
+    case "leaf":
+      return step.before === null ? t("sayLeafFirst") : t("sayLeafAdded");
+    case "update":
+      return t("sayUpdate", { lr: format(step.lr) });
+    case "error":
+      return step.text;
+    case "snapshot":
+      return "";
   }
 }
 function sayValue(recording: Recording, id: number): string {
@@ -104,7 +125,8 @@ function sayUndo(recording: Recording, to: number, raw: number): string {
 /** The attributes of an operation that are tensors, by name. */
 export function constantsOf(recording: Recording, id: number): [string, number][] {
   return Object.entries(recording.node(id).attributes ?? {}).flatMap(([name, value]): [string, number][] =>
-    value !== null && typeof value === "object" && "tensor" in value ? [[name, value.tensor]] : []);
+    value !== null && typeof value === "object" && "tensor" in value ? [[name, value.tensor]] : [],
+  );
 }
 /** "NaN" or "infinity", whichever a tensor holds. */
 export function kindOfBad(recording: Recording, tensor: number): string {

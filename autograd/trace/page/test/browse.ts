@@ -19,7 +19,15 @@ export function writePage(name: string, tape: TapeJson): string {
 export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--no-sandbox",
+      "--headless",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
   });
 }
 
@@ -28,14 +36,22 @@ export interface Look {
   dark?: boolean;
 }
 /** Opens a page. Errors of the page and requests to a network fail the test. */
-export async function open(browser: Browser, address: string, { width, dark }: Look): Promise<{ page: Page; problems: string[] }> {
-  const context = await browser.newContext({ viewport: { width, height: width < 500 ? 844 : 860 }, colorScheme: dark ? "dark" : "light", reducedMotion: "reduce" });
+export async function open(
+  browser: Browser,
+  address: string,
+  { width, dark }: Look,
+): Promise<{ page: Page; problems: string[] }> {
+  const context = await browser.newContext({
+    viewport: { width, height: width < 500 ? 844 : 860 },
+    colorScheme: dark ? "dark" : "light",
+    reducedMotion: "reduce",
+  });
   const page = await context.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
   page.on("request", (request) => /^https?:/.test(request.url()) && problems.push(`request ${request.url()}`));
-  await page.goto(address);
+  await page.goto(address, { timeout: 120_000 });
   await page.waitForTimeout(60);
   return { page, problems };
 }

@@ -9,9 +9,16 @@ import { difference, parseCase, read } from "./golden.ts";
 
 // Which inputs of a golden case are Tensors without history, by the names of the attributes.
 const plain: Record<string, (string | null)[]> = {
-  index_select: [null, "index"], gather: [null, "index"], scatter: [null, "index", null], scatter_add: [null, "index", null],
-  index_add: [null, "index", null], masked_select: [null, "mask"], masked_fill: [null, "mask"], where: ["condition", null, null],
-  embedding: [null, "ids"], cross_entropy: [null, "target", "weight"],
+  index_select: [null, "index"],
+  gather: [null, "index"],
+  scatter: [null, "index", null],
+  scatter_add: [null, "index", null],
+  index_add: [null, "index", null],
+  masked_select: [null, "mask"],
+  masked_fill: [null, "mask"],
+  where: ["condition", null, null],
+  embedding: [null, "ids"],
+  cross_entropy: [null, "target", "weight"],
 };
 
 const golden = read("ops");
@@ -32,9 +39,10 @@ for (const [name, text] of Object.entries(golden.cases)) {
       const as = plain[op]?.[i];
       const value = golden.get(`${name}.in${i}`);
       if (as) tensors[as] = value;
-      else inputs.push(value), numbers.push(i);
+      else (inputs.push(value), numbers.push(i));
     }
-    if (attributes.scalar_right !== undefined) attributes[op === "pow" ? "exponent" : "other"] = attributes.scalar_right;
+    if (attributes.scalar_right !== undefined)
+      attributes[op === "pow" ? "exponent" : "other"] = attributes.scalar_right;
     if (attributes.scalar_left !== undefined) attributes.input = attributes.scalar_left;
     const expected = golden.get(`${name}.out0`);
     const call: Call = { inputs, attributes, shape: expected.shape, dtype: "float64", tensor: (key) => tensors[key] };
@@ -55,7 +63,14 @@ for (const [name, text] of Object.entries(golden.cases)) {
 }
 
 /** Checks forward and all gradients of one call; `names` are the golden names of the inputs' gradients. */
-function check(file: typeof golden, op: string, call: Call, expected: Tensor, dy: Tensor, gradients: (string | null)[]): void {
+function check(
+  file: typeof golden,
+  op: string,
+  call: Call,
+  expected: Tensor,
+  dy: Tensor,
+  gradients: (string | null)[],
+): void {
   const operation = operations[op]!;
   const y = operation.forward(call);
   assert.ok(difference(y, expected) < 1e-10, `value differs by ${difference(y, expected)}`);
@@ -78,8 +93,18 @@ for (const [name, text] of Object.entries(recurrent.cases)) {
   if (!recurrent.has(`${name}.in0`) || !recurrent.has(`${name}.g0`)) continue;
   test(`${name} equals PyTorch's values and gradients`, () => {
     const lstm = op === "lstm";
-    const names = ["in0", "param.weight_ih_l0", "param.weight_hh_l0", "param.bias_ih_l0", "param.bias_hh_l0", "in1", "in2"];
-    const inputs = names.map((each) => (recurrent.has(`${name}.${each}`) ? recurrent.get(`${name}.${each}`) : undefined));
+    const names = [
+      "in0",
+      "param.weight_ih_l0",
+      "param.weight_hh_l0",
+      "param.bias_ih_l0",
+      "param.bias_hh_l0",
+      "in1",
+      "in2",
+    ];
+    const inputs = names.map((each) =>
+      recurrent.has(`${name}.${each}`) ? recurrent.get(`${name}.${each}`) : undefined,
+    );
     const x = inputs[0]!;
     if (x.dim === 2) inputs[0] = tensor([x.shape[0]!, 1, x.shape[1]!], x.data);
     const [steps, batch] = inputs[0]!.shape as unknown as [number, number];
@@ -92,7 +117,14 @@ for (const [name, text] of Object.entries(recurrent.cases)) {
     // The gradient of the last h reaches the last step.
     recurrent.get(`${name}.g1`).data.forEach((d, i) => (dy.data[(steps - 1) * batch * hidden + i]! += d));
     const call: Call = { inputs, attributes, shape: y.shape, dtype: "float64", tensor: () => undefined };
-    check(recurrent, op, call, y, dy, names.map((each) => `${name}.${each.replace(/^(in|param)/, "grad")}`));
+    check(
+      recurrent,
+      op,
+      call,
+      y,
+      dy,
+      names.map((each) => `${name}.${each.replace(/^(in|param)/, "grad")}`),
+    );
     seen.add(op);
   });
 }
@@ -100,11 +132,27 @@ for (const [name, text] of Object.entries(recurrent.cases)) {
 for (const kind of ["rnn", "gru", "lstm"]) {
   test(`${kind}_cell equals ${kind} with one step`, () => {
     const gates = { rnn: 1, gru: 3, lstm: 4 }[kind]!;
-    const some = (...shape: number[]) => tensor(shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 7.3 + shape.length)));
-    const inputs = [some(2, 3), some(gates * 4, 3), some(gates * 4, 4), some(gates * 4), some(gates * 4), some(2, 4), some(2, 4)];
+    const some = (...shape: number[]) =>
+      tensor(
+        shape,
+        Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 7.3 + shape.length)),
+      );
+    const inputs = [
+      some(2, 3),
+      some(gates * 4, 3),
+      some(gates * 4, 4),
+      some(gates * 4),
+      some(gates * 4),
+      some(2, 4),
+      some(2, 4),
+    ];
     const states = kind === "lstm" ? [2, 2, 4] : [2, 4];
     const cell: Call = { inputs, attributes: {}, shape: states, dtype: "float64", tensor: () => undefined };
-    const whole: Call = { ...cell, inputs: [tensor([1, 2, 3], inputs[0]!.data), ...inputs.slice(1)], shape: [kind === "lstm" ? 2 : 1, 2, 4] };
+    const whole: Call = {
+      ...cell,
+      inputs: [tensor([1, 2, 3], inputs[0]!.data), ...inputs.slice(1)],
+      shape: [kind === "lstm" ? 2 : 1, 2, 4],
+    };
     const [one, y] = [operations[`${kind}_cell`]!, operations[kind]!.forward(whole)];
     assert.deepEqual(one.forward(cell).data, y.data);
     const dy = some(...states);
@@ -124,7 +172,10 @@ for (const [name, text] of Object.entries(tables.cases)) {
     const weights = given("in2");
     if (attributes.scale_grad_by_freq) attributes.scale_grad_by_freq = "inverse";
     const call: Call = {
-      inputs: [given("param.weight"), weights], attributes, shape: given("out0")!.shape, dtype: "float64",
+      inputs: [given("param.weight"), weights],
+      attributes,
+      shape: given("out0")!.shape,
+      dtype: "float64",
       tensor: (key) => (key === "ids" ? ids : key === "offsets" ? offsets : undefined),
     };
     check(tables, op, call, given("out0")!, given("g0")!, [`${name}.grad.weight`, `${name}.grad2`]);

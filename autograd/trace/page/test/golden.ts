@@ -25,8 +25,16 @@ export function read(file: string): File {
     cases: header.__metadata__,
     has: (name) => name in header,
     get: (name) => {
-      const { dtype, shape, data_offsets: [from, to] } = header[name];
-      return tensor(shape, elements(dtype, 8 + length + from, 8 + length + to), dtype === "F32" ? "float32" : "float64");
+      const {
+        dtype,
+        shape,
+        data_offsets: [from, to],
+      } = header[name];
+      return tensor(
+        shape,
+        elements(dtype, 8 + length + from, 8 + length + to),
+        dtype === "F32" ? "float32" : "float64",
+      );
     },
   };
 }
@@ -40,7 +48,12 @@ export function parseCase(text: string): { op: string; attributes: Attributes } 
 }
 function literal(text: string): Attribute {
   if (text === "True" || text === "False") return text === "True";
-  if (text.startsWith("[")) return text.slice(1, -1).split(",").filter((s) => s.trim()).map(Number);
+  if (text.startsWith("["))
+    return text
+      .slice(1, -1)
+      .split(",")
+      .filter((s) => s.trim())
+      .map(Number);
   return Number.isNaN(Number(text)) ? text : Number(text);
 }
 

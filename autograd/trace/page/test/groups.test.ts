@@ -5,7 +5,7 @@ import { Groups, isGroup, type Group } from "../src/groups.ts";
 import { Layout } from "../src/layout.ts";
 import { openByThemselves } from "../src/opening.ts";
 import { Recording } from "../src/recording.ts";
-import { disagreeing, shapesIn } from "../src/step_panel.ts";
+import { disagreeing, shapesIn } from "../src/error_panel.ts";
 import { long, rnn, samples } from "./samples.ts";
 
 function groupsOf(recording: Recording): Groups {
@@ -42,8 +42,11 @@ test("every node is in the picture, in its own box or in that of a closed group"
     const recording = new Recording(make());
     const groups = groupsOf(recording);
     const picture = new Layout(recording, groups, opened(groups)).picture([]);
-    recording.tape.nodes.forEach((_, id) => groups.has(id) && assert.ok(picture.boxOf(id), `${recording.tape.title}: node ${id}`));
-    for (const { x, y, width, height } of picture.boxes) assert.ok(x >= -1 && y >= -1 && x + width <= picture.width + 1 && y + height <= picture.height + 1);
+    recording.tape.nodes.forEach(
+      (_, id) => groups.has(id) && assert.ok(picture.boxOf(id), `${recording.tape.title}: node ${id}`),
+    );
+    for (const { x, y, width, height } of picture.boxes)
+      assert.ok(x >= -1 && y >= -1 && x + width <= picture.width + 1 && y + height <= picture.height + 1);
   }
 });
 test("boxes of one group do not overlap", () => {
@@ -65,15 +68,49 @@ test("20,000 entries are laid out in parts, in less than two seconds", () => {
   const picture = new Layout(recording, groups, opened(groups)).picture([]);
   assert.ok(picture.boxes.length < 100, `${picture.boxes.length} boxes`);
   assert.ok(performance.now() - start < 2000, `${performance.now() - start} ms`);
-  const all = (group: Group): number => group.children.reduce<number>((sum, child) => sum + (isGroup(child) ? all(child) : 1), 0);
+  const all = (group: Group): number =>
+    group.children.reduce<number>((sum, child) => sum + (isGroup(child) ? all(child) : 1), 0);
   assert.equal(all(groups.root), recording.tape.nodes.length);
 });
 
 test("sizes that disagree are found", () => {
-  assert.deepEqual(disagreeing("matmul", [[4, 5], [2, 5]]), [[1], [0]]);
-  assert.deepEqual(disagreeing("matmul", [[4, 5], [5, 2]]), [[], []]);
-  assert.deepEqual(disagreeing("add", [[4, 5], [4, 1]]), [[], []]);
-  assert.deepEqual(disagreeing("add", [[4, 5], [3, 5]]), [[0], [0]]);
-  assert.deepEqual(disagreeing("linear", [[4, 5], [2, 6]]), [[1], [1]]);
-  assert.deepEqual(shapesIn("matmul: inner sizes differ: (4, 5) x (2, 5); did you mean transpose(b)?"), [[4, 5], [2, 5]]);
+  assert.deepEqual(
+    disagreeing("matmul", [
+      [4, 5],
+      [2, 5],
+    ]),
+    [[1], [0]],
+  );
+  assert.deepEqual(
+    disagreeing("matmul", [
+      [4, 5],
+      [5, 2],
+    ]),
+    [[], []],
+  );
+  assert.deepEqual(
+    disagreeing("add", [
+      [4, 5],
+      [4, 1],
+    ]),
+    [[], []],
+  );
+  assert.deepEqual(
+    disagreeing("add", [
+      [4, 5],
+      [3, 5],
+    ]),
+    [[0], [0]],
+  );
+  assert.deepEqual(
+    disagreeing("linear", [
+      [4, 5],
+      [2, 6],
+    ]),
+    [[1], [1]],
+  );
+  assert.deepEqual(shapesIn("matmul: inner sizes differ: (4, 5) x (2, 5); did you mean transpose(b)?"), [
+    [4, 5],
+    [2, 5],
+  ]);
 });

@@ -2,7 +2,8 @@
 // Read next: test/groups.test.ts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerOf, check, makeQuiz, questionAbout, type Question, type QuestionKind } from "../src/mistakes.ts";
+import { answerOf, check, type Question, type QuestionKind } from "../src/mistakes.ts";
+import { makeQuiz, questionAbout } from "../src/questions.ts";
 import { parseNumber, parseShape } from "../src/numbers.ts";
 import { Recording } from "../src/recording.ts";
 import { Recorder } from "./recorder.ts";
@@ -14,7 +15,8 @@ function ask(recording: Recording, name: string, kind: QuestionKind, element = 0
   assert.ok(question, `no question about ${name}`);
   return question;
 }
-const named = (recording: Recording, question: Question, answer: number | number[]) => check(recording, question, answer).key;
+const named = (recording: Recording, question: Question, answer: number | number[]) =>
+  check(recording, question, answer).key;
 
 /** loss = mean(square(x w + b)); x = [[1, 2], [3, 4], [6, 7]], w = [[0.5, -1], [2, 1]], b = [0.25, -0.5]. */
 function layer(): Recording {
@@ -100,7 +102,9 @@ test("a wrong answer of no known kind gets the rule as a hint", () => {
 test("the same seed gives the same questions, another seed others", () => {
   for (const name of ["scalar", "mlp", "primitives", "rnn", "bag", "twice"]) {
     const recording = new Recording(samples[name]!());
-    const [a, b, c] = ["7", "7", "8"].map((seed) => JSON.stringify(makeQuiz(recording, seed).map(({ kind, node, element }) => [kind, node, element])));
+    const [a, b, c] = ["7", "7", "8"].map((seed) =>
+      JSON.stringify(makeQuiz(recording, seed).map(({ kind, node, element }) => [kind, node, element])),
+    );
     assert.equal(a, b, name);
     assert.notEqual(a, c, name);
   }
@@ -120,7 +124,14 @@ test("a program that failed has no questions", () => {
 });
 
 test("numbers and shapes as learners write them", () => {
-  for (const [text, value] of [["0.5", 0.5], ["−2", -2], ["3/4", 0.75], [" 1e-3 ", 0.001], ["0,5", 0.5]] as const) assert.equal(parseNumber(text), value);
+  for (const [text, value] of [
+    ["0.5", 0.5],
+    ["−2", -2],
+    ["3/4", 0.75],
+    [" 1e-3 ", 0.001],
+    ["0,5", 0.5],
+  ] as const)
+    assert.equal(parseNumber(text), value);
   for (const text of ["", "x", "1/", "1 2"]) assert.ok(Number.isNaN(parseNumber(text)), text);
   for (const text of ["(3, 4)", "3x4", "[3,4]", "3 4", "(3, 4,)"]) assert.deepEqual(parseShape(text), [3, 4]);
   assert.deepEqual(parseShape("()"), []);

@@ -20,7 +20,10 @@ function recordedNames(): string[] {
   for (const folder of folders) {
     for (const file of readdirSync(root + folder).filter((each) => each.endsWith(".cc"))) {
       const text = readFileSync(root + folder + file, "utf8");
-      for (const [, name] of text.matchAll(/\b(?:record|record_fused|record_joint|same_order|extreme|picked)\(\s*"(\w+)"/g)) names.add(name!);
+      for (const [, name] of text.matchAll(
+        /\b(?:record|record_fused|record_joint|same_order|extreme|picked)\(\s*"(\w+)"/g,
+      ))
+        names.add(name!);
     }
   }
   const recurrent = readFileSync(`${root}autograd/ops/recurrent.cc`, "utf8");
@@ -31,8 +34,16 @@ function recordedNames(): string[] {
 test("every operation that the library records has a formula and can be computed again", () => {
   const names = recordedNames();
   assert.ok(names.length > 85, `${names.length} names were found`);
-  assert.deepEqual(names.filter((name) => !(name in formulas)), [], "operations without a formula");
-  assert.deepEqual(names.filter((name) => !(name in operations)), [], "operations that cannot be computed again");
+  assert.deepEqual(
+    names.filter((name) => !(name in formulas)),
+    [],
+    "operations without a formula",
+  );
+  assert.deepEqual(
+    names.filter((name) => !(name in operations)),
+    [],
+    "operations that cannot be computed again",
+  );
 });
 
 test("every formula has one rule for each input", () => {
@@ -43,7 +54,8 @@ test("the lock file names no package host", () => {
   const lock = readFileSync(`${page}package-lock.json`, "utf8");
   assert.ok(!lock.includes('"resolved"'));
   const { dependencies, devDependencies } = JSON.parse(readFileSync(`${page}package.json`, "utf8"));
-  for (const version of Object.values({ ...dependencies, ...devDependencies })) assert.match(version as string, /^\d+\.\d+\.\d+$/);
+  for (const version of Object.values({ ...dependencies, ...devDependencies }))
+    assert.match(version as string, /^\d+\.\d+\.\d+$/);
 });
 
 test("the page is one small file that loads nothing", () => {
@@ -66,15 +78,22 @@ test("the samples fit the schema", () => {
     ["long", JSON.parse(JSON.stringify(long(200)))],
     ...files.map((file): [string, unknown] => [file, JSON.parse(readFileSync(`${folder}/${file}`, "utf8"))]),
   ];
-  for (const [name, tape] of tapes) assert.ok(validate(tape), `${name}: ${JSON.stringify(validate.errors?.slice(0, 3))}`);
+  for (const [name, tape] of tapes)
+    assert.ok(validate(tape), `${name}: ${JSON.stringify(validate.errors?.slice(0, 3))}`);
 });
 
 test("the schema refuses what the page would misread", () => {
-  const validate = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync(`${root}docs/tape.schema.json`, "utf8")));
+  const validate = new Ajv2020({ strict: false }).compile(
+    JSON.parse(readFileSync(`${root}docs/tape.schema.json`, "utf8")),
+  );
   const tape = JSON.parse(JSON.stringify(samples.scalar!()));
   for (const change of [
-    (x: typeof tape) => (x.version = 2), (x: typeof tape) => delete x.nodes, (x: typeof tape) => (x.tensors[0].data = ["NaN"]),
-    (x: typeof tape) => (x.tensors[0].dtype = "half"), (x: typeof tape) => (x.steps[0].kind = "later"), (x: typeof tape) => delete x.steps.find((step: { kind: string }) => step.kind === "contribution").before,
+    (x: typeof tape) => (x.version = 2),
+    (x: typeof tape) => delete x.nodes,
+    (x: typeof tape) => (x.tensors[0].data = ["NaN"]),
+    (x: typeof tape) => (x.tensors[0].dtype = "half"),
+    (x: typeof tape) => (x.steps[0].kind = "later"),
+    (x: typeof tape) => delete x.steps.find((step: { kind: string }) => step.kind === "contribution").before,
   ]) {
     const wrong = JSON.parse(JSON.stringify(tape));
     change(wrong);
@@ -84,9 +103,13 @@ test("the schema refuses what the page would misread", () => {
 
 test("text can be read on the page's background, in light and dark", () => {
   const css = readFileSync(`${page}src/style.css`, "utf8");
-  const themes = [...css.matchAll(/\{((?:\s*--[\w-]+: [^;]+;)+)/g)].map(([, block]) => Object.fromEntries([...block!.matchAll(/--([\w-]+): (#\w{6})/g)].map(([, name, hex]) => [name!, hex!])));
+  const themes = [...css.matchAll(/\{((?:\s*--[\w-]+: [^;]+;)+)/g)].map(([, block]) =>
+    Object.fromEntries([...block!.matchAll(/--([\w-]+): (#\w{6})/g)].map(([, name, hex]) => [name!, hex!])),
+  );
   const luminance = (hex: string) => {
-    const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255).map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)) as [number, number, number];
+    const [r, g, b] = [1, 3, 5]
+      .map((at) => parseInt(hex.slice(at, at + 2), 16) / 255)
+      .map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)) as [number, number, number];
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   assert.equal(themes.length, 3);
@@ -102,6 +125,23 @@ test("text can be read on the page's background, in light and dark", () => {
   }
 });
 
+test("the Read next lines lead through all files, from main.ts on", () => {
+  const all = ["src/", "src/ops/"].flatMap((folder) =>
+    readdirSync(page + folder)
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => folder + file),
+  );
+  const read: string[] = [];
+  for (let file: string | undefined = "src/main.ts"; file && !read.includes(file);) {
+    read.push(file);
+    const comment: string = readFileSync(page + file, "utf8")
+      .split("\n\n")[0]!
+      .replaceAll("\n// ", " ");
+    file = /Read next: (\S+\.ts)\./.exec(comment)?.[1];
+  }
+  assert.deepEqual(read.sort(), all.sort());
+});
+
 test("a link keeps the state", () => {
   const state = initialState();
   Object.assign(state, { at: 11, node: 3, element: 2, panel: "entry" });
@@ -114,8 +154,14 @@ test("a link to what is not there does no harm", () => {
   assert.deepEqual(fromHash("#step=900&entry=77&element=-1&panel=none&set=x,1.2&lr=abc", 10, 5), initialState());
 });
 
-test("texts are filled, and singular forms are chosen", () => {
+test("texts are filled and used, and singular forms are chosen", () => {
   assert.equal(t("entries", { n: 1 }), "1 entry");
   assert.equal(t("entries", { n: 2 }), "2 entries");
+  const source = readdirSync(`${page}src`)
+    .filter((file) => file.endsWith(".ts") && file !== "texts.ts")
+    .map((file) => readFileSync(`${page}src/${file}`, "utf8"))
+    .join("");
+  for (const key of Object.keys(texts))
+    assert.ok(source.includes(`"${key.replace(/1$/, "")}"`), `the text ${key} is unused`);
   for (const [key, text] of Object.entries(texts)) assert.ok(text.length > 0 && !/\s$|^\s/.test(text), key);
 });

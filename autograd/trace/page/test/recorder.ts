@@ -21,13 +21,19 @@ export class Recorder {
   private bytes = 0;
   line = 1;
 
-  constructor(title: string, private readonly dtype = "float32") {
+  constructor(
+    title: string,
+    private readonly dtype = "float32",
+  ) {
     this.tape = { format: "tapegrad tape", version: 1, title, tensors: [], nodes: [], modules: [], steps: [] };
   }
 
   leaf(kind: "parameter" | "data", name: string, shape: number[], data: ArrayLike<number>, dtype = this.dtype): number {
     const value = as(tensor(shape, data, dtype), dtype);
-    return this.add({ kind, name, requires_grad: kind === "parameter", value: this.store(value), dtype, shape, module: -1 }, value);
+    return this.add(
+      { kind, name, requires_grad: kind === "parameter", value: this.store(value), dtype, shape, module: -1 },
+      value,
+    );
   }
   /** Runs fn inside a call of a module. */
   within<T>(name: string, type: string, call: number, fn: () => T): T {
@@ -39,7 +45,10 @@ export class Recorder {
   op(op: string, inputs: number[], shape: number[], attributes: Attributes = {}): number {
     const ids = [...inputs];
     const call: Call = {
-      inputs: ids.map((id) => (id < 0 ? undefined : this.values[id])), attributes, shape, dtype: this.dtype,
+      inputs: ids.map((id) => (id < 0 ? undefined : this.values[id])),
+      attributes,
+      shape,
+      dtype: this.dtype,
       tensor: (name) => {
         const value = attributes[name];
         return value && typeof value === "object" && "tensor" in value ? this.tensors[value.tensor] : undefined;
@@ -49,8 +58,17 @@ export class Recorder {
     const tracked = ids.some((id) => id >= 0 && this.tape.nodes[id]!.requires_grad);
     const id = this.add(
       {
-        kind: "operation", name: "", op, inputs: ids, requires_grad: tracked, value: this.store(value), dtype: this.dtype, shape: [...value.shape],
-        module: this.modules.at(-1) ?? -1, source: { file: "main.cc", line: this.line }, attributes,
+        kind: "operation",
+        name: "",
+        op,
+        inputs: ids,
+        requires_grad: tracked,
+        value: this.store(value),
+        dtype: this.dtype,
+        shape: [...value.shape],
+        module: this.modules.at(-1) ?? -1,
+        source: { file: "main.cc", line: this.line },
+        attributes,
         ...(/mul|matmul|linear|square|pow/.test(op) ? { keeps: ids.filter((each) => each >= 0) } : {}),
       },
       value,
@@ -81,7 +99,12 @@ export class Recorder {
       this.tape.steps.push({ kind: "fire", pass, node: id, gradient: dy.index });
       this.tape.nodes[id]!.inputs!.forEach((to, input) => {
         if (to < 0 || !this.tape.nodes[to]!.requires_grad) return;
-        const raw = operations[this.tape.nodes[id]!.op!]!.rule(this.calls.get(id)!, this.values[id]!, asDense(dy.is), input);
+        const raw = operations[this.tape.nodes[id]!.op!]!.rule(
+          this.calls.get(id)!,
+          this.values[id]!,
+          asDense(dy.is),
+          input,
+        );
         this.contribute(pass, id, input, to, isSparse(raw) ? raw : as(raw, this.dtype), sums);
         if (this.tape.nodes[to]!.kind !== "operation" && !leaves.includes(to)) leaves.push(to);
       });
@@ -97,20 +120,47 @@ export class Recorder {
       this.grads.set(node, after);
     }
   }
-  private contribute(pass: number, from: number, input: number, to: number, raw: Gradient, sums: Map<number, { index: number; is: Gradient }>): void {
+  private contribute(
+    pass: number,
+    from: number,
+    input: number,
+    to: number,
+    raw: Gradient,
+    sums: Map<number, { index: number; is: Gradient }>,
+  ): void {
     const shape = this.tape.nodes[to]!.shape;
     const part = fitted(raw, shape, this.dtype);
     const gradient = this.store(part);
-    const same = isSparse(raw) || (raw.shape.length === shape.length && raw.shape.every((size, d) => size === shape[d]));
+    const same =
+      isSparse(raw) || (raw.shape.length === shape.length && raw.shape.every((size, d) => size === shape[d]));
     const before = sums.get(to);
     const after = before ? this.summed(before.is, part) : { index: gradient, is: part };
     sums.set(to, after);
-    this.tape.steps.push({ kind: "contribution", pass, from, input, to, raw: same ? gradient : this.store(raw), gradient, before: before?.index ?? null, after: after.index });
+    this.tape.steps.push({
+      kind: "contribution",
+      pass,
+      from,
+      input,
+      to,
+      raw: same ? gradient : this.store(raw),
+      gradient,
+      before: before?.index ?? null,
+      after: after.index,
+    });
   }
   private summed(a: Gradient, b: Gradient): { index: number; is: Gradient } {
-    const is: Gradient = isSparse(a) && isSparse(b)
-      ? { ids: [...a.ids, ...b.ids], rows: tensor([a.ids.length + b.ids.length, ...a.shape.slice(1)], [...a.rows.data, ...b.rows.data], this.dtype), shape: a.shape }
-      : as(add(asDense(a), asDense(b)), this.dtype);
+    const is: Gradient =
+      isSparse(a) && isSparse(b)
+        ? {
+            ids: [...a.ids, ...b.ids],
+            rows: tensor(
+              [a.ids.length + b.ids.length, ...a.shape.slice(1)],
+              [...a.rows.data, ...b.rows.data],
+              this.dtype,
+            ),
+            shape: a.shape,
+          }
+        : as(add(asDense(a), asDense(b)), this.dtype);
     return { index: this.store(is), is };
   }
   zeroGrad(): void {
@@ -129,7 +179,15 @@ export class Recorder {
     for (const [node, grad] of this.grads) {
       const before = this.current.get(node)!;
       const g = asDense(grad.is);
-      const after = as(new Tensor(g.shape, this.values[node]!.data.map((x, i) => (g.data[i] === 0 ? x : x - (lr * g.data[i]!) / (Math.abs(g.data[i]!) + 1e-8)))), this.dtype);
+      const after = as(
+        new Tensor(
+          g.shape,
+          this.values[node]!.data.map((x, i) =>
+            g.data[i] === 0 ? x : x - (lr * g.data[i]!) / (Math.abs(g.data[i]!) + 1e-8),
+          ),
+        ),
+        this.dtype,
+      );
       this.values[node] = after;
       this.current.set(node, this.store(after));
       this.tape.steps.push({ kind: "update", node, before, after: this.current.get(node)!, optimizer: "Adam", lr });
@@ -153,21 +211,27 @@ export class Recorder {
 
 function summary(x: Tensor): TensorJson {
   const finite = Array.from(x.data).filter(Number.isFinite);
-  const [rows, columns] = x.dim < 2 ? [1, Math.min(x.size, 32)] : [Math.min(x.size / x.shape.at(-1)!, 24), Math.min(x.shape.at(-1)!, 32)];
+  const [rows, columns] =
+    x.dim < 2 ? [1, Math.min(x.size, 32)] : [Math.min(x.size / x.shape.at(-1)!, 24), Math.min(x.shape.at(-1)!, 32)];
   const [height, width] = x.dim < 2 ? [1, x.size] : [x.size / x.shape.at(-1)!, x.shape.at(-1)!];
   const data = Array.from({ length: rows * columns }, (_, k) => {
     const [r, c] = [Math.floor(k / columns), k % columns];
     let [sum, count] = [0, 0];
     for (let i = Math.floor((r * height) / rows); i < Math.floor(((r + 1) * height) / rows); ++i) {
-      for (let j = Math.floor((c * width) / columns); j < Math.floor(((c + 1) * width) / columns); ++j) (sum += x.data[i * width + j]!), ++count;
+      for (let j = Math.floor((c * width) / columns); j < Math.floor(((c + 1) * width) / columns); ++j)
+        ((sum += x.data[i * width + j]!), ++count);
     }
     return sum / count;
   });
   return {
-    dtype: x.dtype, shape: [...x.shape],
+    dtype: x.dtype,
+    shape: [...x.shape],
     summary: {
-      min: Math.min(...finite), max: Math.max(...finite), mean: finite.reduce((a, b) => a + b, 0) / finite.length,
-      norm: Math.sqrt(finite.reduce((a, b) => a + b * b, 0)), nonfinite: x.size - finite.length,
+      min: Math.min(...finite),
+      max: Math.max(...finite),
+      mean: finite.reduce((a, b) => a + b, 0) / finite.length,
+      norm: Math.sqrt(finite.reduce((a, b) => a + b * b, 0)),
+      nonfinite: x.size - finite.length,
     },
     thumbnail: { rows, columns, data },
   };

@@ -22,7 +22,13 @@ function compare(tape: TapeJson): { compared: number; stale: number } {
     const wrong = difference(fromJson(a), fromJson(b));
     assert.ok(wrong <= tolerance, `${what} differs by ${wrong}`);
   };
-  tape.nodes.forEach((node, id) => check(`value of ${node.op ?? node.name} (${id})`, again.tensors[again.nodes[id]!.value]!, tape.tensors[node.value]!));
+  tape.nodes.forEach((node, id) =>
+    check(
+      `value of ${node.op ?? node.name} (${id})`,
+      again.tensors[again.nodes[id]!.value]!,
+      tape.tensors[node.value]!,
+    ),
+  );
   tape.steps.forEach((step, i) => {
     const other = again.steps[i]!;
     for (const name of ["gradient", "raw", "after"] as const) {
@@ -62,7 +68,10 @@ test("finite differences agree with the gradients of every leaf", () => {
         const gradient = recording.tensor(sum);
         const largest = Math.max(...gradient.data.map(Math.abs));
         const numeric = finiteDifference(recording, pass, id, 0)!;
-        assert.ok(Math.abs(numeric - gradient.data[0]!) < 1e-4 * largest, `${name} ${node.name}: ${numeric} and ${gradient.data[0]}`);
+        assert.ok(
+          Math.abs(numeric - gradient.data[0]!) < 1e-4 * largest,
+          `${name} ${node.name}: ${numeric} and ${gradient.data[0]}`,
+        );
       }
     });
   }
@@ -84,14 +93,18 @@ test("a changed weight gives what a second run of the program gives", () => {
 test("a changed learning rate moves the parameters, and later steps follow", () => {
   const recording = new Recording(samples.training!());
   const { tape } = new Replay(recording, { elements: [], lr: 0 }).run();
-  const losses = tape.nodes.filter((node) => node.op === "cross_entropy").map((node) => tape.tensors[node.value]!.data![0]);
+  const losses = tape.nodes
+    .filter((node) => node.op === "cross_entropy")
+    .map((node) => tape.tensors[node.value]!.data![0]);
   assert.equal(losses.length, 3);
   assert.equal(losses[0], losses[1]);
   assert.equal(losses[1], losses[2]);
 });
 
 test("an unknown operation keeps its recorded elements and is stale", () => {
-  const { tape, stale } = new Replay(new Recording(samples.unknown!()), { elements: [{ node: 0, at: 0, value: 9 }] }).run();
+  const { tape, stale } = new Replay(new Recording(samples.unknown!()), {
+    elements: [{ node: 0, at: 0, value: 9 }],
+  }).run();
   assert.deepEqual([...stale], [1, 2]);
   assert.deepEqual(tape.tensors[tape.nodes[1]!.value]!.data, [0.125, -3.375]);
 });

@@ -10,12 +10,17 @@ export function random(seed: number): () => number {
     return state / 2 ** 31 - 1;
   };
 }
-const some = (next: () => number, n: number, scale = 1) => Array.from({ length: n }, () => Math.round(next() * scale * 1000) / 1000);
+const some = (next: () => number, n: number, scale = 1) =>
+  Array.from({ length: n }, () => Math.round(next() * scale * 1000) / 1000);
 
 /** y = tanh(a b + c) a, where a is used twice. */
 export function scalar(start = 2): TapeJson {
   const r = new Recorder("A scalar expression", "float64");
-  const [a, b, c] = [r.leaf("parameter", "a", [], [start]), r.leaf("parameter", "b", [], [-0.5]), r.leaf("parameter", "c", [], [1.25])];
+  const [a, b, c] = [
+    r.leaf("parameter", "a", [], [start]),
+    r.leaf("parameter", "b", [], [-0.5]),
+    r.leaf("parameter", "c", [], [1.25]),
+  ];
   r.line = 12;
   const sum = r.op("add", [r.op("mul", [a, b], []), c], []);
   r.line = 13;
@@ -27,7 +32,12 @@ export function scalar(start = 2): TapeJson {
   return r.tape;
 }
 
-function mlpStep(r: Recorder, p: { x: number; t: { tensor: number }; w1: number; b1: number; w2: number; b2: number }, rows: number, hidden: number): number {
+function mlpStep(
+  r: Recorder,
+  p: { x: number; t: { tensor: number }; w1: number; b1: number; w2: number; b2: number },
+  rows: number,
+  hidden: number,
+): number {
   r.line = 31;
   const h = r.within("hidden", `Linear(2, ${hidden})`, 1, () => r.op("linear", [p.x, p.w1, p.b1], [rows, hidden]));
   const active = r.op("tanh", [h], [rows, hidden]);
@@ -44,7 +54,10 @@ function mlpLeaves(r: Recorder, rows: number, hidden: number) {
     b1: r.leaf("parameter", "hidden.bias", [hidden], some(next, hidden, 0.3)),
     w2: r.leaf("parameter", "head.weight", [2, hidden], some(next, hidden * 2, 0.7)),
     b2: r.leaf("parameter", "head.bias", [2], [0.1, -0.1]),
-    t: r.constant([rows], Array.from({ length: rows }, (_, i) => i % 2)),
+    t: r.constant(
+      [rows],
+      Array.from({ length: rows }, (_, i) => i % 2),
+    ),
   };
 }
 /** A network with one hidden layer on points of the plane. */
@@ -84,10 +97,15 @@ export function bag(): TapeJson {
   const r = new Recorder("A bag of words with Adam");
   const next = random(11);
   const table = r.leaf("parameter", "embedding.weight", [500, 4], some(next, 2000));
-  const [w, b] = [r.leaf("parameter", "head.weight", [2, 4], some(next, 8)), r.leaf("parameter", "head.bias", [2], [0, 0])];
+  const [w, b] = [
+    r.leaf("parameter", "head.weight", [2, 4], some(next, 8)),
+    r.leaf("parameter", "head.bias", [2], [0, 0]),
+  ];
   r.line = 21;
   const ids = r.constant([2, 3], [5, 17, 5, 401, 17, 9]);
-  const mean = r.within("embedding", "EmbeddingBag(500, 4)", 1, () => r.op("embedding_bag", [table], [2, 4], { ids, mode: "mean" }));
+  const mean = r.within("embedding", "EmbeddingBag(500, 4)", 1, () =>
+    r.op("embedding_bag", [table], [2, 4], { ids, mode: "mean" }),
+  );
   const logits = r.within("head", "Linear(4, 2)", 1, () => r.op("linear", [mean, w, b], [2, 2]));
   r.backward(r.op("cross_entropy", [logits], [], { target: r.constant([2], [0, 1]), reduction: "mean" }));
   r.adam(0.01);
@@ -99,17 +117,32 @@ export function rnn(steps = 40): TapeJson {
   const next = random(5);
   const [batch, dim, hidden, words] = [2, 3, 4, 20];
   const table = r.leaf("parameter", "embedding.weight", [words, dim], some(next, words * dim));
-  const cell = [r.leaf("parameter", "cell.weight_ih", [hidden, dim], some(next, hidden * dim, 0.6)), r.leaf("parameter", "cell.weight_hh", [hidden, hidden], some(next, hidden * hidden, 0.6)), r.leaf("parameter", "cell.bias_ih", [hidden], some(next, hidden, 0.2)), r.leaf("parameter", "cell.bias_hh", [hidden], some(next, hidden, 0.2))];
-  const head = [r.leaf("parameter", "head.weight", [3, hidden], some(next, 3 * hidden)), r.leaf("parameter", "head.bias", [3], [0, 0, 0])];
+  const cell = [
+    r.leaf("parameter", "cell.weight_ih", [hidden, dim], some(next, hidden * dim, 0.6)),
+    r.leaf("parameter", "cell.weight_hh", [hidden, hidden], some(next, hidden * hidden, 0.6)),
+    r.leaf("parameter", "cell.bias_ih", [hidden], some(next, hidden, 0.2)),
+    r.leaf("parameter", "cell.bias_hh", [hidden], some(next, hidden, 0.2)),
+  ];
+  const head = [
+    r.leaf("parameter", "head.weight", [3, hidden], some(next, 3 * hidden)),
+    r.leaf("parameter", "head.bias", [3], [0, 0, 0]),
+  ];
   let h = r.leaf("data", "h", [batch, hidden], new Array<number>(batch * hidden).fill(0));
   r.within("", "TextClassifier", 1, () => {
     r.line = 40;
-    const ids = r.constant([batch, steps], Array.from({ length: batch * steps }, () => Math.floor((next() + 1) * words * 0.5)));
-    const x = r.within("embedding", `Embedding(${words}, ${dim})`, 1, () => r.op("embedding", [table], [batch, steps, dim], { ids }));
+    const ids = r.constant(
+      [batch, steps],
+      Array.from({ length: batch * steps }, () => Math.floor((next() + 1) * words * 0.5)),
+    );
+    const x = r.within("embedding", `Embedding(${words}, ${dim})`, 1, () =>
+      r.op("embedding", [table], [batch, steps, dim], { ids }),
+    );
     for (let t = 0; t < steps; ++t) {
       r.line = 42;
       const word = r.op("select", [x], [batch, dim], { dim: 1, index: t });
-      h = r.within("cell", `RNNCell(${dim}, ${hidden})`, t + 1, () => r.op("rnn_cell", [word, ...cell, h], [batch, hidden], { nonlinearity: "tanh" }));
+      h = r.within("cell", `RNNCell(${dim}, ${hidden})`, t + 1, () =>
+        r.op("rnn_cell", [word, ...cell, h], [batch, hidden], { nonlinearity: "tanh" }),
+      );
     }
     r.line = 43;
     const logits = r.within("head", `Linear(${hidden}, 3)`, 1, () => r.op("linear", [h, ...head], [batch, 3]));
@@ -134,10 +167,19 @@ export function failing(): TapeJson {
   const r = new Recorder("A program that failed");
   const next = random(2);
   const x = r.leaf("data", "x", [4, 3], some(next, 12));
-  const [w1, w2] = [r.leaf("parameter", "w1", [3, 5], some(next, 15)), r.leaf("parameter", "w2", [2, 5], some(next, 10))];
+  const [w1, w2] = [
+    r.leaf("parameter", "w1", [3, 5], some(next, 15)),
+    r.leaf("parameter", "w2", [2, 5], some(next, 10)),
+  ];
   r.line = 17;
   const h = r.op("relu", [r.op("matmul", [x, w1], [4, 5])], [4, 5]);
-  r.step({ kind: "error", op: "matmul", text: "matmul: inner sizes differ: (4, 5) x (2, 5); did you mean transpose(b)?", inputs: [h, w2], source: { file: "main.cc", line: 18 } });
+  r.step({
+    kind: "error",
+    op: "matmul",
+    text: "matmul: inner sizes differ: (4, 5) x (2, 5); did you mean transpose(b)?",
+    inputs: [h, w2],
+    source: { file: "main.cc", line: 18 },
+  });
   return r.tape;
 }
 /** log of a negative number. */
@@ -176,4 +218,15 @@ export function unknown(): TapeJson {
   return r.tape;
 }
 
-export const samples: Record<string, () => TapeJson> = { scalar: () => scalar(), mlp, training, primitives, bag, rnn: () => rnn(), twice, failing, notFinite, unknown };
+export const samples: Record<string, () => TapeJson> = {
+  scalar: () => scalar(),
+  mlp,
+  training,
+  primitives,
+  bag,
+  rnn: () => rnn(),
+  twice,
+  failing,
+  notFinite,
+  unknown,
+};

@@ -5,10 +5,21 @@ import { launch, open, shots, writePage } from "./browse.ts";
 import { long, samples } from "./samples.ts";
 
 const views: [string, string, string][] = [
-  ["scalar", "scalar", "step=12"], ["mlp", "mlp", "step=9"], ["mlp-update", "mlp", "step=30&entry=1&element=2&panel=entry"], ["primitives", "primitives", "step=15"],
-  ["bag", "bag", "step=11"], ["rnn", "rnn", "step=120"], ["training", "training", "step=40&panel=compare"], ["twice", "twice", "step=16"],
-  ["failing", "failing", "step=3"], ["notFinite", "notFinite", "step=1"], ["unknown", "unknown", "step=5"], ["quiz", "primitives", "quiz=7"],
-  ["predict", "scalar", "step=12&entry=0&panel=predict"], ["long", "long", "step=500"], ["edit", "scalar", "step=12&entry=0&element=0&panel=entry&set=0.0:1.5"],
+  ["scalar", "scalar", "step=12"],
+  ["mlp", "mlp", "step=9"],
+  ["mlp-update", "mlp", "step=30&entry=1&element=2&panel=entry"],
+  ["primitives", "primitives", "step=15"],
+  ["bag", "bag", "step=11"],
+  ["rnn", "rnn", "step=120"],
+  ["training", "training", "step=40&panel=compare"],
+  ["twice", "twice", "step=16"],
+  ["failing", "failing", "step=3"],
+  ["notFinite", "notFinite", "step=1"],
+  ["unknown", "unknown", "step=5"],
+  ["quiz", "primitives", "quiz=7"],
+  ["predict", "scalar", "step=12&entry=0&panel=predict"],
+  ["long", "long", "step=500"],
+  ["edit", "scalar", "step=12&entry=0&element=0&panel=entry&set=0.0:1.5"],
 ];
 const folder = process.env.TAPEGRAD_TAPES;
 for (const file of folder ? readdirSync(folder).filter((each) => each.endsWith(".json")) : []) {

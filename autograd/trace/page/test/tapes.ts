@@ -9,7 +9,9 @@ import { Replay } from "../src/replay.ts";
 import { fromJson } from "../src/tensor.ts";
 import { difference } from "./golden.ts";
 
-let programs = 0, compared = 0, findings = 0;
+let programs = 0,
+  compared = 0,
+  findings = 0;
 const unknown = new Map<string, number>();
 for await (const line of createInterface({ input: process.stdin })) {
   const tape = JSON.parse(line) as TapeJson;
@@ -27,7 +29,13 @@ for await (const line of createInterface({ input: process.stdin })) {
       const wrong = difference(fromJson(a), fromJson(b));
       if (wrong > tolerance) throw new Error(`${what} differs by ${wrong}`);
     };
-    tape.nodes.forEach((node, id) => check(`value of ${node.op ?? node.kind} (${id})`, again.tensors[again.nodes[id]!.value]!, tape.tensors[node.value]!));
+    tape.nodes.forEach((node, id) =>
+      check(
+        `value of ${node.op ?? node.kind} (${id})`,
+        again.tensors[again.nodes[id]!.value]!,
+        tape.tensors[node.value]!,
+      ),
+    );
     tape.steps.forEach((step, i) => {
       const of = (each: unknown, name: string) => (each as Record<string, number | undefined>)[name];
       const from = of(step, "from");

@@ -14,13 +14,26 @@ const simple: Operations = { ...elementwise, ...reductions, ...shapes, ...matrix
 /** A value, and how its gradient reaches the values that it was computed from. */
 class Value {
   gradient?: Tensor;
-  constructor(readonly tensor: Tensor, readonly inputs: Value[] = [], readonly pull?: (dy: Tensor) => void) {}
+  constructor(
+    readonly tensor: Tensor,
+    readonly inputs: Value[] = [],
+    readonly pull?: (dy: Tensor) => void,
+  ) {}
 }
 
 /** Applies an operation; the shape is needed where the operation does not follow from its inputs. */
-function apply(name: string, inputs: Value[], attributes: Attributes = {}, shape?: readonly number[], extra?: Record<string, Tensor>): Value {
+function apply(
+  name: string,
+  inputs: Value[],
+  attributes: Attributes = {},
+  shape?: readonly number[],
+  extra?: Record<string, Tensor>,
+): Value {
   const call: Call = {
-    inputs: inputs.map((x) => x.tensor), attributes, shape: shape ?? [], dtype: inputs[0]!.tensor.dtype,
+    inputs: inputs.map((x) => x.tensor),
+    attributes,
+    shape: shape ?? [],
+    dtype: inputs[0]!.tensor.dtype,
     tensor: (key) => extra?.[key],
   };
   const operation = simple[name]!;
@@ -75,17 +88,28 @@ const shaped = (x: Value, shape: readonly number[]) => apply("reshape", [x], {},
 
 // Recurrent networks ------------------------------------------------------------------------------
 
-interface State { h: Value; c?: Value }
+interface State {
+  h: Value;
+  c?: Value;
+}
 
 function gate(x: Value, which: number, hidden: number): Value {
-  return apply("narrow", [x], { dim: -1, start: which * hidden, length: hidden }, [...x.tensor.shape.slice(0, -1), hidden]);
+  return apply("narrow", [x], { dim: -1, start: which * hidden, length: hidden }, [
+    ...x.tensor.shape.slice(0, -1),
+    hidden,
+  ]);
 }
 // The formulas stand in autograd/ops/recurrent.cc.
 function step(kind: string, a: Value, b: Value, before: State): State {
   const hidden = before.h.tensor.shape.at(-1)!;
   const both = (k: number) => plus(gate(a, k, hidden), gate(b, k, hidden));
   if (kind === "lstm") {
-    const [i, f, g, o] = [through("sigmoid", both(0)), through("sigmoid", both(1)), through("tanh", both(2)), through("sigmoid", both(3))];
+    const [i, f, g, o] = [
+      through("sigmoid", both(0)),
+      through("sigmoid", both(1)),
+      through("tanh", both(2)),
+      through("sigmoid", both(3)),
+    ];
     const c = plus(times(f, before.c!), times(i, g));
     return { h: times(o, through("tanh", c)), c };
   }
@@ -112,7 +136,8 @@ function recurrent(kind: string, isCell: boolean): Operation {
     const batch = isCell ? x0.tensor.size / own.at(-1)! : own[1]!;
     const steps = isCell ? 1 : own[0]!;
     const x = shaped(x0, [steps, batch, own.at(-1)!]);
-    const start = (i: number) => (given(i) ? shaped(given(i)!, [batch, hidden]) : constant(zeros([batch, hidden], call.dtype)));
+    const start = (i: number) =>
+      given(i) ? shaped(given(i)!, [batch, hidden]) : constant(zeros([batch, hidden], call.dtype));
     const cellKind = kind === "rnn" ? String(call.attributes.nonlinearity ?? "tanh") : kind;
     let state: State = { h: start(5), c: kind === "lstm" ? start(6) : undefined };
     const mask = call.tensor("mask");
@@ -122,12 +147,21 @@ function recurrent(kind: string, isCell: boolean): Operation {
       const now = apply("select", [x], { dim: 0, index: t }, [batch, own.at(-1)!]);
       const next = step(cellKind, linear(now, weightIh, given(3)), linear(state.h, weightHh, given(4)), state);
       const keep = (fresh: Value, old: Value) =>
-        mask ? apply("where", [fresh, old], {}, [batch, hidden], { condition: new Tensor([batch, 1], mask.data.slice(t * batch, (t + 1) * batch)) }) : fresh;
+        mask
+          ? apply("where", [fresh, old], {}, [batch, hidden], {
+              condition: new Tensor([batch, 1], mask.data.slice(t * batch, (t + 1) * batch)),
+            })
+          : fresh;
       state = { h: keep(next.h, state.h), c: next.c && keep(next.c, state.c!) };
       outputs[t] = state.h;
     }
     if (kind === "lstm") outputs.push(state.c!);
-    return apply("cat", outputs.map((h) => shaped(h, [1, batch, hidden])), { dim: 0 }, [outputs.length, batch, hidden]);
+    return apply(
+      "cat",
+      outputs.map((h) => shaped(h, [1, batch, hidden])),
+      { dim: 0 },
+      [outputs.length, batch, hidden],
+    );
   });
 }
 
@@ -145,12 +179,16 @@ function crossEntropyWeights(call: Call): Tensor {
   target.data.forEach((y, i) => {
     if (y === ignored) return;
     total += weightOf(y);
-    for (let c = 0; c < classes; ++c) q.data[i * classes + c] = weightOf(c) * ((c === y ? 1 - smoothing : 0) + smoothing / classes);
+    for (let c = 0; c < classes; ++c)
+      q.data[i * classes + c] = weightOf(c) * ((c === y ? 1 - smoothing : 0) + smoothing / classes);
   });
   return (call.attributes.reduction ?? "mean") === "mean" ? map(q, (each) => each / total) : q;
 }
 const crossEntropy = composed((call, [logits]) => {
-  const losses = times(apply("log_softmax", [logits!], { dim: 1 }), constant(map(crossEntropyWeights(call), (q) => -q)));
+  const losses = times(
+    apply("log_softmax", [logits!], { dim: 1 }),
+    constant(map(crossEntropyWeights(call), (q) => -q)),
+  );
   return apply("sum", [losses], call.attributes.reduction === "none" ? { dim: [1] } : {}, call.shape);
 });
 
@@ -166,7 +204,10 @@ const layerNorm = composed((call, [x, weight, bias]) => {
   const kept = x!.tensor.shape.map((size, d) => (dim.includes(d) ? 1 : size));
   const mean = (v: Value) => apply("mean", [v], { dim, keepdim: true }, kept);
   const centered = apply("sub", [x!, mean(x!)]);
-  const root = through("rsqrt", apply("add", [mean(through("square", centered))], { other: numberAt(call, "eps", 1e-5) }));
+  const root = through(
+    "rsqrt",
+    apply("add", [mean(through("square", centered))], { other: numberAt(call, "eps", 1e-5) }),
+  );
   const n = times(centered, root);
   const scaled = call.inputs[1] ? times(n, weight!) : n;
   return call.inputs[2] ? plus(scaled, bias!) : scaled;

@@ -10,7 +10,11 @@ type Derivative = (x: number, y: number, call: Call) => number;
 function unary(f: Unary, d: Derivative): Operation {
   return {
     forward: (call) => map(input(call, 0), (x) => f(x, call)),
-    rule: (call, y, dy) => mul(dy, zip(input(call, 0), y, (a, b) => d(a, b, call))),
+    rule: (call, y, dy) =>
+      mul(
+        dy,
+        zip(input(call, 0), y, (a, b) => d(a, b, call)),
+      ),
   };
 }
 
@@ -83,30 +87,73 @@ function roundHalfEven(x: number): number {
 }
 
 export const elementwise: Operations = {
-  add: binary((a, b) => a + b, () => 1, () => 1),
-  sub: binary((a, b) => a - b, () => 1, () => -1),
-  mul: binary((a, b) => a * b, (_, b) => b, (a) => a),
-  div: binary((a, b) => a / b, (_, b) => 1 / b, (_, b, y) => -y / b),
-  remainder: binary((a, b) => a - b * floorDiv(a, b), () => 1, (a, b) => -floorDiv(a, b)),
+  add: binary(
+    (a, b) => a + b,
+    () => 1,
+    () => 1,
+  ),
+  sub: binary(
+    (a, b) => a - b,
+    () => 1,
+    () => -1,
+  ),
+  mul: binary(
+    (a, b) => a * b,
+    (_, b) => b,
+    (a) => a,
+  ),
+  div: binary(
+    (a, b) => a / b,
+    (_, b) => 1 / b,
+    (_, b, y) => -y / b,
+  ),
+  remainder: binary(
+    (a, b) => a - b * floorDiv(a, b),
+    () => 1,
+    (a, b) => -floorDiv(a, b),
+  ),
   pow: binary(
     (a, b) => Math.pow(a, b),
     (a, b) => (b === 0 ? 0 : b * Math.pow(a, b - 1)),
     (a, b, y) => (a === 0 && b >= 0 ? 0 : y * Math.log(a)),
   ),
-  maximum: binary((a, b) => (a !== a || b !== b ? NaN : Math.max(a, b)), (a, b) => half(!(a < b), a === b), (a, b) => half(!(b < a), a === b)),
-  minimum: binary((a, b) => (a !== a || b !== b ? NaN : Math.min(a, b)), (a, b) => half(!(a > b), a === b), (a, b) => half(!(b > a), a === b)),
+  maximum: binary(
+    (a, b) => (a !== a || b !== b ? NaN : Math.max(a, b)),
+    (a, b) => half(!(a < b), a === b),
+    (a, b) => half(!(b < a), a === b),
+  ),
+  minimum: binary(
+    (a, b) => (a !== a || b !== b ? NaN : Math.min(a, b)),
+    (a, b) => half(!(a > b), a === b),
+    (a, b) => half(!(b > a), a === b),
+  ),
   where,
-  to: unary((x) => x, () => 1),
-  neg: unary((x) => -x, () => -1),
+  to: unary(
+    (x) => x,
+    () => 1,
+  ),
+  neg: unary(
+    (x) => -x,
+    () => -1,
+  ),
   abs: unary(Math.abs, (x) => Math.sign(x)),
   sign: unary(Math.sign, () => 0),
   floor: unary(Math.floor, () => 0),
   ceil: unary(Math.ceil, () => 0),
   round: unary(roundHalfEven, () => 0),
-  square: unary((x) => x * x, (x) => 2 * x),
-  reciprocal: unary((x) => 1 / x, (_, y) => -y * y),
+  square: unary(
+    (x) => x * x,
+    (x) => 2 * x,
+  ),
+  reciprocal: unary(
+    (x) => 1 / x,
+    (_, y) => -y * y,
+  ),
   sqrt: unary(Math.sqrt, (_, y) => 1 / (2 * y)),
-  rsqrt: unary((x) => 1 / Math.sqrt(x), (_, y) => -0.5 * y * y * y),
+  rsqrt: unary(
+    (x) => 1 / Math.sqrt(x),
+    (_, y) => -0.5 * y * y * y,
+  ),
   exp: unary(Math.exp, (_, y) => y),
   expm1: unary(Math.expm1, (_, y) => y + 1),
   log: unary(Math.log, (x) => 1 / x),
@@ -118,7 +165,10 @@ export const elementwise: Operations = {
   erf: unary(erf, (x) => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x)),
   tanh: unary(Math.tanh, (_, y) => 1 - y * y),
   sigmoid: unary(sigmoid, (_, y) => y * (1 - y)),
-  relu: unary((x) => (x <= 0 ? 0 : x), (_, y) => (y <= 0 ? 0 : 1)),
+  relu: unary(
+    (x) => (x <= 0 ? 0 : x),
+    (_, y) => (y <= 0 ? 0 : 1),
+  ),
   leaky_relu: unary(
     (x, call) => (x > 0 ? x : x * numberAt(call, "negative_slope", 0.01)),
     (x, _, call) => (x > 0 ? 1 : numberAt(call, "negative_slope", 0.01)),
@@ -127,9 +177,18 @@ export const elementwise: Operations = {
     (x, call) => (x <= 0 ? numberAt(call, "alpha", 1) * Math.expm1(x) : x),
     (x, y, call) => (x <= 0 ? y + numberAt(call, "alpha", 1) : 1),
   ),
-  gelu: unary((x) => x * normal(x), (x) => normal(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI)),
-  silu: unary((x) => x * sigmoid(x), (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
-  softplus: unary((x) => (x > 20 ? x : Math.log1p(Math.exp(x))), (x) => (x > 20 ? 1 : sigmoid(x))),
+  gelu: unary(
+    (x) => x * normal(x),
+    (x) => normal(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI),
+  ),
+  silu: unary(
+    (x) => x * sigmoid(x),
+    (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))),
+  ),
+  softplus: unary(
+    (x) => (x > 20 ? x : Math.log1p(Math.exp(x))),
+    (x) => (x > 20 ? 1 : sigmoid(x)),
+  ),
   log_of_one_plus_exp: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), sigmoid),
   clamp: unary(
     (x, call) => Math.min(Math.max(x, numberAt(call, "min", -Infinity)), numberAt(call, "max", Infinity)),

@@ -1,4 +1,4 @@
-// All operations that the page can compute again. Read next: src/interpreter.ts.
+// All operations that the page can compute again. Read next: src/recording.ts.
 import { compositions } from "./compositions.ts";
 import { elementwise } from "./elementwise.ts";
 import { indexing } from "./indexing.ts";
@@ -7,5 +7,12 @@ import type { Operations } from "./operation.ts";
 import { reductions } from "./reductions.ts";
 import { shapes } from "./shapes.ts";
 
-export const operations: Operations = { ...elementwise, ...reductions, ...shapes, ...matrix, ...indexing, ...compositions };
+export const operations: Operations = {
+  ...elementwise,
+  ...reductions,
+  ...shapes,
+  ...matrix,
+  ...indexing,
+  ...compositions,
+};
 export const isElementwise = (op: string) => op in elementwise;

@@ -13,7 +13,11 @@ function selected(call: Call, x: Tensor): Int32Array {
   const own = strides(x.shape);
   const shape = x.shape.map((size, d) => (d === dim ? index.size : size));
   const steps = strides(shape);
-  const rest = walk(shape, own.map((stride, d) => (d === dim ? 0 : stride)), 0);
+  const rest = walk(
+    shape,
+    own.map((stride, d) => (d === dim ? 0 : stride)),
+    0,
+  );
   return rest.map((from, i) => from + index.data[Math.floor(i / steps[dim]!) % index.size]! * own[dim]!);
 }
 /** Positions in a tensor of `shape` of the elements that `index` names along dim (gather). */
@@ -22,7 +26,11 @@ function gathered(call: Call, shape: readonly number[]): Int32Array {
   const dim = wrap(numberAt(call, "dim", 0), Math.max(shape.length, 1));
   const own = strides(shape);
   if (shape.length === 0) return new Int32Array(index.size);
-  const rest = walk(index.shape, own.map((stride, d) => (d === dim ? 0 : stride)), 0);
+  const rest = walk(
+    index.shape,
+    own.map((stride, d) => (d === dim ? 0 : stride)),
+    0,
+  );
   return rest.map((from, i) => from + index.data[i]! * own[dim]!);
 }
 function covered(call: Call): Tensor {
@@ -53,7 +61,8 @@ function maskPositions(call: Call, wide: readonly number[]): number[] {
   const mask = expand(need(call, "mask"), wide);
   return Array.from(mask.data.keys()).filter((i) => mask.data[i]);
 }
-const wideShape = (call: Call) => zip(input(call, 0).known ? input(call, 0) : zeros(input(call, 0).shape), need(call, "mask"), (a) => a).shape;
+const wideShape = (call: Call) =>
+  zip(input(call, 0).known ? input(call, 0) : zeros(input(call, 0).shape), need(call, "mask"), (a) => a).shape;
 
 // Tables ------------------------------------------------------------------------------------------
 
@@ -149,7 +158,9 @@ const embeddingBag: Operation = {
     const width = call.shape[1]!;
     const upper = (k: number, j: number) => (all.bag[k]! < 0 ? 0 : dy.data[all.bag[k]! * width + j]!);
     if (i === 1) {
-      const dots = all.ids.map((id, k) => Array.from({ length: width }, (_, j) => upper(k, j) * weight.data[id * width + j]!).reduce((a, b) => a + b, 0));
+      const dots = all.ids.map((id, k) =>
+        Array.from({ length: width }, (_, j) => upper(k, j) * weight.data[id * width + j]!).reduce((a, b) => a + b, 0),
+      );
       return new Tensor(call.inputs[1]!.shape, Float64Array.from(dots), dy.dtype);
     }
     const rows = new Float64Array(all.ids.length * width);
@@ -157,7 +168,9 @@ const embeddingBag: Operation = {
       winners(call, all).forEach((k, at) => k >= 0 && (rows[k * width + (at % width)]! += dy.data[at]!));
     } else {
       const factors = bagWeights(call, all).map((factor, k) => factor * frequencyFactors(call, all.ids)[k]!);
-      rows.forEach((_, at) => (rows[at] = factors[Math.floor(at / width)]! * upper(Math.floor(at / width), at % width)));
+      rows.forEach(
+        (_, at) => (rows[at] = factors[Math.floor(at / width)]! * upper(Math.floor(at / width), at % width)),
+      );
     }
     return { ids: all.ids, rows: new Tensor([all.ids.length, width], rows, dy.dtype), shape: weight.shape };
   },

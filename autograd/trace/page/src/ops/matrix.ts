@@ -12,7 +12,11 @@ const product: Operation = {
   forward: (call) => reshape(matmul(asRow(input(call, 0)), asColumn(input(call, 1))), call.shape),
   rule: (call, _y, dy, i) => {
     const [a, b] = [asRow(input(call, 0)), asColumn(input(call, 1))];
-    const d = reshape(dy, [...call.shape.slice(0, call.shape.length - (input(call, 0).dim > 1 ? 1 : 0) - (input(call, 1).dim > 1 ? 1 : 0)), a.shape.at(-2)!, b.shape.at(-1)!]);
+    const d = reshape(dy, [
+      ...call.shape.slice(0, call.shape.length - (input(call, 0).dim > 1 ? 1 : 0) - (input(call, 1).dim > 1 ? 1 : 0)),
+      a.shape.at(-2)!,
+      b.shape.at(-1)!,
+    ]);
     const gradient = i === 0 ? matmul(d, transpose(b)) : matmul(transpose(a), d);
     const own = input(call, i);
     if (own.dim === 1) return reshape(sumTo(gradient, (i === 0 ? a : b).shape), own.shape);
@@ -55,7 +59,10 @@ export const matrix: Operations = {
   },
   addmm: {
     forward: (call) =>
-      add(scale(input(call, 0), numberAt(call, "beta", 1)), scale(matmul(input(call, 1), input(call, 2)), numberAt(call, "alpha", 1))),
+      add(
+        scale(input(call, 0), numberAt(call, "beta", 1)),
+        scale(matmul(input(call, 1), input(call, 2)), numberAt(call, "alpha", 1)),
+      ),
     rule: (call, _y, dy, i) => addmmPart(call, dy, i),
   },
   linear,

@@ -1,7 +1,26 @@
 // Reductions, softmax and sorting. Read next: src/ops/shapes.ts.
 import {
-  add, addAt, div, expand, keptShape, map, maxOver, mul, pick, positions, reducedDims, reshape, scale, strides, sub, sumOver, sumTo,
-  Tensor, walk, wrap, zip,
+  add,
+  addAt,
+  div,
+  expand,
+  keptShape,
+  map,
+  maxOver,
+  mul,
+  pick,
+  positions,
+  reducedDims,
+  reshape,
+  scale,
+  strides,
+  sub,
+  sumOver,
+  sumTo,
+  Tensor,
+  walk,
+  wrap,
+  zip,
 } from "../tensor.ts";
 import { flagAt, input, numberAt, type Call, type Operation, type Operations } from "./operation.ts";
 
@@ -33,9 +52,26 @@ const mean: Operation = {
 function norm(x: Tensor, p: number, dims: number[]): Tensor {
   const size = map(x, Math.abs);
   if (p === Infinity) return maxOver(size, dims);
-  if (p === -Infinity) return map(maxOver(map(size, (v) => -v), dims), (v) => -v);
-  if (p === 0) return sumOver(map(x, (v) => (v === 0 ? 0 : 1)), dims);
-  return map(sumOver(map(size, (v) => Math.pow(v, p)), dims), (v) => Math.pow(v, 1 / p));
+  if (p === -Infinity)
+    return map(
+      maxOver(
+        map(size, (v) => -v),
+        dims,
+      ),
+      (v) => -v,
+    );
+  if (p === 0)
+    return sumOver(
+      map(x, (v) => (v === 0 ? 0 : 1)),
+      dims,
+    );
+  return map(
+    sumOver(
+      map(size, (v) => Math.pow(v, p)),
+      dims,
+    ),
+    (v) => Math.pow(v, 1 / p),
+  );
 }
 function normRule(call: Call, y: Tensor, dy: Tensor): Tensor {
   const { x, dims, kept } = reduced(call);
@@ -67,7 +103,11 @@ const along = (call: Call) => [wrap(numberAt(call, "dim", -1), Math.max(input(ca
 function rowsAlong(shape: readonly number[], dim: number): Int32Array[] {
   if (shape.length === 0) return [Int32Array.of(0)];
   const own = strides(shape);
-  const starts = walk(shape.filter((_, d) => d !== dim), own.filter((_, d) => d !== dim), 0);
+  const starts = walk(
+    shape.filter((_, d) => d !== dim),
+    own.filter((_, d) => d !== dim),
+    0,
+  );
   return Array.from(starts, (start) => Int32Array.from({ length: shape[dim]! }, (_, i) => start + i * own[dim]!));
 }
 /** Positions in x of the elements that an operation picked, in the order of its result. */
@@ -78,7 +118,9 @@ function picked(call: Call, choose: (row: number[]) => number[]): Int32Array {
   const each = chosen[0]?.length ?? 0;
   const shape = x.shape.map((size, d) => (d === dim ? each : size));
   const out = new Int32Array(chosen.length * each);
-  rowsAlong(shape, Math.min(dim, Math.max(shape.length - 1, 0))).forEach((row, r) => row.forEach((to, i) => (out[to] = chosen[r]![i]!)));
+  rowsAlong(shape, Math.min(dim, Math.max(shape.length - 1, 0))).forEach((row, r) =>
+    row.forEach((to, i) => (out[to] = chosen[r]![i]!)),
+  );
   return out;
 }
 function order(row: number[], descending: boolean): number[] {
@@ -92,8 +134,17 @@ function picking(choose: (call: Call) => (row: number[]) => number[]): Operation
   };
 }
 function extreme(sign: 1 | -1): Operation {
-  const one = picking(() => (row) => [row.reduce((best, v, i) => (v !== v || sign * v > sign * row[best]! ? i : best), 0)]);
-  const all = (x: Tensor) => map(maxOver(map(x, (v) => sign * v), reducedDims(undefined, x.dim)), (v) => sign * v);
+  const one = picking(() => (row) => [
+    row.reduce((best, v, i) => (v !== v || sign * v > sign * row[best]! ? i : best), 0),
+  ]);
+  const all = (x: Tensor) =>
+    map(
+      maxOver(
+        map(x, (v) => sign * v),
+        reducedDims(undefined, x.dim),
+      ),
+      (v) => sign * v,
+    );
   return {
     forward: (call) => (call.attributes.dim === undefined ? reshape(all(input(call, 0)), []) : one.forward(call)),
     rule: (call, y, dy) => {
@@ -133,7 +184,10 @@ export const reductions: Operations = {
       return mul(reshape(factor, kept), scale(centered(x, dims, count), 1 / divisor(call, count)));
     },
   },
-  norm: { forward: (call) => reshape(norm(input(call, 0), numberAt(call, "p", 2), reduced(call).dims), call.shape), rule: normRule },
+  norm: {
+    forward: (call) => reshape(norm(input(call, 0), numberAt(call, "p", 2), reduced(call).dims), call.shape),
+    rule: normRule,
+  },
   prod: {
     forward: (call) => {
       const { x, kept } = reduced(call);

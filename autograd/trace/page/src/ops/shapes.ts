@@ -1,5 +1,19 @@
 // Operations that change the shape, join, split, repeat or reorder. Read next: src/ops/matrix.ts.
-import { addAt, expand, map, mul, permute, pick, reshape, strides, Tensor, transpose, walk, wrap, zeros } from "../tensor.ts";
+import {
+  addAt,
+  expand,
+  map,
+  mul,
+  permute,
+  pick,
+  reshape,
+  strides,
+  Tensor,
+  transpose,
+  walk,
+  wrap,
+  zeros,
+} from "../tensor.ts";
 import { input, listAt, numberAt, type Call, type Operation, type Operations } from "./operation.ts";
 
 const sameOrder: Operation = {
@@ -20,7 +34,13 @@ function copying(at: (call: Call, x: Tensor) => ArrayLike<number>): Operation {
 }
 
 /** The positions of x[..., start, start + step, ...], where y tells how many. */
-export function partOf(shape: readonly number[], dim: number, start: number, step: number, part: readonly number[]): Int32Array {
+export function partOf(
+  shape: readonly number[],
+  dim: number,
+  start: number,
+  step: number,
+  part: readonly number[],
+): Int32Array {
   const own = strides(shape);
   const selected = part.length < shape.length;
   const steps = own.map((stride, d) => (d === dim ? stride * step : stride)).filter((_, d) => !selected || d !== dim);
@@ -36,7 +56,11 @@ function flipped(call: Call, x: Tensor): Int32Array {
   const own = strides(x.shape);
   const dims = listAt(call, "dims").map((d) => wrap(d, x.dim));
   const steps = own.map((stride, d) => (dims.includes(d) ? -stride : stride));
-  return walk(x.shape, steps, dims.reduce((sum, d) => sum + own[d]! * (x.shape[d]! - 1), 0));
+  return walk(
+    x.shape,
+    steps,
+    dims.reduce((sum, d) => sum + own[d]! * (x.shape[d]! - 1), 0),
+  );
 }
 function rolled(call: Call, x: Tensor): Int32Array {
   const shifts = listAt(call, "shifts");
@@ -47,8 +71,9 @@ function rolled(call: Call, x: Tensor): Int32Array {
     let from = 0;
     shape.forEach((size, d) => {
       const index = Math.floor(position / own[d]!) % size;
-      const shift = dims.length === 0 ? shifts[0]! : dims.reduce((sum, each, i) => sum + (each === d ? shifts[i]! : 0), 0);
-      from += (((index - shift) % size) + size) % size * own[d]!;
+      const shift =
+        dims.length === 0 ? shifts[0]! : dims.reduce((sum, each, i) => sum + (each === d ? shifts[i]! : 0), 0);
+      from += ((((index - shift) % size) + size) % size) * own[d]!;
     });
     return from;
   });
@@ -58,13 +83,18 @@ function repeatedPositions(call: Call, x: Tensor): Int32Array {
   const repeats = listAt(call, "repeats");
   const sizes = [...new Array<number>(repeats.length - x.dim).fill(1), ...x.shape];
   const own = strides(sizes);
-  return walk(repeats.flatMap((times, d) => [times, sizes[d]!]), repeats.flatMap((_, d) => [0, own[d]!]), 0);
+  return walk(
+    repeats.flatMap((times, d) => [times, sizes[d]!]),
+    repeats.flatMap((_, d) => [0, own[d]!]),
+    0,
+  );
 }
 function triangle(keeps: (row: number, column: number, diagonal: number) => boolean): Operation {
   const mask = (call: Call) => {
     const [rows, columns] = call.shape.slice(-2) as [number, number];
     return map(new Tensor([rows, columns], Float64Array.from(new Array(rows * columns).keys())), (i) =>
-      keeps(Math.floor(i / columns), i % columns, numberAt(call, "diagonal", 0)) ? 1 : 0);
+      keeps(Math.floor(i / columns), i % columns, numberAt(call, "diagonal", 0)) ? 1 : 0,
+    );
   };
   return { forward: (call) => mul(input(call, 0), mask(call)), rule: (call, _y, dy) => mul(dy, mask(call)) };
 }
@@ -91,7 +121,9 @@ const cat: Operation = {
 // The windows of a sequence (batch, length, channels), as a matrix (batch, windows, kernel, channels).
 function windows(call: Call, x: readonly number[]): Int32Array {
   const [batch, length, channels] = x as [number, number, number];
-  const [kernel, stride, before, dilation] = ["kernel", "stride", "before", "dilation"].map((name) => numberAt(call, name, name === "before" ? 0 : 1)) as [number, number, number, number];
+  const [kernel, stride, before, dilation] = ["kernel", "stride", "before", "dilation"].map((name) =>
+    numberAt(call, name, name === "before" ? 0 : 1),
+  ) as [number, number, number, number];
   const after = numberAt(call, "after", before);
   const count = Math.floor((length + before + after - dilation * (kernel - 1) - 1) / stride) + 1;
   return walk([batch, count, kernel, channels], [1, 1, 1, 1], 0).map((_, i) => {
@@ -103,7 +135,11 @@ function windows(call: Call, x: readonly number[]): Int32Array {
   });
 }
 const gatherWindows = (x: Tensor, at: Int32Array, shape: readonly number[]) =>
-  new Tensor(shape, Float64Array.from(at, (from) => (from < 0 ? 0 : x.data[from]!)), x.dtype);
+  new Tensor(
+    shape,
+    Float64Array.from(at, (from) => (from < 0 ? 0 : x.data[from]!)),
+    x.dtype,
+  );
 function addWindows(y: Tensor, at: Int32Array, shape: readonly number[]): Tensor {
   const out = zeros(shape, y.dtype);
   at.forEach((to, i) => to >= 0 && (out.data[to]! += y.data[i]!));

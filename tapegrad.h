@@ -2,11 +2,13 @@
 // third-party header. Read next: tensor/tensor.h. The idea is in autograd/tape.h.
 #pragma once
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/backward.h>
 #include <tapegrad/autograd/backward_hook.h>
 #include <tapegrad/autograd/gradcheck.h>
 #include <tapegrad/autograd/named_parameter.h>
 #include <tapegrad/autograd/node.h>
+#include <tapegrad/autograd/observer.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
 #include <tapegrad/autograd/record_fused.h>

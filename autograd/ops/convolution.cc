@@ -14,7 +14,7 @@
 namespace tapegrad {
 namespace {
 
-Attributes attributes_of(const Windows& windows) {
+Attributes window_attributes(const Windows& windows) {
   return {{"length", windows.length}, {"kernel", windows.kernel}, {"stride", windows.stride},
           {"before", windows.before}, {"after", windows.after},   {"dilation", windows.dilation}};
 }
@@ -24,13 +24,13 @@ Attributes attributes_of(const Windows& windows) {
 Variable fold(const Variable& y, const Windows& windows);
 Variable unfold(const Variable& x, const Windows& windows) {
   describe(
-      "unfold", [&] { return attributes_of(windows); }, x);
+      "unfold", [&] { return window_attributes(windows); }, x);
   return record("unfold", windows_of(x.value(), windows),
                 from(x, [windows](const Variable& dy) { return fold(dy, windows); }));
 }
 Variable fold(const Variable& y, const Windows& windows) {
   describe(
-      "fold", [&] { return attributes_of(windows); }, y);
+      "fold", [&] { return window_attributes(windows); }, y);
   return record("fold", sum_of_windows(y.value(), windows),
                 from(y, [windows](const Variable& dy) { return unfold(dy, windows); }));
 }

@@ -48,7 +48,7 @@ Tensor frequency_factors(const Tensor& ids, FrequencyScale kind, DType dtype) {
   return factors;
 }
 
-std::string name_of(FrequencyScale kind) {
+std::string name_of_scale(FrequencyScale kind) {
   return kind == FrequencyScale::none      ? "none"
          : kind == FrequencyScale::inverse ? "inverse"
                                            : "inverse_sqrt";
@@ -202,7 +202,7 @@ Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup op
   const auto arguments = [&] {
     Attributes attributes{{"ids", checked},
                           {"zero_padding", options.zero_padding},
-                          {"scale_grad_by_freq", name_of(options.frequency_scale)}};
+                          {"scale_grad_by_freq", name_of_scale(options.frequency_scale)}};
     if (skip >= 0) attributes.push_back({"padding_idx", skip});
     return attributes;
   };
@@ -252,15 +252,15 @@ void check_options(const EmbeddingBagLookup& options, const Variable& weight, co
   }
 }
 
-Attributes attributes_of(const Tensor& ids, const Tensor& offsets, std::int64_t skip,
-                         const EmbeddingBagLookup& options) {
+Attributes bag_attributes(const Tensor& ids, const Tensor& offsets, std::int64_t skip,
+                          const EmbeddingBagLookup& options) {
   const char* const mode = options.mode == BagMode::max    ? "max"
                            : options.mode == BagMode::mean ? "mean"
                                                            : "sum";
   Attributes attributes{{"ids", ids},
                         {"mode", std::string(mode)},
                         {"include_last_offset", options.include_last_offset},
-                        {"scale_grad_by_freq", name_of(options.frequency_scale)}};
+                        {"scale_grad_by_freq", name_of_scale(options.frequency_scale)}};
   if (offsets.defined()) attributes.push_back({"offsets", offsets});
   if (skip >= 0) attributes.push_back({"padding_idx", skip});
   return attributes;
@@ -320,7 +320,7 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
     lock = renormalize("embedding_bag", weight, bags.ids, *options.max_norm, options.norm_type);
   }
   const Tensor& table = table_for(weight, bags.ids);
-  const auto arguments = [&] { return attributes_of(ids, offsets, bags.skip, options); };
+  const auto arguments = [&] { return bag_attributes(ids, offsets, bags.skip, options); };
   if (options.mode == BagMode::max) {
     describe("embedding_bag", arguments, weight);
     return max_of_bags(weight, table, bags);

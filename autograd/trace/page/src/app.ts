@@ -55,7 +55,7 @@ export class App {
     addEventListener("keydown", (event) => this.onKey(event));
     addEventListener("hashchange", () => this.onHash());
     this.render();
-    this.graphPart.revealCurrent(false);
+    if (this.state.quiz === null) this.graphPart.revealCurrent(false);
   }
 
   // Changes of the state ---------------------------------------------------------------------------
@@ -129,7 +129,7 @@ export class App {
         byId("quiz-place").dataset.seed = state.quiz!;
         byId("quiz-place").replaceChildren(
           drawQuiz(recording, state.quiz!, {
-            leave: () => this.update({ quiz: null }),
+            leave: () => this.leaveQuiz(),
             start: (seed) => this.update({ quiz: seed }),
           }),
         );
@@ -302,6 +302,10 @@ export class App {
   /** Draws again what holds colors of its own: heat maps. */
   repaint(): void {
     if (this.state.panel !== "predict") this.render();
+  }
+  private leaveQuiz(): void {
+    this.update({ quiz: null });
+    this.graphPart.revealCurrent(false);
   }
   startQuiz(): void {
     this.player.stop();

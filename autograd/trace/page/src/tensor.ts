@@ -51,13 +51,15 @@ export function scalar(value: number, dtype = "float64"): Tensor {
   return full([], value, dtype);
 }
 export function fromJson(json: TensorJson): Tensor {
-  if (json.data) return tensor(json.shape, json.data.map(numberOf), json.dtype);
+  // The JSON has the shortest decimal form of a float32, which is not exactly the float32.
+  if (json.data) return as(tensor(json.shape, json.data.map(numberOf), json.dtype), json.dtype);
   if (json.rows) return dense(rowsOf(json));
   return new Tensor(json.shape, null, json.dtype);
 }
 export function rowsOf(json: TensorJson): RowSparse {
   const { ids, data } = json.rows!;
-  return { ids, rows: tensor([ids.length, ...json.shape.slice(1)], data.map(numberOf), json.dtype), shape: json.shape };
+  const rows = tensor([ids.length, ...json.shape.slice(1)], data.map(numberOf), json.dtype);
+  return { ids, rows: as(rows, json.dtype), shape: json.shape };
 }
 /** The dense form of a table's gradient. */
 export function dense(sparse: RowSparse): Tensor {

@@ -2,7 +2,7 @@
 // their own that derives the rule. So these rules are checked against an independent derivation.
 // Read next: src/ops/index.ts.
 import type { Attributes } from "../format.ts";
-import { add, map, reshape, sumTo, Tensor, zeros } from "../tensor.ts";
+import { add, map, reshape, sumTo, Tensor, zeros, zip } from "../tensor.ts";
 import { elementwise } from "./elementwise.ts";
 import { matrix } from "./matrix.ts";
 import { flagAt, input, need, numberAt, type Call, type Operation, type Operations } from "./operation.ts";
@@ -133,7 +133,7 @@ function recurrent(kind: string, isCell: boolean): Operation {
     const [x0, weightIh, weightHh] = inputs as [Value, Value, Value];
     const hidden = weightHh.tensor.shape[1]!;
     const own = x0.tensor.shape;
-    const batch = isCell ? x0.tensor.size / own.at(-1)! : own[1]!;
+    const batch = isCell ? own.slice(0, -1).reduce((product, size) => product * size, 1) : own[1]!;
     const steps = isCell ? 1 : own[0]!;
     const x = shaped(x0, [steps, batch, own.at(-1)!]);
     const start = (i: number) =>
@@ -185,18 +185,24 @@ function crossEntropyWeights(call: Call): Tensor {
   return (call.attributes.reduction ?? "mean") === "mean" ? map(q, (each) => each / total) : q;
 }
 const crossEntropy = composed((call, [logits]) => {
-  const losses = times(
-    apply("log_softmax", [logits!], { dim: 1 }),
-    constant(map(crossEntropyWeights(call), (q) => -q)),
-  );
+  // A class that does not count may have the probability 0: 0 * -infinity would be NaN.
+  const logs = apply("clamp", [apply("log_softmax", [logits!], { dim: 1 })], { min: -Number.MAX_VALUE });
+  const losses = times(logs, constant(map(crossEntropyWeights(call), (q) => -q)));
   return apply("sum", [losses], call.attributes.reduction === "none" ? { dim: [1] } : {}, call.shape);
 });
 
-const bceLoss = composed((_call, [x, t]) => {
-  const log = (p: Value) => apply("clamp", [through("log", p)], { min: -100 });
-  const rest = (p: Value) => apply("sub", [p], { input: 1 });
-  return through("neg", plus(times(t!, log(x!)), times(rest(t!), log(rest(x!)))));
-});
+// Near 0 and 1 the library bounds the logarithms by -100, and x (1 - x) by 1e-12, as PyTorch does.
+const log = (p: number) => Math.max(Math.log(p), -100);
+const logOfRest = (p: number) => Math.max(Math.log1p(-p), -100);
+const bceLoss: Operation = {
+  forward: (call) => zip(input(call, 0), input(call, 1), (x, t) => (t - 1) * logOfRest(x) - t * log(x)),
+  rule: (call, _y, dy, i) => {
+    const [x, t] = [input(call, 0), input(call, 1)];
+    if (i === 1) return zip(dy, x, (d, p) => d * (logOfRest(p) - log(p)));
+    const slope = zip(x, t, (p, target) => (p - target) / Math.max(p * (1 - p), Math.fround(1e-12)));
+    return zip(dy, slope, (d, each) => d * each);
+  },
+};
 
 const layerNorm = composed((call, [x, weight, bias]) => {
   const last = (call.attributes.normalized_shape as number[] | undefined)?.length ?? 1;

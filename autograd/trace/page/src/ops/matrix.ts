@@ -5,7 +5,10 @@ import { input, numberAt, type Call, type Operation, type Operations } from "./o
 /** A vector is a row on the left and a column on the right. */
 const asRow = (a: Tensor) => (a.dim === 1 ? reshape(a, [1, a.size]) : a);
 const asColumn = (b: Tensor) => (b.dim === 1 ? reshape(b, [b.size, 1]) : b);
-const flat = (x: Tensor) => reshape(x, [x.size / x.shape[x.dim - 1]! || 0, x.shape[x.dim - 1]!]);
+const flat = (x: Tensor) => {
+  const rows = x.shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  return reshape(x, [rows, x.shape[x.dim - 1]!]);
+};
 
 /** The gradient of b is summed over a's batches if b is one matrix, as the library's rule does. */
 const product: Operation = {

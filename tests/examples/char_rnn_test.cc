@@ -163,7 +163,7 @@ TEST_CASE("char_rnn: options that are refused") {
   const ExampleProgram session(CHAR_RNN);
   write_file(session.file("text"), "abc");
   const std::string train = "train --input text --model out ";
-  session.require_error(train + "--arch rnn", "--arch: rnn not in {gru,lstm}; see --help");
+  session.require_error(train + "--arch rnn", "--arch: rnn not in {lstm,gru}; see --help");
   session.require_error(train + "--steps 0",
                         "--steps: Value 0 not in range 1 to 100000; see --help");
   session.require_error(train + "--clip 0",

@@ -218,7 +218,7 @@ TEST_CASE("faulty lines are counted, and the first few are reported") {
       {4, "`nan` is not a number"},
       {5, "`-inf` is not a number"},
       {6, "`1e39` is not a number"},
-      {7, "`1,5` is not a number"},
+      {7, "`1,5` is not a number; the decimal separator is a point: `1.5`"},
       {8, "fewer than 2 numbers after a word"},
       {9, "the word `caf?` is not UTF-8"},
       {10, "the word `???` is not UTF-8"},

@@ -17,6 +17,7 @@
 #include "examples/example_program.h"
 #include "examples/grammar.h"
 #include "glove/loss.h"
+#include "sanitized.h"
 
 using namespace example_test;
 namespace tg = tapegrad;
@@ -78,6 +79,7 @@ TEST_CASE("glove: nearest neighbors are in the right category, with every combin
         "--save words --x-max 100 --alpha 0.5 --min-count 1"}) {
     const Losses losses = losses_of(check("--epochs 200 " + options));
     CHECK(losses.last < 0.5 * losses.first);
+    if (kSanitized) break;
   }
   for (const std::string options :
        {"", "--save sum --binary", "--window 2 --eigenvalue-power 0 --tokens spaces",
@@ -128,6 +130,7 @@ TEST_CASE("glove: no rate that the options allow gives a NaN") {
     for (const std::string rate : {"0", "0.2", "1"}) {
       for (const std::string options : {"--dim 3", "--dim 3 --batch 1", "--dim 2 --x-max 0.001",
                                         "--dim 1 --batch 100000", "--dim 3 --alpha 2"}) {
+        if (kSanitized && rate == "0.2") continue;
         CAPTURE(text.substr(0, 20), rate, options);
         session.run_well("--input text --output out --min-count 1 --epochs 30 --lr " + rate + " " +
                          options);

@@ -1,5 +1,7 @@
 // The contents of a Trace as JSON; docs/tape.schema.json describes it. Read next:
 // autograd/trace/dot.cc.
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -19,9 +21,23 @@ Json number(double x) {
   return x;
 }
 
-Json numbers(const std::vector<double>& elements) {
+// The double that has the shortest decimal form of the float: 0.1, not 0.10000000149011612. As a
+// float it is the same.
+double shortest(float x) {
+  if (!std::isfinite(x)) return x;
+  std::array<char, 32> text;
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), x);
+  double number = x;
+  std::from_chars(text.data(), end, number);
+  return number;
+}
+
+Json numbers(const Snapshot& snapshot) {
+  const bool floats = snapshot.dtype == float32 && !snapshot.is_summary;
   Json array = Json::array();
-  for (const double x : elements) array.push_back(number(x));
+  for (const double x : snapshot.data) {
+    array.push_back(number(floats ? shortest(static_cast<float>(x)) : x));
+  }
   return array;
 }
 
@@ -42,11 +58,11 @@ Json json_of(const Snapshot& snapshot) {
                        {"norm", number(snapshot.norm)},
                        {"nonfinite", snapshot.nonfinite}};
     json["thumbnail"] = {
-        {"rows", snapshot.rows}, {"columns", snapshot.columns}, {"data", numbers(snapshot.data)}};
+        {"rows", snapshot.rows}, {"columns", snapshot.columns}, {"data", numbers(snapshot)}};
   } else if (snapshot.is_row_sparse) {
-    json["rows"] = {{"ids", snapshot.ids}, {"data", numbers(snapshot.data)}};
+    json["rows"] = {{"ids", snapshot.ids}, {"data", numbers(snapshot)}};
   } else {
-    json["data"] = numbers(snapshot.data);
+    json["data"] = numbers(snapshot);
   }
   return json;
 }

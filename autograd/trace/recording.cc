@@ -32,6 +32,10 @@ DType dtype_of_any(const Node& node) {
                         : static_cast<const Entry&>(node).dtype();
 }
 
+bool same_strides(const Tensor& a, const Tensor& b) {
+  return std::ranges::equal(a.strides(), b.strides());
+}
+
 }  // namespace
 
 Trace::Recording::Recording(TraceOptions options) : options_(std::move(options)) {
@@ -99,18 +103,15 @@ int Trace::Recording::id_of_leaf(const Variable& variable) {
 int Trace::Recording::id_of_constant(const Tensor& value) {
   const void* const address =
       visit(value.dtype(), [&](auto type) -> const void* { return value.data<decltype(type)>(); });
-  std::vector<std::size_t>& here = constants_at_[address];
-  const int now = keep(value);
-  for (const std::size_t position : here) {
-    const auto& [tensor, id] = constants_[position];
-    if (tensor.same_sizes(value) && tensor.dtype() == value.dtype() &&
-        contents.nodes[static_cast<std::size_t>(id)].value == now) {
-      return id;
+  std::vector<KnownConstant>& here = constants_[address];
+  for (const KnownConstant& known : here) {
+    if (known.version == value.version() && known.tensor.dtype() == value.dtype() &&
+        known.tensor.same_sizes(value) && same_strides(known.tensor, value)) {
+      return known.id;
     }
   }
   const int id = add_node({.kind = Kind::data}, value);
-  here.push_back(constants_.size());
-  constants_.emplace_back(value, id);
+  here.push_back({value, id, value.version()});
   return id;
 }
 
@@ -209,8 +210,9 @@ void Trace::Recording::add_contribution(std::uint64_t pass, const Entry* from, N
   begin_pass(pass);
   const bool first = !sums_.contains(&to);
   Sum& sum = sums_[&to];
-  const int before = first ? -1 : keep(sum, sizes_of_node(to));
+  const int before = sum.id;
   add_to_sum(sum);
+  sum.id = first ? fitted : keep(sum, sizes_of_node(to));
   const int node = id_of(to);
   if (from == nullptr) {
     add({.kind = StepKind::seed, .pass = pass_position_, .node = node, .gradient = fitted});
@@ -225,7 +227,7 @@ void Trace::Recording::add_contribution(std::uint64_t pass, const Entry* from, N
        .raw = raw,
        .gradient = fitted,
        .before = before,
-       .after = keep(sum, sizes_of_node(to))});
+       .after = sum.id});
 }
 
 void Trace::Recording::adds(std::uint64_t pass, const Entry* from, Node& to,
@@ -233,14 +235,16 @@ void Trace::Recording::adds(std::uint64_t pass, const Entry* from, Node& to,
   const Tensor& raw = gradient.value();
   if (!broadcastable_to(sizes_of_node(to), raw.sizes())) return;  // the pass throws
   const Tensor fitted = sum_to(raw, sizes_of_node(to)).to(dtype_of_any(to));
-  add_contribution(pass, from, to, keep(raw), keep(fitted), [&](Sum& sum) {
+  const int raw_id = keep(raw);
+  const bool changed = !fitted.same_sizes(raw) || fitted.dtype() != raw.dtype();
+  add_contribution(pass, from, to, raw_id, changed ? keep(fitted) : raw_id, [&](Sum& sum) {
     sum.dense = sum.dense.defined() ? tapegrad::add(sum.dense, fitted) : fitted.clone();
   });
 }
 
 void Trace::Recording::adds(std::uint64_t pass, const Entry* from, Node& to,
                             const RowSparse& gradient) {
-  const Sum part{{}, {gradient}};
+  const Sum part{{}, {gradient}, -1};
   const int id = keep(part, sizes_of_node(to));
   add_contribution(pass, from, to, id, id, [&](Sum& sum) { sum.rows.push_back(gradient); });
 }

@@ -107,14 +107,21 @@ class Trace::Recording final : public Observer {
  private:
   // A gradient so far: dense, row-sparse, or both.
   struct Sum {
-    Tensor dense;
-    std::vector<RowSparse> rows;
+    Tensor dense{};
+    std::vector<RowSparse> rows{};
+    int id = -1;  // its snapshot; -1 if there is no gradient yet
   };
   struct KnownLeaf {
     Variable leaf;  // keeps it alive
     int id;
     std::uint32_t version;  // of its value when it was last seen
     int value;              // a snapshot
+  };
+
+  struct KnownConstant {
+    Tensor tensor;  // keeps its memory alive
+    int id;
+    std::uint32_t version;
   };
 
   int id_of(const Variable& variable);
@@ -135,8 +142,7 @@ class Trace::Recording final : public Observer {
   TraceOptions options_;
   std::unordered_map<const Node*, int> entries_;
   std::unordered_map<const Node*, KnownLeaf> leaves_;
-  std::vector<std::pair<Tensor, int>> constants_;
-  std::unordered_map<const void*, std::vector<std::size_t>> constants_at_;  // by address
+  std::unordered_map<const void*, std::vector<KnownConstant>> constants_;  // by address
   std::unordered_map<const Node*, std::string> names_;  // that modules and optimizers gave
   std::unordered_set<const Node*> named_;               // by the program, whose names count first
   std::unordered_map<std::size_t, std::vector<int>> snapshots_by_hash_;

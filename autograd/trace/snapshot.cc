@@ -2,9 +2,7 @@
 #include <tapegrad/autograd/trace/snapshot.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 
 #include <tapegrad/tensor/ops.h>
@@ -14,30 +12,13 @@ namespace {
 
 constexpr std::int64_t kThumbnailSide = 32;
 
-// The double that has the shortest decimal form of the float: 0.1, not 0.10000000149011612. As a
-// float it is the same.
-double shortest(float x) {
-  if (!std::isfinite(x)) return x;
-  std::array<char, 32> text;
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), x);
-  double number = x;
-  std::from_chars(text.data(), end, number);
-  return number;
-}
-
 std::vector<double> elements_of(const Tensor& tensor) {
   const Tensor plain = tensor.contiguous();
   std::vector<double> elements(static_cast<std::size_t>(plain.numel()));
   visit(plain.dtype(), [&](auto type) {
     using T = decltype(type);
     const T* const data = plain.data<T>();
-    for (std::size_t i = 0; i < elements.size(); ++i) {
-      if constexpr (std::is_same_v<T, float>) {
-        elements[i] = shortest(data[i]);
-      } else {
-        elements[i] = static_cast<double>(data[i]);
-      }
-    }
+    for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<double>(data[i]);
   });
   return elements;
 }

@@ -15,7 +15,7 @@ namespace tapegrad::trace {
 struct Snapshot {
   DType dtype = DType::float32;
   Shape shape;
-  std::vector<double> data;  // row-major; float32 elements as the shortest decimal number
+  std::vector<double> data;  // row-major
 
   bool is_summary = false;
   double min = 0, max = 0, mean = 0, norm = 0;  // of the finite elements

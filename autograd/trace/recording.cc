@@ -174,6 +174,7 @@ void Trace::Recording::recorded(const Entry& entry, Variable& result,
     for (Attribute& attribute : described_.second) node.attributes.push_back(traced(attribute));
   }
   described_ = {};
+  last_error.clear();
   const int id = add_node(std::move(node), result.value());
   entries_[&entry] = id;
   held_ += bytes_of(entry);
@@ -202,6 +203,16 @@ int Trace::Recording::position_of(const Entry& from, const Node& to) {
     return static_cast<int>(i);
   }
   return -1;
+}
+
+// Of the complete gradient: usually the sum of the contributions, whose snapshot exists. A hook may
+// have replaced it.
+int Trace::Recording::keep_sum_of(const Node& node, const Tensor& gradient) {
+  const auto sum = sums_.find(&node);
+  const bool same = sum != sums_.end() && sum->second.rows.empty() &&
+                    sum->second.dense.dtype() == gradient.dtype() &&
+                    equal(sum->second.dense, gradient);
+  return same ? sum->second.id : keep(gradient);
 }
 
 template <class Gradient>
@@ -254,7 +265,7 @@ void Trace::Recording::fires(std::uint64_t pass, const Entry& entry, const Varia
   add({.kind = StepKind::fire,
        .pass = pass_position_,
        .node = id_of(entry),
-       .gradient = keep(gradient.value())});
+       .gradient = keep_sum_of(entry, gradient.value())});
 }
 
 void Trace::Recording::releases(const Entry& entry) {
@@ -284,7 +295,7 @@ void Trace::Recording::commits(std::uint64_t pass, Leaf& leaf, const Variable& s
        .pass = pass_position_,
        .node = id_of(leaf),
        .before = before,
-       .after = keep(total, sizes)});
+       .after = before < 0 && rows.empty() ? keep_sum_of(leaf, total.dense) : keep(total, sizes)});
 }
 
 // Modules and optimizers --------------------------------------------------------------------------

@@ -85,6 +85,9 @@ class Trace::Recording final : public Observer {
   explicit Recording(TraceOptions options);
 
   trace::Contents contents;
+  // The text of the last Error since the last operation: when an exception ends the Trace, it can
+  // no longer be asked. An Error that the program caught before it went on does not count.
+  std::string last_error;
 
   void name(const Variable& variable, const std::string& name);
   void add(trace::TracedStep step) { contents.steps.push_back(std::move(step)); }
@@ -135,6 +138,7 @@ class Trace::Recording final : public Observer {
   int keep(trace::Snapshot snapshot);
   void begin_pass(std::uint64_t pass);
   int position_of(const Entry& from, const Node& to);
+  int keep_sum_of(const Node& node, const Tensor& gradient);
   template <class Gradient>
   void add_contribution(std::uint64_t pass, const Entry* from, Node& to, int raw, int fitted,
                         const Gradient& add_to_sum);

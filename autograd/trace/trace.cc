@@ -11,16 +11,6 @@ namespace tapegrad {
 
 using StepKind = trace::TracedStep::Kind;
 
-namespace {
-
-// The text of this thread's last Error: when an exception ends a Trace, it can no longer be asked.
-std::string& last_error() {
-  thread_local std::string text;
-  return text;
-}
-
-}  // namespace
-
 Trace::Trace(TraceOptions options)
     : on_failure_(options.on_failure), exceptions_(std::uncaught_exceptions()) {
   if (options.most_elements < 0) {
@@ -28,16 +18,17 @@ Trace::Trace(TraceOptions options)
                      ", needed 0 or more");
   }
   recording_ = std::make_unique<Recording>(std::move(options));
-  last_error().clear();
-  Error::watch([](const Error& error) { last_error() = error.what(); });
+  Error::watch([](const Error& error) {
+    static_cast<Recording*>(Observer::current())->last_error = error.what();
+  });
 }
 
 Trace::~Trace() {
   Error::watch(nullptr);
   if (on_failure_.empty() || std::uncaught_exceptions() == exceptions_) return;
   try {
-    if (!last_error().empty()) {
-      recording_->add({.kind = StepKind::error, .text = last_error()});
+    if (!recording_->last_error.empty()) {
+      recording_->add({.kind = StepKind::error, .text = recording_->last_error});
     }
     write_html(on_failure_);
   } catch (...) {  // another exception is on its way already

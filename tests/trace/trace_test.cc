@@ -15,6 +15,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -112,6 +113,47 @@ TEST_CASE("a trace holds inputs, values, gradients and sums in their order") {
   CHECK(elements(tape, leaves[0]["after"]) == numbers(a.grad()));
   CHECK(elements(tape, leaves[1]["after"]) == numbers(b.grad()));
   CHECK(numbers(a.grad()) == Numbers{-15});
+}
+
+TEST_CASE("bytes are those of the results whose entries have not been released") {
+  tg::Trace trace;
+  const tg::Variable w = tg::parameter(tg::ones({10}));  // float32
+  sum(square(exp(w))).backward();
+  const Json tape = tape_of(trace);
+  std::vector<std::int64_t> bytes;
+  for (const Json& step : tape["steps"]) {
+    if (step.contains("bytes")) bytes.push_back(step["bytes"]);
+  }
+  CHECK(bytes == std::vector<std::int64_t>{40, 80, 84, 80, 40, 0});
+}
+
+TEST_CASE("a hook that replaces a gradient is seen") {
+  tg::Trace trace;
+  const tg::Variable w = tg::parameter(tg::tensor({1.0, 2.0}));
+  const tg::Variable y = w * 3.0;
+  y.register_hook([](const tg::Variable& dy) { return dy * 10.0; });
+  w.register_hook([](const tg::Variable& dy) { return dy + 0.5; });
+  sum(y).backward();
+  const Json tape = tape_of(trace);
+  CHECK(elements(tape, steps_of(tape, "fire")[1]["gradient"]) == Numbers{10, 10});
+  CHECK(elements(tape, steps_of(tape, "leaf")[0]["after"]) == numbers(w.grad()));
+  CHECK(numbers(w.grad()) == Numbers{30.5, 30.5});
+}
+
+TEST_CASE("a constant that was written to is another node") {
+  tg::Trace trace;
+  const tg::Variable w = tg::parameter(tg::tensor({1.0, 2.0}));
+  tg::Tensor x = tg::tensor({3.0, 4.0});
+  w* x;
+  w + x;
+  x += 1;
+  w - x;
+  const Json tape = tape_of(trace);
+  CHECK(tape["nodes"][3]["inputs"] == tape["nodes"][2]["inputs"]);
+  CHECK(tape["nodes"].back()["inputs"] != tape["nodes"][2]["inputs"]);
+  CHECK(elements(tape,
+                 tape["nodes"][tape["nodes"].back()["inputs"][1].get<std::size_t>()]["value"]) ==
+        Numbers{4, 5});
 }
 
 TEST_CASE("a value that an operation uses twice receives two contributions, by position") {
@@ -359,6 +401,22 @@ TEST_CASE("a program that ends with an exception leaves a page") {
   CHECK(page.find(
             "{\"kind\":\"error\",\"op\":\"matmul\",\"text\":\"matmul: inner sizes differ: (2, 3) x "
             "(2, 3)") != std::string::npos);
+}
+
+TEST_CASE("an error that the program caught is not the one that ended it") {
+  const tg::test::TemporaryFolder folder;
+  const std::string path = folder.file("tape.html");
+  const auto program = [&] {
+    tg::Trace trace({.on_failure = path});
+    const tg::Variable w = tg::parameter(tg::ones({2, 3}));
+    CHECK_THROWS_AS(matmul(w, w), tg::ShapeError);
+    relu(w);
+    throw std::runtime_error("something else");
+  };
+  CHECK_THROWS_AS(program(), std::runtime_error);
+  const std::string page = read(path);
+  CHECK(page.find("\"relu\"") != std::string::npos);
+  CHECK(page.find("{\"kind\":\"error\"") == std::string::npos);
 }
 
 TEST_CASE("texts of the program cannot end the script of the page") {

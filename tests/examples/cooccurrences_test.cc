@@ -158,6 +158,32 @@ TEST_CASE("ppmi: the elements are those of the formula, and the rest is not stor
   CHECK(allclose(dense(smoothed.transposed), transpose(wanted), 1e-5, 1e-6));
 }
 
+// With M = {{0, a, 0}, {a, 0, 0}, {0, 0, b}}, M M^T is diagonal, so the vectors W = U S^p have
+// W W^T = (M M^T)^p.
+TEST_CASE("svd_vectors: the power of the singular values, and columns that the words do not fill") {
+  Cooccurrences pairs({.window = 1, .weight = DistanceWeight::one});
+  pairs.add({0, 1}, 6);
+  pairs.add({0, 2}, 2);
+  pairs.add({2, 2}, 3);
+  pairs.finish();
+  const Ppmi matrix = ppmi(pairs, 3, {.shift = 1, .smoothing = 1});
+  const double a = std::log(6.0 * 22 / (8 * 6)), b = std::log(6.0 * 22 / (8 * 8));
+  for (const double power : {0.0, 0.5, 1.0}) {
+    for (const std::int64_t dim : {3, 5}) {
+      CAPTURE(power, dim);
+      tg::Generator generator(5);
+      const tg::Tensor vectors =
+          svd_vectors(matrix, {.dim = dim, .eigenvalue_power = power, .iterations = 30}, generator,
+                      [] { return false; });
+      REQUIRE(vectors.sizes()[1] == dim);
+      const double of_a = std::pow(a, 2 * power), of_b = std::pow(b, 2 * power);
+      const tg::Tensor expected =
+          tg::tensor({{of_a, 0.0, 0.0}, {0.0, of_a, 0.0}, {0.0, 0.0, of_b}});
+      CHECK(allclose(matmul(vectors, transpose(vectors)), expected.to(vectors.dtype()), 0, 1e-4));
+    }
+  }
+}
+
 TEST_CASE("truncated_svd: singular values and vectors that are known") {
   tg::Generator generator(3);
   const tg::Tensor u = orthonormal_rows(tg::randn({5, 40}, tg::float64, generator));  // (5, 40)

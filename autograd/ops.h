@@ -14,6 +14,7 @@
 #include <initializer_list>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <tapegrad/autograd/variable.h>
@@ -86,6 +87,7 @@ Variable elu(const Variable& x, double alpha = 1.0);
 Variable gelu(const Variable& x, GeluApproximation approximate = GeluApproximation::none);
 Variable silu(const Variable& x);
 Variable softplus(const Variable& x);
+Variable softplus(const Variable& x, double beta, double threshold = 20);
 Variable softsign(const Variable& x);
 Variable erf(const Variable& x);
 Variable floor(const Variable& x);  // gradient 0; so have ceil and round
@@ -93,6 +95,10 @@ Variable ceil(const Variable& x);
 Variable round(const Variable& x);
 Variable clamp(const Variable& x, std::optional<Scalar> min,
                std::optional<Scalar> max = std::nullopt);
+Variable clamp(const Variable& x, const Variable& min, const Variable& max = {});
+Variable logaddexp(const Variable& a, const Variable& b);
+Variable lerp(const Variable& start, const Variable& end, double weight);
+Variable lerp(const Variable& start, const Variable& end, const Variable& weight);
 
 inline Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
 inline Variable operator+(const Variable& a, Scalar b) { return add(a, b); }
@@ -132,6 +138,23 @@ inline Tensor operator>=(const Variable& a, const Variable& b) { return a.ge(b);
 inline Tensor operator>=(const Variable& a, Scalar b) { return a.ge(b); }
 inline Tensor operator>=(Scalar a, const Variable& b) { return b.le(a); }
 
+// Activations (activations.cc) --------------------------------------------------------------------
+// The gradient at a kink is PyTorch's: 0 at the ends of hardtanh, relu6, hardsigmoid, softshrink,
+// hardshrink and threshold.
+Variable relu6(const Variable& x);
+Variable hardtanh(const Variable& x, double min_val = -1, double max_val = 1);
+Variable hardsigmoid(const Variable& x);
+Variable hardswish(const Variable& x);
+Variable selu(const Variable& x);
+Variable celu(const Variable& x, double alpha = 1);
+Variable mish(const Variable& x);
+Variable logsigmoid(const Variable& x);
+Variable softshrink(const Variable& x, double lambd = 0.5);
+Variable hardshrink(const Variable& x, double lambd = 0.5);
+Variable threshold(const Variable& x, double threshold, double value);
+Variable prelu(const Variable& x, const Variable& weight);
+Variable glu(const Variable& x, std::int64_t dim = -1);
+
 // Reductions (reductions.cc) ----------------------------------------------------------------------
 Variable sum(const Variable& x);
 Variable sum(const Variable& x, const Dims& dims, bool keepdim = false);
@@ -141,11 +164,14 @@ Variable var(const Variable& x, const Dims& dims = {}, bool unbiased = true, boo
 Variable std(const Variable& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 Variable stddev(const Variable& x, const Dims& dims = {}, bool unbiased = true,
                 bool keepdim = false);
+Variable var(const Variable& x, const Dims& dims, const VarOptions& options);
+Variable std(const Variable& x, const Dims& dims, const VarOptions& options);
 Variable prod(const Variable& x);
 Variable prod(const Variable& x, std::int64_t dim, bool keepdim = false);
 Variable norm(const Variable& x, double p = 2.0);
 Variable norm(const Variable& x, double p, const Dims& dims, bool keepdim = false);
 Variable cumsum(const Variable& x, std::int64_t dim);
+Variable cumprod(const Variable& x, std::int64_t dim);
 Variable sum_to(const Variable& x, const Shape& shape);
 
 // Minimum and maximum (minmax.cc) -----------------------------------------------------------------
@@ -157,16 +183,21 @@ Variable max(const Variable& x);
 Variable min(const Variable& x);
 VariableAndIndices max(const Variable& x, std::int64_t dim, bool keepdim = false);
 VariableAndIndices min(const Variable& x, std::int64_t dim, bool keepdim = false);
+Variable amax(const Variable& x, const Dims& dims = {}, bool keepdim = false);
+Variable amin(const Variable& x, const Dims& dims = {}, bool keepdim = false);
 
 // Softmax (softmax.cc) ----------------------------------------------------------------------------
 Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim = false);
 Variable softmax(const Variable& x, std::int64_t dim);
 Variable log_softmax(const Variable& x, std::int64_t dim);
+Variable softmin(const Variable& x, std::int64_t dim);
 
 // Sorting (sorting.cc) ----------------------------------------------------------------------------
 VariableAndIndices sort(const Variable& x, std::int64_t dim = -1, bool descending = false);
 VariableAndIndices topk(const Variable& x, std::int64_t k, std::int64_t dim = -1,
                         bool largest = true);
+Variable median(const Variable& x);
+VariableAndIndices median(const Variable& x, std::int64_t dim, bool keepdim = false);
 
 // Normalization (normalization.cc) ----------------------------------------------------------------
 Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight = {},
@@ -197,6 +228,15 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias 
 Variable bilinear(const Variable& a, const Variable& b, const Variable& weight,
                   const Variable& bias = {});
 
+// Einstein sums (einsum.cc) -----------------------------------------------------------------------
+Variable einsum(const std::string& equation, std::span<const Variable> operands);
+inline Variable einsum(const std::string& equation, const std::vector<Variable>& operands) {
+  return einsum(equation, std::span<const Variable>(operands));
+}
+inline Variable einsum(const std::string& equation, std::initializer_list<Variable> operands) {
+  return einsum(equation, std::span<const Variable>(operands.begin(), operands.size()));
+}
+
 // Convolution and pooling (convolution.cc) --------------------------------------------------------
 // x is (batch, channels, length) or (channels, length), as in PyTorch; the result has the same
 // number of dimensions and (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1 steps,
@@ -206,10 +246,6 @@ Variable bilinear(const Variable& a, const Variable& b, const Variable& weight,
 // Padding that keeps the length; if its total is odd, the end gets one step more than the start.
 // For stride 1.
 inline constexpr std::int64_t same_padding = -1;
-
-// The content of the padding: zeros; the sequence mirrored at its ends, without repeating the end
-// elements; the end elements repeated; or the sequence continued from its other end.
-enum class PadMode { zeros, reflect, replicate, circular };
 
 struct ConvOptions {
   std::int64_t stride = 1;    // steps from one window to the next
@@ -285,6 +321,19 @@ Variable flip(const Variable& x, const Dims& dims);
 Variable roll(const Variable& x, const Shape& shifts, const Dims& dims = {});
 Variable tril(const Variable& x, std::int64_t diagonal = 0);
 Variable triu(const Variable& x, std::int64_t diagonal = 0);
+Variable repeat_interleave(const Variable& x, std::int64_t repeats,
+                           std::optional<std::int64_t> dim = std::nullopt);
+Variable repeat_interleave(const Variable& x, const Tensor& repeats,
+                           std::optional<std::int64_t> dim = std::nullopt);
+Variable diag(const Variable& x, std::int64_t diagonal = 0);
+std::vector<Variable> meshgrid(std::span<const Variable> axes,
+                               GridIndexing indexing = GridIndexing::ij);
+inline std::vector<Variable> meshgrid(std::initializer_list<Variable> axes,
+                                      GridIndexing indexing = GridIndexing::ij) {
+  return meshgrid(std::span<const Variable>(axes.begin(), axes.size()), indexing);
+}
+Variable pad(const Variable& x, const Shape& padding, PadMode mode = PadMode::zeros,
+             Scalar value = 0);
 
 // Indexing (indexing.cc) --------------------------------------------------------------------------
 Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
@@ -304,6 +353,7 @@ Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
 Variable gather(const Variable& x, std::int64_t dim, const Tensor& index);
 Variable take_along_dim(const Variable& x, const Tensor& index, std::int64_t dim);
 Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const Variable& source);
+Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, Scalar value);
 Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
                      const Variable& source);
 Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,

@@ -10,7 +10,13 @@
 
 namespace tapegrad::nn {
 
-// An activation with one option, a double or an std::int64_t.
+// The options of an activation that has two.
+struct TwoOptions {
+  double first;
+  double second;
+};
+
+// An activation with options: a double, an std::int64_t, or TwoOptions.
 template <class Option>
 class ActivationWith : public Module {
  public:
@@ -70,10 +76,104 @@ struct SiLU : Module, Forward<SiLU> {
     return hooked([](const Variable& in) { return silu(in); }, x);
   }
 };
-struct Softplus : Module, Forward<Softplus> {
+struct Softplus : ActivationWith<TwoOptions>, Forward<Softplus> {
+  explicit Softplus(double beta = 1, double threshold = 20) : ActivationWith({beta, threshold}) {}
   Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return softplus(in); }, x);
+    return hooked([this](const Variable& in) { return softplus(in, beta(), threshold()); }, x);
   }
+  double beta() const { return option().first; }
+  double threshold() const { return option().second; }
+};
+struct Softsign : Module, Forward<Softsign> {
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return softsign(in); }, x);
+  }
+};
+struct ReLU6 : Module, Forward<ReLU6> {
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return relu6(in); }, x);
+  }
+};
+struct Hardtanh : ActivationWith<TwoOptions>, Forward<Hardtanh> {
+  explicit Hardtanh(double min_val = -1, double max_val = 1) : ActivationWith({min_val, max_val}) {}
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return hardtanh(in, min_val(), max_val()); }, x);
+  }
+  double min_val() const { return option().first; }
+  double max_val() const { return option().second; }
+};
+struct Hardsigmoid : Module, Forward<Hardsigmoid> {
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return hardsigmoid(in); }, x);
+  }
+};
+struct Hardswish : Module, Forward<Hardswish> {
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return hardswish(in); }, x);
+  }
+};
+struct SELU : Module, Forward<SELU> {
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return selu(in); }, x);
+  }
+};
+struct CELU : ActivationWith<double>, Forward<CELU> {
+  explicit CELU(double alpha = 1.0) : ActivationWith(alpha) {}
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return celu(in, alpha()); }, x);
+  }
+  double alpha() const { return option(); }
+};
+struct Mish : Module, Forward<Mish> {
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return mish(in); }, x);
+  }
+};
+struct LogSigmoid : Module, Forward<LogSigmoid> {
+  Variable operator()(const Variable& x) const {
+    return hooked([](const Variable& in) { return logsigmoid(in); }, x);
+  }
+};
+struct Softshrink : ActivationWith<double>, Forward<Softshrink> {
+  explicit Softshrink(double lambd = 0.5) : ActivationWith(lambd) {}
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return softshrink(in, lambd()); }, x);
+  }
+  double lambd() const { return option(); }
+};
+struct Hardshrink : ActivationWith<double>, Forward<Hardshrink> {
+  explicit Hardshrink(double lambd = 0.5) : ActivationWith(lambd) {}
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return hardshrink(in, lambd()); }, x);
+  }
+  double lambd() const { return option(); }
+};
+struct Threshold : ActivationWith<TwoOptions>, Forward<Threshold> {
+  Threshold(double threshold, double value) : ActivationWith({threshold, value}) {}
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return tapegrad::threshold(in, threshold(), value()); }, x);
+  }
+  double threshold() const { return option().first; }
+  double value() const { return option().second; }
+};
+struct GLU : ActivationWith<std::int64_t>, Forward<GLU> {
+  explicit GLU(std::int64_t dim = -1) : ActivationWith(dim) {}
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return glu(in, dim()); }, x);
+  }
+  std::int64_t dim() const { return option(); }
+};
+// x above 0, and a learned slope below: one slope, or one for each of num_parameters channels.
+// Weight decay is usually not applied to it.
+class PReLU : public Module, public Forward<PReLU> {
+ public:
+  explicit PReLU(std::int64_t num_parameters = 1, double init = 0.25);
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return prelu(in, weight); }, x);
+  }
+  std::string description() const override;  // PReLU(num_parameters=1)
+
+  Parameter weight;  // (num_parameters)
 };
 struct Softmax : ActivationWith<std::int64_t>, Forward<Softmax> {
   explicit Softmax(std::int64_t dim) : ActivationWith(dim) {}
@@ -89,6 +189,13 @@ struct LogSoftmax : ActivationWith<std::int64_t>, Forward<LogSoftmax> {
   }
   std::int64_t dim() const { return option(); }
 };
+struct Softmin : ActivationWith<std::int64_t>, Forward<Softmin> {
+  explicit Softmin(std::int64_t dim) : ActivationWith(dim) {}
+  Variable operator()(const Variable& x) const {
+    return hooked([this](const Variable& in) { return softmin(in, dim()); }, x);
+  }
+  std::int64_t dim() const { return option(); }
+};
 // Joins all dimensions but the first into one.
 struct Flatten : Module, Forward<Flatten> {
   Variable operator()(const Variable& x) const {
@@ -96,7 +203,29 @@ struct Flatten : Module, Forward<Flatten> {
   }
 };
 
+// Splits a dimension: Unflatten(1, {2, 3}) makes (n, 6, ...) into (n, 2, 3, ...).
+class Unflatten : public Module, public Forward<Unflatten> {
+ public:
+  Unflatten(std::int64_t dim, const Shape& sizes) : settings_({dim, sizes}) {}
+  Variable operator()(const Variable& x) const {
+    return hooked(
+        [this](const Variable& in) { return unflatten(in, settings_->dim, settings_->sizes); }, x);
+  }
+  std::string description() const override;  // Unflatten(1, {2, 3})
+
+ protected:
+  void assign_from(const Module& other) override;
+
+ private:
+  struct Settings {
+    std::int64_t dim;
+    Shape sizes;
+  };
+  Shared<Settings> settings_;
+};
+
 extern template class ActivationWith<double>;
+extern template class ActivationWith<TwoOptions>;
 extern template class ActivationWith<std::int64_t>;
 
 }  // namespace tapegrad::nn

@@ -27,6 +27,8 @@ class Variable;
 class Index;
 struct ValuesAndIndices;
 struct VariableAndIndices;
+struct UniqueElements;
+struct VarOptions;
 
 // What max, min, sort and topk along a dimension return: values and indices.
 template <class Self>
@@ -92,6 +94,10 @@ class Methods {
   Self round() const;
   Self clamp(std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt) const;
   Self clip(std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt) const;
+  Self clamp(const Self& min, const Self& max) const;
+  Self logaddexp(const Self& other) const;
+  Self lerp(const Self& end, double weight) const;
+  Self lerp(const Self& end, const Self& weight) const;
   Self where(const Tensor& condition, const Self& other) const;  // other where it is false
   Self where(const Tensor& condition, Scalar other) const;
 
@@ -127,15 +133,20 @@ class Methods {
   Self mean(const Dims& dims, bool keepdim = false) const;
   Self var(const Dims& dims = {}, bool unbiased = true, bool keepdim = false) const;
   Self std(const Dims& dims = {}, bool unbiased = true, bool keepdim = false) const;
+  Self var(const Dims& dims, const VarOptions& options) const;
+  Self std(const Dims& dims, const VarOptions& options) const;
   Self prod() const;
   Self prod(std::int64_t dim, bool keepdim = false) const;
   Self norm(double p = 2.0) const;
   Self norm(double p, const Dims& dims, bool keepdim = false) const;
   Self cumsum(std::int64_t dim) const;
+  Self cumprod(std::int64_t dim) const;
   Self max() const;
   Pair max(std::int64_t dim, bool keepdim = false) const;
   Self min() const;
   Pair min(std::int64_t dim, bool keepdim = false) const;
+  Self amax(const Dims& dims = {}, bool keepdim = false) const;
+  Self amin(const Dims& dims = {}, bool keepdim = false) const;
   Tensor argmax() const;
   Tensor argmax(std::int64_t dim, bool keepdim = false) const;
   Tensor argmin() const;
@@ -146,6 +157,11 @@ class Methods {
   Pair sort(std::int64_t dim = -1, bool descending = false) const;
   Tensor argsort(std::int64_t dim = -1, bool descending = false) const;
   Pair topk(std::int64_t k, std::int64_t dim = -1, bool largest = true) const;
+  Self median() const;
+  Pair median(std::int64_t dim, bool keepdim = false) const;
+  UniqueElements unique() const;
+  Tensor bincount(const Tensor& weights, std::int64_t minlength = 0) const;
+  Tensor bincount() const;
 
   // Products
   Self matmul(const Self& other) const;
@@ -221,6 +237,11 @@ class Methods {
   Self roll(const Shape& shifts, const Dims& dims = {}) const;
   Self tril(std::int64_t diagonal = 0) const;
   Self triu(std::int64_t diagonal = 0) const;
+  Self diag(std::int64_t diagonal = 0) const;
+  Self repeat_interleave(std::int64_t repeats,
+                         std::optional<std::int64_t> dim = std::nullopt) const;
+  Self repeat_interleave(const Tensor& repeats,
+                         std::optional<std::int64_t> dim = std::nullopt) const;
 
   // The same with the sizes or dimensions as arguments: x.view(3, -1) is x.view({3, -1}).
   template <std::integral... Sizes>
@@ -253,6 +274,7 @@ class Methods {
   Self gather(std::int64_t dim, const Tensor& index) const;
   Self take_along_dim(const Tensor& index, std::int64_t dim) const;
   Self scatter(std::int64_t dim, const Tensor& index, const Self& source) const;
+  Self scatter(std::int64_t dim, const Tensor& index, Scalar value) const;
   Self scatter_add(std::int64_t dim, const Tensor& index, const Self& source) const;
   Self index_add(std::int64_t dim, const Tensor& index, const Self& source) const;
   Self index(std::initializer_list<Index> indices) const;

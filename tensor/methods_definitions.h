@@ -557,6 +557,81 @@ Self Methods<Self, Object>::clone() const {
   return tapegrad::clone(self());
 }
 template <class Self, class Object>
+Self Methods<Self, Object>::clamp(const Self& min, const Self& max) const {
+  return tapegrad::clamp(self(), min, max);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::logaddexp(const Self& other) const {
+  return tapegrad::logaddexp(self(), other);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::lerp(const Self& end, double weight) const {
+  return tapegrad::lerp(self(), end, weight);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::lerp(const Self& end, const Self& weight) const {
+  return tapegrad::lerp(self(), end, weight);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::var(const Dims& dims, const VarOptions& options) const {
+  return tapegrad::var(self(), dims, options);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::std(const Dims& dims, const VarOptions& options) const {
+  return tapegrad::std(self(), dims, options);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::cumprod(std::int64_t dim) const {
+  return tapegrad::cumprod(self(), dim);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::amax(const Dims& dims, bool keepdim) const {
+  return tapegrad::amax(self(), dims, keepdim);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::amin(const Dims& dims, bool keepdim) const {
+  return tapegrad::amin(self(), dims, keepdim);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::median() const {
+  return tapegrad::median(self());
+}
+template <class Self, class Object>
+typename MethodTypes<Self>::Pair Methods<Self, Object>::median(std::int64_t dim,
+                                                               bool keepdim) const {
+  return tapegrad::median(self(), dim, keepdim);
+}
+template <class Self, class Object>
+UniqueElements Methods<Self, Object>::unique() const {
+  return tapegrad::unique(detail::value_of(self()));
+}
+template <class Self, class Object>
+Tensor Methods<Self, Object>::bincount(const Tensor& weights, std::int64_t minlength) const {
+  return tapegrad::bincount(detail::value_of(self()), weights, minlength);
+}
+template <class Self, class Object>
+Tensor Methods<Self, Object>::bincount() const {
+  return tapegrad::bincount(detail::value_of(self()));
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::diag(std::int64_t diagonal) const {
+  return tapegrad::diag(self(), diagonal);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::repeat_interleave(std::int64_t repeats,
+                                              std::optional<std::int64_t> dim) const {
+  return tapegrad::repeat_interleave(self(), repeats, dim);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::repeat_interleave(const Tensor& repeats,
+                                              std::optional<std::int64_t> dim) const {
+  return tapegrad::repeat_interleave(self(), repeats, dim);
+}
+template <class Self, class Object>
+Self Methods<Self, Object>::scatter(std::int64_t dim, const Tensor& index, Scalar value) const {
+  return tapegrad::scatter(self(), dim, index, value);
+}
+template <class Self, class Object>
 Self Methods<Self, Object>::float_() const {
   return self().to(float32);
 }

@@ -14,6 +14,7 @@
 #include <initializer_list>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -160,12 +161,20 @@ enum class GeluApproximation { none, tanh };
 Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);
 Tensor silu(const Tensor& x);
 Tensor softplus(const Tensor& x);  // beta = 1; returns x above 20
+// log(1 + exp(beta x)) / beta, and x where beta x > threshold.
+Tensor softplus(const Tensor& x, double beta, double threshold = 20);
 Tensor softsign(const Tensor& x);
 Tensor erf(const Tensor& x);
 Tensor floor(const Tensor& x);
 Tensor ceil(const Tensor& x);
 Tensor round(const Tensor& x);  // half to even
 Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> max = std::nullopt);
+// The same with a bound for each element, broadcast; an undefined one is none.
+Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max = {});
+Tensor logaddexp(const Tensor& a, const Tensor& b);  // log(exp(a) + exp(b)), without overflow
+// start + weight * (end - start).
+Tensor lerp(const Tensor& start, const Tensor& end, double weight);
+Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight);
 Tensor isnan(const Tensor& x);
 Tensor isinf(const Tensor& x);
 Tensor isfinite(const Tensor& x);
@@ -214,6 +223,25 @@ Tensor operator^(const Tensor& a, const Tensor& b);
 Tensor operator~(const Tensor& x);
 inline Tensor operator+(const Tensor& x) { return x; }
 
+// Activations (activations.cc) --------------------------------------------------------------------
+// Less usual ones, for floating-point types; relu, elu, gelu and others stand above.
+Tensor relu6(const Tensor& x);  // min(max(x, 0), 6)
+Tensor hardtanh(const Tensor& x, double min_val = -1, double max_val = 1);
+Tensor hardsigmoid(const Tensor& x);  // relu6(x + 3) / 6
+Tensor hardswish(const Tensor& x);    // x hardsigmoid(x)
+Tensor selu(const Tensor& x);
+Tensor celu(const Tensor& x, double alpha = 1);  // relu(x) + min(0, alpha (exp(x / alpha) - 1))
+Tensor mish(const Tensor& x);                    // x tanh(softplus(x))
+Tensor logsigmoid(const Tensor& x);
+Tensor softshrink(const Tensor& x, double lambd = 0.5);  // x moved towards 0 by lambd
+Tensor hardshrink(const Tensor& x, double lambd = 0.5);  // x, and 0 for |x| <= lambd
+// x above the threshold, otherwise value.
+Tensor threshold(const Tensor& x, double threshold, double value);
+// x above 0, weight x below; weight has one element, or one for each channel (dimension 1).
+Tensor prelu(const Tensor& x, const Tensor& weight);
+// The first half of x along dim, times the sigmoid of the second half.
+Tensor glu(const Tensor& x, std::int64_t dim = -1);
+
 // Reductions (reductions.cc) ----------------------------------------------------------------------
 // Over all elements, or over the listed dimensions, which are removed or kept with size 1
 // (keepdim). Integers and booleans are summed as int64; mean, var, std and norm need a
@@ -227,6 +255,12 @@ Tensor var(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool ke
 Tensor std(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
 // std, under a name that can be written after `using namespace std`.
 Tensor stddev(const Tensor& x, const Dims& dims = {}, bool unbiased = true, bool keepdim = false);
+struct VarOptions {
+  double correction = 1;  // the divisor is n - correction, but not below 0
+  bool keepdim = false;
+};
+Tensor var(const Tensor& x, const Dims& dims, const VarOptions& options);
+Tensor std(const Tensor& x, const Dims& dims, const VarOptions& options);
 Tensor prod(const Tensor& x);
 Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor any(const Tensor& x);
@@ -237,6 +271,7 @@ Tensor all(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor norm(const Tensor& x, double p = 2.0);
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim = false);
 Tensor cumsum(const Tensor& x, std::int64_t dim);
+Tensor cumprod(const Tensor& x, std::int64_t dim);
 
 // Sums x over its broadcast dimensions to `shape`, which must broadcast to x's shape: the gradient
 // of broadcasting.
@@ -259,6 +294,9 @@ Tensor max(const Tensor& x);  // ValueError if x has no elements
 Tensor min(const Tensor& x);
 ValuesAndIndices max(const Tensor& x, std::int64_t dim, bool keepdim = false);
 ValuesAndIndices min(const Tensor& x, std::int64_t dim, bool keepdim = false);
+// Over the listed dimensions, by default all of them. IndexError if one has size 0.
+Tensor amax(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+Tensor amin(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 Tensor argmax(const Tensor& x);  // position in row-major order
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor argmin(const Tensor& x);
@@ -268,12 +306,27 @@ Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim = false);
 Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
+Tensor softmin(const Tensor& x, std::int64_t dim);  // softmax(-x)
 
 // Sorting (sorting.cc) ----------------------------------------------------------------------------
 // Stable; NaN is sorted as the largest value.
 ValuesAndIndices sort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
 Tensor argsort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
 ValuesAndIndices topk(const Tensor& x, std::int64_t k, std::int64_t dim = -1, bool largest = true);
+// The lower one of two in the middle; NaN if there is a NaN.
+Tensor median(const Tensor& x);
+ValuesAndIndices median(const Tensor& x, std::int64_t dim, bool keepdim = false);
+// The distinct elements in order, for each element of x the position of its value, and how often
+// each value occurs.
+struct UniqueElements {
+  Tensor values;   // 1-d
+  Tensor inverse;  // of x's shape, int64
+  Tensor counts;   // 1-d, int64
+};
+UniqueElements unique(const Tensor& x);
+// How often each of 0, 1, ... occurs in the 1-d int64 ids, or the sum of the weights at these
+// places; at least minlength elements. ValueError for a negative id.
+Tensor bincount(const Tensor& ids, const Tensor& weights = {}, std::int64_t minlength = 0);
 
 // Normalization (normalization.cc) ----------------------------------------------------------------
 // Normalizes over the last dimensions of x, whose sizes must be normalized_shape: (x - mean) /
@@ -296,6 +349,19 @@ Tensor outer(const Tensor& a, const Tensor& b);  // (m) x (n) -> (m, n)
 Tensor addmm(const Tensor& c, const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1);
 // x weight^T + bias: (..., in) x (out, in) + (out) -> (..., out); bias may be undefined.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+// Einstein sums (einsum.cc) -----------------------------------------------------------------------
+// einsum("bij,bjk->bik", {a, b}): each letter is a dimension; sums over those that the result does
+// not have. A letter that a tensor has twice stands for its diagonal, "..." for any dimensions,
+// which are broadcast. Without "->" the result has the letters that occur once, in the order of the
+// alphabet.
+Tensor einsum(const std::string& equation, std::span<const Tensor> operands);
+inline Tensor einsum(const std::string& equation, const std::vector<Tensor>& operands) {
+  return einsum(equation, std::span<const Tensor>(operands));
+}
+inline Tensor einsum(const std::string& equation, std::initializer_list<Tensor> operands) {
+  return einsum(equation, std::span<const Tensor>(operands.begin(), operands.size()));
+}
 
 // Views (views.cc) --------------------------------------------------------------------------------
 // A result shares x's memory where no copy is needed.
@@ -339,6 +405,31 @@ Tensor flip(const Tensor& x, const Dims& dims);
 Tensor roll(const Tensor& x, const Shape& shifts, const Dims& dims = {});
 Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
 Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
+// Each element (each slice along dim) `repeats` times, one after the other; without dim x is
+// flattened. repeats is one count or one for each position.
+Tensor repeat_interleave(const Tensor& x, std::int64_t repeats,
+                         std::optional<std::int64_t> dim = std::nullopt);
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats,
+                         std::optional<std::int64_t> dim = std::nullopt);
+// The diagonal of a matrix, or a matrix that is 0 except for the diagonal x.
+Tensor diag(const Tensor& x, std::int64_t diagonal = 0);
+// Grids of coordinates from 1-d axes: result i has the elements of axis i along dimension i. With
+// xy the first two dimensions are swapped.
+enum class GridIndexing { ij, xy };
+std::vector<Tensor> meshgrid(std::span<const Tensor> axes,
+                             GridIndexing indexing = GridIndexing::ij);
+inline std::vector<Tensor> meshgrid(std::initializer_list<Tensor> axes,
+                                    GridIndexing indexing = GridIndexing::ij) {
+  return meshgrid(std::span<const Tensor>(axes.begin(), axes.size()), indexing);
+}
+// The content of padding: zeros (or another constant); the elements mirrored at the ends, without
+// repeating the end elements; the end elements repeated; or the elements continued from the other
+// end.
+enum class PadMode { zeros, reflect, replicate, circular };
+// Elements added before and after the last dimension, then the one before it, and so on: pad(x,
+// {left, right, top, bottom}). `value` is for the mode zeros, in which negative numbers remove
+// elements.
+Tensor pad(const Tensor& x, const Shape& padding, PadMode mode = PadMode::zeros, Scalar value = 0);
 
 // Indexing (indexing.cc) --------------------------------------------------------------------------
 // These return views:
@@ -385,6 +476,7 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index);  //
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index);
 Tensor take_along_dim(const Tensor& x, const Tensor& index, std::int64_t dim);  // broadcasts
 Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
+Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, Scalar value);
 Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
 Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
 Tensor masked_select(const Tensor& x, const Tensor& mask);  // 1-d

@@ -1,6 +1,6 @@
 // Elementwise operations. Each has its formula, its gradient, and both in code. No rule mentions
 // broadcasting or types: the backward pass converts a gradient to its input's shape and type. Read
-// next: autograd/ops/reduced.h.
+// next: autograd/ops/activations.cc.
 #include <cmath>
 #include <numbers>
 
@@ -416,6 +416,19 @@ Variable softplus(const Variable& x) {
 
 // y = x / (1 + |x|)
 Variable softsign(const Variable& x) { return composition::softsign(x); }
+Variable softplus(const Variable& x, double beta, double threshold) {
+  return composition::softplus(x, beta, threshold);
+}
+Variable clamp(const Variable& x, const Variable& min, const Variable& max) {
+  return composition::clamp(x, min, max);
+}
+Variable logaddexp(const Variable& a, const Variable& b) { return composition::logaddexp(a, b); }
+Variable lerp(const Variable& start, const Variable& end, double weight) {
+  return composition::lerp(start, end, weight);
+}
+Variable lerp(const Variable& start, const Variable& end, const Variable& weight) {
+  return composition::lerp(start, end, weight);
+}
 
 // y = x within [min, max]        dx = dy there, ends included
 Variable clamp(const Variable& x, std::optional<Scalar> min, std::optional<Scalar> max) {

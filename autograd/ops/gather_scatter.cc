@@ -84,6 +84,10 @@ Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const
                 }));
 }
 
+Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, Scalar value) {
+  return scatter(x, dim, index, Variable(full(index.shape(), value, x.dtype())));
+}
+
 // y = x, source added at index                 dx = dy;  dsource = dy from there
 Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
                      const Variable& source) {

@@ -6,6 +6,7 @@
 
 #include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/ops/reduced.h>
 #include <tapegrad/autograd/record.h>
 
 namespace tapegrad {
@@ -16,6 +17,23 @@ Variable extreme(const char* name, const Variable& x, Tensor value) {
   return record(name, std::move(value), from(x, [x](const Variable& dy, const Variable& y) {
                   const Tensor equal = x.value() == y.value() || isnan(x.value());
                   return where(equal, dy / sum(equal).item<double>(), 0);
+                }));
+}
+
+// y = the largest (smallest) x over dims     dx = dy, shared equally by those that equal y
+Variable extreme(const char* name, const Variable& x, Tensor value, const Dims& dims,
+                 bool keepdim) {
+  describe(
+      name,
+      [&] {
+        return Attributes{{"dim", dims}, {"keepdim", keepdim}};
+      },
+      x);
+  return record(name, std::move(value),
+                from(x, [x, to = Reduced(x, dims)](const Variable& dy, const Variable& y) {
+                  const Tensor equal = x.value() == to.keep(y).value() || isnan(x.value());
+                  const Tensor count = sum_to(equal.to(dy.dtype()), to.kept);
+                  return where(equal, to.keep(dy) / Variable(count), 0);
                 }));
 }
 
@@ -36,6 +54,12 @@ VariableAndIndices picked(const char* name, const Variable& x, ValuesAndIndices 
   return {std::move(values), std::move(result.indices)};
 }
 
+Variable amax(const Variable& x, const Dims& dims, bool keepdim) {
+  return extreme("amax", x, amax(x.value(), dims, keepdim), dims, keepdim);
+}
+Variable amin(const Variable& x, const Dims& dims, bool keepdim) {
+  return extreme("amin", x, amin(x.value(), dims, keepdim), dims, keepdim);
+}
 Variable max(const Variable& x) { return extreme("max", x, max(x.value())); }
 Variable min(const Variable& x) { return extreme("min", x, min(x.value())); }
 VariableAndIndices max(const Variable& x, std::int64_t dim, bool keepdim) {

@@ -1,12 +1,12 @@
 // Operations that repeat elements, change their order, or set some to 0: repeat, tile, flip, roll,
-// tril, triu. Read next: autograd/ops/indexing.cc.
+// tril, triu, and those of tensor/ops/rearrange.h. Read next: autograd/ops/indexing.cc.
 #include <cstdint>
 #include <utility>
 
 #include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record.h>
-#include <tapegrad/tensor/ops/compositions.h>
+#include <tapegrad/tensor/ops/rearrange.h>
 
 namespace tapegrad {
 
@@ -79,6 +79,22 @@ Variable triu(const Variable& x, std::int64_t diagonal) {
       x);
   return record("triu", triu(x.value(), diagonal),
                 from(x, [diagonal](const Variable& dy) { return triu(dy, diagonal); }));
+}
+
+Variable repeat_interleave(const Variable& x, std::int64_t repeats,
+                           std::optional<std::int64_t> dim) {
+  return composition::repeat_interleave(x, full({1}, repeats), dim);
+}
+Variable repeat_interleave(const Variable& x, const Tensor& repeats,
+                           std::optional<std::int64_t> dim) {
+  return composition::repeat_interleave(x, repeats, dim);
+}
+Variable diag(const Variable& x, std::int64_t diagonal) { return composition::diag(x, diagonal); }
+std::vector<Variable> meshgrid(std::span<const Variable> axes, GridIndexing indexing) {
+  return composition::meshgrid(axes, indexing);
+}
+Variable pad(const Variable& x, const Shape& padding, PadMode mode, Scalar value) {
+  return composition::pad(x, padding, mode, value);
 }
 
 }  // namespace tapegrad

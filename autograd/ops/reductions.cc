@@ -5,6 +5,7 @@
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/ops/reduced.h>
 #include <tapegrad/autograd/record.h>
+#include <tapegrad/tensor/ops/compositions.h>
 
 namespace tapegrad {
 
@@ -153,5 +154,15 @@ Variable sum_to(const Variable& x, const Shape& shape) {
   return record("sum_to", sum_to(x.value(), shape),
                 from(x, [full = x.shape()](const Variable& dy) { return expand(dy, full); }));
 }
+
+// Compositions ------------------------------------------------------------------------------------
+
+Variable var(const Variable& x, const Dims& dims, const VarOptions& options) {
+  return composition::var(x, dims, options);
+}
+Variable std(const Variable& x, const Dims& dims, const VarOptions& options) {
+  return composition::std(x, dims, options);
+}
+Variable cumprod(const Variable& x, std::int64_t dim) { return composition::cumprod(x, dim); }
 
 }  // namespace tapegrad

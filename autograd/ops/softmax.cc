@@ -49,4 +49,6 @@ Variable log_softmax(const Variable& x, std::int64_t dim) {
       [dim](const Variable& dy, const Variable& y) { return dy - exp(y) * sum(dy, dim, true); });
 }
 
+Variable softmin(const Variable& x, std::int64_t dim) { return softmax(-x, dim); }
+
 }  // namespace tapegrad

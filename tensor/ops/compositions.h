@@ -4,7 +4,7 @@
 // the operations of class X, so the gradient of a Variable comes from the operations that the
 // template calls.
 //
-// Internal. Read next: tensor/ops/recurrent.h.
+// Internal. Read next: tensor/ops/rearrange.h.
 #pragma once
 
 #include <algorithm>
@@ -49,6 +49,112 @@ template <class X>
 X gelu_by_tanh(const X& x) {
   const double scale = std::sqrt(2.0 / std::numbers::pi);
   return 0.5 * x * (1.0 + tanh(scale * (x + 0.044715 * x * x * x)));
+}
+
+// Linear above threshold / beta, log(1 + exp(beta x)) / beta below.
+template <class X>
+X softplus(const X& x, double beta, double threshold) {
+  detail::require_floating("softplus", x.dtype());
+  if (beta == 0) throw ValueError("softplus: beta is 0, needed another number");
+  const X scaled = x * beta;
+  // The softplus with beta 1 is linear above 20 itself, so larger thresholds need the other form.
+  const X curved = threshold > 20 ? relu(scaled) + log1p(exp(-abs(scaled))) : softplus(scaled);
+  return where(scaled > threshold, x, curved / beta);
+}
+
+// log(exp(a) + exp(b)) = larger + log(1 + exp(smaller - larger)), without overflow.
+template <class X>
+X logaddexp(const X& a, const X& b) {
+  detail::require_floating("logaddexp", a.dtype());
+  detail::require_floating("logaddexp", b.dtype());
+  const Tensor a_is_larger = a >= b;
+  const X larger = where(a_is_larger, a, b);
+  const X smaller = where(a_is_larger, b, a);
+  // The difference of two equal infinities is NaN.
+  const Tensor infinite = (smaller == larger) && larger.isinf();
+  return larger + softplus(masked_fill(smaller - larger, infinite, 0));
+}
+
+// The start at weight 0, the end at weight 1, exactly at both.
+template <class X>
+X lerp(const X& start, const X& end, double weight) {
+  detail::require_floating("lerp", start.dtype());
+  detail::require_floating("lerp", end.dtype());
+  return std::abs(weight) < 0.5 ? start + weight * (end - start)
+                                : end - (end - start) * (1 - weight);
+}
+template <class X>
+X lerp(const X& start, const X& end, const X& weight) {
+  detail::require_floating("lerp", start.dtype());
+  detail::require_floating("lerp", end.dtype());
+  detail::require_floating("lerp", weight.dtype());
+  return where(abs(weight) < 0.5, start + weight * (end - start),
+               end - (end - start) * (1 - weight));
+}
+
+// Element by element; an undefined bound is none. Where min > max the result is max.
+template <class X>
+X clamp(const X& x, const X& min, const X& max) {
+  if (!min.defined() && !max.defined()) {
+    throw ValueError("clamp: min and max are undefined, needed at least one");
+  }
+  X result = x;
+  if (min.defined()) result = where(result < min, min, result);
+  if (max.defined()) result = where(result > max, max, result);
+  return result;
+}
+
+// Reductions --------------------------------------------------------------------------------------
+
+// The number of elements that are reduced to one.
+template <class X>
+double reduced_count(const char* operation, const X& x, const Dims& dims) {
+  if (dims.empty()) return static_cast<double>(x.numel());
+  double count = 1;
+  detail::dim_set(dims, x.dim(), operation);
+  for (const std::int64_t dim : dims) count *= x.dim() == 0 ? 1 : static_cast<double>(x.size(dim));
+  return count;
+}
+
+template <class X>
+X var(const X& x, const Dims& dims, const VarOptions& options) {
+  const double count = composition::reduced_count("var", x, dims);
+  const double divisor = std::max(0.0, count - options.correction);
+  return var(x, dims, false, options.keepdim) * (count / divisor);
+}
+template <class X>
+X std(const X& x, const Dims& dims, const VarOptions& options) {
+  const double count = composition::reduced_count("std", x, dims);
+  const double divisor = std::max(0.0, count - options.correction);
+  return std(x, dims, false, options.keepdim) * std::sqrt(count / divisor);
+}
+
+// Each round multiplies every element by the product of as many elements before it as it already
+// has (Hillis and Steele 1986). No quotient is formed, so gradients are correct for zeros, too.
+template <class X>
+X cumprod(const X& x, std::int64_t dim) {
+  dim = wrap_dim(dim, x.dim(), "cumprod");
+  X result = is_floating_point(x.dtype()) ? x : X(x.to(int64));
+  if (x.dim() == 0) return result;
+  const std::int64_t size = x.size(dim);
+  for (std::int64_t step = 1; step < size; step *= 2) {
+    result = cat({narrow(result, dim, 0, step),
+                  narrow(result, dim, step, size - step) * narrow(result, dim, 0, size - step)},
+                 dim);
+  }
+  return result;
+}
+
+// Sorting -----------------------------------------------------------------------------------------
+
+// The positions of the medians along dim, whose size is kept as 1: of the lower one of two, and of
+// a NaN if there is one.
+inline Tensor median_positions(const Tensor& x, std::int64_t dim) {
+  const ValuesAndIndices sorted = sort(x, dim);
+  const std::int64_t last = x.size(dim) - 1;
+  const Tensor has_nan = isnan(narrow(sorted.values, dim, last, 1));
+  return where(has_nan, narrow(sorted.indices, dim, last, 1),
+               narrow(sorted.indices, dim, last / 2, 1));
 }
 
 // Matrix products ---------------------------------------------------------------------------------
@@ -201,15 +307,6 @@ std::vector<X> unbind(const X& x, std::int64_t dim) {
     parts.push_back(select(x, static_cast<std::int64_t>(position), i));
   }
   return parts;
-}
-
-// Rearranging -------------------------------------------------------------------------------------
-
-template <class X>
-X tile(const X& x, const Shape& repeats) {
-  Shape full = repeats;
-  while (full.dim() < x.dim()) full.insert(0, 1);
-  return repeat(x, full);
 }
 
 // Indexing ----------------------------------------------------------------------------------------

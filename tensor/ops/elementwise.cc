@@ -1,6 +1,6 @@
 // Elementwise operations: arithmetic, comparisons and functions, with broadcasting and type
 // promotion. Floating-point types use the SIMD kernels; integers and booleans use the plain loops
-// at the top. Read next: tensor/ops/inplace.cc.
+// at the top. Read next: tensor/ops/activations.h.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -624,6 +624,19 @@ Tensor leaky_relu(const Tensor& x, double negative_slope) {
 }
 Tensor elu(const Tensor& x, double alpha) { return where(x > 0, x, alpha * expm1(x)); }
 Tensor softsign(const Tensor& x) { return composition::softsign(x); }
+Tensor softplus(const Tensor& x, double beta, double threshold) {
+  return composition::softplus(x, beta, threshold);
+}
+Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max) {
+  return composition::clamp(x, min, max);
+}
+Tensor logaddexp(const Tensor& a, const Tensor& b) { return composition::logaddexp(a, b); }
+Tensor lerp(const Tensor& start, const Tensor& end, double weight) {
+  return composition::lerp(start, end, weight);
+}
+Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) {
+  return composition::lerp(start, end, weight);
+}
 Tensor gelu(const Tensor& x, GeluApproximation approximate) {
   return approximate == GeluApproximation::none ? unary(Unary::kGelu, x)
                                                 : composition::gelu_by_tanh(x);

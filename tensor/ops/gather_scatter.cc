@@ -312,6 +312,10 @@ Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Ten
   return scattered("scatter", x, dim, index, source, [](auto, auto value) { return value; });
 }
 
+Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, Scalar value) {
+  return scatter(x, dim, index, full(index.shape(), value, x.dtype()));
+}
+
 Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
   return scattered("scatter_add", x, dim, index, source,
                    [](auto element, auto value) { return plus(element, value); });

@@ -1,5 +1,5 @@
 // Matrix products of vectors, matrices and batches, built on one kernel that accepts any strides
-// (tensor/kernels/matmul.inl). Read next: tensor/ops/convolution.h.
+// (tensor/kernels/matmul.inl). Read next: tensor/ops/einsum.h.
 #include <algorithm>
 #include <string>
 

@@ -97,13 +97,17 @@ Tensor value_of_all(const char* operation, const Tensor& x) {
   return out;
 }
 
+// If several dims are reduced, the indices count their elements in row-major order.
 template <Which kWhich>
-ValuesAndIndices along(const char* operation, const Tensor& x, std::int64_t dim, bool keepdim) {
-  const detail::DimSet set = detail::dim_set(dim, x.dim(), operation);
+ValuesAndIndices along(const char* operation, const Tensor& x, const Dims& dims, bool keepdim) {
+  const detail::DimSet set = detail::dim_set(dims, x.dim(), operation);
   const detail::ReduceShape in(x, set);
   if (in.reduced == 0) {
-    throw IndexError(std::string(operation) + ": dimension " + std::to_string(dim) + " of shape " +
-                     to_string(x.sizes()) + " has no elements, needed at least one");
+    const std::string which = dims.empty()      ? "a dimension"
+                              : dims.dim() == 1 ? "dimension " + std::to_string(dims[0])
+                                                : "one of the dimensions " + to_string(dims);
+    throw IndexError(std::string(operation) + ": " + which + " of shape " + to_string(x.sizes()) +
+                     " has no elements, needed at least one");
   }
   const Shape shape = detail::reduced_shape(x, set, keepdim);
   Tensor values = Tensor::uninitialized(shape, x.dtype());
@@ -143,6 +147,12 @@ ValuesAndIndices max(const Tensor& x, std::int64_t dim, bool keepdim) {
 }
 ValuesAndIndices min(const Tensor& x, std::int64_t dim, bool keepdim) {
   return along<Which::kMin>("min", x, dim, keepdim);
+}
+Tensor amax(const Tensor& x, const Dims& dims, bool keepdim) {
+  return along<Which::kMax>("amax", x, dims, keepdim).values;
+}
+Tensor amin(const Tensor& x, const Dims& dims, bool keepdim) {
+  return along<Which::kMin>("amin", x, dims, keepdim).values;
 }
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
   return along<Which::kMax>("argmax", x, dim, keepdim).indices;

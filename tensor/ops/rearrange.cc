@@ -1,4 +1,5 @@
-// Operations that copy elements into another order or number: repeat, tile, flip, roll, tril, triu.
+// Operations that copy elements into another order or number: repeat, tile, flip, roll, tril, triu,
+// and those of tensor/ops/rearrange.h.
 // Read next: tensor/ops/indexing.cc.
 #include <algorithm>
 #include <cstring>
@@ -6,7 +7,7 @@
 #include <utility>
 
 #include <tapegrad/tensor/ops.h>
-#include <tapegrad/tensor/ops/compositions.h>
+#include <tapegrad/tensor/ops/rearrange.h>
 #include <tapegrad/tensor/ops/view_layout.h>
 
 namespace tapegrad {
@@ -126,6 +127,20 @@ Tensor triu(const Tensor& x, std::int64_t diagonal) {
   return with_zeros("triu", x, [d = near(diagonal)](std::int64_t row) {
     return std::pair(std::int64_t{0}, row + d);
   });
+}
+
+Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, std::optional<std::int64_t> dim) {
+  return composition::repeat_interleave(x, full({1}, repeats), dim);
+}
+Tensor repeat_interleave(const Tensor& x, const Tensor& repeats, std::optional<std::int64_t> dim) {
+  return composition::repeat_interleave(x, repeats, dim);
+}
+Tensor diag(const Tensor& x, std::int64_t diagonal) { return composition::diag(x, diagonal); }
+std::vector<Tensor> meshgrid(std::span<const Tensor> axes, GridIndexing indexing) {
+  return composition::meshgrid(axes, indexing);
+}
+Tensor pad(const Tensor& x, const Shape& padding, PadMode mode, Scalar value) {
+  return composition::pad(x, padding, mode, value);
 }
 
 }  // namespace tapegrad

@@ -8,6 +8,7 @@
 
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/reduce_shape.h>
 #include <tapegrad/tensor/ops/xt.h>
 
@@ -393,5 +394,15 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool e
   if (equal_nan) close = close || (isnan(x) && isnan(y));
   return all(close).item<bool>();
 }
+
+// Compositions ------------------------------------------------------------------------------------
+
+Tensor var(const Tensor& x, const Dims& dims, const VarOptions& options) {
+  return composition::var(x, dims, options);
+}
+Tensor std(const Tensor& x, const Dims& dims, const VarOptions& options) {
+  return composition::std(x, dims, options);
+}
+Tensor cumprod(const Tensor& x, std::int64_t dim) { return composition::cumprod(x, dim); }
 
 }  // namespace tapegrad

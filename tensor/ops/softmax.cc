@@ -86,4 +86,6 @@ Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
   return out;
 }
 
+Tensor softmin(const Tensor& x, std::int64_t dim) { return softmax(-x, dim); }
+
 }  // namespace tapegrad

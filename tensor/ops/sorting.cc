@@ -1,11 +1,13 @@
-// Sorting along a dimension. The order is stable, and NaN is the largest value. Read next:
-// tensor/ops/normalization.cc.
+// Sorting along a dimension, and what follows from an order: median, unique, bincount. The order is
+// stable, and NaN is the largest value. Read next: tensor/ops/normalization.cc.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
 #include <tapegrad/tensor/ops/view_layout.h>
 
 namespace tapegrad {
@@ -87,6 +89,56 @@ ValuesAndIndices topk(const Tensor& x, std::int64_t k, std::int64_t dim, bool la
                      ", the size of dimension " + std::to_string(position));
   }
   return ordered(x, position, k, largest);
+}
+
+ValuesAndIndices median(const Tensor& x, std::int64_t dim, bool keepdim) {
+  if (x.dim() == 0) return sort(x, dim);
+  const auto position = static_cast<std::int64_t>(detail::existing_dim(dim, x, "median"));
+  const Tensor indices = composition::median_positions(x, position);
+  const Tensor values = gather(x, position, indices);
+  if (keepdim) return {values, indices};
+  return {squeeze(values, position), squeeze(indices, position)};
+}
+Tensor median(const Tensor& x) { return median(flatten(x), 0).values; }
+
+UniqueElements unique(const Tensor& x) {
+  const ValuesAndIndices sorted = sort(flatten(x), 0);
+  const std::int64_t count = x.numel();
+  if (count == 0) return {sorted.values, zeros(x.shape(), int64), sorted.indices};
+  const Tensor differs =
+      narrow(sorted.values, 0, 1, count - 1) != narrow(sorted.values, 0, 0, count - 1);
+  const Tensor first = cat({full({1}, true), differs});
+  const Tensor position = cumsum(first, 0) - 1;  // of each element's value
+  const Tensor inverse = scatter(zeros({count}, int64), 0, sorted.indices, position);
+  return {masked_select(sorted.values, first), reshape(inverse, x.shape()), bincount(position)};
+}
+
+Tensor bincount(const Tensor& ids, const Tensor& weights, std::int64_t minlength) {
+  if (ids.dtype() != int64 || ids.dim() != 1) {
+    throw ShapeError("bincount: ids are " + to_string(ids.sizes()) + " of type " +
+                     std::string(name(ids.dtype())) + ", needed one dimension of int64");
+  }
+  if (weights.defined() && weights.shape() != ids.shape()) {
+    throw ShapeError("bincount: weights are " + to_string(weights.sizes()) + " and ids " +
+                     to_string(ids.sizes()) + ", needed the same shape");
+  }
+  if (minlength < 0) {
+    throw ValueError("bincount: minlength is " + std::to_string(minlength) + ", needed 0 or more");
+  }
+  std::int64_t length = minlength;
+  if (ids.numel() > 0) {
+    const std::int64_t smallest = min(ids).item<std::int64_t>();
+    const std::int64_t largest = max(ids).item<std::int64_t>();
+    if (smallest < 0 || largest == std::numeric_limits<std::int64_t>::max()) {
+      throw ValueError("bincount: an id is " + std::to_string(smallest < 0 ? smallest : largest) +
+                       ", needed small numbers from 0 on");
+    }
+    length = std::max(length, largest + 1);
+  }
+  if (!weights.defined()) return index_add(zeros({length}, int64), 0, ids, ones_like(ids));
+  // As in PyTorch, sums are in double precision, except for float32 weights.
+  const Tensor summands = weights.dtype() == float32 ? weights : weights.to(float64);
+  return index_add(zeros({length}, summands.dtype()), 0, ids, summands);
 }
 
 }  // namespace tapegrad

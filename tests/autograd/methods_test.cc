@@ -56,9 +56,11 @@ TEST_CASE("every function of both classes is a method, or PyTorch has no such me
   REQUIRE(all.size() > 90);
   const std::set<std::string> functions_only = {
       // torch.nn.functional
-      "attention_weights", "avg_pool1d", "batch_norm", "bilinear", "conv1d", "cosine_similarity",
-      "elu", "embedding", "embedding_bag", "embedding_renorm_", "gelu", "layer_norm", "leaky_relu",
-      "linear", "max_pool1d", "normalize", "one_hot", "pairwise_distance", "rms_norm",
+      "attention_weights", "avg_pool1d", "batch_norm", "bilinear", "celu", "glu", "hardshrink",
+      "hardsigmoid", "hardswish", "hardtanh", "logsigmoid", "mish", "pad", "prelu", "relu6", "selu",
+      "softmin", "softshrink", "threshold", "conv1d", "cosine_similarity", "elu", "embedding",
+      "embedding_bag", "embedding_renorm_", "gelu", "layer_norm", "leaky_relu", "linear",
+      "max_pool1d", "normalize", "one_hot", "pairwise_distance", "rms_norm",
       "scaled_dot_product_attention", "silu", "softplus", "softsign",
       // functions of torch that are no methods there, or are of another form here
       "allclose", "as_strided", "elements", "cdist", "empty_like", "equal", "full_like",
@@ -109,6 +111,20 @@ TEMPLATE_TEST_CASE("methods are the functions of their names", "[autograd]", Ten
   CHECK(x.long_().dtype() == int64);
   CHECK(x.bool_().dtype() == boolean);
   CHECK(equal(x.nonzero(), nonzero(ones({2, 3}))));
+  CHECK(same(x.amax(1, true), amax(x, 1, true)));
+  CHECK(same(x.amin(), amin(x)));
+  CHECK(same(x.median(), median(x)));
+  CHECK(same(x.median(1).values, median(x, 1).values));
+  CHECK(same(x.cumprod(1), cumprod(x, 1)));
+  CHECK(same(x.var({0}, {.correction = 0}), var(x, {0}, {.correction = 0})));
+  CHECK(same(x.lerp(y, 0.3), lerp(x, y, 0.3)));
+  CHECK(same(x.logaddexp(y), logaddexp(x, y)));
+  CHECK(same(x.clamp(y, y + 1), clamp(x, y, y + 1)));
+  CHECK(same(x.diag(1), diag(x, 1)));
+  CHECK(same(x.repeat_interleave(2, 0), repeat_interleave(x, 2, 0)));
+  CHECK(same(x.scatter(1, tensor({{0}, {2}}), 1.5), scatter(x, 1, tensor({{0}, {2}}), 1.5)));
+  CHECK(x.unique().counts.numel() == 6);
+  CHECK(TestType(tensor({1, 1, 0})).bincount().shape() == Shape{2});
   CHECK(same(+x, x));
 }
 

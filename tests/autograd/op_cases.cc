@@ -10,10 +10,10 @@ const std::vector<OpCase>& op_cases() {
   static const std::vector<OpCase> cases = [] {
     std::vector<OpCase> all;
     for (const auto& family :
-         {elementwise_cases(), reductions_cases(), minmax_cases(), softmax_cases(), sorting_cases(),
-          normalization_cases(), matmul_cases(), convolution_cases(), views_cases(),
-          rearrange_cases(), indexing_cases(), gather_scatter_cases(), embedding_bag_cases(),
-          similarity_cases(), attention_cases()}) {
+         {elementwise_cases(), activations_cases(), reductions_cases(), minmax_cases(),
+          softmax_cases(), sorting_cases(), normalization_cases(), matmul_cases(),
+          convolution_cases(), views_cases(), rearrange_cases(), indexing_cases(),
+          gather_scatter_cases(), embedding_bag_cases(), similarity_cases(), attention_cases()}) {
       all.insert(all.end(), family.begin(), family.end());
     }
     return all;

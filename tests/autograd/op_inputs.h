@@ -14,6 +14,7 @@ namespace tapegrad {
 
 // The rows by family, in the order of ops.h; each has a file ops/op_cases_*.cc.
 std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> activations_cases();
 std::vector<OpCase> reductions_cases();
 std::vector<OpCase> minmax_cases();
 std::vector<OpCase> softmax_cases();

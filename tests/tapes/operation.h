@@ -66,6 +66,7 @@ Results results(T&& result) {
 
 // The rows by family, in the order of ops.h.
 std::vector<Operation> elementwise_rows();
+std::vector<Operation> activation_rows();
 std::vector<Operation> reduction_rows();
 std::vector<Operation> order_rows();
 std::vector<Operation> softmax_rows();

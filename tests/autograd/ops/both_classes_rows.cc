@@ -79,6 +79,14 @@ std::vector<Row> elementwise_rows() {
       {"silu", kOne, [](auto& v) { return silu(v[0]); }},
       {"softplus", kOne, [](auto& v) { return softplus(v[0]); }},
       {"softsign", kOne, [](auto& v) { return softsign(v[0]); }},
+      {"softplus beta", kOne, [](auto& v) { return softplus(v[0], 2.5, 3); }},
+      {"softplus beta 0", kOne,
+       [](auto& v, std::int64_t n) { return softplus(v[0], static_cast<double>(n)); }},
+      {"logaddexp", kTwo, [](auto& v) { return logaddexp(v[0], v[1]); }},
+      {"lerp", kTwo, [](auto& v) { return lerp(v[0], v[1], 0.3); }},
+      {"lerp each", kThree, [](auto& v) { return lerp(v[0], v[1], v[2]); }},
+      {"clamp each", kThree, [](auto& v) { return clamp(v[0], v[1], v[2]); }},
+      {"clamp each below", kTwo, [](auto& v) { return clamp(v[0], v[1]); }},
       {"erf", kOne, [](auto& v) { return erf(v[0]); }},
       {"floor", kOne, [](auto& v) { return floor(v[0]); }},
       {"ceil", kOne, [](auto& v) { return ceil(v[0]); }},
@@ -100,6 +108,27 @@ std::vector<Row> elementwise_rows() {
       {"operator/", kTwo, [](auto& v) { return v[0] / v[1]; }},
       {"operator/ scalar", kOne, [](auto& v) { return v[0] / 2.5; }},
       {"operator/ scalar first", kOne, [](auto& v) { return 2 / v[0]; }},
+  };
+}
+
+std::vector<Row> activations_rows() {
+  return {
+      {"relu6", kOne, [](auto& v) { return relu6(v[0]); }},
+      {"hardtanh", kOne, [](auto& v) { return hardtanh(v[0]); }},
+      {"hardtanh bounds", kOne,
+       [](auto& v, std::int64_t n) { return hardtanh(v[0], static_cast<double>(n), 1); }},
+      {"hardsigmoid", kOne, [](auto& v) { return hardsigmoid(v[0]); }},
+      {"hardswish", kOne, [](auto& v) { return hardswish(v[0]); }},
+      {"selu", kOne, [](auto& v) { return selu(v[0]); }},
+      {"celu", kOne, [](auto& v, std::int64_t n) { return celu(v[0], static_cast<double>(n)); }},
+      {"mish", kOne, [](auto& v) { return mish(v[0]); }},
+      {"logsigmoid", kOne, [](auto& v) { return logsigmoid(v[0]); }},
+      {"softshrink", kOne,
+       [](auto& v, std::int64_t n) { return softshrink(v[0], static_cast<double>(n)); }},
+      {"hardshrink", kOne, [](auto& v) { return hardshrink(v[0]); }},
+      {"threshold", kOne, [](auto& v) { return threshold(v[0], 0.5, -2); }},
+      {"prelu", kTwo, [](auto& v) { return prelu(v[0], v[1]); }},
+      {"glu", kOne, [](auto& v, std::int64_t n) { return glu(v[0], n); }},
   };
 }
 
@@ -126,6 +155,13 @@ std::vector<Row> reductions_rows() {
       {"norm infinity", kOne,
        [](auto& v, std::int64_t n) { return norm(v[0], kInfinity, n, true); }},
       {"norm dim", kOne, [](auto& v, std::int64_t n) { return norm(v[0], 3.0, n); }},
+      {"var correction", kOne,
+       [](auto& v, std::int64_t n) { return var(v[0], n, {.correction = 2}); }},
+      {"std correction", kOne,
+       [](auto& v, std::int64_t n) {
+         return std(v[0], {}, {.correction = static_cast<double>(n), .keepdim = true});
+       }},
+      {"cumprod", kOne, [](auto& v, std::int64_t n) { return cumprod(v[0], n); }},
       {"cumsum", kOne, [](auto& v, std::int64_t n) { return cumsum(v[0], n); }},
       {"sum_to", kOne, [](auto& v, std::int64_t n) { return sum_to(v[0], n); }},
       {"sum_to column", kOne,
@@ -140,6 +176,12 @@ std::vector<Row> minmax_rows() {
       {"max", kOne, [](auto& v) { return max(v[0]); }},
       {"max dim", kOne, [](auto& v, std::int64_t n) { return max(v[0], n); }},
       {"min", kOne, [](auto& v) { return min(v[0]); }},
+      {"amax", kOne, [](auto& v) { return amax(v[0]); }},
+      {"amax dim", kOne, [](auto& v, std::int64_t n) { return amax(v[0], n, true); }},
+      {"amin dims", kOne,
+       [](auto& v, std::int64_t n) {
+         return amin(v[0], {0, n});
+       }},
       {"min dim", kOne, [](auto& v, std::int64_t n) { return min(v[0], n, true); }},
   };
 }
@@ -149,6 +191,7 @@ std::vector<Row> softmax_rows() {
       {"logsumexp", kOne, [](auto& v, std::int64_t n) { return logsumexp(v[0], n); }},
       {"logsumexp of all", kOne, [](auto& v) { return logsumexp(v[0], {}, true); }},
       {"softmax", kOne, [](auto& v, std::int64_t n) { return softmax(v[0], n); }},
+      {"softmin", kOne, [](auto& v, std::int64_t n) { return softmin(v[0], n); }},
       {"log_softmax", kOne, [](auto& v, std::int64_t n) { return log_softmax(v[0], n); }},
   };
 }
@@ -157,6 +200,8 @@ std::vector<Row> sorting_rows() {
   return {
       {"sort", kOne, [](auto& v, std::int64_t n) { return sort(v[0], n); }},
       {"sort descending", kOne, [](auto& v) { return sort(v[0], -1, true); }},
+      {"median", kOne, [](auto& v) { return median(v[0]); }},
+      {"median dim", kOne, [](auto& v, std::int64_t n) { return median(v[0], n); }},
       {"topk", kOne, [](auto& v, std::int64_t n) { return topk(v[0], n); }},
       {"topk dim", kOne, [](auto& v, std::int64_t n) { return topk(v[0], 1, n, false); }},
   };
@@ -188,6 +233,19 @@ std::vector<Row> matmul_rows() {
        [](auto& v) { return addmm(v[0], v[1], transpose(v[2]), 0, 1); }},
       {"linear", kTwo, [](auto& v) { return linear(v[0], v[1]); }},
       {"linear bias", kThree, [](auto& v) { return linear(v[0], v[1], v[2]); }},
+  };
+}
+
+std::vector<Row> einsum_rows() {
+  return {
+      {"einsum", kTwo,
+       [](auto& v) {
+         return einsum("ij,jk->ik", {v[0], v[1]});
+       }},
+      {"einsum ellipsis", kTwo, [](auto& v) { return einsum("...i,...i", v); }},
+      {"einsum diagonal", kOne, [](auto& v) { return einsum("ii->i", spanned(v)); }},
+      {"einsum unreadable", kOne, [](auto& v) { return einsum("i.j", v); }},
+      {"einsum without tensors", kOne, [](auto& v) { return einsum("i", spanned(v).first(0)); }},
   };
 }
 
@@ -286,6 +344,41 @@ std::vector<Row> rearrange_rows() {
        [](auto& v, std::int64_t n) {
          return roll(v[0], {1, n}, {0, -1});
        }},
+      {"repeat_interleave", kOne,
+       [](auto& v, std::int64_t n) { return repeat_interleave(v[0], n); }},
+      {"repeat_interleave dim", kOne,
+       [](auto& v, std::int64_t n) { return repeat_interleave(v[0], 2, n); }},
+      {"repeat_interleave counts", kAtIndices,
+       [](auto& v, std::int64_t n) { return repeat_interleave(v[0], plain(v[1]), n); }},
+      {"diag", kOne, [](auto& v, std::int64_t n) { return diag(v[0], n); }},
+      {"diag far", kOne,
+       [](auto& v) { return diag(v[0], std::numeric_limits<std::int64_t>::min()); }},
+      {"meshgrid", kTwo,
+       [](auto& v) {
+         return meshgrid({v[0], v[1]});
+       }},
+      {"meshgrid xy", kOne, [](auto& v) { return meshgrid(spanned(v), GridIndexing::xy); }},
+      {"meshgrid none", kOne, [](auto& v) { return meshgrid(spanned(v).first(0)); }},
+      {"pad", kOne,
+       [](auto& v, std::int64_t n) {
+         return pad(v[0], {n, 1}, PadMode::zeros, 2);
+       }},
+      {"pad reflect", kOne,
+       [](auto& v, std::int64_t n) {
+         return pad(v[0], {1, n}, PadMode::reflect);
+       }},
+      {"pad replicate", kOne,
+       [](auto& v, std::int64_t n) {
+         return pad(v[0], {n, 2}, PadMode::replicate);
+       }},
+      {"pad circular", kOne,
+       [](auto& v, std::int64_t n) {
+         return pad(v[0], {n, 0, 1, 1}, PadMode::circular);
+       }},
+      {"pad far", kOne,
+       [](auto& v) {
+         return pad(v[0], {std::numeric_limits<std::int64_t>::max(), 0});
+       }},
       {"tril", kOne, [](auto& v, std::int64_t n) { return tril(v[0], n); }},
       {"triu", kOne, [](auto& v, std::int64_t n) { return triu(v[0], n); }},
   };
@@ -336,6 +429,8 @@ std::vector<Row> gather_scatter_rows() {
        [](auto& v, std::int64_t n) { return take_along_dim(v[0], plain(v[1]), n); }},
       {"scatter", kInto,
        [](auto& v, std::int64_t n) { return scatter(v[0], n, plain(v[1]), v[2]); }},
+      {"scatter scalar", kAtIndices,
+       [](auto& v, std::int64_t n) { return scatter(v[0], n, plain(v[1]), 2); }},
       {"scatter_add", kInto,
        [](auto& v, std::int64_t n) { return scatter_add(v[0], n, plain(v[1]), v[2]); }},
       {"index_add", kInto,
@@ -377,9 +472,10 @@ std::vector<Row> similarity_rows() {
 std::vector<Row> all_rows() {
   std::vector<Row> all;
   for (const auto& family :
-       {elementwise_rows(), reductions_rows(), minmax_rows(), softmax_rows(), sorting_rows(),
-        normalization_rows(), matmul_rows(), views_rows(), rearrange_rows(), indexing_rows(),
-        gather_scatter_rows(), embedding_bag_rows(), similarity_rows()}) {
+       {elementwise_rows(), activations_rows(), reductions_rows(), minmax_rows(), softmax_rows(),
+        sorting_rows(), normalization_rows(), matmul_rows(), einsum_rows(), views_rows(),
+        rearrange_rows(), indexing_rows(), gather_scatter_rows(), embedding_bag_rows(),
+        similarity_rows()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

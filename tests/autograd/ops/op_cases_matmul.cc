@@ -80,6 +80,15 @@ std::vector<OpCase> matmul_cases() {
        [](auto& v) { return bilinear(v[0], v[1], v[2]); },
        [](auto& v) { return stack({dot(v[0], mv(v[2][0], v[1]))}); },
        {uniform({2}), uniform({3}), uniform({1, 2, 3})}},
+      {"einsum",
+       [](auto& v) {
+         return einsum("bij,bjk->bik", {v[0], v[1]});
+       },
+       {uniform({2, 3, 4}), uniform({2, 4, 2})}},
+      {"einsum vector",
+       [](auto& v) { return einsum("...i,jk,i", v); },
+       {uniform({2, 3}), uniform({2, 2}), uniform({3})}},
+      {"einsum diagonal", [](auto& v) { return einsum("iji->j", {v[0]}); }, {uniform({3, 2, 3})}},
   };
 }
 

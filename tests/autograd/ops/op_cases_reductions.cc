@@ -67,6 +67,16 @@ std::vector<OpCase> reductions_cases() {
        },
        {uniform({2, 3, 2})}},
       {"sum_to a number", [](auto& v) { return sum_to(v[0], {}); }, {uniform({2, 3})}},
+      {"var correction",
+       [](auto& v) { return var(v[0], {0}, {.correction = 2, .keepdim = true}); },
+       {uniform({4, 3})}},
+      {"std correction",
+       [](auto& v) { return std(v[0], {}, {.correction = 0}); },
+       {uniform({2, 3})}},
+      {"cumprod", [](auto& v) { return cumprod(v[0], 0); }, {away({5, 2})}},
+      {"cumprod zeros",
+       [](auto& v) { return cumprod(v[0], 1); },
+       {tensor({{0.5, 0.0, 2.0}, {0.0, 1.5, 0.0}}, float64)}},
   };
 }
 

@@ -18,6 +18,7 @@ std::vector<OpCase> softmax_cases() {
       {"log_softmax", [](auto& v) { return log_softmax(v[0], 1); }, {uniform({2, 3})}},
       {"log_softmax middle", [](auto& v) { return log_softmax(v[0], -2); }, {uniform({2, 3, 2})}},
       {"log_softmax of nothing", [](auto& v) { return log_softmax(v[0], 1); }, {uniform({0, 3})}},
+      {"softmin", [](auto& v) { return softmin(v[0], 1); }, {uniform({2, 3})}},
   };
 }
 

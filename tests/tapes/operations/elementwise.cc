@@ -1,4 +1,4 @@
-// Rows of elementwise operations. Read next: reductions.cc.
+// Rows of elementwise operations. Read next: activations.cc.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -420,6 +420,62 @@ std::vector<Operation> elementwise_rows() {
       {"softplus", CALL(softplus(x[0])), one(), unary(Type::real, softplus_of), kReals},
       {"softsign", CALL(softsign(x[0])), one(),
        unary(Type::real, [](double x) { return x / (1 + std::abs(x)); }), kReals},
+      {"softplus beta",
+       CALL(softplus(x[0], a.p, 5)),
+       one_and_scalar(),
+       with_scalar(Type::same,
+                   [](double x, double beta) {
+                     const double scaled = beta * x;
+                     const double curved =
+                         std::max(scaled, 0.0) + std::log1p(std::exp(-std::abs(scaled)));
+                     return scaled > 5 ? x : curved / beta;
+                   }),
+       {.special = false, .slack = 4, .frequency = 0.5}},
+      {"logaddexp",
+       CALL(logaddexp(x[0], x[1])),
+       two(),
+       binary(Type::same,
+              [](double a, double b) {
+                return std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
+              }),
+       {.special = false, .promotes = true, .slack = 2, .frequency = 0.5}},
+      {"lerp",
+       CALL(lerp(x[0], x[1], a.p)),
+       [](Draw& d) {
+         const Shape shape = d.any();
+         d.broadcast_with(shape);
+         d.a.p = d.random.real(-1, 2);
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         return {zipped(x[0], x[1], promoted(x[0], x[1]),
+                        [&](double start, double end) { return start + a.p * (end - start); })};
+       },
+       {.special = false, .slack = 8, .frequency = 0.5}},
+      {"lerp each",
+       CALL(lerp(x[0], x[1], x[2])),
+       [](Draw& d) {
+         const Shape shape = d.any();
+         d.of(shape);
+         d.of(shape, {-1, 2});
+       },
+       [](const Plains& x, const Attributes&) -> Plains {
+         Plain y = x[0];
+         for (std::int64_t i = 0; i < y.numel(); ++i) y[i] += x[2][i] * (x[1][i] - x[0][i]);
+         return {y};
+       },
+       {.special = false, .slack = 16, .frequency = 0.5}},
+      {"clamp each",
+       CALL(clamp(x[0], x[1], x[2])),
+       [](Draw& d) {
+         const Shape shape = d.any(kAny, 0, 3);
+         d.of(shape);
+         d.broadcast_with(shape);
+       },
+       [](const Plains& x, const Attributes&) -> Plains {
+         const Plain raised = zipped(x[0], x[1], promoted(x[0], x[1]), larger);
+         return {zipped(raised, x[2], promoted(raised, x[2]), smaller)};
+       },
+       {.special = false, .exact = true, .frequency = 0.5}},
       {"erf", CALL(erf(x[0])), one(), unary(Type::real, [](double x) { return std::erf(x); }),
        kFunction},
       {"floor", CALL(floor(x[0])), one(), unary(Type::same, [](double x) { return std::floor(x); }),

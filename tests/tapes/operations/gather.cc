@@ -150,6 +150,22 @@ std::vector<Operation> gather_rows() {
          return {scattered(x, wrapped(a.i, x[0].dim()), [](double, double s) { return s; })};
        },
        kMoves},
+      {"scatter scalar",
+       CALL(scatter(x[0], a.i, x[1].value(), a.j)),
+       [](Draw& d) {
+         const Shape shape = d.any(kAny, 1);
+         d.a.i = d.dim_of(shape);
+         d.a.j = d.random.integer(-3, 3);
+         const std::int64_t size = shape[wrapped(d.a.i, shape.dim())];
+         d.require(size > 0);
+         d.ids(index_shape(d, shape), 0, size - 1);
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         const Plain source = filled(x[1].shape, x[0].dtype, static_cast<double>(a.j));
+         return {scattered({x[0], source, x[1]}, wrapped(a.i, x[0].dim()),
+                           [](double, double s) { return s; })};
+       },
+       {.exact = true, .integers = true}},
       {"scatter_add", CALL(scatter_add(x[0], a.i, x[2].value(), x[1])),
        [](Draw& d) { draw_scatter(d, false); },
        [](const Plains& x, const Attributes& a) -> Plains {

@@ -192,6 +192,55 @@ std::vector<Operation> matmul_rows() {
        [](Draw& d) { draw_bilinear(d, false); },
        [](const Plains& x, const Attributes&) -> Plains { return {bilinear_of(x, nullptr)}; },
        kFinite},
+      {"einsum",
+       CALL(einsum("ij,kj->ki", {x[0], x[1]})),
+       [](Draw& d) {
+         const Shape shape = d.any(kSmall, 2, 2);
+         d.of({d.size(), shape[1]}, kSmall);
+       },
+       [](const Plains& x, const Attributes&) -> Plains {
+         return {made({x[1].size(0), x[0].size(0)}, x[0].dtype, [&](const Shape& at) {
+           double total = 0;
+           for (std::int64_t j = 0; j < x[0].size(1); ++j) {
+             total += x[0][at[1] * x[0].size(1) + j] * x[1][at[0] * x[0].size(1) + j];
+           }
+           return total;
+         })};
+       },
+       {.special = false, .slack = 4}},
+      {"einsum elementwise",
+       CALL(einsum("...i,i->i...", x)),
+       [](Draw& d) {
+         const Shape shape = d.any(kSmall, 1, 3);
+         d.of({shape.back()}, kSmall);
+       },
+       [](const Plains& x, const Attributes&) -> Plains {
+         Shape shape = x[0].shape;
+         shape.insert(0, shape.back());
+         shape.erase(shape.dim() - 1);
+         return {made(shape, x[0].dtype, [&](const Shape& at) {
+           Shape from = at;
+           from.erase(0);
+           from.push_back(at[0]);
+           return x[0][position_of(x[0].shape, from)] * x[1][at[0]];
+         })};
+       },
+       {.special = false}},
+      {"einsum trace",
+       CALL(einsum("bii->b", std::span<const Variable>(x))),
+       [](Draw& d) {
+         const std::int64_t size = d.size();
+         d.of({d.size(), size, size}, kSmall);
+       },
+       [](const Plains& x, const Attributes&) -> Plains {
+         const std::int64_t n = x[0].size(1);
+         return {made({x[0].size(0)}, x[0].dtype, [&](const Shape& at) {
+           double total = 0;
+           for (std::int64_t i = 0; i < n; ++i) total += x[0][(at[0] * n + i) * n + i];
+           return total;
+         })};
+       },
+       {.special = false, .slack = 4}},
   };
 }
 

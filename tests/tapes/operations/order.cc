@@ -94,6 +94,16 @@ void draw_dim(Draw& d) {
   d.a.flag = d.random.chance(0.4);
   d.require(shape.empty() || shape[positive(d.a.i, shape.dim())[0]] > 0);
 }
+void draw_dims(Draw& d) {
+  const Shape shape = d.any(kDistinct, 1);
+  d.a.dims = d.dims_of(shape, 1);
+  d.a.flag = d.random.chance(0.4);
+  d.require(count_of(shape) > 0);
+}
+void draw_ids(Draw& d) {
+  d.a.i = d.random.integer(0, 9);
+  d.ids(Shape(d.size()), 0, 6);
+}
 void draw_sort(Draw& d) {
   d.a.i = d.dim_of(d.any(kDistinct));
   d.a.flag = d.random.chance(0.5);
@@ -108,6 +118,13 @@ void draw_topk(Draw& d) {
 }  // namespace
 
 std::vector<Operation> order_rows() {
+  const auto over_dims = [](bool largest) {
+    return [=](const Plains& x, const Attributes& a) -> Plains {
+      return {reduced(x[0], a.dims, a.flag, x[0].dtype, [&](const std::vector<double>& group) {
+        return group[static_cast<std::size_t>(extreme(group, largest))];
+      })};
+    };
+  };
   const auto whole = [](bool largest, bool position) {
     return [=](const Plains& x, const Attributes&) -> Plains {
       const std::int64_t at = extreme(x[0].x, largest);
@@ -128,6 +145,47 @@ std::vector<Operation> order_rows() {
       {"min", CALL(min(x[0])), draw_all, whole(false, false), kOrder},
       {"max dim", CALL(max(x[0], a.i, a.flag)), draw_dim, along(true), kOrder},
       {"min dim", CALL(min(x[0], a.i, a.flag)), draw_dim, along(false), kOrder},
+      {"amax", CALL(amax(x[0], a.dims, a.flag)), draw_dims, over_dims(true), kOrder},
+      {"amin", CALL(amin(x[0], a.dims, a.flag)), draw_dims, over_dims(false), kOrder},
+      {"median",
+       CALL(median(x[0])),
+       draw_all,
+       [](const Plains& x, const Attributes&) -> Plains {
+         std::vector<double> all = x[0].x;
+         std::ranges::sort(all);
+         return {filled({}, x[0].dtype, all[(all.size() - 1) / 2])};
+       },
+       {.special = false, .exact = true, .integers = true}},
+      {"median dim",
+       CALL(median(x[0], a.i, a.flag)),
+       draw_dim,
+       [](const Plains& x, const Attributes& a) -> Plains {
+         const Line line = line_of(x[0].shape, a.i);
+         const Plains all = sorted(x[0], a.i, false, line.n);
+         Plains middle = extremes(x[0], a, true);  // for their shapes
+         for (std::size_t which = 0; which < 2; ++which) {
+           for (std::int64_t o = 0; o < line.outer; ++o) {
+             for (std::int64_t i = 0; i < line.inner; ++i) {
+               middle[which][o * line.inner + i] = all[which][line.at(o, (line.n - 1) / 2, i)];
+             }
+           }
+         }
+         return middle;
+       },
+       {.special = false, .exact = true, .integers = true}},
+      {"bincount",
+       CALL(bincount(x[0].value(), Tensor(), a.i)),
+       draw_ids,
+       [](const Plains& x, const Attributes& a) -> Plains {
+         std::int64_t length = a.i;
+         for (const double id : x[0].x) {
+           length = std::max(length, static_cast<std::int64_t>(id) + 1);
+         }
+         Plain y = filled(Shape(length), int64);
+         for (const double id : x[0].x) ++y[static_cast<std::int64_t>(id)];
+         return {y};
+       },
+       {.exact = true, .integers = true, .frequency = 0.3}},
       {"argmax", CALL(argmax(x[0].value())), draw_all, whole(true, true), kPositions},
       {"argmax dim", CALL(argmax(x[0].value(), a.i, a.flag)), draw_dim, position(true), kPositions},
       {"argmin", CALL(argmin(x[0].value())), draw_all, whole(false, true), kPositions},

@@ -212,6 +212,46 @@ std::vector<Operation> reduction_rows() {
          return {y};
        },
        kReal},
+      {"var correction", CALL(var(x[0], a.dims, VarOptions{.correction = a.p, .keepdim = a.flag})),
+       [](Draw& d) {
+         draw_variance(true, {-8, 8, false, true})(d);
+         d.a.p = static_cast<double>(d.random.integer(0, 1)) / 2;
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         return {reduced(x[0], a.dims, a.flag, x[0].dtype, [&](const Group& group) {
+           return squares_of(group) / (static_cast<double>(group.size()) - a.p);
+         })};
+       },
+       kFinite},
+      {"std correction", CALL(std(x[0], a.dims, VarOptions{.correction = a.p, .keepdim = a.flag})),
+       [](Draw& d) {
+         draw_variance(true, {-8, 8, false, true})(d);
+         d.a.p = static_cast<double>(d.random.integer(0, 1)) / 2;
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         return {reduced(x[0], a.dims, a.flag, x[0].dtype, [&](const Group& group) {
+           return std::sqrt(squares_of(group) / (static_cast<double>(group.size()) - a.p));
+         })};
+       },
+       kFinite},
+      {"cumprod",
+       CALL(cumprod(x[0], a.i)),
+       [](Draw& d) {
+         d.a.i = d.dim_of(d.any({-1.5, 1.5}));
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         const Line line = line_of(x[0].shape, a.i);
+         Plain y{x[0].shape, sum_type(x[0].dtype), x[0].x};
+         for (std::int64_t o = 0; o < line.outer; ++o) {
+           for (std::int64_t k = 1; k < line.n; ++k) {
+             for (std::int64_t i = 0; i < line.inner; ++i) {
+               y[line.at(o, k, i)] *= y[line.at(o, k - 1, i)];
+             }
+           }
+         }
+         return {y};
+       },
+       {.special = false, .slack = 8}},
   };
 }
 

@@ -74,6 +74,12 @@ std::vector<Operation> softmax_rows() {
        draw_dim,
        [](const Plains& x, const Attributes& a) -> Plains { return {normalized(x[0], a.i, true)}; },
        {.frequency = 1.5}},
+      {"softmin", CALL(softmin(x[0], a.i)), draw_dim,
+       [](const Plains& x, const Attributes& a) -> Plains {
+         Plain minus = x[0];
+         for (double& element : minus.x) element = -element;
+         return {normalized(minus, a.i, false)};
+       }},
   };
 }
 

@@ -466,6 +466,133 @@ std::vector<Operation> view_rows() {
       {"triu", CALL(triu(x[0], a.i)), draw_triangle,
        [](const Plains& x, const Attributes& a) -> Plains { return {triangle(x[0], a.i, false)}; },
        kMoves},
+      {"repeat_interleave", CALL(repeat_interleave(x[0], a.j, a.i)),
+       [](Draw& d) {
+         const Shape shape = d.any(kAny, 1, 3);
+         d.a.i = d.dim_of(shape);
+         d.a.j = d.random.integer(0, 3);
+         d.require(count_of(shape) <= 100);
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         const std::int64_t dim = wrapped(a.i, x[0].dim());
+         Shape shape = x[0].shape;
+         shape[dim] *= a.j;
+         return {made(shape, x[0].dtype, [&](const Shape& at) {
+           Shape from = at;
+           from[dim] /= a.j;
+           return x[0][position_of(x[0].shape, from)];
+         })};
+       },
+       kMoves},
+      {"repeat_interleave counts", CALL(repeat_interleave(x[0], x[1].value())),
+       [](Draw& d) {
+         const Shape shape = d.any(kAny, 0, 3);
+         d.require(count_of(shape) <= 100);
+         d.ids(Shape(count_of(shape)), 0, 3);
+       },
+       [](const Plains& x, const Attributes&) -> Plains {
+         Plain y{Shape(0), x[0].dtype};
+         for (std::int64_t i = 0; i < x[0].numel(); ++i) {
+           y.x.insert(y.x.end(), static_cast<std::size_t>(x[1][i]), x[0][i]);
+         }
+         y.shape = Shape(y.numel());
+         return {y};
+       },
+       kMoves},
+      {"diag", CALL(diag(x[0], a.i)),
+       [](Draw& d) {
+         const Shape shape = d.any(kAny, 1, 2);
+         d.require(count_of(shape) <= 100);
+         d.a.i = d.random.integer(-4, 4);
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         const std::int64_t below = std::max<std::int64_t>(-a.i, 0);
+         const std::int64_t right = std::max<std::int64_t>(a.i, 0);
+         if (x[0].dim() == 1) {
+           const std::int64_t n = x[0].numel() + below + right;
+           Plain y = filled({n, n}, x[0].dtype);
+           for (std::int64_t k = 0; k < x[0].numel(); ++k) {
+             y[(k + below) * n + k + right] = x[0][k];
+           }
+           return {y};
+         }
+         Plain y{Shape(0), x[0].dtype};
+         for (std::int64_t k = 0; k + below < x[0].size(0) && k + right < x[0].size(1); ++k) {
+           y.x.push_back(x[0][(k + below) * x[0].size(1) + k + right]);
+         }
+         y.shape = Shape(y.numel());
+         return {y};
+       },
+       kMoves},
+      {"meshgrid", CALL(meshgrid({x[0], x[1]})),
+       [](Draw& d) {
+         d.any(kAny, 1, 1);
+         d.of(Shape(d.size()));
+       },
+       [](const Plains& x, const Attributes&) -> Plains {
+         const Shape shape{x[0].numel(), x[1].numel()};
+         return {made(shape, x[0].dtype, [&](const Shape& at) { return x[0][at[0]]; }),
+                 made(shape, x[1].dtype, [&](const Shape& at) { return x[1][at[1]]; })};
+       },
+       kMoves},
+      {"meshgrid xy", CALL(meshgrid(x, GridIndexing::xy)),
+       [](Draw& d) {
+         d.any(kAny, 1, 1);
+         d.of(Shape(d.size()));
+       },
+       [](const Plains& x, const Attributes&) -> Plains {
+         const Shape shape{x[1].numel(), x[0].numel()};
+         return {made(shape, x[0].dtype, [&](const Shape& at) { return x[0][at[1]]; }),
+                 made(shape, x[1].dtype, [&](const Shape& at) { return x[1][at[0]]; })};
+       },
+       kMoves},
+      {"pad", CALL(pad(x[0], a.shape, PadMode::zeros, a.i)),
+       [](Draw& d) {
+         const Shape shape = d.any(kAny, 1, 3);
+         d.a.shape = {d.random.integer(0, 3), d.random.integer(0, 3)};
+         if (shape.dim() > 1)
+           d.a.shape.push_back(
+               -d.random.integer(0, std::min<std::int64_t>(shape[shape.dim() - 2], 2)));
+         if (shape.dim() > 1) d.a.shape.push_back(d.random.integer(0, 2));
+         d.a.i = d.random.integer(0, 1);
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         Shape shape = x[0].shape, before = x[0].shape;
+         for (std::int64_t k = 0; k < shape.dim(); ++k) before[k] = 0;
+         for (std::int64_t k = 0; k < a.shape.dim() / 2; ++k) {
+           shape[shape.dim() - 1 - k] += a.shape[2 * k] + a.shape[2 * k + 1];
+           before[shape.dim() - 1 - k] = a.shape[2 * k];
+         }
+         return {made(shape, x[0].dtype, [&](const Shape& at) {
+           Shape from = at;
+           for (std::int64_t k = 0; k < from.dim(); ++k) {
+             from[k] -= before[k];
+             if (from[k] < 0 || from[k] >= x[0].shape[k]) return static_cast<double>(a.i);
+           }
+           return x[0][position_of(x[0].shape, from)];
+         })};
+       },
+       kMoves},
+      {"pad reflect", CALL(pad(x[0], a.shape, PadMode::reflect)),
+       [](Draw& d) {
+         const Shape shape = d.any(kAny, 1, 3);
+         const std::int64_t most = std::min<std::int64_t>(shape.back() - 1, 4);
+         d.require(most >= 0);
+         d.a.shape = {d.random.integer(0, most), d.random.integer(0, most)};
+       },
+       [](const Plains& x, const Attributes& a) -> Plains {
+         Shape shape = x[0].shape;
+         const std::int64_t n = shape.back();
+         shape[shape.dim() - 1] += a.shape[0] + a.shape[1];
+         return {made(shape, x[0].dtype, [&](const Shape& at) {
+           Shape from = at;
+           std::int64_t k = std::abs(at.back() - a.shape[0]);
+           if (k >= n) k = 2 * (n - 1) - k;
+           from[from.dim() - 1] = k;
+           return x[0][position_of(x[0].shape, from)];
+         })};
+       },
+       kMoves},
   };
 }
 

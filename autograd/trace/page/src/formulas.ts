@@ -112,6 +112,8 @@ export const formulas: Record<string, Formula> = {
   sum_to: of("x", "y = x, summed to a smaller shape", "dx = dy, repeated"),
   max: of("x", "y = the largest x", "dx = dy at the largest element, else 0"),
   min: of("x", "y = the smallest x", "dx = dy at the smallest element, else 0"),
+  amax: of("x", "y = the largest x", "dx = dy, shared by the largest elements"),
+  amin: of("x", "y = the smallest x", "dx = dy, shared by the smallest elements"),
   sort: placed("x in order"),
   topk: placed("the k largest x"),
   softmax: of("x", "y = eˣ / Σ eˣ", "dx = y ⊙ (dy − Σ dy ⊙ y)"),

@@ -156,6 +156,21 @@ function extreme(sign: 1 | -1): Operation {
   };
 }
 
+/** amax and amin: the gradient is shared equally by the elements that equal the result. */
+function extremeOver(sign: 1 | -1): Operation {
+  const signed = (x: Tensor) => map(x, (v) => sign * v);
+  return {
+    forward: (call) => reshape(signed(maxOver(signed(input(call, 0)), reduced(call).dims)), call.shape),
+    rule: (call, y, dy) => {
+      const { x, dims, kept } = reduced(call);
+      const result = expand(reshape(y, kept), x.shape);
+      const equal = zip(x, result, (a, b) => (a === b || a !== a ? 1 : 0));
+      const share = div(expand(reshape(dy, kept), x.shape), expand(sumOver(equal, dims), x.shape));
+      return zip(equal, share, (hit, part) => (hit ? part : 0));
+    },
+  };
+}
+
 /** Running sums along dim, from the start or from the end. */
 function cumulate(x: Tensor, dim: number, fromEnd: boolean): Tensor {
   const out = Float64Array.from(x.data);
@@ -215,6 +230,8 @@ export const reductions: Operations = {
   },
   max: extreme(1),
   min: extreme(-1),
+  amax: extremeOver(1),
+  amin: extremeOver(-1),
   sort: picking((call) => (row) => order(row, flagAt(call, "descending", false))),
   topk: picking((call) => (row) => order(row, flagAt(call, "largest", true)).slice(0, numberAt(call, "k", 1))),
   logsumexp: {

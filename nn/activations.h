@@ -151,7 +151,8 @@ struct Hardshrink : ActivationWith<double>, Forward<Hardshrink> {
 struct Threshold : ActivationWith<TwoOptions>, Forward<Threshold> {
   Threshold(double threshold, double value) : ActivationWith({threshold, value}) {}
   Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return tapegrad::threshold(in, threshold(), value()); }, x);
+    return hooked(
+        [this](const Variable& in) { return tapegrad::threshold(in, threshold(), value()); }, x);
   }
   double threshold() const { return option().first; }
   double value() const { return option().second; }

@@ -499,6 +499,24 @@ TEST_CASE("activation modules are the functions of the same names") {
   same(nn::GELU(), gelu(v));
   same(nn::SiLU(), silu(v));
   same(nn::Softplus(), softplus(v));
+  same(nn::Softplus(2, 1), softplus(v, 2, 1));
+  same(nn::Softsign(), softsign(v));
+  same(nn::ReLU6(), relu6(v));
+  same(nn::Hardtanh(), hardtanh(v));
+  same(nn::Hardtanh(-0.5, 0.25), hardtanh(v, -0.5, 0.25));
+  same(nn::Hardsigmoid(), hardsigmoid(v));
+  same(nn::Hardswish(), hardswish(v));
+  same(nn::SELU(), selu(v));
+  same(nn::CELU(), celu(v));
+  same(nn::CELU(0.5), celu(v, 0.5));
+  same(nn::Mish(), mish(v));
+  same(nn::LogSigmoid(), logsigmoid(v));
+  same(nn::Softshrink(0.25), softshrink(v, 0.25));
+  same(nn::Hardshrink(0.25), hardshrink(v, 0.25));
+  same(nn::Threshold(0.25, -1), threshold(v, 0.25, -1));
+  same(nn::GLU(), glu(v));
+  same(nn::Softmin(0), softmin(v, 0));
+  same(nn::Unflatten(1, {2, 2}), unflatten(v, 1, {2, 2}));
   same(nn::Softmax(0), softmax(v, 0));
   same(nn::LogSoftmax(-1), log_softmax(v, 1));
   same(nn::Flatten(), v);
@@ -506,6 +524,22 @@ TEST_CASE("activation modules are the functions of the same names") {
   CHECK(nn::LeakyReLU(0.3).negative_slope() == 0.3);
   CHECK(nn::ELU(0.5).alpha() == 0.5);
   CHECK(nn::Softmax(-1).dim() == -1);
+  CHECK(nn::Hardtanh(-0.5, 0.25).description() == "Hardtanh(-0.5, 0.25)");
+  CHECK(nn::Hardtanh(-0.5, 0.25).max_val() == 0.25);
+  CHECK(nn::Unflatten(1, {2, 2}).description() == "Unflatten(1, (2, 2))");
+}
+
+TEST_CASE("PReLU learns the slopes of its channels") {
+  const nn::PReLU one;
+  CHECK(equal(one.weight.value(), full({1}, 0.25)));  // PyTorch's initial value
+  CHECK(one.description() == "PReLU(num_parameters=1)");
+  const nn::PReLU three(3, 0.5);
+  const Variable y = three(tensor({{-2.0, -4.0, 3.0}}).to(float32));
+  CHECK(equal(y.value(), tensor({{-1.0, -2.0, 3.0}}).to(float32)));
+  sum(y).backward();
+  CHECK(equal(three.weight.grad(), tensor({-2.0, -4.0, 0.0}).to(float32)));
+  CHECK(three.state_dict().contains("weight"));
+  CHECK_THROWS_AS(three(ones({1, 2})), ShapeError);
 }
 
 // Dropout -----------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ std::map<std::string, std::function<Outputs()>> cases() {
   strong.lora_b.set_value(ones({2, 3}));
   return {
       {"ActivationWith", replaced(nn::LeakyReLU(0.5), nn::LeakyReLU(0.25), x)},
+      {"Unflatten", replaced(nn::Unflatten(2, {2, 3}), nn::Unflatten(2, {3, 2}), x)},
       {"MultiheadAttention", replaced(nn::MultiheadAttention(6, 2, {.batch_first = true}),
                                       nn::MultiheadAttention(6, 2), x, x, x)},
       {"Conv1d", replaced(nn::Conv1d(4, 2, 3), nn::Conv1d(4, 2, 3, {.stride = 2}), x)},

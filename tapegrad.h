@@ -5,6 +5,7 @@
 #include <tapegrad/autograd/attributes.h>
 #include <tapegrad/autograd/backward.h>
 #include <tapegrad/autograd/backward_hook.h>
+#include <tapegrad/autograd/functional.h>
 #include <tapegrad/autograd/gradcheck.h>
 #include <tapegrad/autograd/named_parameter.h>
 #include <tapegrad/autograd/node.h>
@@ -24,6 +25,7 @@
 #include <tapegrad/nn/data/dataset.h>
 #include <tapegrad/nn/data/loader.h>
 #include <tapegrad/nn/data/splits.h>
+#include <tapegrad/nn/distributions.h>
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
@@ -59,11 +61,16 @@
 #include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/clip.h>
+#include <tapegrad/optim/lbfgs.h>
+#include <tapegrad/optim/lion.h>
+#include <tapegrad/optim/nadam.h>
 #include <tapegrad/optim/optimizer.h>
+#include <tapegrad/optim/radam.h>
 #include <tapegrad/optim/rmsprop.h>
 #include <tapegrad/optim/schedule.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/optim/sparse_adam.h>
+#include <tapegrad/optim/weight_average.h>
 #include <tapegrad/tensor/dtype.h>
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/io/checkpoint.h>

@@ -1,4 +1,4 @@
-// Which observer a thread has. Read next: autograd/gradcheck.h.
+// Which observer a thread has. Read next: autograd/functional.h.
 #include <tapegrad/autograd/observer.h>
 
 #include <tapegrad/tensor/error.h>

@@ -424,6 +424,12 @@ struct AttentionOptions {
   Tensor mask{};
   bool is_causal = false;                      // query i sees the keys 0 ... i
   std::optional<double> scale = std::nullopt;  // of the scores; default: 1 / sqrt(width)
+  // Query i sees only the keys i - window ... i + window; with is_causal, i - window ... i.
+  std::optional<std::int64_t> window = std::nullopt;
+  // The share of the weights that are set to 0; the others grow by 1 / (1 - dropout_p). In training
+  // only: pass 0 otherwise.
+  double dropout_p = 0;
+  Generator* generator = nullptr;  // draws them; null: the default generator
 };
 
 // softmax(scale * query key^T + mask) value, (..., queries, width), (..., keys, width), (..., keys,

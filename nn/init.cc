@@ -1,5 +1,5 @@
 // The functions of nn/init.h. Each draws random numbers in the order of torch.nn.init. Read next:
-// nn/data/dataset.h.
+// nn/distributions.h.
 #include <tapegrad/nn/init.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Adadelta: the step in Tensor operations; the same step through a fused kernel; and many steps
-// without a gradient at once. Read next: optim/sparse_adam.h.
+// without a gradient at once. Read next: optim/nadam.h.
 #include <tapegrad/optim/adadelta.h>
 
 #include <algorithm>

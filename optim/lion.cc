@@ -1,4 +1,4 @@
-// Lion: the step in Tensor operations. Read next: optim/averaged_model.h.
+// Lion: the step in Tensor operations. Read next: optim/sparse_adam.h.
 #include <tapegrad/optim/lion.h>
 
 #include <tapegrad/tensor/ops.h>

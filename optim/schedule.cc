@@ -1,6 +1,6 @@
 // The formulas of the schedules. Each computes the next rate from the last one, as in PyTorch, so
 // if the rate was set by hand in between, the schedule continues from that rate. Read next:
-// optim/lazy/lazy_rows.h.
+// optim/weight_average.h.
 #include <tapegrad/optim/schedule.h>
 
 #include <algorithm>

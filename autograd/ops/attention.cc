@@ -9,9 +9,43 @@
 namespace tapegrad {
 namespace {
 
-// Boolean (queries, keys): true where the key does not come after the query.
-Tensor no_later(std::int64_t queries, std::int64_t keys) {
-  return unsqueeze(arange(queries), 1) >= arange(keys);
+// Boolean (queries, keys): true where the key does not come after the query (causal) and is within
+// the window. Undefined if all keys are seen.
+Tensor seen_by_position(const AttentionOptions& options, std::int64_t queries, std::int64_t keys) {
+  if (!options.is_causal && !options.window) return {};
+  const Tensor distance = unsqueeze(arange(queries), 1) - arange(keys);
+  Tensor seen = options.is_causal ? distance >= 0 : Tensor();
+  if (options.window) {
+    const Tensor near = abs(distance) <= *options.window;
+    seen = seen.defined() ? seen && near : near;
+  }
+  return seen;
+}
+
+void check_options(const AttentionOptions& options) {
+  if (options.window && *options.window < 0) {
+    throw ValueError("attention: window is " + std::to_string(*options.window) +
+                     ", needed 0 or more");
+  }
+  if (!(options.dropout_p >= 0 && options.dropout_p <= 1)) {
+    throw ValueError("attention: dropout_p is " + std::to_string(options.dropout_p) +
+                     ", needed a number in [0, 1]");
+  }
+}
+
+// The softmax of the scores. A row that holds only -inf, where it would be 0 / 0, becomes 0.
+Variable softmax_or_zero(const Variable& scores) {
+  const Tensor none = all(scores.value() == -std::numeric_limits<double>::infinity(), -1, true);
+  if (!any(none).item<bool>()) return softmax(scores, -1);
+  return masked_fill(softmax(masked_fill(scores, none, 0), -1), none, 0);
+}
+
+Variable dropped(const Variable& weights, const AttentionOptions& options) {
+  const double p = options.dropout_p;
+  if (p == 0) return weights;
+  if (p == 1) return weights * zeros_like(weights.value());
+  Generator& generator = options.generator != nullptr ? *options.generator : default_generator();
+  return weights * (bernoulli_(empty_like(weights.value()), 1 - p, generator) / (1 - p));
 }
 
 }  // namespace
@@ -23,6 +57,7 @@ Variable attention_weights(const Variable& query, const Variable& key,
                      to_string(key.sizes()) +
                      ", needed (..., queries, width) and (..., keys, width)");
   }
+  check_options(options);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(query.size(-1))));
   Variable scores = matmul(query * scale, transpose(key));  // (..., queries, keys)
   const Tensor& mask = options.mask;
@@ -30,16 +65,15 @@ Variable attention_weights(const Variable& query, const Variable& key,
     throw ShapeError("attention: mask is " + to_string(mask.sizes()) +
                      ", needed one that broadcasts to the scores' " + to_string(scores.sizes()));
   }
-  Tensor seen = options.is_causal ? no_later(scores.size(-2), scores.size(-1)) : Tensor();
+  Tensor seen = seen_by_position(options, scores.size(-2), scores.size(-1));
   if (mask.defined() && mask.dtype() == boolean) seen = seen.defined() ? seen && mask : mask;
   if (mask.defined() && mask.dtype() != boolean) scores = scores + Variable(mask.to(query.dtype()));
-  const double lowest = -std::numeric_limits<double>::infinity();
-  if (seen.defined()) scores = masked_fill(scores, !seen, lowest);
-  if (!mask.defined()) return softmax(scores, -1);  // if causal, all queries see the first key
-  // The softmax of a row that holds only -inf would be 0 / 0.
-  const Tensor none = all(scores.value() == lowest, -1, true);
-  if (!any(none).item<bool>()) return softmax(scores, -1);
-  return masked_fill(softmax(masked_fill(scores, none, 0), -1), none, 0);
+  if (seen.defined()) {
+    scores = masked_fill(scores, !seen, -std::numeric_limits<double>::infinity());
+  }
+  // If only causal, all queries see the first key.
+  const bool sees_a_key = !mask.defined() && !options.window;
+  return dropped(sees_a_key ? softmax(scores, -1) : softmax_or_zero(scores), options);
 }
 
 Variable scaled_dot_product_attention(const Variable& query, const Variable& key,

@@ -112,6 +112,21 @@ def optimizers():
     run("adadelta.maximize", adadelta, maximize=True)
     run("adadelta.rho_eps", adadelta, rho=0.8, eps=1e-2)
     run("adadelta.maximize_weight_decay", adadelta, maximize=True, weight_decay=0.1)
+    nadam = torch.optim.NAdam
+    run("nadam.default", nadam)
+    run("nadam.lr", nadam, lr=0.03)
+    run("nadam.betas", nadam, lr=0.03, betas=(0.7, 0.9))
+    run("nadam.eps", nadam, lr=0.03, eps=0.1)
+    run("nadam.weight_decay", nadam, lr=0.03, weight_decay=0.1)
+    run("nadam.momentum_decay", nadam, lr=0.03, momentum_decay=0.1)
+    run("nadam.groups", nadam, lr=0.03, lr1=0.003, weight_decay1=0.2)
+    radam = torch.optim.RAdam
+    run("radam.default", radam)
+    run("radam.lr", radam, lr=0.03)
+    run("radam.betas", radam, lr=0.03, betas=(0.7, 0.9))
+    run("radam.eps", radam, lr=0.03, eps=0.1)
+    run("radam.weight_decay", radam, lr=0.03, weight_decay=0.1)
+    run("radam.groups", radam, lr=0.03, lr1=0.003, weight_decay1=0.2)
     run("adadelta.groups", adadelta, lr=1.0, lr1=0.3, weight_decay1=0.2)
 
 
@@ -191,8 +206,35 @@ def clipping():
     clip("clip_grad_value.plain", some, lambda p: torch.nn.utils.clip_grad_value_(p, 0.5), clip_value=0.5)
 
 
+def lbfgs():
+    """The valley of Rosenbrock (1960) in four dimensions, from (-1.2, 1, -0.5, 0.8), after each of 6 steps of 4
+    iterations without a line search; and with one, the point and the number of evaluations."""
+
+    def valley(x):
+        return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+    for name, options in [("plain", {"lr": 0.001, "max_iter": 4}), ("short", {"lr": 0.002, "max_iter": 4, "history_size": 2}),
+                          ("wolfe", {"max_iter": 20, "line_search_fn": "strong_wolfe"})]:
+        x = torch.tensor([-1.2, 1.0, -0.5, 0.8], dtype=torch.float64, requires_grad=True)
+        optimizer = torch.optim.LBFGS([x], **options)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = valley(x)
+            loss.backward()
+            return loss
+
+        golden.metadata[f"lbfgs.{name}"] = f"LBFGS({options})"
+        for step in range(1, 7):
+            loss = optimizer.step(closure)
+            golden.put(f"lbfgs.{name}.step{step}.p0", x)
+            golden.put(f"lbfgs.{name}.step{step}.loss", loss)
+        golden.put(f"lbfgs.{name}.evaluations", torch.tensor(optimizer.state[x]["func_evals"]))
+
+
 if __name__ == "__main__":
     optimizers()
+    lbfgs()
     sparse_optimizers()
     clipping()
     golden.write("optim.safetensors")

@@ -203,6 +203,44 @@ TEST_CASE("the joint product for queries, keys and values is used for self-atten
   CHECK(close(attention(x, y, y).output.value(), apart(x, y, y)));
 }
 
+TEST_CASE("a window of attention is a mask of the neighbors") {
+  Generator generator(9);
+  const Tensor q = randn({2, 5, 4}, float64, generator), k = randn({2, 6, 4}, float64, generator);
+  const Tensor distance = unsqueeze(arange(5), 1) - arange(6);
+  for (const std::int64_t window : {0, 1, 3, 9}) {
+    const Tensor near = abs(distance) <= window;
+    CHECK(equal(attention_weights(q, k, {.window = window}).value(),
+                attention_weights(q, k, {.mask = near}).value()));
+    CHECK(equal(attention_weights(q, k, {.is_causal = true, .window = window}).value(),
+                attention_weights(q, k, {.mask = near && distance >= 0}).value()));
+  }
+  // The keys end before the windows of the last queries begin.
+  const Tensor few = narrow(k, 1, 0, 2);
+  const Tensor weights = attention_weights(q, few, {.window = 1}).value();
+  CHECK(equal(narrow(weights, 1, 3, 2), zeros({2, 2, 2}, float64)));
+  CHECK_THROWS_AS(attention_weights(q, k, {.window = -1}), ValueError);
+}
+
+TEST_CASE("dropout of attention weights drops a share and scales the others") {
+  Generator generator(9), again(9);
+  const Tensor x = randn({40, 4}, float64, generator);
+  again.set_state(generator.state());
+  const Variable leaf = parameter(x.clone());
+  const Tensor plain = attention_weights(x, x).value();
+  const Variable y = attention_weights(leaf, leaf, {.dropout_p = 0.25, .generator = &generator});
+  const Tensor kept = y.value() != 0;
+  CHECK_THAT(mean(kept.to(float64)).item(), Catch::Matchers::WithinAbs(0.75, 0.04));
+  CHECK(allclose(y.value(), plain * kept.to(float64) / 0.75, 1e-14, 1e-15));
+  // The result is that of the dropped weights.
+  const Variable z =
+      scaled_dot_product_attention(leaf, leaf, x, {.dropout_p = 0.25, .generator = &again});
+  CHECK(equal(z.value(), matmul(y, x).value()));
+  sum(z).backward();
+  CHECK(leaf.has_grad());
+  CHECK(equal(attention_weights(x, x, {.dropout_p = 1}).value(), zeros({40, 40}, float64)));
+  CHECK_THROWS_AS(attention_weights(x, x, {.dropout_p = 1.5}), ValueError);
+}
+
 TEST_CASE("is_causal and a mask of either kind apply together") {
   manual_seed(9);
   const Tensor x = randn({2, 4, 3}, float64);

@@ -10,6 +10,8 @@
 #include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/clip.h>
+#include <tapegrad/optim/nadam.h>
+#include <tapegrad/optim/radam.h>
 #include <tapegrad/optim/rmsprop.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/optim/sparse_adam.h>
@@ -48,7 +50,7 @@ Options options_of(const std::string& which) {
     field = static_cast<Field>(golden().option(which, name, static_cast<double>(field)));
   };
   read("lr", o.lr);
-  read("maximize", o.maximize);
+  if constexpr (requires { o.maximize; }) read("maximize", o.maximize);
   if constexpr (requires { o.betas; }) {
     if (golden().has(which + ".arg.betas")) {
       const std::vector<double> betas = to_vector<double>(golden().at(which + ".arg.betas"));
@@ -68,6 +70,7 @@ Options options_of(const std::string& which) {
   if constexpr (requires { o.alpha; }) read("alpha", o.alpha);
   if constexpr (requires { o.centered; }) read("centered", o.centered);
   if constexpr (requires { o.rho; }) read("rho", o.rho);
+  if constexpr (requires { o.momentum_decay; }) read("momentum_decay", o.momentum_decay);
   return o;
 }
 
@@ -178,6 +181,11 @@ TEST_CASE("Adagrad takes the same steps as PyTorch's") {
 
 TEST_CASE("RMSprop takes the same steps as PyTorch's") {
   check_runs<optim::RMSprop, optim::RMSpropOptions>("rmsprop", 24);
+}
+
+TEST_CASE("NAdam and RAdam take the same steps as PyTorch's") {
+  check_runs<optim::NAdam, optim::NAdamOptions>("nadam", 14);
+  check_runs<optim::RAdam, optim::RAdamOptions>("radam", 12);
 }
 
 TEST_CASE("Adadelta takes the same steps as PyTorch's") {

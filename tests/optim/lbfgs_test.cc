@@ -1,0 +1,93 @@
+// LBFGS against PyTorch in the valley of Rosenbrock (tests/golden/make_optim.py), on a quadratic
+// that it solves exactly, and its errors.
+#include <cmath>
+#include <string>
+
+#include <tapegrad/autograd/ops.h>
+#include <tapegrad/optim/lbfgs.h>
+
+#include "catch.h"
+#include "error_text.h"
+#include "golden_file.h"
+
+using namespace tapegrad;
+using tapegrad::test::error_text;
+
+namespace {
+
+Variable valley(const Variable& x) {
+  const std::int64_t n = x.numel();
+  const Variable left = narrow(x, 0, 0, n - 1), right = narrow(x, 0, 1, n - 1);
+  return sum(100 * square(right - square(left)) + square(1 - left));
+}
+
+Variable start() { return parameter(tensor({-1.2, 1.0, -0.5, 0.8}, float64)); }
+
+}  // namespace
+
+TEST_CASE("LBFGS without a search takes the same steps as PyTorch's") {
+  const GoldenFile file("optim.safetensors");
+  for (const auto& [name, options] :
+       {std::pair(std::string("plain"), optim::LBFGSOptions{.lr = 0.001, .max_iter = 4}),
+        std::pair(std::string("short"),
+                  optim::LBFGSOptions{.lr = 0.002, .max_iter = 4, .history_size = 2})}) {
+    const Variable x = start();
+    optim::LBFGS lbfgs({x}, options);
+    for (int step = 1; step <= 6; ++step) {
+      const std::string which = "lbfgs." + name + ".step" + std::to_string(step);
+      CAPTURE(which);
+      const double loss = lbfgs.step([&] { return valley(x); });
+      CHECK_THAT(loss, Catch::Matchers::WithinRel(file.at(which + ".loss").item(), 1e-10));
+      CHECK(error_of(x.value(), file.at(which + ".p0")) <= 1e-10);
+    }
+    CHECK(lbfgs.evaluations() == file.at("lbfgs." + name + ".evaluations").item<std::int64_t>());
+  }
+}
+
+TEST_CASE("LBFGS with the Wolfe conditions finds the end of the valley") {
+  const Variable x = start();
+  optim::LBFGS lbfgs({x}, {.line_search = optim::LineSearch::strong_wolfe});
+  for (int step = 0; step < 6; ++step) lbfgs.step([&] { return valley(x); });
+  CHECK(error_of(x.value(), ones({4}, float64)) <= 1e-6);
+  // PyTorch needs 59 evaluations.
+  CHECK(lbfgs.evaluations() <= 80);
+}
+
+TEST_CASE("LBFGS solves a least squares problem of several parameters") {
+  Generator generator(6);
+  const Tensor data = randn({30, 4}, float64, generator);
+  const Tensor weight = randn({4, 1}, float64, generator);
+  const Tensor target = matmul(data, weight) + 0.75;
+  const Variable w = parameter(zeros({4, 1}, float64)), b = parameter(zeros({1}, float64));
+  const Variable unused = parameter(ones({2}, float64));
+  optim::LBFGS lbfgs({w, b, unused}, {.line_search = optim::LineSearch::strong_wolfe});
+  const auto loss = [&] { return mean(square(matmul(data, w) + b - target)); };
+  const double before = lbfgs.step(loss);
+  CHECK(before > loss().item());
+  for (int step = 0; step < 4; ++step) lbfgs.step(loss);
+  CHECK(error_of(w.value(), weight) <= 1e-5);
+  CHECK_THAT(b.item(), Catch::Matchers::WithinAbs(0.75, 1e-5));
+  CHECK(equal(unused.value(), ones({2}, float64)));
+  // At the minimum nothing moves any more.
+  const Tensor found = w.value().clone();
+  lbfgs.restart();
+  lbfgs.step(loss);
+  CHECK(error_of(w.value(), found) <= 1e-6);
+}
+
+TEST_CASE("LBFGS: errors") {
+  const Variable x = parameter(ones({2}));
+  CHECK_THROWS_AS(optim::LBFGS({}), ValueError);
+  CHECK_THROWS_AS(optim::LBFGS({x * 2}), ValueError);
+  CHECK_THROWS_AS(optim::LBFGS({x}, {.max_iter = 0}), ValueError);
+  CHECK(error_text<DTypeError>([&] {
+          optim::LBFGS({x, parameter(ones({1}, float64))});
+        }) ==
+        "LBFGS: got parameters of type float32 and float64, needed one type; convert the model "
+        "with to()");
+  optim::LBFGS lbfgs({x}, 0.5);
+  CHECK(lbfgs.lr() == 0.5);
+  CHECK(error_text<ValueError>([&] { lbfgs.step([&] { return sum(log(x - 2)); }); }) ==
+        "LBFGS: the loss is nan, needed a finite one");
+  CHECK_THROWS_AS(lbfgs.set_lr(-1), ValueError);
+}

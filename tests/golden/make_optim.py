@@ -1,6 +1,8 @@
 """Makes optim.safetensors: parameters after 1, 2, 10 and 100 steps of each optimizer, and gradient clipping."""
 
+import inspect
 import math
+import sys
 
 import torch
 
@@ -112,7 +114,18 @@ def optimizers():
     run("adadelta.maximize", adadelta, maximize=True)
     run("adadelta.rho_eps", adadelta, rho=0.8, eps=1e-2)
     run("adadelta.maximize_weight_decay", adadelta, maximize=True, weight_decay=0.1)
-    nadam = torch.optim.NAdam
+    # PyTorch 1.13 multiplies mu into the next product twice, which version 2.0 mends, and keeps the product in the
+    # default type.
+    module = sys.modules["torch.optim.nadam"]
+    source = inspect.getsource(module._single_tensor_nadam)
+    mended = source.replace("mu_product * mu * mu_next", "mu_product * mu_next")
+    assert mended != source
+    exec(mended, vars(module))
+
+    def nadam(groups, **options):
+        torch.set_default_dtype(groups[0]["params"][0].dtype)
+        return torch.optim.NAdam(groups, **options)
+
     run("nadam.default", nadam)
     run("nadam.lr", nadam, lr=0.03)
     run("nadam.betas", nadam, lr=0.03, betas=(0.7, 0.9))
@@ -120,6 +133,7 @@ def optimizers():
     run("nadam.weight_decay", nadam, lr=0.03, weight_decay=0.1)
     run("nadam.momentum_decay", nadam, lr=0.03, momentum_decay=0.1)
     run("nadam.groups", nadam, lr=0.03, lr1=0.003, weight_decay1=0.2)
+    torch.set_default_dtype(torch.float32)
     radam = torch.optim.RAdam
     run("radam.default", radam)
     run("radam.lr", radam, lr=0.03)

@@ -68,8 +68,9 @@ TEST_CASE("plain optimizers: a saved state goes on to the same bits, frozen rows
     Generator generator(3);
     const Tensor start = randn({6, 2}, float64, generator);
     Variable a = parameter(start.clone()), b = parameter(start.clone());
-    a.row_policy().freeze_rows(tensor({1, 4}));
-    b.row_policy().freeze_rows(tensor({1, 4}));
+    const std::vector<std::int64_t> frozen = {1, 4};
+    a.row_policy().freeze_rows(frozen);
+    b.row_policy().freeze_rows(frozen);
     const auto first = one.make(a);
     auto second = one.make(b);
     for (int t = 0; t < 12; ++t) {

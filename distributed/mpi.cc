@@ -1,0 +1,172 @@
+// The communicator over MPI. It needs messages between two ranks only: blocking ones, as of MPI 1.
+// Read next: distributed/optimizer.h.
+#include <tapegrad/distributed/mpi.h>
+
+#include <mpi.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+namespace tapegrad::distributed {
+namespace {
+
+constexpr int kTag = 0;
+
+// CommunicationError with MPI's text, unless the call succeeded.
+void check_mpi(const char* function, int result) {
+  if (result == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(result, text, &length);
+  throw CommunicationError(std::string(function) + ": " +
+                           std::string(text, static_cast<std::size_t>(length)));
+}
+
+// A communicator of our own, so that no message of the program's is taken for one of ours.
+class OwnComm {
+ public:
+  OwnComm() {
+    check_mpi("MPI_Comm_dup", MPI_Comm_dup(MPI_COMM_WORLD, &comm_));
+    check_mpi("MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN));
+  }
+  ~OwnComm() {
+    int finalized = 0;
+    MPI_Finalized(&finalized);
+    // Freeing is collective: after an exception, the other ranks would not come.
+    if (finalized == 0 && std::uncaught_exceptions() == 0) MPI_Comm_free(&comm_);
+  }
+  OwnComm(const OwnComm&) = delete;
+  OwnComm& operator=(const OwnComm&) = delete;
+
+  MPI_Comm get() const { return comm_; }
+  int rank() const {
+    int rank = 0;
+    MPI_Comm_rank(comm_, &rank);
+    return rank;
+  }
+  int size() const {
+    int size = 0;
+    MPI_Comm_size(comm_, &size);
+    return size;
+  }
+
+ private:
+  MPI_Comm comm_ = MPI_COMM_NULL;
+};
+
+// One write, so that lines of several ranks do not mix.
+void print_failure(int rank, const std::string& text) {
+  std::ostringstream line;
+  line << "rank " << rank << ": " << text << '\n';
+  std::cerr << line.str() << std::flush;
+}
+
+class MpiCommunicator final : private OwnComm, public Communicator {
+ public:
+  explicit MpiCommunicator(CommunicatorOptions its_options)
+      : Communicator(OwnComm::rank(), OwnComm::size(), its_options) {}
+
+  void abort(const std::string& message) override {
+    print_failure(Communicator::rank(), message);
+    MPI_Abort(get(), 1);
+    std::terminate();  // not reached
+  }
+
+ private:
+  // Round k of all ranks belongs together, so it does not matter which of the two messages is
+  // longer.
+  void transfer(std::span<const std::byte> out, int to, std::span<std::byte> in,
+                int from) override {
+    const auto most = static_cast<std::size_t>(options().piece_bytes);
+    std::size_t sent = 0, received = 0;
+    bool first = true;
+    for (; first || sent < out.size() || received < in.size(); first = false) {
+      const std::size_t leaving = std::min(most, out.size() - sent);
+      const std::size_t coming = std::min(most, in.size() - received);
+      const bool sends = to != kNobody && (first || leaving > 0);
+      const bool receives = from != kNobody && (first || coming > 0);
+      send_and_receive(out.subspan(sent, leaving), sends ? to : MPI_PROC_NULL,
+                       in.subspan(received, coming), receives ? from : MPI_PROC_NULL);
+      sent += leaving;
+      received += coming;
+    }
+  }
+
+  void send_and_receive(std::span<const std::byte> out, int to, std::span<std::byte> in, int from) {
+    MPI_Status status;
+    const int result =
+        MPI_Sendrecv(out.data(), static_cast<int>(out.size()), MPI_BYTE, to, kTag, in.data(),
+                     static_cast<int>(in.size()), MPI_BYTE, from, kTag, get(), &status);
+    int count = static_cast<int>(in.size());
+    if (result == MPI_SUCCESS && from != MPI_PROC_NULL) MPI_Get_count(&status, MPI_BYTE, &count);
+    int error_class = MPI_SUCCESS;
+    if (result != MPI_SUCCESS) MPI_Error_class(result, &error_class);
+    if (error_class == MPI_ERR_TRUNCATE || count != static_cast<int>(in.size())) {
+      throw CommunicationError(
+          name() + "got " + (error_class == MPI_ERR_TRUNCATE ? "more" : std::to_string(count)) +
+          " bytes from rank " + std::to_string(from) + ", needed " + std::to_string(in.size()) +
+          "; the two do not call the same functions with the same sizes: "
+          "CommunicatorOptions::debug finds where");
+    }
+    check_mpi("MPI_Sendrecv", result);
+  }
+
+  bool wait_for(int from, double seconds) override {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    for (int came = 0;;) {
+      check_mpi("MPI_Iprobe", MPI_Iprobe(from, kTag, get(), &came, MPI_STATUS_IGNORE));
+      if (came != 0) return true;
+      if (Clock::now() > end) return false;
+      std::this_thread::yield();
+    }
+  }
+};
+
+// Ends all ranks if there is more than one.
+int fail(const std::string& text) {
+  int rank = 0, size = 1;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  print_failure(rank, text);
+  if (size > 1) MPI_Abort(MPI_COMM_WORLD, 1);
+  MPI_Finalize();
+  return 1;
+}
+
+}  // namespace
+
+std::unique_ptr<Communicator> mpi_communicator(CommunicatorOptions options) {
+  int started = 0, ended = 0;
+  MPI_Initialized(&started);
+  MPI_Finalized(&ended);
+  if (started == 0 || ended != 0) {
+    throw ValueError(
+        "mpi_communicator: MPI is not running, needed a call of MPI_Init() earlier; "
+        "run_distributed() makes it");
+  }
+  return std::make_unique<MpiCommunicator>(options);
+}
+
+int run_distributed(int& argc, char**& argv, const std::function<void(Communicator&)>& function,
+                    CommunicatorOptions options) {
+  int threads = 0;  // only this thread calls MPI
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &threads);
+  try {
+    const std::unique_ptr<Communicator> comm = mpi_communicator(options);
+    function(*comm);
+    comm->finish();
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  } catch (...) {
+    return fail("an exception of an unknown type");
+  }
+  MPI_Finalize();
+  return 0;
+}
+
+}  // namespace tapegrad::distributed

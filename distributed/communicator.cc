@@ -120,7 +120,7 @@ void Communicator::begin(const char* function, std::int64_t detail) {
   const Call mine(collectives_, function, detail);
   std::vector<Call> calls(static_cast<std::size_t>(size_), mine);
   with_others([&](int to, int) { exchange(bytes_of_value(mine), to, {}, kNobody); });
-  const std::string start = name() + "collective " + std::to_string(collectives_) + ": ";
+  const std::string start = "collective " + std::to_string(collectives_) + ": ";
   with_others([&](int, int from) {
     if (!wait_for(from, options_.timeout)) {
       throw CommunicationError(start + "rank " + std::to_string(from) + " did not arrive at " +

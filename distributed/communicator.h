@@ -97,8 +97,6 @@ class Communicator {
  protected:
   Communicator(int rank, int size, CommunicatorOptions options);
   const CommunicatorOptions& options() const { return options_; }
-  // `rank 1: `, to begin the text of an error.
-  std::string name() const { return "rank " + std::to_string(rank_) + ": "; }
 
   // Sends `out` to rank `to`, and receives as many bytes as `in` has from rank `from`, at the same
   // time. kNobody as a rank: nothing is sent, or received. Neither is this rank.

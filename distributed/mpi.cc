@@ -107,7 +107,7 @@ class MpiCommunicator final : private OwnComm, public Communicator {
     if (result != MPI_SUCCESS) MPI_Error_class(result, &error_class);
     if (error_class == MPI_ERR_TRUNCATE || count != static_cast<int>(in.size())) {
       throw CommunicationError(
-          name() + "got " + (error_class == MPI_ERR_TRUNCATE ? "more" : std::to_string(count)) +
+          std::string("got ") + (error_class == MPI_ERR_TRUNCATE ? "more" : std::to_string(count)) +
           " bytes from rank " + std::to_string(from) + ", needed " + std::to_string(in.size()) +
           "; the two do not call the same functions with the same sizes: "
           "CommunicatorOptions::debug finds where");

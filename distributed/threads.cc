@@ -86,9 +86,8 @@ class ThreadCommunicator final : public Communicator {
     if (from == kNobody) return;
     const Message message = mail_.take(from, rank());
     if (message.size() != in.size()) {
-      throw CommunicationError(name() + "got " + std::to_string(message.size()) +
-                               " bytes from rank " + std::to_string(from) + ", needed " +
-                               std::to_string(in.size()) +
+      throw CommunicationError("got " + std::to_string(message.size()) + " bytes from rank " +
+                               std::to_string(from) + ", needed " + std::to_string(in.size()) +
                                "; the two do not call the same functions with the same sizes: "
                                "CommunicatorOptions::debug finds where");
     }

@@ -1,4 +1,4 @@
-// The communicator over MPI. It needs messages between two ranks only: blocking ones, as of MPI 1.
+// The communicator over MPI. It needs only messages between two ranks, which MPI 1 has.
 // Read next: distributed/optimizer.h.
 #include <tapegrad/distributed/mpi.h>
 
@@ -96,34 +96,58 @@ class MpiCommunicator final : private OwnComm, public Communicator {
     }
   }
 
+  // MPI_Sendrecv() would do, but it waits in a loop that keeps the processor: with more ranks than
+  // processors, each message then takes a time slice of the system.
   void send_and_receive(std::span<const std::byte> out, int to, std::span<std::byte> in, int from) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi("MPI_Isend", MPI_Isend(out.data(), static_cast<int>(out.size()), MPI_BYTE, to, kTag,
+                                     get(), &request));
+    if (from != MPI_PROC_NULL) receive_from(from, in);
+    wait_until([&] {
+      int sent = 0;
+      check_mpi("MPI_Test", MPI_Test(&request, &sent, MPI_STATUS_IGNORE));
+      return sent != 0;
+    });
+  }
+
+  void receive_from(int from, std::span<std::byte> in) {
     MPI_Status status;
-    const int result =
-        MPI_Sendrecv(out.data(), static_cast<int>(out.size()), MPI_BYTE, to, kTag, in.data(),
-                     static_cast<int>(in.size()), MPI_BYTE, from, kTag, get(), &status);
-    int count = static_cast<int>(in.size());
-    if (result == MPI_SUCCESS && from != MPI_PROC_NULL) MPI_Get_count(&status, MPI_BYTE, &count);
-    int error_class = MPI_SUCCESS;
-    if (result != MPI_SUCCESS) MPI_Error_class(result, &error_class);
-    if (error_class == MPI_ERR_TRUNCATE || count != static_cast<int>(in.size())) {
-      throw CommunicationError(
-          std::string("got ") + (error_class == MPI_ERR_TRUNCATE ? "more" : std::to_string(count)) +
-          " bytes from rank " + std::to_string(from) + ", needed " + std::to_string(in.size()) +
-          "; the two do not call the same functions with the same sizes: "
-          "CommunicatorOptions::debug finds where");
+    wait_until([&] { return has_arrived(from, &status); });
+    int count = 0;
+    MPI_Get_count(&status, MPI_BYTE, &count);
+    if (count != static_cast<int>(in.size())) {
+      throw CommunicationError("got " + std::to_string(count) + " bytes from rank " +
+                               std::to_string(from) + ", needed " + std::to_string(in.size()) +
+                               "; the two do not call the same functions with the same sizes: "
+                               "CommunicatorOptions::debug finds where");
     }
-    check_mpi("MPI_Sendrecv", result);
+    check_mpi("MPI_Recv", MPI_Recv(in.data(), count, MPI_BYTE, from, kTag, get(), &status));
+  }
+
+  bool has_arrived(int from, MPI_Status* status) {
+    int arrived = 0;
+    check_mpi("MPI_Iprobe", MPI_Iprobe(from, kTag, get(), &arrived, status));
+    return arrived != 0;
+  }
+
+  // Asks again and again. After the first attempts, other processes run in between.
+  template <class Condition>
+  static void wait_until(const Condition& holds) {
+    constexpr int kAttempts = 1000;
+    for (int i = 0; !holds(); ++i) {
+      if (i >= kAttempts) std::this_thread::yield();
+    }
   }
 
   bool wait_for(int from, double seconds) override {
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    for (int came = 0;;) {
-      check_mpi("MPI_Iprobe", MPI_Iprobe(from, kTag, get(), &came, MPI_STATUS_IGNORE));
-      if (came != 0) return true;
-      if (Clock::now() > end) return false;
-      std::this_thread::yield();
-    }
+    bool arrived = false;
+    wait_until([&] {
+      arrived = has_arrived(from, MPI_STATUS_IGNORE);
+      return arrived || Clock::now() > end;
+    });
+    return arrived;
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <sstream>
@@ -162,6 +163,17 @@ int fail(const std::string& text) {
   return 1;
 }
 
+// Whether run_distributed() is calling the program's function. If that calls exit(), some MPIs let
+// the other ranks wait, or end them without an error.
+bool running = false;
+void end_others_at_exit() {
+  if (!running) return;
+  running = false;  // MPI_Abort() may call exit(), too
+  int size = 1;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (size > 1) fail("exit() was called before run_distributed() returned");
+}
+
 }  // namespace
 
 std::unique_ptr<Communicator> mpi_communicator(CommunicatorOptions options) {
@@ -180,15 +192,20 @@ int run_distributed(int& argc, char**& argv, const std::function<void(Communicat
                     CommunicatorOptions options) {
   int threads = 0;  // only this thread calls MPI
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &threads);
+  std::atexit(end_others_at_exit);
+  running = true;
   try {
     const std::unique_ptr<Communicator> comm = mpi_communicator(options);
     function(*comm);
     comm->finish();
   } catch (const std::exception& error) {
+    running = false;
     return fail(error.what());
   } catch (...) {
+    running = false;
     return fail("an exception of an unknown type");
   }
+  running = false;
   MPI_Finalize();
   return 0;
 }

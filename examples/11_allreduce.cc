@@ -86,8 +86,7 @@ void train(Communicator& comm) {
                                         {.batch_size = 8, .shuffle = true}, orders);
   std::vector<std::int64_t> counts;
   for (int pass = 0; pass < 20; ++pass) {
-    for (const auto& [batch, count] :
-         loader) {  // this rank's part of 8 examples, the last time of 6
+    for (const auto& [batch, count] : loader) {  // this rank's part of 8 examples
       const auto& [inputs, targets] = batch;
       optimizer.zero_grad();
       tg::nn::mse_loss(model(inputs), targets).backward();

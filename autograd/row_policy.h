@@ -108,6 +108,7 @@ class RowPolicy {
   void add_renormalized(std::int64_t row, double factor) {
     renormalized_.emplace_back(row, factor);
   }
+  bool has_renormalized() const { return !renormalized_.empty(); }
   std::vector<std::pair<std::int64_t, double>> take_renormalized() {
     return std::exchange(renormalized_, {});
   }

@@ -7,10 +7,18 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/tapegrad)
 install(TARGETS tapegrad tapegrad_trace EXPORT tapegradTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT tapegradTargets NAMESPACE tapegrad:: DESTINATION ${package_folder})
 
+if(TARGET tapegrad_distributed)
+  # A component of its own, because a program that links it has to find MPI.
+  install(TARGETS tapegrad_distributed EXPORT tapegradDistributedTargets
+          INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT tapegradDistributedTargets NAMESPACE tapegrad:: DESTINATION ${package_folder})
+  set(distributed_headers distributed/*.h)
+endif()
+
 # A header whose opening comment says "Internal." is not installed; neither are the kernels' headers.
 install(FILES tapegrad.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tapegrad)
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
-     tensor/*.h autograd/*.h nn/*.h optim/*.h)
+     tensor/*.h autograd/*.h nn/*.h optim/*.h ${distributed_headers})
 list(FILTER headers EXCLUDE REGEX "^tensor/kernels/")
 foreach(header IN LISTS headers)
   file(STRINGS ${header} internal REGEX "^//.* Internal[.:]")

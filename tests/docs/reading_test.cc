@@ -44,7 +44,7 @@ std::string next_of(const std::string& comment) {
 std::map<std::string, File> all_files() {
   std::map<std::string, File> files;
   const fs::path root = TAPEGRAD_SOURCE_DIR;
-  for (const char* layer : {"tensor", "autograd", "nn", "optim"}) {
+  for (const char* layer : {"tensor", "autograd", "nn", "optim", "distributed"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / layer)) {
       const fs::path& path = entry.path();
       const std::string extension = path.extension().string();

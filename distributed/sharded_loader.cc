@@ -1,0 +1,39 @@
+// The parts of a batch, and the check that all ranks draw the same order. Read next:
+// distributed/checkpoint.h.
+#include <tapegrad/distributed/sharded_loader.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <tapegrad/tensor/ops.h>
+
+namespace tapegrad::distributed::detail {
+
+std::pair<std::int64_t, std::int64_t> part_of_batch(std::int64_t size, int rank, int ranks) {
+  const std::int64_t first = size * rank / ranks;
+  return {first, size * (rank + 1) / ranks - first};
+}
+
+void compare_orders(Communicator& comm, const StateDict& position, const Generator& generator) {
+  std::vector<std::int64_t> mine = to_vector<std::int64_t>(generator.state_dict().at("state"));
+  for (const auto& [name, value] : position) {
+    const std::vector<std::int64_t> more = to_vector<std::int64_t>(value.reshape({value.numel()}));
+    mine.insert(mine.end(), more.begin(), more.end());
+  }
+  std::uint64_t hash = 14695981039346656037U;  // FNV-1a over words
+  for (const std::int64_t word : mine) {
+    hash = (hash ^ static_cast<std::uint64_t>(word)) * 1099511628211U;
+    hash ^= hash >> 29;
+  }
+  const std::vector<std::int64_t> hashes =
+      to_vector<std::int64_t>(comm.allgather(tensor(static_cast<std::int64_t>(hash))));
+  const auto other = std::ranges::find_if(hashes, [&](std::int64_t x) { return x != hashes[0]; });
+  if (other == hashes.end()) return;
+  throw ValueError("ShardedLoader: rank " + std::to_string(other - hashes.begin()) +
+                   " would get another order of the examples than rank 0; give every rank a "
+                   "generator with the same seed that nothing else draws from, and load the same "
+                   "checkpoint");
+}
+
+}  // namespace tapegrad::distributed::detail

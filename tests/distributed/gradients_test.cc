@@ -256,6 +256,17 @@ TEST_CASE("what ranks do not agree on is refused on all of them, and nothing cha
                  [](Communicator& comm) {
                    Table table(comm);
                    table.look_up({1});
+                   table.optimizer.average_gradients();
+                   comm.rank() == 1 ? table.optimizer.zero_grad() : table.optimizer.step();
+                   table.optimizer.zero_grad();
+                   table.look_up({1});
+                   table.optimizer.step();
+                 }),
+         "rank 1 has taken 0 steps, but rank 0 has taken 1; take every step on all ranks");
+  begins(refusal(2,
+                 [](Communicator& comm) {
+                   Table table(comm);
+                   table.look_up({1});
                    table.optimizer.average_gradients(1);
                    table.optimizer.step(1);
                  }),

@@ -106,7 +106,7 @@ void measure_round(Communicator& comm, int steps, const tg::Tensor& words, const
       tg::distributed::detail::part_of_batch(kBatch, comm.rank(), comm.size());
   const tg::distributed::Traffic before = comm.traffic();
   exchanging = 0;
-  times.strong.push_back(time_of([&] { together(count, first); }));
+  times.strong.push_back(time_of([&, size = count, offset = first] { together(size, offset); }));
   times.exchange.push_back(exchanging / steps);
   sent.bytes = (comm.traffic().bytes - before.bytes) / steps;
   times.weak.push_back(time_of([&] { together(kBatch, comm.rank() * kBatch); }));

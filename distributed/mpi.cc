@@ -135,8 +135,12 @@ class MpiCommunicator final : private OwnComm, public Communicator {
   template <class Condition>
   static void wait_until(const Condition& holds) {
     constexpr int kAttempts = 1000;
-    for (int i = 0; !holds(); ++i) {
-      if (i >= kAttempts) std::this_thread::yield();
+    for (int i = 0; !holds();) {
+      if (i < kAttempts) {
+        ++i;
+      } else {
+        std::this_thread::yield();
+      }
     }
   }
 

@@ -21,8 +21,8 @@ namespace tapegrad::distributed {
 //
 // If an exception leaves `function` on one rank, the rank prints `rank 2: ` and its message, and
 // all ranks are ended (MPI_Abort), with exit status 1; this function does not return then. With one
-// rank, it returns 1. The same happens if `function` calls exit(). When a rank dies, mpirun ends the
-// others.
+// rank, it returns 1. The same happens if `function` calls exit(). When a rank dies, mpirun ends
+// the others.
 int run_distributed(int& argc, char**& argv, const std::function<void(Communicator&)>& function,
                     CommunicatorOptions options = {});
 

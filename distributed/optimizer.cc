@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 #include <utility>
 
 #include <tapegrad/distributed/row_exchange.h>
@@ -194,8 +193,9 @@ void DistributedOptimizer::average(std::optional<std::int64_t> count) {
   std::vector<Tensor> dense = average_dense(plan);
   std::vector<RowSparse> rows = average_rows(plan);
   Tensor none;
-  for (const NamedParameter& parameter : parameters_)
+  for (const NamedParameter& parameter : parameters_) {
     parameter.variable.leaf().grad.reserve(none, 1);
+  }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (plan.is_frozen(i)) continue;
     GradientSum& gradient = parameters_[i].variable.leaf().grad;
@@ -239,8 +239,9 @@ void DistributedOptimizer::check_plan(const Plan& plan) const {
   for (std::int64_t r = 0; r < plan.ranks(); ++r) {
     const std::string rank = "rank " + number(r) + " ";
     if (plan.head(r, Plan::kStep) != plan.head(0, Plan::kStep)) {
-      refuse(rank + "has taken " + number(plan.head(r, Plan::kStep)) + " steps, but rank 0 " +
-             number(plan.head(0, Plan::kStep)) + "; take every step on all ranks");
+      refuse(rank + "has taken " + number(plan.head(r, Plan::kStep)) +
+             " steps, but rank 0 has taken " + number(plan.head(0, Plan::kStep)) +
+             "; take every step on all ranks");
     }
     if (plan.head(r, Plan::kHasCount) != plan.head(0, Plan::kHasCount)) {
       refuse(rank + "differs from rank 0 in whether it passes a count; pass one on all ranks");

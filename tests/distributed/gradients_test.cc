@@ -256,6 +256,17 @@ TEST_CASE("what ranks do not agree on is refused on all of them, and nothing cha
                  [](Communicator& comm) {
                    Table table(comm);
                    table.look_up({1});
+                   table.optimizer.average_gradients();
+                   comm.rank() == 1 ? table.optimizer.zero_grad() : table.optimizer.step();
+                   table.optimizer.zero_grad();
+                   table.look_up({1});
+                   table.optimizer.step();
+                 }),
+         "rank 1 has taken 0 steps, but rank 0 has taken 1; take every step on all ranks");
+  begins(refusal(2,
+                 [](Communicator& comm) {
+                   Table table(comm);
+                   table.look_up({1});
                    table.optimizer.average_gradients(1);
                    table.optimizer.step(1);
                  }),
@@ -295,6 +306,35 @@ TEST_CASE("the traffic of a step") {
       const std::int64_t rows = (comm.rank() + 1) * (8 + 16 * 4);  // an id and 16 floats each
       expect(after.bytes - before.bytes == (n - 1) * (plan + dense + rows), "bytes");
       expect(after.messages - before.messages == (n - 1) * (1 + 2 + 2), "messages");
+    });
+  }
+}
+
+TEST_CASE("the traffic of rows that go to their owners") {
+  for (std::int64_t n = 1; n <= 4; ++n) {
+    run_on_threads(static_cast<int>(n), [n](Communicator& comm) {
+      Variable table = parameter(zeros({100, 16}));
+      optim::Adam adam({{"table", table}}, {.lr = 0.1});
+      DistributedOptimizer optimizer(adam, comm, {.rows = RowExchange::owners});
+      std::vector<std::int64_t> ids;
+      std::int64_t of_others = 0, owned = 0;
+      for (std::int64_t r = 0; r < n; ++r) {
+        for (std::int64_t id = 10 * r; id <= 11 * r; ++id) {  // rank r has r + 1 rows
+          if (id % n == comm.rank()) ++owned;
+          if (r != comm.rank()) continue;
+          ids.push_back(id);
+          if (id % n != r) ++of_others;
+        }
+      }
+      sum(embedding(table, tensor(ids))).backward();
+      const Traffic before = comm.traffic();
+      optimizer.step(1);
+      const Traffic after = comm.traffic();
+      const std::int64_t row = 8 + 16 * 4;
+      expect(after.bytes - before.bytes ==
+                 (n - 1) * (8 * (4 + 1) + 24) + row * (of_others + (n - 1) * owned),
+             "bytes");
+      expect(after.messages - before.messages == (n - 1) * (1 + 7), "messages");
     });
   }
 }

@@ -293,7 +293,9 @@ void Checker::blame(int position, std::int64_t element, const Seen& up, const Se
                          (2 * options_.step);
     const double difference = sum(made.gradient * slope).item();
     double gradient = 0;
-    int argument = 0;
+    // Of an argument whose gradient is missing, the position is not in the parts.
+    auto argument =
+        static_cast<int>(std::ranges::find(made.inputs, position) - made.inputs.begin());
     for (const Value::Part& part : at(position).parts) {
       if (part.from != user) continue;
       gradient += element_of(part.gradient, element);

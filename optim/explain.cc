@@ -168,6 +168,32 @@ class Explanation {
   std::string reason_;
 };
 
+// Splits the step of a whole parameter, if its gradient is dense and nothing but the rule changes
+// its rows. Otherwise returns false.
+bool explain_plain(Optimizer::State& state, std::array<Row, kPartNames.size()>& parts) {
+  const RowPolicy& policy = state.leaf.row_policy();
+  if (state.leaf.grad.is_row_sparse() || policy.has_held_rows() ||
+      !policy.frozen_columns().empty() || !state.fused->renormalized.empty() ||
+      policy.constraint().kind != RowConstraint::Kind::none) {
+    return false;
+  }
+  const std::int64_t n = state.leaf.stored().numel();
+  const Row p = row_of(state.leaf.value(), 0, n);
+  const Row g = gradient_of(state.leaf, 0, n);
+  std::vector<Row> moments;
+  for (const Tensor& moment : state.moments) moments.push_back(row_of(moment, 0, n));
+  for (Row& part : parts) part.resize(p.size());
+  double moments_of_element[ParameterSlice<double>::kMoments] = {};
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    for (std::size_t m = 0; m < moments.size(); ++m) moments_of_element[m] = moments[m][i];
+    const ElementUpdate moved = state.fused->explain(p[i], moments_of_element, g[i]);
+    parts[0][i] = moved.gradient + 0.0;  // no -0
+    parts[1][i] = moved.momentum + 0.0;
+    parts[2][i] = moved.weight_decay + 0.0;
+  }
+  return true;
+}
+
 }  // namespace
 
 UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t row) const {
@@ -199,8 +225,9 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
 std::vector<std::pair<std::string, Tensor>> Optimizer::explain_all(State& state) const {
   if (state.fused == nullptr || state.leaf.grad.version() != state.fused->grad_version) return {};
   std::array<Row, kPartNames.size()> all;
+  const bool plain = explain_plain(state, all);
   try {
-    for (std::int64_t row = 0; row < TrainableRanges(state.leaf).rows(); ++row) {
+    for (std::int64_t row = 0; !plain && row < TrainableRanges(state.leaf).rows(); ++row) {
       Explanation explanation(state, row);
       explanation.explain("");
       for (std::size_t i = 0; i < all.size(); ++i) {

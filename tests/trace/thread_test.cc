@@ -26,7 +26,8 @@ void compute() {
 
 }  // namespace
 
-TEST_CASE("another thread may destroy a trace, and its own thread goes on without it") {
+TEST_CASE("another thread may destroy a trace, and its own thread goes on without it",
+          "[threads]") {
   auto trace = std::make_unique<tg::Trace>();
   compute();
   CHECK(nodes(*trace) == 3);
@@ -38,7 +39,7 @@ TEST_CASE("another thread may destroy a trace, and its own thread goes on withou
   CHECK(nodes(next) == 3);
 }
 
-TEST_CASE("a trace may outlive its thread") {
+TEST_CASE("a trace may outlive its thread", "[threads]") {
   std::unique_ptr<tg::Trace> trace;
   std::optional<tg::Variable> result;  // keeps the thread's tape alive
   std::thread([&] {
@@ -53,7 +54,8 @@ TEST_CASE("a trace may outlive its thread") {
   CHECK(tg::tape().size() == 0);
 }
 
-TEST_CASE("destroying a trace of another thread leaves this thread's own trace as it is") {
+TEST_CASE("destroying a trace of another thread leaves this thread's own trace as it is",
+          "[threads]") {
   const tg::test::TemporaryFolder folder;
   const std::string path = folder.file("tape.html");
   const auto program = [&] {
@@ -72,7 +74,7 @@ TEST_CASE("destroying a trace of another thread leaves this thread's own trace a
 
 // While an exception unwinds a thread, the number of exceptions in flight says nothing about the
 // thread that the Trace observed.
-TEST_CASE("an exception on the thread that destroys a trace writes no page") {
+TEST_CASE("an exception on the thread that destroys a trace writes no page", "[threads]") {
   const tg::test::TemporaryFolder folder;
   const auto program = [&] {
     std::unique_ptr<tg::Trace> other;

@@ -84,12 +84,14 @@ void Optimizer::step() {
   for_each_due([this](const NamedParameter& parameter, State& state, std::size_t) {
     check_step(parameter, state);
   });
+  Observer* const observer = Observer::current();
   std::size_t begun = 0;
   try {
     for_each_due([&](const NamedParameter&, State& state, std::size_t group) {
       ++begun;
       prepare_step(state, group);
     });
+    if (observer != nullptr) report(*observer, false);
   } catch (...) {
     for_each_due([&](const NamedParameter&, State& state, std::size_t) {
       if (begun == 0) return;
@@ -98,8 +100,6 @@ void Optimizer::step() {
     });
     throw;
   }
-  Observer* const observer = Observer::current();
-  if (observer != nullptr) report(*observer, false);
   for_each_due([this](const NamedParameter&, State& state, std::size_t) { take_step(state); });
   if (observer != nullptr) report(*observer, true);
 }

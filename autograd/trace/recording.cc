@@ -287,11 +287,10 @@ void Trace::Recording::fires(std::uint64_t pass, const Entry& entry, const Varia
        .gradient = keep_sum_of(entry, gradient.value())});
 }
 
-// What rules keep
-// ----------------------------------------------------------------------------------- The captures
-// of a rule cannot be seen from outside. But when an entry releases its rules, the values that only
-// lose a handle by this were kept by a rule.
+// What rules keep ---------------------------------------------------------------------------------
 
+// The captures of a rule cannot be seen from outside. But a value that loses a handle when an entry
+// releases its rules was kept by one of them.
 void Trace::Recording::note_keepable(const Entry& entry, int id, const Variable& result,
                                      std::span<const Variable* const> inputs) {
   std::vector<Keepable>& all = keepable_[&entry];  // what is there is of an entry that has ended

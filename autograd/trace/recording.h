@@ -139,12 +139,13 @@ class Trace::Recording final : public Observer {
     int value;              // a snapshot
   };
 
-  // A value that the rules of an entry may keep: an argument or the result. It has no history.
+  // A value that the rules of an entry may keep: an argument or the result. It is held until the
+  // entry is released, or another entry is recorded at its address. It has no history.
   struct Keepable {
     int id;
     Tensor value;         // undefined for a leaf
     Leaf* leaf{};         // that leaves_ keeps alive
-    std::int64_t uses{};  // the handles to it that are not accounted for, before the release
+    std::int64_t uses{};  // before the release: the result of uses_of()
   };
 
   struct KnownConstant {

@@ -1,5 +1,5 @@
-// The arguments of an operation that are no Variables, for a Trace. An operation describes them
-// before it is recorded:
+// What operations and optimizers tell a Trace besides Variables. An operation describes its other
+// arguments before it is recorded:
 //
 //   describe("sum", [&] { return Attributes{{"dim", dims}, {"keepdim", keepdim}}; }, x);
 //   return record("sum", ...);
@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -20,9 +22,28 @@ namespace tapegrad {
 // or a mask.
 struct Attribute {
   const char* name;
-  std::variant<bool, std::int64_t, double, std::string, Shape, Tensor> value;
+  std::variant<bool, std::int64_t, double, std::string, Shape, std::pair<double, double>, Tensor>
+      value;
 };
 using Attributes = std::vector<Attribute>;
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+// A step that an optimizer takes with one parameter.
+struct ParameterStep {
+  const Variable& parameter;
+  const std::string& name;       // of the parameter; may be empty
+  const std::string& optimizer;  // "Adam"
+  double lr;
+  std::int64_t number;  // 1 in the parameter's first step
+  // Under PyTorch's names. Besides the optimizer's own options: "sparse", if only the rows with a
+  // gradient move, and the parameter's "rate_multiplier", unless it is 1.
+  Attributes options;
+  NamedTensors state;  // the moments, before the step or after it; no copies
+  // After the step, why the parameter moved (Optimizer::explain_update()): the parts of the change.
+  // Empty if they are unknown.
+  std::function<NamedTensors()> parts;
+};
 
 // `make` is called only if there is an observer and the operation is going to be recorded, because
 // one of its inputs requires a gradient.

@@ -18,7 +18,7 @@ void BackwardPass::run(Node& output, Variable gradient) {
   accumulate(output, std::move(gradient));
   current_ = &output;
   while (pending_ > 0) {
-    fire(current_->as_entry());
+    tape_.observer_ ? fire<true>(current_->as_entry()) : fire<false>(current_->as_entry());
     finish_current();
   }
 }
@@ -35,6 +35,7 @@ void BackwardPass::finish_current() {
   done.release();  // the pending gradient's reference
 }
 
+template <bool observed>
 void BackwardPass::fire(Entry& entry) {
   if (entry.hooks_ != nullptr) [[unlikely]]
     call_hooks(*entry.hooks_, entry, entry.pending_);
@@ -42,17 +43,17 @@ void BackwardPass::fire(Entry& entry) {
     if (node == &entry) gradient = entry.pending_;
   }
   if (all_wanted_ || wants_input_of(entry)) {
-    if (entry.consumed_) [[unlikely]]
-      detail::throw_consumed(entry);
-    if (tape_.observer_) tape_.observer_->fires(number_, entry, entry.pending_);
+    if (entry.consumed_) detail::throw_consumed(entry);
+    if (observed && tape_.observer_) tape_.observer_->fires(number_, entry, entry.pending_);
     tape_.firing_ = &entry;
     entry.fire(*this, entry.pending_);
     tape_.firing_ = nullptr;
     if (!retain_graph_) {
       entry.consumed_ = true;
+      if (observed && tape_.observer_) tape_.observer_->releases(entry);
       entry.forget();
       delete std::exchange(entry.hooks_, nullptr);
-      if (tape_.observer_) tape_.observer_->releases(entry);
+      if (observed && tape_.observer_) tape_.observer_->released(entry);
     }
   }
 }
@@ -178,8 +179,7 @@ BackwardPass::LeafGradient& BackwardPass::find_or_add(Node& leaf) {
   if (leaves_.empty()) leaves_.reserve(16);
   const std::uint64_t slot = number_ * kMostLeaves + leaves_.size() % kMostLeaves;
   std::uint64_t known = leaf.as_leaf().slot;
-  while (known < slot && !leaf.as_leaf().slot.compare_exchange_weak(known, slot)) {
-  }
+  while (known < slot && !leaf.as_leaf().slot.compare_exchange_weak(known, slot)) continue;
   return leaves_.emplace_back(LeafGradient{NodePtr(&leaf)});
 }
 

@@ -16,7 +16,6 @@
 #pragma once
 
 #include <tapegrad/autograd/observer.h>
-#include <tapegrad/autograd/tape.h>
 #include <tapegrad/tensor/memory.h>
 
 namespace tapegrad {
@@ -35,8 +34,7 @@ class BackwardPass {
   template <class Part>
   requires requires(const Part& part, Tensor& sum) { part.add_to(sum); }
   void accumulate(Node& input, const Part& part) {
-    const bool whole = create_graph_ || tape_.observer() != nullptr;
-    if (whole) return accumulate(input, part.composed(shape_of(input)));
+    if (create_graph_ || tape_.observer_) return accumulate(input, part.composed(shape_of(input)));
     Variable& sum = writable_sum(input);
     part.add_to(sum.value_);
     sum.mark_current();
@@ -72,6 +70,7 @@ class BackwardPass {
   bool is_wanted(Node& input);
   bool wants_input_of(const Entry& entry);
   void run(Node& output, Variable gradient);
+  template <bool observed>  // a hook may still begin or end a Trace
   void fire(Entry& entry);
   void finish_current();
   void call_hooks(const Hooks& hooks, const Node& node, Variable& gradient) const;

@@ -30,6 +30,7 @@ class Variable;
 class Node {
  public:
   bool is_leaf() const { return is_leaf_; }
+  std::uint32_t use_count() const { return references_; }  // handles, also those of entries
   inline Leaf& as_leaf();
   inline Entry& as_entry();
 

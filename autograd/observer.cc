@@ -1,18 +1,24 @@
-// Which observer a thread has. Read next: autograd/functional.h.
+// The reports of an observer that does not want them. For how a thread gets an observer see
+// autograd/tape_threads.cc. Read next: autograd/functional.h.
 #include <tapegrad/autograd/observer.h>
 
-#include <tapegrad/tensor/error.h>
+#include <tapegrad/autograd/attributes.h>
 
 namespace tapegrad {
 
-Observer::Observer() {
-  if (current() != nullptr) {
-    throw AutogradError("Trace: this thread has a Trace already; end that one first");
-  }
-  tape().observer_ = this;
-}
-
-Observer::~Observer() { tape().observer_ = nullptr; }
+void Observer::recorded(const Entry&, Variable&, std::span<const Variable* const>) {}
+void Observer::describes(const char*, std::vector<Attribute>) {}
+void Observer::adds(std::uint64_t, const Entry*, Node&, const Variable&) {}
+void Observer::adds(std::uint64_t, const Entry*, Node&, const RowSparse&) {}
+void Observer::fires(std::uint64_t, const Entry&, const Variable&) {}
+void Observer::releases(const Entry&) {}
+void Observer::released(const Entry&) {}
+void Observer::commits(std::uint64_t, Leaf&, const Variable&, std::span<const RowSparse>) {}
+void Observer::enters(const std::string&, const std::string&) {}
+void Observer::leaves() {}
+void Observer::names(const Variable&, const std::string&) {}
+void Observer::will_update(const ParameterStep&) {}
+void Observer::updated(const ParameterStep&) {}
 
 Variable detail::reported(const Entry& entry, Variable result,
                           std::span<const Variable* const> inputs) {

@@ -6,10 +6,13 @@
 // handed_; the tape's thread drops it when it next calls tape(). After the tape's thread has ended,
 // the other thread drops the entry itself.
 //
+// An observer belongs to a tape, and each refers to the other until one of the two ends.
+//
 // Read next: autograd/named_parameter.h.
 #include <mutex>
 
-#include <tapegrad/autograd/tape.h>
+#include <tapegrad/autograd/observer.h>
+#include <tapegrad/tensor/error.h>
 
 namespace tapegrad {
 
@@ -17,9 +20,9 @@ namespace tapegrad {
 
 namespace {
 
-// Guards handed_ and orphaned_ of all tapes. It is recursive, because dropping an entry of one tape
-// may drop an entry of another. It is never destroyed, because Variables may outlive all other
-// objects.
+// Guards handed_ and orphaned_ of all tapes, and Observer::tape_. It is recursive, because dropping
+// an entry of one tape may drop an entry of another. It is never destroyed, because Variables may
+// outlive all other objects.
 std::recursive_mutex& tapes_mutex() {
   static auto* const mutex = new std::recursive_mutex;
   return *mutex;
@@ -37,6 +40,7 @@ Tape& Tape::prepare() {
       const std::lock_guard lock(tapes_mutex());
       tape->take_back();
       current_ = nullptr;
+      if (tape->observer_ != nullptr) std::exchange(tape->observer_, nullptr)->tape_ = nullptr;
       if (tape->size_ > 0) {
         tape->orphaned_ = true;
       } else {
@@ -87,6 +91,18 @@ void Tape::hand_back(Entry& entry) noexcept {
     entry.handed_next_ = owner->handed_;
     owner->handed_ = &entry;
   }
+}
+
+Observer::Observer() : tape_(&tape()) {
+  if (current() != nullptr) {
+    throw AutogradError("Trace: this thread has a Trace already; end that one first");
+  }
+  tape_->observer_ = this;
+}
+
+Observer::~Observer() {
+  const std::lock_guard lock(tapes_mutex());
+  if (tape_ != nullptr) tape_->observer_ = nullptr;
 }
 
 void Node::retain_shared() noexcept { __atomic_add_fetch(&references_, 1U, __ATOMIC_RELAXED); }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -25,6 +26,12 @@ void Adadelta::update(Update& x, std::size_t group) {
 }
 
 std::vector<Moment> Adadelta::moments(std::size_t) const { return {{"square_avg"}, {"acc_delta"}}; }
+
+std::vector<Attribute> Adadelta::named_options(std::size_t group) const {
+  const AdadeltaOptions& o = options(group);
+  return {
+      {"rho", o.rho}, {"eps", o.eps}, {"weight_decay", o.weight_decay}, {"maximize", o.maximize}};
+}
 
 void Adadelta::check_options(const AdadeltaOptions& o) const {
   check(o.rho >= 0 && o.rho <= 1, "rho", o.rho, "a number in [0, 1]");

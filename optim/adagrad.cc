@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -27,6 +28,14 @@ std::vector<Moment> Adagrad::moments(std::size_t group) const {
 
 bool Adagrad::moves_rows_without_gradient(std::size_t group) const {
   return options(group).weight_decay != 0;
+}
+
+std::vector<Attribute> Adagrad::named_options(std::size_t group) const {
+  const AdagradOptions& o = options(group);
+  return {{"lr_decay", o.lr_decay},
+          {"weight_decay", o.weight_decay},
+          {"eps", o.eps},
+          {"maximize", o.maximize}};
 }
 
 void Adagrad::check_options(const AdagradOptions& o) const {

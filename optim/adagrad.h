@@ -36,6 +36,7 @@ class Adagrad final : public OptimizerWith<AdagradOptions> {
 
  private:
   void check_options(const AdagradOptions& options) const override;
+  std::vector<Attribute> named_options(std::size_t group) const override;
   std::vector<Moment> moments(std::size_t group) const override;
   void update(Update& x, std::size_t group) override;
   bool fused_update(State& state, std::size_t group) override;

@@ -9,6 +9,7 @@
 #include <span>
 #include <type_traits>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -57,6 +58,16 @@ template <class Options>
 AdamWith<Options>::AdamWith(std::vector<NamedParameter> parameters, Options options)
     : OptimizerWith<Options>(kDecoupledDecay<Options> ? "AdamW" : "Adam") {
   this->add_group(std::move(parameters), options);
+}
+
+template <class Options>
+std::vector<Attribute> AdamWith<Options>::named_options(std::size_t group) const {
+  const Options& o = this->options(group);
+  return {{"betas", o.betas},
+          {"eps", o.eps},
+          {"weight_decay", o.weight_decay},
+          {"amsgrad", o.amsgrad},
+          {"maximize", o.maximize}};
 }
 
 template <class Options>

@@ -40,6 +40,7 @@ class AdamWith final : public OptimizerWith<Options> {
  private:
   using State = Optimizer::State;
   void check_options(const Options& options) const override;
+  std::vector<Attribute> named_options(std::size_t group) const override;
   std::vector<Moment> moments(std::size_t group) const override;
   void update(Update& x, std::size_t group) override;
   bool fused_update(State& state, std::size_t group) override;

@@ -2,6 +2,7 @@
 // rule is recorded for this; the row before the step is computed from the row after it. Read next:
 // optim/clip.h.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iomanip>
 #include <ostream>
@@ -18,6 +19,8 @@ namespace tapegrad::optim {
 namespace {
 
 using Row = std::vector<double>;
+
+constexpr std::array kPartNames = {"gradient", "momentum", "weight decay", "renormalization"};
 
 Row row_of(const Tensor& table, std::int64_t row, std::int64_t width) {
   Row elements(static_cast<std::size_t>(width), 0.0);
@@ -56,7 +59,8 @@ class Explanation {
     for (Row* part : {&gradient_, &momentum_, &weight_decay_, &renormalization_}) part->resize(n);
   }
 
-  UpdateParts parts(const std::string& operation) {
+  // Finds the parts; throws ValueError with `operation` if the effect of a constraint is unknown.
+  void explain(const std::string& operation) {
     const RowPolicy& policy = state_.leaf.row_policy();
     if (!state_.leaf.requires_grad) {
       reason_ = "the parameter is frozen (requires_grad is false)";
@@ -68,12 +72,19 @@ class Explanation {
     } else {
       reason_ = "the row is frozen";
     }
+  }
+
+  UpdateParts parts() const {
     Row total(gradient_.size());
     for (std::size_t i = 0; i < total.size(); ++i) {
       total[i] = gradient_[i] + momentum_[i] + weight_decay_[i] + renormalization_[i];
     }
     return {tensor(gradient_),        tensor(momentum_), tensor(weight_decay_),
             tensor(renormalization_), tensor(total),     reason_};
+  }
+  // In the order of kPartNames.
+  std::array<const Row*, 4> rows() const {
+    return {&gradient_, &momentum_, &weight_decay_, &renormalization_};
   }
 
  private:
@@ -157,6 +168,32 @@ class Explanation {
   std::string reason_;
 };
 
+// Splits the step of a whole parameter, if its gradient is dense and nothing but the rule changes
+// its rows. Otherwise returns false.
+bool explain_plain(Optimizer::State& state, std::array<Row, kPartNames.size()>& parts) {
+  const RowPolicy& policy = state.leaf.row_policy();
+  if (state.leaf.grad.is_row_sparse() || policy.has_held_rows() ||
+      !policy.frozen_columns().empty() || !state.fused->renormalized.empty() ||
+      policy.constraint().kind != RowConstraint::Kind::none) {
+    return false;
+  }
+  const std::int64_t n = state.leaf.stored().numel();
+  const Row p = row_of(state.leaf.value(), 0, n);
+  const Row g = gradient_of(state.leaf, 0, n);
+  std::vector<Row> moments;
+  for (const Tensor& moment : state.moments) moments.push_back(row_of(moment, 0, n));
+  for (Row& part : parts) part.resize(p.size());
+  double moments_of_element[ParameterSlice<double>::kMoments] = {};
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    for (std::size_t m = 0; m < moments.size(); ++m) moments_of_element[m] = moments[m][i];
+    const ElementUpdate moved = state.fused->explain(p[i], moments_of_element, g[i]);
+    parts[0][i] = moved.gradient + 0.0;  // no -0
+    parts[1][i] = moved.momentum + 0.0;
+    parts[2][i] = moved.weight_decay + 0.0;
+  }
+  return true;
+}
+
 }  // namespace
 
 UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t row) const {
@@ -178,7 +215,35 @@ UpdateParts Optimizer::explain_update(const Variable& parameter, std::int64_t ro
                      "the gradient of the last step is gone; ask before zero_grad() and before "
                      "the next backward()");
   }
-  return Explanation(state, row).parts(operation);
+  Explanation explanation(state, row);
+  explanation.explain(operation);
+  return explanation.parts();
+}
+
+// The parts of the step of a whole parameter, without those that are zero; empty if they are
+// unknown.
+std::vector<std::pair<std::string, Tensor>> Optimizer::explain_all(State& state) const {
+  if (state.fused == nullptr || state.leaf.grad.version() != state.fused->grad_version) return {};
+  std::array<Row, kPartNames.size()> all;
+  const bool plain = explain_plain(state, all);
+  try {
+    for (std::int64_t row = 0; !plain && row < TrainableRanges(state.leaf).rows(); ++row) {
+      Explanation explanation(state, row);
+      explanation.explain("");
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        const Row& part = *explanation.rows()[i];
+        all[i].insert(all[i].end(), part.begin(), part.end());
+      }
+    }
+  } catch (const ValueError&) {  // a constraint whose effect is not recorded
+    return {};
+  }
+  std::vector<std::pair<std::string, Tensor>> parts;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (norm_of(all[i]) == 0) continue;
+    parts.emplace_back(kPartNames[i], tensor(all[i]).reshape(state.leaf.stored().sizes()));
+  }
+  return parts;
 }
 
 // The length of each part, and its first elements.

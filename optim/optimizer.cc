@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include <tapegrad/autograd/observer.h>
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/optim/lazy/trainable_ranges.h>
 #include <tapegrad/tensor/ops.h>
@@ -84,12 +84,14 @@ void Optimizer::step() {
   for_each_due([this](const NamedParameter& parameter, State& state, std::size_t) {
     check_step(parameter, state);
   });
+  Observer* const observer = Observer::current();
   std::size_t begun = 0;
   try {
     for_each_due([&](const NamedParameter&, State& state, std::size_t group) {
       ++begun;
       prepare_step(state, group);
     });
+    if (observer != nullptr) report(*observer, false);
   } catch (...) {
     for_each_due([&](const NamedParameter&, State& state, std::size_t) {
       if (begun == 0) return;
@@ -98,18 +100,8 @@ void Optimizer::step() {
     });
     throw;
   }
-  Observer* const observer = Observer::current();
-  if (observer != nullptr) {
-    for_each_due([&](const NamedParameter& parameter, State&, std::size_t) {
-      observer->will_update(parameter.variable, parameter.name);
-    });
-  }
   for_each_due([this](const NamedParameter&, State& state, std::size_t) { take_step(state); });
-  if (observer != nullptr) {
-    for_each_due([&](const NamedParameter& parameter, State&, std::size_t group) {
-      observer->updated(parameter.variable, name_, lr(group));
-    });
-  }
+  if (observer != nullptr) report(*observer, true);
 }
 
 template <class Function>
@@ -183,6 +175,31 @@ void Optimizer::take_step(State& state) noexcept {
     state.fused->step();
   }
 }
+
+// Tells the observer of each parameter's step.
+void Optimizer::report(Observer& observer, bool is_done) {
+  for_each_due([&](const NamedParameter& parameter, State& state, std::size_t group) {
+    state.leaf.flush();
+    ParameterStep step{.parameter = parameter.variable,
+                       .name = parameter.name,
+                       .optimizer = name_,
+                       .lr = rate(group),
+                       .number = state.step,
+                       .options = named_options(group),
+                       .state = {},
+                       .parts = [&] { return explain_all(state); }};
+    const double multiplier = std::as_const(state.leaf).row_policy().rate_multiplier();
+    if (multiplier != 1) step.options.push_back({"rate_multiplier", multiplier});
+    if (state.other_rows == State::OtherRows::stay) step.options.push_back({"sparse", true});
+    const std::vector<Moment> names = moments(group);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      step.state.emplace_back(names[i].name, state.moments[i]);
+    }
+    is_done ? observer.updated(step) : observer.will_update(step);
+  });
+}
+
+std::vector<Attribute> Optimizer::named_options(std::size_t /*group*/) const { return {}; }
 
 // Calls update(). If rows without a gradient do not move, update() gets only the other rows.
 void Optimizer::plan_update(State& state, std::size_t group) {

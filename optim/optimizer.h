@@ -39,6 +39,11 @@
 #include <tapegrad/autograd/node.h>
 #include <tapegrad/tensor/io/state_dict.h>
 
+namespace tapegrad {
+class Observer;
+struct Attribute;
+}  // namespace tapegrad
+
 namespace tapegrad::optim {
 
 // Why a row has changed: the change of its elements in a step, by cause. The sum of the parts is
@@ -189,6 +194,8 @@ class Optimizer {
   virtual double rate(std::size_t group) const = 0;
   virtual void set_rate(std::size_t group, double lr) = 0;
   virtual double* momentum_option(std::size_t /*group*/) { return nullptr; }
+  // The options besides the learning rate, under PyTorch's names, for a Trace.
+  virtual std::vector<Attribute> named_options(std::size_t group) const;
 
   // Prepares the step through a fused kernel, which tapegrad's own optimizers have
   // (optim/lazy/lazy_rows.h). state.step already counts this step. False: there is no fused kernel.
@@ -201,6 +208,8 @@ class Optimizer {
   void prepare_step(State& state, std::size_t group);
   void undo_preparation(State& state) noexcept;
   void take_step(State& state) noexcept;
+  void report(Observer& observer, bool is_done);
+  std::vector<std::pair<std::string, Tensor>> explain_all(State& state) const;
   void plan_update(State& state, std::size_t group);
   void write_update(State& state) noexcept;
   State& find_state(const Variable& parameter, const char* operation) const;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -39,6 +40,12 @@ std::vector<Moment> RMSprop::moments(std::size_t group) const {
   if (o.centered) moments.push_back({"grad_avg"});
   if (o.momentum > 0) moments.push_back({"momentum_buffer"});
   return moments;
+}
+
+std::vector<Attribute> RMSprop::named_options(std::size_t group) const {
+  const RMSpropOptions& o = options(group);
+  return {{"alpha", o.alpha},       {"eps", o.eps},           {"weight_decay", o.weight_decay},
+          {"momentum", o.momentum}, {"centered", o.centered}, {"maximize", o.maximize}};
 }
 
 void RMSprop::check_options(const RMSpropOptions& o) const {

@@ -38,6 +38,7 @@ class RMSprop final : public OptimizerWith<RMSpropOptions> {
 
  private:
   void check_options(const RMSpropOptions& options) const override;
+  std::vector<Attribute> named_options(std::size_t group) const override;
   std::vector<Moment> moments(std::size_t group) const override;
   void update(Update& x, std::size_t group) override;
   bool fused_update(State& state, std::size_t group) override;

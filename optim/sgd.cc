@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -31,6 +32,15 @@ std::vector<Moment> SGD::moments(std::size_t group) const {
 
 bool SGD::moves_rows_without_gradient(std::size_t group) const {
   return options(group).momentum != 0 || options(group).weight_decay != 0;
+}
+
+std::vector<Attribute> SGD::named_options(std::size_t group) const {
+  const SGDOptions& o = options(group);
+  return {{"momentum", o.momentum},
+          {"dampening", o.dampening},
+          {"weight_decay", o.weight_decay},
+          {"nesterov", o.nesterov},
+          {"maximize", o.maximize}};
 }
 
 void SGD::check_options(const SGDOptions& o) const {

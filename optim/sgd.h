@@ -36,6 +36,7 @@ class SGD final : public OptimizerWith<SGDOptions> {
 
  private:
   void check_options(const SGDOptions& options) const override;
+  std::vector<Attribute> named_options(std::size_t group) const override;
   std::vector<Moment> moments(std::size_t group) const override;
   void update(Update& x, std::size_t group) override;
   bool fused_update(State& state, std::size_t group) override;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -25,6 +26,13 @@ void SparseAdam::update(Update& x, std::size_t group) {
 }
 
 std::vector<Moment> SparseAdam::moments(std::size_t) const { return {{"exp_avg"}, {"exp_avg_sq"}}; }
+
+std::vector<Attribute> SparseAdam::named_options(std::size_t group) const {
+  const SparseAdamOptions& o = options(group);
+  return {{"betas", o.betas},
+          {"eps", o.eps},
+          {"maximize", o.maximize}};
+}
 
 void SparseAdam::check_options(const SparseAdamOptions& o) const {
   const auto fraction = [](double beta) { return beta >= 0 && beta < 1; };

@@ -254,6 +254,9 @@ class Tensor : public Methods<Tensor> {
            !b.overlapping && b.keep_alive == nullptr;
   }
 
+  // How many handles and views keep the memory alive. For a view: how many handles the view has.
+  std::uint32_t use_count() const { return __atomic_load_n(&body().references, __ATOMIC_ACQUIRE); }
+
   // Raw access for kernels: a pointer to the first element; T is not checked. mutable_data counts
   // one write.
   template <class T>

@@ -11,7 +11,7 @@
 #include <sstream>
 #include <unordered_map>
 
-#include <tapegrad/autograd/attributes.h>
+#include <tapegrad/autograd/observer.h>
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/generator.h>
@@ -94,14 +94,6 @@ class Watch final : public Observer {
     Value& value = seen_.values[static_cast<std::size_t>(position_of(loss))];
     value.gradient = ones_like(value.value);
   }
-
-  void describes(const char*, Attributes) override {}
-  void fires(std::uint64_t, const Entry&, const Variable&) override {}
-  void releases(const Entry&) override {}
-  void commits(std::uint64_t, Leaf&, const Variable&, std::span<const RowSparse>) override {}
-  void names(const Variable&, const std::string&) override {}
-  void will_update(const Variable&, const std::string&) override {}
-  void updated(const Variable&, const std::string&, double) override {}
 
  private:
   int position_of(const Variable& variable) {
@@ -301,7 +293,9 @@ void Checker::blame(int position, std::int64_t element, const Seen& up, const Se
                          (2 * options_.step);
     const double difference = sum(made.gradient * slope).item();
     double gradient = 0;
-    int argument = 0;
+    // Of an argument whose gradient is missing, the position is not in the parts.
+    auto argument =
+        static_cast<int>(std::ranges::find(made.inputs, position) - made.inputs.begin());
     for (const Value::Part& part : at(position).parts) {
       if (part.from != user) continue;
       gradient += element_of(part.gradient, element);

@@ -95,6 +95,7 @@ Json json_of(const TracedNode& node) {
   json["dtype"] = name(node.dtype);
   json["shape"] = sizes(node.shape);
   json["module"] = node.module;
+  if (node.keeps) json["keeps"] = *node.keeps;
   for (const TracedAttribute& attribute : node.attributes) {
     json["attributes"][attribute.attribute.name] = json_of(attribute);
   }
@@ -108,7 +109,29 @@ Json json_of(const TracedCall& call) {
           {"call", call.call}};
 }
 
-Json json_of(const TracedStep& step) {
+Json json_of(const TracedUpdate::Numbers& tensors) {
+  Json json = Json::object();
+  for (const auto& [name, snapshot] : tensors) json[name] = snapshot;
+  return json;
+}
+
+void add_update(Json& json, const TracedUpdate& update) {
+  json["optimizer"] = update.optimizer;
+  json["lr"] = update.lr;
+  if (update.gradient < 0) return;
+  json["gradient"] = update.gradient;
+  json["options"] = Json::object();
+  for (const TracedAttribute& option : update.options) {
+    json["options"][option.attribute.name] = json_of(option);
+  }
+  json["state"] = json_of(update.state_before);
+  json["state"]["step"] = update.number - 1;
+  json["state_after"] = json_of(update.state_after);
+  json["state_after"]["step"] = update.number;
+  if (!update.parts.empty()) json["parts"] = json_of(update.parts);
+}
+
+Json json_of(const TracedStep& step, const Contents& contents) {
   using StepKind = TracedStep::Kind;
   switch (step.kind) {
     case StepKind::forward:
@@ -138,8 +161,10 @@ Json json_of(const TracedStep& step) {
                 {"node", step.node},
                 {"before", step.before},
                 {"after", step.after},
-                {"optimizer", step.text}};
-      if (!step.text.empty()) json["lr"] = step.lr;
+                {"optimizer", ""}};
+      if (step.update >= 0) {
+        add_update(json, contents.updates[static_cast<std::size_t>(step.update)]);
+      }
       return json;
     }
     case StepKind::error:
@@ -168,7 +193,8 @@ std::string to_json(const Contents& contents, const PageOptions& options) {
   json["tensors"] = all(contents.snapshots);
   json["nodes"] = all(contents.nodes);
   json["modules"] = all(contents.calls);
-  json["steps"] = all(contents.steps);
+  json["steps"] = Json::array();
+  for (const TracedStep& step : contents.steps) json["steps"].push_back(json_of(step, contents));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

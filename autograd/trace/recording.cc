@@ -12,6 +12,7 @@ using trace::Kind;
 using trace::Snapshot;
 using trace::TracedNode;
 using trace::TracedStep;
+using trace::TracedUpdate;
 using StepKind = trace::TracedStep::Kind;
 
 namespace {
@@ -66,6 +67,23 @@ int Trace::Recording::keep(const Sum& sum, std::span<const std::int64_t> table) 
   }
   const RowSparse all = coalesce(sum.rows);
   return keep(trace::snapshot_of_rows(all.ids, all.rows, table, options_.most_elements));
+}
+
+// A leaf's grad() so far.
+Trace::Recording::Sum Trace::Recording::sum_of(Leaf& leaf) {
+  Sum sum;
+  if (leaf.grad.is_row_sparse()) {
+    sum.rows.push_back(leaf.grad.coalesced());
+  } else if (!leaf.grad.empty()) {
+    sum.dense = leaf.grad.dense(leaf.stored());
+  }
+  return sum;
+}
+
+TracedUpdate::Numbers Trace::Recording::keep_all(const NamedTensors& tensors) {
+  TracedUpdate::Numbers numbers;
+  for (const auto& [name, tensor] : tensors) numbers.emplace_back(name, keep(tensor));
+  return numbers;
 }
 
 // Nodes -------------------------------------------------------------------------------------------
@@ -177,6 +195,7 @@ void Trace::Recording::recorded(const Entry& entry, Variable& result,
   last_error.clear();
   const int id = add_node(std::move(node), result.value());
   entries_[&entry] = id;
+  note_keepable(entry, id, result, inputs);
   held_ += bytes_of(entry);
   add({.kind = StepKind::forward, .node = id, .bytes = held_});
 }
@@ -268,7 +287,54 @@ void Trace::Recording::fires(std::uint64_t pass, const Entry& entry, const Varia
        .gradient = keep_sum_of(entry, gradient.value())});
 }
 
+// What rules keep ---------------------------------------------------------------------------------
+
+// The captures of a rule cannot be seen from outside. But a value that loses a handle when an entry
+// releases its rules was kept by one of them.
+void Trace::Recording::note_keepable(const Entry& entry, int id, const Variable& result,
+                                     std::span<const Variable* const> inputs) {
+  std::vector<Keepable>& all = keepable_[&entry];  // what is there is of an entry that has ended
+  all.clear();
+  const auto add_value = [&](int its_id, const Variable& variable) {
+    if (std::ranges::find(all, its_id, &Keepable::id) != all.end()) return;
+    const bool is_leaf = variable.node() != nullptr && variable.node()->is_leaf();
+    all.push_back({.id = its_id,
+                   .value = is_leaf ? Tensor() : variable.value(),
+                   .leaf = is_leaf ? &variable.leaf() : nullptr});
+  };
+  const std::vector<int>& ids = contents.nodes[static_cast<std::size_t>(id)].inputs;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i]->defined()) add_value(ids[i], *inputs[i]);
+  }
+  add_value(id, result);
+}
+
+// The handles to a value, without those of the entry to its inputs.
+std::int64_t Trace::Recording::uses_of(const Keepable& value, const Entry& entry) {
+  if (value.leaf == nullptr) return value.value.use_count();
+  std::int64_t uses = std::int64_t{value.leaf->use_count()} + value.leaf->stored().use_count();
+  for (std::size_t i = 0; i < entry.input_count(); ++i) uses -= entry.input(i) == value.leaf;
+  return uses;
+}
+
 void Trace::Recording::releases(const Entry& entry) {
+  const auto known = keepable_.find(&entry);
+  if (known == keepable_.end()) return;
+  // An older entry that ended here would release what its own rules keep.
+  for (std::size_t i = 0; i < entry.input_count(); ++i) releasing_.emplace_back(entry.input(i));
+  for (Keepable& value : known->second) value.uses = uses_of(value, entry);
+}
+
+void Trace::Recording::released(const Entry& entry) {
+  if (const auto known = keepable_.find(&entry); known != keepable_.end()) {
+    std::vector<int> keeps;
+    for (const Keepable& value : known->second) {
+      if (uses_of(value, entry) < value.uses) keeps.push_back(value.id);
+    }
+    contents.nodes[static_cast<std::size_t>(entries_.at(&entry))].keeps = std::move(keeps);
+    keepable_.erase(known);
+    releasing_.clear();
+  }
   held_ -= bytes_of(entry);
   add({.kind = StepKind::release, .pass = pass_position_, .node = id_of(entry), .bytes = held_});
 }
@@ -278,15 +344,8 @@ void Trace::Recording::commits(std::uint64_t pass, Leaf& leaf, const Variable& s
   begin_pass(pass);
   if (!sum.defined() && rows.empty()) return;
   const auto sizes = leaf.stored().sizes();
-  Sum total;
-  int before = -1;
-  if (leaf.grad.is_row_sparse()) {
-    total.rows.push_back(leaf.grad.coalesced());
-    before = keep(total, sizes);
-  } else if (!leaf.grad.empty()) {
-    total.dense = leaf.grad.dense(leaf.stored());
-    before = keep(total, sizes);
-  }
+  Sum total = sum_of(leaf);
+  const int before = leaf.grad.empty() ? -1 : keep(total, sizes);
   total.rows.insert(total.rows.end(), rows.begin(), rows.end());
   if (sum.defined()) {
     total.dense = total.dense.defined() ? tapegrad::add(total.dense, sum.value()) : sum.value();
@@ -308,22 +367,37 @@ void Trace::Recording::enters(const std::string& path, const std::string& descri
 
 void Trace::Recording::leaves() { open_calls_.pop_back(); }
 
-void Trace::Recording::will_update(const Variable& parameter, const std::string& name) {
-  if (!name.empty()) names(parameter, name);
-  id_of_leaf(parameter);
+// Of large parameters, which the page cannot compute anew, only the values are kept.
+void Trace::Recording::will_update(const ParameterStep& step) {
+  if (!step.name.empty()) names(step.parameter, step.name);
+  id_of_leaf(step.parameter);
+  TracedUpdate update{.optimizer = step.optimizer, .lr = step.lr, .number = step.number};
+  Leaf& leaf = step.parameter.leaf();
+  if (leaf.stored().numel() <= options_.most_elements) {
+    update.gradient = keep(sum_of(leaf), leaf.stored().sizes());
+    for (const Attribute& option : step.options) update.options.push_back(traced(option));
+    update.state_before = keep_all(step.state);
+  }
+  begun_updates_[&leaf] = static_cast<int>(contents.updates.size());
+  contents.updates.push_back(std::move(update));
 }
 
-void Trace::Recording::updated(const Variable& parameter, const std::string& optimizer, double lr) {
-  KnownLeaf& known = leaves_.at(parameter.node());
-  const int value = keep(parameter.value());
+void Trace::Recording::updated(const ParameterStep& step) {
+  KnownLeaf& known = leaves_.at(step.parameter.node());
+  const int value = keep(step.parameter.value());
+  const int begun = begun_updates_.at(step.parameter.node());
+  TracedUpdate& update = contents.updates[static_cast<std::size_t>(begun)];
+  if (update.gradient >= 0) {
+    update.state_after = keep_all(step.state);
+    update.parts = keep_all(step.parts());
+  }
   add({.kind = StepKind::update,
        .node = known.id,
        .before = known.value,
        .after = value,
-       .lr = lr,
-       .text = optimizer});
+       .update = begun});
   known.value = value;
-  known.version = parameter.leaf().version();
+  known.version = step.parameter.leaf().version();
 }
 
 }  // namespace tapegrad

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -35,7 +36,8 @@ struct TracedNode {
   int value = -1;  // position in Contents::snapshots
   DType dtype = DType::float32;
   Shape shape{};
-  int module = -1;  // position in Contents::calls
+  int module = -1;                          // position in Contents::calls
+  std::optional<std::vector<int>> keeps{};  // ids; none unless a pass has released the entry
   std::vector<TracedAttribute> attributes{};
 };
 
@@ -45,6 +47,19 @@ struct TracedCall {
   std::string path;         // "head.linear"
   std::string description;  // "Linear(2, 4)"
   int call = 1;             // counts the calls of this path
+};
+
+// What an optimizer did with one parameter. Numbers of named tensors are snapshots.
+struct TracedUpdate {
+  using Numbers = std::vector<std::pair<std::string, int>>;
+  std::string optimizer;
+  double lr = 0;
+  int gradient = -1;  // that the optimizer used; -1 if it is too large for the page, as is the rest
+  std::int64_t number = 0;
+  std::vector<TracedAttribute> options{};
+  Numbers state_before{};
+  Numbers state_after{};
+  Numbers parts{};
 };
 
 // What happened. The members that a kind of step does not have keep these values.
@@ -60,8 +75,8 @@ struct TracedStep {
   int before = -1;
   int after = -1;
   std::int64_t bytes = 0;
-  double lr = 0;
-  std::string text{};  // the optimizer, the title, or the text of the error
+  int update = -1;     // position in Contents::updates; -1 if the program set a value itself
+  std::string text{};  // the title, or the text of the error
 };
 
 struct Contents {
@@ -70,6 +85,7 @@ struct Contents {
   std::vector<TracedNode> nodes;
   std::vector<TracedCall> calls;
   std::vector<TracedStep> steps;
+  std::vector<TracedUpdate> updates;
 };
 
 std::string to_json(const Contents& contents, const PageOptions& options);  // json.cc
@@ -99,13 +115,15 @@ class Trace::Recording final : public Observer {
   void adds(std::uint64_t pass, const Entry* from, Node& to, const RowSparse& gradient) override;
   void fires(std::uint64_t pass, const Entry& entry, const Variable& gradient) override;
   void releases(const Entry& entry) override;
+  void released(const Entry& entry) override;
   void commits(std::uint64_t pass, Leaf& leaf, const Variable& sum,
                std::span<const RowSparse> rows) override;
   void enters(const std::string& path, const std::string& description) override;
   void leaves() override;
   void names(const Variable& parameter, const std::string& name) override;
-  void will_update(const Variable& parameter, const std::string& name) override;
-  void updated(const Variable& parameter, const std::string& optimizer, double lr) override;
+  void will_update(const ParameterStep& step) override;
+  void updated(const ParameterStep& step) override;
+  using Observer::is_of_this_thread;
 
  private:
   // A gradient so far: dense, row-sparse, or both.
@@ -119,6 +137,15 @@ class Trace::Recording final : public Observer {
     int id;
     std::uint32_t version;  // of its value when it was last seen
     int value;              // a snapshot
+  };
+
+  // A value that the rules of an entry may keep: an argument or the result. It is held until the
+  // entry is released, or another entry is recorded at its address. It has no history.
+  struct Keepable {
+    int id;
+    Tensor value;         // undefined for a leaf
+    Leaf* leaf{};         // that leaves_ keeps alive
+    std::int64_t uses{};  // before the release: the result of uses_of()
   };
 
   struct KnownConstant {
@@ -136,6 +163,11 @@ class Trace::Recording final : public Observer {
   int keep(const Tensor& tensor);  // a snapshot; the same id for the same elements
   int keep(const Sum& sum, std::span<const std::int64_t> table);
   int keep(trace::Snapshot snapshot);
+  static Sum sum_of(Leaf& leaf);
+  trace::TracedUpdate::Numbers keep_all(const NamedTensors& tensors);
+  void note_keepable(const Entry& entry, int id, const Variable& result,
+                     std::span<const Variable* const> inputs);
+  static std::int64_t uses_of(const Keepable& value, const Entry& entry);
   void begin_pass(std::uint64_t pass);
   int position_of(const Entry& from, const Node& to);
   int keep_sum_of(const Node& node, const Tensor& gradient);
@@ -147,12 +179,15 @@ class Trace::Recording final : public Observer {
   std::unordered_map<const Node*, int> entries_;
   std::unordered_map<const Node*, KnownLeaf> leaves_;
   std::unordered_map<const void*, std::vector<KnownConstant>> constants_;  // by address
+  std::unordered_map<const Node*, std::vector<Keepable>> keepable_;        // of each entry
+  std::vector<NodePtr> releasing_;  // the inputs of the entry that is being released
   std::unordered_map<const Node*, std::string> names_;  // that modules and optimizers gave
   std::unordered_set<const Node*> named_;               // by the program, whose names count first
   std::unordered_map<std::size_t, std::vector<int>> snapshots_by_hash_;
   std::vector<int> open_calls_;
   std::map<std::string, int> calls_of_path_;
   std::pair<std::string, Attributes> described_;
+  std::unordered_map<const Node*, int> begun_updates_;  // the latest of each leaf
 
   std::uint64_t pass_ = 0;  // the number of the running pass, and its position among those traced
   int pass_position_ = -1;

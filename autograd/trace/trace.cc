@@ -19,11 +19,14 @@ Trace::Trace(TraceOptions options)
   }
   recording_ = std::make_unique<Recording>(std::move(options));
   Error::watch([](const Error& error) {
-    static_cast<Recording*>(Observer::current())->last_error = error.what();
+    // Another thread may have destroyed the Trace.
+    auto* const recording = dynamic_cast<Recording*>(Observer::current());
+    if (recording != nullptr) recording->last_error = error.what();
   });
 }
 
 Trace::~Trace() {
+  if (!recording_->is_of_this_thread()) return;
   Error::watch(nullptr);
   if (on_failure_.empty() || std::uncaught_exceptions() == exceptions_) return;
   try {

@@ -31,10 +31,11 @@ struct PageOptions {
   std::optional<std::uint64_t> quiz{};  // the page opens with questions that this seed draws
 };
 
-// While one exists, it records every operation of the thread that made it and must destroy it that
-// the tape records, every backward pass, the calls of modules and the steps of optimizers. It
-// copies the elements of small tensors, so a step of training takes several times as long;
-// everything it keeps is freed with it. It holds no history, so the tape is as without it.
+// While one exists, it records every operation of its thread that the tape records, every backward
+// pass, the calls of modules and the steps of optimizers. It copies the elements of small tensors,
+// so a step of training takes several times as long; everything it keeps is freed with it. It holds
+// no history, so the tape is as without it. Another thread may use or destroy it if its own thread
+// computes nothing at that time, or has ended; an exception there writes no page.
 class Trace {
  public:
   // ValueError if most_elements is negative; AutogradError if this thread has a Trace already.

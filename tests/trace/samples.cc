@@ -5,7 +5,9 @@
 
 #include <cmath>
 #include <iostream>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tg = tapegrad;
@@ -128,6 +130,111 @@ void failing(const std::string& path) {
   trace.write_json(path);
 }
 
+// Every optimizer, with the options that change its formula. Each trains a parameter of its own.
+struct Training {
+  std::vector<tg::NamedParameter> parameters;
+  std::vector<std::shared_ptr<tg::optim::Optimizer>> optimizers;
+
+  template <class Optimizer, class Options>
+  void add(const std::string& name, Options options, tg::DType dtype = tg::float64,
+           bool sparse = false) {
+    tg::Variable table = tg::parameter(tg::randn({5, 2}, dtype));
+    if (sparse) table.row_policy().set_sparse(true);
+    parameters.push_back({name, table});
+    optimizers.push_back(std::make_shared<Optimizer>(std::vector{parameters.back()}, options));
+  }
+  void add_all() {
+    using namespace tg::optim;
+    add<SGD>("SGD", SGDOptions{.lr = 0.1});
+    add<SGD>("SGD, momentum",
+             SGDOptions{.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.05});
+    add<SGD>("SGD, Nesterov",
+             SGDOptions{.lr = 0.1, .momentum = 0.8, .nesterov = true, .maximize = true});
+    add<Adam>("Adam", AdamOptions{.lr = 0.05});
+    add<Adam>("Adam, float32", AdamOptions{.lr = 0.05}, tg::float32);
+    add<Adam>("Adam, AMSGrad", AdamOptions{.lr = 0.05,
+                                           .betas = {0.7, 0.8},
+                                           .weight_decay = 0.1,
+                                           .amsgrad = true,
+                                           .maximize = true});
+    add<Adam>("Adam, sparse", AdamOptions{.lr = 0.05}, tg::float64, true);
+    add<AdamW>("AdamW", AdamWOptions{.lr = 0.05, .eps = 1e-3, .weight_decay = 0.2});
+    add<SparseAdam>("SparseAdam", SparseAdamOptions{.lr = 0.05});
+    add<Adagrad>(
+        "Adagrad",
+        AdagradOptions{
+            .lr = 0.1, .lr_decay = 0.2, .weight_decay = 0.1, .initial_accumulator_value = 0.5});
+    add<Adadelta>("Adadelta", AdadeltaOptions{.lr = 0.9, .rho = 0.8, .weight_decay = 0.1});
+    add<RMSprop>("RMSprop", RMSpropOptions{.lr = 0.01, .weight_decay = 0.1});
+    add<RMSprop>(
+        "RMSprop, centered",
+        RMSpropOptions{
+            .lr = 0.01, .alpha = 0.8, .momentum = 0.7, .centered = true, .maximize = true});
+  }
+};
+
+// Lookups, so the gradients are row-sparse; in the last two steps most of them are dense.
+void optimizers(const std::string& path) {
+  tg::manual_seed(6);
+  tg::Trace trace({.title = "all optimizers"});
+  Training training;
+  training.add_all();
+  for (int step = 0; step < 5; ++step) {
+    tg::Variable loss;
+    for (const auto& [name, table] : training.parameters) {
+      const bool is_dense = step > 2 && name.find("parse") == std::string::npos;
+      const tg::Variable rows =
+          is_dense ? tanh(table) : square(embedding(table, tg::tensor({step, 1, 1})));
+      const tg::Variable part = sum(rows * rows).to(tg::float64);
+      loss = loss.defined() ? loss + part : part;
+    }
+    for (const auto& optimizer : training.optimizers) optimizer->zero_grad();
+    loss.backward();
+    for (const auto& optimizer : training.optimizers) optimizer->step();
+  }
+  trace.write_json(path);
+}
+
+// The gradient that the optimizer uses is not the one that the pass added.
+void clipped(const std::string& path) {
+  tg::Trace trace({.title = "clipped gradients"});
+  const std::vector<tg::NamedParameter> parameters{{"w", tg::parameter(tg::tensor({3.0, -4.0}))}};
+  tg::optim::SGD sgd(parameters, {.lr = 0.1, .momentum = 0.5});
+  for (int step = 0; step < 2; ++step) {
+    sgd.zero_grad();
+    sum(square(parameters[0].variable)).backward();
+    tg::optim::clip_grad_norm(parameters, 1.0);
+    sgd.step();
+  }
+  trace.write_json(path);
+}
+
+// An optimizer that the page does not know.
+struct SignOptions {
+  double lr = 0.1;
+};
+class SignSGD final : public tg::optim::OptimizerWith<SignOptions> {
+ public:
+  explicit SignSGD(std::vector<tg::NamedParameter> parameters) : OptimizerWith("SignSGD") {
+    add_group(std::move(parameters), {});
+  }
+
+ private:
+  void update(tg::optim::Update& x, std::size_t) override { x.p = x.p - x.lr * sign(x.g); }
+};
+
+void own_optimizer(const std::string& path) {
+  tg::Trace trace({.title = "an optimizer of the user's own"});
+  const tg::Variable w = tg::parameter(tg::tensor({1.0, -2.0}));
+  SignSGD sign_sgd({{"w", w}});
+  for (int step = 0; step < 2; ++step) {
+    sign_sgd.zero_grad();
+    sum(square(w)).backward();
+    sign_sgd.step();
+  }
+  trace.write_json(path);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -142,5 +249,8 @@ int main(int argc, char** argv) {
   rnn(folder + "rnn.json");
   twice(folder + "twice.json");
   failing(folder + "failing.json");
+  optimizers(folder + "optimizers.json");
+  clipped(folder + "clipped.json");
+  own_optimizer(folder + "own_optimizer.json");
   return 0;
 }

@@ -4,7 +4,7 @@ import { s } from "./dom.ts";
 import { numberOf, shapeText, type TensorJson } from "./format.ts";
 import type { GraphActions } from "./graph.ts";
 import { isGroup, type Group } from "./groups.ts";
-import { kLongestName, nameWidth, type Box } from "./layout.ts";
+import { kLongestName, kLongestTitle, nameWidth, type Box } from "./layout.ts";
 import { format, heat, largest } from "./numbers.ts";
 import type { Recording } from "./recording.ts";
 import { t, type TextKey } from "./texts.ts";
@@ -262,7 +262,8 @@ function drawOpenGroup(box: Box, group: Group, context: BoxContext, actions: Gra
 }
 /** The title, and after it the subtitle, if there is room. */
 function openTitle(box: Box, group: Group): SVGElement {
-  const title = group.kind === "turn" ? t("turn", { n: group.title, all: group.subtitle.slice(1) }) : group.title;
+  const whole = group.kind === "turn" ? t("turn", { n: group.title, all: group.subtitle.slice(1) }) : group.title;
+  const title = whole.length > kLongestTitle ? `${whole.slice(0, kLongestTitle - 1)}…` : whole;
   const used = (group.kind === "loop" ? 160 : 48) + nameWidth(title);
   const subtitle = group.kind === "turn" || box.width - used < nameWidth(group.subtitle) ? "" : group.subtitle;
   return s(

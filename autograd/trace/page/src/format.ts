@@ -75,7 +75,8 @@ export interface Update {
   lr: number;
   gradient?: number;
   state?: Record<string, number>;
-  options?: Record<string, number | boolean>;
+  state_after?: Record<string, number>;
+  options?: Record<string, number | boolean | number[]>;
   parts?: Record<string, number>;
 }
 

@@ -137,7 +137,12 @@ export class GraphView {
     if (left >= 8 && top >= 8 && right <= width - 8 && bottom <= height - 40) return;
     const scale = Math.max(k, kSmallest);
     const [cx, cy] = [box.x + Math.min(box.width, 200) / 2, box.y + Math.min(box.height, 100) / 2];
-    this.move(zoomIdentity.translate(width / 2 - cx * scale, height / 2 - cy * scale).scale(scale), animated);
+    const picture = this.picture ?? box;
+    const to = [
+      within(width / 2 - cx * scale, width, picture.width * scale, 24),
+      within(height / 2 - cy * scale, height, picture.height * scale, 20),
+    ] as const;
+    this.move(zoomIdentity.translate(...to).scale(scale), animated);
   }
 
   // Drawing ----------------------------------------------------------------------------------------
@@ -222,6 +227,12 @@ export class GraphView {
     this.lastFocus = key;
     this.svg.querySelector<SVGElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
   }
+}
+
+/** Where a picture begins in a view, as near as possible to `wanted` without showing more than a margin beside it. */
+function within(wanted: number, view: number, picture: number, margin: number): number {
+  const least = view - picture - margin;
+  return least >= margin ? (view - picture) / 2 : Math.min(Math.max(wanted, least), margin);
 }
 
 /** Right and left walk along the edges, up and down to the next box of the same column. */

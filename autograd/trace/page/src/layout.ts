@@ -41,6 +41,7 @@ export interface Opened {
 
 export const kBox = { height: 62, header: 30, padding: 14 };
 export const kLongestName = 18;
+export const kLongestTitle = 32; // of an open group
 const kMostUsers = 24;
 
 let pen: CanvasRenderingContext2D | null | undefined;
@@ -145,7 +146,9 @@ export class Layout {
       if (isGroup(item) && !before && !after && this.isOpen(item)) {
         const own = this.place(item, depth + 1, []);
         inner.set(key, own);
-        [width, height] = [Math.max(own.width, 120) + 2 * kBox.padding, own.height + kBox.header + kBox.padding];
+        const title = nameWidth(item.title.slice(0, kLongestTitle)) + (item.kind === "loop" ? 160 : 48);
+        const inside = Math.max(own.width, 120, title - 2 * kBox.padding);
+        [width, height] = [inside + 2 * kBox.padding, own.height + kBox.header + kBox.padding];
       }
       graph.setNode(key, { width, height });
     }

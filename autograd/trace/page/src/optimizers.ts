@@ -2,87 +2,195 @@
 // next: src/formulas.ts.
 import { numel, type Update } from "./format.ts";
 import type { Recording } from "./recording.ts";
-import { dense, rowsOf, sub, Tensor, zeros, zip } from "./tensor.ts";
+import { as, dense, rowsOf, sub, Tensor, zeros, zip, type RowSparse } from "./tensor.ts";
 
-type Rule = (before: Tensor, gradient: Tensor, lr: number) => Tensor;
+/** One element of a parameter, with its gradient and its moments; a rule changes p and m. */
+interface Element {
+  p: number;
+  g: number;
+  m: Record<string, number>;
+}
+/** The options of an optimizer, with PyTorch's defaults, and the number of the parameter's step: 1, 2, ... */
+type Options = Record<string, number | boolean> & { lr: number; number: number };
+type Rule = (x: Element, o: Options) => void;
 
-function sgd(momentum: number, buffer: Tensor | undefined, decay: number): Rule {
-  return (before, gradient, lr) => {
-    const g = zip(gradient, before, (d, x) => d + decay * x);
-    const step = buffer ? zip(g, buffer, (d, b) => d + momentum * b) : g;
-    return zip(before, step, (x, d) => x - lr * d);
+const fraction = (o: Options, name: string, standard: number) => Number(o[name] ?? standard);
+
+const sgd: Rule = (x, o) => {
+  const momentum = fraction(o, "momentum", 0);
+  let g = x.g + fraction(o, "weight_decay", 0) * x.p;
+  if (momentum !== 0) {
+    const b = o.number === 1 ? g : momentum * x.m.momentum_buffer! + (1 - fraction(o, "dampening", 0)) * g;
+    x.m.momentum_buffer = b;
+    g = o.nesterov ? g + momentum * b : b;
+  }
+  x.p -= o.lr * g;
+};
+function adam(decoupled: boolean, sparse = false): Rule {
+  return (x, o) => {
+    const [beta1, beta2] = [fraction(o, "beta1", 0.9), fraction(o, "beta2", 0.999)];
+    const decay = fraction(o, "weight_decay", decoupled ? 0.01 : 0);
+    const g = decoupled ? x.g : x.g + decay * x.p;
+    if (decoupled) x.p *= 1 - o.lr * decay;
+    const m = (x.m.exp_avg = beta1 * x.m.exp_avg! + (1 - beta1) * g);
+    const v = (x.m.exp_avg_sq = beta2 * x.m.exp_avg_sq! + (1 - beta2) * g * g);
+    if (o.amsgrad) x.m.max_exp_avg_sq = Math.max(x.m.max_exp_avg_sq!, v);
+    const root = Math.sqrt(o.amsgrad ? x.m.max_exp_avg_sq! : v);
+    const bias1 = 1 - beta1 ** o.number;
+    const root2 = Math.sqrt(1 - beta2 ** o.number);
+    const eps = fraction(o, "eps", 1e-8);
+    // Steps over rows add eps before they correct the bias of v.
+    x.p -=
+      sparse || o.sparse ? ((o.lr * root2) / bias1) * (m / (root + eps)) : ((o.lr / bias1) * m) / (root / root2 + eps);
   };
 }
-function adam(number: number, m: Tensor, v: Tensor, options: Record<string, number>, decoupled: boolean): Rule {
-  const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0 } = options;
-  return (before, gradient, lr) => {
-    const g = decoupled ? gradient : zip(gradient, before, (d, x) => d + weight_decay * x);
-    const mean = zip(m, g, (a, b) => (beta1 * a + (1 - beta1) * b) / (1 - beta1 ** number));
-    const square = zip(v, g, (a, b) => (beta2 * a + (1 - beta2) * b * b) / (1 - beta2 ** number));
-    const moved = sub(
-      before,
-      zip(mean, square, (a, b) => (lr * a) / (Math.sqrt(b) + eps)),
-    );
-    return decoupled ? zip(moved, before, (x, old) => x - lr * weight_decay * old) : moved;
+const adagrad: Rule = (x, o) => {
+  const g = x.g + fraction(o, "weight_decay", 0) * x.p;
+  x.m.sum! += g * g;
+  const rate = o.lr / (1 + (o.number - 1) * fraction(o, "lr_decay", 0));
+  x.p -= (rate * g) / (Math.sqrt(x.m.sum!) + fraction(o, "eps", 1e-10));
+};
+const adadelta: Rule = (x, o) => {
+  const [rho, eps] = [fraction(o, "rho", 0.9), fraction(o, "eps", 1e-6)];
+  const g = x.g + fraction(o, "weight_decay", 0) * x.p;
+  const v = (x.m.square_avg = rho * x.m.square_avg! + (1 - rho) * g * g);
+  const d = (Math.sqrt(x.m.acc_delta! + eps) / Math.sqrt(v + eps)) * g;
+  x.m.acc_delta = rho * x.m.acc_delta! + (1 - rho) * d * d;
+  x.p -= o.lr * d;
+};
+const rmsprop: Rule = (x, o) => {
+  const [alpha, momentum] = [fraction(o, "alpha", 0.99), fraction(o, "momentum", 0)];
+  const g = x.g + fraction(o, "weight_decay", 0) * x.p;
+  let variance = (x.m.square_avg = alpha * x.m.square_avg! + (1 - alpha) * g * g);
+  if (o.centered) {
+    const mean = (x.m.grad_avg = alpha * x.m.grad_avg! + (1 - alpha) * g);
+    variance = Math.max(variance - mean * mean, 0);
+  }
+  let d = g / (Math.sqrt(variance) + fraction(o, "eps", 1e-8));
+  if (momentum > 0) d = x.m.momentum_buffer = momentum * x.m.momentum_buffer! + d;
+  x.p -= o.lr * d;
+};
+const rules: Record<string, { rule: Rule; moments: string[] }> = {
+  SGD: { rule: sgd, moments: [] },
+  Adam: { rule: adam(false), moments: ["exp_avg", "exp_avg_sq"] },
+  AdamW: { rule: adam(true), moments: ["exp_avg", "exp_avg_sq"] },
+  SparseAdam: { rule: adam(false, true), moments: ["exp_avg", "exp_avg_sq"] },
+  Adagrad: { rule: adagrad, moments: ["sum"] },
+  Adadelta: { rule: adadelta, moments: ["square_avg", "acc_delta"] },
+  RMSprop: { rule: rmsprop, moments: ["square_avg"] },
+};
+export const knownOptimizers = Object.keys(rules);
+
+export type Moments = Record<string, Tensor>;
+export interface Stepped {
+  value: Tensor;
+  moments?: Moments; // absent if they are unknown
+}
+
+function optionsOf(step: Update, lr: number): Options {
+  const { betas, ...options } = step.options ?? {};
+  const [beta1, beta2] = Array.isArray(betas) ? (betas as [number, number]) : [];
+  return {
+    ...(options as Record<string, number | boolean>),
+    ...(beta1 === undefined ? {} : { beta1, beta2: beta2! }),
+    lr: lr * Number(options.rate_multiplier ?? 1),
+    number: (step.state?.step ?? 0) + 1,
+  };
+}
+/** The recorded moments before the step; zeros for an optimizer whose state was not recorded. */
+function recordedMoments(recording: Recording, step: Update): Moments {
+  if (!step.state) {
+    const nothing = zeros(recording.json(step.before).shape);
+    return Object.fromEntries((rules[step.optimizer]?.moments ?? []).map((name) => [name, nothing]));
+  }
+  const names = Object.keys(step.state).filter((name) => name !== "step");
+  return Object.fromEntries(names.map((name) => [name, recording.tensor(step.state![name]!)]));
+}
+
+/** The step of all elements, or of the rows with a gradient if only these move. */
+function take(
+  rule: Rule,
+  options: Options,
+  before: Tensor,
+  gradient: Tensor | RowSparse,
+  moments: Moments,
+): Required<Stepped> {
+  const sparse = "ids" in gradient ? gradient : undefined;
+  const g = sparse ? dense(sparse) : (gradient as Tensor);
+  const width = numel(before.shape) / (before.shape[0] ?? 1);
+  const moving = options.sparse && sparse ? new Set(sparse.ids) : undefined;
+  const value = Float64Array.from(before.data);
+  const after = Object.entries(moments).map(([name, x]) => ({ name, data: Float64Array.from(x.data), x }));
+  const sign = options.maximize ? -1 : 1;
+  for (let i = 0; i < value.length; ++i) {
+    if (moving && !moving.has(Math.floor(i / width))) continue;
+    const x: Element = { p: value[i]!, g: sign * g.data[i]!, m: {} };
+    for (const { name, data } of after) x.m[name] = data[i]!;
+    rule(x, options);
+    value[i] = x.p;
+    for (const { name, data } of after) data[i] = x.m[name]!;
+  }
+  return {
+    value: as(new Tensor(before.shape, value), before.dtype),
+    moments: Object.fromEntries(
+      after.map(({ name, data, x }) => [name, as(new Tensor(before.shape, data), x.dtype)] as const),
+    ),
   };
 }
 
-/** The rules that the optimizer may have used, by its name, options and state. */
-function candidates(recording: Recording, step: Update): Rule[] {
-  const options = { ...(step.options as Record<string, number> | undefined) };
-  const betas = (step.options as unknown as { betas?: number[] } | undefined)?.betas;
-  if (betas) [options.beta1, options.beta2] = betas as [number, number];
-  const state = (name: string) => (step.state?.[name] !== undefined ? recording.tensor(step.state[name]!) : undefined);
-  const nothing = zeros(recording.json(step.before).shape);
-  if (step.optimizer.startsWith("SGD")) {
-    return [sgd(options.momentum ?? 0, state("momentum_buffer"), options.weight_decay ?? 0)];
-  }
-  if (/^AdamW?$/.test(step.optimizer)) {
-    return [
-      adam(
-        (step.state?.step ?? 0) + 1,
-        state("exp_avg") ?? nothing,
-        state("exp_avg_sq") ?? nothing,
-        options,
-        step.optimizer === "AdamW",
-      ),
-    ];
-  }
-  return [];
-}
-
-/** The parameter after the step. A rule counts only if it explains the recorded step; otherwise the
- * recorded difference is scaled by the learning rate, and undefined is returned if the gradient changed. */
+/** The parameter after the step. A rule counts only if it explains the recorded step. Otherwise the recorded
+ * difference is scaled by the learning rate, and undefined is returned if the gradient changed. `moments` are those
+ * before the step, if an earlier step was computed anew; `changed` says whether the gradient was. */
 export function updated(
   recording: Recording,
   step: Update,
   before: Tensor,
-  gradient: Tensor | undefined,
+  gradient: Tensor | RowSparse | undefined,
   lr: number,
-): Tensor | undefined {
+  moments: Moments | undefined,
+): Stepped | undefined {
   const [from, to] = [recording.tensor(step.before), recording.tensor(step.after)];
-  const used = recordedGradient(recording, step);
-  for (const rule of candidates(recording, step)) {
-    if (used && gradient && explains(rule(from, used, step.lr), to, from)) return rule(before, gradient, lr);
+  const used = gradientAt(recording, step.gradient ?? earlierGrad(recording, step));
+  const known = rules[step.optimizer];
+  const own = recordedMoments(recording, step);
+  let fresh = gradient;
+  if (used && gradient && isReplaced(recording, step)) {
+    // The program changed the gradient after the pass, as clip_grad_norm() does.
+    const same = alike(gradient, gradientAt(recording, earlierGrad(recording, step))!);
+    fresh = same ? used : undefined;
   }
-  if (step.lr === 0 || (used && gradient && !same(used, gradient))) return undefined;
-  return zip(before, sub(to, from), (x, d) => x + (d * lr) / step.lr);
+  if (known && used && fresh) {
+    const again = take(known.rule, optionsOf(step, step.lr), from, used, own);
+    if (explains(again.value, to, from)) return take(known.rule, optionsOf(step, lr), before, fresh, moments ?? own);
+  }
+  if (moments || step.lr === 0 || (used && !(fresh && alike(used, fresh)))) return undefined;
+  return { value: zip(before, sub(to, from), (x, d) => x + (d * lr) / step.lr) };
 }
-function recordedGradient(recording: Recording, step: Update): Tensor | undefined {
-  const at = recording.moments.findIndex((moment) => moment.step === step);
-  const index = step.gradient ?? recording.grad(step.node, at);
-  if (index === null || index === undefined) return undefined;
+function earlierGrad(recording: Recording, step: Update): number | null {
+  return recording.grad(
+    step.node,
+    recording.moments.findIndex((moment) => moment.step === step),
+  );
+}
+function isReplaced(recording: Recording, step: Update): boolean {
+  const grad = earlierGrad(recording, step);
+  if (step.gradient === undefined || grad === null || step.gradient === grad) return false;
+  return !alike(gradientAt(recording, step.gradient)!, gradientAt(recording, grad)!);
+}
+function gradientAt(recording: Recording, index: number | null): Tensor | RowSparse | undefined {
+  if (index === null) return undefined;
   const json = recording.json(index);
-  return json.rows ? dense(rowsOf(json)) : recording.tensor(index);
+  return json.rows ? rowsOf(json) : recording.tensor(index);
 }
 function explains(computed: Tensor, recorded: Tensor, before: Tensor): boolean {
   const moved = Math.max(...sub(recorded, before).data.map(Math.abs), 1e-30);
   const largest = Math.max(...recorded.data.map(Math.abs));
   return computed.data.every((x, i) => Math.abs(x - recorded.data[i]!) < 1e-3 * moved + 3e-7 * largest);
 }
-function same(a: Tensor, b: Tensor): boolean {
+function alike(a: Tensor | RowSparse, b: Tensor | RowSparse): boolean {
+  const [x, y] = [a, b].map((each) => ("ids" in each ? dense(each) : each)) as [Tensor, Tensor];
   return (
-    numel(a.shape) === numel(b.shape) &&
-    a.data.every((x, i) => Math.abs(x - b.data[i]!) <= 1e-6 * Math.max(1, Math.abs(x)))
+    numel(x.shape) === numel(y.shape) &&
+    x.data.every((element, i) => Math.abs(element - y.data[i]!) <= 1e-6 * Math.max(1, Math.abs(element)))
   );
 }

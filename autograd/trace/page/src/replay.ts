@@ -4,7 +4,7 @@
 import type { Contribution, StepJson, TapeJson, TensorJson, Update } from "./format.ts";
 import { operations } from "./ops/index.ts";
 import type { Call } from "./ops/operation.ts";
-import { updated } from "./optimizers.ts";
+import { updated, type Moments } from "./optimizers.ts";
 import type { Recording } from "./recording.ts";
 import { add, as, dense, fromJson, rowsOf, sumTo, Tensor, tensor, type RowSparse } from "./tensor.ts";
 
@@ -54,6 +54,7 @@ export class Replay {
   private readonly calls = new Map<number, Call>();
   private readonly sums = new Map<string, Slot<Gradient>>();
   private readonly grads = new Map<number, Slot<Gradient>>();
+  private readonly moments = new Map<string, Moments>(); // after a step that was computed anew
   readonly changed = new Set<number>();
   readonly stale = new Set<number>();
 
@@ -96,6 +97,9 @@ export class Replay {
   private set(id: number, value: Tensor): void {
     this.values.set(id, { is: value, dirty: true, index: this.store(value) });
     this.changed.add(id);
+  }
+  private storeAll(moments: Moments): Record<string, number> {
+    return Object.fromEntries(Object.entries(moments).map(([name, value]) => [name, this.store(value)]));
   }
   private store(value: Gradient): number {
     return this.tensors.push(toJson(value)) - 1;
@@ -210,18 +214,29 @@ export class Replay {
     const value = this.values.get(step.node)!;
     const grad = this.grads.get(step.node);
     const lr = this.edits.lr ?? step.lr;
-    if (!this.everything && !value.dirty && !grad?.dirty && lr === step.lr) {
+    const optimizer = `${step.optimizer}:${step.node}`;
+    const moments = this.moments.get(optimizer);
+    if (!this.everything && !value.dirty && !grad?.dirty && !moments && lr === step.lr) {
       this.values.set(step.node, { is: this.recording.tensor(step.after), dirty: false, index: step.after });
       return step;
     }
-    const after = attempt(() => updated(this.recording, step, value.is, grad ? asDense(grad.is) : undefined, lr));
+    const after = attempt(() => updated(this.recording, step, value.is, grad?.is, lr, moments));
+    this.moments.delete(optimizer);
     if (!after) {
       this.stale.add(step.node);
       this.values.set(step.node, { is: this.recording.tensor(step.after), dirty: false, index: step.after });
       return step;
     }
-    this.set(step.node, as(after, value.is.dtype));
-    return { ...step, lr, before: value.index, after: this.values.get(step.node)!.index };
+    this.set(step.node, as(after.value, value.is.dtype));
+    const { parts: _, ...rest } = step; // the parts are those of the recorded step
+    const anew = { ...rest, lr, before: value.index, after: this.values.get(step.node)!.index };
+    if (!after.moments || !step.state_after) return anew;
+    this.moments.set(optimizer, after.moments);
+    return {
+      ...anew,
+      state: moments ? { ...step.state, ...this.storeAll(moments) } : step.state!,
+      state_after: { ...step.state_after, ...this.storeAll(after.moments) },
+    };
   }
 }
 

@@ -5,6 +5,7 @@ import { drawError } from "./error_panel.ts";
 import { shapeText, type Contribution, type Update } from "./format.ts";
 import { formulas } from "./formulas.ts";
 import { formatBytes } from "./numbers.ts";
+import { knownOptimizers } from "./optimizers.ts";
 import { sub } from "./tensor.ts";
 import { toJson } from "./replay.ts";
 import { StepParts } from "./step_parts.ts";
@@ -269,6 +270,21 @@ export class StepPanel extends StepParts {
         this.sign("=", this.term(t("after"), this.tensor(step.after, name, "value", step.node), "result")),
       ),
       ...(parts.length ? [h("h3", {}, t("parts")), h("div", { class: "equation" }, ...parts)] : []),
+      ...this.moments(step),
+    ];
+  }
+  private moments(step: Update): HTMLElement[] {
+    const names = Object.keys(step.state_after ?? {}).filter((name) => name !== "step");
+    const note =
+      step.optimizer && !knownOptimizers.includes(step.optimizer)
+        ? [h("p", { class: "note" }, t("unknownOptimizer", { name: step.optimizer }))]
+        : [];
+    if (!names.length) return note;
+    const views = names.map((name) => this.term(name, this.tensor(step.state_after![name]!, name, "value")));
+    return [
+      ...note,
+      h("h3", {}, t("moments", { n: step.state_after!.step! })),
+      h("div", { class: "equation" }, ...views),
     ];
   }
 }

@@ -131,7 +131,7 @@ export const texts = {
   sayLeafAdded: "grad() had a value already, for zero_grad() was not called. The sum of this pass is added to it.",
   sayUpdate: "With learning rate {lr}.",
   sayKeeps: "Its rules keep: {names}.",
-  sayKeepsNothing: "Its rules keep no values.",
+  sayKeepsNothing: "Its rules keep neither an argument nor the result.",
   sayHolds: "The tape holds {bytes}.",
   sayNotFinite: "This is where {kind} began.",
   hiddenWords: "The gradient is hidden.",
@@ -160,6 +160,9 @@ export const texts = {
   errorShapes: "The shapes, side by side",
   wrongSizes: "The sizes that must agree are marked.",
   parts: "What moved it",
+  moments: "State of the optimizer, after step {n} of this parameter",
+  unknownOptimizer:
+    "The page does not know {name}. After a change of an element, its steps are the recorded ones; after a change of the learning rate, they are scaled.",
   phaseForward: "forward",
   phaseBackward: "backward",
   phaseUpdate: "update",

@@ -9,20 +9,27 @@
 
 namespace tapegrad::nn::functional {
 
+using tapegrad::adaptive_avg_pool2d;
 using tapegrad::avg_pool1d;
+using tapegrad::avg_pool2d;
 using tapegrad::batch_norm;
 using tapegrad::bilinear;
 using tapegrad::conv1d;
+using tapegrad::conv2d;
 using tapegrad::cosine_similarity;
 using tapegrad::elu;
 using tapegrad::embedding;
 using tapegrad::embedding_bag;
 using tapegrad::gelu;
+using tapegrad::group_norm;
 using tapegrad::layer_norm;
 using tapegrad::leaky_relu;
 using tapegrad::linear;
 using tapegrad::log_softmax;
 using tapegrad::max_pool1d;
+using tapegrad::max_pool1d_with_indices;
+using tapegrad::max_pool2d;
+using tapegrad::max_pool2d_with_indices;
 using tapegrad::normalize;
 using tapegrad::one_hot;
 using tapegrad::pairwise_distance;

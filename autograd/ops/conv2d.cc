@@ -94,8 +94,10 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
       detail::conv_windows("conv2d", x.size(3), weight.size(3), options.stride.width,
                            options.padding.width, options.dilation.width, detail::kColumns),
       options.groups};
-  Variable image = detail::filled("conv2d", x, 2, convolution.rows, options.padding_mode);
-  image = detail::filled("conv2d", image, 3, convolution.columns, options.padding_mode);
+  Variable image =
+      detail::filled("conv2d", x, 2, convolution.rows, options.padding_mode, detail::kRows);
+  image = detail::filled("conv2d", image, 3, convolution.columns, options.padding_mode,
+                         detail::kColumns);
   Tensor y = conv2d_forward(image.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
                             convolution);
   describe(

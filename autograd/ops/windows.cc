@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tapegrad/autograd/attributes.h>
@@ -74,7 +75,7 @@ Windows conv_windows(const char* operation, std::int64_t length, std::int64_t ke
 }
 
 Variable filled(const char* operation, const Variable& x, std::int64_t dim, Windows& windows,
-                PadMode mode) {
+                PadMode mode, const Windows::Words& words) {
   if (mode == PadMode::zeros || windows.padded() == windows.length) return x;
   const std::int64_t length = windows.length;
   const std::int64_t more = std::max(windows.before, windows.after);
@@ -83,10 +84,12 @@ Variable filled(const char* operation, const Variable& x, std::int64_t dim, Wind
                             : length == 0               ? 0
                                                         : more;
   if (more > most) {
-    throw ShapeError(std::string(operation) + ": padding of " + std::to_string(more) +
-                     " for a sequence of " + std::to_string(length) + " steps, needed " +
-                     std::to_string(std::max<std::int64_t>(most, 0)) +
-                     " or less to fill it with the sequence");
+    const bool is_image = std::string_view(words.step) != Windows::Words().step;
+    throw ShapeError(std::string(operation) + ": padding of " + std::to_string(more) + " for a " +
+                     (is_image ? words.length + std::string(" of ") + std::to_string(length)
+                               : "sequence of " + std::to_string(length) + " steps") +
+                     ", needed " + std::to_string(std::max<std::int64_t>(most, 0)) +
+                     " or less to fill it with the " + (is_image ? "image" : "sequence"));
   }
   std::vector<std::int64_t> steps;  // for each padded position, the step that is copied there
   for (std::int64_t at = -windows.before; at < length + windows.after; ++at) {

@@ -29,7 +29,7 @@ Windows conv_windows(const char* operation, std::int64_t length, std::int64_t ke
 // Fills the padding along `dim` with x's own elements, and sets the windows' padding to 0. Nothing
 // changes for PadMode::zeros. ShapeError if x is too short for that.
 Variable filled(const char* operation, const Variable& x, std::int64_t dim, Windows& windows,
-                PadMode mode);
+                PadMode mode, const Windows::Words& words = {});
 
 inline constexpr Windows::Words kRows{"rows", "height", "small images"};
 inline constexpr Windows::Words kColumns{"columns", "width", "small images"};

@@ -64,6 +64,12 @@ int64_t with_slack(int64_t n) {
   return (n + kSlack - 1) / kSlack * kSlack;
 }
 
+// `n` elements as an odd number of cache lines: rows at such distances use all sets of a cache.
+int64_t odd_lines(int64_t n) {
+  constexpr int64_t kLine = 16;  // elements of float32; for float64 the number may be even
+  return ((n + kLine - 1) / kLine | 1) * kLine;
+}
+
 // Everything that is equal for all images. All sizes count elements.
 struct Layout {
   Axis rows, columns;
@@ -93,7 +99,7 @@ struct Layout {
         padded(groups * in * channel + static_cast<int64_t>(kernel::kShiftedSlack)),
         results((rows.count - 1) * columns.size + columns.count),
         margin(with_slack(plane - results)),  // aligned in memory
-        gradient(margin + with_slack(plane)),
+        gradient(odd_lines(margin + with_slack(plane))),
         depth(in * places) {}
 
   int64_t part_of(int64_t i, int64_t j) const {

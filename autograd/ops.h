@@ -203,7 +203,7 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias 
 Variable bilinear(const Variable& a, const Variable& b, const Variable& weight,
                   const Variable& bias = {});
 
-// Convolution and pooling (convolution.cc, pooling.cc) --------------------------------------------
+// Convolution (convolution.cc) --------------------------------------------------------------------
 // x is (batch, channels, length) or (channels, length), as in PyTorch; the result has the same
 // number of dimensions and (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1 steps,
 // rounded down; with ceil_mode rounded up, except that no window may begin after the sequence.
@@ -231,29 +231,7 @@ struct ConvOptions {
 Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias = {},
                 const ConvOptions& options = {});
 
-struct MaxPoolOptions {
-  std::optional<std::int64_t> stride = std::nullopt;  // default: the kernel's size
-  std::int64_t padding = 0;                           // with -inf, at most half the kernel
-  std::int64_t dilation = 1;
-  bool ceil_mode = false;  // whether the last window may extend beyond the end
-};
-// The largest element of each window; among equal elements, the first gets the gradient.
-Variable max_pool1d(const Variable& x, std::int64_t kernel_size,
-                    const MaxPoolOptions& options = {});
-// Also the step of each largest element; -1 if its window consists of padding.
-VariableAndIndices max_pool1d_with_indices(const Variable& x, std::int64_t kernel_size,
-                                           const MaxPoolOptions& options = {});
-
-struct AvgPoolOptions {
-  std::optional<std::int64_t> stride = std::nullopt;  // default: the kernel's size
-  std::int64_t padding = 0;                           // with zeros, at most half the kernel
-  bool count_include_pad = true;                      // whether the divisor counts the padding
-  bool ceil_mode = false;  // whether the last window may extend beyond the end
-};
-Variable avg_pool1d(const Variable& x, std::int64_t kernel_size,
-                    const AvgPoolOptions& options = {});
-
-// Images (conv2d.cc, pooling.cc) ------------------------------------------------------------------
+// Convolution of images (conv2d.cc) ---------------------------------------------------------------
 // x is (batch, channels, height, width) or (channels, height, width), as in PyTorch. Height and
 // width follow the rules of a sequence's length above, each with its own sizes.
 
@@ -280,6 +258,30 @@ struct ConvOptions2d {
 // height, kernel width), bias (out_channels) or undefined.
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
                 const ConvOptions2d& options = {});
+
+// Pooling (pooling.cc) ----------------------------------------------------------------------------
+// Of sequences and of images, whose shapes and windows are those of convolution above.
+struct MaxPoolOptions {
+  std::optional<std::int64_t> stride = std::nullopt;  // default: the kernel's size
+  std::int64_t padding = 0;                           // with -inf, at most half the kernel
+  std::int64_t dilation = 1;
+  bool ceil_mode = false;  // whether the last window may extend beyond the end
+};
+// The largest element of each window; among equal elements, the first gets the gradient.
+Variable max_pool1d(const Variable& x, std::int64_t kernel_size,
+                    const MaxPoolOptions& options = {});
+// Also the step of each largest element; -1 if its window consists of padding.
+VariableAndIndices max_pool1d_with_indices(const Variable& x, std::int64_t kernel_size,
+                                           const MaxPoolOptions& options = {});
+
+struct AvgPoolOptions {
+  std::optional<std::int64_t> stride = std::nullopt;  // default: the kernel's size
+  std::int64_t padding = 0;                           // with zeros, at most half the kernel
+  bool count_include_pad = true;                      // whether the divisor counts the padding
+  bool ceil_mode = false;  // whether the last window may extend beyond the end
+};
+Variable avg_pool1d(const Variable& x, std::int64_t kernel_size,
+                    const AvgPoolOptions& options = {});
 
 struct MaxPoolOptions2d {
   std::optional<Size2d> stride = std::nullopt;  // default: the kernel's size

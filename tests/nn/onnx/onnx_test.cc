@@ -21,6 +21,7 @@
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/images.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/lora_embedding.h>
 #include <tapegrad/nn/normalization.h>

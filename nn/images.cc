@@ -11,7 +11,7 @@ namespace tapegrad::nn {
 namespace {
 
 // As PyTorch writes it: (3, 5).
-std::string text_of(const Size2d& size) {
+std::string size_text(const Size2d& size) {
   return "(" + std::to_string(size.height) + ", " + std::to_string(size.width) + ")";
 }
 
@@ -25,14 +25,14 @@ void check_conv2d(std::int64_t in, std::int64_t out, const Size2d& kernel,
   if (in < 0 || out < 0 || !at_least(kernel, 1) || !at_least(options.stride, 1) ||
       !at_least(options.dilation, 1) || !(same || at_least(options.padding, 0))) {
     throw ValueError("Conv2d: channels " + std::to_string(in) + " -> " + std::to_string(out) +
-                     ", kernel_size " + text_of(kernel) + ", stride " + text_of(options.stride) +
-                     ", padding " + text_of(options.padding) + ", dilation " +
-                     text_of(options.dilation) +
+                     ", kernel_size " + size_text(kernel) + ", stride " +
+                     size_text(options.stride) + ", padding " + size_text(options.padding) +
+                     ", dilation " + size_text(options.dilation) +
                      "; needed channels and padding from 0, the others from 1");
   }
   detail::check_groups("Conv2d", in, out, options.groups);
   if (same && options.stride != Size2d(1)) {
-    throw ValueError("Conv2d: same_padding with stride " + text_of(options.stride) +
+    throw ValueError("Conv2d: same_padding with stride " + size_text(options.stride) +
                      ", needed stride 1");
   }
 }
@@ -82,14 +82,14 @@ std::int64_t Conv2d::mult_adds(const std::vector<Variable>& /*inputs*/,
 std::string Conv2d::description() const {
   std::string text = "Conv2d(" + std::to_string(weight.size(1) * options_->groups) + ", " +
                      std::to_string(weight.size(0)) +
-                     ", kernel_size=" + text_of({weight.size(2), weight.size(3)}) +
-                     ", stride=" + text_of(options_->stride);
+                     ", kernel_size=" + size_text({weight.size(2), weight.size(3)}) +
+                     ", stride=" + size_text(options_->stride);
   if (options_->padding == Size2d(same_padding)) {
     text += ", padding=same";
   } else if (options_->padding != Size2d(0)) {
-    text += ", padding=" + text_of(options_->padding);
+    text += ", padding=" + size_text(options_->padding);
   }
-  if (options_->dilation != Size2d(1)) text += ", dilation=" + text_of(options_->dilation);
+  if (options_->dilation != Size2d(1)) text += ", dilation=" + size_text(options_->dilation);
   if (options_->groups != 1) text += ", groups=" + std::to_string(options_->groups);
   if (options_->padding_mode != PadMode::zeros) {
     text += std::string(", padding_mode=") + detail::name(options_->padding_mode);
@@ -122,9 +122,10 @@ VariableAndIndices MaxPool2d::forward_with_indices(const Variable& x) const {
 }
 
 std::string MaxPool2d::description() const {
-  return "MaxPool2d(kernel_size=" + text_of(kernel_size()) +
-         ", stride=" + text_of(options().stride.value_or(kernel_size())) +
-         ", padding=" + text_of(options().padding) + ", dilation=" + text_of(options().dilation) +
+  return "MaxPool2d(kernel_size=" + size_text(kernel_size()) +
+         ", stride=" + size_text(options().stride.value_or(kernel_size())) +
+         ", padding=" + size_text(options().padding) +
+         ", dilation=" + size_text(options().dilation) +
          (options().ceil_mode ? ", ceil_mode=true)" : ")");
 }
 
@@ -136,9 +137,9 @@ Variable AvgPool2d::operator()(const Variable& x) const {
 }
 
 std::string AvgPool2d::description() const {
-  std::string text = "AvgPool2d(kernel_size=" + text_of(kernel_size()) +
-                     ", stride=" + text_of(options().stride.value_or(kernel_size())) +
-                     ", padding=" + text_of(options().padding);
+  std::string text = "AvgPool2d(kernel_size=" + size_text(kernel_size()) +
+                     ", stride=" + size_text(options().stride.value_or(kernel_size())) +
+                     ", padding=" + size_text(options().padding);
   if (options().ceil_mode) text += ", ceil_mode=true";
   if (!options().count_include_pad) text += ", count_include_pad=false";
   if (options().divisor_override.has_value()) {
@@ -149,7 +150,7 @@ std::string AvgPool2d::description() const {
 
 AdaptiveAvgPool2d::AdaptiveAvgPool2d(const Size2d& output_size) : output_size_(output_size) {
   if (at_least(output_size, 1)) return;
-  throw ValueError("AdaptiveAvgPool2d: output_size is " + text_of(output_size) +
+  throw ValueError("AdaptiveAvgPool2d: output_size is " + size_text(output_size) +
                    ", needed 1 or more");
 }
 
@@ -158,7 +159,7 @@ Variable AdaptiveAvgPool2d::operator()(const Variable& x) const {
 }
 
 std::string AdaptiveAvgPool2d::description() const {
-  return "AdaptiveAvgPool2d(" + text_of(*output_size_) + ")";
+  return "AdaptiveAvgPool2d(" + size_text(*output_size_) + ")";
 }
 
 void AdaptiveAvgPool2d::assign_from(const Module& other) {

@@ -58,7 +58,7 @@ Attributes pool_attributes(const Pooling& pooling) {
 }
 
 // dy, added at the indices, from primitives: (images, pixels) from (images, windows).
-Variable scattered(const Variable& dy, const Tensor& indices, const Pooling& pooling) {
+Variable at_indices(const Variable& dy, const Tensor& indices, const Pooling& pooling) {
   const Shape shape = pooling.image_shape(dy.shape());
   if (dy.numel() == 0) return Variable(zeros(shape, dy.dtype()));
   const std::int64_t images = dy.numel() / pooling.windows();
@@ -82,7 +82,7 @@ VariableAndIndices max_pool(const char* operation, const Variable& x, const Pool
     return max_pool_backward(dy, indices, pooling);
   };
   const auto composed = [indices, pooling](const Variable& dy) {
-    return scattered(dy, indices, pooling);
+    return at_indices(dy, indices, pooling);
   };
   return {record_fused(operation, std::move(result.values), x, fused, composed), indices};
 }

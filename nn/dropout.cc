@@ -62,7 +62,7 @@ Variable ChannelDropout::run(const Variable& x, std::int64_t dims) const {
   if (p() == 1) return x * 0;
   Shape channels = x.shape();
   for (std::int64_t d = x.dim() - dims; d < x.dim(); ++d) {
-    channels[static_cast<std::size_t>(d)] = 1;
+    channels[d] = 1;
   }
   Tensor mask = bernoulli_(empty(channels, x.dtype()), 1 - p(), *generator_);
   mask.div_(1 - p());

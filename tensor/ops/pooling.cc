@@ -48,15 +48,15 @@ void for_each_image(int64_t images, const Pooling& pooling, const Function& func
 int64_t image_count(const Shape& shape, const Pooling& pooling) {
   int64_t count = 1;
   for (int64_t d = 0; d < shape.dim() - (pooling.is_sequence ? 1 : 2); ++d) {
-    count *= shape[static_cast<std::size_t>(d)];
+    count *= shape[d];
   }
   return count;
 }
 
 Shape with_last(const Shape& like, const Pooling& pooling, int64_t height, int64_t width) {
   Shape shape = like;
-  if (!pooling.is_sequence) shape[shape.size() - 2] = height;
-  shape[shape.size() - 1] = width;
+  if (!pooling.is_sequence) shape[shape.dim() - 2] = height;
+  shape[shape.dim() - 1] = width;
   return shape;
 }
 

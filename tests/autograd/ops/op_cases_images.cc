@@ -7,8 +7,8 @@ namespace {
 // x with a border of `value`.
 Tensor bordered(const Tensor& x, const Size2d& border, double value) {
   Shape shape = x.shape();
-  shape[shape.size() - 2] += 2 * border.height;
-  shape[shape.size() - 1] += 2 * border.width;
+  shape[shape.dim() - 2] += 2 * border.height;
+  shape[shape.dim() - 1] += 2 * border.width;
   Tensor y = full(shape, value, x.dtype());
   narrow(narrow(y, -2, border.height, x.size(-2)), -1, border.width, x.size(-1)).copy_(x);
   return y;

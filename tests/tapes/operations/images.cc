@@ -15,7 +15,7 @@ constexpr Operation::Traits kLargest{.exact = true};
 // for the height and the width; the padding may be same_padding.
 struct Direction {
   std::int64_t length, kernel, stride, before, after, dilation;
-  Direction(std::int64_t its_length, std::int64_t its_kernel, const Shape& options, std::size_t d)
+  Direction(std::int64_t its_length, std::int64_t its_kernel, const Shape& options, std::int64_t d)
       : length(its_length),
         kernel(its_kernel),
         stride(options[d]),
@@ -96,7 +96,7 @@ void draw_conv(Draw& d, bool bias) {
                d.random.integer(0, 2), d.random.integer(1, 2), d.random.integer(1, 2)};
   if (d.random.chance(0.2)) d.a.shape = {1, 1, same_padding, same_padding, 1, d.a.shape[5]};
   const std::int64_t kernel[] = {d.random.integer(1, 3), d.random.integer(1, 4)};
-  for (const std::size_t direction : {0, 1}) {
+  for (const int direction : {0, 1}) {
     const Direction each(direction == 0 ? in.height : in.width, kernel[direction], d.a.shape,
                          direction);
     d.require(each.room() >= 0);
@@ -173,13 +173,13 @@ Plain averages(const Plain& x, const Attributes& a) {
 Plain adaptive(const Plain& x, const Attributes& a) {
   const Images in(x.shape);
   return made(result_shape(x.shape, in.channels, a.i, a.j), x.dtype, [&](const Shape& index) {
-    const std::int64_t t = index[index.size() - 2], u = index.back();
+    const std::int64_t t = index[index.dim() - 2], u = index.back();
     Shape from = index;
     double total = 0, count = 0;
     for (std::int64_t r = t * in.height / a.i; r * a.i < (t + 1) * in.height; ++r) {
       for (std::int64_t c = u * in.width / a.j; c * a.j < (u + 1) * in.width; ++c, ++count) {
-        from[from.size() - 2] = r;
-        from[from.size() - 1] = c;
+        from[from.dim() - 2] = r;
+        from[from.dim() - 1] = c;
         total += x[position_of(x.shape, from)];
       }
     }

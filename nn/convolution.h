@@ -1,4 +1,4 @@
-// Conv1d, and layers that pool windows, for use in a Sequential. Read next: nn/convolution.cc.
+// Conv1d, and layers that pool windows, for use in a Sequential. Read next: nn/conv_parts.h.
 //
 //   Embedding words(20'000, 64);
 //   Conv1d triples(64, 100, 3, {.padding = same_padding});

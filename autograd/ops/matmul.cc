@@ -1,4 +1,4 @@
-// Matrix products. Read next: autograd/ops/convolution.cc.
+// Matrix products. Read next: autograd/ops/windows.h.
 #include <string>
 
 #include <tapegrad/autograd/attributes.h>

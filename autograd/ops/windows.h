@@ -1,7 +1,7 @@
 // Copies of the windows of sequences and images as recorded operations, and what the options of
 // convolution mean as windows. The rules of convolution and pooling are composed of them.
 //
-// Internal. Read next: autograd/ops/convolution.cc.
+// Internal. Read next: autograd/ops/windows.cc.
 #pragma once
 
 #include <cstdint>

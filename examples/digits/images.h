@@ -1,4 +1,4 @@
-// Labeled images of digits, and their files: IDX, the format of MNIST. Read next: strokes.h.
+// Labeled images of digits, and their files: IDX, the format of MNIST. Read next: idx.cc.
 #pragma once
 
 #include <tapegrad/tensor/tensor.h>

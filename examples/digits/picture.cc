@@ -1,4 +1,4 @@
-// Mistakes as text and as SVG. Read next: main.cc.
+// Mistakes as text and as SVG.
 #include "digits/picture.h"
 
 #include <tapegrad/tensor/io/file_io.h>

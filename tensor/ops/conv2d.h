@@ -2,7 +2,7 @@
 // once, with its padding; then a result is a sum of shifted rows (tensor/kernels/convolution.inl),
 // so that no windows are copied.
 //
-// Internal. Read next: tensor/ops/conv2d.cc.
+// Internal. Read next: tensor/ops/conv2d_layout.h.
 #pragma once
 
 #include <array>

@@ -31,9 +31,9 @@ void check_near(const std::vector<T>& got, const std::vector<T>& want, double mo
 
 TEMPLATE_TEST_CASE("kernels: sums of shifted rows", "[kernels]", float, double) {
   using T = TestType;
-  for (const std::size_t m : {1, 2, 3, 5, 6, 7, 13, 14, 15, 29}) {
-    for (const std::size_t n : {1, 7, 16, 31, 33, 64, 129, 300}) {
-      for (const std::size_t k : {0, 1, 6, 25}) {
+  for (const std::size_t m : {1U, 2U, 3U, 5U, 6U, 7U, 13U, 14U, 15U, 29U}) {
+    for (const std::size_t n : {1U, 7U, 16U, 31U, 33U, 64U, 129U, 300U}) {
+      for (const std::size_t k : {0U, 1U, 6U, 25U}) {
         CAPTURE(m, n, k);
         const auto offsets = offsets_of(k);
         const auto x = numbers<T>(300 + n + kShiftedSlack, 1, 1), w = numbers<T>(m * (k + 3), 1, 2);
@@ -61,10 +61,10 @@ TEMPLATE_TEST_CASE("kernels: sums of shifted rows", "[kernels]", float, double) 
 
 TEMPLATE_TEST_CASE("kernels: products of shifted rows", "[kernels]", float, double) {
   using T = TestType;
-  for (const std::size_t m : {1, 2, 3, 4, 6, 7, 13}) {
-    for (const std::size_t n : {1, 16, 33, 200}) {
-      for (const std::size_t k : {1, 4, 6, 9, 25}) {
-        for (const std::size_t images : {1, 3}) {
+  for (const std::size_t m : {1U, 2U, 3U, 4U, 6U, 7U, 13U}) {
+    for (const std::size_t n : {1U, 16U, 33U, 200U}) {
+      for (const std::size_t k : {1U, 4U, 6U, 9U, 25U}) {
+        for (const std::size_t images : {1U, 3U}) {
           CAPTURE(m, n, k, images);
           const auto offsets = offsets_of(k);
           const std::size_t row = n + kShiftedSlack, image = 300 + row;

@@ -31,6 +31,7 @@
 #include <tapegrad/nn/embedding_bag.h>
 #include <tapegrad/nn/functional.h>
 #include <tapegrad/nn/hierarchical_softmax.h>
+#include <tapegrad/nn/images.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/lora_embedding.h>

@@ -208,11 +208,17 @@ Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Vari
 Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight = {},
                   std::optional<double> eps = std::nullopt);
 
-// Normalizes each channel of (batch, channels) or (batch, channels, length) over all other
-// dimensions: (x - mean) / sqrt(var + eps) * weight + bias, where var divides by n. ValueError if a
-// channel has a single element.
+// Normalizes each channel of (batch, channels), (batch, channels, length) or (batch, channels,
+// height, width) over all other dimensions: (x - mean) / sqrt(var + eps) * weight + bias, where var
+// divides by n. ValueError if a channel has a single element.
 Variable batch_norm(const Variable& x, const Variable& weight = {}, const Variable& bias = {},
                     double eps = 1e-5);
+
+// Normalizes each of num_groups groups of channels of (batch, channels, ...) in each example (Wu
+// and He 2018). weight and bias are (channels). ValueError if num_groups does not divide the
+// channels.
+Variable group_norm(const Variable& x, std::int64_t num_groups, const Variable& weight = {},
+                    const Variable& bias = {}, double eps = 1e-5);
 
 // Matrix products (matmul.cc) ---------------------------------------------------------------------
 Variable matmul(const Variable& a, const Variable& b);
@@ -237,7 +243,7 @@ inline Variable einsum(const std::string& equation, std::initializer_list<Variab
   return einsum(equation, std::span<const Variable>(operands.begin(), operands.size()));
 }
 
-// Convolution and pooling (convolution.cc) --------------------------------------------------------
+// Convolution (convolution.cc) --------------------------------------------------------------------
 // x is (batch, channels, length) or (channels, length), as in PyTorch; the result has the same
 // number of dimensions and (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1 steps,
 // rounded down; with ceil_mode rounded up, except that no window may begin after the sequence.
@@ -261,6 +267,36 @@ struct ConvOptions {
 Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias = {},
                 const ConvOptions& options = {});
 
+// Convolution of images (conv2d.cc) ---------------------------------------------------------------
+// x is (batch, channels, height, width) or (channels, height, width), as in PyTorch. Height and
+// width follow the rules of a sequence's length above, each with its own sizes.
+
+// A height and a width. One number stands for both: 3 is {3, 3}.
+struct Size2d {
+  std::int64_t height;
+  std::int64_t width;
+  constexpr Size2d(std::int64_t both) : height(both), width(both) {}
+  constexpr Size2d(std::int64_t its_height, std::int64_t its_width)
+      : height(its_height), width(its_width) {}
+  friend constexpr bool operator==(const Size2d&, const Size2d&) = default;
+};
+
+struct ConvOptions2d {
+  Size2d stride = 1;
+  Size2d padding = 0;  // rows above and below, columns left and right; or same_padding
+  Size2d dilation = 1;
+  std::int64_t groups = 1;
+  PadMode padding_mode = PadMode::zeros;
+};
+
+// y[o][t][u] = bias[o] + sum over c, i, j of weight[o][c][i][j] * x[c][t stride + i dilation -
+// padding][u stride + j dilation - padding]; weight is (out_channels, channels / groups, kernel
+// height, kernel width), bias (out_channels) or undefined.
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
+                const ConvOptions2d& options = {});
+
+// Pooling (pooling.cc) ----------------------------------------------------------------------------
+// Of sequences and of images, whose shapes and windows are those of convolution above.
 struct MaxPoolOptions {
   std::optional<std::int64_t> stride = std::nullopt;  // default: the kernel's size
   std::int64_t padding = 0;                           // with -inf, at most half the kernel
@@ -270,6 +306,9 @@ struct MaxPoolOptions {
 // The largest element of each window; among equal elements, the first gets the gradient.
 Variable max_pool1d(const Variable& x, std::int64_t kernel_size,
                     const MaxPoolOptions& options = {});
+// Also the step of each largest element; -1 if its window consists of padding.
+VariableAndIndices max_pool1d_with_indices(const Variable& x, std::int64_t kernel_size,
+                                           const MaxPoolOptions& options = {});
 
 struct AvgPoolOptions {
   std::optional<std::int64_t> stride = std::nullopt;  // default: the kernel's size
@@ -279,6 +318,35 @@ struct AvgPoolOptions {
 };
 Variable avg_pool1d(const Variable& x, std::int64_t kernel_size,
                     const AvgPoolOptions& options = {});
+
+struct MaxPoolOptions2d {
+  std::optional<Size2d> stride = std::nullopt;  // default: the kernel's size
+  Size2d padding = 0;                           // with -inf, at most half the kernel
+  Size2d dilation = 1;
+  bool ceil_mode = false;  // whether the last windows may extend beyond the end
+};
+// The largest element of each window; among equal elements, the first gets the gradient. Padding
+// never wins.
+Variable max_pool2d(const Variable& x, const Size2d& kernel_size,
+                    const MaxPoolOptions2d& options = {});
+// Also the index of each largest element in its flattened image: row * width + column; -1 if its
+// window consists of padding.
+VariableAndIndices max_pool2d_with_indices(const Variable& x, const Size2d& kernel_size,
+                                           const MaxPoolOptions2d& options = {});
+
+struct AvgPoolOptions2d {
+  std::optional<Size2d> stride = std::nullopt;  // default: the kernel's size
+  Size2d padding = 0;                           // with zeros, at most half the kernel
+  bool ceil_mode = false;         // whether the last windows may extend beyond the end
+  bool count_include_pad = true;  // whether the divisor counts the padding
+  std::optional<std::int64_t> divisor_override = std::nullopt;  // instead of the window's size
+};
+Variable avg_pool2d(const Variable& x, const Size2d& kernel_size,
+                    const AvgPoolOptions2d& options = {});
+
+// Divides an image into output_size parts and takes their means. Part i of a length goes from
+// floor(i length / output_size) to ceil((i + 1) length / output_size), which is excluded.
+Variable adaptive_avg_pool2d(const Variable& x, const Size2d& output_size);
 
 // Views (views.cc) --------------------------------------------------------------------------------
 Variable reshape(const Variable& x, const Shape& shape);

@@ -7,7 +7,7 @@
 // Other rows use our layers RNN, LSTM and GRU instead of a loop, for training and for the forward
 // pass with recording off. The peers are libtorch's nn::RNN, nn::LSTM, nn::GRU and its RNNCell
 // loop, with default settings and "tuned" (peer.h). Both sides take exact Adam steps, on every row
-// of the table. Read next: history.cc.
+// of the table. Read next: convolution.cc.
 #include <tapegrad/tapegrad.h>
 
 #include <string>

@@ -1,11 +1,12 @@
 // Conv1d and the pooling layers: checks, calls of the operations, and descriptions. Read next:
-// nn/normalization.h.
+// nn/images.h.
 #include <tapegrad/nn/convolution.h>
 
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include <tapegrad/nn/conv_parts.h>
 #include <tapegrad/nn/init.h>
 #include <tapegrad/tensor/random/random.h>
 
@@ -27,17 +28,24 @@ void check_convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
         std::to_string(options.padding) + ", dilation " + std::to_string(options.dilation) +
         "; needed channels and padding from 0, the others from 1");
   }
-  if (options.groups < 1 || in % options.groups != 0 || out % options.groups != 0) {
-    throw ValueError("Conv1d: channels " + std::to_string(in) + " -> " + std::to_string(out) +
-                     " in " + std::to_string(options.groups) + " groups, needed a divisor of both");
-  }
+  detail::check_groups("Conv1d", in, out, options.groups);
   if (options.padding == same_padding && options.stride != 1) {
     throw ValueError("Conv1d: same_padding with stride " + std::to_string(options.stride) +
                      ", needed stride 1");
   }
 }
 
-const char* name(PadMode mode) {
+}  // namespace
+
+void detail::check_groups(const char* layer, std::int64_t in, std::int64_t out,
+                          std::int64_t groups) {
+  if (groups >= 1 && in % groups == 0 && out % groups == 0) return;
+  throw ValueError(std::string(layer) + ": channels " + std::to_string(in) + " -> " +
+                   std::to_string(out) + " in " + std::to_string(groups) +
+                   " groups, needed a divisor of both");
+}
+
+const char* detail::name(PadMode mode) {
   return mode == PadMode::reflect     ? "reflect"
          : mode == PadMode::replicate ? "replicate"
          : mode == PadMode::circular  ? "circular"
@@ -45,29 +53,29 @@ const char* name(PadMode mode) {
 }
 
 // kaiming_uniform_() with a = sqrt(5) has the same bound as the bias.
-Tensor drawn_weight(const Shape& shape, const Conv1dOptions& options) {
-  const Variable weight = parameter(empty(shape, options.dtype));
-  init::kaiming_uniform_(weight, {.a = std::sqrt(5.0)}, options.generator);
+Tensor detail::drawn_weight(const Shape& shape, DType dtype, const GeneratorRef& generator) {
+  const Variable weight = parameter(empty(shape, dtype));
+  init::kaiming_uniform_(weight, {.a = std::sqrt(5.0)}, generator);
   return weight.value();
 }
 
-Tensor drawn_bias(std::int64_t out, std::int64_t fan_in, const Conv1dOptions& options) {
+Tensor detail::drawn_bias(std::int64_t out, std::int64_t fan_in, DType dtype,
+                          const GeneratorRef& generator) {
   const double bound = fan_in == 0 ? 0 : 1.0 / std::sqrt(static_cast<double>(fan_in));
-  return uniform_(empty({out}, options.dtype), -bound, bound, options.generator);
+  return uniform_(empty({out}, dtype), -bound, bound, generator);
 }
-
-}  // namespace
 
 Conv1d::Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
                Conv1dOptions options)
     : weight((check_convolution(in_channels, out_channels, kernel_size, options),
               register_parameter(
-                  "weight", drawn_weight({out_channels, in_channels / options.groups, kernel_size},
-                                         options)))),
-      bias(options.bias
-               ? register_parameter("bias",
-                                    drawn_bias(out_channels, weight.size(1) * kernel_size, options))
-               : Parameter()),
+                  "weight",
+                  detail::drawn_weight({out_channels, in_channels / options.groups, kernel_size},
+                                       options.dtype, options.generator)))),
+      bias(options.bias ? register_parameter(
+                              "bias", detail::drawn_bias(out_channels, weight.size(1) * kernel_size,
+                                                         options.dtype, options.generator))
+                        : Parameter()),
       options_(options) {
   options_->generator = {};
 }
@@ -104,7 +112,7 @@ std::string Conv1d::description() const {
   if (options_->dilation != 1) text += ", dilation=" + std::to_string(options_->dilation);
   if (options_->groups != 1) text += ", groups=" + std::to_string(options_->groups);
   if (options_->padding_mode != PadMode::zeros) {
-    text += std::string(", padding_mode=") + name(options_->padding_mode);
+    text += std::string(", padding_mode=") + detail::name(options_->padding_mode);
   }
   return text + (bias.defined() ? ")" : ", bias=false)");
 }
@@ -117,53 +125,43 @@ void Conv1d::assign_from(const Module& other) {
 // Pooling -----------------------------------------------------------------------------------------
 
 MaxPool1d::MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options)
-    : settings_({kernel_size, options}) {}
+    : WindowPooling(kernel_size, options) {}
 
-Variable MaxPool1d::operator()(const Variable& x) const {
-  return hooked(
-      [this](const Variable& in) {
-        return max_pool1d(in, settings_->kernel_size, settings_->options);
+Variable MaxPool1d::operator()(const Variable& x) const { return forward_with_indices(x).values; }
+
+VariableAndIndices MaxPool1d::forward_with_indices(const Variable& x) const {
+  VariableAndIndices result;
+  result.values = hooked(
+      [&](const Variable& in) {
+        VariableAndIndices pooled = max_pool1d_with_indices(in, kernel_size(), options());
+        result.indices = pooled.indices;
+        return pooled.values;
       },
       x);
+  return result;
 }
 
 std::string MaxPool1d::description() const {
-  const MaxPoolOptions& options = settings_->options;
-  return "MaxPool1d(kernel_size=" + std::to_string(settings_->kernel_size) +
-         ", stride=" + std::to_string(options.stride.value_or(settings_->kernel_size)) +
-         ", padding=" + std::to_string(options.padding) +
-         ", dilation=" + std::to_string(options.dilation) +
-         (options.ceil_mode ? ", ceil_mode=true)" : ")");
-}
-
-void MaxPool1d::assign_from(const Module& other) {
-  Module::assign_from(other);
-  *settings_ = *static_cast<const MaxPool1d&>(other).settings_;
+  return "MaxPool1d(kernel_size=" + std::to_string(kernel_size()) +
+         ", stride=" + std::to_string(options().stride.value_or(kernel_size())) +
+         ", padding=" + std::to_string(options().padding) +
+         ", dilation=" + std::to_string(options().dilation) +
+         (options().ceil_mode ? ", ceil_mode=true)" : ")");
 }
 
 AvgPool1d::AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options)
-    : settings_({kernel_size, options}) {}
+    : WindowPooling(kernel_size, options) {}
 
 Variable AvgPool1d::operator()(const Variable& x) const {
-  return hooked(
-      [this](const Variable& in) {
-        return avg_pool1d(in, settings_->kernel_size, settings_->options);
-      },
-      x);
+  return hooked([this](const Variable& in) { return avg_pool1d(in, kernel_size(), options()); }, x);
 }
 
 std::string AvgPool1d::description() const {
-  const AvgPoolOptions& options = settings_->options;
-  return "AvgPool1d(kernel_size=" + std::to_string(settings_->kernel_size) +
-         ", stride=" + std::to_string(options.stride.value_or(settings_->kernel_size)) +
-         ", padding=" + std::to_string(options.padding) +
-         (options.ceil_mode ? ", ceil_mode=true" : "") +
-         (options.count_include_pad ? ")" : ", count_include_pad=false)");
-}
-
-void AvgPool1d::assign_from(const Module& other) {
-  Module::assign_from(other);
-  *settings_ = *static_cast<const AvgPool1d&>(other).settings_;
+  return "AvgPool1d(kernel_size=" + std::to_string(kernel_size()) +
+         ", stride=" + std::to_string(options().stride.value_or(kernel_size())) +
+         ", padding=" + std::to_string(options().padding) +
+         (options().ceil_mode ? ", ceil_mode=true" : "") +
+         (options().count_include_pad ? ")" : ", count_include_pad=false)");
 }
 
 namespace {

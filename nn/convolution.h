@@ -1,4 +1,4 @@
-// Conv1d, and layers that pool windows, for use in a Sequential. Read next: nn/convolution.cc.
+// Conv1d, and layers that pool windows, for use in a Sequential. Read next: nn/conv_parts.h.
 //
 //   Embedding words(20'000, 64);
 //   Conv1d triples(64, 100, 3, {.padding = same_padding});
@@ -55,46 +55,46 @@ class Conv1d : public Module, public Forward<Conv1d> {
   Shared<Conv1dOptions> options_;
 };
 
-// max_pool1d().
-class MaxPool1d : public Module, public Forward<MaxPool1d> {
+// A layer that pools windows: the size of a window, and options.
+template <class Size, class Options>
+class WindowPooling : public Module {
  public:
-  explicit MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options = {});
-  Variable operator()(const Variable& x) const;
-  std::int64_t kernel_size() const { return settings_->kernel_size; }
-  const MaxPoolOptions& options() const& { return settings_->options; }
-  MaxPoolOptions options() const&& { return settings_->options; }
-  std::string description() const override;
+  Size kernel_size() const { return settings_->kernel_size; }
+  const Options& options() const& { return settings_->options; }
+  Options options() const&& { return settings_->options; }
 
  protected:
-  void assign_from(const Module& other) override;
+  WindowPooling(const Size& kernel_size, const Options& options)
+      : settings_({kernel_size, options}) {}
+  void assign_from(const Module& other) override {
+    Module::assign_from(other);
+    *settings_ = *static_cast<const WindowPooling&>(other).settings_;
+  }
 
  private:
   struct Settings {
-    std::int64_t kernel_size;
-    MaxPoolOptions options;
+    Size kernel_size;
+    Options options;
   };
   Shared<Settings> settings_;
 };
 
+// max_pool1d().
+class MaxPool1d : public WindowPooling<std::int64_t, MaxPoolOptions>, public Forward<MaxPool1d> {
+ public:
+  explicit MaxPool1d(std::int64_t kernel_size, MaxPoolOptions options = {});
+  Variable operator()(const Variable& x) const;
+  // Also the indices (PyTorch: return_indices=True), as max_pool1d_with_indices() returns them.
+  VariableAndIndices forward_with_indices(const Variable& x) const;
+  std::string description() const override;
+};
+
 // avg_pool1d().
-class AvgPool1d : public Module, public Forward<AvgPool1d> {
+class AvgPool1d : public WindowPooling<std::int64_t, AvgPoolOptions>, public Forward<AvgPool1d> {
  public:
   explicit AvgPool1d(std::int64_t kernel_size, AvgPoolOptions options = {});
   Variable operator()(const Variable& x) const;
-  std::int64_t kernel_size() const { return settings_->kernel_size; }
-  const AvgPoolOptions& options() const& { return settings_->options; }
-  AvgPoolOptions options() const&& { return settings_->options; }
   std::string description() const override;
-
- protected:
-  void assign_from(const Module& other) override;
-
- private:
-  struct Settings {
-    std::int64_t kernel_size;
-    AvgPoolOptions options;
-  };
-  Shared<Settings> settings_;
 };
 
 // (..., length) -> (..., output_size): divides the length into output_size parts and reduces each

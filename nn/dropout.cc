@@ -52,32 +52,51 @@ void Dropout::assign_from(const Module& other) {
 
 // Channels --------------------------------------------------------------------------------------
 
-Dropout1d::Dropout1d(double p, GeneratorRef generator)
-    : ActivationWith(checked_rate("Dropout1d", p)), generator_(generator) {
+ChannelDropout::ChannelDropout(const char* layer, double p, GeneratorRef generator)
+    : ActivationWith(checked_rate(layer, p)), generator_(generator) {
   depend_on_mode();
 }
 
-Variable Dropout1d::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return run(in); }, x);
-}
-
-Variable Dropout1d::run(const Variable& x) const {
-  if (x.dim() != 2 && x.dim() != 3) {
-    throw ShapeError("Dropout1d: x is " + to_string(x.sizes()) +
-                     ", needed (batch, channels, length) or (channels, length)");
-  }
+Variable ChannelDropout::run(const Variable& x, std::int64_t dims) const {
   if (!is_training() || p() == 0) return x;
   if (p() == 1) return x * 0;
   Shape channels = x.shape();
-  channels[x.dim() - 1] = 1;
+  for (std::int64_t d = x.dim() - dims; d < x.dim(); ++d) {
+    channels[d] = 1;
+  }
   Tensor mask = bernoulli_(empty(channels, x.dtype()), 1 - p(), *generator_);
   mask.div_(1 - p());
   return x * mask;
 }
 
-void Dropout1d::assign_from(const Module& other) {
+void ChannelDropout::assign_from(const Module& other) {
   ActivationWith::assign_from(other);
-  *generator_ = *static_cast<const Dropout1d&>(other).generator_;
+  *generator_ = *static_cast<const ChannelDropout&>(other).generator_;
+}
+
+Variable Dropout1d::operator()(const Variable& x) const {
+  return hooked(
+      [this](const Variable& in) {
+        if (in.dim() != 2 && in.dim() != 3) {
+          throw ShapeError("Dropout1d: x is " + to_string(in.sizes()) +
+                           ", needed (batch, channels, length) or (channels, length)");
+        }
+        return run(in, 1);
+      },
+      x);
+}
+
+Variable Dropout2d::operator()(const Variable& x) const {
+  return hooked(
+      [this](const Variable& in) {
+        if (in.dim() != 4) {
+          throw ShapeError("Dropout2d: x is " + to_string(in.sizes()) +
+                           ", needed (batch, channels, height, width)" +
+                           (in.dim() == 3 ? "; for sequences, use Dropout1d" : ""));
+        }
+        return run(in, 2);
+      },
+      x);
 }
 
 // For SELU ----------------------------------------------------------------------------------------

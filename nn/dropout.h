@@ -1,4 +1,5 @@
-// Dropout (Srivastava and others 2014), Dropout1d and AlphaDropout. Read next: nn/dropout.cc.
+// Dropout (Srivastava and others 2014), Dropout1d, Dropout2d and AlphaDropout. Read next:
+// nn/dropout.cc.
 #pragma once
 
 #include <string>
@@ -35,19 +36,34 @@ class Dropout : public Module, public Forward<Dropout> {
   Shared<Settings> settings_;
 };
 
-// Drops whole channels (Tompson and others 2015) of x, (batch, channels, length) or (channels,
-// length).
-struct Dropout1d : ActivationWith<double>, Forward<Dropout1d> {
-  explicit Dropout1d(double p = 0.5, GeneratorRef generator = {});
-  Variable operator()(const Variable& x) const;
+// What Dropout1d and Dropout2d share: they drop whole channels (Tompson and others 2015).
+class ChannelDropout : public ActivationWith<double> {
+ public:
   double p() const { return option(); }
 
  protected:
+  ChannelDropout(const char* layer, double p, GeneratorRef generator);
   void assign_from(const Module& other) override;
+  // Drops along the last `dims` dimensions together.
+  Variable run(const Variable& x, std::int64_t dims) const;
 
  private:
-  Variable run(const Variable& x) const;
   Shared<GeneratorRef> generator_;
+};
+
+// For x (batch, channels, length) or (channels, length).
+struct Dropout1d : ChannelDropout, Forward<Dropout1d> {
+  explicit Dropout1d(double p = 0.5, GeneratorRef generator = {})
+      : ChannelDropout("Dropout1d", p, generator) {}
+  Variable operator()(const Variable& x) const;
+};
+
+// For x (batch, channels, height, width). PyTorch takes (batch, channels, length), too: that is
+// Dropout1d.
+struct Dropout2d : ChannelDropout, Forward<Dropout2d> {
+  explicit Dropout2d(double p = 0.5, GeneratorRef generator = {})
+      : ChannelDropout("Dropout2d", p, generator) {}
+  Variable operator()(const Variable& x) const;
 };
 
 // Dropout for use with SELU (Klambauer and others 2017): it keeps mean 0 and variance 1. Dropped

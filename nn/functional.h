@@ -9,17 +9,21 @@
 
 namespace tapegrad::nn::functional {
 
+using tapegrad::adaptive_avg_pool2d;
 using tapegrad::avg_pool1d;
+using tapegrad::avg_pool2d;
 using tapegrad::batch_norm;
 using tapegrad::bilinear;
 using tapegrad::celu;
 using tapegrad::conv1d;
+using tapegrad::conv2d;
 using tapegrad::cosine_similarity;
 using tapegrad::elu;
 using tapegrad::embedding;
 using tapegrad::embedding_bag;
 using tapegrad::gelu;
 using tapegrad::glu;
+using tapegrad::group_norm;
 using tapegrad::hardshrink;
 using tapegrad::hardsigmoid;
 using tapegrad::hardswish;
@@ -30,6 +34,9 @@ using tapegrad::linear;
 using tapegrad::log_softmax;
 using tapegrad::logsigmoid;
 using tapegrad::max_pool1d;
+using tapegrad::max_pool1d_with_indices;
+using tapegrad::max_pool2d;
+using tapegrad::max_pool2d_with_indices;
 using tapegrad::mish;
 using tapegrad::normalize;
 using tapegrad::one_hot;

@@ -1,4 +1,4 @@
-// The three normalization layers; BatchNorm1d also keeps the running statistics. Read next:
+// The normalization layers; those of batches also keep the running statistics. Read next:
 // nn/dropout.h.
 #include <tapegrad/nn/normalization.h>
 
@@ -79,21 +79,29 @@ void RMSNorm::assign_from(const Module& other) {
   *settings_ = *static_cast<const RMSNorm&>(other).settings_;
 }
 
-// BatchNorm1d -------------------------------------------------------------------------------------
+// Batches -----------------------------------------------------------------------------------------
 
 namespace {
 
-std::int64_t checked_features(std::int64_t num_features) {
+std::int64_t checked_features(const char* layer, std::int64_t num_features) {
   if (num_features >= 0) return num_features;
-  throw ValueError("BatchNorm1d: negative size in " + std::to_string(num_features));
+  throw ValueError(std::string(layer) + ": negative size in " + std::to_string(num_features));
+}
+
+// (channels, 1, 1) for x (batch, channels, height, width): broadcasts along the channels.
+Shape along_channels(const Variable& x) {
+  Shape along{x.size(1)};
+  for (std::int64_t d = 2; d < x.dim(); ++d) along.push_back(1);
+  return along;
 }
 
 }  // namespace
 
-BatchNorm1d::BatchNorm1d(std::int64_t num_features, BatchNormOptions options)
-    : weight(options.affine ? register_parameter(
-                                  "weight", ones({checked_features(num_features)}, options.dtype))
-                            : Parameter()),
+BatchNorm::BatchNorm(const char* layer, std::int64_t num_features, BatchNormOptions options)
+    : weight(options.affine
+                 ? register_parameter("weight",
+                                      ones({checked_features(layer, num_features)}, options.dtype))
+                 : Parameter()),
       bias(options.affine ? register_parameter("bias", zeros({num_features}, options.dtype))
                           : Parameter()),
       running_mean(options.track_running_stats
@@ -105,22 +113,38 @@ BatchNorm1d::BatchNorm1d(std::int64_t num_features, BatchNormOptions options)
       num_batches_tracked(options.track_running_stats
                               ? register_buffer("num_batches_tracked", zeros({}, int64))
                               : Buffer(Tensor())),
-      settings_({checked_features(num_features), options}) {}
+      settings_({layer, checked_features(layer, num_features), options}) {}
 
 Variable BatchNorm1d::operator()(const Variable& x) const {
-  return hooked([this](const Variable& in) { return run(in); }, x);
+  return hooked(
+      [this](const Variable& in) {
+        if ((in.dim() != 2 && in.dim() != 3) || in.size(1) != num_features()) {
+          throw ShapeError("BatchNorm1d: x is " + to_string(in.sizes()) + ", needed (batch, " +
+                           std::to_string(num_features()) + ") or (batch, " +
+                           std::to_string(num_features()) + ", length)");
+        }
+        return run(in);
+      },
+      x);
 }
 
-Variable BatchNorm1d::run(const Variable& x) const {
-  if ((x.dim() != 2 && x.dim() != 3) || x.size(1) != num_features()) {
-    throw ShapeError("BatchNorm1d: x is " + to_string(x.sizes()) + ", needed (batch, " +
-                     std::to_string(num_features()) + ") or (batch, " +
-                     std::to_string(num_features()) + ", length)");
-  }
+Variable BatchNorm2d::operator()(const Variable& x) const {
+  return hooked(
+      [this](const Variable& in) {
+        if (in.dim() != 4 || in.size(1) != num_features()) {
+          throw ShapeError("BatchNorm2d: x is " + to_string(in.sizes()) + ", needed (batch, " +
+                           std::to_string(num_features()) + ", height, width)");
+        }
+        return run(in);
+      },
+      x);
+}
+
+Variable BatchNorm::run(const Variable& x) const {
   const bool tracks = running_mean->defined();
   if (!is_training() && tracks) {
     const Tensor scale = rsqrt(*running_var + settings_->options.eps);
-    const Shape along = x.dim() == 2 ? Shape{num_features()} : Shape{num_features(), 1};
+    const Shape along = along_channels(x);
     const Variable y =
         (x - Variable(reshape(*running_mean, along))) * Variable(reshape(scale, along));
     const Variable scaled = weight.defined() ? y * reshape(weight, along) : y;
@@ -128,26 +152,29 @@ Variable BatchNorm1d::run(const Variable& x) const {
   }
   if (!is_training() && x.numel() == num_features() && x.numel() > 0) {
     throw ValueError(
-        "BatchNorm1d: x is " + to_string(x.sizes()) +
+        std::string(settings_->layer) + ": x is " + to_string(x.sizes()) +
         ", needed more than one element for each channel: without running statistics, "
         "eval mode uses those of the batch; use a larger batch, or track_running_stats");
   }
   const Variable y = batch_norm(x, weight, bias, settings_->options.eps);
-  if (is_training() && tracks) {
-    const Dims others = x.dim() == 2 ? Dims{0} : Dims{0, 2};
-    Tensor count = *num_batches_tracked + 1;
-    if (x.numel() > 0) {  // an empty batch has no mean
-      const double part = settings_->options.momentum.value_or(1 / count.item<double>());
-      Tensor next_mean = *running_mean * (1 - part) + mean(x.value(), others) * part;
-      *running_var = *running_var * (1 - part) + var(x.value(), others) * part;
-      *running_mean = std::move(next_mean);
-    }
-    *num_batches_tracked = std::move(count);
-  }
+  if (is_training() && tracks) update_running_stats(x.value());
   return y;
 }
 
-void BatchNorm1d::reset_running_stats() {
+void BatchNorm::update_running_stats(const Tensor& x) const {
+  Dims others{0};
+  for (std::int64_t d = 2; d < x.dim(); ++d) others.push_back(d);
+  Tensor count = *num_batches_tracked + 1;
+  if (x.numel() > 0) {  // an empty batch has no mean
+    const double part = settings_->options.momentum.value_or(1 / count.item<double>());
+    Tensor next_mean = *running_mean * (1 - part) + mean(x, others) * part;
+    *running_var = *running_var * (1 - part) + var(x, others) * part;
+    *running_mean = std::move(next_mean);
+  }
+  *num_batches_tracked = std::move(count);
+}
+
+void BatchNorm::reset_running_stats() {
   if (!running_mean->defined()) return;
   Tensor mean = zeros_like(*running_mean);
   Tensor var = ones_like(*running_var);
@@ -156,15 +183,15 @@ void BatchNorm1d::reset_running_stats() {
   *running_var = std::move(var);
 }
 
-std::int64_t BatchNorm1d::mult_adds(const std::vector<Variable>& /*inputs*/,
-                                    const std::vector<Variable>& outputs) const {
+std::int64_t BatchNorm::mult_adds(const std::vector<Variable>& /*inputs*/,
+                                  const std::vector<Variable>& outputs) const {
   return weight.defined() ? 2 * outputs.front().numel() : 0;
 }
 
-std::string BatchNorm1d::description() const {
+std::string BatchNorm::description() const {
   std::ostringstream text;
   const BatchNormOptions& options = settings_->options;
-  text << "BatchNorm1d(" << num_features() << ", eps=" << options.eps << ", momentum=";
+  text << settings_->layer << "(" << num_features() << ", eps=" << options.eps << ", momentum=";
   if (options.momentum.has_value()) {
     text << *options.momentum;
   } else {
@@ -175,9 +202,59 @@ std::string BatchNorm1d::description() const {
   return text.str();
 }
 
-void BatchNorm1d::assign_from(const Module& other) {
+void BatchNorm::assign_from(const Module& other) {
   Module::assign_from(other);
-  *settings_ = *static_cast<const BatchNorm1d&>(other).settings_;
+  *settings_ = *static_cast<const BatchNorm&>(other).settings_;
+}
+
+// GroupNorm ---------------------------------------------------------------------------------------
+
+namespace {
+
+std::int64_t checked_channels(std::int64_t num_groups, std::int64_t num_channels) {
+  if (num_groups >= 1 && num_channels >= 0 && num_channels % num_groups == 0) return num_channels;
+  throw ValueError("GroupNorm: " + std::to_string(num_channels) + " channels in " +
+                   std::to_string(num_groups) + " groups, needed a divisor of the channels");
+}
+
+}  // namespace
+
+GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, GroupNormOptions options)
+    : weight(options.affine
+                 ? register_parameter(
+                       "weight", ones({checked_channels(num_groups, num_channels)}, options.dtype))
+                 : Parameter()),
+      bias(options.affine ? register_parameter("bias", zeros({num_channels}, options.dtype))
+                          : Parameter()),
+      settings_({num_groups, checked_channels(num_groups, num_channels), options.eps}) {}
+
+Variable GroupNorm::operator()(const Variable& x) const {
+  return hooked(
+      [this](const Variable& in) {
+        if (in.dim() < 2 || in.size(1) != num_channels()) {
+          throw ShapeError("GroupNorm: x is " + to_string(in.sizes()) + ", needed (batch, " +
+                           std::to_string(num_channels()) + ", ...)");
+        }
+        return group_norm(in, num_groups(), weight, bias, eps());
+      },
+      x);
+}
+
+std::int64_t GroupNorm::mult_adds(const std::vector<Variable>& /*inputs*/,
+                                  const std::vector<Variable>& outputs) const {
+  return weight.defined() ? 2 * outputs.front().numel() : 0;
+}
+
+std::string GroupNorm::description() const {
+  std::ostringstream text;
+  text << "GroupNorm(" << num_groups() << ", " << num_channels() << ", eps=" << eps()
+       << (weight.defined() ? ")" : ", affine=false)");
+  return text.str();
+}
+
+void GroupNorm::assign_from(const Module& other) {
+  Module::assign_from(other);
+  *settings_ = *static_cast<const GroupNorm&>(other).settings_;
 }
 
 }  // namespace tapegrad::nn

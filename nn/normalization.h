@@ -1,5 +1,5 @@
-// LayerNorm, RMSNorm and BatchNorm1d: layers that bring elements to a common scale. Read next:
-// nn/normalization.cc.
+// LayerNorm, RMSNorm, GroupNorm, BatchNorm1d and BatchNorm2d: layers that bring elements to a
+// common scale. Read next: nn/normalization.cc.
 #pragma once
 
 #include <cstdint>
@@ -94,17 +94,11 @@ struct BatchNormOptions {
   DType dtype = float32;
 };
 
-// In training: batch_norm(), and the batch's mean and variance (divided by n - 1) update the
-// running ones. In eval mode: (x - running_mean) / sqrt(running_var + eps) * weight + bias. weight
-// begins as 1, bias as 0 (Ioffe and Szegedy 2015).
-class BatchNorm1d : public Module, public Forward<BatchNorm1d> {
+// What BatchNorm1d and BatchNorm2d share. In training: batch_norm(), and the batch's mean and
+// variance (divided by n - 1) update the running ones. In eval mode: (x - running_mean) /
+// sqrt(running_var + eps) * weight + bias. weight begins as 1, bias as 0 (Ioffe and Szegedy 2015).
+class BatchNorm : public Module {
  public:
-  explicit BatchNorm1d(std::int64_t num_features, BatchNormOptions options = {});
-
-  // (batch, num_features) or (batch, num_features, length). ValueError in training if there is only
-  // one element for each feature.
-  Variable operator()(const Variable& x) const;
-
   // Resets to mean 0, variance 1, and no batches.
   void reset_running_stats();
 
@@ -122,13 +116,70 @@ class BatchNorm1d : public Module, public Forward<BatchNorm1d> {
   Buffer num_batches_tracked;  // () int64
 
  protected:
+  BatchNorm(const char* layer, std::int64_t num_features, BatchNormOptions options);
+  void assign_from(const Module& other) override;
+  // The layer for x, whose shape was checked.
+  Variable run(const Variable& x) const;
+
+ private:
+  void update_running_stats(const Tensor& x) const;
+  struct Settings {
+    const char* layer;
+    std::int64_t num_features;
+    BatchNormOptions options;
+  };
+  Shared<Settings> settings_;
+};
+
+class BatchNorm1d : public BatchNorm, public Forward<BatchNorm1d> {
+ public:
+  explicit BatchNorm1d(std::int64_t num_features, BatchNormOptions options = {})
+      : BatchNorm("BatchNorm1d", num_features, std::move(options)) {}
+  // (batch, num_features) or (batch, num_features, length). ValueError in training if there is only
+  // one element for each feature.
+  Variable operator()(const Variable& x) const;
+};
+
+class BatchNorm2d : public BatchNorm, public Forward<BatchNorm2d> {
+ public:
+  explicit BatchNorm2d(std::int64_t num_features, BatchNormOptions options = {})
+      : BatchNorm("BatchNorm2d", num_features, std::move(options)) {}
+  // (batch, num_features, height, width), with the same error.
+  Variable operator()(const Variable& x) const;
+};
+
+struct GroupNormOptions {
+  double eps = 1e-5;
+  bool affine = true;  // whether there are a weight and a bias
+  DType dtype = float32;
+};
+
+// group_norm() with a weight, which begins as 1, and a bias, which begins as 0 (Wu and He 2018).
+class GroupNorm : public Module, public Forward<GroupNorm> {
+ public:
+  // ValueError if num_groups does not divide num_channels.
+  GroupNorm(std::int64_t num_groups, std::int64_t num_channels, GroupNormOptions options = {});
+
+  Variable operator()(const Variable& x) const;  // (batch, num_channels, ...) -> the same
+
+  std::int64_t num_groups() const { return settings_->num_groups; }
+  std::int64_t num_channels() const { return settings_->num_channels; }
+  double eps() const { return settings_->eps; }
+  std::string description() const override;
+  std::int64_t mult_adds(const std::vector<Variable>& inputs,
+                         const std::vector<Variable>& outputs) const override;
+
+  Parameter weight;  // (num_channels), as bias; undefined if there is none
+  Parameter bias;
+
+ protected:
   void assign_from(const Module& other) override;
 
  private:
-  Variable run(const Variable& x) const;
   struct Settings {
-    std::int64_t num_features;
-    BatchNormOptions options;
+    std::int64_t num_groups;
+    std::int64_t num_channels;
+    double eps;
   };
   Shared<Settings> settings_;
 };

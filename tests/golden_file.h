@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <set>
 #include <string>
@@ -16,6 +17,15 @@ class GoldenFile {
  public:
   explicit GoldenFile(const std::string& name)
       : tensors_(tapegrad::load(TAPEGRAD_SOURCE_DIR "/tests/golden/" + name)) {}
+  // The cases of several files; their names differ.
+  GoldenFile(std::initializer_list<std::string> names) {
+    for (const std::string& each : names) {
+      for (const auto& [name, tensor] :
+           tapegrad::load(TAPEGRAD_SOURCE_DIR "/tests/golden/" + each)) {
+        tensors_.insert(name, tensor);
+      }
+    }
+  }
 
   // All operations that have cases in the file.
   std::set<std::string> operations() const {

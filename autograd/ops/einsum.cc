@@ -1,4 +1,4 @@
-// Einstein sums of Variables, composed of other operations. Read next: autograd/ops/convolution.cc.
+// Einstein sums of Variables, composed of other operations. Read next: autograd/ops/windows.h.
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/tensor/ops/einsum.h>
 

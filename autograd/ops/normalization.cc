@@ -28,6 +28,24 @@ struct Standard {
   }
 };
 
+void check_channels(const char* operation, const Variable& weight, const Variable& bias,
+                    std::int64_t channels) {
+  for (const Variable* each : {&weight, &bias}) {
+    if (!each->defined() || each->shape() == Shape{channels}) continue;
+    throw ShapeError(std::string(operation) + ": " + (each == &weight ? "weight" : "bias") +
+                     " is " + to_string(each->sizes()) + ", needed (" + std::to_string(channels) +
+                     "), one for each channel");
+  }
+}
+
+// y * weight + bias, both (channels) or undefined, for y (batch, channels, ...).
+Variable scaled_channels(const Variable& y, const Variable& weight, const Variable& bias) {
+  Shape along{y.size(1)};
+  for (std::int64_t d = 2; d < y.dim(); ++d) along.push_back(1);
+  const Variable scaled = weight.defined() ? y * reshape(weight, along) : y;
+  return bias.defined() ? scaled + reshape(bias, along) : scaled;
+}
+
 }  // namespace
 
 // y = n * weight + bias, n = (x - mean) * scale, scale = 1 / sqrt(var + eps)
@@ -86,17 +104,13 @@ Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variab
 // Each channel is a row that holds the whole batch: y = layer_norm(rows) * weight + bias
 // (Ioffe and Szegedy 2015)
 Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
-  if (x.dim() != 2 && x.dim() != 3) {
+  if (x.dim() < 2 || x.dim() > 4) {
     throw ShapeError("batch_norm: x is " + to_string(x.sizes()) +
-                     ", needed (batch, channels) or (batch, channels, length)");
+                     ", needed (batch, channels), (batch, channels, length) or (batch, channels, "
+                     "height, width)");
   }
   const std::int64_t channels = x.size(1);
-  for (const Variable* each : {&weight, &bias}) {
-    if (!each->defined() || each->shape() == Shape{channels}) continue;
-    throw ShapeError(std::string("batch_norm: ") + (each == &weight ? "weight" : "bias") + " is " +
-                     to_string(each->sizes()) + ", needed (" + std::to_string(channels) +
-                     "), one for each channel");
-  }
+  check_channels("batch_norm", weight, bias, channels);
   Shape others = x.shape();
   others.erase(1);
   if (checked_numel(others, "batch_norm") == 1) {
@@ -106,9 +120,28 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
   }
   const Variable rows = transpose(x, 0, 1);  // (channels, batch) or (channels, batch, length)
   const Variable y = transpose(layer_norm(rows, others, {}, {}, eps), 0, 1);
-  const Shape along = x.dim() == 2 ? Shape{channels} : Shape{channels, 1};
-  const Variable scaled = weight.defined() ? y * reshape(weight, along) : y;
-  return bias.defined() ? scaled + reshape(bias, along) : scaled;
+  return scaled_channels(y, weight, bias);
+}
+
+// Each group of an example is a row: y = layer_norm(rows) * weight + bias         (Wu and He 2018)
+Variable group_norm(const Variable& x, std::int64_t num_groups, const Variable& weight,
+                    const Variable& bias, double eps) {
+  if (x.dim() < 2) {
+    throw ShapeError("group_norm: x is " + to_string(x.sizes()) +
+                     ", needed (batch, channels, ...)");
+  }
+  const std::int64_t channels = x.size(1);
+  if (num_groups < 1 || channels % num_groups != 0) {
+    throw ValueError("group_norm: " + std::to_string(channels) + " channels in " +
+                     std::to_string(num_groups) + " groups, needed a divisor of the channels");
+  }
+  check_channels("group_norm", weight, bias, channels);
+  Shape rest = x.shape();
+  rest.erase(0);
+  const std::int64_t size = checked_numel(rest, "group_norm") / num_groups;
+  const Variable rows = reshape(x, {x.size(0), num_groups, size});
+  return scaled_channels(reshape(layer_norm(rows, Shape{size}, {}, {}, eps), x.shape()), weight,
+                         bias);
 }
 
 }  // namespace tapegrad

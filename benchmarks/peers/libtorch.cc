@@ -13,6 +13,10 @@
 //                                                       their gradients
 //   chain OPERATIONS, chain_memory OPERATIONS           the same for a chain on one element
 //   optimizer NAME PARAMETERS                           a step of adam or sgd
+//   conv2d BATCH IN SIDE OUT KERNEL GRADIENT LAST       a convolution with its backward pass;
+//                                                       GRADIENT: also of the images; LAST: with
+//                                                       channels last
+//   lenet BATCH LAST                                    a training step of LeNet
 //   table NAME ROWS                                     a step on a table of 64 columns
 // Read next: ../operation.cc.
 #include <torch/torch.h>
@@ -56,6 +60,45 @@ Work operation(std::istream& arguments) {
   if (name == "mul") return chain([c](const Tensor& y) { return y * c; });
   if (name == "tanh") return chain([](const Tensor& y) { return torch::tanh(y); });
   return nullptr;
+}
+
+// Contiguous, or with channels last.
+Tensor laid_out(const Tensor& x, bool last) {
+  return last ? x.contiguous(torch::MemoryFormat::ChannelsLast) : x;
+}
+
+Work conv2d(std::istream& arguments) {
+  std::int64_t batch = 0, in = 0, side = 0, out = 0, kernel = 0;
+  bool gradient = false, last = false;
+  arguments >> batch >> in >> side >> out >> kernel >> gradient >> last;
+  torch::nn::Conv2d layer(torch::nn::Conv2dOptions(in, out, kernel).padding(kernel / 2));
+  const Tensor x = laid_out(torch::randn({batch, in, side, side}), last).requires_grad_(gradient);
+  const Tensor dy = laid_out(torch::randn({batch, out, side, side}), last);
+  return [=]() mutable {
+    layer->zero_grad();
+    if (gradient) x.mutable_grad() = Tensor();
+    layer->forward(x).backward(dy);
+  };
+}
+
+Work lenet(std::istream& arguments) {
+  std::int64_t batch = 0;
+  bool last = false;
+  arguments >> batch >> last;
+  namespace nn = torch::nn;
+  nn::Sequential model(nn::Conv2d(nn::Conv2dOptions(1, 6, 5).padding(2)), nn::ReLU(),
+                       nn::MaxPool2d(2), nn::Conv2d(6, 16, 5), nn::ReLU(), nn::MaxPool2d(2),
+                       nn::Flatten(), nn::Linear(400, 120), nn::ReLU(), nn::Linear(120, 84),
+                       nn::ReLU(), nn::Linear(84, 10));
+  auto adam =
+      std::make_shared<torch::optim::Adam>(model->parameters(), torch::optim::AdamOptions(1e-3));
+  const Tensor images = laid_out(torch::rand({batch, 1, 28, 28}), last);
+  const Tensor labels = torch::randint(0, 10, {batch}, torch::kLong);
+  return [=]() mutable {
+    adam->zero_grad();
+    nn::functional::cross_entropy(model->forward(images), labels).backward();
+    adam->step();
+  };
 }
 
 Work mlp(std::istream& arguments) {
@@ -346,6 +389,8 @@ measure::Answer prepare(std::istream& arguments) {
   arguments >> kind;
   if (kind == "operation") return timed(operation(arguments));
   if (kind == "mlp") return timed(mlp(arguments));
+  if (kind == "conv2d") return timed(conv2d(arguments));
+  if (kind == "lenet") return timed(lenet(arguments));
   if (kind == "bag") return timed(bag(arguments));
   if (kind == "bag_accuracy") return bag_accuracy(arguments);
   if (kind == "classifier") return timed(classifier(arguments));

@@ -14,6 +14,7 @@
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/images.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/lora_embedding.h>
 #include <tapegrad/nn/normalization.h>
@@ -135,34 +136,50 @@ OnnxValue gelu(OnnxGraph& graph, const GELU&, const OnnxValue& x) {
 
 using Integers = std::vector<std::int64_t>;
 
-// Returns function(x) for x (batch, channels, length); adds a batch dimension if x has none.
+// Returns function(x) for x (batch, channels, ...) with `dims` more dimensions; adds a batch
+// dimension if x has none.
 template <class Function>
-OnnxValue in_batches(OnnxGraph& graph, const Module& module, const OnnxValue& x,
+OnnxValue in_batches(OnnxGraph& graph, const Module& module, const OnnxValue& x, std::int64_t dims,
                      const Function& function) {
-  check_dim(module, x, 2, 3);
-  return x.dim == 3 ? function(x) : graph.squeeze(function(graph.unsqueeze(x, 0)), 0);
+  check_dim(module, x, dims + 1, dims + 2);
+  return x.dim == dims + 2 ? function(x) : graph.squeeze(function(graph.unsqueeze(x, 0)), 0);
 }
 
-OnnxValue convolution(OnnxGraph& graph, const Conv1d& layer, const OnnxValue& x) {
-  const Conv1dOptions& options = layer.options();
+// One size for each dimension.
+Integers sizes_of(std::int64_t size) { return {size}; }
+Integers sizes_of(const Size2d& size) { return {size.height, size.width}; }
+// The same before and after.
+Integers both_sides(const Integers& padding) {
+  Integers pads = padding;
+  pads.insert(pads.end(), padding.begin(), padding.end());
+  return pads;
+}
+
+template <class Conv>
+OnnxValue convolution(OnnxGraph& graph, const Conv& layer, const OnnxValue& x) {
+  const auto& options = layer.options();
   if (options.padding_mode != PadMode::zeros) {
     reject(layer,
            "only padding with zeros can be exported; pad the input with a separate operation");
   }
-  const std::int64_t kernel = layer.weight.size(2);
-  Integers pads = {options.padding, options.padding};
-  if (options.padding == same_padding) {
-    const std::int64_t total = options.dilation * (kernel - 1);
-    pads = {total / 2, total - total / 2};
+  const auto sizes = layer.weight.sizes();
+  const Integers kernel(sizes.begin() + 2, sizes.end());
+  const Integers dilations = sizes_of(options.dilation);
+  Integers pads = both_sides(sizes_of(options.padding));
+  for (std::size_t d = 0; d < kernel.size(); ++d) {
+    if (pads[d] != same_padding) continue;
+    const std::int64_t total = dilations[d] * (kernel[d] - 1);
+    pads[d] = total / 2;
+    pads[d + kernel.size()] = total - total / 2;
   }
-  return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
+  return in_batches(graph, layer, x, layer.weight.dim() - 2, [&](const OnnxValue& batch) {
     std::vector<OnnxValue> inputs = {batch, graph.constant(layer.weight.value())};
     if (layer.bias.defined()) inputs.push_back(graph.constant(layer.bias.value()));
     return graph.node("Conv", inputs,
-                      {{"kernel_shape", Integers{kernel}},
-                       {"strides", Integers{options.stride}},
+                      {{"kernel_shape", kernel},
+                       {"strides", sizes_of(options.stride)},
                        {"pads", pads},
-                       {"dilations", Integers{options.dilation}},
+                       {"dilations", dilations},
                        {"group", options.groups}});
   });
 }
@@ -173,28 +190,39 @@ void check_windows(const Module& layer, bool ceil_mode) {
     reject(layer, "ceil_mode counts windows differently from ONNX; needed ceil_mode = false");
 }
 
-OnnxValue max_pool(OnnxGraph& graph, const MaxPool1d& layer, const OnnxValue& x) {
-  const MaxPoolOptions& options = layer.options();
+template <class Pool>
+OnnxValue max_pool(OnnxGraph& graph, const Pool& layer, const OnnxValue& x) {
+  const auto& options = layer.options();
   check_windows(layer, options.ceil_mode);
-  return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
-    return graph.node("MaxPool", {batch},
-                      {{"kernel_shape", Integers{layer.kernel_size()}},
-                       {"strides", Integers{options.stride.value_or(layer.kernel_size())}},
-                       {"pads", Integers{options.padding, options.padding}},
-                       {"dilations", Integers{options.dilation}}});
-  });
+  const Integers kernel = sizes_of(layer.kernel_size());
+  return in_batches(
+      graph, layer, x, static_cast<std::int64_t>(kernel.size()), [&](const OnnxValue& batch) {
+        return graph.node("MaxPool", {batch},
+                          {{"kernel_shape", kernel},
+                           {"strides", sizes_of(options.stride.value_or(layer.kernel_size()))},
+                           {"pads", both_sides(sizes_of(options.padding))},
+                           {"dilations", sizes_of(options.dilation)}});
+      });
 }
 
-OnnxValue average_pool(OnnxGraph& graph, const AvgPool1d& layer, const OnnxValue& x) {
-  const AvgPoolOptions& options = layer.options();
+template <class Pool>
+OnnxValue average_pool(OnnxGraph& graph, const Pool& layer, const OnnxValue& x) {
+  const auto& options = layer.options();
   check_windows(layer, options.ceil_mode);
-  return in_batches(graph, layer, x, [&](const OnnxValue& batch) {
-    return graph.node("AveragePool", {batch},
-                      {{"kernel_shape", Integers{layer.kernel_size()}},
-                       {"strides", Integers{options.stride.value_or(layer.kernel_size())}},
-                       {"pads", Integers{options.padding, options.padding}},
-                       {"count_include_pad", std::int64_t{options.count_include_pad}}});
-  });
+  if constexpr (requires { options.divisor_override; }) {
+    if (options.divisor_override.has_value()) {
+      reject(layer, "ONNX has no divisor_override; needed std::nullopt");
+    }
+  }
+  const Integers kernel = sizes_of(layer.kernel_size());
+  return in_batches(
+      graph, layer, x, static_cast<std::int64_t>(kernel.size()), [&](const OnnxValue& batch) {
+        return graph.node("AveragePool", {batch},
+                          {{"kernel_shape", kernel},
+                           {"strides", sizes_of(options.stride.value_or(layer.kernel_size()))},
+                           {"pads", both_sides(sizes_of(options.padding))},
+                           {"count_include_pad", std::int64_t{options.count_include_pad}}});
+      });
 }
 
 template <class M>
@@ -205,6 +233,15 @@ OnnxValue adaptive_pool(OnnxGraph& graph, const M& layer, const OnnxValue& x, co
            "ONNX has no pooling windows that depend on the length; needed an output_size of 1");
   }
   return graph.node(op, {x}, {{"axes", Integers{x.dim - 1}}});
+}
+
+OnnxValue adaptive_average(OnnxGraph& graph, const AdaptiveAvgPool2d& layer, const OnnxValue& x) {
+  check_dim(layer, x, 3, 4);
+  if (layer.output_size() != Size2d(1)) {
+    reject(layer,
+           "ONNX has no pooling windows that depend on the size; needed an output_size of 1");
+  }
+  return graph.node("ReduceMean", {x}, {{"axes", Integers{x.dim - 2, x.dim - 1}}});
 }
 
 // Norms -------------------------------------------------------------------------------------------
@@ -241,8 +278,7 @@ OnnxValue rms_norm(OnnxGraph& graph, const RMSNorm& layer, const OnnxValue& x) {
   return layer.weight.defined() ? graph.node("Mul", {y, graph.constant(layer.weight.value())}) : y;
 }
 
-OnnxValue batch_norm(OnnxGraph& graph, const BatchNorm1d& layer, const OnnxValue& x) {
-  check_dim(layer, x, 2, 3);
+OnnxValue batch_norm(OnnxGraph& graph, const BatchNorm& layer, const OnnxValue& x) {
   if (!layer.running_mean->defined()) {
     reject(layer,
            "without running statistics it uses the statistics of each batch; needed "
@@ -255,6 +291,25 @@ OnnxValue batch_norm(OnnxGraph& graph, const BatchNorm1d& layer, const OnnxValue
                      graph.constant(affine ? layer.bias.value() : zeros_like(mean)),
                      graph.constant(mean), graph.constant(*layer.running_var)},
                     {{"epsilon", layer.options().eps}});
+}
+
+// Normalizes groups in a copy with one row for each, and returns to x's shape.
+OnnxValue group_norm(OnnxGraph& graph, const GroupNorm& layer, const OnnxValue& x) {
+  check_dim(layer, x, 3, 4);
+  const OnnxValue rows =
+      graph.node("Reshape", {x, graph.constant(tensor({std::int64_t{0}, layer.num_groups(), -1}))},
+                 x.dtype, 3);
+  const OnnxValue centered =
+      graph.node("Sub", {rows, graph.node("ReduceMean", {rows}, {{"axes", Integers{2}}})});
+  const OnnxValue y = graph.node(
+      "Reshape", {scaled(graph, centered, {2}, layer.eps()), graph.node("Shape", {x}, int64, 1)},
+      x.dtype, x.dim);
+  if (!layer.weight.defined()) return y;
+  const Shape along =
+      x.dim == 3 ? Shape{layer.num_channels(), 1} : Shape{layer.num_channels(), 1, 1};
+  const OnnxValue weighted =
+      graph.node("Mul", {y, graph.constant(reshape(layer.weight.value(), along))});
+  return graph.node("Add", {weighted, graph.constant(reshape(layer.bias.value(), along))});
 }
 
 // Positions ---------------------------------------------------------------------------------------
@@ -318,9 +373,13 @@ const std::map<std::type_index, Writer>& layers() {
       row<RNN>([](G g, const RNN& m, X x) { return recurrent(g, m, x, nullptr).output; }),
       row<LSTM>([](G g, const LSTM& m, X x) { return recurrent(g, m, x, nullptr).output; }),
       row<GRU>([](G g, const GRU& m, X x) { return recurrent(g, m, x, nullptr).output; }),
-      row<Conv1d>(convolution),
-      row<MaxPool1d>(max_pool),
-      row<AvgPool1d>(average_pool),
+      row<Conv1d>(convolution<Conv1d>),
+      row<Conv2d>(convolution<Conv2d>),
+      row<MaxPool1d>(max_pool<MaxPool1d>),
+      row<MaxPool2d>(max_pool<MaxPool2d>),
+      row<AvgPool1d>(average_pool<AvgPool1d>),
+      row<AvgPool2d>(average_pool<AvgPool2d>),
+      row<AdaptiveAvgPool2d>(adaptive_average),
       row<AdaptiveMaxPool1d>(
           [](G g, const AdaptiveMaxPool1d& m, X x) { return adaptive_pool(g, m, x, "ReduceMax"); }),
       row<AdaptiveAvgPool1d>([](G g, const AdaptiveAvgPool1d& m, X x) {
@@ -328,7 +387,15 @@ const std::map<std::type_index, Writer>& layers() {
       }),
       row<LayerNorm>(layer_norm),
       row<RMSNorm>(rms_norm),
-      row<BatchNorm1d>(batch_norm),
+      row<GroupNorm>(group_norm),
+      row<BatchNorm1d>([](G g, const BatchNorm1d& m, X x) {
+        check_dim(m, x, 2, 3);
+        return batch_norm(g, m, x);
+      }),
+      row<BatchNorm2d>([](G g, const BatchNorm2d& m, X x) {
+        check_dim(m, x, 4, 4);
+        return batch_norm(g, m, x);
+      }),
       row<PositionalEncoding>([](G g, const PositionalEncoding& m, X x) {
         return with_rows(g, m, x, m.table(), m.options().batch_first);
       }),
@@ -345,6 +412,7 @@ const std::map<std::type_index, Writer>& layers() {
       row<GELU>(gelu),
       row<Dropout>(unchanged<Dropout>),
       row<Dropout1d>(unchanged<Dropout1d>),
+      row<Dropout2d>(unchanged<Dropout2d>),
       row<AlphaDropout>(unchanged<AlphaDropout>),
       row<Tanh>([](G g, const Tanh&, X x) { return g.node("Tanh", {x}); }),
       row<Sigmoid>([](G g, const Sigmoid&, X x) { return g.node("Sigmoid", {x}); }),

@@ -45,6 +45,8 @@ namespace {
 
 #include "rows.inl"
 
+#include "convolution.inl"
+
 #include "recurrent.inl"
 
 #include "optimizers.inl"
@@ -105,6 +107,8 @@ constexpr Kernels<T> make_kernels() {
   kernels.bag_dots = bag_dots<T>;
   kernels.matmul = matmul<T>;
   kernels.matmul_workspace = matmul_workspace<T>;
+  kernels.shifted_sums = shifted_sums<T>;
+  kernels.shifted_products = shifted_products<T>;
   kernels.rnn_step = rnn_step<T>;
   kernels.rnn_step_backward = rnn_step_backward<T>;
   kernels.lstm_step = lstm_step<T>;

@@ -131,6 +131,9 @@ struct AdadeltaArguments {
   double lr, rho, eps, weight_decay, sign;
 };
 
+// The elements that shifted_sums may read and write beyond a row: two of the longest vectors.
+inline constexpr std::size_t kShiftedSlack = 32;
+
 // All kernels for one element type T (float or double). Pointers need only the alignment of T. An
 // output may be the same memory as an input of the same type, starting at the same element; any
 // other overlap is not allowed. n may be 0.
@@ -225,6 +228,18 @@ struct Kernels {
   // The size of the workspace that matmul needs for these sizes, in elements. It must be
   // 64-byte aligned.
   std::size_t (*matmul_workspace)(std::size_t m, std::size_t n, std::size_t k);
+
+  // convolution.inl: rows of n elements that lie at `offsets` from x. The last tile may be larger
+  // than the rest of the row: memory is read and written up to kShiftedSlack elements beyond n.
+  // y[i][q] = sum over p of w[i][p] * x[offsets[p] + q]: w (m, k), y (m, n)
+  void (*shifted_sums)(T* y, std::ptrdiff_t y_row, const T* w, std::ptrdiff_t w_row, const T* x,
+                       const std::ptrdiff_t* offsets, std::size_t m, std::size_t n, std::size_t k);
+  // dw[i][p] += sum over images and q of dy[i][q] * x[offsets[p] + q]. The elements of dy beyond n
+  // must be 0, those of x finite.
+  void (*shifted_products)(T* dw, std::ptrdiff_t dw_row, const T* dy, std::ptrdiff_t dy_row,
+                           std::ptrdiff_t dy_image, const T* x, std::ptrdiff_t x_image,
+                           const std::ptrdiff_t* offsets, std::size_t m, std::size_t n,
+                           std::size_t k, std::size_t images);
 
   // recurrent.inl: one step of a recurrent layer, after the matrix products, for `rows` sequences
   // with states of `hidden` elements. `gates`, `a` and `b` contain the products of inputs and

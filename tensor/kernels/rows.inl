@@ -1,6 +1,6 @@
 // Tables of rows, such as embeddings: gathers rows, adds rows to a table, and sums bags of rows
 // without copying them first. A table is larger than the cache and its rows are read in random
-// order, so rows are prefetched a few steps ahead. Read next: tensor/kernels/recurrent.inl.
+// order, so rows are prefetched a few steps ahead. Read next: tensor/kernels/convolution.inl.
 
 constexpr std::size_t kAhead = 32;  // rows
 

@@ -1,5 +1,5 @@
 // Sliding windows over sequences, and the sum of overlapping windows. Read next:
-// tensor/ops/view_layout.h.
+// tensor/ops/conv2d.h.
 #include <tapegrad/tensor/ops/convolution.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ void Windows::round_up() {
   after += next + span() - padded();
 }
 
-void Windows::check(const char* operation) const {
+void Windows::check(const char* operation, const Words& words) const {
   const std::string start = std::string(operation) + ": ";
   if (kernel < 1 || stride < 1 || dilation < 1 || before < 0 || after < 0) {
     throw ValueError(start + "kernel " + std::to_string(kernel) + ", stride " +
@@ -32,9 +32,10 @@ void Windows::check(const char* operation) const {
                      std::to_string(dilation) + ", needed at most 2^31 each");
   }
   if (padded() >= span()) return;
-  throw ShapeError(start + "a window of " + std::to_string(span()) + " steps does not fit in " +
-                   std::to_string(padded()) + " (length " + std::to_string(length) +
-                   " and padding); pad short sequences to " + std::to_string(span()) + " steps");
+  throw ShapeError(start + "a window of " + std::to_string(span()) + " " + words.step +
+                   " does not fit in " + std::to_string(padded()) + " (" + words.length + " " +
+                   std::to_string(length) + " and padding); pad " + words.whole + " to " +
+                   std::to_string(span()) + " " + words.step);
 }
 
 Tensor windows_of(const Tensor& x, const Windows& windows) {

@@ -30,8 +30,15 @@ struct Windows {
   // the sequence ends (PyTorch's rule for ceil_mode).
   void round_up();
 
+  // The words of an error: what the windows slide over.
+  struct Words {
+    const char* step = "steps";
+    const char* length = "length";
+    const char* whole = "short sequences";
+  };
   // ValueError for invalid sizes; ShapeError if not even one window fits.
-  void check(const char* operation) const;
+  void check(const char* operation, const Words& words) const;
+  void check(const char* operation) const { check(operation, Words()); }
   // Whether no arithmetic here overflows.
   bool is_small() const {
     constexpr std::int64_t kMost = std::int64_t{1} << 31;

@@ -56,12 +56,14 @@ TEST_CASE("every function of both classes is a method, or PyTorch has no such me
   REQUIRE(all.size() > 90);
   const std::set<std::string> functions_only = {
       // torch.nn.functional
-      "attention_weights", "avg_pool1d", "batch_norm", "bilinear", "celu", "glu", "hardshrink",
-      "hardsigmoid", "hardswish", "hardtanh", "logsigmoid", "mish", "pad", "prelu", "relu6", "selu",
-      "softmin", "softshrink", "threshold", "conv1d", "cosine_similarity", "elu", "embedding",
-      "embedding_bag", "embedding_renorm_", "gelu", "layer_norm", "leaky_relu", "linear",
-      "max_pool1d", "normalize", "one_hot", "pairwise_distance", "rms_norm",
-      "scaled_dot_product_attention", "silu", "softplus", "softsign",
+      "adaptive_avg_pool2d", "attention_weights", "avg_pool1d", "avg_pool2d", "batch_norm",
+      "bilinear", "celu", "conv1d", "conv2d", "cosine_similarity", "elu", "embedding",
+      "embedding_bag", "embedding_renorm_", "gelu", "glu", "group_norm", "hardshrink",
+      "hardsigmoid", "hardswish", "hardtanh", "layer_norm", "leaky_relu", "linear", "logsigmoid",
+      "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices", "mish",
+      "normalize", "one_hot", "pad", "pairwise_distance", "prelu", "relu6", "rms_norm",
+      "scaled_dot_product_attention", "selu", "silu", "softmin", "softplus", "softshrink",
+      "softsign", "threshold",
       // functions of torch that are no methods there, or are of another form here
       "allclose", "as_strided", "elements", "cdist", "empty_like", "equal", "full_like",
       "ones_like", "place", "rand_like", "randn_like", "result_type", "stddev", "sum_to",

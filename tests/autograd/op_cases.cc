@@ -12,7 +12,7 @@ const std::vector<OpCase>& op_cases() {
     for (const auto& family :
          {elementwise_cases(), activations_cases(), reductions_cases(), minmax_cases(),
           softmax_cases(), sorting_cases(), normalization_cases(), matmul_cases(),
-          convolution_cases(), views_cases(), rearrange_cases(), indexing_cases(),
+          convolution_cases(), images_cases(), views_cases(), rearrange_cases(), indexing_cases(),
           gather_scatter_cases(), embedding_bag_cases(), similarity_cases(), attention_cases()}) {
       all.insert(all.end(), family.begin(), family.end());
     }

@@ -22,6 +22,7 @@ std::vector<OpCase> sorting_cases();
 std::vector<OpCase> normalization_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> convolution_cases();
+std::vector<OpCase> images_cases();
 std::vector<OpCase> views_cases();
 std::vector<OpCase> rearrange_cases();
 std::vector<OpCase> indexing_cases();

@@ -53,6 +53,7 @@ const std::vector<Case>& cases() {
       {"Linear", [](auto g) { return with_output(nn::Linear(3, 2, {.generator = g})); }},
       {"Bilinear", [](auto g) { return with_output(nn::Bilinear(3, 4, 2, {.generator = g})); }},
       {"Conv1d", [](auto g) { return with_output(nn::Conv1d(4, 3, 2, {.generator = g})); }},
+      {"Conv2d", [](auto g) { return with_output(nn::Conv2d(4, 3, 2, {.generator = g})); }},
       {"Embedding", [](auto g) { return with_output(nn::Embedding(7, 3, {.generator = g})); }},
       {"Embedding, resized",
        [](auto g) {
@@ -135,6 +136,7 @@ const std::vector<Case>& cases() {
        }},
       {"Dropout", [](auto g) { return dropped(nn::Dropout(0.5, g), x); }},
       {"Dropout1d", [](auto g) { return dropped(nn::Dropout1d(0.5, g), x); }},
+      {"Dropout2d", [](auto g) { return dropped(nn::Dropout2d(0.5, g), unsqueeze(x, 0)); }},
       {"AlphaDropout", [](auto g) { return dropped(nn::AlphaDropout(0.5, g), x); }},
       {"replaced Dropout",
        [](auto g) {
@@ -218,6 +220,7 @@ TEST_CASE("layers keep a generator only to draw dropout", "[nn]") {
   CHECK(is_default(nn::EmbeddingBag(3, 2, {.generator = own}).options().generator));
   CHECK(is_default(nn::LoraEmbedding(3, 2, {.generator = own}).options().generator));
   CHECK(is_default(nn::Conv1d(3, 2, 1, {.generator = own}).options().generator));
+  CHECK(is_default(nn::Conv2d(3, 2, 1, {.generator = own}).options().generator));
   const StateDict seeded = own.state_dict();
   const nn::Dropout dropout(0.5, own);
   clone(dropout)(tg::ones({4}));  // draws from the same one

@@ -1,4 +1,5 @@
-// Checks that layer tests run for every case of golden/layers.safetensors. golden/README.md
+// Checks that layer tests run for every case of golden/layers.safetensors and
+// golden/images.safetensors. golden/README.md
 // explains the names of cases. Read next: normalization_test.cc.
 #pragma once
 
@@ -18,7 +19,7 @@
 namespace tapegrad::test {
 
 inline const GoldenFile& layers() {
-  static const GoldenFile file("layers.safetensors");
+  static const GoldenFile file{"layers.safetensors", "images.safetensors"};
   return file;
 }
 

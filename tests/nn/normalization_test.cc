@@ -124,7 +124,8 @@ TEST_CASE("normalization explains arguments that do not fit") {
         "track_running_stats");
   CHECK(without(zeros({2, 3})).shape() == Shape{2, 3});
   CHECK(error_text<ShapeError>([] { batch_norm(zeros({3})); }) ==
-        "batch_norm: x is (3), needed (batch, channels) or (batch, channels, length)");
+        "batch_norm: x is (3), needed (batch, channels), (batch, channels, length) or (batch, "
+        "channels, height, width)");
   CHECK(error_text<ShapeError>([] {
           batch_norm(zeros({4, 3}), {}, zeros({4}));
         }) == "batch_norm: bias is (4), needed (3), one for each channel");

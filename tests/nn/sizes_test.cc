@@ -35,10 +35,17 @@ TEST_CASE("layers refuse sizes whose product overflows") {
       {"GRUCell", [](std::int64_t n) { nn::GRUCell(3, n); }},
       {"Conv1d, in", [](std::int64_t n) { nn::Conv1d(n, 3, 3); }},
       {"Conv1d, kernel", [](std::int64_t n) { nn::Conv1d(3, 3, n); }},
+      {"Conv2d, in", [](std::int64_t n) { nn::Conv2d(n, 3, 3); }},
+      {"Conv2d, kernel",
+       [](std::int64_t n) {
+         nn::Conv2d(3, 3, {n, 1});
+       }},
       {"LayerNorm",
        [](std::int64_t n) {
          nn::LayerNorm({4, n});
        }},
+      {"BatchNorm2d", [](std::int64_t n) { nn::BatchNorm2d{n}; }},
+      {"GroupNorm", [](std::int64_t n) { nn::GroupNorm(1, n); }},
       {"BatchNorm1d", [](std::int64_t n) { nn::BatchNorm1d{n}; }},
       {"MultiheadAttention", [](std::int64_t n) { nn::MultiheadAttention(n, 1); }},
       {"MultiheadAttention, keys",
@@ -69,6 +76,13 @@ TEST_CASE("convolutions and pooling refuse steps whose product overflows") {
     CHECK_THROWS_AS(layer(x), ValueError);
   }
   CHECK_THROWS_AS(nn::Conv1d(2, 2, 3, {.padding = same_padding, .dilation = huge})(x), Error);
+  const Tensor image = ones({1, 2, 9, 9});
+  for (const nn::Conv2dOptions& options : std::vector<nn::Conv2dOptions>{
+           {.stride = {1, huge}}, {.padding = huge}, {.dilation = huge}}) {
+    CHECK_THROWS_AS(nn::Conv2d(2, 2, 3, options)(image), ValueError);
+  }
+  CHECK_THROWS_AS(max_pool2d(image, huge), Error);
+  CHECK_THROWS_AS(avg_pool2d(image, {2, 3}, {.padding = huge}), Error);
   CHECK_THROWS_AS(max_pool1d(x, huge, {}), Error);
   CHECK_THROWS_AS(max_pool1d(x, 2, {.stride = huge, .ceil_mode = true}), Error);
   CHECK_THROWS_AS(max_pool1d(x, 2, {.dilation = huge}), Error);

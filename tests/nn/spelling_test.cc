@@ -201,6 +201,7 @@ TEST_CASE("forward of every layer is its call", "[nn]") {
   check(nn::LayerNorm({6}));
   check(nn::RMSNorm({6}));
   check(nn::BatchNorm1d(4));
+  check(nn::GroupNorm(2, 4));
   check(nn::TransformerEncoderLayer(6, 2, {.dim_feedforward = 4, .dropout = 0}));
   check(nn::PositionalEncoding(6, {.dropout = 0}));
   check(nn::Sequential{nn::Linear(6, 3), nn::Tanh()});

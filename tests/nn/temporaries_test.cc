@@ -87,6 +87,9 @@ static_assert(is_copied<nn::PositionalEncoding>(CALL(options())));
 static_assert(is_copied<nn::LearnedPositions>(CALL(options())));
 static_assert(is_copied<nn::Conv1d>(CALL(options())) && is_copied<nn::MaxPool1d>(CALL(options())));
 static_assert(is_copied<nn::AvgPool1d>(CALL(options())));
+static_assert(is_copied<nn::Conv2d>(CALL(options())) && is_copied<nn::MaxPool2d>(CALL(options())));
+static_assert(is_copied<nn::AvgPool2d>(CALL(options())) &&
+              is_copied<nn::BatchNorm2d>(CALL(options())));
 static_assert(is_copied<nn::Embedding>(CALL(options())) &&
               is_copied<nn::EmbeddingBag>(CALL(options())));
 static_assert(is_copied<nn::LoraEmbedding>(CALL(options())));

@@ -73,6 +73,7 @@ std::vector<Operation> softmax_rows();
 std::vector<Operation> normalization_rows();
 std::vector<Operation> matmul_rows();
 std::vector<Operation> convolution_rows();
+std::vector<Operation> image_rows();
 std::vector<Operation> view_rows();
 std::vector<Operation> indexing_rows();
 std::vector<Operation> gather_rows();

@@ -1,4 +1,4 @@
-// Rows of convolution and pooling. Read next: op_cases_views.cc.
+// Rows of convolution and pooling of sequences. Read next: op_cases_images.cc.
 #include "autograd/op_inputs.h"
 
 namespace tapegrad {

@@ -54,6 +54,23 @@ std::vector<OpCase> normalization_cases() {
          return standardized(v[0], {0, 2}) * unsqueeze(v[1], 1);
        },
        {uniform({2, 3, 4}), uniform({3})}},
+      {"group_norm",
+       [](auto& v) { return group_norm(v[0], 2, v[1], v[2], 0.1); },
+       [](auto& v) {
+         const Tensor rows = reshape(v[0], {2, 2, 6});
+         const Tensor centered = rows - mean(rows, -1, true);
+         const Tensor n = centered / sqrt(mean(square(centered), -1, true) + 0.1);
+         return reshape(n, {2, 4, 3}) * reshape(v[1], {4, 1}) + reshape(v[2], {4, 1});
+       },
+       {uniform({2, 4, 3}), uniform({4}), uniform({4})}},
+      {"batch_norm of images",
+       [](auto& v) { return batch_norm(v[0], v[1], v[2], 0.1); },
+       [](auto& v) {
+         const Tensor centered = v[0] - mean(v[0], {0, 2, 3}, true);
+         const Tensor n = centered / sqrt(mean(square(centered), {0, 2, 3}, true) + 0.1);
+         return n * reshape(v[1], {3, 1, 1}) + reshape(v[2], {3, 1, 1});
+       },
+       {uniform({2, 3, 2, 2}), uniform({3}), uniform({3})}},
   };
 }
 

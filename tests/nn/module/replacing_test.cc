@@ -55,7 +55,8 @@ std::function<Outputs()> replaced(const M& old, const M& other, const Inputs&...
 // By class; the inputs are such that the settings matter.
 std::map<std::string, std::function<Outputs()>> cases() {
   manual_seed(5);
-  const Tensor x = randn({2, 4, 6}), row = randn({3, 4}), ids = tensor({{0, 1, 2}, {3, 0, 0}});
+  const Tensor x = randn({2, 4, 6}), images = randn({2, 4, 6, 6}), row = randn({3, 4}),
+               ids = tensor({{0, 1, 2}, {3, 0, 0}});
   const Tensor classes = tensor({0, 0, 1});
   nn::BatchNorm1d narrow(4, {.eps = 0.5}), wide(4);
   nn::Embedding zero(5, 3, {.padding_idx = 0, .padding_mode = nn::PaddingMode::zero_output});
@@ -71,8 +72,9 @@ std::map<std::string, std::function<Outputs()>> cases() {
       {"MultiheadAttention", replaced(nn::MultiheadAttention(6, 2, {.batch_first = true}),
                                       nn::MultiheadAttention(6, 2), x, x, x)},
       {"Conv1d", replaced(nn::Conv1d(4, 2, 3), nn::Conv1d(4, 2, 3, {.stride = 2}), x)},
-      {"MaxPool1d", replaced(nn::MaxPool1d(2), nn::MaxPool1d(3), x)},
-      {"AvgPool1d", replaced(nn::AvgPool1d(2), nn::AvgPool1d(3), x)},
+      {"Conv2d", replaced(nn::Conv2d(4, 2, 3), nn::Conv2d(4, 2, 3, {.stride = 2}), images)},
+      {"WindowPooling", replaced(nn::MaxPool1d(2), nn::MaxPool1d(3), x)},
+      {"AdaptiveAvgPool2d", replaced(nn::AdaptiveAvgPool2d(2), nn::AdaptiveAvgPool2d(3), images)},
       {"AdaptiveMaxPool1d", replaced(nn::AdaptiveMaxPool1d(2), nn::AdaptiveMaxPool1d(3), x)},
       {"AdaptiveAvgPool1d", replaced(nn::AdaptiveAvgPool1d(2), nn::AdaptiveAvgPool1d(3), x)},
       {"Embedding", replaced(table, zero, ids)},
@@ -85,7 +87,8 @@ std::map<std::string, std::function<Outputs()>> cases() {
        replaced(nn::HuberLoss({.delta = 0.1}), nn::HuberLoss({.delta = 2.0}), row, -row)},
       {"LayerNorm", replaced(nn::LayerNorm({6}), nn::LayerNorm({6}, {.eps = 0.5}), x)},
       {"RMSNorm", replaced(nn::RMSNorm({6}), nn::RMSNorm({6}, {.eps = 0.5}), x)},
-      {"BatchNorm1d", replaced(wide, narrow, row)},
+      {"BatchNorm", replaced(wide, narrow, row)},
+      {"GroupNorm", replaced(nn::GroupNorm(2, 4), nn::GroupNorm(2, 4, {.eps = 0.5}), x)},
       {"RNNBase", replaced(nn::RNN(6, 3), nn::RNN(6, 3, {.batch_first = true}), x)},
       {"RNNCell", replaced(nn::RNNCell(4, 3),
                            nn::RNNCell(4, 3, {.nonlinearity = nn::Nonlinearity::relu}), row)},
@@ -102,7 +105,7 @@ std::map<std::string, std::function<Outputs()>> cases() {
 }
 
 // Random in training only; tests/nn/generator_test.cc replaces them.
-const std::set<std::string> kDropouts = {"Dropout", "Dropout1d", "AlphaDropout"};
+const std::set<std::string> kDropouts = {"Dropout", "ChannelDropout", "AlphaDropout"};
 
 }  // namespace
 

@@ -166,6 +166,9 @@ TEST_CASE("the layers of the library register what they hold", "[module]") {
   check_registered(Bilinear(2, 2, 2));
   check_registered(LearnedPositions(4, {.max_len = 5}));
   check_registered(Conv1d(2, 2, 3));
+  check_registered(Conv2d(2, 2, 3));
+  check_registered(BatchNorm2d(3));
+  check_registered(GroupNorm(2, 4));
   check_registered(GRUCell(2, 2));
 }
 

@@ -21,6 +21,7 @@
 #include <tapegrad/nn/dropout.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/embedding_bag.h>
+#include <tapegrad/nn/images.h>
 #include <tapegrad/nn/linear.h>
 #include <tapegrad/nn/lora_embedding.h>
 #include <tapegrad/nn/normalization.h>
@@ -256,6 +257,43 @@ TEST_CASE("onnx: the checker and evaluators agree about windows and norms", "[nn
   files.check({"conv", "conv_strides", "conv_dilated", "conv_same", "conv_no_bias", "max_pool",
                "average_pool_uncounted", "largest", "average", "rms_norm_eps", "batch_norm",
                "batch_norm_steps", "batch_norm_plain", "batch_norm_plain_steps", "chain"});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about images", "[nn]") {
+  Files files;
+  const tg::Tensor x = tg::randn({2, 3, 7, 6});  // (batch, channels, height, width)
+
+  files.write_module("conv2d", nn::Conv2d(3, 4, 3), x);
+  files.write_module("conv2d_options",
+                     nn::Conv2d(3, 4, {2, 3}, {.stride = {2, 1}, .padding = {1, 2}}), x);
+  files.write_module("conv2d_dilated", nn::Conv2d(3, 6, 2, {.dilation = {2, 3}, .groups = 3}), x);
+  files.write_module("conv2d_same", nn::Conv2d(3, 4, {4, 3}, {.padding = tg::same_padding}), x);
+  files.write_module("conv2d_no_batch", nn::Conv2d(3, 4, 1, {.bias = false}), tg::select(x, 0, 0));
+  files.write_module("max_pool2d", nn::MaxPool2d(2), x);
+  files.write_module(
+      "max_pool2d_options",
+      nn::MaxPool2d({3, 2}, {.stride = tg::Size2d{1, 2}, .padding = {1, 0}, .dilation = {2, 1}}),
+      x);
+  files.write_module("average_pool2d", nn::AvgPool2d({3, 2}, {.padding = {1, 0}}), x);
+  files.write_module("average_pool2d_uncounted",
+                     nn::AvgPool2d(3, {.padding = 1, .count_include_pad = false}), x);
+  files.write_module("average2d", nn::AdaptiveAvgPool2d(1), x);
+  files.write_module("group_norm", drawn(nn::GroupNorm(2, 4)), tg::randn({2, 4, 3, 2}));
+  files.write_module("group_norm_steps", nn::GroupNorm(3, 3, {.affine = false}),
+                     tg::randn({2, 3, 5}));
+  const nn::BatchNorm2d norm = drawn(nn::BatchNorm2d(3));
+  norm(tg::randn({9, 3, 2, 2}) * 2.0 + 1.0);  // sets its running statistics
+  files.write_module("batch_norm2d", norm, x);
+  files.write_module("lenet",
+                     nn::Sequential{nn::Conv2d(3, 4, 3), nn::ReLU(), nn::MaxPool2d(2),
+                                    nn::Dropout2d(), nn::Flatten(), nn::Linear(16, 2)},
+                     x);
+  files.check({"conv2d", "conv2d_options", "max_pool2d", "average2d", "batch_norm2d", "lenet"});
+  tg::nn::OnnxGraph graph("refused");
+  const OnnxValue in = graph.input("x", tg::float32, {2, 3, 7, 6});
+  CHECK_THROWS_AS(graph.append(nn::AvgPool2d(2, {.divisor_override = 3}), in), tg::ValueError);
+  CHECK_THROWS_AS(graph.append(nn::MaxPool2d(2, {.ceil_mode = true}), in), tg::ValueError);
+  CHECK_THROWS_AS(graph.append(nn::AdaptiveAvgPool2d({1, 2}), in), tg::ValueError);
 }
 
 namespace {

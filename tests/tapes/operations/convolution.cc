@@ -1,4 +1,4 @@
-// Rows of convolution and pooling. Read next: views.cc.
+// Rows of convolution and pooling of sequences. Read next: images.cc.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -172,6 +172,13 @@ std::vector<Operation> convolution_rows() {
       {"max_pool1d",
        CALL(max_pool1d(x[0], a.l,
                        {.stride = a.i, .padding = a.j, .dilation = a.k, .ceil_mode = a.flag})),
+       [](Draw& d) { draw_pool(d, true); },
+       [](const Plains& x, const Attributes& a) -> Plains { return {pooled(x[0], a, true)}; },
+       kLargest},
+      {"max_pool1d_with_indices",
+       CALL(max_pool1d_with_indices(
+                x[0], a.l, {.stride = a.i, .padding = a.j, .dilation = a.k, .ceil_mode = a.flag})
+                .values),
        [](Draw& d) { draw_pool(d, true); },
        [](const Plains& x, const Attributes& a) -> Plains { return {pooled(x[0], a, true)}; },
        kLargest},

@@ -73,6 +73,48 @@ void draw_channels(Draw& d, int parameters) {
   for (; parameters > 0; --parameters) d.of(shape[1]);
 }
 
+void draw_image_channels(Draw& d) {
+  const Shape shape = d.any({-8, 8, false, true}, 4, 4);
+  d.require(shape[0] * shape[2] * shape[3] > 1 && shape[1] > 0);
+  d.a.p = d.random.one_of(std::vector<double>{1e-3, 0.1, 0.5});
+  d.of(shape[1]);
+  d.of(shape[1]);
+}
+void draw_groups(Draw& d) {
+  const Shape shape = d.any({-8, 8, false, true}, 2, 4);
+  d.require(shape[1] > 0 && count_of(shape) > shape[0] * 2);
+  d.a.i = shape[1] % 2 == 0 ? 2 : 1;
+  d.a.p = d.random.one_of(std::vector<double>{1e-3, 0.1, 0.5});
+  d.of(shape[1]);
+  d.of(shape[1]);
+}
+
+// x, (batch, channels, ...), normalized over each of `groups` groups of channels, for each example
+// or for the whole batch; x[1] and x[2] are weight and bias.
+Plain normalized_channels(const Plains& x, double eps, std::int64_t groups, bool whole_batch) {
+  const Shape& shape = x[0].shape;
+  const std::int64_t channels = shape[1];
+  const auto key = [&](const Shape& index) {
+    return (whole_batch ? 0 : index[0] * groups) + index[1] / (channels / groups);
+  };
+  const auto rows = static_cast<std::size_t>((whole_batch ? 1 : shape[0]) * groups);
+  std::vector<double> means(rows), squares(rows), counts(rows);
+  const auto each = [&](const auto& function) {
+    for (std::int64_t i = 0; i < x[0].numel(); ++i) {
+      function(static_cast<std::size_t>(key(index_at(shape, i))), x[0][i]);
+    }
+  };
+  each([&](std::size_t row, double value) { means[row] += value, ++counts[row]; });
+  for (std::size_t row = 0; row < rows; ++row) means[row] /= counts[row];
+  each([&](std::size_t row, double value) { squares[row] += std::pow(value - means[row], 2); });
+  return made(shape, x[0].dtype, [&](const Shape& index) {
+    const auto row = static_cast<std::size_t>(key(index));
+    const double n = (x[0][position_of(shape, index)] - means[row]) /
+                     std::sqrt(squares[row] / counts[row] + eps);
+    return n * x[1][index[1]] + x[2][index[1]];
+  });
+}
+
 }  // namespace
 
 std::vector<Operation> normalization_rows() {
@@ -109,6 +151,17 @@ std::vector<Operation> normalization_rows() {
       {"batch_norm plain", CALL(batch_norm(x[0], {}, {}, a.p)),
        [](Draw& d) { draw_channels(d, 0); },
        [](const Plains& x, const Attributes& a) { return of_channels(x, a.p, nullptr, nullptr); },
+       kFinite},
+      {"batch_norm of images", CALL(batch_norm(x[0], x[1], x[2], a.p)),
+       [](Draw& d) { draw_image_channels(d); },
+       [](const Plains& x, const Attributes& a) {
+         return Plains{normalized_channels(x, a.p, x[0].shape[1], true)};
+       },
+       kFinite},
+      {"group_norm", CALL(group_norm(x[0], a.i, x[1], x[2], a.p)), [](Draw& d) { draw_groups(d); },
+       [](const Plains& x, const Attributes& a) {
+         return Plains{normalized_channels(x, a.p, a.i, false)};
+       },
        kFinite},
   };
 }

@@ -364,6 +364,39 @@ void matmul(T* c, std::ptrdiff_t ldc, const T* a, std::ptrdiff_t a_row, std::ptr
 
 size_t matmul_workspace(size_t, size_t, size_t) { return 0; }
 
+// Convolution ---------------------------------------------------------------------------------
+
+template <class T>
+void shifted_sums(T* y, std::ptrdiff_t y_row, const T* w, std::ptrdiff_t w_row, const T* x,
+                  const std::ptrdiff_t* offsets, size_t m, size_t n, size_t k) {
+  for (size_t i = 0; i < m; ++i, y += y_row, w += w_row) {
+    for (size_t q = 0; q < n; ++q) {
+      long double total = 0;
+      for (size_t p = 0; p < k; ++p) {
+        total += static_cast<long double>(w[p]) * x[offsets[p] + static_cast<std::ptrdiff_t>(q)];
+      }
+      y[q] = static_cast<T>(total);
+    }
+  }
+}
+
+template <class T>
+void shifted_products(T* dw, std::ptrdiff_t dw_row, const T* dy, std::ptrdiff_t dy_row,
+                      std::ptrdiff_t dy_image, const T* x, std::ptrdiff_t x_image,
+                      const std::ptrdiff_t* offsets, size_t m, size_t n, size_t k, size_t images) {
+  for (size_t i = 0; i < m; ++i, dw += dw_row, dy += dy_row) {
+    for (size_t p = 0; p < k; ++p) {
+      long double total = dw[p];
+      for (size_t image = 0; image < images; ++image) {
+        const T* row = dy + static_cast<std::ptrdiff_t>(image) * dy_image;
+        const T* in = x + static_cast<std::ptrdiff_t>(image) * x_image + offsets[p];
+        for (size_t q = 0; q < n; ++q) total += static_cast<long double>(row[q]) * in[q];
+      }
+      dw[p] = static_cast<T>(total);
+    }
+  }
+}
+
 // Recurrence ---------------------------------------------------------------------------------
 
 template <class T>
@@ -608,6 +641,8 @@ Kernels<T> make_kernels() {
   kernels.bag_sum = bag_sum<T>;
   kernels.bag_max = bag_max<T>;
   kernels.bag_dots = bag_dots<T>;
+  kernels.shifted_sums = shifted_sums<T>;
+  kernels.shifted_products = shifted_products<T>;
   kernels.matmul = matmul<T>;
   kernels.matmul_workspace = matmul_workspace;
   kernels.rnn_step = rnn_step<T>;

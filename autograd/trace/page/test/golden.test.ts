@@ -187,3 +187,45 @@ test("the golden file covers the operations", () => {
   assert.ok(checked > 300, `${checked} gradients were checked`);
   assert.ok(seen.size > 75, `${seen.size} operations were seen`);
 });
+
+// Layers of images; the padding that "same" means, and the filled one, are other entries.
+const imageFile = read("images");
+const layers: Record<string, string[]> = {
+  conv2d: ["in0", "param.weight", "param.bias"],
+  max_pool2d: ["in0"],
+  avg_pool2d: ["in0"],
+};
+let images = 0;
+for (const name of Object.keys(imageFile.cases)) {
+  const op = name.split(".")[0]!;
+  const option = (key: string) =>
+    imageFile.has(`${name}.arg.${key}`) ? imageFile.get(`${name}.arg.${key}`).data : undefined;
+  const other =
+    option("padding_mode") || option("padding")?.[0] === -1 || option("divisor_override") || option("ceil_mode");
+  if (!(op in layers) || other || imageFile.get(`${name}.in0`).dim !== 4) continue;
+  if (op === "avg_pool2d" && (option("padding") || option("divisor_override"))) continue;
+  test(`${name} equals PyTorch's values and gradients`, () => {
+    const pair = (key: string, otherwise: number[]) => {
+      const given = option(key);
+      return given ? (given.length === 1 ? [given[0]!, given[0]!] : [...given]) : otherwise;
+    };
+    const kernel = pair("kernel_size", [1, 1]);
+    const attributes = {
+      kernel_size: kernel,
+      stride: pair("stride", op === "conv2d" ? [1, 1] : kernel),
+      padding: pair("padding", [0, 0]),
+      dilation: pair("dilation", [1, 1]),
+      groups: option("groups")?.[0] ?? 1,
+    };
+    const inputs = layers[op]!.map((role) =>
+      imageFile.has(`${name}.${role}`) ? imageFile.get(`${name}.${role}`) : undefined,
+    );
+    const expected = imageFile.get(`${name}.out0`);
+    const divisors = tensor([1], [kernel[0]! * kernel[1]!]);
+    const call: Call = { inputs, attributes, shape: expected.shape, dtype: "float64", tensor: () => divisors };
+    const gradients = layers[op]!.map((role) => `${name}.${role === "in0" ? "grad0" : role.replace("param", "grad")}`);
+    check(imageFile, op, call, expected, imageFile.get(`${name}.g0`), gradients);
+    ++images;
+  });
+}
+test("the file of images has cases", () => assert.ok(images > 40, `${images}`));

@@ -1,6 +1,7 @@
 // All operations that the page can compute again. Read next: src/recording.ts.
 import { compositions } from "./compositions.ts";
 import { elementwise } from "./elementwise.ts";
+import { images } from "./images.ts";
 import { indexing } from "./indexing.ts";
 import { matrix } from "./matrix.ts";
 import type { Operations } from "./operation.ts";
@@ -12,6 +13,7 @@ export const operations: Operations = {
   ...reductions,
   ...shapes,
   ...matrix,
+  ...images,
   ...indexing,
   ...compositions,
 };

@@ -1,4 +1,4 @@
-// Copies by index or mask, and lookups in tables. Read next: src/ops/compositions.ts.
+// Copies by index or mask, and lookups in tables. Read next: src/ops/images.ts.
 import { numel } from "../format.ts";
 import { addAt, expand, pick, strides, Tensor, walk, wrap, zeros, zip, type RowSparse } from "../tensor.ts";
 import { flagAt, input, need, numberAt, type Call, type Operation, type Operations } from "./operation.ts";

@@ -509,8 +509,8 @@ const std::set<std::string> kNotRefused = {"argmax.bool", "pow.bool_bool", "pow.
 // is the product of the other elements.
 const std::set<std::string> kOtherGradient = {"prod.nan"};
 
-// PyTorch multiplies float64 gradients of hardsigmoid by 1/6 rounded to float32.
-const std::set<std::string> kGradientInSingle = {"hardsigmoid"};
+// PyTorch multiplies float64 gradients by factors rounded to float32: 1/6, and celu's alpha.
+const std::set<std::string> kGradientInSingle = {"hardsigmoid", "celu"};
 
 // The tolerances of README.md, relative to the largest finite expected element. Elementwise
 // operations are compared relative to each element, because their special inputs range from 1e-30

@@ -28,10 +28,11 @@ using test::expect;
 
 namespace {
 
-// Every optimizer, compared with one rank that has the whole batch.
+// Every optimizer, compared with one rank that has the whole batch, and with threads, which
+// optimizer_test.cc compares for more steps.
 void check_training(Communicator& comm) {
   for (const test::NamedOptimizer& optimizer : test::all_optimizers()) {
-    const test::Training training{.make = optimizer.make};
+    const test::Training training{.make = optimizer.make, .steps = 60};
     const test::Trained mine = test::train(comm, training);
     expect(test::difference(mine, test::train_on_threads(1, training)) < 1e-6, optimizer.name);
     expect(test::same_bits(mine, test::train_on_threads(comm.size(), training)),

@@ -29,9 +29,7 @@ std::vector<Moment> SparseAdam::moments(std::size_t) const { return {{"exp_avg"}
 
 std::vector<Attribute> SparseAdam::named_options(std::size_t group) const {
   const SparseAdamOptions& o = options(group);
-  return {{"betas", o.betas},
-          {"eps", o.eps},
-          {"maximize", o.maximize}};
+  return {{"betas", o.betas}, {"eps", o.eps}, {"maximize", o.maximize}};
 }
 
 void SparseAdam::check_options(const SparseAdamOptions& o) const {

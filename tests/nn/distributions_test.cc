@@ -11,10 +11,10 @@
 #include "error_text.h"
 
 using namespace tapegrad;
-using tapegrad::test::error_text;
 using distributions::Bernoulli;
 using distributions::Categorical;
 using distributions::Normal;
+using tapegrad::test::error_text;
 
 namespace {
 

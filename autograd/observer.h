@@ -55,7 +55,7 @@ class Observer {
   Observer();  // AutogradError if this thread has an observer
   // Another thread may destroy an observer if the observed one computes nothing at that time, or
   // has ended.
-  ~Observer();
+  virtual ~Observer();
   Observer(const Observer&) = delete;
   // Whether the thread that calls this is the observed one.
   bool is_of_this_thread() const { return tape_ != nullptr && tape_ == &tape(); }

@@ -16,7 +16,7 @@ namespace {
 double number(const Tensor& x) { return x.item<double>(); }
 double largest(const Tensor& x) { return x.numel() == 0 ? 0 : number(max(abs(x))); }
 
-void check(bool valid, const char* option, double value, const char* needed) {
+void check_number(bool valid, const char* option, double value, const char* needed) {
   if (valid) return;
   throw ValueError(std::string("LBFGS: ") + option + " is " + std::to_string(value) + ", needed " +
                    needed);
@@ -26,13 +26,15 @@ void check(bool valid, const char* option, double value, const char* needed) {
 
 LBFGS::LBFGS(std::vector<NamedParameter> parameters, LBFGSOptions options)
     : parameters_(std::move(parameters)), options_(options) {
-  check(options.lr >= 0, "lr", options.lr, "a number >= 0");
-  check(options.max_iter >= 1, "max_iter", static_cast<double>(options.max_iter), "at least 1");
-  check(options.history_size >= 1, "history_size", static_cast<double>(options.history_size),
-        "at least 1");
-  check(options.tolerance_grad >= 0, "tolerance_grad", options.tolerance_grad, "a number >= 0");
-  check(options.tolerance_change >= 0, "tolerance_change", options.tolerance_change,
-        "a number >= 0");
+  check_number(options.lr >= 0, "lr", options.lr, "a number >= 0");
+  check_number(options.max_iter >= 1, "max_iter", static_cast<double>(options.max_iter),
+               "at least 1");
+  check_number(options.history_size >= 1, "history_size", static_cast<double>(options.history_size),
+               "at least 1");
+  check_number(options.tolerance_grad >= 0, "tolerance_grad", options.tolerance_grad,
+               "a number >= 0");
+  check_number(options.tolerance_change >= 0, "tolerance_change", options.tolerance_change,
+               "a number >= 0");
   if (parameters_.empty()) throw ValueError("LBFGS: got no parameters");
   for (const NamedParameter& parameter : parameters_) {
     if (!parameter.variable.is_leaf() || !parameter.requires_grad()) {
@@ -47,7 +49,7 @@ LBFGS::LBFGS(std::vector<NamedParameter> parameters, LBFGSOptions options)
 }
 
 void LBFGS::set_lr(double lr) {
-  check(lr >= 0, "lr", lr, "a number >= 0");
+  check_number(lr >= 0, "lr", lr, "a number >= 0");
   options_.lr = lr;
 }
 

@@ -22,7 +22,7 @@ Tensor seen_by_position(const AttentionOptions& options, std::int64_t queries, s
   return seen;
 }
 
-void check_options(const AttentionOptions& options) {
+void check_window_and_dropout(const AttentionOptions& options) {
   if (options.window && *options.window < 0) {
     throw ValueError("attention: window is " + std::to_string(*options.window) +
                      ", needed 0 or more");
@@ -57,7 +57,7 @@ Variable attention_weights(const Variable& query, const Variable& key,
                      to_string(key.sizes()) +
                      ", needed (..., queries, width) and (..., keys, width)");
   }
-  check_options(options);
+  check_window_and_dropout(options);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(query.size(-1))));
   Variable scores = matmul(query * scale, transpose(key));  // (..., queries, keys)
   const Tensor& mask = options.mask;

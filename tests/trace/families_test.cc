@@ -151,6 +151,70 @@ Variable convolution(const Inputs& x, Mistake mistake) {
                 }));
 }
 
+// x above 0, x / 4 below. Own mistake: the gradient of x above 0 everywhere.
+Variable bent(const Inputs& x, Mistake mistake) {
+  const Variable& a = x[0];
+  const Tensor slope = where(a.value() > 0, tg::ones({}, tg::float64), full({}, 0.25, tg::float64));
+  return record("my_activations", a.value() * slope,
+                from(a, [slope = Variable(slope), mistake](const Variable& dy) {
+                  return spoiled(mistake, dy * slope, dy);
+                }));
+}
+
+// y[i] = sum over j of a[i][j] b[i][j]. Own mistake: the gradient is not multiplied by the other.
+Variable dots(const Inputs& x, Mistake mistake) {
+  const Variable &a = x[0], &b = x[1];
+  return record("my_einsum", sum(a.value() * b.value(), {1}),
+                from(a, [b](const Variable& dy) { return unsqueeze(dy, 1) * b; }),
+                from(b, [a, mistake](const Variable& dy) {
+                  const Variable wide = unsqueeze(dy, 1);
+                  return spoiled(mistake, wide * a, expand(wide, a.shape()));
+                }));
+}
+
+// A window of 2 x 2 ones over an image. Own mistake: one of the four shifts is missing.
+Variable summed_windows(const Inputs& x, Mistake mistake) {
+  const Variable& a = x[0];
+  const std::int64_t rows = a.size(0) - 1, columns = a.size(1) - 1;
+  const auto shifted = [&](std::int64_t r, std::int64_t c) {
+    return narrow(narrow(a.value(), 0, r, rows), 1, c, columns);
+  };
+  return record("my_conv2d", shifted(0, 0) + shifted(0, 1) + shifted(1, 0) + shifted(1, 1),
+                from(a, [shape = a.shape(), rows, mistake](const Variable& dy) {
+                  const auto back = [&](std::int64_t r, std::int64_t c) {
+                    return place(place(dy, {rows, shape[1]}, 1, c), shape, 0, r);
+                  };
+                  const Variable three = back(0, 0) + back(0, 1) + back(1, 0);
+                  return spoiled(mistake, three + back(1, 1), three);
+                }));
+}
+
+// The mean of each pair of columns. Own mistake: not divided by 2.
+Variable pooled(const Inputs& x, Mistake mistake) {
+  const Variable& a = x[0];
+  const tg::Shape pairs{a.size(0), a.size(1) / 2, 2};
+  return record("my_pooling", mean(reshape(a.value(), pairs), {2}),
+                from(a, [pairs, shape = a.shape(), mistake](const Variable& dy) {
+                  const Variable wide = reshape(expand(unsqueeze(dy, 2), pairs), shape);
+                  return spoiled(mistake, wide / 2, wide);
+                }));
+}
+
+// Overlapping windows of 2 columns: (rows, columns - 1, 2). Own mistake: what two windows share is
+// not added up.
+Variable windows_of_rows(const Inputs& x, Mistake mistake) {
+  const Variable& a = x[0];
+  const std::int64_t n = a.size(1) - 1;
+  return record("my_windows",
+                tg::stack({narrow(a.value(), 1, 0, n), narrow(a.value(), 1, 1, n)}, 2),
+                from(a, [shape = a.shape(), n, mistake](const Variable& dy) {
+                  const Variable first = place(select(dy, 2, 0), shape, 1, 0);
+                  const Variable second = place(select(dy, 2, 1), shape, 1, 1);
+                  const Variable last = place(narrow(select(dy, 2, 1), 1, n - 1, 1), shape, 1, n);
+                  return spoiled(mistake, first + second, first + last);
+                }));
+}
+
 // Own mistake: not transposed back.
 Variable transposed(const Inputs& x, Mistake mistake) {
   return record("my_views", transpose(x[0].value()), from(x[0], [mistake](const Variable& dy) {
@@ -260,12 +324,17 @@ struct Family {
 const std::vector<Family> kFamilies = {
     {"elementwise", "my_elementwise", {{4, 3}, {3}}, 1, elementwise},
     {"elementwise", "my_two_terms", {{4, 3}}, 0, two_terms},
+    {"activations", "my_activations", {{4, 3}}, 0, bent},
     {"reductions", "my_reductions", {{4, 3}}, 0, variance},
     {"minmax", "my_minmax", {{4, 3}}, 0, maximum_of_rows},
     {"softmax", "my_softmax", {{4, 3}}, 0, softmax_of_rows},
     {"sorting", "my_sorting", {{4, 3}}, 0, sorted_rows},
     {"normalization", "my_normalization", {{4, 3}}, 0, normalized_rows},
     {"matmul", "my_matmul", {{4, 3}, {3, 3}}, 0, product},
+    {"einsum", "my_einsum", {{4, 3}, {4, 3}}, 1, dots},
+    {"windows", "my_windows", {{3, 4}}, 0, windows_of_rows},
+    {"conv2d", "my_conv2d", {{4, 3}}, 0, summed_windows},
+    {"pooling", "my_pooling", {{3, 4}}, 0, pooled},
     {"convolution", "my_convolution", {{2, 5}, {2}}, 0, convolution},
     {"views", "my_views", {{3, 3}}, 0, transposed},
     {"views", "my_expand", {{3}}, 0, expanded},

@@ -66,6 +66,13 @@ void print_failure(int rank, const std::string& text) {
   std::cerr << line.str() << std::flush;
 }
 
+// Ends all ranks. It waits first, because mpirun ends without the output that has not reached it.
+[[noreturn]] void end_all(MPI_Comm comm) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  MPI_Abort(comm, 1);
+  std::abort();
+}
+
 class MpiCommunicator final : private OwnComm, public Communicator {
  public:
   explicit MpiCommunicator(CommunicatorOptions its_options)
@@ -73,8 +80,7 @@ class MpiCommunicator final : private OwnComm, public Communicator {
 
   void abort(const std::string& message) override {
     print_failure(Communicator::rank(), message);
-    MPI_Abort(get(), 1);
-    std::terminate();  // not reached
+    end_all(get());
   }
 
  private:
@@ -162,7 +168,7 @@ int fail(const std::string& text) {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   print_failure(rank, text);
-  if (size > 1) MPI_Abort(MPI_COMM_WORLD, 1);
+  if (size > 1) end_all(MPI_COMM_WORLD);
   MPI_Finalize();
   return 1;
 }

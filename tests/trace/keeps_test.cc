@@ -169,7 +169,8 @@ TEST_CASE("keeps: leaves and constants count, and each is named once") {
   REQUIRE(products.size() == 4);
   CHECK(products[0]["keeps"] == products[0]["inputs"]);
   CHECK(products[1]["keeps"] == Json::array({products[1]["inputs"][0]}));
-  CHECK(products[2]["keeps"] == Json::array({products[2]["inputs"][1]}));  // c is for the gradient of a
+  CHECK(products[2]["keeps"] ==
+        Json::array({products[2]["inputs"][1]}));  // c is for the gradient of a
   CHECK(products[3]["keeps"] == Json::array());
 }
 

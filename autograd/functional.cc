@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/tape.h>
 
 namespace tapegrad {
 namespace {
@@ -18,6 +19,11 @@ Evaluated evaluated(const char* operation, const VariableFunction& function, con
   if (!is_floating_point(x.dtype())) {
     throw DTypeError(std::string(operation) + ": x is " + name(x.dtype()) +
                      ", needed a floating-point type; convert it with to(float32)");
+  }
+  if (!Tape::is_recording()) {
+    throw AutogradError(std::string(operation) +
+                        ": recording is off, so no derivative would be found; call it where no "
+                        "NoGrad exists");
   }
   const Variable leaf = parameter(x.clone());
   return {leaf, function(leaf)};

@@ -21,7 +21,8 @@ struct DerivativeProduct {
 };
 
 // All of these call function(x), where x is a leaf of the given floating-point value. DTypeError
-// for another value. A result that does not depend on x has the derivative 0.
+// for another value, AutogradError while a NoGrad exists. A result that does not depend on x has
+// the derivative 0.
 
 // The derivatives of each element of the result by each element of x: (*result, *x). It takes one
 // backward pass for each element of the result.

@@ -37,6 +37,9 @@ Categorical Categorical::from_probs(const Variable& probs) {
   if (any(probs.value() < 0).item<bool>()) {
     throw ValueError("Categorical: a probability is negative");
   }
+  if (probs.dim() > 0 && !all(sum(probs.value(), -1) > 0).item<bool>()) {
+    throw ValueError("Categorical: the probabilities of a distribution have no positive sum");
+  }
   return Categorical(log(probs));
 }
 

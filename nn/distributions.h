@@ -18,7 +18,8 @@ class Categorical {
  public:
   // ShapeError for 0-d logits or no classes, DTypeError unless floating-point.
   explicit Categorical(const Variable& logits);
-  static Categorical from_probs(const Variable& probs);  // need not sum to 1
+  // They need not sum to 1. ValueError for a negative one, and where all are 0.
+  static Categorical from_probs(const Variable& probs);
 
   const Variable& logits() const& { return log_probs_; }  // normalized: their exp sums to 1
   Variable logits() const&& { return log_probs_; }

@@ -150,8 +150,12 @@ X cumprod(const X& x, std::int64_t dim) {
 // The positions of the medians along dim, whose size is kept as 1: of the lower one of two, and of
 // a NaN if there is one.
 inline Tensor median_positions(const Tensor& x, std::int64_t dim) {
-  const ValuesAndIndices sorted = sort(x, dim);
   const std::int64_t last = x.size(dim) - 1;
+  if (last < 0) {
+    throw IndexError("median: dimension " + std::to_string(dim) + " of shape " +
+                     to_string(x.sizes()) + " has no elements, needed at least one");
+  }
+  const ValuesAndIndices sorted = sort(x, dim);
   const Tensor has_nan = isnan(narrow(sorted.values, dim, last, 1));
   return where(has_nan, narrow(sorted.indices, dim, last, 1),
                narrow(sorted.indices, dim, last / 2, 1));

@@ -73,6 +73,14 @@ TEST_CASE("derivatives of functions: errors", "[autograd]") {
   CHECK(error_text<ShapeError>([&] { hvp(scalar, x, ones({3}, float64)); }) ==
         "hvp: v is (3), needed (2), the shape of x");
   CHECK_THROWS_AS(vjp([](const Variable& v) { return v; }, x), ShapeError);
+  const NoGrad guard;  // zeros would be a wrong answer without a word
+  CHECK(error_text<AutogradError>([&] { jacobian(scalar, x); }) ==
+        "jacobian: recording is off, so no derivative would be found; call it where no NoGrad "
+        "exists");
+  CHECK_THROWS_AS(hessian(scalar, x), AutogradError);
+  CHECK_THROWS_AS(vjp(scalar, x), AutogradError);
+  CHECK_THROWS_AS(jvp(scalar, x, x), AutogradError);
+  CHECK_THROWS_AS(hvp(scalar, x, x), AutogradError);
 }
 
 }  // namespace tapegrad

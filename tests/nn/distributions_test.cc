@@ -116,6 +116,9 @@ TEST_CASE("distributions: errors") {
   CHECK_THROWS_AS(Categorical(Variable(tensor({1, 2}))), DTypeError);
   CHECK_THROWS_AS(Categorical::from_probs(Variable(tensor({-0.1, 1.1}))), ValueError);
   CHECK(error_text<ValueError>([] {
+          Categorical::from_probs(Variable(tensor({{0.5, 0.5}, {0.0, 0.0}})));
+        }) == "Categorical: the probabilities of a distribution have no positive sum");
+  CHECK(error_text<ValueError>([] {
           Normal(Variable(zeros({2})), Variable(tensor({1.0, 0.0}).to(float32)));
         }) == "Normal: a scale is not above 0; exp() or softplus() make it positive");
   CHECK_THROWS_AS(Bernoulli::from_probs(Variable(tensor({1.5}))), ValueError);

@@ -1,4 +1,6 @@
 // sort, argsort and topk. Read next: matmul_test.cc.
+#include <cmath>
+
 #include "catch.h"
 #include "error_text.h"
 #include "tensor/expect.h"
@@ -58,4 +60,42 @@ TEST_CASE("sorting 0-d and empty tensors") {
   CHECK(sort(zeros({2, 0}), 0).values.shape() == Shape{2, 0});
   CHECK(topk(zeros({0, 3}), 2).values.shape() == Shape{0, 2});
   CHECK(topk(zeros({0}), 0).values.shape() == Shape{0});
+}
+
+TEST_CASE("the median of nothing, of a number, and beside NaN") {
+  CHECK(error_text<IndexError>([] { median(zeros({0})); }) ==
+        "median: dimension 0 of shape (0) has no elements, needed at least one");
+  CHECK(error_text<IndexError>([] {
+          median(zeros({3, 0}), -1);
+        }) == "median: dimension 1 of shape (3, 0) has no elements, needed at least one");
+  CHECK(median(zeros({0, 3}), 1).values.shape() == Shape{0});
+  CHECK(median(full({}, 2.5)).item() == 2.5);
+  CHECK(median(tensor({4, 1, 3, 2})).item<int>() == 2);  // the lower one of two
+  const ValuesAndIndices found = median(tensor({5.0, kNaN, 1.0}), 0);
+  CHECK(std::isnan(found.values.item()));
+  CHECK(found.indices.item<int>() == 1);
+}
+
+TEST_CASE("unique elements: none, NaN, and an inverse that gives the elements back") {
+  const UniqueElements none = unique(zeros({2, 0}));
+  CHECK(none.values.shape() == Shape{0});
+  CHECK(none.inverse.shape() == Shape{2, 0});
+  CHECK(none.counts.shape() == Shape{0});
+  CHECK(unique(tensor({kNaN, 1.0, kNaN})).values.numel() == 3);  // NaN is not equal to NaN
+  const Tensor x = tensor({{3, 1, 3}, {-2, 1, 3}});
+  const UniqueElements some = unique(x);
+  CHECK(matches(some.values, tensor({-2, 1, 3})));
+  CHECK(matches(some.counts, tensor({1, 2, 3})));
+  CHECK(matches(reshape(index_select(some.values, 0, flatten(some.inverse)), x.shape()), x));
+}
+
+TEST_CASE("bincount refuses what it cannot count") {
+  CHECK(matches(bincount(zeros({0}, int64), Tensor(), 2), tensor({0, 0})));
+  CHECK(error_text<ValueError>([] {
+          bincount(tensor({1, -1}));
+        }) == "bincount: an id is -1, needed small numbers from 0 on");
+  CHECK_THROWS_AS(bincount(tensor({1.0})), ShapeError);
+  CHECK_THROWS_AS(bincount(tensor({{1}})), ShapeError);
+  CHECK_THROWS_AS(bincount(tensor({1, 2}), ones({3})), ShapeError);
+  CHECK_THROWS_AS(bincount(tensor({1}), Tensor(), -1), ValueError);
 }

@@ -151,6 +151,12 @@ double minimum_of_cubic(const Point& a, const Point& b, double low, double high)
           : a.length - (a.length - b.length) * ((a.slope + d2 - d1) / (a.slope - b.slope + 2 * d2));
   return std::min(std::max(found, low), high);
 }
+// Which of the two has the lower loss; NaN is the highest.
+std::size_t lower_end(const std::vector<Point>& bracket) {
+  if (std::isnan(bracket[0].loss)) return 1;
+  return bracket[1].loss < bracket[0].loss ? 1 : 0;
+}
+
 double minimum_of_cubic(const Point& a, const Point& b) {
   return minimum_of_cubic(a, b, std::min(a.length, b.length), std::max(a.length, b.length));
 }
@@ -199,7 +205,7 @@ LBFGS::Search LBFGS::search(const std::function<Variable()>& loss, const Tensor&
   }
   if (bracket.empty()) bracket = {{0, start.loss, slope, start.gradient}, current};
 
-  std::size_t low = bracket[0].loss <= bracket[1].loss ? 0 : 1;
+  std::size_t low = lower_end(bracket);
   bool slow = false;
   while (evaluations < kMostEvaluations) {
     const double left = std::min(bracket[0].length, bracket[1].length);
@@ -223,7 +229,7 @@ LBFGS::Search LBFGS::search(const std::function<Variable()>& loss, const Tensor&
     ++evaluations;
     if (too_high(point) || !(point.loss < bracket[low].loss)) {
       bracket[1 - low] = std::move(point);
-      low = bracket[0].loss <= bracket[1].loss ? 0 : 1;
+      low = lower_end(bracket);
       continue;
     }
     const bool good = is_flat(point);

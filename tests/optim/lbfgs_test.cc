@@ -1,6 +1,7 @@
 // LBFGS against PyTorch in the valley of Rosenbrock (tests/golden/make_optim.py), on a quadratic
 // that it solves exactly, and its errors.
 #include <cmath>
+#include <functional>
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
@@ -73,6 +74,39 @@ TEST_CASE("LBFGS solves a least squares problem of several parameters") {
   lbfgs.restart();
   lbfgs.step(loss);
   CHECK(error_of(w.value(), found) <= 1e-6);
+}
+
+TEST_CASE("LBFGS ends a step where its options say") {
+  const auto evaluations = [](const optim::LBFGSOptions& options, const Variable& x,
+                              const std::function<Variable()>& loss) {
+    optim::LBFGS lbfgs({x}, options);
+    lbfgs.step(loss);
+    return lbfgs.evaluations();
+  };
+  const Variable x = start();
+  const auto in_valley = [&] { return valley(x); };
+  CHECK(evaluations({.lr = 0.001, .max_eval = 3}, x, in_valley) == 3);
+  CHECK(evaluations({.lr = 0.001, .max_iter = 5}, x, in_valley) == 5);
+  const Tensor before = x.value().clone();
+  CHECK(evaluations({.tolerance_grad = 1e6}, x, in_valley) == 1);
+  CHECK(equal(x.value(), before));
+  // The loss changes by 2e-6, the parameter by 1e-3, and the slope is -4e-6.
+  const Variable flat = parameter(full({1}, 1e3, float64));
+  const auto loss = [&] { return sum(square(flat)) * 1e-6; };
+  CHECK(evaluations({.lr = 0.5, .tolerance_grad = 0, .tolerance_change = 3e-6}, flat, loss) == 2);
+  CHECK(evaluations({.lr = 0.5, .tolerance_grad = 0, .tolerance_change = 1e-9}, flat, loss) > 2);
+}
+
+TEST_CASE("LBFGS's search turns back where the loss is NaN") {
+  for (const double rate : {3.0, 10.0, 1000.0}) {
+    CAPTURE(rate);
+    const Variable x = parameter(full({1}, 5.0, float64));  // x^2 - log(x), lowest at sqrt(1/2)
+    optim::LBFGS lbfgs({x}, {.lr = rate, .line_search = optim::LineSearch::strong_wolfe});
+    for (int step = 0; step < 5; ++step) lbfgs.step([&] { return sum(square(x) - log(x)); });
+    // It ends where the loss changes by less than 1e-9, that is within sqrt(2e-9 / 4), where 4 is
+    // the second derivative.
+    CHECK_THAT(x.item(), Catch::Matchers::WithinAbs(std::sqrt(0.5), 2.3e-5));
+  }
 }
 
 TEST_CASE("LBFGS: errors") {

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/linear.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/weight_average.h>
 
@@ -47,6 +48,17 @@ TEST_CASE("WeightAverage: the parameters have the averages for a while, or for g
   CHECK(equal(average.average(0), tensor({2.0, 3.0})));
 }
 
+TEST_CASE("WeightAverage: a model that is converted meanwhile keeps its values") {
+  nn::Linear layer(2, 2);
+  optim::WeightAverage average(layer.parameters());
+  average.update();
+  {
+    const auto averaged = average.applied();
+    layer.to(float64);
+  }
+  CHECK(layer.weight.dtype() == float64);
+}
+
 TEST_CASE("WeightAverage: pending steps of a table are taken before it is averaged") {
   Generator generator(4);
   Variable table = parameter(randn({5, 2}, float64, generator));
@@ -78,6 +90,10 @@ TEST_CASE("WeightAverage: saves and loads its state, all or nothing") {
   CHECK(error_text<FormatError>([&] { second.load_state_dict(wrong); }) ==
         "WeightAverage: average.x is (3) of type float32, needed (2) of type float32");
   CHECK_THROWS_AS(second.load_state_dict({{"average.x", x.value()}}), FormatError);
+  StateDict more = first.state_dict();
+  more.insert("average.z", ones({1}));
+  CHECK(error_text<FormatError>([&] { second.load_state_dict(more); }) ==
+        "WeightAverage: the state has 4 entries, needed 3");
   CHECK(second.updates() == 3);
 }
 

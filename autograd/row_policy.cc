@@ -3,12 +3,22 @@
 #include <tapegrad/autograd/row_policy.h>
 
 #include <algorithm>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include <tapegrad/autograd/node.h>
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad {
+
+struct RowPolicy::Mutex {
+  std::recursive_mutex mutex;
+};
+
+RowPolicy::RowPolicy(Leaf* leaf) : leaf_(leaf), mutex_(std::make_unique<Mutex>()) {}
+RowPolicy::~RowPolicy() = default;
+
 namespace {
 
 using Positions = std::vector<std::int64_t>;
@@ -117,7 +127,7 @@ void RowPolicy::copy_policy_from(const RowPolicy& other) {
 // pending rows does not wait: pending_ becomes null when the flush has ended.
 void Leaf::flush_pending_rows(const Tensor* ids) {
   RowPolicy& policy = row_policy();
-  const auto lock = policy.lock();
+  const RowPolicy::Lock lock(policy);
   RowState* const state = policy.pending_;
   if (state == nullptr) return;  // another thread has flushed
   const std::uint32_t before = version();
@@ -150,9 +160,21 @@ void Leaf::copy_policy_from(const Leaf& other) {
 
 // Row states --------------------------------------------------------------------------------------
 
-std::unique_lock<std::recursive_mutex> RowPolicy::lock() {
-  if (TAPEGRAD_SINGLE_THREADED) return {};
-  return std::unique_lock(mutex_);
+RowPolicy::Lock::Lock(RowPolicy& policy) {
+  if (TAPEGRAD_SINGLE_THREADED) return;
+  policy.mutex_->mutex.lock();
+  mutex_ = policy.mutex_.get();
+}
+
+RowPolicy::Lock::~Lock() {
+  if (mutex_ != nullptr) mutex_->mutex.unlock();
+}
+
+RowPolicy::Lock::Lock(Lock&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) {}
+
+RowPolicy::Lock& RowPolicy::Lock::operator=(Lock&& other) noexcept {
+  std::swap(mutex_, other.mutex_);
+  return *this;
 }
 
 void RowPolicy::add_state(RowState& state) { states_.push_back(&state); }

@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -50,7 +50,8 @@ class RowState {
 //   w.row_policy().freeze_rows(std::vector<std::int64_t>{0, 7});   // no optimizer moves these
 class RowPolicy {
  public:
-  explicit RowPolicy(Leaf* leaf) : leaf_(leaf) {}
+  explicit RowPolicy(Leaf* leaf);
+  ~RowPolicy();
   RowPolicy(const RowPolicy&) = delete;
   RowPolicy& operator=(const RowPolicy&) = delete;
 
@@ -95,9 +96,20 @@ class RowPolicy {
   void remove_state(RowState& state);
   void set_pending_rows(RowState& state, bool pending);
   bool has_pending_rows() const { return pending_ != nullptr; }
-  // Held while a read changes rows: a flush, or a lookup that scales rows (max_norm). Holds nothing
-  // if the process has one thread.
-  std::unique_lock<std::recursive_mutex> lock();
+  struct Mutex;  // defined in row_policy.cc, because <mutex> is slow to compile
+  // Held while a read changes rows: a flush, or a lookup that scales rows (max_norm). Others on the
+  // same thread may hold it, too. Holds nothing if the process has one thread.
+  class Lock {
+   public:
+    Lock() = default;
+    explicit Lock(RowPolicy& policy);
+    ~Lock();
+    Lock(Lock&& other) noexcept;
+    Lock& operator=(Lock&& other) noexcept;
+
+   private:
+    Mutex* mutex_ = nullptr;  // null if it holds nothing
+  };
 
   // Builds a new table: row i is row sources[i] of the old table, or the next row of `fresh` where
   // that is -1. Policy and states of a row move with it; the gradient is cleared.
@@ -116,7 +128,7 @@ class RowPolicy {
  private:
   friend class Leaf;
   Leaf* leaf_;
-  std::recursive_mutex mutex_;
+  const std::unique_ptr<Mutex> mutex_;
   std::atomic<RowState*> pending_ = nullptr;
   std::vector<RowState*> states_;
   std::vector<std::int64_t> frozen_rows_;

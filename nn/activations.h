@@ -23,7 +23,7 @@ class ActivationWith : public Module {
   std::string description() const override;  // LeakyReLU(0.01)
 
  protected:
-  explicit ActivationWith(Option option) : option_(option) {}
+  explicit ActivationWith(Option option);
   Option option() const { return *option_; }
   void assign_from(const Module& other) override;
 
@@ -33,135 +33,90 @@ class ActivationWith : public Module {
 
 // Returns its input.
 struct Identity : Module, Forward<Identity> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return in; }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct Tanh : Module, Forward<Tanh> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return tanh(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct Sigmoid : Module, Forward<Sigmoid> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return sigmoid(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct ReLU : Module, Forward<ReLU> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return relu(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct LeakyReLU : ActivationWith<double>, Forward<LeakyReLU> {
   explicit LeakyReLU(double negative_slope = 0.01) : ActivationWith(negative_slope) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return leaky_relu(in, negative_slope()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   double negative_slope() const { return option(); }
 };
 struct ELU : ActivationWith<double>, Forward<ELU> {
   explicit ELU(double alpha = 1.0) : ActivationWith(alpha) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return elu(in, alpha()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   double alpha() const { return option(); }
 };
 struct GELU : Module, Forward<GELU> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return gelu(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct SiLU : Module, Forward<SiLU> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return silu(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct Softplus : ActivationWith<TwoOptions>, Forward<Softplus> {
   explicit Softplus(double beta = 1, double threshold = 20) : ActivationWith({beta, threshold}) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return softplus(in, beta(), threshold()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   double beta() const { return option().first; }
   double threshold() const { return option().second; }
 };
 struct Softsign : Module, Forward<Softsign> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return softsign(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct ReLU6 : Module, Forward<ReLU6> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return relu6(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct Hardtanh : ActivationWith<TwoOptions>, Forward<Hardtanh> {
   explicit Hardtanh(double min_val = -1, double max_val = 1) : ActivationWith({min_val, max_val}) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return hardtanh(in, min_val(), max_val()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   double min_val() const { return option().first; }
   double max_val() const { return option().second; }
 };
 struct Hardsigmoid : Module, Forward<Hardsigmoid> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return hardsigmoid(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct Hardswish : Module, Forward<Hardswish> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return hardswish(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct SELU : Module, Forward<SELU> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return selu(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct CELU : ActivationWith<double>, Forward<CELU> {
   explicit CELU(double alpha = 1.0) : ActivationWith(alpha) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return celu(in, alpha()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   double alpha() const { return option(); }
 };
 struct Mish : Module, Forward<Mish> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return mish(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct LogSigmoid : Module, Forward<LogSigmoid> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return logsigmoid(in); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 struct Softshrink : ActivationWith<double>, Forward<Softshrink> {
   explicit Softshrink(double lambd = 0.5) : ActivationWith(lambd) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return softshrink(in, lambd()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   double lambd() const { return option(); }
 };
 struct Hardshrink : ActivationWith<double>, Forward<Hardshrink> {
   explicit Hardshrink(double lambd = 0.5) : ActivationWith(lambd) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return hardshrink(in, lambd()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   double lambd() const { return option(); }
 };
 struct Threshold : ActivationWith<TwoOptions>, Forward<Threshold> {
   Threshold(double threshold, double value) : ActivationWith({threshold, value}) {}
-  Variable operator()(const Variable& x) const {
-    return hooked(
-        [this](const Variable& in) { return tapegrad::threshold(in, threshold(), value()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   double threshold() const { return option().first; }
   double value() const { return option().second; }
 };
 struct GLU : ActivationWith<std::int64_t>, Forward<GLU> {
   explicit GLU(std::int64_t dim = -1) : ActivationWith(dim) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return glu(in, dim()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   std::int64_t dim() const { return option(); }
 };
 // x above 0, and a learned slope below: one slope, or one for each of num_parameters channels.
@@ -169,49 +124,36 @@ struct GLU : ActivationWith<std::int64_t>, Forward<GLU> {
 class PReLU : public Module, public Forward<PReLU> {
  public:
   explicit PReLU(std::int64_t num_parameters = 1, double init = 0.25);
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return prelu(in, weight); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   std::string description() const override;  // PReLU(num_parameters=1)
 
   Parameter weight;  // (num_parameters)
 };
 struct Softmax : ActivationWith<std::int64_t>, Forward<Softmax> {
   explicit Softmax(std::int64_t dim) : ActivationWith(dim) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return softmax(in, dim()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   std::int64_t dim() const { return option(); }
 };
 struct LogSoftmax : ActivationWith<std::int64_t>, Forward<LogSoftmax> {
   explicit LogSoftmax(std::int64_t dim) : ActivationWith(dim) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return log_softmax(in, dim()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   std::int64_t dim() const { return option(); }
 };
 struct Softmin : ActivationWith<std::int64_t>, Forward<Softmin> {
   explicit Softmin(std::int64_t dim) : ActivationWith(dim) {}
-  Variable operator()(const Variable& x) const {
-    return hooked([this](const Variable& in) { return softmin(in, dim()); }, x);
-  }
+  Variable operator()(const Variable& x) const;
   std::int64_t dim() const { return option(); }
 };
 // Joins all dimensions but the first into one.
 struct Flatten : Module, Forward<Flatten> {
-  Variable operator()(const Variable& x) const {
-    return hooked([](const Variable& in) { return flatten(in, 1); }, x);
-  }
+  Variable operator()(const Variable& x) const;
 };
 
 // Splits a dimension: Unflatten(1, {2, 3}) makes (n, 6, ...) into (n, 2, 3, ...).
 class Unflatten : public Module, public Forward<Unflatten> {
  public:
-  Unflatten(std::int64_t dim, const Shape& sizes) : settings_({dim, sizes}) {}
-  Variable operator()(const Variable& x) const {
-    return hooked(
-        [this](const Variable& in) { return unflatten(in, settings_->dim, settings_->sizes); }, x);
-  }
+  Unflatten(std::int64_t dim, const Shape& sizes);
+  Variable operator()(const Variable& x) const;
   std::string description() const override;  // Unflatten(1, {2, 3})
 
  protected:

@@ -7,6 +7,8 @@ Sequential::Part::Part(Variable (*part)(const Variable&)) : Part("", Function(pa
 Sequential::Part::Part(const std::string& name, Variable (*part)(const Variable&))
     : Part(name, Function(part)) {}
 
+Sequential::Sequential() : steps_(std::vector<Step>()) {}
+
 Sequential::Sequential(std::initializer_list<Part> parts) : Sequential(made_of(parts)) {}
 
 Sequential Sequential::made_of(std::initializer_list<Part> parts) {

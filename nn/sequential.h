@@ -54,10 +54,10 @@ class Sequential : public Module, public Forward<Sequential> {
     std::shared_ptr<const Sequential> same_;  // the part, if it is a Sequential without a name
   };
 
-  Sequential() = default;
+  Sequential();
   explicit Sequential(std::initializer_list<Part> parts);
   template <SequentialPart P>
-  requires(!std::is_same_v<P, Sequential>) explicit Sequential(P part) {
+  requires(!std::is_same_v<P, Sequential>) explicit Sequential(P part) : Sequential() {
     push_back(std::move(part));
   }
   // Parts are modules and functions, and stand in braces.
@@ -117,7 +117,7 @@ class Sequential : public Module, public Forward<Sequential> {
     }
   }
 
-  Shared<std::vector<Step>> steps_{std::vector<Step>()};
+  Shared<std::vector<Step>> steps_;
 };
 
 }  // namespace tapegrad::nn

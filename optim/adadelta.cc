@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
@@ -26,6 +27,11 @@ void Adadelta::update(Update& x, std::size_t group) {
 }
 
 std::vector<Moment> Adadelta::moments(std::size_t) const { return {{"square_avg"}, {"acc_delta"}}; }
+
+Adadelta::Adadelta(std::vector<NamedParameter> parameters, AdadeltaOptions options)
+    : OptimizerWith("Adadelta") {
+  add_group(std::move(parameters), options);
+}
 
 std::vector<Attribute> Adadelta::named_options(std::size_t group) const {
   const AdadeltaOptions& o = options(group);

@@ -26,10 +26,7 @@ struct AdadeltaOptions {
 class Adadelta final : public OptimizerWith<AdadeltaOptions> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
-  explicit Adadelta(std::vector<NamedParameter> parameters, AdadeltaOptions options = {})
-      : OptimizerWith("Adadelta") {
-    add_group(std::move(parameters), options);
-  }
+  explicit Adadelta(std::vector<NamedParameter> parameters, AdadeltaOptions options = {});
   template <Number Rate>
   Adadelta(std::vector<NamedParameter> parameters, Rate lr)
       : Adadelta(std::move(parameters), AdadeltaOptions{.lr = static_cast<double>(lr)}) {}

@@ -3,6 +3,7 @@
 #include <tapegrad/optim/adagrad.h>
 
 #include <cmath>
+#include <utility>
 
 #include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
@@ -28,6 +29,11 @@ std::vector<Moment> Adagrad::moments(std::size_t group) const {
 
 bool Adagrad::moves_rows_without_gradient(std::size_t group) const {
   return options(group).weight_decay != 0;
+}
+
+Adagrad::Adagrad(std::vector<NamedParameter> parameters, AdagradOptions options)
+    : OptimizerWith("Adagrad") {
+  add_group(std::move(parameters), options);
 }
 
 std::vector<Attribute> Adagrad::named_options(std::size_t group) const {

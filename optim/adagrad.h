@@ -26,10 +26,7 @@ struct AdagradOptions {
 class Adagrad final : public OptimizerWith<AdagradOptions> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
-  explicit Adagrad(std::vector<NamedParameter> parameters, AdagradOptions options = {})
-      : OptimizerWith("Adagrad") {
-    add_group(std::move(parameters), options);
-  }
+  explicit Adagrad(std::vector<NamedParameter> parameters, AdagradOptions options = {});
   template <Number Rate>
   Adagrad(std::vector<NamedParameter> parameters, Rate lr)
       : Adagrad(std::move(parameters), AdagradOptions{.lr = static_cast<double>(lr)}) {}

@@ -1,6 +1,8 @@
 // Lion: the step in Tensor operations. Read next: optim/sparse_adam.h.
 #include <tapegrad/optim/lion.h>
 
+#include <utility>
+
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
@@ -16,6 +18,10 @@ void Lion::update(Update& x, std::size_t group) {
 }
 
 std::vector<Moment> Lion::moments(std::size_t) const { return {{"exp_avg"}}; }
+
+Lion::Lion(std::vector<NamedParameter> parameters, LionOptions options) : OptimizerWith("Lion") {
+  add_group(std::move(parameters), options);
+}
 
 void Lion::check_options(const LionOptions& o) const {
   check(o.betas.first >= 0 && o.betas.first < 1, "beta 0", o.betas.first, "a number in [0, 1)");

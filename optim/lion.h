@@ -22,10 +22,7 @@ struct LionOptions {
 class Lion final : public OptimizerWith<LionOptions> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
-  explicit Lion(std::vector<NamedParameter> parameters, LionOptions options = {})
-      : OptimizerWith("Lion") {
-    add_group(std::move(parameters), options);
-  }
+  explicit Lion(std::vector<NamedParameter> parameters, LionOptions options = {});
   template <Number Rate>
   Lion(std::vector<NamedParameter> parameters, Rate lr)
       : Lion(std::move(parameters), LionOptions{.lr = static_cast<double>(lr)}) {}

@@ -2,6 +2,7 @@
 #include <tapegrad/optim/nadam.h>
 
 #include <cmath>
+#include <utility>
 
 #include <tapegrad/tensor/ops.h>
 
@@ -29,6 +30,11 @@ void NAdam::update(Update& x, std::size_t group) {
 
 std::vector<Moment> NAdam::moments(std::size_t) const {
   return {{"exp_avg"}, {"exp_avg_sq"}, {"mu_product", 1}};
+}
+
+NAdam::NAdam(std::vector<NamedParameter> parameters, NAdamOptions options)
+    : OptimizerWith("NAdam") {
+  add_group(std::move(parameters), options);
 }
 
 void NAdam::check_options(const NAdamOptions& o) const {

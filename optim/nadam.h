@@ -27,10 +27,7 @@ struct NAdamOptions {
 class NAdam final : public OptimizerWith<NAdamOptions> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
-  explicit NAdam(std::vector<NamedParameter> parameters, NAdamOptions options = {})
-      : OptimizerWith("NAdam") {
-    add_group(std::move(parameters), options);
-  }
+  explicit NAdam(std::vector<NamedParameter> parameters, NAdamOptions options = {});
   template <Number Rate>
   NAdam(std::vector<NamedParameter> parameters, Rate lr)
       : NAdam(std::move(parameters), NAdamOptions{.lr = static_cast<double>(lr)}) {}

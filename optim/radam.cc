@@ -2,6 +2,7 @@
 #include <tapegrad/optim/radam.h>
 
 #include <cmath>
+#include <utility>
 
 #include <tapegrad/tensor/ops.h>
 
@@ -31,6 +32,11 @@ void RAdam::update(Update& x, std::size_t group) {
 }
 
 std::vector<Moment> RAdam::moments(std::size_t) const { return {{"exp_avg"}, {"exp_avg_sq"}}; }
+
+RAdam::RAdam(std::vector<NamedParameter> parameters, RAdamOptions options)
+    : OptimizerWith("RAdam") {
+  add_group(std::move(parameters), options);
+}
 
 void RAdam::check_options(const RAdamOptions& o) const {
   check(o.betas.first >= 0 && o.betas.first < 1, "beta 0", o.betas.first, "a number in [0, 1)");

@@ -27,10 +27,7 @@ struct RAdamOptions {
 class RAdam final : public OptimizerWith<RAdamOptions> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
-  explicit RAdam(std::vector<NamedParameter> parameters, RAdamOptions options = {})
-      : OptimizerWith("RAdam") {
-    add_group(std::move(parameters), options);
-  }
+  explicit RAdam(std::vector<NamedParameter> parameters, RAdamOptions options = {});
   template <Number Rate>
   RAdam(std::vector<NamedParameter> parameters, Rate lr)
       : RAdam(std::move(parameters), RAdamOptions{.lr = static_cast<double>(lr)}) {}

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
@@ -40,6 +41,11 @@ std::vector<Moment> RMSprop::moments(std::size_t group) const {
   if (o.centered) moments.push_back({"grad_avg"});
   if (o.momentum > 0) moments.push_back({"momentum_buffer"});
   return moments;
+}
+
+RMSprop::RMSprop(std::vector<NamedParameter> parameters, RMSpropOptions options)
+    : OptimizerWith("RMSprop") {
+  add_group(std::move(parameters), options);
 }
 
 std::vector<Attribute> RMSprop::named_options(std::size_t group) const {

@@ -28,10 +28,7 @@ struct RMSpropOptions {
 class RMSprop final : public OptimizerWith<RMSpropOptions> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
-  explicit RMSprop(std::vector<NamedParameter> parameters, RMSpropOptions options = {})
-      : OptimizerWith("RMSprop") {
-    add_group(std::move(parameters), options);
-  }
+  explicit RMSprop(std::vector<NamedParameter> parameters, RMSpropOptions options = {});
   template <Number Rate>
   RMSprop(std::vector<NamedParameter> parameters, Rate lr)
       : RMSprop(std::move(parameters), RMSpropOptions{.lr = static_cast<double>(lr)}) {}

@@ -15,6 +15,14 @@
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
+
+class SequentialLROptions::Scheduler::Formula {
+ public:
+  virtual ~Formula() = default;
+  virtual void check(std::size_t groups) const = 0;
+  virtual double rate(std::int64_t t, double lr, double base, std::size_t group) const = 0;
+};
+
 namespace {
 
 constexpr double kPi = std::numbers::pi;
@@ -162,6 +170,24 @@ double next(const LambdaLROptions& o, std::int64_t t, double, double base, std::
   return base * o.lr_lambda[group](t);
 }
 
+template <class Options>
+class FormulaWith final : public SequentialLROptions::Scheduler::Formula {
+ public:
+  explicit FormulaWith(Options options) : options_(std::move(options)) {}
+  void check(std::size_t groups) const override { check_options(options_, groups); }
+  double rate(std::int64_t t, double lr, double base, std::size_t group) const override {
+    return next(options_, t, lr, base, group);
+  }
+
+ private:
+  Options options_;
+};
+
+template <class Options>
+std::shared_ptr<const SequentialLROptions::Scheduler::Formula> formula_with(Options options) {
+  return std::make_shared<const FormulaWith<Options>>(std::move(options));
+}
+
 void check_options(const SequentialLROptions& o, std::size_t groups) {
   if (o.schedulers.empty() || o.schedulers.size() != o.milestones.size() + 1) {
     throw ValueError("SequentialLR: got " + std::to_string(o.schedulers.size()) +
@@ -175,7 +201,7 @@ void check_options(const SequentialLROptions& o, std::size_t groups) {
     last = milestone;
   }
   for (const auto& scheduler : o.schedulers) {
-    std::visit([groups](const auto& options) { check_options(options, groups); }, scheduler);
+    scheduler.formula().check(groups);
   }
 }
 double next(const SequentialLROptions& o, std::int64_t t, double lr, double base,
@@ -183,9 +209,7 @@ double next(const SequentialLROptions& o, std::int64_t t, double lr, double base
   const auto end = std::ranges::upper_bound(o.milestones, t);
   if (end != o.milestones.begin()) t -= *std::prev(end);
   const auto& scheduler = o.schedulers[static_cast<std::size_t>(end - o.milestones.begin())];
-  return std::visit(
-      [&](const auto& options) { return next(options, t, t == 0 ? base : lr, base, group); },
-      scheduler);
+  return scheduler.formula().rate(t, t == 0 ? base : lr, base, group);
 }
 
 template <class Options>
@@ -260,6 +284,23 @@ class StateReader {
 };
 
 }  // namespace
+
+SequentialLROptions::Scheduler::Scheduler(StepLROptions options)
+    : formula_(formula_with(std::move(options))) {}
+SequentialLROptions::Scheduler::Scheduler(MultiStepLROptions options)
+    : formula_(formula_with(std::move(options))) {}
+SequentialLROptions::Scheduler::Scheduler(ConstantLROptions options)
+    : formula_(formula_with(std::move(options))) {}
+SequentialLROptions::Scheduler::Scheduler(LinearLROptions options)
+    : formula_(formula_with(std::move(options))) {}
+SequentialLROptions::Scheduler::Scheduler(ExponentialLROptions options)
+    : formula_(formula_with(std::move(options))) {}
+SequentialLROptions::Scheduler::Scheduler(CosineAnnealingLROptions options)
+    : formula_(formula_with(std::move(options))) {}
+SequentialLROptions::Scheduler::Scheduler(CosineAnnealingWarmRestartsOptions options)
+    : formula_(formula_with(std::move(options))) {}
+SequentialLROptions::Scheduler::Scheduler(LambdaLROptions options)
+    : formula_(formula_with(std::move(options))) {}
 
 // Common part -------------------------------------------------------------------------------------
 

@@ -20,9 +20,9 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <tapegrad/optim/optimizer.h>
@@ -151,9 +151,26 @@ struct LambdaLROptions {
 // One schedule after the other, each starting from base: schedulers[i] begins at step milestones[i
 // - 1].
 struct SequentialLROptions {
-  using Scheduler = std::variant<StepLROptions, MultiStepLROptions, ConstantLROptions,
-                                 LinearLROptions, ExponentialLROptions, CosineAnnealingLROptions,
-                                 CosineAnnealingWarmRestartsOptions, LambdaLROptions>;
+  // The options of any of the schedules above. (A std::variant of them costs a user's file more
+  // time to compile than all the rest of this header.)
+  class Scheduler {
+   public:
+    Scheduler(StepLROptions options);  // NOLINT: implicit, for lists in braces
+    Scheduler(MultiStepLROptions options);
+    Scheduler(ConstantLROptions options);
+    Scheduler(LinearLROptions options);
+    Scheduler(ExponentialLROptions options);
+    Scheduler(CosineAnnealingLROptions options);
+    Scheduler(CosineAnnealingWarmRestartsOptions options);
+    Scheduler(LambdaLROptions options);
+
+    class Formula;  // optim/schedule.cc
+    const Formula& formula() const { return *formula_; }
+
+   private:
+    std::shared_ptr<const Formula> formula_;
+  };
+
   std::vector<Scheduler> schedulers = {};
   std::vector<std::int64_t> milestones = {};
 };

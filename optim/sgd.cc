@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
@@ -32,6 +33,10 @@ std::vector<Moment> SGD::moments(std::size_t group) const {
 
 bool SGD::moves_rows_without_gradient(std::size_t group) const {
   return options(group).momentum != 0 || options(group).weight_decay != 0;
+}
+
+SGD::SGD(std::vector<NamedParameter> parameters, SGDOptions options) : OptimizerWith("SGD") {
+  add_group(std::move(parameters), options);
 }
 
 std::vector<Attribute> SGD::named_options(std::size_t group) const {

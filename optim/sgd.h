@@ -25,10 +25,7 @@ struct SGDOptions {
 class SGD final : public OptimizerWith<SGDOptions> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
-  explicit SGD(std::vector<NamedParameter> parameters, SGDOptions options = {})
-      : OptimizerWith("SGD") {
-    add_group(std::move(parameters), options);
-  }
+  explicit SGD(std::vector<NamedParameter> parameters, SGDOptions options = {});
   template <Number Rate>
   SGD(std::vector<NamedParameter> parameters, Rate lr, double momentum = 0)
       : SGD(std::move(parameters),

@@ -3,6 +3,7 @@
 #include <tapegrad/optim/sparse_adam.h>
 
 #include <cmath>
+#include <utility>
 
 #include <tapegrad/autograd/attributes.h>
 #include <tapegrad/optim/lazy/lazy_rows.h>
@@ -26,6 +27,11 @@ void SparseAdam::update(Update& x, std::size_t group) {
 }
 
 std::vector<Moment> SparseAdam::moments(std::size_t) const { return {{"exp_avg"}, {"exp_avg_sq"}}; }
+
+SparseAdam::SparseAdam(std::vector<NamedParameter> parameters, SparseAdamOptions options)
+    : OptimizerWith("SparseAdam") {
+  add_group(std::move(parameters), options);
+}
 
 std::vector<Attribute> SparseAdam::named_options(std::size_t group) const {
   const SparseAdamOptions& o = options(group);

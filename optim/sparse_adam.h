@@ -25,10 +25,7 @@ struct SparseAdamOptions {
 class SparseAdam final : public OptimizerWith<SparseAdamOptions> {
  public:
   // ValueError for options out of range, and for the lists that add_group() refuses.
-  explicit SparseAdam(std::vector<NamedParameter> parameters, SparseAdamOptions options = {})
-      : OptimizerWith("SparseAdam") {
-    add_group(std::move(parameters), options);
-  }
+  explicit SparseAdam(std::vector<NamedParameter> parameters, SparseAdamOptions options = {});
   template <Number Rate>
   SparseAdam(std::vector<NamedParameter> parameters, Rate lr)
       : SparseAdam(std::move(parameters), SparseAdamOptions{.lr = static_cast<double>(lr)}) {}

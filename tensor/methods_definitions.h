@@ -5,6 +5,7 @@
 
 #include <tapegrad/tensor/methods.h>
 #include <tapegrad/tensor/ops.h>
+#include <tapegrad/tensor/ops/compositions.h>
 
 namespace tapegrad {
 
@@ -655,36 +656,7 @@ Self Methods<Self, Object>::operator[](std::int64_t index) const {
 
 template <class Self, class Object>
 Self Methods<Self, Object>::operator[](const Tensor& index) const {
-  const Self& x = self();
-  Shape shape;
-  if (index.dtype() == boolean) {
-    bool fits = index.dim() > 0 && index.dim() <= x.dim();
-    for (std::int64_t i = 0; fits && i < index.dim(); ++i) fits = index.size(i) == x.size(i);
-    if (!fits) {
-      throw ShapeError("operator[]: got a mask of shape " + to_string(index.sizes()) +
-                       " for a tensor of shape " + to_string(x.sizes()) +
-                       ", needed the sizes of its first dimensions");
-    }
-    if (index.dim() == x.dim()) return tapegrad::masked_select(x, index);
-    shape.push_back(index.numel());
-    for (std::int64_t i = index.dim(); i < x.dim(); ++i) shape.push_back(x.size(i));
-    const Tensor rows = tapegrad::nonzero(tapegrad::flatten(index));
-    return tapegrad::index_select(tapegrad::reshape(x, shape), 0, tapegrad::flatten(rows));
-  }
-  if (index.dtype() != int64) {
-    throw DTypeError(std::string("operator[]: got an index of type ") + name(index.dtype()) +
-                     ", needed int64 ids or a boolean mask; convert with to(int64)");
-  }
-  if (x.dim() == 0) throw IndexError("operator[]: a 0-d tensor has no dimension to index");
-  const std::int64_t rows = x.size(0);
-  const Tensor ids = tapegrad::contiguous(tapegrad::flatten(index));
-  for (const std::int64_t id : ids.span<std::int64_t>()) {
-    wrap_index(id, rows, "operator[]");
-  }
-  for (const std::int64_t size : index.sizes()) shape.push_back(size);
-  for (std::int64_t i = 1; i < x.dim(); ++i) shape.push_back(x.size(i));
-  const Tensor wrapped = tapegrad::where(ids < 0, ids + rows, ids);
-  return tapegrad::reshape(tapegrad::index_select(x, 0, wrapped), shape);
+  return composition::index_by(self(), index);
 }
 
 template <class Self, class Object>

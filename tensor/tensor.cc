@@ -165,6 +165,8 @@ Tensor Tensor::external(void* data, std::span<const std::int64_t> sizes, DType d
   return Tensor(body);
 }
 
+Literal::Literal(std::initializer_list<Literal> list) : list_(list), is_list_(true) {}
+
 namespace {
 
 DType literal_dtype(const Literal& literal) {

@@ -321,7 +321,7 @@ class Literal {
  public:
   template <class T>
   requires std::is_arithmetic_v<T> Literal(T value) : value_(value) {}  // NOLINT
-  Literal(std::initializer_list<Literal> list) : list_(list), is_list_(true) {}
+  Literal(std::initializer_list<Literal> list);
 
   bool is_list() const { return is_list_; }
   Scalar value() const { return value_; }

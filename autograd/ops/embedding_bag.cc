@@ -2,7 +2,6 @@
 // if gradients are recorded. Read next: autograd/ops/similarity.cc.
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -86,12 +85,10 @@ double norm_of(const T* row, std::int64_t width, double p) {
   return std::isinf(p) || p == 1 ? total : p == 2 ? std::sqrt(total) : std::pow(total, 1 / p);
 }
 
-using RowsLock = std::unique_lock<std::recursive_mutex>;
-
 // Returns a lock for the lookup that follows: lookups on other threads must not scale rows while
 // this one reads them.
-RowsLock renormalize(const char* operation, const Variable& table, const Tensor& ids,
-                     double max_norm, double norm_type) {
+RowPolicy::Lock renormalize(const char* operation, const Variable& table, const Tensor& ids,
+                            double max_norm, double norm_type) {
   if (!(max_norm > 0) || !(norm_type > 0)) {
     throw ValueError(std::string(operation) + ": max_norm is " + std::to_string(max_norm) +
                      " and norm_type " + std::to_string(norm_type) + ", needed values > 0");
@@ -104,7 +101,7 @@ RowsLock renormalize(const char* operation, const Variable& table, const Tensor&
   }
   Leaf& leaf = table.leaf();
   RowPolicy& policy = leaf.row_policy();
-  RowsLock lock = policy.lock();
+  RowPolicy::Lock lock(policy);
   leaf.flush_rows(ids);
   const auto count = static_cast<std::size_t>(ids.numel());
   UniqueIds unique(count);
@@ -176,7 +173,7 @@ Variable embedding(const Variable& weight, const Tensor& ids, EmbeddingLookup op
   const Tensor checked = checked_ids("embedding", weight.stored(), ids);
   const std::int64_t rows = weight.size(0);
   const std::int64_t skip = checked_padding("embedding", options.padding_idx, rows);
-  RowsLock lock;
+  RowPolicy::Lock lock;
   if (options.max_norm) {
     lock = renormalize("embedding", weight, checked, *options.max_norm, options.norm_type);
   }
@@ -315,7 +312,7 @@ Variable embedding_bag(const Variable& weight, const Tensor& ids, const Tensor& 
       checked_bags("embedding_bag", weight.stored(), ids, offsets, options.include_last_offset);
   bags.skip = checked_padding("embedding_bag", options.padding_idx, rows);
   check_options(options, weight, ids);
-  RowsLock lock;
+  RowPolicy::Lock lock;
   if (options.max_norm) {
     lock = renormalize("embedding_bag", weight, bags.ids, *options.max_norm, options.norm_type);
   }

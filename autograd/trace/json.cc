@@ -69,18 +69,25 @@ Json json_of(const Snapshot& snapshot) {
 
 Json json_of(const TracedAttribute& traced) {
   if (traced.snapshot >= 0) return {{"tensor", traced.snapshot}};
-  return std::visit(
-      [](const auto& value) -> Json {
-        using Value = std::decay_t<decltype(value)>;
-        if constexpr (std::is_same_v<Value, double>) return number(value);
-        if constexpr (std::is_same_v<Value, Shape>) return sizes(value);
-        if constexpr (std::is_constructible_v<Json, Value> && !std::is_same_v<Value, double> &&
-                      !std::is_same_v<Value, Shape> && !std::is_same_v<Value, Tensor>) {
-          return value;
-        }
-        return {};  // a Tensor is a snapshot
-      },
-      traced.attribute.value);
+  const AttributeValue& value = traced.attribute.value;
+  using ValueKind = AttributeValue::Kind;
+  switch (value.kind) {
+    case ValueKind::flag:
+      return value.flag;
+    case ValueKind::integer:
+      return value.integer;
+    case ValueKind::number:
+      return number(value.number);
+    case ValueKind::text:
+      return value.text;
+    case ValueKind::sizes:
+      return sizes(value.sizes);
+    case ValueKind::pair:
+      return value.pair;
+    case ValueKind::tensor:
+      break;  // it is a snapshot
+  }
+  return {};
 }
 
 Json json_of(const TracedNode& node) {

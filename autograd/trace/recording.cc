@@ -177,8 +177,8 @@ void Trace::Recording::describes(const char* operation, Attributes attributes) {
 }
 
 trace::TracedAttribute Trace::Recording::traced(const Attribute& attribute) {
-  if (const Tensor* const tensor = std::get_if<Tensor>(&attribute.value)) {
-    return {{attribute.name, false}, keep(*tensor)};
+  if (attribute.value.kind == AttributeValue::Kind::tensor) {
+    return {{attribute.name, false}, keep(attribute.value.tensor)};
   }
   return {attribute};
 }

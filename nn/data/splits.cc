@@ -78,14 +78,23 @@ std::vector<Indices> split(std::int64_t size, std::span<const Scalar> lengths,
   return cut(size, counts, generator);
 }
 
-std::vector<Indices> folds(std::int64_t size, std::int64_t k, Generator& generator) {
+std::vector<FoldIndices> folds(std::int64_t size, std::int64_t k, Generator& generator) {
   if (k < 2 || k > size) {
     throw ValueError("k_folds: k is " + std::to_string(k) + " for " + std::to_string(size) +
                      " examples, needed at least 2, and at most the number of examples");
   }
   Indices counts;
   for (std::int64_t fold = 0; fold < k; ++fold) counts.push_back(size / k + (fold < size % k));
-  return cut(size, counts, generator);
+  const std::vector<Indices> parts = cut(size, counts, generator);
+  std::vector<FoldIndices> result;
+  for (const Indices& test : parts) {
+    Indices train;
+    for (const Indices& part : parts) {
+      if (&part != &test) train.insert(train.end(), part.begin(), part.end());
+    }
+    result.push_back({std::move(train), test});
+  }
+  return result;
 }
 
 }  // namespace detail

@@ -19,7 +19,11 @@ namespace tapegrad::nn {
 namespace detail {
 std::vector<Indices> split(std::int64_t size, std::span<const Scalar> lengths,
                            Generator& generator);
-std::vector<Indices> folds(std::int64_t size, std::int64_t k, Generator& generator);
+struct FoldIndices {
+  Indices train;
+  Indices test;
+};
+std::vector<FoldIndices> folds(std::int64_t size, std::int64_t k, Generator& generator);
 }  // namespace detail
 
 // Disjoint random parts of these lengths, drawn as in PyTorch. If the lengths sum up to 1, they are
@@ -49,14 +53,10 @@ template <Dataset Data>
 std::vector<Fold<Data>> k_folds(const Data& data, std::int64_t k,
                                 Generator& generator = default_generator()) {
   const auto shared = std::make_shared<const Data>(data);
-  const std::vector<Indices> parts = detail::folds(data.size(), k, generator);
   std::vector<Fold<Data>> result;
-  for (const Indices& test : parts) {
-    Indices train;
-    for (const Indices& part : parts) {
-      if (&part != &test) train.insert(train.end(), part.begin(), part.end());
-    }
-    result.push_back({Subset<Data>(shared, std::move(train)), Subset<Data>(shared, test)});
+  for (detail::FoldIndices& fold : detail::folds(data.size(), k, generator)) {
+    result.push_back(
+        {Subset<Data>(shared, std::move(fold.train)), Subset<Data>(shared, std::move(fold.test))});
   }
   return result;
 }

@@ -1,6 +1,8 @@
 // The methods of Parameter, and tie(). Read next: nn/module/clone.h.
 #include <tapegrad/nn/module/parameter.h>
 
+#include <utility>
+
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/tensor/methods_definitions.h>
 
@@ -16,6 +18,8 @@ void tie(Parameter& target, const Parameter& source) {
   }
   target.slot_->variable = source.variable();
 }
+
+Parameter::Parameter(Variable leaf) : slot_(Slot(std::move(leaf))) {}
 
 Parameter::Parameter(const Parameter& other) : slot_(other.slot_) {
   if (nn::MemberScan* const scan = nn::MemberScan::current(); scan != nullptr && other.defined()) {

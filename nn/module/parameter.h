@@ -24,7 +24,7 @@ class Module;
 class Parameter : public Methods<Variable, Parameter> {
  public:
   Parameter() : Parameter(Variable()) {}  // undefined, like the bias of a layer without one
-  explicit Parameter(Variable leaf) : slot_(Slot(std::move(leaf))) {}
+  explicit Parameter(Variable leaf);
   Parameter(const Parameter& other);
   Parameter& operator=(const Parameter&) = delete;
 

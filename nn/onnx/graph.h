@@ -11,10 +11,11 @@
 //   graph.save("classifier.onnx");
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <map>
 #include <string>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include <tapegrad/nn/module/module.h>
@@ -37,10 +38,39 @@ struct OnnxValue {
 };
 
 // A known size, or the name of a size that is known only when the model runs.
-using OnnxSize = std::variant<std::int64_t, std::string>;
+struct OnnxSize {
+  template <std::integral T>
+  OnnxSize(T known) : size(static_cast<std::int64_t>(known)) {}  // NOLINT: implicit, for lists
+  OnnxSize(std::string unknown) : name(std::move(unknown)) {}    // NOLINT
+  OnnxSize(const char* unknown) : name(unknown) {}               // NOLINT
+
+  std::int64_t size = 0;  // if there is no name
+  std::string name{};
+};
 using OnnxSizes = std::vector<OnnxSize>;
-using OnnxAttribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                   std::vector<std::string>>;
+
+// The value of a node's attribute, in the member that `kind` names. The kinds have their numbers in
+// the format (AttributeProto.AttributeType).
+struct OnnxAttribute {
+  enum class Kind { number = 1, integer = 2, text = 3, integers = 7, texts = 8 };
+
+  OnnxAttribute() = default;
+  template <std::integral T>
+  OnnxAttribute(T value) : kind(Kind::integer), integer(static_cast<std::int64_t>(value)) {}
+  OnnxAttribute(double value) : kind(Kind::number), number(value) {}
+  OnnxAttribute(std::string value) : kind(Kind::text), text(std::move(value)) {}
+  OnnxAttribute(const char* value) : OnnxAttribute(std::string(value)) {}
+  OnnxAttribute(std::vector<std::int64_t> value)
+      : kind(Kind::integers), integers(std::move(value)) {}
+  OnnxAttribute(std::vector<std::string> value) : kind(Kind::texts), texts(std::move(value)) {}
+
+  Kind kind = Kind::integer;
+  double number = 0;
+  std::int64_t integer = 0;
+  std::string text{};
+  std::vector<std::int64_t> integers{};
+  std::vector<std::string> texts{};
+};
 using OnnxAttributes = std::map<std::string, OnnxAttribute>;
 
 // The arguments of a recurrent layer besides x, and its result, as in RNNArguments, LSTMArguments,

@@ -62,10 +62,10 @@ std::string value_message(const std::string& name, DType dtype, const OnnxSizes&
   std::string shape;
   for (const OnnxSize& size : sizes) {
     std::string dim;
-    if (const auto* number = std::get_if<std::int64_t>(&size)) {
-      put(dim, 1, *number);
+    if (size.name.empty()) {
+      put(dim, 1, size.size);
     } else {
-      put(dim, 2, std::get<std::string>(size));
+      put(dim, 2, size.name);
     }
     put(shape, 1, dim);
   }
@@ -82,27 +82,27 @@ namespace {
 
 // Each type of value has a field of its own; field 20 holds the type.
 std::string attribute_message(const std::string& name, const OnnxAttribute& attribute) {
+  using Kind = OnnxAttribute::Kind;
   std::string message;
-  const auto kind = [&](std::int64_t number) { put(message, 20, number); };
   put(message, 1, name);
-  if (const auto* integer = std::get_if<std::int64_t>(&attribute)) {
-    put(message, 3, *integer);
-    kind(2);
-  } else if (const auto* number = std::get_if<double>(&attribute)) {
-    put(message, 2, static_cast<float>(*number));
-    kind(1);
-  } else if (const auto* text = std::get_if<std::string>(&attribute)) {
-    put(message, 4, *text);
-    kind(3);
-  } else if (const auto* texts = std::get_if<std::vector<std::string>>(&attribute)) {
-    for (const std::string& each : *texts) put(message, 9, each);
-    kind(8);
-  } else {
-    for (const std::int64_t each : std::get<std::vector<std::int64_t>>(attribute)) {
-      put(message, 8, each);
-    }
-    kind(7);
+  switch (attribute.kind) {
+    case Kind::number:
+      put(message, 2, static_cast<float>(attribute.number));
+      break;
+    case Kind::integer:
+      put(message, 3, attribute.integer);
+      break;
+    case Kind::text:
+      put(message, 4, attribute.text);
+      break;
+    case Kind::integers:
+      for (const std::int64_t each : attribute.integers) put(message, 8, each);
+      break;
+    case Kind::texts:
+      for (const std::string& each : attribute.texts) put(message, 9, each);
+      break;
   }
+  put(message, 20, static_cast<std::int64_t>(attribute.kind));
   return message;
 }
 

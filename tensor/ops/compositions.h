@@ -340,6 +340,41 @@ X index(const X& x, std::span<const Index> indices) {
   return part;
 }
 
+// x[index]: the rows of these ids, in the shape of the ids, or the elements where a mask of x's
+// first dimensions is true.
+template <class X>
+X index_by(const X& x, const Tensor& index) {
+  Shape shape;
+  if (index.dtype() == boolean) {
+    bool fits = index.dim() > 0 && index.dim() <= x.dim();
+    for (std::int64_t i = 0; fits && i < index.dim(); ++i) fits = index.size(i) == x.size(i);
+    if (!fits) {
+      throw ShapeError("operator[]: got a mask of shape " + to_string(index.sizes()) +
+                       " for a tensor of shape " + to_string(x.sizes()) +
+                       ", needed the sizes of its first dimensions");
+    }
+    if (index.dim() == x.dim()) return masked_select(x, index);
+    shape.push_back(index.numel());
+    for (std::int64_t i = index.dim(); i < x.dim(); ++i) shape.push_back(x.size(i));
+    const Tensor rows = nonzero(flatten(index));
+    return index_select(reshape(x, shape), 0, flatten(rows));
+  }
+  if (index.dtype() != int64) {
+    throw DTypeError(std::string("operator[]: got an index of type ") + name(index.dtype()) +
+                     ", needed int64 ids or a boolean mask; convert with to(int64)");
+  }
+  if (x.dim() == 0) throw IndexError("operator[]: a 0-d tensor has no dimension to index");
+  const std::int64_t rows = x.size(0);
+  const Tensor ids = contiguous(flatten(index));
+  for (const std::int64_t id : ids.span<std::int64_t>()) {
+    wrap_index(id, rows, "operator[]");
+  }
+  for (const std::int64_t size : index.sizes()) shape.push_back(size);
+  for (std::int64_t i = 1; i < x.dim(); ++i) shape.push_back(x.size(i));
+  const Tensor wrapped = where(ids < 0, ids + rows, ids);
+  return reshape(index_select(x, 0, wrapped), shape);
+}
+
 // Gathering ---------------------------------------------------------------------------------------
 
 // All dimensions of x and index except `dim` are broadcast against each other.

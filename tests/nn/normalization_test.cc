@@ -127,7 +127,7 @@ TEST_CASE("normalization explains arguments that do not fit") {
         "batch_norm: x is (3), needed (batch, channels), (batch, channels, length) or (batch, "
         "channels, height, width)");
   CHECK(error_text<ShapeError>([] {
-          batch_norm(zeros({4, 3}), {}, zeros({4}));
+          batch_norm(zeros({4, 3}), {}, Variable(zeros({4})));
         }) == "batch_norm: bias is (4), needed (3), one for each channel");
 }
 

@@ -251,6 +251,11 @@ TEST_CASE("onnx: the checker and evaluators agree about activations", "[nn]") {
   OnnxGraph graph("refused");
   const OnnxValue ids = graph.input("ids", tg::int64, {3, 6});
   CHECK_THROWS_AS(graph.append(nn::SELU(), ids), tg::DTypeError);
+  CHECK(error_text<tg::ValueError>([&] {
+          graph.append(nn::LSTM(2, 3, {.proj_size = 1}), graph.input("s", tg::float32, {4, 1, 2}));
+        }) ==
+        "OnnxGraph: LSTM(2, 3, proj_size=1): ONNX has no LSTM with proj_size; use one without, or "
+        "export its parameters");
   CHECK_THROWS_AS(graph.append(slopes, graph.input("x", tg::float64, {3, 6})), tg::DTypeError);
   CHECK_THROWS_AS(graph.append(slopes, graph.input("row", tg::float32, {6})), tg::ValueError);
 }

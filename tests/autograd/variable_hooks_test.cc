@@ -98,7 +98,7 @@ TEST_CASE("a hook can remove itself and add others while it runs", "[autograd]")
 
 TEST_CASE("a result retains its gradient if it is asked to", "[autograd]") {
   const Variable w = parameter(tensor({1.0, 2.0}));
-  const Variable y = w * 3.0;
+  Variable y = w * 3.0;
   CHECK_FALSE(y.retains_grad());
   y.retain_grad();
   y.retain_grad();

@@ -136,7 +136,8 @@ Variable record_mean(const Reducing& reducing, Tensor y, const Variable& x,
       from(source, [reducing, n](const Variable& dy) { return reducing.from_there(dy / n); }));
 }
 
-// ties is how many elements are equal to y.
+// ties is how many elements are equal to y. (PyTorch also counts an element of x that does not take
+// part, but equals y.)
 Variable record_extreme(const Reducing& reducing, Tensor y, const Variable& x,
                         const Variable& source) {
   const DType dtype = x.dtype();

@@ -18,6 +18,10 @@ def reductions():
     for reduce in WORDS["reduce"]:
         for self in (True, False):
             def case(name, inputs, dim):
+                if reduce.startswith("a") and not self:
+                    # PyTorch counts an element of x that does not take part, but equals the result, as a tie.
+                    x = inputs[0]
+                    inputs[0] = lambda: (x() if callable(x) else x) + 0.0625
                 golden.gradients(f"scatter_reduce.{reduce}_{'self' if self else 'alone'}_{name}",
                                  # PyTorch has no gradient for a source that is larger than the index.
                                  lambda x, i, s: x.scatter_reduce(dim, i, s[[slice(n) for n in i.shape]], reduce,

@@ -564,7 +564,7 @@ nn::LSTM projected_lstm_of(const std::string& which, DType dtype = float32) {
 }  // namespace
 
 TEST_CASE("an LSTM with proj_size agrees with PyTorch", "[nn]") {
-  check_first_weights("projected_lstm_first", 8,
+  check_first_weights("projected_lstm", 8,
                       [](const std::string& which) { return projected_lstm_of(which); });
   const std::vector<std::string> cases = golden().cases("projected_lstm");
   CHECK(cases.size() == 8);

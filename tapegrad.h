@@ -24,6 +24,7 @@
 #include <tapegrad/nn/convolution.h>
 #include <tapegrad/nn/data/dataset.h>
 #include <tapegrad/nn/data/loader.h>
+#include <tapegrad/nn/data/sampler.h>
 #include <tapegrad/nn/data/splits.h>
 #include <tapegrad/nn/distributions.h>
 #include <tapegrad/nn/dropout.h>

@@ -52,7 +52,7 @@ void BackwardPass::fire(Entry& entry) {
       entry.consumed_ = true;
       if (observed && tape_.observer_) tape_.observer_->releases(entry);
       entry.forget();
-      delete std::exchange(entry.hooks_, nullptr);
+      if (entry.hooks_ != nullptr) release_hooks(*entry.hooks_);
       if (observed && tape_.observer_) tape_.observer_->released(entry);
     }
   }

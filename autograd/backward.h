@@ -73,7 +73,8 @@ class BackwardPass {
   template <bool observed>  // a hook may still begin or end a Trace
   void fire(Entry& entry);
   void finish_current();
-  void call_hooks(const Hooks& hooks, const Node& node, Variable& gradient) const;
+  void call_hooks(const Hooks& hooks, const Node& node, Variable& gradient);
+  static void release_hooks(Hooks& hooks);
   void call_leaf_hooks();
   void commit();
 

@@ -70,7 +70,8 @@ void throw_no_leaf(bool is_constant) {
   throw AutogradError(
       is_constant ? "leaf: this is a constant, needed a leaf; make one with parameter(tensor)"
                   : "leaf: this is the result of an operation, and only leaves store a "
-                    "gradient; compute it with grad(output, {this})");
+                    "gradient; compute it with grad(output, {this}), or call retain_grad() "
+                    "before backward()");
 }
 
 void throw_no_grad() {

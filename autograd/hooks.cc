@@ -1,9 +1,10 @@
-// Hooks: functions that are called with a gradient before it is used, and may replace it. Read
-// next: autograd/backward_hook.h.
+// Hooks: functions that are called with a gradient before it is used, and may replace it; and the
+// gradients that Variables store. Read next: autograd/backward_hook.h.
 #include <algorithm>
 #include <atomic>
 
 #include <tapegrad/autograd/backward.h>
+#include <tapegrad/autograd/errors.h>
 
 namespace tapegrad {
 
@@ -31,21 +32,103 @@ void Variable::remove_hook(std::size_t hook) const {
   std::erase_if(hooks, [hook](const auto& each) { return each.first == hook; });
 }
 
+// Retained gradients ------------------------------------------------------------------------------
+
+namespace {
+
+// retain_grad() stores the gradient of a result in a hook of number 0, so that it costs nothing
+// where it is not used. The hook itself does nothing: the pass finds it.
+constexpr std::size_t kRetains = 0;
+struct RetainedGradient {
+  std::shared_ptr<GradientSum> sum = std::make_shared<GradientSum>();
+  Variable operator()(const Variable& /*gradient*/) const { return {}; }
+};
+
+// Null if the hooks do not include it.
+std::shared_ptr<GradientSum> retained(const Hooks& hooks) {
+  for (const auto& [number, hook] : hooks) {
+    if (number == kRetains) return hook->target<RetainedGradient>()->sum;
+  }
+  return nullptr;
+}
+
+// What a pass adds to retained gradients at its end.
+using RetainedParts = std::vector<std::pair<std::shared_ptr<GradientSum>, Tensor>>;
+constexpr char kRetainedParts = 0;  // its address is the key of the pass's state
+
+}  // namespace
+
+void Variable::retain_grad() const {
+  if (!requires_grad()) {
+    throw AutogradError(
+        "retain_grad: this variable does not require a gradient, needed one that does; make it "
+        "with parameter(), or compute it from a parameter");
+  }
+  if (is_leaf() || retains_grad()) return;
+  node_->as_entry().hooks().emplace_back(kRetains,
+                                         std::make_shared<const Hook>(RetainedGradient()));
+}
+
+bool Variable::retains_grad() const {
+  return !is_leaf() && retained(node_->as_entry().hooks()) != nullptr;
+}
+
+// The gradient that this variable stores.
+GradientSum& Variable::gradient() const {
+  if (!is_leaf()) {
+    if (const auto sum = retained(node_->as_entry().hooks())) return *sum;
+  }
+  return leaf().grad;
+}
+
+Tensor Variable::grad() const {
+  const GradientSum& sum = gradient();
+  if (sum.empty()) detail::throw_no_grad();
+  return sum.dense(stored());
+}
+
+RowSparse Variable::row_grad() const {
+  const GradientSum& sum = gradient();
+  if (!sum.is_row_sparse()) detail::throw_no_row_grad(!sum.empty());
+  return sum.coalesced();
+}
+
+void Variable::set_grad(Tensor gradient) {
+  detail::check_same("set_grad", gradient, leaf().stored());
+  leaf().grad.set(std::move(gradient));
+}
+
+// The pass ----------------------------------------------------------------------------------------
+
 // Iterates over a copy of the list, because a hook may add and remove hooks.
-void BackwardPass::call_hooks(const Hooks& hooks, const Node& node, Variable& gradient) const {
+void BackwardPass::call_hooks(const Hooks& hooks, const Node& node, Variable& gradient) {
   for (const auto& [number, hook] : Hooks(hooks)) {
     if (Variable changed = (*hook)(gradient); changed.defined()) {
       gradient = fitted(node, std::move(changed));
     }
   }
+  if (!all_wanted_) return;  // grad() changes no grad()
+  if (auto sum = retained(hooks)) {
+    state<RetainedParts>(&kRetainedParts).emplace_back(std::move(sum), gradient.value());
+  }
 }
 
+// When an entry is consumed, its hooks are released. Its retained gradient stays.
+void BackwardPass::release_hooks(Hooks& hooks) {
+  std::erase_if(hooks, [](const auto& each) { return each.first != kRetains; });
+}
+
+// Called when all rules have succeeded. When all hooks have, too, the retained gradients change.
 void BackwardPass::call_leaf_hooks() {
   for (LeafGradient& gradient : leaves_) {
     const Hooks& hooks = gradient.leaf->as_leaf().hooks;
     if (hooks.empty() || !make_dense(gradient).defined()) continue;
     call_hooks(hooks, *gradient.leaf, gradient.sum);
   }
+  if (states_.empty()) return;
+  RetainedParts& parts = state<RetainedParts>(&kRetainedParts);
+  for (auto& [sum, part] : parts) sum->reserve(part, 0);
+  for (auto& [sum, part] : parts) sum->add(std::move(part));
 }
 
 }  // namespace tapegrad

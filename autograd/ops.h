@@ -214,6 +214,19 @@ Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variab
 Variable batch_norm(const Variable& x, const Variable& weight = {}, const Variable& bias = {},
                     double eps = 1e-5);
 
+struct BatchNormArguments {
+  bool training = false;
+  double momentum = 0.1;  // the share of the batch in the new running statistics
+  double eps = 1e-5;
+};
+// As in torch.nn.functional. In training it normalizes with the batch's mean and variance, and
+// changes running_mean and running_var, (channels) each, in place: running = (1 - momentum) running
+// + momentum batch, where the batch's variance is unbiased. Otherwise it normalizes with the
+// running statistics. They may be undefined in training only (ValueError).
+Variable batch_norm(const Variable& x, Tensor running_mean, Tensor running_var,
+                    const Variable& weight = {}, const Variable& bias = {},
+                    const BatchNormArguments& options = {});
+
 // Normalizes each of num_groups groups of channels of (batch, channels, ...) in each example (Wu
 // and He 2018). weight and bias are (channels). ValueError if num_groups does not divide the
 // channels.
@@ -424,6 +437,11 @@ Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, const
 Variable scatter(const Variable& x, std::int64_t dim, const Tensor& index, Scalar value);
 Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
                      const Variable& source);
+// The gradient of "amax" and "amin" is shared equally among ties; that of "prod" is exact for
+// zeros, but its own derivatives are not, as in PyTorch.
+Variable scatter_reduce(const Variable& x, std::int64_t dim, const Tensor& index,
+                        const Variable& source, const std::string& reduce,
+                        bool include_self = true);
 Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
                    const Variable& source);
 Variable masked_select(const Variable& x, const Tensor& mask);

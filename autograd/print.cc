@@ -1,5 +1,5 @@
 // How the tape and Variables are printed. Read next: autograd/tape_threads.cc.
-#include <ostream>
+#include <iostream>
 
 #include <tapegrad/autograd/tape.h>
 #include <tapegrad/tensor/ops.h>
@@ -25,6 +25,8 @@ std::ostream& operator<<(std::ostream& out, const Tape& tape) {
   }
   return out;
 }
+
+void Tape::print() const { std::cout << *this; }
 
 std::ostream& operator<<(std::ostream& out, const Variable& variable) {
   out << variable.value();

@@ -118,6 +118,7 @@ class Tape {
   const Entry* newest() const { return newest_; }
   Observer* observer() const { return observer_; }  // null unless a Trace exists
   static const Entry* next(const Entry* entry) { return entry->newer_; }
+  void print() const;  // to std::cout, as << prints it
 
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;

@@ -40,21 +40,6 @@ void Variable::renew_version() noexcept {
   version_ = holds_leaf() ? node_->as_leaf().version() : value_.version();
 }
 
-Tensor Variable::grad() const {
-  if (!has_grad()) detail::throw_no_grad();
-  return leaf().grad.dense(leaf().stored());
-}
-
-RowSparse Variable::row_grad() const {
-  if (!has_row_grad()) detail::throw_no_row_grad(has_grad());
-  return leaf().grad.coalesced();
-}
-
-void Variable::set_grad(Tensor gradient) {
-  detail::check_same("set_grad", gradient, leaf().stored());
-  leaf().grad.set(std::move(gradient));
-}
-
 void Variable::set_value(Tensor value) {
   Leaf& target = leaf();
   detail::check_same("set_value", value, target.stored());

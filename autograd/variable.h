@@ -130,13 +130,18 @@ class Variable : public Methods<Variable> {
   void remove_hook(std::size_t hook) const;
 
   // Leaves ------------------------------------------------------------------------------------
-  // AutogradError on anything but a leaf. Gradients carry no history.
-  bool has_grad() const { return !leaf().grad.empty(); }
+  // AutogradError on anything but a leaf, or a result after retain_grad(). Gradients carry no
+  // history.
+  bool has_grad() const { return !gradient().empty(); }
   Tensor grad() const;  // dense; AutogradError if there is none
-  bool has_row_grad() const { return leaf().grad.is_row_sparse(); }  // from lookups only
-  RowSparse row_grad() const;                // coalesced; never allocates a dense table
-  void set_grad(Tensor gradient);            // ShapeError unless of the value's shape and type
-  void zero_grad() { leaf().grad.clear(); }  // has_grad() is false afterwards
+  bool has_row_grad() const { return gradient().is_row_sparse(); }  // from lookups only
+  RowSparse row_grad() const;               // coalesced; never allocates a dense table
+  void set_grad(Tensor gradient);           // ShapeError unless of the value's shape and type
+  void zero_grad() { gradient().clear(); }  // has_grad() is false afterwards
+  // backward() adds the gradient of this result to its grad(), too, after all hooks. On a leaf it
+  // changes nothing. AutogradError unless requires_grad().
+  void retain_grad() const;
+  bool retains_grad() const;
   void set_value(Tensor value);  // ShapeError unless of the same shape and type; stays this leaf
   // What optimizers must honor about the rows, such as frozen rows (autograd/row_policy.h).
   RowPolicy& row_policy() const& { return leaf().row_policy(); }
@@ -160,6 +165,7 @@ class Variable : public Methods<Variable> {
   void check_stale() const;
   void renew_version() noexcept;
   std::size_t add_hook(Hook hook) const;
+  GradientSum& gradient() const;
 
   Tensor value_;               // undefined for a leaf, which holds its own value
   NodePtr node_;               // null for a constant

@@ -146,7 +146,7 @@ Variable HierarchicalSoftmax::run(const Variable& input, const Tensor& targets) 
   const Variable rows = embedding(weight, nodes);                         // (batch, path, dim)
   const Variable scores = squeeze(matmul(rows, unsqueeze(input, 2)), 2);  // (batch, path)
   const Variable losses = sum(softplus(scores * Variable(-turns)) * Variable(abs(turns)), 1);
-  switch (tree_->reduction) {
+  switch (Reduction::Kind(tree_->reduction)) {
     case Reduction::mean:
       return mean(losses);
     case Reduction::sum:

@@ -20,8 +20,8 @@
 namespace tapegrad::nn {
 
 Reduction::Kind Reduction::of(const char* name) {
-  for (const auto& [known, kind] :
-       {std::pair("none", none), std::pair("mean", mean), std::pair("sum", sum)}) {
+  for (const auto& [known, kind] : {std::pair("none", Kind::none), std::pair("mean", Kind::mean),
+                                    std::pair("sum", Kind::sum)}) {
     if (name == std::string_view(known)) return kind;
   }
   throw ValueError("Reduction: got \"" + std::string(name) +
@@ -31,7 +31,7 @@ Reduction::Kind Reduction::of(const char* name) {
 namespace {
 
 Variable reduced(const Variable& losses, Reduction reduction) {
-  switch (reduction) {
+  switch (Reduction::Kind(reduction)) {
     case Reduction::mean:
       return mean(losses);
     case Reduction::sum:
@@ -257,7 +257,8 @@ Variable cross_entropy_of_rows(const Variable& x, const Tensor& targets, const T
         {"target", targets},
         {"ignore_index", options.ignore_index},
         {"label_smoothing", options.label_smoothing},
-        {"reduction", std::string(kReductions[static_cast<int>(options.reduction)])}};
+        {"reduction",
+         std::string(kReductions[static_cast<int>(Reduction::Kind(options.reduction))])}};
     if (weight.defined()) attributes.push_back({"weight", weight});
     return attributes;
   };

@@ -11,19 +11,31 @@
 namespace tapegrad::nn {
 
 // How the losses of single examples are combined: Reduction::none, mean or sum, also written as in
-// PyTorch: {.reduction = "sum"}. ValueError for other words.
+// PyTorch: {.reduction = "sum"}. ValueError for other words. It converts to the options of each
+// loss: cross_entropy(logits, targets, Reduction::sum).
 class Reduction {
  public:
-  enum Kind { none, mean, sum };
+  enum class Kind { none, mean, sum };
+  static const Reduction none, mean, sum;
   constexpr Reduction(Kind kind) : kind_(kind) {}  // NOLINT: implicit on purpose
   template <std::size_t size>
   Reduction(const char (&name)[size]) : kind_(of(name)) {}  // NOLINT
-  constexpr operator Kind() const { return kind_; }         // NOLINT: for switch and ==
+  constexpr operator Kind() const { return kind_; }         // NOLINT: for ==
+  template <class Options>
+  requires requires(Options options, Reduction reduction) { options.reduction = reduction; }
+  operator Options() const {  // NOLINT
+    Options options;
+    options.reduction = *this;
+    return options;
+  }
 
  private:
   static Kind of(const char* name);
   Kind kind_;
 };
+inline constexpr Reduction Reduction::none{Kind::none};
+inline constexpr Reduction Reduction::mean{Kind::mean};
+inline constexpr Reduction Reduction::sum{Kind::sum};
 
 struct CrossEntropyOptions {
   Tensor weight{};                   // (classes): a factor for each class

@@ -88,13 +88,6 @@ std::int64_t checked_features(const char* layer, std::int64_t num_features) {
   throw ValueError(std::string(layer) + ": negative size in " + std::to_string(num_features));
 }
 
-// (channels, 1, 1) for x (batch, channels, height, width): broadcasts along the channels.
-Shape along_channels(const Variable& x) {
-  Shape along{x.size(1)};
-  for (std::int64_t d = 2; d < x.dim(); ++d) along.push_back(1);
-  return along;
-}
-
 }  // namespace
 
 BatchNorm::BatchNorm(const char* layer, std::int64_t num_features, BatchNormOptions options)
@@ -143,12 +136,8 @@ Variable BatchNorm2d::operator()(const Variable& x) const {
 Variable BatchNorm::run(const Variable& x) const {
   const bool tracks = running_mean->defined();
   if (!is_training() && tracks) {
-    const Tensor scale = rsqrt(*running_var + settings_->options.eps);
-    const Shape along = along_channels(x);
-    const Variable y =
-        (x - Variable(reshape(*running_mean, along))) * Variable(reshape(scale, along));
-    const Variable scaled = weight.defined() ? y * reshape(weight, along) : y;
-    return bias.defined() ? scaled + reshape(bias, along) : scaled;
+    return batch_norm(x, *running_mean, *running_var, weight, bias,
+                      {.eps = settings_->options.eps});
   }
   if (!is_training() && x.numel() == num_features() && x.numel() > 0) {
     throw ValueError(

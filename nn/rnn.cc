@@ -31,6 +31,13 @@ RNNBase::RNNBase(const char* name, std::int64_t gates, std::int64_t input_size,
     throw ValueError(text("dropout is " + std::to_string(settings.dropout) +
                           ", needed a probability in [0, 1]"));
   }
+  if (settings.proj_size < 0 || (settings.proj_size > 0 && settings.proj_size >= hidden_size)) {
+    throw ValueError(text("proj_size is " + std::to_string(settings.proj_size) +
+                          ", needed 0 for none, or less than hidden_size, which is " +
+                          std::to_string(hidden_size)));
+  }
+  settings_->hidden_size = hidden_size;
+  const std::int64_t h_size = settings.proj_size > 0 ? settings.proj_size : hidden_size;
   const double bound = hidden_size > 0 ? 1.0 / std::sqrt(static_cast<double>(hidden_size)) : 0;
   const auto draw = [&](const std::string& its_name, const Shape& shape) {
     return register_parameter(its_name,
@@ -39,15 +46,16 @@ RNNBase::RNNBase(const char* name, std::int64_t gates, std::int64_t input_size,
   const std::int64_t rows = checked_multiply(gates, hidden_size, name);
   const int directions = settings.bidirectional ? 2 : 1;
   for (std::int64_t layer = 0; layer < settings.num_layers; ++layer) {
-    const std::int64_t width =
-        layer == 0 ? input_size : checked_multiply(directions, hidden_size, name);
+    const std::int64_t width = layer == 0 ? input_size : checked_multiply(directions, h_size, name);
     for (int direction = 0; direction < directions; ++direction) {
       const std::string end = "_l" + std::to_string(layer) + (direction == 0 ? "" : "_reverse");
       const Parameter weight_ih = draw("weight_ih" + end, {rows, width});
-      const Parameter weight_hh = draw("weight_hh" + end, {rows, hidden_size});
+      const Parameter weight_hh = draw("weight_hh" + end, {rows, h_size});
       const Parameter bias_ih = settings.bias ? draw("bias_ih" + end, {rows}) : Parameter();
       const Parameter bias_hh = settings.bias ? draw("bias_hh" + end, {rows}) : Parameter();
-      weights_.push_back({weight_ih, weight_hh, bias_ih, bias_hh});
+      const Parameter weight_hr =
+          settings.proj_size > 0 ? draw("weight_hr" + end, {h_size, hidden_size}) : Parameter();
+      weights_.push_back({weight_ih, weight_hh, bias_ih, bias_hh, weight_hr});
     }
   }
 }
@@ -71,6 +79,7 @@ std::string RNNBase::description() const {
   if (settings_->batch_first) text << ", batch_first=true";
   if (settings_->dropout > 0) text << ", dropout=" << settings_->dropout;
   if (is_bidirectional()) text << ", bidirectional=true";
+  if (proj_size() > 0) text << ", proj_size=" << proj_size();
   text << ")";
   return text.str();
 }
@@ -103,19 +112,21 @@ void RNNBase::check(const Variable& x, const LSTMArguments& with) const {
   if (steps == 0) {
     throw ShapeError(text("x is " + to_string(x.sizes()) + ", needed at least one step"));
   }
-  Shape state{static_cast<std::int64_t>(weights_.size()), hidden_size()};
-  if (has_batch) state.insert(1, batch);
-  const auto check_state = [&](const Variable& which, const char* what) {
+  const auto check_state = [&](const Variable& which, const char* what, bool projected) {
     if (!which.defined()) return;
+    Shape state{static_cast<std::int64_t>(weights_.size()),
+                projected ? proj_size() : hidden_size()};
+    if (has_batch) state.insert(1, batch);
     if (which.shape() != state) {
       throw ShapeError(text(what + std::string(" is ") + to_string(which.sizes()) + ", needed " +
                             to_string(state) + ": layers * directions, " +
-                            (has_batch ? "batch, hidden_size" : "hidden_size")));
+                            (has_batch ? "batch, " : "") +
+                            (projected ? "proj_size" : "hidden_size")));
     }
     check_type(which, what);
   };
-  check_state(with.h, "h");
-  check_state(with.c, "c");
+  check_state(with.h, "h", proj_size() > 0);
+  check_state(with.c, "c", false);
 }
 
 // A boolean (steps, batch), false where a step is skipped; undefined if no step is skipped.
@@ -226,28 +237,33 @@ LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments&
   const std::int64_t directions = is_bidirectional() ? 2 : 1;
   Variable y = steps_first(x, settings_->batch_first);  // (steps, batch, input_size)
   const std::int64_t steps = y.size(0);
-  const auto states_of = [&](std::int64_t which, bool reverse) {
+  const auto inputs_of = [&](std::int64_t which, bool reverse) {
     const Weights& of = weights_[static_cast<std::size_t>(which)];
-    return recurrence(kind, {.x = y,
-                             .weight_ih = of.weight_ih,
-                             .weight_hh = of.weight_hh,
-                             .bias_ih = of.bias_ih,
-                             .bias_hh = of.bias_hh,
-                             .h = initial_state(with.h, which),
-                             .c = initial_state(with.c, which),
-                             .mask = mask,
-                             .reverse = reverse});
+    return RecurrentInputs{.x = y,
+                           .weight_ih = of.weight_ih,
+                           .weight_hh = of.weight_hh,
+                           .bias_ih = of.bias_ih,
+                           .bias_hh = of.bias_hh,
+                           .h = initial_state(with.h, which),
+                           .c = initial_state(with.c, which),
+                           .mask = mask,
+                           .reverse = reverse,
+                           .weight_hr = of.weight_hr};
   };
 
-  Parts last_h, last_c;  // (1, batch, hidden_size) each
+  Parts last_h, last_c;  // (1, batch, size of h or of c) each
   for (std::int64_t layer = 0; layer < num_layers(); ++layer) {
     Parts outputs;  // (steps, batch, hidden_size) each
     for (std::int64_t direction = 0; direction < directions; ++direction) {
       const bool reverse = direction == 1;
-      const Variable states = states_of(layer * directions + direction, reverse);
-      outputs.append(lstm ? narrow(states, 0, 0, steps) : states);
+      const RecurrentInputs in = inputs_of(layer * directions + direction, reverse);
+      const bool projected = in.weight_hr.defined();
+      ProjectedStates all;
+      if (projected) all = projected_lstm(in);
+      const Variable states = projected ? all.h : recurrence(kind, in);
+      outputs.append(lstm && !projected ? narrow(states, 0, 0, steps) : states);
       last_h.append(narrow(states, 0, reverse ? 0 : steps - 1, 1));
-      if (lstm) last_c.append(narrow(states, 0, steps, 1));
+      if (lstm) last_c.append(projected ? all.c : narrow(states, 0, steps, 1));
     }
     y = outputs.joined(-1);  // (steps, batch, directions * hidden_size)
     const bool is_last = layer + 1 == num_layers();
@@ -285,7 +301,8 @@ LSTM::LSTM(std::int64_t input_size, std::int64_t hidden_size, LSTMOptions option
                .bidirectional = options.bidirectional,
                .dropout = options.dropout,
                .nonlinearity = Nonlinearity::tanh,
-               .generator = options.generator},
+               .generator = options.generator,
+               .proj_size = options.proj_size},
               options.dtype) {}
 
 LSTMResult LSTM::operator()(const Variable& x, const LSTMArguments& with) const {

@@ -5,8 +5,8 @@
 //   auto [output, h, c] = lstm(x, {.lengths = lengths});   // x: (batch, steps, 64)
 //
 // Names and order of the parameters are PyTorch's: weight_ih_l0, weight_hh_l0, bias_ih_l0,
-// bias_hh_l0, weight_ih_l0_reverse, ..., weight_ih_l1, ...; all are drawn uniformly from
-// [-1/sqrt(hidden_size), 1/sqrt(hidden_size)).
+// bias_hh_l0, weight_hr_l0 (with proj_size), weight_ih_l0_reverse, ..., weight_ih_l1, ...; all are
+// drawn uniformly from [-1/sqrt(hidden_size), 1/sqrt(hidden_size)).
 #pragma once
 
 #include <concepts>
@@ -36,14 +36,26 @@ struct LSTMOptions {
   bool batch_first = false;
   double dropout = 0;
   bool bidirectional = false;
+  // If above 0, h has this size instead of hidden_size: h = weight_hr (o tanh(c)) (Sak, Senior and
+  // Beaufays 2014). Less than hidden_size.
+  std::int64_t proj_size = 0;
   DType dtype = float32;
   GeneratorRef generator{};
 };
-using GRUOptions = LSTMOptions;
+struct GRUOptions {
+  std::int64_t num_layers = 1;
+  bool bias = true;
+  bool batch_first = false;
+  double dropout = 0;
+  bool bidirectional = false;
+  DType dtype = float32;
+  GeneratorRef generator{};
+};
 
 // Optional arguments of a call, besides x (steps, batch, input_size). h and c are the initial
-// states of each layer and direction, (num_layers * directions, batch, hidden_size): layer 0, layer
-// 0 in reverse, layer 1, and so on. The default is 0.
+// states of each layer and direction, (num_layers * directions, batch, hidden_size), h with
+// proj_size instead if there is one: layer 0, layer 0 in reverse, layer 1, and so on. The default
+// is 0.
 //
 // If sequences end early, give either `lengths`, int64 (batch), from 0 to steps, or `mask`, boolean
 // (steps, batch) (with batch_first (batch, steps), as Embedding::mask() returns it), of any
@@ -80,7 +92,8 @@ struct LSTMResult {
 class RNNBase : public Module {
  public:
   std::int64_t input_size() const { return weights_[0].weight_ih.size(1); }
-  std::int64_t hidden_size() const { return weights_[0].weight_hh.size(1); }
+  std::int64_t hidden_size() const { return settings_->hidden_size; }
+  std::int64_t proj_size() const { return settings_->proj_size; }  // of an LSTM; 0: none
   std::int64_t num_layers() const { return settings_->num_layers; }
   bool is_bidirectional() const { return settings_->bidirectional; }
   bool is_batch_first() const { return settings_->batch_first; }
@@ -123,6 +136,16 @@ class RNNBase : public Module {
   Parameter bias_hh(std::int64_t layer = 0, bool reverse = false) const&& {
     return weights_[index_of(layer, reverse)].bias_hh;
   }
+  // Undefined without proj_size.
+  Parameter& weight_hr(std::int64_t layer = 0, bool reverse = false) & {
+    return weights_[index_of(layer, reverse)].weight_hr;
+  }
+  const Parameter& weight_hr(std::int64_t layer = 0, bool reverse = false) const& {
+    return weights_[index_of(layer, reverse)].weight_hr;
+  }
+  Parameter weight_hr(std::int64_t layer = 0, bool reverse = false) const&& {
+    return weights_[index_of(layer, reverse)].weight_hr;
+  }
 
   std::string description() const override;
 
@@ -133,8 +156,11 @@ class RNNBase : public Module {
     double dropout;
     Nonlinearity nonlinearity;
     GeneratorRef generator;
+    std::int64_t proj_size = 0;
+    std::int64_t hidden_size = 0;  // set by the constructor
   };
-  // ValueError for negative sizes, no layers, a dropout outside of [0, 1]. `name` is a literal.
+  // ValueError for negative sizes, no layers, a dropout outside of [0, 1], and a proj_size that is
+  // not below hidden_size. `name` is a literal.
   RNNBase(const char* name, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,
           const Settings& settings, DType dtype);
   LSTMResult run(Recurrence kind, const Variable& x, const LSTMArguments& with) const;
@@ -143,7 +169,7 @@ class RNNBase : public Module {
 
  private:
   struct Weights {
-    Parameter weight_ih, weight_hh, bias_ih, bias_hh;
+    Parameter weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;
   };
   std::size_t index_of(std::int64_t layer, bool reverse) const;  // in weights_
   void check(const Variable& x, const LSTMArguments& with) const;

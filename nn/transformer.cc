@@ -1,4 +1,5 @@
-// The encoder layer, the stack of layers, and the two kinds of positions. Read next: nn/bilinear.h.
+// The layers of encoder and decoder, the stacks of layers, and the two kinds of positions. Read
+// next: nn/bilinear.h.
 #include <tapegrad/nn/transformer.h>
 
 #include <cmath>
@@ -11,27 +12,42 @@ namespace tapegrad::nn {
 
 // Layer -------------------------------------------------------------------------------------------
 
+namespace {
+
+MultiheadAttention attention_of(std::int64_t d_model, std::int64_t nhead,
+                                const TransformerEncoderLayerOptions& options) {
+  return MultiheadAttention(d_model, nhead,
+                            {.dropout = options.dropout,
+                             .batch_first = options.batch_first,
+                             .dtype = options.dtype,
+                             .generator = options.generator});
+}
+
+Linear linear_of(std::int64_t in, std::int64_t out, const TransformerEncoderLayerOptions& options) {
+  return Linear(in, out, {.dtype = options.dtype, .generator = options.generator});
+}
+
+LayerNorm norm_of(std::int64_t d_model, const TransformerEncoderLayerOptions& options) {
+  return LayerNorm(d_model, {.eps = options.layer_norm_eps, .dtype = options.dtype});
+}
+
+Dropout dropout_of(const TransformerEncoderLayerOptions& options) {
+  return Dropout(options.dropout, options.generator);
+}
+
+}  // namespace
+
 // The members are initialized, and so drawn, in PyTorch's order.
 TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t nhead,
                                                  TransformerEncoderLayerOptions options)
-    : self_attn(register_module("self_attn", MultiheadAttention(d_model, nhead,
-                                                                {.dropout = options.dropout,
-                                                                 .batch_first = options.batch_first,
-                                                                 .dtype = options.dtype,
-                                                                 .generator = options.generator}))),
-      linear1(register_module("linear1",
-                              Linear(d_model, options.dim_feedforward,
-                                     {.dtype = options.dtype, .generator = options.generator}))),
-      dropout(register_module("dropout", Dropout(options.dropout, options.generator))),
-      linear2(register_module("linear2",
-                              Linear(options.dim_feedforward, d_model,
-                                     {.dtype = options.dtype, .generator = options.generator}))),
-      norm1(register_module(
-          "norm1", LayerNorm(d_model, {.eps = options.layer_norm_eps, .dtype = options.dtype}))),
-      norm2(register_module(
-          "norm2", LayerNorm(d_model, {.eps = options.layer_norm_eps, .dtype = options.dtype}))),
-      dropout1(register_module("dropout1", Dropout(options.dropout, options.generator))),
-      dropout2(register_module("dropout2", Dropout(options.dropout, options.generator))),
+    : self_attn(register_module("self_attn", attention_of(d_model, nhead, options))),
+      linear1(register_module("linear1", linear_of(d_model, options.dim_feedforward, options))),
+      dropout(register_module("dropout", dropout_of(options))),
+      linear2(register_module("linear2", linear_of(options.dim_feedforward, d_model, options))),
+      norm1(register_module("norm1", norm_of(d_model, options))),
+      norm2(register_module("norm2", norm_of(d_model, options))),
+      dropout1(register_module("dropout1", dropout_of(options))),
+      dropout2(register_module("dropout2", dropout_of(options))),
       options_(options) {}
 
 Variable TransformerEncoderLayer::attended(const Variable& x, const EncoderCall& call) const {
@@ -97,6 +113,97 @@ Variable TransformerEncoder::run(const Variable& x, const EncoderCall& call) con
 
 std::string TransformerEncoder::description() const {
   return "TransformerEncoder(" + std::to_string(layers.size()) + ")";
+}
+
+// Decoder -----------------------------------------------------------------------------------------
+
+// The members are initialized, and so drawn, in PyTorch's order.
+TransformerDecoderLayer::TransformerDecoderLayer(std::int64_t d_model, std::int64_t nhead,
+                                                 TransformerDecoderLayerOptions options)
+    : self_attn(register_module("self_attn", attention_of(d_model, nhead, options))),
+      multihead_attn(register_module("multihead_attn", attention_of(d_model, nhead, options))),
+      linear1(register_module("linear1", linear_of(d_model, options.dim_feedforward, options))),
+      dropout(register_module("dropout", dropout_of(options))),
+      linear2(register_module("linear2", linear_of(options.dim_feedforward, d_model, options))),
+      norm1(register_module("norm1", norm_of(d_model, options))),
+      norm2(register_module("norm2", norm_of(d_model, options))),
+      norm3(register_module("norm3", norm_of(d_model, options))),
+      dropout1(register_module("dropout1", dropout_of(options))),
+      dropout2(register_module("dropout2", dropout_of(options))),
+      dropout3(register_module("dropout3", dropout_of(options))),
+      options_(options) {}
+
+Variable TransformerDecoderLayer::operator()(const Variable& tgt, const Variable& memory,
+                                             const DecoderCall& call) const {
+  return hooked([&](const Variable& in, const Variable& seen) { return run(in, seen, call); }, tgt,
+                memory);
+}
+
+Variable TransformerDecoderLayer::run(const Variable& tgt, const Variable& memory,
+                                      const DecoderCall& call) const {
+  const auto to_targets = [&](const Variable& x) {
+    return dropout1(self_attn(x, x, x,
+                              {.key_padding_mask = call.tgt_key_padding_mask,
+                               .need_weights = false,
+                               .attn_mask = call.tgt_mask})
+                        .output);
+  };
+  const auto to_memory = [&](const Variable& x) {
+    return dropout2(multihead_attn(x, memory, memory,
+                                   {.key_padding_mask = call.memory_key_padding_mask,
+                                    .need_weights = false,
+                                    .attn_mask = call.memory_mask})
+                        .output);
+  };
+  const auto fed_forward = [&](const Variable& x) {
+    const Variable wide = linear1(x);
+    const bool is_relu = options_->activation == FeedforwardActivation::relu;
+    return dropout3(linear2(dropout(is_relu ? relu(wide) : gelu(wide))));
+  };
+  if (options_->norm_first) {
+    Variable y = tgt + to_targets(norm1(tgt));
+    y = y + to_memory(norm2(y));
+    return y + fed_forward(norm3(y));
+  }
+  Variable y = norm1(tgt + to_targets(tgt));
+  y = norm2(y + to_memory(y));
+  return norm3(y + fed_forward(y));
+}
+
+std::string TransformerDecoderLayer::description() const {
+  return std::string("TransformerDecoderLayer(") +
+         (options_->activation == FeedforwardActivation::relu ? "relu" : "gelu") +
+         (options_->norm_first ? ", norm_first=true)" : ")");
+}
+
+void TransformerDecoderLayer::assign_from(const Module& other) {
+  Module::assign_from(other);
+  *options_ = *static_cast<const TransformerDecoderLayer&>(other).options_;
+}
+
+TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& layer,
+                                       std::int64_t num_layers, std::optional<LayerNorm> final_norm)
+    : layers(register_module("layers", ModuleList<TransformerDecoderLayer>())) {
+  if (num_layers < 0) {
+    throw ValueError("TransformerDecoder: " + std::to_string(num_layers) +
+                     " layers, needed 0 or more");
+  }
+  for (std::int64_t i = 0; i < num_layers; ++i) layers.push_back(clone(layer));
+  if (final_norm.has_value()) norm.emplace(register_module("norm", *std::move(final_norm)));
+}
+
+Variable TransformerDecoder::operator()(const Variable& tgt, const Variable& memory,
+                                        const DecoderCall& call) const {
+  const auto run = [&](const Variable& in, const Variable& seen) {
+    Variable y = in;
+    for (const TransformerDecoderLayer& layer : layers) y = layer(y, seen, call);
+    return norm.has_value() ? (*norm)(y) : y;
+  };
+  return hooked(run, tgt, memory);
+}
+
+std::string TransformerDecoder::description() const {
+  return "TransformerDecoder(" + std::to_string(layers.size()) + ")";
 }
 
 Tensor causal_mask(std::int64_t steps) { return unsqueeze(arange(steps), 1) < arange(steps); }

@@ -1,5 +1,5 @@
-// TransformerEncoder, and the layers that give it the positions of words (Vaswani and others,
-// "Attention is all you need", 2017). Read next: nn/transformer.cc.
+// TransformerEncoder, TransformerDecoder, and the layers that give them the positions of words
+// (Vaswani and others, "Attention is all you need", 2017). Read next: nn/transformer.cc.
 //
 //   Embedding words(20'000, 64, {.padding_idx = 0});
 //   PositionalEncoding positions(64, {.batch_first = true});
@@ -88,6 +88,67 @@ class TransformerEncoder : public Module, public Forward<TransformerEncoder> {
 
  private:
   Variable run(const Variable& x, const EncoderCall& call) const;
+};
+
+using TransformerDecoderLayerOptions = TransformerEncoderLayerOptions;
+
+// The masks of the two attentions: of the targets among each other, and of targets to the memory.
+struct DecoderCall {
+  Tensor tgt_mask{};                 // (steps, steps), such as causal_mask(steps)
+  Tensor memory_mask{};              // (steps, memory steps)
+  Tensor tgt_key_padding_mask{};     // (batch, steps); boolean: true at padding
+  Tensor memory_key_padding_mask{};  // (batch, memory steps)
+};
+
+// Attention to the targets, attention to the memory, which is an encoder's result, then two linear
+// layers at each step. Each of the three blocks is added to its input and normalized.
+class TransformerDecoderLayer : public Module, public Forward<TransformerDecoderLayer> {
+ public:
+  TransformerDecoderLayer(std::int64_t d_model, std::int64_t nhead,
+                          TransformerDecoderLayerOptions options = {});
+
+  // tgt and memory are (steps, batch, dim) each -> tgt's shape.
+  Variable operator()(const Variable& tgt, const Variable& memory,
+                      const DecoderCall& call = {}) const;
+
+  const TransformerDecoderLayerOptions& options() const& { return *options_; }
+  TransformerDecoderLayerOptions options() const&& { return *options_; }
+  std::string description() const override;
+
+  MultiheadAttention self_attn;
+  MultiheadAttention multihead_attn;
+  Linear linear1;
+  Dropout dropout;
+  Linear linear2;
+  LayerNorm norm1;
+  LayerNorm norm2;
+  LayerNorm norm3;
+  Dropout dropout1;
+  Dropout dropout2;
+  Dropout dropout3;
+
+ protected:
+  void assign_from(const Module& other) override;
+
+ private:
+  Variable run(const Variable& tgt, const Variable& memory, const DecoderCall& call) const;
+  Shared<TransformerDecoderLayerOptions> options_;
+};
+
+// num_layers layers, which begin as deep copies of one and all see the same memory, and an optional
+// LayerNorm after them.
+class TransformerDecoder : public Module, public Forward<TransformerDecoder> {
+ public:
+  TransformerDecoder(const TransformerDecoderLayer& layer, std::int64_t num_layers,
+                     std::optional<LayerNorm> final_norm = std::nullopt);
+
+  Variable operator()(const Variable& tgt, const Variable& memory,
+                      const DecoderCall& call = {}) const;
+
+  std::string description() const override;
+
+  ModuleList<TransformerDecoderLayer> layers;
+  std::optional<LayerNorm> norm;
 };
 
 // A mask for EncoderCall::mask, true above the diagonal: step i sees only the steps 0 ... i.

@@ -29,6 +29,7 @@ struct ValuesAndIndices;
 struct VariableAndIndices;
 struct UniqueElements;
 struct VarOptions;
+struct AsTuple;
 
 // What max, min, sort and topk along a dimension return: values and indices.
 template <class Self>
@@ -276,11 +277,14 @@ class Methods {
   Self scatter(std::int64_t dim, const Tensor& index, const Self& source) const;
   Self scatter(std::int64_t dim, const Tensor& index, Scalar value) const;
   Self scatter_add(std::int64_t dim, const Tensor& index, const Self& source) const;
+  Self scatter_reduce(std::int64_t dim, const Tensor& index, const Self& source,
+                      const std::string& reduce, bool include_self = true) const;
   Self index_add(std::int64_t dim, const Tensor& index, const Self& source) const;
   Self index(std::initializer_list<Index> indices) const;
   Self masked_select(const Tensor& mask) const;
   Self masked_fill(const Tensor& mask, Scalar value) const;
   Tensor nonzero() const;
+  std::vector<Tensor> nonzero(AsTuple) const;
 
   // Copies, and conversion of the element type
   Self clone() const;

@@ -533,6 +533,12 @@ Self Methods<Self, Object>::scatter_add(std::int64_t dim, const Tensor& index,
   return tapegrad::scatter_add(self(), dim, index, source);
 }
 template <class Self, class Object>
+Self Methods<Self, Object>::scatter_reduce(std::int64_t dim, const Tensor& index,
+                                           const Self& source, const std::string& reduce,
+                                           bool include_self) const {
+  return tapegrad::scatter_reduce(self(), dim, index, source, reduce, include_self);
+}
+template <class Self, class Object>
 Self Methods<Self, Object>::index_add(std::int64_t dim, const Tensor& index,
                                       const Self& source) const {
   return tapegrad::index_add(self(), dim, index, source);
@@ -552,6 +558,10 @@ Self Methods<Self, Object>::masked_fill(const Tensor& mask, Scalar value) const 
 template <class Self, class Object>
 Tensor Methods<Self, Object>::nonzero() const {
   return tapegrad::nonzero(detail::value_of(self()));
+}
+template <class Self, class Object>
+std::vector<Tensor> Methods<Self, Object>::nonzero(AsTuple) const {
+  return tapegrad::nonzero(detail::value_of(self()), as_tuple);
 }
 template <class Self, class Object>
 Self Methods<Self, Object>::clone() const {

@@ -478,10 +478,21 @@ Tensor take_along_dim(const Tensor& x, const Tensor& index, std::int64_t dim);  
 Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
 Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, Scalar value);
 Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
+// Reduces the elements of source at each index to one: reduce is "sum", "prod", "mean", "amax" or
+// "amin" (ValueError for others). With include_self the element of x takes part; elements of x that
+// no index names stay as they are. The mean of integers is rounded down. If there is a NaN, the
+// largest and the smallest element are NaN.
+Tensor scatter_reduce(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source,
+                      const std::string& reduce, bool include_self = true);
 Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source);
 Tensor masked_select(const Tensor& x, const Tensor& mask);  // 1-d
 Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value);
-Tensor nonzero(const Tensor& x);                          // (count, dim) int64
+Tensor nonzero(const Tensor& x);  // (count, dim) int64
+// nonzero(x, as_tuple): the positions along each dimension, each (count) int64. For a 0-d x, those
+// of a vector of one element.
+struct AsTuple {};
+inline constexpr AsTuple as_tuple{};
+std::vector<Tensor> nonzero(const Tensor& x, AsTuple);
 Tensor one_hot(const Tensor& ids, std::int64_t classes);  // int64, (..., classes)
 Tensor one_hot(const Tensor& ids);  // classes: the largest id + 1; ValueError without ids
 

@@ -105,6 +105,110 @@ Variable scatter_add(const Variable& x, std::int64_t dim, const Tensor& index,
                 }));
 }
 
+namespace {
+
+// scatter_reduce(): what its rules need of the call.
+struct Reducing {
+  std::int64_t dim;
+  Variable index;
+  bool include_self;
+
+  const Tensor& at() const { return index.value(); }
+  Variable from_there(const Variable& dy) const { return gather(dy, dim, at()); }
+  // x, or its gradient, without the elements that do not take part.
+  Variable own(const Variable& x, Scalar instead = 0) const {
+    return include_self ? x : scatter(x, dim, at(), instead);
+  }
+  Tensor added(const Tensor& own_part, const Tensor& source) const {
+    return scatter_add(own_part, dim, at(), source);
+  }
+};
+
+// n is how many elements are reduced to one.
+Variable record_mean(const Reducing& reducing, Tensor y, const Variable& x,
+                     const Variable& source) {
+  const Tensor one = ones_like(x.value());
+  const Variable n =
+      reducing.added(reducing.own(one).value(), ones(reducing.at().shape(), x.dtype()));
+  return record(
+      "scatter_reduce", std::move(y),
+      from(x, [reducing, n](const Variable& dy) { return reducing.own(dy / n); }),
+      from(source, [reducing, n](const Variable& dy) { return reducing.from_there(dy / n); }));
+}
+
+// ties is how many elements are equal to y. (PyTorch also counts an element of x that does not take
+// part, but equals y.)
+Variable record_extreme(const Reducing& reducing, Tensor y, const Variable& x,
+                        const Variable& source) {
+  const DType dtype = x.dtype();
+  const Variable own = reducing.own(Variable((x.value() == y).to(dtype)));
+  const Variable given = (source.value() == gather(y, reducing.dim, reducing.at())).to(dtype);
+  const Tensor all = reducing.added(own.value(), given.value());
+  const Variable ties = where(all == 0, 1, all);  // 0 where y is NaN
+  return record("scatter_reduce", std::move(y),
+                from(x, [own, ties](const Variable& dy) { return dy * own / ties; }),
+                from(source, [reducing, given, ties](const Variable& dy) {
+                  return reducing.from_there(dy / ties) * given;
+                }));
+}
+
+// The product of all other elements, for each element of x or source: the product of those that are
+// not 0, divided by the element. It is 0 if another element is 0.
+Variable others(const Reducing& reducing, const Variable& x, const Variable& source, bool of_x) {
+  const Variable own = reducing.own(x, 1);
+  const auto nonzero_part = [](const Variable& v) { return where(v == 0, 1.0, v); };
+  const auto is_zero = [](const Variable& v) { return (v == 0).to(v.dtype()); };
+  Variable product =
+      scatter_reduce(nonzero_part(own), reducing.dim, reducing.at(), nonzero_part(source), "prod");
+  Variable zeros_there = reducing.added(is_zero(own), is_zero(source));
+  if (!of_x) {
+    product = reducing.from_there(product);
+    zeros_there = reducing.from_there(zeros_there);
+  }
+  const Variable& element = of_x ? own : source;
+  const Tensor counts = zeros_there.value() == is_zero(element);
+  return where(counts, product / nonzero_part(element), 0);
+}
+
+Variable record_product(const Reducing& reducing, Tensor y, const Variable& x,
+                        const Variable& source) {
+  return record("scatter_reduce", std::move(y),
+                from(x,
+                     [reducing, x, source](const Variable& dy) {
+                       return reducing.own(dy * others(reducing, x, source, true));
+                     }),
+                from(source, [reducing, x, source](const Variable& dy) {
+                  return reducing.from_there(dy) * others(reducing, x, source, false);
+                }));
+}
+
+}  // namespace
+
+// With n elements reduced to one, of which k are equal to y:
+//   sum:         dx = dy,                        dsource = dy from there
+//   mean:        dx = dy / n,                    dsource = dy / n from there
+//   amax, amin:  dx = dy / k where x == y,       dsource = dy / k from there, where source == y
+//   prod:        dx = dy * product of others,    dsource likewise
+// Without include_self, dx = 0 at index.
+Variable scatter_reduce(const Variable& x, std::int64_t dim, const Tensor& index,
+                        const Variable& source, const std::string& reduce, bool include_self) {
+  Tensor y = scatter_reduce(x.value(), dim, index, source.value(), reduce, include_self);
+  if (!is_floating_point(x.dtype())) return Variable(std::move(y));
+  const Variable part = covered(source, index);
+  const auto arguments = [&] {
+    return Attributes{
+        {"dim", dim}, {"index", index}, {"reduce", reduce}, {"include_self", include_self}};
+  };
+  describe("scatter_reduce", arguments, x, part);
+  const Reducing reducing{dim, Variable(index), include_self};
+  if (reduce == "mean") return record_mean(reducing, std::move(y), x, part);
+  if (reduce == "amax" || reduce == "amin") return record_extreme(reducing, std::move(y), x, part);
+  if (reduce == "prod") return record_product(reducing, std::move(y), x, part);
+  return record("scatter_reduce", std::move(y),
+                from(x, [reducing](const Variable& dy) { return reducing.own(dy); }),
+                from(part, [reducing](const Variable& dy) { return reducing.from_there(dy); }));
+}
+
 Variable index_add(const Variable& x, std::int64_t dim, const Tensor& index,
                    const Variable& source) {
   describe(

@@ -38,10 +38,23 @@ void check_channels(const char* operation, const Variable& weight, const Variabl
   }
 }
 
+void check_batch(const char* operation, const Variable& x) {
+  if (x.dim() >= 2 && x.dim() <= 4) return;
+  throw ShapeError(std::string(operation) + ": x is " + to_string(x.sizes()) +
+                   ", needed (batch, channels), (batch, channels, length) or (batch, channels, "
+                   "height, width)");
+}
+
+// (channels, 1, 1) for x (batch, channels, height, width): broadcasts along the channels.
+Shape along_channels(const Variable& x) {
+  Shape along{x.size(1)};
+  for (std::int64_t d = 2; d < x.dim(); ++d) along.push_back(1);
+  return along;
+}
+
 // y * weight + bias, both (channels) or undefined, for y (batch, channels, ...).
 Variable scaled_channels(const Variable& y, const Variable& weight, const Variable& bias) {
-  Shape along{y.size(1)};
-  for (std::int64_t d = 2; d < y.dim(); ++d) along.push_back(1);
+  const Shape along = along_channels(y);
   const Variable scaled = weight.defined() ? y * reshape(weight, along) : y;
   return bias.defined() ? scaled + reshape(bias, along) : scaled;
 }
@@ -104,11 +117,7 @@ Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variab
 // Each channel is a row that holds the whole batch: y = layer_norm(rows) * weight + bias
 // (Ioffe and Szegedy 2015)
 Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
-  if (x.dim() < 2 || x.dim() > 4) {
-    throw ShapeError("batch_norm: x is " + to_string(x.sizes()) +
-                     ", needed (batch, channels), (batch, channels, length) or (batch, channels, "
-                     "height, width)");
-  }
+  check_batch("batch_norm", x);
   const std::int64_t channels = x.size(1);
   check_channels("batch_norm", weight, bias, channels);
   Shape others = x.shape();
@@ -121,6 +130,47 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
   const Variable rows = transpose(x, 0, 1);  // (channels, batch) or (channels, batch, length)
   const Variable y = transpose(layer_norm(rows, others, {}, {}, eps), 0, 1);
   return scaled_channels(y, weight, bias);
+}
+
+// In training the batch normalizes, otherwise y = (x - running_mean) / sqrt(running_var + eps) *
+// weight + bias
+Variable batch_norm(const Variable& x, Tensor running_mean, Tensor running_var,
+                    const Variable& weight, const Variable& bias,
+                    const BatchNormArguments& options) {
+  check_batch("batch_norm", x);
+  const bool tracks = running_mean.defined();
+  if (tracks != running_var.defined() || (!options.training && !tracks)) {
+    throw ValueError("batch_norm: got " +
+                     std::string(tracks ? "running_mean without running_var"
+                                 : running_var.defined()
+                                     ? "running_var without running_mean"
+                                     : "no running statistics and training = false") +
+                     ", needed both, or neither in training");
+  }
+  for (const Tensor* each : {&running_mean, &running_var}) {
+    if (!tracks || each->shape() == Shape{x.size(1)}) continue;
+    throw ShapeError(std::string("batch_norm: ") +
+                     (each == &running_mean ? "running_mean" : "running_var") + " is " +
+                     to_string(each->sizes()) + ", needed (" + std::to_string(x.size(1)) +
+                     "), one for each channel");
+  }
+  if (!options.training) {
+    check_channels("batch_norm", weight, bias, x.size(1));
+    const Shape along = along_channels(x);
+    const Tensor scale = rsqrt(running_var + options.eps);
+    const Variable centered = x - Variable(reshape(running_mean, along));
+    return scaled_channels(centered * Variable(reshape(scale, along)), weight, bias);
+  }
+  const Variable y = batch_norm(x, weight, bias, options.eps);
+  if (tracks && x.numel() > 0) {  // an empty batch has no mean
+    Dims others{0};
+    for (std::int64_t d = 2; d < x.dim(); ++d) others.push_back(d);
+    const double part = options.momentum;
+    const Tensor next_mean = running_mean * (1 - part) + mean(x.value(), others) * part;
+    running_var.copy_(running_var * (1 - part) + var(x.value(), others) * part);
+    running_mean.copy_(next_mean);
+  }
+  return y;
 }
 
 // Each group of an example is a row: y = layer_norm(rows) * weight + bias         (Wu and He 2018)

@@ -31,7 +31,7 @@ Variable part(const Variable& x, std::int64_t which, std::int64_t hidden) {
 // gru    r, z = sigmoid(a + b),  n = tanh(a + r b)         (Cho et al. 2014)
 //        h' = n + z (h - n)
 State step(Recurrence kind, const Variable& a, const Variable& b, const State& before) {
-  const std::int64_t hidden = before.h.size(-1);
+  const std::int64_t hidden = (kind == Recurrence::lstm ? before.c : before.h).size(-1);
   switch (kind) {
     case Recurrence::tanh:
       return {tanh(a + b), Variable()};
@@ -61,11 +61,12 @@ Variable masked_input(const RecurrentInputs& in) {
 }
 
 State initial(Recurrence kind, const RecurrentInputs& in) {
-  const Shape shape{in.x.size(1), in.weight_hh.size(1)};
-  const auto or_zeros = [&](const Variable& state) {
-    return state.defined() ? state : Variable(zeros(shape, in.x.dtype()));
+  const auto or_zeros = [&](const Variable& state, std::int64_t width) {
+    return state.defined() ? state : Variable(zeros({in.x.size(1), width}, in.x.dtype()));
   };
-  return {or_zeros(in.h), kind == Recurrence::lstm ? or_zeros(in.c) : Variable()};
+  const bool lstm = kind == Recurrence::lstm;
+  return {or_zeros(in.h, in.weight_hh.size(1)),
+          lstm ? or_zeros(in.c, in.weight_hh.size(0) / 4) : Variable()};
 }
 
 // The steps in the order in which they are computed.
@@ -82,17 +83,18 @@ Tensor mask_at(const RecurrentInputs& in, std::int64_t t) {
   return unsqueeze(select(in.mask, 0, t), 1);
 }
 
-}  // namespace
-
-Variable recurrence_from_primitives(Recurrence kind, const RecurrentInputs& in) {
+// Computes all steps: `states` receives h after each step. Returns the last state.
+State run_from_primitives(Recurrence kind, const RecurrentInputs& in,
+                          std::vector<Variable>& states) {
   const std::int64_t steps = in.x.size(0);
   const Variable x = masked_input(in);
   State state = initial(kind, in);
-  std::vector<Variable> states(static_cast<std::size_t>(steps));
+  states.resize(static_cast<std::size_t>(steps));
   for (const std::int64_t t : order(steps, in.reverse)) {
     const Variable a = linear(select(x, 0, t), in.weight_ih, in.bias_ih);
     const Variable b = linear(state.h, in.weight_hh, in.bias_hh);
     State next = step(kind, a, b, state);
+    if (in.weight_hr.defined()) next.h = linear(next.h, in.weight_hr);
     if (in.mask.defined()) {
       next.h = where(mask_at(in, t), next.h, state.h);
       if (next.c.defined()) next.c = where(mask_at(in, t), next.c, state.c);
@@ -100,8 +102,22 @@ Variable recurrence_from_primitives(Recurrence kind, const RecurrentInputs& in) 
     state = next;
     states[static_cast<std::size_t>(t)] = state.h;
   }
-  if (kind == Recurrence::lstm) states.push_back(state.c);
+  return state;
+}
+
+}  // namespace
+
+Variable recurrence_from_primitives(Recurrence kind, const RecurrentInputs& in) {
+  std::vector<Variable> states;
+  const State last = run_from_primitives(kind, in, states);
+  if (kind == Recurrence::lstm) states.push_back(last.c);
   return stack(states);
+}
+
+ProjectedStates projected_lstm(const RecurrentInputs& in) {
+  std::vector<Variable> states;
+  const State last = run_from_primitives(Recurrence::lstm, in, states);
+  return {stack(states), unsqueeze(last.c, 0)};
 }
 
 namespace {

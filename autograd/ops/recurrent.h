@@ -24,6 +24,8 @@ struct RecurrentInputs {
   // The caller must not change it later.
   Tensor mask{};
   bool reverse = false;  // from the last step to the first
+  // (projected, hidden), for projected_lstm() only. Then h and weight_hh have the width projected.
+  Variable weight_hr{};
 };
 
 // h after each step, (steps, batch, hidden); element t belongs to x[t], also with `reverse`. For
@@ -36,5 +38,13 @@ Variable recurrent_step(Recurrence kind, const RecurrentInputs& in);
 
 // The same as recurrence(), step by step from primitives: the plain reference for its tests.
 Variable recurrence_from_primitives(Recurrence kind, const RecurrentInputs& in);
+
+// An LSTM whose h is projected to fewer elements after each step, h' = W_hr (o tanh(c')) (Sak,
+// Senior and Beaufays 2014), from primitives.
+struct ProjectedStates {
+  Variable h;  // after each step, (steps, batch, projected)
+  Variable c;  // after all steps, (1, batch, hidden)
+};
+ProjectedStates projected_lstm(const RecurrentInputs& in);
 
 }  // namespace tapegrad

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <string>
 
 #include <tapegrad/tensor/error.h>
@@ -28,6 +29,43 @@ void check_dataset(std::span<const Tensor> tensors) {
 
 Tensor rows_of(const Tensor& tensor, std::span<const std::int64_t> indices) {
   return index_select(tensor, 0, tapegrad::tensor(indices));
+}
+
+void check_concat(const Indices& sizes) {
+  if (sizes.empty()) throw ValueError("ConcatDataset: got no data sets, needed at least one");
+}
+
+std::int64_t total(const Indices& sizes) {
+  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+}
+
+ConcatParts parts_of(std::span<const std::int64_t> indices, const Indices& sizes) {
+  const std::int64_t size = total(sizes);
+  ConcatParts parts{std::vector<Indices>(sizes.size()), {}};
+  std::vector<std::size_t> homes;  // the data set of each position
+  Indices ranks;                   // and where it stands among those of this data set
+  for (const std::int64_t index : indices) {
+    if (index < 0 || index >= size) {
+      throw IndexError("ConcatDataset: position " + std::to_string(index) + " out of range for " +
+                       std::to_string(size) + " examples");
+    }
+    std::int64_t rest = index;
+    std::size_t home = 0;
+    while (rest >= sizes[home]) rest -= sizes[home++];
+    homes.push_back(home);
+    ranks.push_back(std::ssize(parts.indices[home]));
+    parts.indices[home].push_back(rest);
+  }
+  Indices starts{0};
+  for (const Indices& part : parts.indices) starts.push_back(starts.back() + std::ssize(part));
+  for (std::size_t i = 0; i < homes.size(); ++i) {
+    parts.order.push_back(starts[homes[i]] + ranks[i]);
+  }
+  return parts;
+}
+
+Tensor joined(std::span<const Tensor> pieces, const Indices& order) {
+  return index_select(cat(pieces, 0), 0, tapegrad::tensor(order));
 }
 
 }  // namespace detail

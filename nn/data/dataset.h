@@ -35,6 +35,17 @@ concept HasLengths = requires(const Data& data, std::int64_t i) {
 namespace detail {
 void check_dataset(std::span<const Tensor> tensors);
 Tensor rows_of(const Tensor& tensor, std::span<const std::int64_t> indices);
+
+// Positions in several data sets of these sizes: those in each of them, and for each position in
+// the whole, where it stands when the parts are joined.
+struct ConcatParts {
+  std::vector<Indices> indices;
+  Indices order;
+};
+void check_concat(const Indices& sizes);
+std::int64_t total(const Indices& sizes);
+ConcatParts parts_of(std::span<const std::int64_t> indices, const Indices& sizes);
+Tensor joined(std::span<const Tensor> pieces, const Indices& order);
 }  // namespace detail
 
 // Tensors of equal size(0). Example i is row i of each tensor, and a batch holds some rows of each.
@@ -44,6 +55,9 @@ class TensorDataset {
   // ShapeError unless all have the same size(0).
   template <std::convertible_to<Tensor>... Tensors>
   explicit TensorDataset(Tensors... tensors) : tensors_{std::move(tensors)...} {
+    detail::check_dataset(tensors_);
+  }
+  explicit TensorDataset(std::array<Tensor, N> tensors) : tensors_(std::move(tensors)) {
     detail::check_dataset(tensors_);
   }
   std::int64_t size() const { return tensors_[0].size(0); }
@@ -60,6 +74,8 @@ class TensorDataset {
 };
 template <class... Tensors>
 TensorDataset(Tensors...) -> TensorDataset<sizeof...(Tensors)>;
+template <std::size_t N>
+TensorDataset(std::array<Tensor, N>) -> TensorDataset<N>;
 
 struct PadSequenceOptions {
   bool batch_first = false;
@@ -123,6 +139,49 @@ class Subset {
 
   std::shared_ptr<const Data> data_;
   Indices indices_;
+};
+
+// Several data sets as one: the examples of the first, then those of the second, and so on. Their
+// batches are arrays of tensors, as those of TensorDataset and of its subsets.
+template <Dataset Data>
+class ConcatDataset {
+ public:
+  using Batch = decltype(std::declval<const Data&>().batch(std::span<const std::int64_t>()));
+
+  // ValueError if there are no data sets.
+  explicit ConcatDataset(std::vector<Data> datasets)
+      : datasets_(std::make_shared<const std::vector<Data>>(std::move(datasets))) {
+    for (const Data& each : *datasets_) sizes_.push_back(each.size());
+    detail::check_concat(sizes_);
+  }
+  ConcatDataset(std::initializer_list<Data> datasets)
+      : ConcatDataset(std::vector<Data>(datasets)) {}
+
+  std::int64_t size() const { return detail::total(sizes_); }
+  // IndexError for a position that is out of range; ShapeError and DTypeError if examples of
+  // several data sets do not fit into one tensor.
+  Batch batch(std::span<const std::int64_t> indices) const {
+    const detail::ConcatParts parts = detail::parts_of(indices, sizes_);
+    std::vector<Batch> batches;
+    for (std::size_t i = 0; i < sizes_.size(); ++i) {
+      if (!parts.indices[i].empty()) batches.push_back((*datasets_)[i].batch(parts.indices[i]));
+    }
+    if (batches.size() == 1) return std::move(batches.front());
+    if (batches.empty()) return datasets_->front().batch(indices);
+    Batch result;
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      std::vector<Tensor> pieces;
+      for (const Batch& each : batches) pieces.push_back(each[i]);
+      result[i] = detail::joined(pieces, parts.order);
+    }
+    return result;
+  }
+  const std::vector<Data>& datasets() const& { return *datasets_; }
+  std::vector<Data> datasets() const&& { return *datasets_; }
+
+ private:
+  std::shared_ptr<const std::vector<Data>> datasets_;
+  Indices sizes_;
 };
 
 }  // namespace tapegrad::nn

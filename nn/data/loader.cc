@@ -28,7 +28,9 @@ std::uint64_t draw_seed(Generator& generator) {
 // Sorts positions by the lengths of their examples, separately in each window of `window`
 // positions.
 void sort_windows(Indices& order, std::int64_t window, const BatchOrder::Length& length) {
-  Indices lengths(order.size());  // computed once, because the sort compares each many times
+  if (order.empty()) return;
+  // Computed once, because the sort compares each many times.
+  Indices lengths(static_cast<std::size_t>(*std::ranges::max_element(order)) + 1);
   for (const std::int64_t i : order) lengths[static_cast<std::size_t>(i)] = length(i);
   const auto by_length = [&](std::int64_t a, std::int64_t b) {
     return lengths[static_cast<std::size_t>(a)] < lengths[static_cast<std::size_t>(b)];
@@ -46,7 +48,7 @@ namespace detail {
 
 // The options -------------------------------------------------------------------------------------
 
-void check_loader(const DataLoaderOptions& options, bool has_lengths) {
+void check_loader(std::int64_t size, const DataLoaderOptions& options, bool has_lengths) {
   if (options.batch_size < 1) {
     throw ValueError("DataLoader: batch_size is " + std::to_string(options.batch_size) +
                      ", needed at least 1");
@@ -60,11 +62,32 @@ void check_loader(const DataLoaderOptions& options, bool has_lengths) {
         "DataLoader: bucket_batches sorts by length, needed a data set with length(i), "
         "such as SequenceDataset");
   }
+  if (!options.sampler) return;
+  if (options.shuffle) {
+    throw ValueError("DataLoader: got shuffle and a sampler, needed at most one of them");
+  }
+  if (options.sampler->size() != size) {
+    throw ValueError("DataLoader: the sampler has " + std::to_string(options.sampler->size()) +
+                     " weights, needed " + std::to_string(size) + ", one for each example");
+  }
 }
 
+namespace {
+
+// The number of examples in a pass.
+std::int64_t examples_in(std::int64_t size, const DataLoaderOptions& options) {
+  return options.sampler ? options.sampler->num_samples() : size;
+}
+
+// Whether the order is drawn.
+bool draws(const DataLoaderOptions& options) { return options.shuffle || options.sampler; }
+
+}  // namespace
+
 std::int64_t count_batches(std::int64_t size, const DataLoaderOptions& options) {
-  const std::int64_t full = size / options.batch_size;
-  return full + (!options.drop_last && size % options.batch_size != 0 ? 1 : 0);
+  const std::int64_t examples = examples_in(size, options);
+  const std::int64_t full = examples / options.batch_size;
+  return full + (!options.drop_last && examples % options.batch_size != 0 ? 1 : 0);
 }
 
 // How far a loader is -----------------------------------------------------------------------------
@@ -80,11 +103,14 @@ namespace {
 // What decides which examples a batch holds, as it is saved.
 std::vector<std::pair<std::string, std::int64_t>> saved_options(std::int64_t size,
                                                                 const DataLoaderOptions& options) {
-  return {{"size", size},
-          {"batch_size", options.batch_size},
-          {"shuffle", options.shuffle ? 1 : 0},
-          {"drop_last", options.drop_last ? 1 : 0},
-          {"bucket_batches", options.bucket_batches}};
+  std::vector<std::pair<std::string, std::int64_t>> saved = {
+      {"size", size},
+      {"batch_size", options.batch_size},
+      {"shuffle", options.shuffle ? 1 : 0},
+      {"drop_last", options.drop_last ? 1 : 0},
+      {"bucket_batches", options.bucket_batches}};
+  if (options.sampler) saved.emplace_back("num_samples", options.sampler->num_samples());
+  return saved;
 }
 
 // Takes entries out of a saved state, and collects the problems.
@@ -224,7 +250,7 @@ void LoaderProgress::load_state_dict(const StateDict& saved, std::int64_t size,
     if (position->batches > count_batches(size, options)) {
       reader.complain("batches is " + std::to_string(position->batches) + ", more than a pass has");
     }
-    if (options.shuffle) position->shuffle = reader.generator("order");
+    if (draws(options)) position->shuffle = reader.generator("order");
   }
   reader.finish();
   const std::lock_guard lock(state_->mutex);
@@ -239,11 +265,14 @@ void LoaderProgress::load_state_dict(const StateDict& saved, std::int64_t size,
 
 BatchOrder::BatchOrder(std::int64_t size, const DataLoaderOptions& options, Generator* generator,
                        const Length& length, const LoaderProgress& progress)
-    : size_(size), options_(options), generator_(generator), progress_(progress.state_) {
+    : size_(examples_in(size, options)),
+      options_(options),
+      generator_(generator),
+      progress_(progress.state_) {
   std::optional<PassPosition> position = progress_->loaded_position();
   if (position) {
     returned_ = asked_ = static_cast<std::size_t>(position->batches);
-    if (options.shuffle) {
+    if (draws(options)) {
       Generator again = *position->shuffle;
       draw_orders(again);
     }
@@ -251,10 +280,10 @@ BatchOrder::BatchOrder(std::int64_t size, const DataLoaderOptions& options, Gene
     position.emplace();
     Generator& source = generator != nullptr ? *generator : default_generator();
     draw_seed(source);
-    if (options.shuffle) {
+    if (draws(options)) {
       std::optional<Generator> own;
-      if (generator == nullptr) own.emplace(draw_seed(source));
-      Generator& orders = own ? *own : source;
+      if (generator == nullptr && options.shuffle) own.emplace(draw_seed(source));
+      Generator& orders = own ? *own : options.sampler ? options.sampler->generator() : source;
       // One lock covers the state and what is drawn after it. A copy draws, because functions that
       // draw from the default generator lock it themselves.
       const tapegrad::detail::GeneratorLock lock(orders);
@@ -264,12 +293,16 @@ BatchOrder::BatchOrder(std::int64_t size, const DataLoaderOptions& options, Gene
       orders = drawing;
     }
   }
-  if (!options.shuffle) order_ = to_vector<std::int64_t>(arange(size));
+  if (!draws(options)) order_ = to_vector<std::int64_t>(arange(size));
   arrange(length);
   pass_ = progress_->begin(size, std::move(position));
 }
 
 void BatchOrder::draw_orders(Generator& generator) {
+  if (options_.sampler) {
+    order_ = options_.sampler->draw(generator);
+    return;
+  }
   order_ = to_vector<std::int64_t>(randperm(size_, generator));
   if (options_.bucket_batches == 0) return;
   batches_ = to_vector<std::int64_t>(randperm(count_batches(size_, options_), generator));

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include <tapegrad/nn/data/dataset.h>
+#include <tapegrad/nn/data/sampler.h>
 #include <tapegrad/tensor/io/state_dict.h>
 #include <tapegrad/tensor/random/generator.h>
 
@@ -44,6 +45,9 @@ struct DataLoaderOptions {
   // length(i).
   std::int64_t bucket_batches = 0;
   bool worker = false;  // another thread prepares the next batch in advance
+  // Draws the examples of a pass; instead of shuffle. It has a weight for each example of the data
+  // set.
+  std::optional<WeightedRandomSampler> sampler = std::nullopt;
 };
 
 namespace detail {
@@ -100,7 +104,7 @@ class BatchOrder {
   std::int64_t pass_;  // its number in progress_
 };
 
-void check_loader(const DataLoaderOptions& options, bool has_lengths);
+void check_loader(std::int64_t size, const DataLoaderOptions& options, bool has_lengths);
 std::int64_t count_batches(std::int64_t size, const DataLoaderOptions& options);
 
 // Runs a function on another thread; the destructor waits for the thread. <future> is included only
@@ -141,6 +145,11 @@ class DataLoader {
       : DataLoader(std::move(data), DataLoaderOptions{.batch_size = batch_size}) {}
   DataLoader(Data data, DataLoaderOptions options, Generator& generator)
       : DataLoader(std::move(data), options, &generator) {}
+  // DataLoader({x, y}) is DataLoader(TensorDataset(x, y)).
+  template <std::size_t N>
+  requires std::same_as<Data, TensorDataset<N>>
+  explicit DataLoader(const Tensor (&tensors)[N], DataLoaderOptions options = {})
+      : DataLoader(Data(std::to_array(tensors)), options, nullptr) {}
 
   // The number of batches in a pass.
   std::int64_t size() const { return detail::count_batches(data_->size(), options_); }
@@ -235,7 +244,7 @@ class DataLoader {
       : data_(std::make_shared<const Data>(std::move(data))),
         options_(options),
         generator_(generator) {
-    detail::check_loader(options_, HasLengths<Data>);
+    detail::check_loader(data_->size(), options_, HasLengths<Data>);
   }
 
   std::shared_ptr<const Data> data_;
@@ -243,5 +252,8 @@ class DataLoader {
   Generator* generator_;
   detail::LoaderProgress progress_;
 };
+
+template <std::size_t N>
+DataLoader(const Tensor (&)[N], DataLoaderOptions = {}) -> DataLoader<TensorDataset<N>>;
 
 }  // namespace tapegrad::nn

@@ -1,4 +1,4 @@
-// The sizes of the parts, and a random order that is cut into them. Read next: nn/data/loader.h.
+// The sizes of the parts, and a random order that is cut into them. Read next: nn/data/sampler.h.
 #include <tapegrad/nn/data/splits.h>
 
 #include <algorithm>

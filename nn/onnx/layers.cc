@@ -1,8 +1,7 @@
 // Layers without recurrence or attention as ONNX operators, and the table of all layers. To add a
-// layer, write a function here and add a row to layers(). Read next: nn/onnx/recurrent.cc.
+// layer, write a function here and add a row to layers(). Read next: nn/onnx/activations.cc.
 #include <tapegrad/nn/onnx/layers.h>
 
-#include <cmath>
 #include <functional>
 #include <limits>
 #include <typeindex>
@@ -122,14 +121,6 @@ OnnxValue sequential(OnnxGraph& graph, const Sequential& chain, const OnnxValue&
   OnnxValue y = x;
   for (const auto& [name, part] : parts) y = layer(graph, *part, y);
   return y;
-}
-
-// Activations -------------------------------------------------------------------------------------
-
-// x * (1 + erf(x / sqrt(2))) / 2
-OnnxValue gelu(OnnxGraph& graph, const GELU&, const OnnxValue& x) {
-  const OnnxValue error = graph.node("Erf", {graph.mul(x, std::sqrt(0.5))});
-  return graph.node("Mul", {x, graph.mul(graph.add(error, 1), 0.5)});
 }
 
 // Convolution and pooling -------------------------------------------------------------------------
@@ -409,30 +400,10 @@ const std::map<std::type_index, Writer>& layers() {
           [](G g, const TransformerEncoderLayer& m, X x) { return encoder_layer(g, m, x, {}); }),
       row<TransformerEncoder>(
           [](G g, const TransformerEncoder& m, X x) { return encoder(g, m, x, {}); }),
-      row<GELU>(gelu),
       row<Dropout>(unchanged<Dropout>),
       row<Dropout1d>(unchanged<Dropout1d>),
       row<Dropout2d>(unchanged<Dropout2d>),
       row<AlphaDropout>(unchanged<AlphaDropout>),
-      row<Tanh>([](G g, const Tanh&, X x) { return g.node("Tanh", {x}); }),
-      row<Sigmoid>([](G g, const Sigmoid&, X x) { return g.node("Sigmoid", {x}); }),
-      row<ReLU>([](G g, const ReLU&, X x) { return g.node("Relu", {x}); }),
-      row<Softplus>([](G g, const Softplus&, X x) { return g.node("Softplus", {x}); }),
-      row<LeakyReLU>([](G g, const LeakyReLU& m, X x) {
-        return g.node("LeakyRelu", {x}, {{"alpha", m.negative_slope()}});
-      }),
-      row<ELU>([](G g, const ELU& m, X x) {
-        return g.node("Elu", {x}, {{"alpha", m.alpha()}});
-      }),
-      row<SiLU>([](G g, const SiLU&, X x) {
-        return g.node("Mul", {x, g.node("Sigmoid", {x})});
-      }),
-      row<Softmax>([](G g, const Softmax& m, X x) {
-        return g.node("Softmax", {x}, {{"axis", m.dim()}});
-      }),
-      row<LogSoftmax>([](G g, const LogSoftmax& m, X x) {
-        return g.node("LogSoftmax", {x}, {{"axis", m.dim()}});
-      }),
       row<Flatten>([](G g, const Flatten& m, X x) {
         check_dim(m, x, 1, Shape::kMaxDims);
         return g.node("Flatten", {x}, x.dtype, 2, {{"axis", std::int64_t{1}}});
@@ -444,6 +415,7 @@ const std::map<std::type_index, Writer>& layers() {
 }  // namespace
 
 OnnxValue layer(OnnxGraph& graph, const Module& module, const OnnxValue& x) {
+  if (const OnnxValue y = activation(graph, module, x); y.defined()) return y;
   const auto found = layers().find(typeid(module));
   if (found == layers().end()) {
     reject(module, "this class cannot be exported; append its layers one by one");

@@ -20,6 +20,9 @@ void check_type(const Module& module, const OnnxValue& x, DType needed, const ch
 // Writes a module by its exact class, because a derived class may compute something else.
 OnnxValue layer(OnnxGraph& graph, const Module& module, const OnnxValue& x);
 
+// The same for activations; undefined if the module is none.
+OnnxValue activation(OnnxGraph& graph, const Module& module, const OnnxValue& x);
+
 // x W^T + b; the bias may be undefined.
 OnnxValue affine(OnnxGraph& graph, const OnnxValue& x, const Tensor& weight, const Tensor& bias);
 

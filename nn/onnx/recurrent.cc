@@ -57,6 +57,11 @@ Weights recurrent_weights(OnnxGraph& graph, const RNNBase& layer, std::int64_t w
   return {graph.constant(stack(w)), graph.constant(stack(r)), graph.constant(stack(b))};
 }
 
+void check_projection(const RNNBase& layer) {
+  if (layer.proj_size() == 0) return;
+  reject(layer, "ONNX has no LSTM with proj_size; use one without, or export its parameters");
+}
+
 OnnxAttributes attributes_of(const RNNBase& layer) {
   OnnxAttributes attributes = {
       {"hidden_size", layer.hidden_size()},
@@ -158,6 +163,7 @@ void fix_ends(OnnxGraph& graph, const OnnxValue& x, const OnnxRecurrentArguments
 OnnxRecurrentResult recurrent(OnnxGraph& graph, const RNNBase& layer, const OnnxValue& x,
                               const OnnxRecurrentArguments* with) {
   OnnxRecurrentArguments arguments = with == nullptr ? OnnxRecurrentArguments() : *with;
+  check_projection(layer);
   check_recurrent(layer, x, arguments);
   const bool has_batch = x.dim == 3;
   const bool transposed = has_batch && layer.is_batch_first();

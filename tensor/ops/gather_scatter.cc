@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
+#include <vector>
 
 #include <tapegrad/tensor/kernels/kernels.h>
 #include <tapegrad/tensor/ops.h>
@@ -321,6 +323,92 @@ Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const
                    [](auto element, auto value) { return plus(element, value); });
 }
 
+namespace {
+
+template <class T>
+T times(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return a && b;
+  } else if constexpr (std::is_same_v<T, std::int64_t>) {
+    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+  } else {
+    return a * b;
+  }
+}
+
+// NaN if one of them is.
+template <class T>
+T larger(T a, T b) {
+  return a != a || b <= a ? a : b;
+}
+template <class T>
+T smaller(T a, T b) {
+  return a != a || b >= a ? a : b;
+}
+
+// The element that changes no other one by `reduce`, in x's type.
+Tensor neutral(const std::string& reduce, const Tensor& x) {
+  Tensor out = zeros({}, x.dtype());
+  visit(x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    using Limits = std::numeric_limits<T>;
+    T& element = *out.mutable_data<T>();
+    if (reduce == "prod") element = T{1};
+    if (reduce == "amax") element = Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
+    if (reduce == "amin") element = Limits::has_infinity ? Limits::infinity() : Limits::max();
+  });
+  return out;
+}
+
+// How many elements the mean of each position is taken of.
+Tensor counts(const Tensor& x, std::int64_t dim, const Tensor& index, bool include_self) {
+  const auto written = [](auto, auto value) { return value; };
+  const Tensor nothing = zeros(index.shape(), x.dtype());
+  Tensor own = ones_like(x);
+  if (!include_self) own = scattered("scatter_reduce", own, dim, index, nothing, written);
+  return scattered("scatter_reduce", own, dim, index, ones_like(nothing),
+                   [](auto element, auto value) { return plus(element, value); });
+}
+
+Tensor mean_of(const Tensor& total, const Tensor& count) {
+  if (total.dtype() != int64) return total / count;
+  Tensor out = (total - remainder(total, count)).contiguous();  // rounds down
+  const auto divisors = count.span<std::int64_t>();
+  auto* to = out.mutable_data<std::int64_t>();
+  for (std::size_t i = 0; i < divisors.size(); ++i) to[i] /= divisors[i];
+  return out;
+}
+
+}  // namespace
+
+Tensor scatter_reduce(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source,
+                      const std::string& reduce, bool include_self) {
+  const auto into = [&](const Tensor& start, const Tensor& from, const auto& function) {
+    return scattered("scatter_reduce", start, dim, index, from, function);
+  };
+  const auto reduced = [&](const auto& function) {
+    Tensor start = x;
+    if (!include_self) {
+      start = into(x, expand(neutral(reduce, x), index.shape()),
+                   [](auto, auto value) { return value; });
+    }
+    return into(start, source, function);
+  };
+  if (reduce == "sum" || reduce == "mean") {
+    if (reduce == "mean" && x.dtype() == boolean) {
+      throw DTypeError(
+          "scatter_reduce: x is boolean, needed numbers for a mean; convert with to(float32)");
+    }
+    const Tensor total = reduced([](auto a, auto b) { return plus(a, b); });
+    return reduce == "sum" ? total : mean_of(total, counts(x, dim, index, include_self));
+  }
+  if (reduce == "prod") return reduced([](auto a, auto b) { return times(a, b); });
+  if (reduce == "amax") return reduced([](auto a, auto b) { return larger(a, b); });
+  if (reduce == "amin") return reduced([](auto a, auto b) { return smaller(a, b); });
+  throw ValueError("scatter_reduce: got reduce \"" + reduce +
+                   "\", needed \"sum\", \"prod\", \"mean\", \"amax\" or \"amin\"");
+}
+
 // By mask -----------------------------------------------------------------------------------------
 
 Tensor masked_select(const Tensor& x, const Tensor& mask) {
@@ -386,6 +474,12 @@ Tensor nonzero(const Tensor& x) {
     }
   }
   return out;
+}
+
+std::vector<Tensor> nonzero(const Tensor& x, AsTuple /*tag*/) {
+  std::vector<Tensor> positions = unbind(nonzero(x.dim() == 0 ? reshape(x, {1}) : x), 1);
+  for (Tensor& each : positions) each = each.contiguous();
+  return positions;
 }
 
 Tensor one_hot(const Tensor& ids, std::int64_t classes) {

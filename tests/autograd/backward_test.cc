@@ -327,7 +327,7 @@ TEST_CASE("errors of backward() and of leaves say what is wrong", "[autograd]") 
   CHECK(
       error_text<AutogradError>([&] { exp(w).grad(); }) ==
       "leaf: this is the result of an operation, and only leaves store a gradient; compute it with "
-      "grad(output, {this})");
+      "grad(output, {this}), or call retain_grad() before backward()");
   CHECK(error_text<AutogradError>([&] { w.grad(); }) ==
         "grad: there is no gradient; call backward() on a value computed from this, or check "
         "has_grad() first");

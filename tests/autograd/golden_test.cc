@@ -446,6 +446,31 @@ const Table& indexing_and_creation() {
       {"scatter", [](auto& c) { return scatter(c[0], c.integer("dim"), c.value(1), c[2]); }},
       {"scatter_value",
        [](auto& c) { return scatter(c[0], c.integer("dim"), c.value(1), c.number("value")); }},
+      {"scatter_reduce",
+       [](auto& c) {
+         static const std::vector<std::string> kNames = {"sum", "prod", "mean", "amax", "amin"};
+         return scatter_reduce(c[0], c.integer("dim"), c.value(1), c[2],
+                               kNames.at(static_cast<std::size_t>(c.integer("reduce"))),
+                               c.flag("include_self"));
+       }},
+      {"nonzero_as_tuple",
+       [](auto& c) -> Variables {
+         const std::vector<Tensor> positions = nonzero(c.value(0), as_tuple);
+         return {positions.begin(), positions.end()};
+       }},
+      {"functional_batch_norm",
+       [](auto& c) {
+         return batch_norm(c[0], c.value(1).clone(), c.value(2).clone(), c[3], c[4],
+                           {.training = c.flag("training"),
+                            .momentum = c.number("momentum", 0.1),
+                            .eps = c.number("eps", 1e-5)});
+       }},
+      {"running_statistics",
+       [](auto& c) -> Variables {
+         const Tensor mean = c.value(1).clone(), var = c.value(2).clone();
+         batch_norm(c[0], mean, var, {}, {}, {.training = true, .momentum = c.number("momentum")});
+         return {mean, var};
+       }},
       {"unique",
        [](auto& c) -> Variables {
          const UniqueElements found = unique(c.value(0));
@@ -628,6 +653,11 @@ TEST_CASE("the remainder and indexing equal PyTorch's", "[autograd][golden]") {
 
 TEST_CASE("operations composed of others equal PyTorch's", "[autograd][golden]") {
   check_file("compositions.safetensors", 170);
+}
+
+TEST_CASE("scatter_reduce, positions and running statistics equal PyTorch's",
+          "[autograd][golden]") {
+  check_file("rest.safetensors", 86);
 }
 
 TEST_CASE("results for special values, kinks, ties and empty tensors equal PyTorch's",

@@ -125,6 +125,11 @@ TEMPLATE_TEST_CASE("methods are the functions of their names", "[autograd]", Ten
   CHECK(same(x.diag(1), diag(x, 1)));
   CHECK(same(x.repeat_interleave(2, 0), repeat_interleave(x, 2, 0)));
   CHECK(same(x.scatter(1, tensor({{0}, {2}}), 1.5), scatter(x, 1, tensor({{0}, {2}}), 1.5)));
+  const Tensor at = tensor({{0}, {2}});
+  CHECK(same(x.scatter_reduce(1, at, ones({2, 1}, float64), "amax", false),
+             scatter_reduce(x, 1, at, ones({2, 1}, float64), "amax", false)));
+  CHECK(x.nonzero(as_tuple).size() == 2);
+  CHECK(equal(x.nonzero(as_tuple)[1], nonzero(ones({2, 3}), as_tuple)[1]));
   CHECK(x.unique().counts.numel() == 6);
   CHECK(TestType(tensor({1, 1, 0})).bincount().shape() == Shape{2});
   CHECK(same(+x, x));

@@ -130,6 +130,9 @@ TEST_CASE("overwritten masks, indices and ids are caught, too", "[autograd]") {
   CHECK(stale(take_along_dim(w, grid, 1), grid));
   CHECK(stale(scatter(w, 0, grid, ones({2, 2})), grid));
   CHECK(stale(scatter_add(zeros({2, 2}), 0, grid, w), grid));
+  for (const char* const reduce : {"sum", "mean", "prod", "amax"}) {
+    CHECK(stale(scatter_reduce(zeros({2, 2}), 0, grid, w, reduce), grid));
+  }
   CHECK(stale(index_add(zeros({2, 2}), 0, rows, w), rows));
   CHECK(stale(embedding(w, rows), rows));
   CHECK_FALSE(w.has_grad());

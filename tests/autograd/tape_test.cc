@@ -1,6 +1,7 @@
 // Tests of the tape: its six invariants, which autograd/tape.h lists, how it is printed, what is
 // recorded, and threads. Read next: backward_test.cc.
 #include <cstdint>
+#include <iostream>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -282,6 +283,11 @@ TEST_CASE("a tape prints one line for each entry, newest last", "[autograd]") {
 
   const Variable both = y * w;
   CHECK(printed_tape().ends_with("#4 mul (2, 3) <- #1, leaf (2, 3)\n"));
+  std::ostringstream out;
+  std::streambuf* const before = std::cout.rdbuf(out.rdbuf());
+  tape().print();
+  std::cout.rdbuf(before);
+  CHECK(out.str() == printed_tape());
   loss.backward();
   y = Variable();
   CHECK(printed_tape() ==

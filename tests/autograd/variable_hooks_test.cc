@@ -96,4 +96,82 @@ TEST_CASE("a hook can remove itself and add others while it runs", "[autograd]")
   }
 }
 
+TEST_CASE("a result retains its gradient if it is asked to", "[autograd]") {
+  const Variable w = parameter(tensor({1.0, 2.0}));
+  Variable y = w * 3.0;
+  CHECK_FALSE(y.retains_grad());
+  y.retain_grad();
+  y.retain_grad();
+  CHECK(y.retains_grad());
+  CHECK_FALSE(y.has_grad());
+  CHECK(error_text<AutogradError>([&] { y.grad(); }).starts_with("grad: there is no gradient"));
+
+  SECTION("it is the sum over all paths and passes") {
+    const Variable loss = sum(y * y) + sum(y);
+    loss.backward({.retain_graph = true});
+    CHECK(equal(y.grad(), tensor({7.0, 13.0})));
+    CHECK(equal(w.grad(), tensor({21.0, 39.0})));
+    const Tensor snapshot = y.grad();
+    loss.backward();
+    CHECK(equal(y.grad(), tensor({14.0, 26.0})));
+    CHECK(equal(snapshot, tensor({7.0, 13.0})));
+    CHECK(y.retains_grad());
+    y.zero_grad();
+    CHECK_FALSE(y.has_grad());
+  }
+  SECTION("the history may be consumed, and the gradient stays") {
+    const Variable z = exp(y);
+    z.retain_grad();
+    sum(z).backward();
+    CHECK(equal(z.grad(), ones({2})));
+    CHECK(equal(y.grad(), z.value()));
+    CHECK_FALSE(y.has_row_grad());
+    CHECK_THROWS_AS(y.row_grad(), AutogradError);
+    CHECK_THROWS_AS(y.set_grad(ones({2})), AutogradError);
+  }
+  SECTION("it comes after the hooks, whenever they were added") {
+    y.register_hook([](const Variable& dy) { return dy * 10.0; });
+    sum(y).backward();
+    CHECK(equal(y.grad(), tensor({10.0, 10.0})));
+    CHECK(equal(w.grad(), tensor({30.0, 30.0})));
+  }
+  SECTION("removed hooks leave it") {
+    y.remove_hook(y.register_hook([](const Variable& dy) { return dy * 10.0; }));
+    sum(y).backward();
+    CHECK(equal(y.grad(), ones({2})));
+  }
+  SECTION("grad() does not change it") {
+    grad(sum(y), {w});
+    CHECK_FALSE(y.has_grad());
+  }
+  SECTION("a pass that throws does not change it") {
+    const Variable failing =
+        record("failing", w.value(),
+               from(w, [](const Variable&) -> Variable { throw ValueError("this rule fails"); }));
+    const Variable after = failing * 2.0;
+    after.retain_grad();
+    CHECK_THROWS_AS(sum(after + y).backward(), ValueError);
+    CHECK_FALSE(after.has_grad());
+    CHECK_FALSE(y.has_grad());
+  }
+  SECTION("of a lookup it is dense") {
+    const Variable table = parameter(ones({3, 2}));
+    const Variable scaled = table * 2.0;
+    scaled.retain_grad();
+    sum(embedding(scaled, tensor({1, 1}))).backward();
+    CHECK(equal(scaled.grad(), tensor({{0.0, 0.0}, {2.0, 2.0}, {0.0, 0.0}})));
+    CHECK_FALSE(scaled.has_row_grad());
+  }
+  SECTION("a leaf has its gradient anyway, and a constant none") {
+    w.retain_grad();
+    CHECK_FALSE(w.retains_grad());
+    sum(w).backward();
+    CHECK(equal(w.grad(), ones({2})));
+    CHECK(error_text<AutogradError>([] { Variable(ones({2})).retain_grad(); }) ==
+          "retain_grad: this variable does not require a gradient, needed one that does; make it "
+          "with parameter(), or compute it from a parameter");
+    CHECK_FALSE(Variable(ones({2})).retains_grad());
+  }
+}
+
 }  // namespace tapegrad

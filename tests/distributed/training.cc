@@ -126,6 +126,12 @@ std::vector<NamedOptimizer> all_optimizers() {
                      RMSpropOptions{.lr = 0.001, .momentum = 0.9, .centered = true}),
       named<Adadelta>("Adadelta", AdadeltaOptions{.lr = 1}),
       named<Adadelta>("Adadelta, decay", AdadeltaOptions{.lr = 1, .weight_decay = 0.01}),
+      named<NAdam>("NAdam", NAdamOptions{.lr = 0.01}),
+      named<NAdam>("NAdam, decay", NAdamOptions{.lr = 0.01, .weight_decay = 0.01}),
+      named<RAdam>("RAdam", RAdamOptions{.lr = 0.01}),
+      named<RAdam>("RAdam, decay", RAdamOptions{.lr = 0.01, .weight_decay = 0.01}),
+      named<Lion>("Lion", LionOptions{.lr = 0.001}),
+      named<Lion>("Lion, decay", LionOptions{.lr = 0.001, .weight_decay = 0.1}),
   };
 }
 

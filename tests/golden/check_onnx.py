@@ -86,6 +86,11 @@ def slices(a, x, starts, ends, axes=None, steps=None):
     return x[tuple(index)]
 
 
+def split(a, x, sizes=None):
+    need(sizes is not None or x.shape[a.get("axis", 0)] % 2 == 0, "parts of other numbers than two")
+    return np.split(x, 2 if sizes is None else np.cumsum(sizes)[:-1], a.get("axis", 0))
+
+
 def gather_nd(a, x, indices):
     batch = a.get("batch_dims", 0)
     if batch == 0:
@@ -206,6 +211,18 @@ OPERATORS = {
     "LeakyRelu": lambda a, x: np.where(x < 0, a.get("alpha", 0.01) * x, x),
     "Elu": lambda a, x: np.where(x < 0, a.get("alpha", 1.0) * (np.exp(x) - 1), x).astype(x.dtype),
     "Softplus": lambda a, x: np.log(np.exp(x) + 1),
+    "Softsign": lambda a, x: x / (1 + np.abs(x)),
+    "HardSigmoid": lambda a, x: np.clip(a.get("alpha", 0.2) * x + a.get("beta", 0.5), 0, 1).astype(x.dtype),
+    "Selu": lambda a, x: (a.get("gamma", 1.0507009873554805) * np.where(
+        x > 0, x, a.get("alpha", 1.6732632423543772) * (np.exp(x) - 1))).astype(x.dtype),
+    "Celu": lambda a, x: (np.maximum(0, x) + np.minimum(
+        0, a.get("alpha", 1.0) * (np.exp(x / a.get("alpha", 1.0)) - 1))).astype(x.dtype),
+    "ThresholdedRelu": lambda a, x: np.where(x > a.get("alpha", 1.0), x, 0).astype(x.dtype),
+    "Shrink": lambda a, x: np.where(x < -a.get("lambd", 0.5), x + a.get("bias", 0.0), np.where(
+        x > a.get("lambd", 0.5), x - a.get("bias", 0.0), 0)).astype(x.dtype),
+    "PRelu": lambda a, x, slope: np.where(x < 0, slope * x, x),
+    "Neg": lambda a, x: -x,
+    "Split": split,
     "Erf": lambda a, x: np.vectorize(math.erf)(x).astype(x.dtype),
     "Softmax": lambda a, x: softmax(x, a.get("axis", -1)),
     "LogSoftmax": lambda a, x: np.log(softmax(x, a.get("axis", -1))),

@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 WORDS = {
     "reduction": ["none", "mean", "sum"],
     "approximate": ["none", "tanh"],
+    "reduce": ["sum", "prod", "mean", "amax", "amin"],
     "mode": ["fan_in", "fan_out", "sum", "mean", "max", "min"],
     "threshold_mode": ["rel", "abs"],
     "anneal_strategy": ["cos", "linear"],

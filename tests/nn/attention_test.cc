@@ -123,6 +123,51 @@ TEST_CASE("TransformerEncoderLayer and TransformerEncoder agree with PyTorch") {
   }
 }
 
+TEST_CASE("TransformerDecoderLayer and TransformerDecoder agree with PyTorch") {
+  const auto run = [](const std::string& which) {
+    return [which](const auto& decoder, const test::Values& in) {
+      const auto mask = [&](const char* name) {
+        return tensor_or_none(which + "." + name, in[0].dtype());
+      };
+      return test::Values{decoder(in[0], in[1],
+                                  {.tgt_mask = mask("tgt_mask"),
+                                   .memory_mask = mask("memory_mask"),
+                                   .tgt_key_padding_mask = mask("tgt_key_padding_mask"),
+                                   .memory_key_padding_mask = mask("memory_key_padding_mask")})};
+    };
+  };
+  const std::vector<std::string> single = layers().cases("transformer_decoder_layer");
+  CHECK(single.size() == 9);
+  for (const std::string& which : single) {
+    const auto make = [&](DType dtype) {
+      return nn::TransformerDecoderLayer(6, 2, layer_options(which, dtype));
+    };
+    test::check_layer(which, make, run(which));
+  }
+  const std::vector<std::string> stacked = layers().cases("transformer_decoder");
+  CHECK(stacked.size() == 3);
+  for (const std::string& which : stacked) {
+    const auto make = [&](DType dtype) {
+      return nn::TransformerDecoder(nn::TransformerDecoderLayer(6, 2, layer_options(which, dtype)),
+                                    2, nn::LayerNorm(6, {.dtype = dtype}));
+    };
+    test::check_layer(which, make, run(which));
+  }
+}
+
+TEST_CASE("a decoder describes itself, and rejects a negative number of layers") {
+  const nn::TransformerDecoderLayer layer(4, 2, {.dim_feedforward = 8, .norm_first = true});
+  CHECK(layer.description() == "TransformerDecoderLayer(relu, norm_first=true)");
+  nn::TransformerDecoder decoder(layer, 2);
+  CHECK(decoder.description() == "TransformerDecoder(2)");
+  CHECK(decoder.parameters().size() == 2 * layer.parameters().size());
+  CHECK(error_text<ValueError>([&] { nn::TransformerDecoder(layer, -1); }) ==
+        "TransformerDecoder: -1 layers, needed 0 or more");
+  // A change of one layer leaves the others: they are copies.
+  decoder.layers[0].linear1.bias.set_value(ones({8}));
+  CHECK_FALSE(equal(decoder.layers[1].linear1.bias.value(), ones({8})));
+}
+
 TEST_CASE("attention over nothing but padding returns zeros and no nan") {
   manual_seed(3);
   const nn::MultiheadAttention attention(4, 2, {.batch_first = true});

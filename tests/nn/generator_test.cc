@@ -126,6 +126,14 @@ const std::vector<Case>& cases() {
              2);
          return with_output(layer, layer(x));
        }},
+      {"TransformerDecoder",
+       [](auto g) {
+         const nn::TransformerDecoder layer(
+             nn::TransformerDecoderLayer(4, 2,
+                                         {.dim_feedforward = 6, .dropout = 0.5, .generator = g}),
+             2);
+         return with_output(layer, layer(x, x));
+       }},
       {"PositionalEncoding",
        [](auto g) {
          return dropped(nn::PositionalEncoding(4, {.dropout = 0.5, .generator = g}), x);

@@ -1,6 +1,6 @@
-// Checks that layer tests run for every case of golden/layers.safetensors and
-// golden/images.safetensors. golden/README.md
-// explains the names of cases. Read next: normalization_test.cc.
+// Checks that layer tests run for every case of golden/layers.safetensors, images.safetensors and
+// rest_layers.safetensors. golden/README.md explains the names of cases. Read next:
+// normalization_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@
 namespace tapegrad::test {
 
 inline const GoldenFile& layers() {
-  static const GoldenFile file{"layers.safetensors", "images.safetensors"};
+  static const GoldenFile file{"layers.safetensors", "images.safetensors",
+                               "rest_layers.safetensors"};
   return file;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/nn/functional.h>
 #include <tapegrad/nn/normalization.h>
 
 #include "catch.h"
@@ -127,8 +128,27 @@ TEST_CASE("normalization explains arguments that do not fit") {
         "batch_norm: x is (3), needed (batch, channels), (batch, channels, length) or (batch, "
         "channels, height, width)");
   CHECK(error_text<ShapeError>([] {
-          batch_norm(zeros({4, 3}), {}, zeros({4}));
+          batch_norm(zeros({4, 3}), {}, Variable(zeros({4})));
         }) == "batch_norm: bias is (4), needed (3), one for each channel");
+}
+
+TEST_CASE("batch_norm with running statistics: errors, and statistics that may be missing") {
+  const Variable x = parameter(tensor({{1.0, 2.0, 3.0}, {0.0, -1.0, 4.0}}));
+  const Tensor mean = zeros({3}), var = ones({3});
+  CHECK(equal(nn::functional::batch_norm(x, {}, {}, {}, {}, {.training = true}).value(),
+              batch_norm(x).value()));
+  CHECK(error_text<ValueError>([&] { batch_norm(x, Tensor(), Tensor()); }) ==
+        "batch_norm: got no running statistics and training = false, needed both, or neither in "
+        "training");
+  CHECK(error_text<ValueError>([&] { batch_norm(x, mean, {}, {}, {}, {.training = true}); }) ==
+        "batch_norm: got running_mean without running_var, needed both, or neither in training");
+  CHECK(error_text<ShapeError>([&] { batch_norm(x, mean, ones({4})); }) ==
+        "batch_norm: running_var is (4), needed (3), one for each channel");
+  const Variable one = parameter(ones({1, 3}));
+  CHECK_THROWS_AS(batch_norm(one, mean, var, {}, {}, {.training = true}), ValueError);
+  CHECK(equal(mean, zeros({3})));  // an error changes nothing
+  batch_norm(x, mean, var, {}, {}, {.training = true});
+  CHECK(allclose(mean, tensor({0.05, 0.05, 0.35}, float32)));
 }
 
 TEST_CASE("normalization describes itself") {

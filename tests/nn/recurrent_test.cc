@@ -25,7 +25,7 @@ namespace {
 using Variables = std::vector<Variable>;
 
 const GoldenFile& golden() {
-  static const GoldenFile file("recurrent.safetensors");
+  static const GoldenFile file{"recurrent.safetensors", "rest_layers.safetensors"};
   return file;
 }
 
@@ -98,7 +98,8 @@ void check_first_weights(const std::string& kind, std::size_t count, const Make&
     const std::int64_t sequences =
         static_cast<std::int64_t>(golden().option(which, "num_layers", 1)) *
         (flag(which, "bidirectional", false) ? 2 : 1);
-    CHECK(static_cast<std::int64_t>(parameters) == sequences * (bias ? 4 : 2));
+    const std::int64_t projections = size_option(which, "proj_size") > 0 ? 1 : 0;
+    CHECK(static_cast<std::int64_t>(parameters) == sequences * ((bias ? 4 : 2) + projections));
   }
 }
 
@@ -543,4 +544,67 @@ TEST_CASE("cells may have no inputs and no states") {
   CHECK(nn::LSTMCell(0, 3).hidden_size() == 3);
   CHECK_THROWS_AS(nn::RNNCell(-1, 3), ValueError);
   CHECK_THROWS_AS(nn::RNNCell(3, -1), ValueError);
+}
+
+// Sequences whose h is projected ------------------------------------------------------------------
+
+namespace {
+
+nn::LSTM projected_lstm_of(const std::string& which, DType dtype = float32) {
+  return nn::LSTM(size_option(which, "input_size"), size_option(which, "hidden_size"),
+                  {.num_layers = static_cast<std::int64_t>(golden().option(which, "num_layers", 1)),
+                   .bias = flag(which, "bias", true),
+                   .batch_first = flag(which, "batch_first", false),
+                   .dropout = golden().option(which, "dropout", 0),
+                   .bidirectional = flag(which, "bidirectional", false),
+                   .proj_size = size_option(which, "proj_size"),
+                   .dtype = dtype});
+}
+
+}  // namespace
+
+TEST_CASE("an LSTM with proj_size agrees with PyTorch", "[nn]") {
+  check_first_weights("projected_lstm", 8,
+                      [](const std::string& which) { return projected_lstm_of(which); });
+  const std::vector<std::string> cases = golden().cases("projected_lstm");
+  CHECK(cases.size() == 8);
+  for (const std::string& which : cases) {
+    check_case(which, projected_lstm_of, [](const nn::LSTM& layer, const Variables& in) {
+      const nn::LSTMResult result = layer(in[0], {.h = state_of(in, 1), .c = state_of(in, 2)});
+      return Variables{result.output, result.h, result.c};
+    });
+  }
+}
+
+TEST_CASE("an LSTM with proj_size: lengths, copies, errors", "[nn]") {
+  manual_seed(1);
+  const nn::LSTM lstm(3, 5, {.bidirectional = true, .proj_size = 2, .dtype = float64});
+  CHECK(lstm.hidden_size() == 5);
+  CHECK(lstm.proj_size() == 2);
+  CHECK(lstm.weight_hr(0, true).shape() == Shape{2, 5});
+  CHECK_FALSE(nn::LSTM(3, 5).weight_hr().defined());
+  CHECK(lstm.description() == "LSTM(3, 5, bidirectional=true, proj_size=2)");
+  const Tensor x = randn({4, 2, 3}, float64);
+  // A sequence that ends early gives what it gives alone.
+  const nn::LSTMResult both = lstm(x, {.lengths = tensor({4, 2})});
+  const nn::LSTMResult alone = lstm(narrow(narrow(x, 0, 0, 2), 1, 1, 1));
+  CHECK(both.output.shape() == Shape{4, 2, 4});
+  CHECK(both.c.shape() == Shape{2, 2, 5});
+  CHECK(allclose(both.output.value()(Slice{0, 2}, Slice{1, 2}), alone.output.value()));
+  CHECK(equal(both.output.value()(Slice{2, 4}, Slice{1, 2}), zeros({2, 1, 4}, float64)));
+  CHECK(allclose(narrow(both.h.value(), 1, 1, 1), alone.h.value()));
+  CHECK(allclose(narrow(both.c.value(), 1, 1, 1), alone.c.value()));
+  CHECK(equal(clone(lstm)(x).output.value(), lstm(x).output.value()));
+
+  CHECK(error_text<ShapeError>([&] {
+          lstm(x, {.h = zeros({2, 2, 5}, float64)});
+        }) == "LSTM: h is (2, 2, 5), needed (2, 2, 2): layers * directions, batch, proj_size");
+  CHECK(error_text<ShapeError>([&] {
+          lstm(x, {.c = zeros({2, 2, 2}, float64)});
+        }) == "LSTM: c is (2, 2, 2), needed (2, 2, 5): layers * directions, batch, hidden_size");
+  for (const int bad : {-1, 5, 6}) {
+    CHECK(error_text<ValueError>([&] { nn::LSTM(3, 5, {.proj_size = bad}); }) ==
+          "LSTM: proj_size is " + std::to_string(bad) +
+              ", needed 0 for none, or less than hidden_size, which is 5");
+  }
 }

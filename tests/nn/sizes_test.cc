@@ -51,6 +51,7 @@ TEST_CASE("layers refuse sizes whose product overflows") {
       {"MultiheadAttention, keys",
        [](std::int64_t n) { nn::MultiheadAttention(4, 1, {.kdim = n}); }},
       {"TransformerEncoderLayer", [](std::int64_t n) { nn::TransformerEncoderLayer(n, 1); }},
+      {"TransformerDecoderLayer", [](std::int64_t n) { nn::TransformerDecoderLayer(n, 1); }},
       {"TransformerEncoderLayer, feedforward",
        [](std::int64_t n) { nn::TransformerEncoderLayer(4, 1, {.dim_feedforward = n}); }},
       {"PositionalEncoding", [](std::int64_t n) { nn::PositionalEncoding{n}; }},

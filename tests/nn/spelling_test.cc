@@ -110,6 +110,22 @@ TEST_CASE("a reduction by its name", "[nn]") {
   CHECK(nn::Reduction("none") == nn::Reduction::none);
   CHECK(nn::Reduction("mean") == nn::Reduction::mean);
   CHECK(nn::Reduction("sum") == nn::Reduction::sum);
+  const tg::Variable x = tg::parameter(tg::tensor({{1.0, 2.0}, {0.5, -1.0}}));
+  const tg::Tensor labels = tg::tensor({0, 1}), target = tg::ones({2, 2});
+  const auto same = [](const tg::Variable& a, const tg::Variable& b) {
+    return equal(a.value(), b.value());
+  };
+  CHECK(same(nn::cross_entropy(x, labels, nn::Reduction::sum),
+             nn::cross_entropy(x, labels, {.reduction = "sum"})));
+  CHECK(same(nn::mse_loss(x, target, nn::Reduction::none),
+             nn::mse_loss(x, target, {.reduction = "none"})));
+  CHECK(
+      same(nn::kl_div(x, target, nn::Reduction::sum), nn::kl_div(x, target, {.reduction = "sum"})));
+  CHECK(same(nn::functional::multi_margin_loss(x, labels, nn::Reduction::sum),
+             nn::multi_margin_loss(x, labels, {.reduction = "sum"})));
+  CHECK(nn::CrossEntropyLoss(nn::Reduction::sum).options().reduction == nn::Reduction::sum);
+  const nn::Reduction none = nn::Reduction::none;
+  CHECK(nn::l1_loss(x, target, none).shape() == tg::Shape{2, 2});
   CHECK_THROWS_WITH(nn::Reduction("avg"),
                     "Reduction: got \"avg\", needed \"none\", \"mean\" or \"sum\"");
 }

@@ -82,6 +82,7 @@ static_assert(is_copied<nn::RMSNorm>(CALL(normalized_shape())) &&
 static_assert(is_copied<nn::BatchNorm1d>(CALL(options())));
 static_assert(is_copied<nn::MultiheadAttention>(CALL(options())));
 static_assert(is_copied<nn::TransformerEncoderLayer>(CALL(options())));
+static_assert(is_copied<nn::TransformerDecoderLayer>(CALL(options())));
 static_assert(is_copied<nn::PositionalEncoding>(CALL(table())));
 static_assert(is_copied<nn::PositionalEncoding>(CALL(options())));
 static_assert(is_copied<nn::LearnedPositions>(CALL(options())));

@@ -433,6 +433,20 @@ std::vector<Row> gather_scatter_rows() {
        [](auto& v, std::int64_t n) { return scatter(v[0], n, plain(v[1]), 2); }},
       {"scatter_add", kInto,
        [](auto& v, std::int64_t n) { return scatter_add(v[0], n, plain(v[1]), v[2]); }},
+      {"scatter_reduce sum", kInto,
+       [](auto& v, std::int64_t n) { return scatter_reduce(v[0], n, plain(v[1]), v[2], "sum"); }},
+      {"scatter_reduce mean", kInto,
+       [](auto& v, std::int64_t n) {
+         return scatter_reduce(v[0], n, plain(v[1]), v[2], "mean", false);
+       }},
+      {"scatter_reduce amax", kInto,
+       [](auto& v, std::int64_t n) { return scatter_reduce(v[0], n, plain(v[1]), v[2], "amax"); }},
+      {"scatter_reduce prod", kInto,
+       [](auto& v, std::int64_t n) {
+         return scatter_reduce(v[0], n, plain(v[1]), v[2], "prod", false);
+       }},
+      {"scatter_reduce of another name", kInto,
+       [](auto& v, std::int64_t n) { return scatter_reduce(v[0], n, plain(v[1]), v[2], "add"); }},
       {"index_add", kInto,
        [](auto& v, std::int64_t n) { return index_add(v[0], n, plain(v[1]), v[2]); }},
       {"masked_select", kMasked, [](auto& v) { return masked_select(v[0], plain(v[1])); }},

@@ -69,6 +69,34 @@ TEST_CASE("pad_sequence: views, empty steps, and every element type", "[nn]") {
         "pad_sequence: got () and (), needed sizes that differ only in the first");
 }
 
+TEST_CASE("ConcatDataset: several data sets as one", "[nn]") {
+  const TensorDataset first(tg::arange(3), tg::arange(3) * 10);
+  const TensorDataset second(tg::arange(3, 5), tg::arange(3, 5) * 10);
+  const nn::ConcatDataset both({first, second});
+  CHECK(both.size() == 5);
+  const auto [x, y] = both.batch(Indices{4, 0, 3, 2, 4});
+  CHECK(equal(x, tg::tensor({4, 0, 3, 2, 4})));
+  CHECK(equal(y, x * 10));
+  CHECK(equal(both.batch(Indices{1})[0], tg::tensor({1})));
+  CHECK(equal(both.batch(Indices{3, 4})[1], tg::tensor({30, 40})));
+  CHECK(both.batch(Indices{})[0].shape() == tg::Shape{0});
+  CHECK(both.datasets().size() == 2);
+  CHECK(error_text<tg::IndexError>([&] {
+          both.batch(Indices{0, 5});
+        }) == "ConcatDataset: position 5 out of range for 5 examples");
+  CHECK_THROWS_AS(both.batch(Indices{-1}), tg::IndexError);
+  CHECK(error_text<tg::ValueError>([] { nn::ConcatDataset(std::vector<TensorDataset<2>>()); }) ==
+        "ConcatDataset: got no data sets, needed at least one");
+
+  const TensorDataset none(tg::zeros({0}, tg::int64), tg::zeros({0}, tg::int64));
+  const nn::ConcatDataset with_empty({none, first, none, second});
+  CHECK(equal(with_empty.batch(Indices{4, 0, 2})[0], tg::tensor({4, 0, 2})));
+  const nn::Subset part(second, {1});
+  CHECK(equal(nn::ConcatDataset({part, part}).batch(Indices{1, 0})[1], tg::tensor({40, 40})));
+  const TensorDataset wide(tg::ones({2, 3})), slim(tg::ones({2, 2}));
+  CHECK_THROWS_AS(nn::ConcatDataset({wide, slim}).batch(Indices{0, 2}), tg::ShapeError);
+}
+
 TEST_CASE("data sets throw for tensors without examples", "[nn]") {
   CHECK(error_text<tg::ShapeError>([] {
           TensorDataset(tg::ones({3, 2}), tg::ones({2}));

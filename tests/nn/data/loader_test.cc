@@ -94,6 +94,95 @@ TEST_CASE("DataLoader: PyTorch's orders", "[nn][threads]") {
   }
 }
 
+TEST_CASE("DataLoader: tensors without a data set", "[nn]") {
+  const tg::Tensor x = tg::arange(5), y = tg::arange(5) * 2;
+  const DataLoader loader({x, y}, {.batch_size = 2});
+  CHECK(loader.size() == 3);
+  tg::Tensor all = tg::zeros({0}, tg::int64);
+  for (const auto& [a, b] : loader) {
+    CHECK(equal(b, a * 2));
+    all = tg::cat({all, a});
+  }
+  CHECK(equal(all, x));
+  CHECK(DataLoader({x}).size() == 5);
+  CHECK_THROWS_AS(DataLoader({x, tg::zeros({4})}), tg::ShapeError);
+}
+
+TEST_CASE("WeightedRandomSampler: PyTorch's examples", "[nn]") {
+  static const GoldenFile file("rest_layers.safetensors");
+  const std::vector<std::string> cases = file.cases("weighted_sampler");
+  CHECK(cases.size() == 5);
+  for (const std::string& which : cases) {
+    CAPTURE(which);
+    const auto whole = [&](const char* name) {
+      return static_cast<std::int64_t>(file.option(which, name, 0));
+    };
+    tg::manual_seed(3);
+    tg::Generator own(8);
+    const bool has_own = whole("own_generator") != 0;
+    const nn::WeightedRandomSampler sampler(file.at(which + ".in0"), whole("num_samples"),
+                                            whole("replacement") != 0,
+                                            has_own ? tg::GeneratorRef(own) : tg::GeneratorRef());
+    const DataLoader loader(TensorDataset(tg::arange(7)), {.batch_size = whole("batch_size"),
+                                                           .drop_last = whole("drop_last") != 0,
+                                                           .sampler = sampler});
+    CHECK(run(loader, 3).first == numbers(file.at(which + ".out0")));
+    CHECK(equal(tg::rand({1}), file.at(which + ".next")));
+  }
+}
+
+TEST_CASE("WeightedRandomSampler: how often, where it stopped, errors", "[nn]") {
+  using nn::WeightedRandomSampler;
+  tg::Generator generator(1);
+  const WeightedRandomSampler sampler(tg::tensor({1.0, 0.0, 3.0}), 4000, true, generator);
+  const Indices drawn = sampler.draw(generator);
+  CHECK(std::ranges::count(drawn, 1) == 0);
+  CHECK(std::abs(std::ranges::count(drawn, 2) - 3000) < 100);
+
+  // A loader goes on in the middle of a pass with the order that it had.
+  const TensorDataset data(tg::arange(3));
+  const nn::DataLoaderOptions options{.batch_size = 2,
+                                      .sampler = WeightedRandomSampler(tg::ones({3}), 7)};
+  tg::manual_seed(5);
+  const DataLoader loader(data, options);
+  CHECK(loader.size() == 4);
+  auto pass = loader.begin();
+  const tg::StateDict saved = loader.state_dict();
+  Indices rest;
+  for (++pass; pass != loader.end(); ++pass) {
+    for (const std::int64_t i : numbers((*pass)[0])) rest.push_back(i);
+  }
+  CHECK(rest.size() == 5);
+  DataLoader again(data, options);
+  again.load_state_dict(saved);
+  CHECK(run(again).first == rest);
+  DataLoader other(data, {.batch_size = 2, .sampler = WeightedRandomSampler(tg::ones({3}), 9)});
+  CHECK_THROWS_AS(other.load_state_dict(saved), tg::FormatError);
+
+  const auto text = [](const tg::Tensor& weights, std::int64_t count, bool replacement) {
+    return error_text<tg::ValueError>([&] { WeightedRandomSampler(weights, count, replacement); });
+  };
+  CHECK(text(tg::tensor({1.0, -1.0}), 1, true) ==
+        "WeightedRandomSampler: a weight is negative, infinite or nan, needed numbers from 0");
+  CHECK(text(tg::zeros({2}), 1, true) ==
+        "WeightedRandomSampler: no weight is above 0, needed at least one");
+  CHECK(text(tg::ones({2}), 0, true) ==
+        "WeightedRandomSampler: num_samples is 0, needed at least 1");
+  CHECK(text(tg::tensor({1.0, 0.0, 1.0}), 3, false) ==
+        "WeightedRandomSampler: num_samples is 3 for 2 weights above 0, needed no more without "
+        "replacement");
+  CHECK(error_text<tg::ShapeError>([] {
+          WeightedRandomSampler(tg::ones({2, 2}), 1);
+        }) == "WeightedRandomSampler: weights have shape (2, 2), needed (examples)");
+  const WeightedRandomSampler two(tg::ones({2}), 1);
+  CHECK(error_text<tg::ValueError>([&] { DataLoader(data, {.sampler = two}); }) ==
+        "DataLoader: the sampler has 2 weights, needed 3, one for each example");
+  const WeightedRandomSampler three(tg::ones({3}), 1);
+  CHECK(error_text<tg::ValueError>([&] {
+          DataLoader(data, {.shuffle = true, .sampler = three});
+        }) == "DataLoader: got shuffle and a sampler, needed at most one of them");
+}
+
 TEST_CASE("DataLoader: sequences, by length", "[nn]") {
   const Indices lengths = {5, 1, 4, 2, 3, 1, 0};
   const nn::SequenceDataset data(ragged(lengths), tg::arange(7), -1);

@@ -158,6 +158,7 @@ TEST_CASE("the layers of the library register what they hold", "[module]") {
   check_registered(Sequential{Linear(2, 2), Sequential{Linear(2, 2), relu}, Dropout(0.5)});
   check_registered(LSTM(2, 3, {.num_layers = 2, .bidirectional = true}));
   check_registered(TransformerEncoderLayer(4, 2));
+  check_registered(TransformerDecoderLayer(4, 2));
   check_registered(MultiheadAttention(4, 2));
   check_registered(BatchNorm1d(3));
   check_registered(LayerNorm(3));

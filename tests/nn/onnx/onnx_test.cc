@@ -168,7 +168,7 @@ TEST_CASE("onnx: the evaluator computes the examples that come with ONNX", "[nn]
   const tg::test::Answer answer = tg::test::python("check_onnx.py", {"operators"});
   INFO(answer.text);
   CHECK(answer.status == 0);
-  CHECK(answer.text.starts_with("45 operators agree with "));
+  CHECK(answer.text.starts_with("54 operators agree with "));
 }
 
 TEST_CASE("onnx: the checker and evaluators agree about layers without a state", "[nn]") {
@@ -214,6 +214,50 @@ TEST_CASE("onnx: the checker and evaluators agree about layers without a state",
   }
   files.check({"linear", "linear_no_bias", "linear_3d", "tanh", "sigmoid", "relu", "leaky_relu",
                "elu", "gelu", "silu", "softplus", "softmax", "log_softmax", "flatten", "chain"});
+}
+
+TEST_CASE("onnx: the checker and evaluators agree about activations", "[nn]") {
+  Files files;
+  const tg::Tensor x = tg::randn({3, 6}) * 3.0;
+  const tg::Tensor wide = x.to(tg::float64);
+
+  files.write_module("identity", nn::Identity(), x);
+  files.write_module("softplus_beta", nn::Softplus(2), x);
+  files.write_module("softplus_threshold", nn::Softplus(0.5, 1), x);
+  files.write_module("softsign", nn::Softsign(), x);
+  files.write_module("relu6", nn::ReLU6(), x);
+  files.write_module("hardtanh", nn::Hardtanh(-0.5, 2), x);
+  files.write_module("hardsigmoid", nn::Hardsigmoid(), x);
+  files.write_module("hardswish", nn::Hardswish(), x);
+  files.write_module("selu", nn::SELU(), x);
+  files.write_module("celu", nn::CELU(0.7), x);
+  files.write_module("celu_double", nn::CELU(0.7), wide);
+  files.write_module("mish", nn::Mish(), x);
+  files.write_module("logsigmoid", nn::LogSigmoid(), x);
+  files.write_module("softshrink", nn::Softshrink(0.75), x);
+  files.write_module("hardshrink", nn::Hardshrink(0.75), x);
+  files.write_module("threshold", nn::Threshold(0.5, -2), x);
+  files.write_module("threshold_zero", nn::Threshold(0.5, 0), x);
+  files.write_module("prelu", nn::PReLU(), x);
+  nn::PReLU slopes(6);
+  slopes.weight.set_value(tg::arange(6).to(tg::float32) * 0.125);
+  files.write_module("prelu_channels", slopes, x);
+  files.write_module("prelu_steps", slopes, tg::randn({2, 6, 3}));
+  files.write_module("glu", nn::GLU(), x);
+  files.write_module("glu_channels", nn::GLU(1), tg::randn({2, 6, 3}));
+  files.write_module("softmin", nn::Softmin(1), x);
+  files.check({"mish", "softmin"});
+
+  OnnxGraph graph("refused");
+  const OnnxValue ids = graph.input("ids", tg::int64, {3, 6});
+  CHECK_THROWS_AS(graph.append(nn::SELU(), ids), tg::DTypeError);
+  CHECK(error_text<tg::ValueError>([&] {
+          graph.append(nn::LSTM(2, 3, {.proj_size = 1}), graph.input("s", tg::float32, {4, 1, 2}));
+        }) ==
+        "OnnxGraph: LSTM(2, 3, proj_size=1): ONNX has no LSTM with proj_size; use one without, or "
+        "export its parameters");
+  CHECK_THROWS_AS(graph.append(slopes, graph.input("x", tg::float64, {3, 6})), tg::DTypeError);
+  CHECK_THROWS_AS(graph.append(slopes, graph.input("row", tg::float32, {6})), tg::ValueError);
 }
 
 TEST_CASE("onnx: the checker and evaluators agree about windows and norms", "[nn]") {

@@ -11,6 +11,8 @@ constexpr Operation::Traits kAdds{.integers = true};
 constexpr Operation::Traits kRare{
     .exact = true, .integers = true, .booleans = true, .frequency = 0.3};
 
+constexpr Operation::Traits kRareSums{.frequency = 0.5};
+
 std::int64_t wrapped(std::int64_t d, std::int64_t dim) { return d < 0 ? d + dim : d; }
 std::int64_t id(double x) { return static_cast<std::int64_t>(x); }
 
@@ -73,6 +75,28 @@ void draw_scatter(Draw& d, bool unique) {
     }
   }
   d.leaf(shape, int64, index.x);
+}
+
+void draw_scatter_reduce(Draw& d) {
+  draw_scatter(d, false);
+  d.a.flag = d.random.chance(0.5);
+}
+
+// The sums or means of x's elements, if a.flag is set, and of those of the source.
+Plain reduced(const Plains& x, const Attributes& a, bool mean) {
+  const std::int64_t dim = wrapped(a.i, x[0].dim());
+  const auto add = [](double e, double s) { return e + s; };
+  const auto write = [](double, double s) { return s; };
+  const auto with = [&](const Plain& own, const Plain& source) {
+    const Plain nothing = filled(source.shape, own.dtype, 0);
+    const Plain start = a.flag ? own : scattered({own, nothing, x[2]}, dim, write);
+    return scattered({start, source, x[2]}, dim, add);
+  };
+  Plain y = with(x[0], x[1]);
+  if (!mean) return y;
+  const Plain count = with(filled(x[0].shape, x[0].dtype, 1), filled(x[1].shape, x[0].dtype, 1));
+  for (std::int64_t i = 0; i < y.numel(); ++i) y[i] /= count[i];
+  return y;
 }
 
 void draw_mask(Draw& d) {
@@ -172,6 +196,14 @@ std::vector<Operation> gather_rows() {
          return {scattered(x, wrapped(a.i, x[0].dim()), [](double e, double s) { return e + s; })};
        },
        kAdds},
+      {"scatter_reduce sum", CALL(scatter_reduce(x[0], a.i, x[2].value(), x[1], "sum", a.flag)),
+       draw_scatter_reduce,
+       [](const Plains& x, const Attributes& a) -> Plains { return {reduced(x, a, false)}; },
+       kRareSums},
+      {"scatter_reduce mean", CALL(scatter_reduce(x[0], a.i, x[2].value(), x[1], "mean", a.flag)),
+       draw_scatter_reduce,
+       [](const Plains& x, const Attributes& a) -> Plains { return {reduced(x, a, true)}; },
+       kRareSums},
       {"index_add", CALL(index_add(x[0], a.i, x[2].value(), x[1])),
        [](Draw& d) {
          const Shape shape = d.any(kAny, 1);

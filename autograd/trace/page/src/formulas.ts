@@ -167,6 +167,12 @@ export const formulas: Record<string, Formula> = {
     "dsource = dy at the indices",
   ),
   scatter_add: of("x source", "y = x, with source added at the indices", "dx = dy", "dsource = dy at the indices"),
+  scatter_reduce: of(
+    "x source",
+    "y = x, reduced with source at the indices (sum, mean, prod, amax, amin)",
+    "dx = dy times the derivative of the reduction",
+    "dsource = the same, with dy at the indices",
+  ),
   index_add: of("x source", "y = x, with source added at the indices", "dx = dy", "dsource = dy at the indices"),
   masked_select: placed("x where the mask holds"),
   masked_fill: moved("a fixed value where the mask holds, else x", "0 where the mask holds, else dy"),

@@ -13,6 +13,7 @@ const plain: Record<string, (string | null)[]> = {
   gather: [null, "index"],
   scatter: [null, "index", null],
   scatter_add: [null, "index", null],
+  scatter_reduce: [null, "index", null],
   index_add: [null, "index", null],
   masked_select: [null, "mask"],
   masked_fill: [null, "mask"],
@@ -22,11 +23,14 @@ const plain: Record<string, (string | null)[]> = {
 };
 
 const golden = read("ops");
+const rest = read("rest"); // of which the page has scatter_reduce
 // Compositions of other entries, or inputs that the C++ test prepares.
-const skipped = /gelu.tanh|softplus.options|cross_entropy.(prob|positions|one_sample)|cat.empty|\.transposed$/;
+const skipped =
+  /gelu.tanh|softplus.options|cross_entropy.(prob|positions|one_sample)|cat.empty|_integers$|\.transposed$/;
 let checked = 0;
 const seen = new Set<string>();
-for (const [name, text] of Object.entries(golden.cases)) {
+for (const [name, text] of [...Object.entries(golden.cases), ...Object.entries(rest.cases)]) {
+  const file = name in rest.cases ? rest : golden;
   const { op, attributes } = parseCase(text);
   const operation = operations[op];
   const notRecorded = skipped.test(name);
@@ -35,26 +39,26 @@ for (const [name, text] of Object.entries(golden.cases)) {
     const tensors: Record<string, Tensor> = {};
     const inputs: Tensor[] = [];
     const numbers: number[] = [];
-    for (let i = 0; golden.has(`${name}.in${i}`); ++i) {
+    for (let i = 0; file.has(`${name}.in${i}`); ++i) {
       const as = plain[op]?.[i];
-      const value = golden.get(`${name}.in${i}`);
+      const value = file.get(`${name}.in${i}`);
       if (as) tensors[as] = value;
       else (inputs.push(value), numbers.push(i));
     }
     if (attributes.scalar_right !== undefined)
       attributes[op === "pow" ? "exponent" : "other"] = attributes.scalar_right;
     if (attributes.scalar_left !== undefined) attributes.input = attributes.scalar_left;
-    const expected = golden.get(`${name}.out0`);
+    const expected = file.get(`${name}.out0`);
     const call: Call = { inputs, attributes, shape: expected.shape, dtype: "float64", tensor: (key) => tensors[key] };
     const y = operation.forward(call);
     assert.ok(difference(y, expected) < 1e-10, `value differs by ${difference(y, expected)}`);
-    if (!golden.has(`${name}.g0`)) return;
-    const dy = golden.get(`${name}.g0`);
+    if (!file.has(`${name}.g0`)) return;
+    const dy = file.get(`${name}.g0`);
     numbers.forEach((number, i) => {
-      if (!golden.has(`${name}.grad${number}`)) return;
+      if (!file.has(`${name}.grad${number}`)) return;
       const raw = operation.rule(call, y, dy, i);
       const dx = sumTo("ids" in raw ? dense(raw) : raw, inputs[i]!.shape);
-      const wrong = difference(dx, golden.get(`${name}.grad${number}`));
+      const wrong = difference(dx, file.get(`${name}.grad${number}`));
       assert.ok(wrong < 1e-9, `gradient ${number} differs by ${wrong}`);
       ++checked;
     });

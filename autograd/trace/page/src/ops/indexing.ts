@@ -57,6 +57,53 @@ function scatterRule(adds: boolean): Operation["rule"] {
   };
 }
 
+/** The elements that scatter_reduce reduces to each element of the result: x's own first, if it takes part. */
+function groupsOf(call: Call, x: Tensor): { groups: number[][]; at: Int32Array; named: Set<number> } {
+  const source = covered(call);
+  const at = gathered(call, x.shape);
+  const named = new Set(at);
+  const alone = !flagAt(call, "include_self", true);
+  const groups = Array.from(x.data, (v, to) => (alone && named.has(to) ? [] : [v]));
+  at.forEach((to, i) => groups[to]!.push(source.data[i]!));
+  return { groups, at, named };
+}
+const total = (list: number[]) => list.reduce((a, b) => a + b, 0);
+const product = (list: number[]) => list.reduce((a, b) => a * b, 1);
+const reduceTo: Record<string, (list: number[]) => number> = {
+  sum: total,
+  mean: (list) => total(list) / list.length,
+  prod: product,
+  amax: (list) => Math.max(...list),
+  amin: (list) => Math.min(...list),
+};
+/** The derivative of the reduction by element k of the list. */
+const reduceBy: Record<string, (list: number[], y: number, k: number) => number> = {
+  sum: () => 1,
+  mean: (list) => 1 / list.length,
+  prod: (list, _y, k) => product(list.filter((_, j) => j !== k)),
+  amax: (list, y, k) => (list[k] === y ? 1 / list.filter((v) => v === y).length : 0),
+  amin: (list, y, k) => (list[k] === y ? 1 / list.filter((v) => v === y).length : 0),
+};
+const scatterReduce: Operation = {
+  forward: (call) => {
+    const x = input(call, 0);
+    const reduce = reduceTo[String(call.attributes.reduce)]!;
+    return new Tensor(x.shape, Float64Array.from(groupsOf(call, x).groups, reduce), x.dtype);
+  },
+  rule: (call, y, dy, i) => {
+    const by = reduceBy[String(call.attributes.reduce)]!;
+    const { groups, at, named } = groupsOf(call, input(call, 0));
+    const own = (to: number) => flagAt(call, "include_self", true) || !named.has(to);
+    if (i === 0) {
+      const part = (d: number, to: number) => (own(to) ? d * by(groups[to]!, y.data[to]!, 0) : 0);
+      return new Tensor(dy.shape, Float64Array.from(dy.data, part), dy.dtype);
+    }
+    const place = groups.map((_, to) => (own(to) ? 1 : 0)); // of the next element in its group
+    const parts = Float64Array.from(at, (to) => dy.data[to]! * by(groups[to]!, y.data[to]!, place[to]!++));
+    return new Tensor(need(call, "index").shape, parts, dy.dtype);
+  },
+};
+
 function maskPositions(call: Call, wide: readonly number[]): number[] {
   const mask = expand(need(call, "mask"), wide);
   return Array.from(mask.data.keys()).filter((i) => mask.data[i]);
@@ -187,6 +234,7 @@ export const indexing: Operations = {
   },
   scatter: { forward: (call) => scatterInto(call, false), rule: scatterRule(false) },
   scatter_add: { forward: (call) => scatterInto(call, true), rule: scatterRule(true) },
+  scatter_reduce: scatterReduce,
   index_add: {
     forward: (call) => {
       const x = input(call, 0);

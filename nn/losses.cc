@@ -469,20 +469,23 @@ Variable smooth_l1_loss(const Variable& input, const Variable& target,
                         const SmoothL1Options& options) {
   check_numbers("smooth_l1_loss", input, target);
   check_positive("smooth_l1_loss", "beta", options.beta, true);
-  const Variable d = abs(input - target);
+  const Variable difference = input - target;
+  const Variable d = abs(difference);
   if (options.beta == 0) return reduced(d, options.reduction);
-  return reduced(
-      where(d.value() < options.beta, square(d) * (0.5 / options.beta), d - 0.5 * options.beta),
-      options.reduction);
+  // The square is of the difference: abs() has no second derivative at 0.
+  return reduced(where(d.value() < options.beta, square(difference) * (0.5 / options.beta),
+                       d - 0.5 * options.beta),
+                 options.reduction);
 }
 
 Variable huber_loss(const Variable& input, const Variable& target, const HuberOptions& options) {
   check_numbers("huber_loss", input, target);
   check_positive("huber_loss", "delta", options.delta, false);
-  const Variable d = abs(input - target);
-  return reduced(
-      where(d.value() <= options.delta, square(d) * 0.5, (d - 0.5 * options.delta) * options.delta),
-      options.reduction);
+  const Variable difference = input - target;
+  const Variable d = abs(difference);  // not in the square, as in smooth_l1_loss()
+  return reduced(where(d.value() <= options.delta, square(difference) * 0.5,
+                       (d - 0.5 * options.delta) * options.delta),
+                 options.reduction);
 }
 
 // t (log t - x), 0 where t = 0, also for x = -inf, where PyTorch gives NaN

@@ -84,9 +84,14 @@ TemperatureCurve TemperatureCurve::from_state(const std::vector<double>& state) 
     throw tg::FormatError("a curve of temperatures has " + std::to_string(state.size()) +
                           " numbers, needed " + std::to_string(kPoints + 1));
   }
+  const double texts = state.back();
+  if (!(texts >= 0 && texts <= kMostTexts && std::trunc(texts) == texts)) {
+    throw tg::FormatError("a curve of temperatures has " + std::to_string(texts) +
+                          " texts, needed an integer from 0 to 2^32");
+  }
   TemperatureCurve curve;
   std::copy_n(state.begin(), kPoints, curve.sums_.begin());
-  curve.texts_ = static_cast<std::int64_t>(state.back());
+  curve.texts_ = static_cast<std::int64_t>(texts);
   return curve;
 }
 

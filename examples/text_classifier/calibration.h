@@ -43,6 +43,8 @@ class TemperatureCurve {
   };
   Least least() const;
 
+  static constexpr double kMostTexts = 4294967296;  // so that sums stay far below 2^63
+
   std::array<double, kPoints> sums_{};
   std::int64_t texts_ = 0;
 };

@@ -100,12 +100,33 @@ tg::StateDict EpochSearch::state_dict() const {
           {"curves", tg::tensor(numbers)}};
 }
 
+// FormatError if no search comes to this run with these epochs.
+void EpochSearch::require_reachable(std::int64_t run, std::int64_t seen,
+                                    const std::vector<Curves>& curves) const {
+  const std::int64_t variant = parts_ > 0 ? run / parts_ : 0;
+  const bool is_first_part = parts_ > 0 && run % parts_ == 0;
+  const auto require = [&](bool fine, const std::string& what, std::int64_t value) {
+    if (fine) return;
+    throw tg::FormatError("search." + what + " is " + std::to_string(value) +
+                          ", which no search has in its run " + std::to_string(run));
+  };
+  require(seen >= 0 && seen < kMostEpochs && (run < runs() || seen == 0), "seen", seen);
+  for (std::int64_t i = 0; i < std::ssize(curves); ++i) {
+    const std::int64_t epochs = std::ssize(curves[static_cast<std::size_t>(i)]);
+    const bool tried = i < variant || (i == variant && parts_ > 0 && !is_first_part);
+    const std::int64_t fewest = i == variant ? seen + 1 : 1;  // the last of a run ends it
+    require(tried ? epochs >= fewest && epochs <= kMostEpochs
+                  : epochs == (i == variant && run < runs() ? seen : 0),
+            "epochs", epochs);
+  }
+}
+
 void EpochSearch::load_state_dict(const tg::StateDict& state) {
   const auto run = state.at("run").item<std::int64_t>();
   const auto seen = state.at("seen").item<std::int64_t>();
   const auto epochs = tg::to_vector<std::int64_t>(state.at("epochs"));
   const auto numbers = tg::to_vector<double>(state.at("curves"));
-  if (run < 0 || run > runs() || seen < 0 || epochs.size() != curves_.size()) {
+  if (run < 0 || run > runs() || epochs.size() != curves_.size()) {
     throw tg::FormatError("search.run is " + std::to_string(run) + " with " +
                           std::to_string(epochs.size()) + " variants, needed at most " +
                           std::to_string(runs()) + " with " + std::to_string(curves_.size()));
@@ -124,6 +145,7 @@ void EpochSearch::load_state_dict(const tg::StateDict& state) {
       curves.push_back(TemperatureCurve::from_state({at(from), at(to)}));
     }
   }
+  require_reachable(run, seen, all);
   run_ = run;
   seen_ = seen;
   curves_ = std::move(all);

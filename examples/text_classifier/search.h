@@ -62,6 +62,8 @@ class EpochSearch {
  private:
   using Curves = std::vector<TemperatureCurve>;  // of each epoch, added up over the parts
   static std::size_t best_of(const Curves& curves);
+  void require_reachable(std::int64_t run, std::int64_t seen,
+                         const std::vector<Curves>& curves) const;
   const TemperatureCurve& best() const;  // of all
 
   std::int64_t parts_;

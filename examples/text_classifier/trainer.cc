@@ -111,12 +111,18 @@ tg::StateDict BestEpoch::state_dict() const {
   return state;
 }
 
-void BestEpoch::load_state_dict(const tg::StateDict& state) {
+void BestEpoch::load_state_dict(const tg::StateDict& state, std::int64_t present,
+                                Classifier& model) {
   if (state.empty()) return;
   epoch_ = state.at("epoch").item<std::int64_t>();
+  if (epoch_ < 1 || epoch_ > present) {
+    throw tg::FormatError("best.epoch is " + std::to_string(epoch_) + ", needed 1 to " +
+                          std::to_string(present));
+  }
   loss_ = state.at("loss").item<double>();
   curve_ = TemperatureCurve::from_state(tg::to_vector<double>(state.at("curve")));
   weights_ = examples::part_of(state, "weights.");
+  model.load_state_dict(weights_);
 }
 
 // The run -----------------------------------------------------------------------------------------
@@ -271,17 +277,35 @@ tg::StateDict Trainer::state_dict() const {
   return state;
 }
 
+// FormatError if no run of this length comes to this position.
+void Trainer::require_reachable(const Position& position) const {
+  const auto require = [](bool fine, const char* what, const std::string& value) {
+    if (fine) return;
+    throw tg::FormatError(std::string("position.") + what + " is " + value +
+                          ", which no run with these options and texts has");
+  };
+  const std::int64_t texts = examples_.train.size();
+  const auto [steps, epoch, done, correct, loss, seconds] = position;
+  require(epoch >= 1 && epoch <= *settings_.epochs, "epoch", std::to_string(epoch));
+  require(steps >= 0 && steps <= epoch * texts, "steps", std::to_string(steps));
+  require(done >= 0 && done <= texts, "done", std::to_string(done));
+  require(correct >= 0 && correct <= done, "correct", std::to_string(correct));
+  require(std::isfinite(loss), "loss", std::to_string(loss));
+  require(std::isfinite(seconds) && seconds >= 0, "seconds", std::to_string(seconds));
+}
+
 void Trainer::load_state_dict(const tg::StateDict& state) {
   const tg::StateDict position = examples::part_of(state, "position.");
   for_each_field(position_, [&](const char* name, auto& value) {
     value = position.at(name).item<std::remove_reference_t<decltype(value)>>();
   });
+  require_reachable(position_);
+  best_.load_state_dict(examples::part_of(state, "best."), position_.epoch, trained_.model);
   trained_.model.load_state_dict(examples::part_of(state, "model."));
   optimizer_->load_state_dict(examples::part_of(state, "optimizer."));
   if (schedule_ != nullptr) schedule_->load_state_dict(examples::part_of(state, "schedule."));
   loader_.load_state_dict(examples::part_of(state, "loader."));
   tg::default_generator().load_state_dict(examples::part_of(state, "generator."));
-  best_.load_state_dict(examples::part_of(state, "best."));
 }
 
 }  // namespace text_classifier

@@ -39,7 +39,9 @@ class BestEpoch {
   const TemperatureCurve* curve() const { return epoch_ > 0 ? &curve_ : nullptr; }
 
   tg::StateDict state_dict() const;  // empty if no epoch was looked at
-  void load_state_dict(const tg::StateDict& state);
+  // Of a run in its epoch `present`. It loads the weights into the model, which must have their
+  // names and shapes.
+  void load_state_dict(const tg::StateDict& state, std::int64_t present, Classifier& model);
 
  private:
   tg::StateDict weights_;
@@ -101,6 +103,7 @@ class Trainer {
   Step step(const tg::Tensor& ids, const tg::Tensor& labels);
   void change_rate(double passed);    // passed: the share of the run that is done
   std::int64_t texts_passed() const;  // of all epochs
+  void require_reachable(const Position& position) const;
 
   Trained trained_;
   Examples examples_;

@@ -1,5 +1,5 @@
 // Fuzzes load() of the text classifier: a file with the weights, the vocabulary and the settings,
-// which must fit each other. Read next: tests/fuzz/optimizer.cc.
+// which must fit each other. Read next: tests/fuzz/run_checkpoint.cc.
 #include "text_classifier/trained.h"
 
 #include <algorithm>

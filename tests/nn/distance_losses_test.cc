@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <tapegrad/autograd/functional.h>
 #include <tapegrad/autograd/gradcheck.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/nn/losses.h>
@@ -403,4 +404,18 @@ TEST_CASE("losses over distances and margins explain arguments that do not fit")
   CHECK(error_text<IndexError>([&] {
           nn::sampled_softmax_loss(x, tensor({0, 1, 7}), zeros({4, 2}), tensor({1}), ones({4}));
         }) != "");
+}
+
+TEST_CASE("the second derivative of smooth_l1_loss and huber_loss where both inputs are equal",
+          "[losses]") {
+  const Tensor x = tensor({0.5, -1.0}, float64);
+  const Tensor diagonal = tensor({{1.0, 0.0}, {0.0, 1.0}}, float64);
+  const auto smooth = [&](const Variable& v) {
+    return nn::smooth_l1_loss(v, x, {.reduction = Reduction::sum, .beta = 0.5});
+  };
+  const auto huber = [&](const Variable& v) {
+    return nn::huber_loss(v, x, {.reduction = Reduction::sum, .delta = 3});
+  };
+  CHECK(equal(hessian(smooth, x), diagonal * 2));  // 1 / beta
+  CHECK(equal(hessian(huber, x), diagonal));
 }

@@ -118,6 +118,10 @@ TEST_CASE("distributions: errors") {
   CHECK(error_text<ValueError>([] {
           Categorical::from_probs(Variable(tensor({{0.5, 0.5}, {0.0, 0.0}})));
         }) == "Categorical: the probabilities of a distribution have no positive sum");
+  CHECK_THROWS_AS(Categorical::from_probs(Variable(tensor({0.0, 0.0}))), ValueError);
+  const Tensor rows_of_two = tensor({{{0.0, 0.0}, {1.0, 1.0}}, {{0.5, 0.5}, {0.5, 0.5}}});
+  CHECK_THROWS_AS(Categorical::from_probs(Variable(rows_of_two)), ValueError);
+  CHECK_THROWS_AS(Categorical::from_probs(Variable(full({}, 0.0))), ShapeError);
   CHECK(error_text<ValueError>([] {
           Normal(Variable(zeros({2})), Variable(tensor({1.0, 0.0}).to(float32)));
         }) == "Normal: a scale is not above 0; exp() or softplus() make it positive");

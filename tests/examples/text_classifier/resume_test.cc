@@ -403,6 +403,24 @@ TEST_CASE("resuming refuses what does not fit the checkpoint", "[text_resume]") 
   }
   write_file(path, checkpoint);
 
+  // A right checksum, and what no run has.
+  const auto impossible = [&](const std::string& name, const tg::Tensor& value) {
+    RunCheckpoint other = read_checkpoint(path);
+    tg::StateDict state;
+    for (const auto& [key, tensor] : other.state) state.insert(key, key == name ? value : tensor);
+    write_checkpoint(path, {state, other.texts});
+    CHECK(workshop.run("train --resume --out out")
+              .error.ends_with("text_classifier: out/checkpoint.safetensors: " + name + " is " +
+                               std::to_string(value.item<std::int64_t>()) +
+                               ", which no run with these options and texts has\n"));
+    write_file(path, checkpoint);
+  };
+  impossible("position.epoch", tg::tensor(INT64_MIN));
+  impossible("position.epoch", tg::tensor(1000001));
+  impossible("position.steps", tg::tensor(INT64_MAX));
+  impossible("position.done", tg::tensor(25));
+  impossible("position.correct", tg::tensor(-1));
+
   // The same files in another place, and the working folder of another.
   fs::create_directory(workshop.file("moved"));
   fs::rename(workshop.file("train.tsv"), workshop.file("moved/texts"));

@@ -182,6 +182,43 @@ TEST_CASE("a search compares variants over all parts", "[text_search]") {
   CHECK(resumed.best_variant() == 0);
 }
 
+TEST_CASE("the state of a search that no search can have is refused", "[text_search]") {
+  EpochSearch search(2, 2);
+  for (const double loss : {0.5, 0.4, 0.6}) search.look_at(curve_with(loss));
+  search.next_run();
+  search.look_at(curve_with(0.5));
+  const tg::StateDict good = search.state_dict();
+  const auto refused = [&](const char* name, const tg::Tensor& value) {
+    tg::StateDict state;
+    for (const auto& [key, tensor] : good) state.insert(key, key == name ? value : tensor);
+    return error_text<tg::FormatError>([&] { EpochSearch(2, 2).load_state_dict(state); });
+  };
+  const auto none_has = [](const std::string& what) {
+    return "search." + what + ", which no search has in its run ";
+  };
+  CHECK(refused("seen", tg::tensor(-1)) == none_has("seen is -1") + "1");
+  CHECK(refused("seen", tg::tensor(3)) == none_has("epochs is 3") + "1");  // the part had ended
+  CHECK(refused("seen", tg::tensor(INT64_MAX)) == none_has("seen is 9223372036854775807") + "1");
+  CHECK(refused("run", tg::tensor(0)) == none_has("epochs is 3") + "0");
+  CHECK(refused("run", tg::tensor(4)) == none_has("seen is 1") + "4");
+  CHECK(refused("run", tg::tensor(5)) ==
+        "search.run is 5 with 2 variants, needed at most 4 with 2");
+  CHECK(refused("epochs", tg::tensor({0, 3})) == none_has("epochs is 0") + "1");
+  CHECK(refused("epochs", tg::tensor({INT64_MAX, INT64_MAX})) ==
+        "a curve of temperatures has 0 numbers, needed 50");
+  for (const double texts : {-1.0, 0.5, 1e300, std::nan("")}) {
+    std::vector<double> curves = tg::to_vector<double>(good.at("curves"));
+    curves[TemperatureCurve::kPoints] = texts;
+    CHECK(refused("curves", tg::tensor(curves)) == "a curve of temperatures has " +
+                                                       std::to_string(texts) +
+                                                       " texts, needed an integer from 0 to 2^32");
+  }
+  EpochSearch again(2, 2);
+  again.load_state_dict(good);
+  CHECK(again.look_at(curve_with(0.5)));
+  CHECK_FALSE(again.look_at(curve_with(0.5)));
+}
+
 TEST_CASE("a search without parts has nothing to do", "[text_search]") {
   const EpochSearch search(0);
   CHECK(search.done());

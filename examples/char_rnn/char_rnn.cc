@@ -15,12 +15,14 @@ CharRnn::CharRnn(std::int64_t vocabulary, const Settings& settings)
     : embedding(register_module("embedding", tg::nn::Embedding(vocabulary, settings.dim))),
       dropout(register_module("dropout", tg::nn::Dropout(settings.dropout))),
       head(register_module("head", tg::nn::Linear(settings.hidden, vocabulary))) {
-  const tg::nn::LSTMOptions options{.num_layers = settings.layers,
-                                    .dropout = settings.layers > 1 ? settings.dropout : 0};
+  const std::int64_t layers = settings.layers, dim = settings.dim, hidden = settings.hidden;
+  const double between = layers > 1 ? settings.dropout : 0;
   if (settings.arch == "lstm") {
-    lstm.emplace(register_module("lstm", tg::nn::LSTM(settings.dim, settings.hidden, options)));
+    lstm.emplace(register_module(
+        "lstm", tg::nn::LSTM(dim, hidden, {.num_layers = layers, .dropout = between})));
   } else {
-    gru.emplace(register_module("gru", tg::nn::GRU(settings.dim, settings.hidden, options)));
+    gru.emplace(register_module(
+        "gru", tg::nn::GRU(dim, hidden, {.num_layers = layers, .dropout = between})));
   }
 }
 

@@ -48,7 +48,8 @@ void add_train(CLI::App& app, const std::string& program, int& status) {
                   "\n\nExamples:\n"
                   "  text_classifier train --train texts.csv --out model\n"
                   "  text_classifier train --train texts.csv --test more.csv --baseline\n"
-                  "  text_classifier train --train texts.csv --folds 10");
+                  "  text_classifier train --train texts.csv --folds 10\n"
+                  "  text_classifier train --train pos=good.txt --train neg=bad.txt");
   auto& settings = add_options<TrainSettings>(command, [command, &status](TrainSettings& given) {
     given.given = given_options(*command);
     status = status_of(train(given));
@@ -93,13 +94,14 @@ void add_predict(CLI::App& app) {
 void add_eval(CLI::App& app) {
   EvalOptions* options = nullptr;
   CLI::App* command = add_command(app, "eval", "Test a model on labeled texts", options, evaluate);
-  command->add_option("--test", options->test, "Texts to test on")->type_name("FILE")->required();
+  add_texts(command, "--test", options->test, "Texts to test on")->required();
   command
       ->add_option("--threshold", options->threshold,
                    "Also count the answers with at least this probability")
       ->type_name("P")
       ->check(from_to(0.0, 1.0));
   add_columns(command, options->reading);
+  add_label_separator(command, options->reading);
   keep_in_short_help(command, {"--model", "--test", "--threshold"});
   command->footer(std::string(kFormats) +
                   "\n\nExample:\n  text_classifier eval --model DIR --test texts.csv");
@@ -152,8 +154,9 @@ void add_compare(CLI::App& app) {
       ->type_name("DIR")
       ->check(not_empty())
       ->required();
-  command->add_option("--test", options->test, "Texts to test on")->type_name("FILE")->required();
+  add_texts(command, "--test", options->test, "Texts to test on")->required();
   add_columns(command, options->reading);
+  add_label_separator(command, options->reading);
   keep_in_short_help(command, {"--model", "--with", "--test"});
   command->footer(std::string(kFormats) +
                   "\n\nExample:\n  text_classifier compare --model A --with B --test texts.csv");
@@ -260,11 +263,14 @@ int run(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     if (command().empty()) {
-      throw tg::ValueError(
-          "needed a command: train, predict, eval, neighbors, explain, compare, suspects, "
-          "compress or export; see --help");
+      const std::string unknown =
+          app.remaining(true).empty() ? "" : what_is_wrong(app, error) + "; ";
+      throw tg::ValueError(unknown +
+                           "needed a command: train, predict, eval, neighbors, explain, compare, "
+                           "suspects, compress or export; see --help");
     }
-    throw tg::ValueError(command() + ": " + error.what() + "; see " + command() + " --help");
+    throw tg::ValueError(command() + ": " + what_is_wrong(app, error) + "; see " + command() +
+                         " --help");
   } catch (const tg::ValueError& error) {
     throw_named(command(), error);
   }

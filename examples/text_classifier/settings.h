@@ -9,6 +9,7 @@
 #include <string>
 
 #include "text_classifier/columns.h"
+#include "text_classifier/corpus.h"
 #include "text_classifier/model.h"
 
 namespace text_classifier {
@@ -19,6 +20,7 @@ struct ReadingOptions {
   std::string text_column;
   std::string label_column;
   std::string header;  // yes or no
+  std::string label_separator;
 };
 
 // The options as Reading has them.
@@ -26,13 +28,17 @@ Reading reading_of(const ReadingOptions& options);
 
 struct TrainSettings {
   std::string command = "train";  // or suspects: what error texts begin with
-  std::string train;              // file; empty: the bundled questions, also for the test
-  std::string test;               // file; empty: none
-  std::string dev;  // file with held-out texts; empty: a part of the training texts, where needed
+  Files train;                    // empty: the bundled questions, also for the test
+  Files test;                     // empty: none
+  Files dev;  // held-out texts; empty: a part of the training texts, where needed
   std::string out = "runs/text_classifier";
   ReadingOptions reading;
-  std::string vectors;       // file with word vectors to start from; empty: none
-  bool all_vectors = false;  // also for words that no training text contains
+  bool multi_label = false;         // a text may have several labels, or none
+  std::string weight_column;        // of the weights of the training texts; empty: none
+  std::string class_weights;        // `balanced` or a file; empty: none
+  std::string duplicates = "keep";  // or remove: see tell_duplicates()
+  std::string vectors;              // file with word vectors to start from; empty: none
+  bool all_vectors = false;         // also for words that no training text contains
   std::string optimizer = "adam";
   ModelSettings model{.arch = "bag"};
   // Settings of the model, refused if the architecture does not use them. Unset: model's defaults.

@@ -47,6 +47,10 @@ std::string count_of(std::size_t count) {
   return std::to_string(count) + (count == 1 ? " text" : " texts");
 }
 
+bool have_same_labels(const Corpus& corpus, const Row& a, const Row& b) {
+  return corpus.multi_label ? a.labels == b.labels : a.label == b.label;
+}
+
 // The texts of `other` that are training texts, too.
 void look_for_shared(std::ostream& out, const Corpus& train, const RowsOf& rows,
                      const Corpus& other, bool remove, std::vector<bool>& removed) {
@@ -62,11 +66,11 @@ void look_for_shared(std::ostream& out, const Corpus& train, const RowsOf& rows,
       there = &train.rows[found->second.front()];
     }
     other_label += std::ranges::all_of(
-        found->second, [&](std::size_t i) { return train.rows[i].label != row.label; });
+        found->second, [&](std::size_t i) { return !have_same_labels(train, train.rows[i], row); });
   }
   if (shared == 0) return;
   out << "duplicates: " << count_of(shared) << " of the " << other.rows.size() << " of "
-      << other.path << (shared == 1 ? " is" : " are") << " training texts, too";
+      << other.path << (shared == 1 ? " is a training text, too" : " are training texts, too");
   if (other_label > 0) out << " (" << other_label << " with another label)";
   out << ", such as " << place_of(other, *first) << " and " << place_of(train, *there) << ", `"
       << shown(first->text) << "`" << (remove ? "; removed from the training texts\n" : kRemedy);
@@ -80,8 +84,8 @@ void look_for_contradictions(std::ostream& out, const Corpus& train, const RowsO
   for (const Row& row : train.rows) {  // in the order of the file
     const std::vector<std::size_t>& same = rows.at(key_of(row.text));
     if (&train.rows[same.front()] != &row) continue;
-    const auto differs =
-        std::ranges::find_if(same, [&](std::size_t i) { return train.rows[i].label != row.label; });
+    const auto differs = std::ranges::find_if(
+        same, [&](std::size_t i) { return !have_same_labels(train, train.rows[i], row); });
     if (differs == same.end()) continue;
     ++count;
     places += same.size();

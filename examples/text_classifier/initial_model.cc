@@ -7,14 +7,16 @@
 namespace text_classifier {
 namespace {
 
-void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors, bool freeze_known) {
+void start_from_vectors(Trained& trained, const tg::nn::WordVectors& vectors,
+                        const TrainSettings& settings) {
   tg::nn::Embedding& embedding = trained.model.embedding;
   tg::Tensor table = embedding.weight.value().clone();
   std::vector<std::string> names = names_of(trained.vocabulary);
   names.resize(static_cast<std::size_t>(table.size(0)));  // buckets have no names
   const std::vector<std::int64_t> known = tg::nn::copy_known_rows(vectors, names, table);
   embedding.weight.set_value(table);
-  if (freeze_known) embedding.freeze_rows(known);
+  if (settings.freeze_known) embedding.freeze_rows(known);
+  if (settings.quiet) return;
   const tg::nn::WordVectorsReport& report = vectors.report();
   std::cerr << "vectors: " << known.size() << " of " << trained.vocabulary.size()
             << " words found (" << name(report.format) << ", " << report.entries
@@ -50,7 +52,7 @@ Trained initial_model(const TrainSettings& settings, const TrainingWords& words,
   tg::manual_seed(static_cast<std::uint64_t>(settings.seed));
   Trained trained{Classifier(model), words.vocabulary, labels, settings.max_length};
   if (settings.multi_label) trained.answering.thresholds.assign(labels.size(), 0.5);
-  if (words.vectors) start_from_vectors(trained, *words.vectors, settings.freeze_known);
+  if (words.vectors) start_from_vectors(trained, *words.vectors, settings);
   if (settings.freeze_embeddings) trained.model.embedding.weight.set_requires_grad(false);
   if (settings.rare_words > 0) {
     trained.model.weigh_words(word_weights(words, settings.rare_words, model.characters.buckets));

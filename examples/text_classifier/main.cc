@@ -169,8 +169,8 @@ void add_suspects(CLI::App& app) {
     suspects(given);
   });
   add_training(command, options.training);
-  for (const char* name :
-       {"--test", "--dev", "--out", "--resume", "--checkpoint-every", "--baseline"}) {
+  for (const char* name : {"--test", "--dev", "--out", "--resume", "--checkpoint-every",
+                           "--baseline", "--autotune", "--trials"}) {
     command->remove_option(command->get_option(name));  // nothing is saved or tested
   }
   command->add_option("--count", options.count, "How many texts to print")

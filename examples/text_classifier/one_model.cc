@@ -3,6 +3,7 @@
 #include "text_classifier/one_model.h"
 
 #include <algorithm>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <span>
@@ -47,10 +48,6 @@ std::int64_t variants(const TrainSettings& settings) {
   return weighs ? std::ssize(kRareWords) : 1;
 }
 
-// Adam's rate if the number of epochs is searched: half of the usual one, so that neighboring
-// numbers differ less.
-constexpr double kSearchedRate = 0.0025;
-
 Plan plan_of(const TrainSettings& given, const Texts& texts) {
   Plan plan{given, texts};
   TrainSettings& settings = plan.settings;
@@ -66,7 +63,7 @@ Plan plan_of(const TrainSettings& given, const Texts& texts) {
   }
   settings.epochs = EpochSearch::kMostEpochs;
   settings.schedule = "constant";
-  if (settings.optimizer == "adam") settings.lr = settings.lr.value_or(kSearchedRate);
+  settings.lr = searched_rate(settings);
   return plan;
 }
 
@@ -131,13 +128,19 @@ std::vector<tg::Tensor> ids_of(const Trained& trained, const TrainingWords& word
   return ids;
 }
 
-// Trains until the end, or until a signal arrives. Returns whether the end was reached.
-bool run_to_end(Trainer& trainer, ResumableRun* run) {
-  return run != nullptr ? run->train(trainer) : trainer.run(nullptr, [] { return true; });
+using GoOn = std::function<bool()>;
+
+// Trains until the end, or until a signal arrives. Returns whether the end was reached. Without a
+// run, go_on() is asked after each batch.
+bool run_to_end(
+    Trainer& trainer, ResumableRun* run, const GoOn& go_on = [] { return true; }) {
+  return run != nullptr ? run->train(trainer) : trainer.run(nullptr, go_on);
 }
 
 // Finds the number of epochs and the temperature. Returns whether the end was reached.
-bool run_search(EpochSearch& search, const Plan& plan, ResumableRun* run) {
+bool run_search(
+    EpochSearch& search, const Plan& plan, ResumableRun* run,
+    const GoOn& go_on = [] { return true; }) {
   TrainSettings settings = plan.settings;
   const Texts& texts = plan.texts;
   while (!search.done()) {
@@ -158,7 +161,7 @@ bool run_search(EpochSearch& search, const Plan& plan, ResumableRun* run) {
                     {.train = {ids_of(trained, words), learned.targets, learned.weights},
                      .held_out = held_out_of(trained, held_out, plan)},
                     settings, &search);
-    if (!run_to_end(trainer, run)) return false;
+    if (!run_to_end(trainer, run, go_on)) return false;
     search.next_run();
   }
   return true;
@@ -228,6 +231,23 @@ std::optional<std::int64_t> check(const Plan& plan, const Trained& initial, bool
 
 }  // namespace
 
+// Half of Adam's usual rate, so that neighboring numbers of epochs differ less.
+double searched_rate(const TrainSettings& settings) {
+  constexpr double kSearchedRate = 0.0025;
+  const bool is_adam = settings.optimizer == "adam";
+  return settings.lr.value_or(is_adam ? kSearchedRate : learning_rate(settings));
+}
+
+double rare_words_of(const EpochSearch& search) { return kRareWords[search.best_variant()]; }
+
+std::optional<EpochSearch> search_alone(const TrainSettings& settings, const Texts& texts,
+                                        const std::function<bool()>& go_on) {
+  const Plan plan = plan_of(settings, texts);
+  EpochSearch search(plan.searched_parts, variants(plan.settings));
+  if (!run_search(search, plan, nullptr, go_on)) return std::nullopt;
+  return search;
+}
+
 std::optional<Trained> train_one(const TrainSettings& given, const Texts& texts, ResumableRun* run,
                                  std::vector<DataFingerprint> data) {
   Plan plan = plan_of(given, texts);
@@ -244,13 +264,13 @@ std::optional<Trained> train_one(const TrainSettings& given, const Texts& texts,
   const std::optional<std::int64_t> size = check(plan, *initial, run != nullptr);
   EpochSearch search(plan.searched_parts, variants(settings));
   if (run != nullptr) run->begin(search);
-  tell_what_is_trained(plan, *initial);
+  if (!settings.quiet) tell_what_is_trained(plan, *initial);
   if (plan.is_searched()) {
     initial.reset();  // frees its memory
     if (!run_search(search, plan, run)) return std::nullopt;
-    tell_what_was_found(search);
+    if (!settings.quiet) tell_what_was_found(search);
     settings.epochs = search.epochs();
-    settings.rare_words = kRareWords[search.best_variant()];
+    settings.rare_words = rare_words_of(search);
     initial.emplace(initial_model(settings, words, texts.labels, learned.shares));
   }
   std::optional<Trained> trained = trained_to_end(*initial, words, learned, plan, run);
@@ -261,7 +281,7 @@ std::optional<Trained> train_one(const TrainSettings& given, const Texts& texts,
   }
   if (!size) return trained;
   Trained small = compressed(*trained, *size, settings.command + ": --size");
-  std::cerr << "compressed to " << description(small) << '\n';
+  if (!settings.quiet) std::cerr << "compressed to " << description(small) << '\n';
   return small;
 }
 

@@ -61,9 +61,12 @@ struct TrainSettings {
   std::optional<std::int64_t> train_limit;  // texts to train on, drawn by the seed; unset: all
   std::optional<std::int64_t> patience;     // stop after so many epochs without a better one
   std::optional<std::int64_t> folds;        // of a cross-validation; unset: none
+  std::optional<std::int64_t> autotune;     // seconds to look for options; unset: no limit or none
+  std::optional<std::int64_t> trials;       // of this search; unset: no limit, or no search
   bool baseline = false;                    // compare with the classifiers of baseline.h
   bool freeze_embeddings = false;           // train no word vector
   bool freeze_known = false;                // do not train vectors from the file
+  bool quiet = false;     // not an option: training says nothing
   double rare_words = 0;  // not an option: the power of a word's weight; see word_weights()
   std::int64_t seed = 0;
   std::int64_t checkpoint_every = 0;        // steps; 0: only when a signal stops the run
@@ -79,6 +82,11 @@ TrainSettings checked(TrainSettings settings);
 // Whether a run looks for the number of epochs on held-out texts, and then trains on all texts: a
 // bag does, unless the options say how long it trains.
 bool searches_epochs(const TrainSettings& settings);
+
+// Whether a run looks for other options first.
+inline bool is_autotuned(const TrainSettings& settings) {
+  return settings.autotune.has_value() || settings.trials.has_value();
+}
 
 double learning_rate(const TrainSettings& settings);
 std::int64_t steps_of_epoch(const TrainSettings& settings, std::size_t texts);

@@ -175,6 +175,19 @@ void add_run(CLI::App* command, TrainSettings& settings) {
                    "texts; nothing is saved")
       ->type_name("N")
       ->check(from_to(2, 1'000'000));
+  command
+      ->add_option("--autotune", settings.autotune,
+                   "First look for better options on held-out texts, for so many seconds\n"
+                   "of processor time: --dim, --ngrams, --lr, --min-count, --chars,\n"
+                   "--buckets, except those that are given")
+      ->type_name("SECONDS")
+      ->check(from_to(1, 1'000'000'000));
+  command
+      ->add_option("--trials", settings.trials,
+                   "Look for better options in N trials; without --autotune, the same\n"
+                   "seed gives the same options")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000'000));
   command->add_flag("--baseline", settings.baseline,
                     "Also test TF-IDF with logistic regression, and NB-SVM, in one table");
   command->add_option("--optimizer", settings.optimizer, "Optimization algorithm")

@@ -164,7 +164,7 @@ bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
 
 // A terminal shows the bar, and the last epoch. Elsewhere, lines for about five epochs are enough.
 void Trainer::report(Progress& progress, const EpochMetrics& metrics) const {
-  if (search_ != nullptr) return;
+  if (search_ != nullptr || settings_.quiet) return;
   const std::int64_t epochs = *settings_.epochs;
   const std::int64_t every = progress.has_bar() ? epochs : std::max<std::int64_t>(epochs / 5, 1);
   if (metrics.epoch == epochs || metrics.epoch % every == 0) {

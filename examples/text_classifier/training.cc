@@ -8,6 +8,7 @@
 
 #include "common/fingerprint.h"
 #include "common/numbers.h"
+#include "text_classifier/autotune.h"
 #include "text_classifier/baseline.h"
 #include "text_classifier/class_files.h"
 #include "text_classifier/class_weights.h"
@@ -120,13 +121,17 @@ int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableR
 int train(const TrainSettings& given) {
   std::optional<ResumableRun> run;
   if (!given.folds) run.emplace(given);
-  const TrainSettings settings = checked(run ? run->settings() : given);
+  TrainSettings settings = checked(run ? run->settings() : given);
   // All files are read before anything is written.
   TextReader reader(settings);
   const Texts texts = reader.all_texts();
   if (settings.folds) {
     cross_validate(settings, texts);
     return 0;
+  }
+  if (is_autotuned(settings) && !run->is_resumed()) {
+    run->use(autotuned(run->settings(), texts));
+    settings = checked(run->settings());
   }
   return train_and_save(settings, texts, *run, reader.data());
 }

@@ -124,6 +124,7 @@ class Autotune {
       if (trials_ > 1 && !(*loss < least_)) continue;
       least_ = *loss;
       best_ = settings;
+      if (!std::isfinite(least_)) continue;
       std::cerr << "autotune: trial " << trials_ << ": held-out loss " << shown(least_) << ", "
                 << options_of(settings) << '\n';
     }
@@ -137,7 +138,7 @@ class Autotune {
     return given_.autotune && seconds() >= static_cast<double>(*given_.autotune);
   }
   bool is_over() const { return (given_.trials && trials_ >= *given_.trials) || is_out_of_time(); }
-  static std::string shown(double loss) { return std::isfinite(loss) ? fixed(loss, 4) : "(none)"; }
+  static std::string shown(double loss) { return std::isfinite(loss) ? fixed(loss, 4) : "none"; }
 
   // Nothing if the time is over before its end. Infinite if the model cannot be made.
   std::optional<double> loss_of_trial(const TrainSettings& settings) {

@@ -1,4 +1,4 @@
-// Sums over texts, one for each temperature or bin. Read next: evaluation.h.
+// Sums over texts, one for each temperature or bin. Read next: thresholds.h.
 #include "text_classifier/calibration.h"
 
 #include <tapegrad/tensor/error.h>

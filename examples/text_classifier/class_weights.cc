@@ -1,4 +1,4 @@
-// Counts the texts of each class, or reads the weights. Read next: thresholds.h.
+// Counts the texts of each class, or reads the weights. Read next: search.h.
 #include "text_classifier/class_weights.h"
 
 #include <tapegrad/nn/text/text_file.h>

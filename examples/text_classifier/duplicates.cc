@@ -1,4 +1,4 @@
-// Compares texts by a key without spaces at the ends and upper case. Read next: targets.h.
+// Compares texts by a key without spaces at the ends and upper case. Read next: plain_text.cc.
 #include "text_classifier/duplicates.h"
 
 #include <tapegrad/tensor/error.h>

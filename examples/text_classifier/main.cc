@@ -48,8 +48,7 @@ void add_train(CLI::App& app, const std::string& program, int& status) {
                   "\n\nExamples:\n"
                   "  text_classifier train --train texts.csv --out model\n"
                   "  text_classifier train --train texts.csv --test more.csv --baseline\n"
-                  "  text_classifier train --train texts.csv --folds 10\n"
-                  "  text_classifier train --train pos=good.txt --train neg=bad.txt");
+                  "  text_classifier train --train texts.csv --folds 10");
   auto& settings = add_options<TrainSettings>(command, [command, &status](TrainSettings& given) {
     given.given = given_options(*command);
     status = status_of(train(given));

@@ -1,4 +1,4 @@
-// Every draw has a generator of its own. Read next: one_model.h.
+// Every draw has a generator of its own. Read next: autotune.h.
 #include "text_classifier/splits.h"
 
 #include <tapegrad/tapegrad.h>

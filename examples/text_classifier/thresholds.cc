@@ -1,4 +1,4 @@
-// Counts in intervals of logits, and the threshold with the largest F1. Read next: trainer.h.
+// Counts in intervals of logits, and the threshold with the largest F1. Read next: evaluation.h.
 #include "text_classifier/thresholds.h"
 
 #include <tapegrad/tensor/error.h>

@@ -1,4 +1,4 @@
-// The training loop, with its optimizer and schedule. Read next: search.h.
+// The training loop, with its optimizer and schedule. Read next: targets.h.
 #include "text_classifier/trainer.h"
 
 #include <algorithm>

@@ -55,8 +55,18 @@ inline void add_seed(CLI::App& app, std::int64_t& seed, const char* description)
       ->capture_default_str();
 }
 
-// Parses the command line of a program without commands. False if it asked for help, which is then
-// printed. ValueError for what it does not accept.
+// What is wrong with a command line: an argument that nothing takes, for example a misspelled
+// command, is named first, because it explains why something else is missing.
+inline std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (unknown.empty()) return error.what();
+  const bool has_commands = !app.get_subcommands({}).empty() && app.get_subcommands().empty();
+  return std::string("unknown ") + (has_commands ? "command or argument" : "argument") + " `" +
+         unknown.front() + "`";
+}
+
+// Parses the command line of a program. False if it asked for help, which is then printed.
+// ValueError for what it does not accept.
 inline bool parse(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
@@ -64,7 +74,7 @@ inline bool parse(CLI::App& app, int argc, char** argv) {
     app.exit(help);
     return false;
   } catch (const CLI::ParseError& error) {
-    throw tapegrad::ValueError(std::string(error.what()) + "; see --help");
+    throw tapegrad::ValueError(what_is_wrong(app, error) + "; see --help");
   }
   return true;
 }

@@ -85,13 +85,30 @@ class Answers {
   }
 
  private:
-  // The classes by decreasing probability, as many as are shown. Of equal ones the first label
-  // wins.
+  bool several() const { return trained_.answering.multi_label(); }
+  bool ranks() const { return options_.all || options_.top > 1; }
+
+  // Whether the label is an answer of a model with several labels.
+  bool is_chosen(std::span<const float> p, std::size_t label) const {
+    const auto probability = static_cast<double>(p[label]);
+    return options_.threshold ? probability >= *options_.threshold
+                              : is_answered(trained_, label, probability);
+  }
+
+  // The classes by decreasing probability: as many as are shown, or those that are chosen. Of equal
+  // ones the first label wins.
   std::span<const std::size_t> best_of(std::span<const float> p) {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     const auto before = [&](std::size_t a, std::size_t b) {
       return p[a] != p[b] ? p[a] > p[b] : a < b;
     };
+    if (several() && !ranks()) {
+      const auto rest = std::ranges::stable_partition(
+          order_, [&](std::size_t label) { return is_chosen(p, label); });
+      const std::span<std::size_t> chosen(order_.begin(), rest.begin());
+      std::ranges::sort(chosen, before);
+      return chosen;
+    }
     if (shown_ == 1) {
       std::swap(order_[0], *std::ranges::min_element(order_, before));
     } else {
@@ -107,8 +124,12 @@ class Answers {
 
   void append_text(const InputLine& line, std::span<const float> p) {
     bool first = true;
-    for (const std::size_t label : best_of(p)) {
-      out_ += first && unsure(p[label]) ? "(unsure)" : labels_[label];
+    const std::span<const std::size_t> best = best_of(p);
+    if (best.empty()) {
+      out_ += "(none)  " + examples::fixed(static_cast<double>(std::ranges::max(p)), 3) + "  ";
+    }
+    for (const std::size_t label : best) {
+      out_ += !several() && first && unsure(p[label]) ? "(unsure)" : labels_[label];
       out_ += "  ";
       out_ += examples::fixed(static_cast<double>(p[label]), 3);
       out_ += "  ";
@@ -120,11 +141,21 @@ class Answers {
 
   void append_json(const InputLine& line, std::span<const float> p) {
     const std::span<const std::size_t> best = best_of(p);
-    out_ += "{\"line\":" + std::to_string(line.number) + ",\"label\":";
-    out_ += unsure(p[best[0]]) ? "null" : labels_[best[0]];
-    out_ += ",\"probability\":";
-    append_number(out_, p[best[0]]);
-    if (options_.all || options_.top > 1) {
+    out_ += "{\"line\":" + std::to_string(line.number);
+    if (several()) {
+      out_ += ",\"labels\":[";
+      for (const std::size_t label : best) {
+        if (!is_chosen(p, label)) continue;
+        out_ += (out_.ends_with('[') ? "" : ",") + labels_[label];
+      }
+      out_ += ']';
+    } else {
+      out_ += ",\"label\":";
+      out_ += unsure(p[best[0]]) ? "null" : labels_[best[0]];
+      out_ += ",\"probability\":";
+      append_number(out_, p[best[0]]);
+    }
+    if (several() || ranks()) {
       out_ += ",\"top\":[";
       for (const std::size_t label : best) {
         out_ += out_.ends_with('[') ? "{\"label\":" : ",{\"label\":";

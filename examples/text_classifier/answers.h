@@ -20,8 +20,9 @@ struct PredictOptions {
 
 // Prints one line for each text or line of input, also for a blank one: `LABEL  0.987  text`. With
 // `top`, more labels and probabilities follow the first, by decreasing probability. The label is
-// `(unsure)` if its probability is less than the threshold. A line that is not a text is answered
-// with `(error)` and the reason.
+// `(unsure)` if its probability is less than the threshold. A model with several labels prints all
+// that have at least their threshold, or options.threshold, and `(none)` if there is none. A line
+// that is not a text is answered with `(error)` and the reason.
 //
 // Answers are written before the next line is waited for. ValueError at the end if there was a line
 // with an error; IoError if the input cannot be read.

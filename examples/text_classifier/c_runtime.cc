@@ -15,7 +15,10 @@ const char* const kBegin =
      class; probabilities may be NULL. Bytes that are not UTF-8 separate words. It uses no memory
      but the stack, and several threads may call it.
    extern const char *const classify_labels[];
-   extern const int classify_classes;  */
+   extern const int classify_classes;
+   extern const double classify_thresholds[];
+     Only if MULTI_LABEL is 1: a text may have several labels, or none, and has those whose
+     probability is at least their threshold. classify() returns the most probable one.  */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -358,7 +361,7 @@ const char* const kClassify = R"C(
 
 int classify(const char *utf8_text, float *probabilities) {
   struct sum sum;
-  double logits[CLASSES], total = 0, divisor;
+  double logits[CLASSES], divisor;
   int best = 0, k;
   size_t i;
   sum.rows = 0;
@@ -370,9 +373,14 @@ int classify(const char *utf8_text, float *probabilities) {
     logits[k] = (LOGIT(k) + bias[k]) / TEMPERATURE;
     if (logits[k] > logits[best]) best = k;
   }
-  for (k = 0; k < CLASSES; ++k) total += exp(logits[k] - logits[best]);
-  for (k = 0; probabilities != NULL && k < CLASSES; ++k) {
-    probabilities[k] = (float)(exp(logits[k] - logits[best]) / total);
+  if (probabilities != NULL) {
+#if MULTI_LABEL
+    for (k = 0; k < CLASSES; ++k) probabilities[k] = (float)(1 / (1 + exp(-logits[k])));
+#else
+    double total = 0;
+    for (k = 0; k < CLASSES; ++k) total += exp(logits[k] - logits[best]);
+    for (k = 0; k < CLASSES; ++k) probabilities[k] = (float)(exp(logits[k] - logits[best]) / total);
+#endif
   }
   return best;
 }
@@ -385,7 +393,18 @@ int main(int argc, char **argv) {
   for (i = 1; i < argc; ++i) {
     float probabilities[CLASSES];
     const int best = classify(argv[i], probabilities);
+#if MULTI_LABEL
+    int answers = 0, k;
+    for (k = 0; k < CLASSES; ++k) {
+      if ((double)probabilities[k] < classify_thresholds[k]) continue;
+      printf("%s  %.3f  ", classify_labels[k], (double)probabilities[k]);
+      ++answers;
+    }
+    if (answers == 0) printf("(none)  %.3f  ", (double)probabilities[best]);
+    printf("%s\n", argv[i]);
+#else
     printf("%s  %.3f  %s\n", classify_labels[best], (double)probabilities[best], argv[i]);
+#endif
   }
   return 0;
 }

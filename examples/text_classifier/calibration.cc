@@ -1,4 +1,4 @@
-// Sums over texts, one for each temperature or bin. Read next: evaluation.h.
+// Sums over texts, one for each temperature or bin. Read next: thresholds.h.
 #include "text_classifier/calibration.h"
 
 #include <tapegrad/tensor/error.h>
@@ -24,24 +24,55 @@ constexpr std::size_t kMiddle = TemperatureCurve::kPoints / 2;
 
 }  // namespace
 
-void TemperatureCurve::add(const tg::Tensor& logits, const tg::Tensor& labels) {
+void TemperatureCurve::add(const tg::Tensor& logits, const tg::Tensor& targets,
+                           const tg::Tensor& weights) {
+  if (targets.dim() == 2) {
+    add_several(logits, targets, weights);
+  } else {
+    add_one_label(logits, targets, weights);
+  }
+  texts_ += logits.size(0);
+}
+
+void TemperatureCurve::add_one_label(const tg::Tensor& logits, const tg::Tensor& labels,
+                                     const tg::Tensor& weights) {
   const std::int64_t texts = logits.size(0), classes = logits.size(1);
   const std::vector<double> all = tg::to_vector<double>(logits.to(tg::float64));
   const std::vector<std::int64_t> truth = tg::to_vector<std::int64_t>(labels);
+  const std::vector<double> of_texts =
+      weights.defined() ? tg::to_vector<double>(weights.to(tg::float64)) : std::vector<double>();
   for (std::int64_t i = 0; i < texts; ++i) {
     const double* row = all.data() + i * classes;
     const double largest = *std::max_element(row, row + classes);
     const double own = row[truth[static_cast<std::size_t>(i)]];
+    const double weight = of_texts.empty() ? 1 : of_texts[static_cast<std::size_t>(i)];
     // Cross entropy at temperature T: -log softmax(z / T)[label]
     //   = log(sum over j of exp((z[j] - m) / T)) - (z[label] - m) / T, with m the largest z[j].
     for (std::size_t point = 0; point < kPoints; ++point) {
       const double scale = point == kMiddle ? 1 : 1 / temperature_of(static_cast<double>(point));
       double sum = 0;
       for (std::int64_t j = 0; j < classes; ++j) sum += std::exp((row[j] - largest) * scale);
-      sums_[point] += std::log(sum) - (own - largest) * scale;
+      sums_[point] += weight * (std::log(sum) - (own - largest) * scale);
     }
   }
-  texts_ += texts;
+}
+
+void TemperatureCurve::add_several(const tg::Tensor& logits, const tg::Tensor& targets,
+                                   const tg::Tensor& weights) {
+  const std::vector<double> all = tg::to_vector<double>(logits.to(tg::float64));
+  const std::vector<double> truth = tg::to_vector<double>(targets.to(tg::float64));
+  const std::vector<double> of_labels =
+      weights.defined() ? tg::to_vector<double>(weights.to(tg::float64)) : std::vector<double>();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const double weight = of_labels.empty() ? 1 : of_labels[i];
+    // -log sigmoid(z) = log(1 + exp(-z)) for a label, and the same with -z for one that is not.
+    const double wrong = truth[i] > 0 ? -all[i] : all[i];
+    for (std::size_t point = 0; point < kPoints; ++point) {
+      const double scale = point == kMiddle ? 1 : 1 / temperature_of(static_cast<double>(point));
+      const double z = wrong * scale;
+      sums_[point] += weight * (std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))));
+    }
+  }
 }
 
 void TemperatureCurve::add(const TemperatureCurve& other) {

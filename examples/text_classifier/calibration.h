@@ -23,8 +23,9 @@ class TemperatureCurve {
  public:
   static constexpr std::size_t kPoints = 49;
 
-  // logits (texts, classes), labels (texts)
-  void add(const tg::Tensor& logits, const tg::Tensor& labels);
+  // logits (texts, classes); targets and weights as in targets.h. For several labels, the loss of a
+  // text is the sum of the binary cross entropies of all classes.
+  void add(const tg::Tensor& logits, const tg::Tensor& targets, const tg::Tensor& weights = {});
   void add(const TemperatureCurve& other);
 
   std::int64_t texts() const { return texts_; }
@@ -44,6 +45,8 @@ class TemperatureCurve {
   Least least() const;
 
   static constexpr double kMostTexts = 4294967296;  // so that sums stay far below 2^63
+  void add_one_label(const tg::Tensor& logits, const tg::Tensor& labels, const tg::Tensor& weights);
+  void add_several(const tg::Tensor& logits, const tg::Tensor& targets, const tg::Tensor& weights);
 
   std::array<double, kPoints> sums_{};
   std::int64_t texts_ = 0;

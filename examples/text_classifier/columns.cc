@@ -22,12 +22,13 @@ constexpr std::array<std::string_view, 24> kTextNames = {
     "tweet",    "content",   "body",     "headline", "title",       "v2",
     "document", "utterance", "sms",      "phrase",   "review_text", "description",
     "news",     "post",      "abstract", "query",    "sentence1",   "input"};
-constexpr std::array<std::string_view, 24> kLabelNames = {
-    "label",       "class",         "category", "sentiment",   "target",
-    "intent",      "topic",         "v1",       "labels",      "classes",
-    "class index", "polarity",      "tag",      "language",    "spam",
-    "y",           "stars",         "rating",   "author",      "emotion",
-    "label_text",  "category_name", "genre",    "coarse_label"};
+constexpr std::array<std::string_view, 27> kLabelNames = {
+    "label",       "class",         "category", "sentiment",    "target",
+    "intent",      "topic",         "v1",       "labels",       "classes",
+    "class index", "polarity",      "tag",      "language",     "spam",
+    "y",           "stars",         "rating",   "author",       "emotion",
+    "label_text",  "category_name", "genre",    "coarse_label", "tags",
+    "topics",      "categories"};
 constexpr std::array<std::string_view, 12> kOtherNames = {
     "id", "idx", "index", "guid", "user", "date", "source", "split", "time", "score", "uid", ""};
 
@@ -125,6 +126,7 @@ class Finder {
       columns_.names.resize(columns_.count);
     }
     count_values();
+    columns_.weight = weight_column();
     columns_.label = label_column();
     columns_.text = text_columns();
     return std::move(columns_);
@@ -200,16 +202,20 @@ class Finder {
     return std::nullopt;
   }
 
+  // The column with a name or a number from 1.
+  std::optional<std::size_t> column_of(std::string_view wanted) const {
+    if (const auto column = named(wanted)) return column;
+    std::size_t number = 0;
+    const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
+    const bool is_column = error == std::errc() && end == wanted.data() + wanted.size() &&
+                           number >= 1 && number <= columns_.count;
+    return is_column ? std::optional(number - 1) : std::nullopt;
+  }
+
   // The column that an option names.
   std::size_t asked_for(std::string_view wanted, const char* option) const {
     wanted = trim(wanted);
-    if (const auto column = named(wanted)) return *column;
-    std::size_t number = 0;
-    const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
-    if (error == std::errc() && end == wanted.data() + wanted.size() && number >= 1 &&
-        number <= columns_.count) {
-      return number - 1;
-    }
+    if (const auto column = column_of(wanted)) return *column;
     std::string known;
     for (const std::string& each : columns_.names) known += (known.empty() ? "" : ", ") + each;
     throw_format_error(name_, table_.rows.front().line,
@@ -218,20 +224,32 @@ class Finder {
                            (known.empty() ? ", without names" : ": " + known));
   }
 
+  std::optional<std::size_t> weight_column() const {
+    if (reading_.weight_column.empty()) return std::nullopt;
+    if (reading_.needs_weights) return asked_for(reading_.weight_column, "--weight-col");
+    return column_of(trim(reading_.weight_column));
+  }
+  // Whether a column can hold texts or labels.
+  bool is_free(std::size_t c) const { return columns_.weight != c; }
+
   std::size_t label_column() const {
     if (!reading_.label_column.empty()) return asked_for(reading_.label_column, "--label-col");
     std::optional<std::size_t> best;
     if (!reading_.labels.empty()) {
       for (std::size_t c = 0; c < columns_.count; ++c) {
         const std::size_t known = statistics_[c].known;
-        if (known * 2 > statistics_[c].rows && (!best || known > statistics_[*best].known))
+        if (is_free(c) && known * 2 > statistics_[c].rows &&
+            (!best || known > statistics_[*best].known))
           best = c;
       }
       if (best) return *best;
     }
     for (const std::string_view name : kLabelNames) {
       const auto column = named(name);
-      if (column && (!statistics_[*column].is_constant() || columns_.count == 2)) return *column;
+      if (column && is_free(*column) &&
+          (!statistics_[*column].is_constant() || columns_.count == 2)) {
+        return *column;
+      }
     }
     return counted_label();
   }
@@ -249,14 +267,15 @@ class Finder {
     }
     std::optional<std::size_t> best;
     for (std::size_t c = 0; c < columns_.count; ++c) {
-      if (!statistics_[c].may_be_label() || text == c) continue;
+      if (!statistics_[c].may_be_label() || text == c || !is_free(c)) continue;
       const std::size_t values = statistics_[c].values.size();
       const std::size_t fewest = best ? statistics_[*best].values.size() : values + 1;
       if (values < fewest || (values == fewest && usual != 0)) best = c;
     }
     // One class only, or labels that do not repeat: check_trainable() refuses those.
     if (best) return *best;
-    return text == usual ? columns_.count - 1 - usual : usual;
+    const std::size_t other = columns_.count - 1 - usual;
+    return text == usual || !is_free(usual) ? other : usual;
   }
 
   bool is_better_label(std::size_t c, std::size_t usual) const {
@@ -290,7 +309,7 @@ class Finder {
       // A title goes with its body.
       for (std::size_t c = 0; c < columns_.count; ++c) {
         const std::string name = lowercase(columns_.names[c]);
-        if (c == *text || (c != columns_.label && is_among(kTextNames, name) &&
+        if (c == *text || (c != columns_.label && is_free(c) && is_among(kTextNames, name) &&
                            statistics_[c].mean_words() >= 2)) {
           found.push_back(c);
         }
@@ -299,10 +318,10 @@ class Finder {
     }
     double most = 0;
     for (std::size_t c = 0; c < columns_.count; ++c) {
-      if (c != columns_.label) most = std::max(most, statistics_[c].mean_words());
+      if (c != columns_.label && is_free(c)) most = std::max(most, statistics_[c].mean_words());
     }
     for (std::size_t c = 0; c < columns_.count; ++c) {
-      if (c == columns_.label) continue;
+      if (c == columns_.label || !is_free(c)) continue;
       const Statistics& of = statistics_[c];
       const bool alone = columns_.count == 2;
       const bool has_words = most < 3 ? of.mean_words() == most : of.mean_words() >= 2;

@@ -19,6 +19,10 @@ struct Reading {
   std::string label_column{};
   std::optional<bool> header = std::nullopt;  // whether the first row holds names
   std::vector<std::string> labels{};  // that a model knows: a column that holds them is the labels
+  std::string weight_column{};        // of the weights of the texts; empty: all weigh the same
+  bool needs_weights = false;         // whether the file must have this column
+  bool multi_label = false;           // whether a text may have several labels, or none
+  std::string label_separator{};      // between them; empty: found out
 };
 
 struct Columns {
@@ -27,6 +31,7 @@ struct Columns {
   std::size_t label = 0;
   bool header = false;
   std::vector<std::string> names;  // of the header or of JSON; empty if there is none
+  std::optional<std::size_t> weight = std::nullopt;  // of the weights, if they are read
 };
 
 // Finds the columns by the names of a header (text, sentence, review, message, ...; label, class,

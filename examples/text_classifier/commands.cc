@@ -106,11 +106,14 @@ void evaluate(const EvalOptions& options) {
   Trained trained = load(options.model);
   Reading reading = reading_of(options.reading);
   reading.labels = trained.labels;
+  reading.multi_label = trained.answering.multi_label();
   const Corpus corpus = read_corpus(options.test, "eval", reading);
   std::cerr << corpus.path << ": " << description(corpus) << '\n';
+  std::vector<double>& thresholds = trained.answering.thresholds;
+  if (options.threshold) thresholds.assign(thresholds.size(), *options.threshold);
   const Score result = score(trained, examples_of(trained, corpus));
-  print_report(std::cout, result.matrix, "test", result.calibration.error());
-  if (options.threshold) print_coverage(trained, corpus, *options.threshold);
+  print_report(std::cout, result, trained, "test");
+  if (options.threshold && thresholds.empty()) print_coverage(trained, corpus, *options.threshold);
 }
 
 void neighbors(const NeighborsOptions& options) {

@@ -6,19 +6,21 @@
 #include <string>
 #include <vector>
 
+#include "text_classifier/class_files.h"
 #include "text_classifier/settings.h"
 
 namespace text_classifier {
 
 struct EvalOptions {
   std::string model;  // folder
-  std::string test;   // file
+  Files test;
   ReadingOptions reading;
   std::optional<double> threshold;
 };
 
 // Prints the report of a trained model on a file. With a threshold, also how many texts were
-// answered with at least this probability, and how many of these answers were right.
+// answered with at least this probability, and how many of these answers were right; for several
+// labels it takes the place of all thresholds.
 void evaluate(const EvalOptions& options);
 
 struct NeighborsOptions {

@@ -1,8 +1,11 @@
 // Lets both models classify the texts, and counts who was right. Read next: suspects.h.
 #include "text_classifier/compare.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "text_classifier/evaluation.h"
@@ -10,19 +13,34 @@
 namespace text_classifier {
 namespace {
 
-// Whether the model is right about each text.
+// Whether the model is right about each text: about its label, or about all its labels.
 std::vector<bool> right_answers(Trained& trained, const std::string& folder, const Corpus& corpus) {
-  std::vector<std::int64_t> truth;
+  std::vector<std::vector<std::int64_t>> truth;
   try {
-    truth = label_ids(corpus, trained.labels);
+    truth = label_sets(corpus, trained.labels);
   } catch (const tg::FormatError& error) {
     throw tg::FormatError("compare: the model " + folder + ": " + error.what());
   }
   std::vector<tg::Tensor> ids;
   for (const Row& row : corpus.rows) ids.push_back(trained.ids(row.text));
-  const auto predicted = tg::to_vector<std::int64_t>(argmax(probabilities(trained, ids), 1));
+  const tg::Tensor p = probabilities(trained, ids);
+  const std::span<const float> elements = p.span<float>();
+  const std::size_t classes = trained.labels.size();
   std::vector<bool> right;
-  for (std::size_t i = 0; i < truth.size(); ++i) right.push_back(predicted[i] == truth[i]);
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    const std::span<const float> row = elements.subspan(i * classes, classes);
+    std::vector<std::int64_t> answers;
+    if (!trained.answering.multi_label()) {
+      answers.push_back(std::ranges::max_element(row) - row.begin());
+    }
+    for (std::size_t k = 0; trained.answering.multi_label() && k < classes; ++k) {
+      if (is_answered(trained, k, static_cast<double>(row[k]))) {
+        answers.push_back(static_cast<std::int64_t>(k));
+      }
+    }
+    std::ranges::sort(truth[i]);
+    right.push_back(answers == truth[i]);
+  }
   return right;
 }
 
@@ -38,8 +56,16 @@ void print_accuracy(const char* name, const std::string& folder, std::int64_t ri
 
 void compare(const CompareOptions& options) {
   Trained first = load(options.model), second = load(options.other);
+  if (first.answering.multi_label() != second.answering.multi_label()) {
+    const bool is_first = first.answering.multi_label();
+    throw tg::ValueError("compare: the model " + (is_first ? options.model : options.other) +
+                         " gives several labels, the model " +
+                         (is_first ? options.other : options.model) +
+                         " one; needed two models of the same kind");
+  }
   Reading reading = reading_of(options.reading);
   reading.labels = first.labels;
+  reading.multi_label = first.answering.multi_label();
   const Corpus corpus = read_corpus(options.test, "compare", reading);
   const std::vector<bool> a = right_answers(first, options.model, corpus);
   const std::vector<bool> b = right_answers(second, options.other, corpus);
@@ -50,6 +76,14 @@ void compare(const CompareOptions& options) {
             : (b[i] ? counts.only_second : counts.neither));
   }
   const std::int64_t n = counts.total();
+  if (first.answering.multi_label()) {
+    std::printf("right: exactly the right labels\n");
+    for (const auto& [name, model] : {std::pair("A", &first), std::pair("B", &second)}) {
+      const Score all = score(*model, examples_of(*model, corpus));
+      std::printf("%s  micro F1 %.3f, macro F1 %.3f\n", name, all.labels->micro_score().f1,
+                  all.labels->mean_score().f1);
+    }
+  }
   std::printf("                B right  B wrong\n");
   std::printf("  A right  %12lld %8lld\n", static_cast<long long>(counts.both),
               static_cast<long long>(counts.only_first));

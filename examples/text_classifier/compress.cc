@@ -1,7 +1,8 @@
 // Which rows are kept, and which codes they get. Read next: size.h.
 //
 // 1. Only the logits count. If there are fewer classes than elements of a word vector, each row is
-//    replaced by what it adds to the logits, less their mean, which changes no probability.
+//    replaced by what it adds to the logits, less their mean, which changes no probability of a
+//    model with one label.
 // 2. The rows with the largest weighted norms stay. The weight of a word falls with its rank: a
 //    vocabulary is sorted by decreasing counts, and a rare word decides fewer texts.
 // 3. The rows are coded as int8 or as a product, whichever loses least at this size: the sum over
@@ -83,7 +84,7 @@ Rows rows_of(const Trained& trained, bool projected, const std::string& operatio
   const tg::StateDict state = trained.model.state_dict();
   const tg::Tensor table = state.at("embedding.weight").contiguous();
   tg::Tensor logits = matmul(table, transpose(state.at("head.weight"), 0, 1));  // (rows, classes)
-  center(logits);
+  if (!trained.answering.multi_label()) center(logits);
   logits = logits.contiguous();
   const tg::Tensor source = projected ? logits : table;
   if (!all(isfinite(table)).item<bool>() || !all(isfinite(logits)).item<bool>()) {
@@ -111,11 +112,15 @@ Rows rows_of(const Trained& trained, bool projected, const std::string& operatio
 // The bytes of a file without the rows: the texts, the names of the tensors, the head.
 std::int64_t bytes_without_rows(const Trained& trained, const ModelSettings& settings) {
   std::int64_t bytes = 64;
-  // The temperature is not known before the end of a run, so it counts with all its digits.
-  const Answering answering{.length_unit = trained.answering.length_unit,
-                            .temperature = 0.12345678901234567};
+  // The temperature and the thresholds are not known before the end of a run, so they count with
+  // all their digits.
+  const Answering answering{
+      .length_unit = trained.answering.length_unit,
+      .temperature = 0.12345678901234567,
+      .thresholds = std::vector<double>(trained.answering.thresholds.size(), 0.12345678901234567)};
   const std::string settings_json =
-      settings_text(settings, trained.max_length, trained.labels, answering) + std::string(20, ' ');
+      settings_text(settings, trained.max_length, trained.labels, answering) +
+      std::string(20 + 4 * trained.answering.thresholds.size(), ' ');
   for (const std::string& text :
        {settings_json, Vocabulary::build({}, trained.vocabulary.tokenizer()).text()}) {
     bytes += std::ssize(nlohmann::json(text).dump()) + 32;

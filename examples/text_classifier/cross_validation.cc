@@ -24,15 +24,16 @@ void for_each_fold(const TrainSettings& settings, const Texts& texts, const Visi
     const Corpus train = subset_of(texts.train, rest.indices());
     tg::nn::Indices tested = part.indices();
     std::ranges::sort(tested);  // the order of subset_of()
-    Trained trained = *train_one(settings, {train, texts.labels});
+    Trained trained = *train_one(
+        settings, {.train = train, .labels = texts.labels, .class_weights = texts.class_weights});
     visit(trained, train, subset_of(texts.train, tested), tested);
   }
 }
 
-void print_mean_accuracy(const std::vector<double>& accuracies, std::size_t texts) {
+void print_mean(const char* name, const std::vector<double>& accuracies, std::size_t texts) {
   const tg::Tensor all = tg::tensor(accuracies);
   const Interval interval = t_interval(accuracies);
-  std::cout << "mean accuracy " << mean(all).item<double>() << ", 95 % interval "
+  std::cout << "mean " << name << ' ' << mean(all).item<double>() << ", 95 % interval "
             << std::max(interval.low, 0.0) << " to " << std::min(interval.high, 1.0)
             << ", standard deviation " << tg::std(all).item<double>() << " (" << accuracies.size()
             << " folds, n=" << texts << ")\n";
@@ -41,20 +42,22 @@ void print_mean_accuracy(const std::vector<double>& accuracies, std::size_t text
 }  // namespace
 
 void cross_validate(const TrainSettings& settings, const Texts& texts) {
+  const char* const name = settings.multi_label ? "micro F1" : "accuracy";
   std::vector<double> accuracies;
   BaselineFolds baselines;
-  for_each_fold(
-      settings, texts,
-      [&](Trained& trained, const Corpus& rest, const Corpus& tested, const auto&) {
-        accuracies.push_back(score(trained, examples_of(trained, tested)).matrix.accuracy());
-        if (settings.baseline) baselines.add(rest, tested, texts.labels);
-        std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  accuracy "
-                  << std::fixed << std::setprecision(3) << accuracies.back()
-                  << " (n=" << tested.rows.size() << ")\n"
-                  << std::flush;
-      });
+  for_each_fold(settings, texts,
+                [&](Trained& trained, const Corpus& rest, const Corpus& tested, const auto&) {
+                  const Score result = score(trained, examples_of(trained, tested));
+                  accuracies.push_back(result.labels ? result.labels->micro_score().f1
+                                                     : result.matrix.accuracy());
+                  if (settings.baseline) baselines.add(rest, tested, texts.labels);
+                  std::cout << "fold " << accuracies.size() << '/' << *settings.folds << "  "
+                            << name << ' ' << std::fixed << std::setprecision(3)
+                            << accuracies.back() << " (n=" << tested.rows.size() << ")\n"
+                            << std::flush;
+                });
   baselines.print(std::cout, accuracies);
-  print_mean_accuracy(accuracies, texts.train.rows.size());
+  print_mean(name, accuracies, texts.train.rows.size());
 }
 
 tg::Tensor cross_validated_probabilities(const TrainSettings& settings, const Texts& texts) {

@@ -48,7 +48,8 @@ std::int64_t position_of(const std::vector<std::string>& labels, const std::stri
   return found - labels.begin();
 }
 
-void print_contributions(const Explanation& explanation, std::int64_t count, bool is_bag) {
+void print_contributions(const Explanation& explanation, std::int64_t count,
+                         const Trained& trained) {
   std::vector<Contribution> tokens = explanation.tokens;
   std::ranges::stable_sort(tokens, std::ranges::greater(),
                            [](const Contribution& token) { return std::abs(token.value); });
@@ -63,8 +64,24 @@ void print_contributions(const Explanation& explanation, std::int64_t count, boo
   const std::int64_t hidden = std::ssize(tokens) - count;
   if (hidden > 0) std::printf("  %+8.3f  (%lld more)\n", others, static_cast<long long>(hidden));
   std::printf("  %+8.3f  %s\n", explanation.rest,
-              is_bag ? "(bias)" : "(not explained by single words)");
-  std::printf("  %+8.3f  = score: logit minus the mean of all logits\n", explanation.score);
+              trained.settings().arch == "bag" ? "(bias)" : "(not explained by single words)");
+  std::printf("  %+8.3f  = score: %s\n", explanation.score,
+              trained.answering.multi_label() ? "the logit" : "logit minus the mean of all logits");
+}
+
+// The labels that are explained for a text with the probabilities p (1, classes): the one that was
+// asked for, the predicted ones, or the most probable one.
+std::vector<std::int64_t> explained_labels(const Trained& trained, const ExplainOptions& options,
+                                           const tg::Tensor& p) {
+  if (!options.label.empty()) return {position_of(trained.labels, options.label)};
+  std::vector<std::int64_t> labels;
+  for (std::int64_t k = 0; trained.answering.multi_label() && k < std::ssize(trained.labels); ++k) {
+    if (is_answered(trained, static_cast<std::size_t>(k), p.item<double>({0, k}))) {
+      labels.push_back(k);
+    }
+  }
+  if (labels.empty()) labels.push_back(argmax(p).item<std::int64_t>());
+  return labels;
 }
 
 void explain_texts(Trained& trained, const ExplainOptions& options) {
@@ -79,12 +96,11 @@ void explain_texts(Trained& trained, const ExplainOptions& options) {
   }
   for (const std::string& text : texts) {
     const tg::Tensor p = probabilities(trained, {trained.ids(text)});
-    const std::int64_t label = options.label.empty() ? argmax(p).item<std::int64_t>()
-                                                     : position_of(trained.labels, options.label);
-    std::printf("%s  %.3f  %s\n", trained.labels[static_cast<std::size_t>(label)].c_str(),
-                p.item<double>({0, label}), text.c_str());
-    print_contributions(explanation_of(trained, text, label), options.count,
-                        trained.settings().arch == "bag");
+    for (const std::int64_t label : explained_labels(trained, options, p)) {
+      std::printf("%s  %.3f  %s\n", trained.labels[static_cast<std::size_t>(label)].c_str(),
+                  p.item<double>({0, label}), text.c_str());
+      print_contributions(explanation_of(trained, text, label), options.count, trained);
+    }
   }
 }
 
@@ -108,7 +124,8 @@ Explanation explanation_of(const Trained& trained, std::string_view text, std::i
   const tg::Variable vectors = tg::parameter(trained.model.embedding(batch).value());
   const tg::Variable logits =
       trained.model.from_vectors(vectors, batch) / trained.answering.temperature;  // (1, classes)
-  const tg::Variable score = select(logits, 1, label) - mean(logits, 1);
+  const tg::Variable own = select(logits, 1, label);
+  const tg::Variable score = trained.answering.multi_label() ? own : own - mean(logits, 1);
   const tg::Variable gradient = tg::grad(sum(score), {vectors})[0];
   const tg::Tensor values = sum(gradient.value() * vectors.value(), 2);  // (1, steps)
   Explanation explanation;
@@ -143,7 +160,8 @@ std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained,
   for (std::int64_t begin = 0; begin < words; begin += kBatch) {
     const std::int64_t size = std::min(kBatch, words - begin);
     const tg::Tensor logits = trained.logits(reshape(tg::arange(begin, begin + size), {-1, 1}));
-    narrow(scores, 0, begin, size).copy_(logits - mean(logits, 1, true));
+    narrow(scores, 0, begin, size)
+        .copy_(trained.answering.multi_label() ? logits : logits - mean(logits, 1, true));
   }
   const tg::Tensor empty = narrow(scores, 0, Vocabulary::kPadding, 1).clone();
   scores = scores - empty;

@@ -12,7 +12,8 @@ namespace text_classifier {
 
 // What a word or an n-gram adds to the score of a class. The score is the logit of the class minus
 // the mean of the logits of all classes, because a number that all logits share changes no
-// probability. The logits are divided by the temperature, as for the probabilities.
+// probability; for a model with several labels it is the logit itself. The logits are divided by
+// the temperature, as for the probabilities.
 struct Contribution {
   std::string token;
   double value = 0;
@@ -36,7 +37,7 @@ std::vector<std::vector<Contribution>> strongest_tokens(const Trained& trained, 
 struct ExplainOptions {
   std::string model;               // folder
   std::vector<std::string> texts;  // empty: explains the model as a whole
-  std::string label;               // empty: the predicted one
+  std::string label;               // empty: the predicted one, or all that are predicted
   std::int64_t count = 10;
 };
 

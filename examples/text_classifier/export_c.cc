@@ -223,6 +223,7 @@ std::string c_source(const Trained& trained) {
   source.define("SKIPS_JOINERS", trained.vocabulary.tokenizer().version > 1 ? 1 : 0);
   source.define("DIVIDES_BY_ROOT", settings.pool == "sqrt" ? 1 : 0);
   source.define("TEMPERATURE", real(trained.answering.temperature));
+  source.define("MULTI_LABEL", trained.answering.multi_label() ? 1 : 0);
   if (characters.used()) {
     source.define("SHORTEST", characters.shortest);
     source.define("LONGEST", characters.longest);
@@ -248,6 +249,13 @@ std::string c_source(const Trained& trained) {
     source.text("    " + c_string(label) + ",\n");
   }
   source.text("};\n");
+  if (trained.answering.multi_label()) {
+    source.text("const double classify_thresholds[CLASSES] = {\n");
+    for (const double threshold : trained.answering.thresholds) {
+      source.text("    " + real(threshold) + ",\n");
+    }
+    source.text("};\n");
+  }
 
   source.text(kReading);
   if (compressed != nullptr || characters.used()) source.text(kFolded);

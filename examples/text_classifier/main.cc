@@ -93,13 +93,14 @@ void add_predict(CLI::App& app) {
 void add_eval(CLI::App& app) {
   EvalOptions* options = nullptr;
   CLI::App* command = add_command(app, "eval", "Test a model on labeled texts", options, evaluate);
-  command->add_option("--test", options->test, "Texts to test on")->type_name("FILE")->required();
+  add_texts(command, "--test", options->test, "Texts to test on")->required();
   command
       ->add_option("--threshold", options->threshold,
                    "Also count the answers with at least this probability")
       ->type_name("P")
       ->check(from_to(0.0, 1.0));
   add_columns(command, options->reading);
+  add_label_separator(command, options->reading);
   keep_in_short_help(command, {"--model", "--test", "--threshold"});
   command->footer(std::string(kFormats) +
                   "\n\nExample:\n  text_classifier eval --model DIR --test texts.csv");
@@ -152,8 +153,9 @@ void add_compare(CLI::App& app) {
       ->type_name("DIR")
       ->check(not_empty())
       ->required();
-  command->add_option("--test", options->test, "Texts to test on")->type_name("FILE")->required();
+  add_texts(command, "--test", options->test, "Texts to test on")->required();
   add_columns(command, options->reading);
+  add_label_separator(command, options->reading);
   keep_in_short_help(command, {"--model", "--with", "--test"});
   command->footer(std::string(kFormats) +
                   "\n\nExample:\n  text_classifier compare --model A --with B --test texts.csv");
@@ -166,8 +168,8 @@ void add_suspects(CLI::App& app) {
     suspects(given);
   });
   add_training(command, options.training);
-  for (const char* name :
-       {"--test", "--dev", "--out", "--resume", "--checkpoint-every", "--baseline"}) {
+  for (const char* name : {"--test", "--dev", "--out", "--resume", "--checkpoint-every",
+                           "--baseline", "--autotune", "--trials"}) {
     command->remove_option(command->get_option(name));  // nothing is saved or tested
   }
   command->add_option("--count", options.count, "How many texts to print")
@@ -260,11 +262,14 @@ int run(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     if (command().empty()) {
-      throw tg::ValueError(
-          "needed a command: train, predict, eval, neighbors, explain, compare, suspects, "
-          "compress or export; see --help");
+      const std::string unknown =
+          app.remaining(true).empty() ? "" : what_is_wrong(app, error) + "; ";
+      throw tg::ValueError(unknown +
+                           "needed a command: train, predict, eval, neighbors, explain, compare, "
+                           "suspects, compress or export; see --help");
     }
-    throw tg::ValueError(command() + ": " + error.what() + "; see " + command() + " --help");
+    throw tg::ValueError(command() + ": " + what_is_wrong(app, error) + "; see " + command() +
+                         " --help");
   } catch (const tg::ValueError& error) {
     throw_named(command(), error);
   }

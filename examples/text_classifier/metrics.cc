@@ -1,4 +1,5 @@
-// Computes the scores, and writes the tables and metrics.jsonl. Read next: unknown_word.h.
+// Computes the scores, and writes the tables and metrics.jsonl. Read next:
+// label_scores.h.
 #include "text_classifier/metrics.h"
 
 #include <tapegrad/nn/text/utf8.h>
@@ -35,6 +36,8 @@ std::size_t width(std::string_view text) {
   return columns;
 }
 
+}  // namespace
+
 std::string shortened(std::string_view text, std::size_t columns) {
   if (width(text) <= columns) return std::string(text);
   std::size_t end = 0;
@@ -45,9 +48,6 @@ std::string shortened(std::string_view text, std::size_t columns) {
   }
   return std::string(text.substr(0, end)) + "~";
 }
-
-// Printed with the first column aligned left, the others aligned right.
-using TextTable = std::vector<std::vector<std::string>>;
 
 void print_table(std::ostream& out, const TextTable& table) {
   std::vector<std::size_t> widths(table.front().size(), 0);
@@ -67,6 +67,8 @@ void print_table(std::ostream& out, const TextTable& table) {
   }
   out << '\n';
 }
+
+namespace {
 
 void print_scores(std::ostream& out, const ConfusionMatrix& matrix) {
   TextTable table{{"class", "precision", "recall", "F1", "texts"}};

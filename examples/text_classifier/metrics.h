@@ -49,6 +49,12 @@ class ConfusionMatrix {
 void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split,
                   std::optional<double> calibration_error = std::nullopt);
 
+// Rows of cells; print_table() aligns the first column left, the others right.
+using TextTable = std::vector<std::vector<std::string>>;
+void print_table(std::ostream& out, const TextTable& table);
+// The text, cut to so many columns of a terminal.
+std::string shortened(std::string_view text, std::size_t columns);
+
 struct EpochMetrics {
   std::int64_t epoch = 0;
   double train_loss = 0;

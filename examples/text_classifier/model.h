@@ -63,6 +63,11 @@ enum class LengthUnit { kWords, kTokens };
 struct Answering {
   LengthUnit length_unit = LengthUnit::kWords;
   double temperature = 1;  // divides the logits; see calibration.h
+  // For texts with several labels or none: each label has a probability of its own, the sigmoid of
+  // its logit, and is an answer if that is at least its threshold. Empty: each text has one label.
+  std::vector<double> thresholds = {};
+
+  bool multi_label() const { return !thresholds.empty(); }
 };
 
 constexpr std::int64_t kMostLayers = 100;

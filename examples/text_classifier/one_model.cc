@@ -3,6 +3,7 @@
 #include "text_classifier/one_model.h"
 
 #include <algorithm>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <span>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "common/fingerprint.h"
+#include "text_classifier/class_files.h"
 #include "text_classifier/compress.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/initial_model.h"
@@ -46,16 +48,12 @@ std::int64_t variants(const TrainSettings& settings) {
   return weighs ? std::ssize(kRareWords) : 1;
 }
 
-// Adam's rate if the number of epochs is searched: half of the usual one, so that neighboring
-// numbers differ less.
-constexpr double kSearchedRate = 0.0025;
-
 Plan plan_of(const TrainSettings& given, const Texts& texts) {
   Plan plan{given, texts};
   TrainSettings& settings = plan.settings;
   const auto seed = static_cast<std::uint64_t>(settings.seed);
   if (searches_epochs(settings)) {
-    if (!texts.dev) plan.parts = held_out_parts(label_ids(texts.train, texts.labels), seed);
+    if (!texts.dev) plan.parts = held_out_parts(strata_of(texts.train, texts.labels), seed);
     plan.searched_parts = texts.dev ? 1 : std::ssize(plan.parts);
   }
   if (settings.patience && !texts.dev) hold_out_tenth(plan.texts, seed, settings.command);
@@ -65,7 +63,7 @@ Plan plan_of(const TrainSettings& given, const Texts& texts) {
   }
   settings.epochs = EpochSearch::kMostEpochs;
   settings.schedule = "constant";
-  if (settings.optimizer == "adam") settings.lr = settings.lr.value_or(kSearchedRate);
+  settings.lr = searched_rate(settings);
   return plan;
 }
 
@@ -77,6 +75,25 @@ Corpus texts_to_train_on(const Plan& plan) {
     all.rows.insert(all.rows.end(), more.begin(), more.end());
   }
   return all;
+}
+
+// The targets and the weights of some texts.
+struct Learned {
+  tg::Tensor targets;
+  tg::Tensor weights;
+  std::vector<double> shares;  // of the classes
+};
+Learned learned_from(const Corpus& corpus, const Plan& plan) {
+  const Texts& texts = plan.texts;
+  const tg::Tensor targets = targets_of(corpus, texts.labels);
+  const tg::Tensor weights =
+      weights_of(corpus, texts.labels, texts.class_weights, plan.settings.command);
+  return {targets, weights, shares_of(targets, weights, std::ssize(texts.labels))};
+}
+LabeledTexts held_out_of(const Trained& trained, const Corpus& corpus, const Plan& plan) {
+  return examples_of(trained, corpus,
+                     weights_of(corpus, plan.texts.labels, plan.texts.class_weights,
+                                plan.settings.command + ": held-out texts"));
 }
 
 // Parts of the training ---------------------------------------------------------------------------
@@ -111,13 +128,19 @@ std::vector<tg::Tensor> ids_of(const Trained& trained, const TrainingWords& word
   return ids;
 }
 
-// Trains until the end, or until a signal arrives. Returns whether the end was reached.
-bool run_to_end(Trainer& trainer, ResumableRun* run) {
-  return run != nullptr ? run->train(trainer) : trainer.run(nullptr, [] { return true; });
+using GoOn = std::function<bool()>;
+
+// Trains until the end, or until a signal arrives. Returns whether the end was reached. Without a
+// run, go_on() is asked after each batch.
+bool run_to_end(
+    Trainer& trainer, ResumableRun* run, const GoOn& go_on = [] { return true; }) {
+  return run != nullptr ? run->train(trainer) : trainer.run(nullptr, go_on);
 }
 
 // Finds the number of epochs and the temperature. Returns whether the end was reached.
-bool run_search(EpochSearch& search, const Plan& plan, ResumableRun* run) {
+bool run_search(
+    EpochSearch& search, const Plan& plan, ResumableRun* run,
+    const GoOn& go_on = [] { return true; }) {
   TrainSettings settings = plan.settings;
   const Texts& texts = plan.texts;
   while (!search.done()) {
@@ -131,14 +154,14 @@ bool run_search(EpochSearch& search, const Plan& plan, ResumableRun* run) {
       held_out = subset_of(texts.train, part);
       train = subset_of(texts.train, others(texts.train.rows.size(), part));
     }
-    const std::vector<std::int64_t> classes = label_ids(train, texts.labels);
+    const Learned learned = learned_from(train, plan);
     const TrainingWords words = read_words(tokens_of(train, settings.max_length), settings);
-    const Trained trained = initial_model(settings, words, texts.labels, classes);
+    const Trained trained = initial_model(settings, words, texts.labels, learned.shares);
     Trainer trainer(trained,
-                    {.train = {ids_of(trained, words), tg::tensor(classes)},
-                     .held_out = examples_of(trained, held_out)},
+                    {.train = {ids_of(trained, words), learned.targets, learned.weights},
+                     .held_out = held_out_of(trained, held_out, plan)},
                     settings, &search);
-    if (!run_to_end(trainer, run)) return false;
+    if (!run_to_end(trainer, run, go_on)) return false;
     search.next_run();
   }
   return true;
@@ -178,19 +201,18 @@ void tell_what_was_found(const EpochSearch& search) {
 
 // Trains the initial model. Nothing if a signal stopped the run.
 std::optional<Trained> trained_to_end(const Trained& initial, const TrainingWords& words,
-                                      const std::vector<std::int64_t>& classes, const Plan& plan,
-                                      ResumableRun* run) {
+                                      const Learned& learned, const Plan& plan, ResumableRun* run) {
   const Texts& texts = plan.texts;
-  Examples examples{.train = {ids_of(initial, words), tg::tensor(classes)}};
+  Examples examples{.train = {ids_of(initial, words), learned.targets, learned.weights}};
   if (texts.test) examples.test = examples_of(initial, *texts.test);
-  if (texts.dev && !plan.is_searched()) examples.held_out = examples_of(initial, *texts.dev);
+  if (texts.dev && !plan.is_searched()) examples.held_out = held_out_of(initial, *texts.dev, plan);
   Trainer trainer(initial, std::move(examples), plan.settings);
   if (!run_to_end(trainer, run)) return std::nullopt;
   Trained trained = trainer.trained();
   trained.model.multiply_by_weights();
   const bool is_bag = plan.settings.model.arch == "bag";
   if (!is_bag && !has_unknown_words(words) && *plan.settings.epochs > 0) {
-    fit_unknown_word(trained, shares_of(classes, trained.labels.size()));
+    fit_unknown_word(trained, learned.shares);
   }
   return trained;
 }
@@ -209,37 +231,57 @@ std::optional<std::int64_t> check(const Plan& plan, const Trained& initial, bool
 
 }  // namespace
 
+// Half of Adam's usual rate, so that neighboring numbers of epochs differ less.
+double searched_rate(const TrainSettings& settings) {
+  constexpr double kSearchedRate = 0.0025;
+  const bool is_adam = settings.optimizer == "adam";
+  return settings.lr.value_or(is_adam ? kSearchedRate : learning_rate(settings));
+}
+
+double rare_words_of(const EpochSearch& search) { return kRareWords[search.best_variant()]; }
+
+std::optional<EpochSearch> search_alone(const TrainSettings& settings, const Texts& texts,
+                                        const std::function<bool()>& go_on) {
+  const Plan plan = plan_of(settings, texts);
+  EpochSearch search(plan.searched_parts, variants(plan.settings));
+  if (!run_search(search, plan, nullptr, go_on)) return std::nullopt;
+  return search;
+}
+
 std::optional<Trained> train_one(const TrainSettings& given, const Texts& texts, ResumableRun* run,
                                  std::vector<DataFingerprint> data) {
   Plan plan = plan_of(given, texts);
   TrainSettings& settings = plan.settings;
   const Corpus all = texts_to_train_on(plan);
-  const std::vector<std::int64_t> classes = label_ids(all, texts.labels);
+  const Learned learned = learned_from(all, plan);
   const TrainingWords words = read_words(tokens_of(all, settings.max_length), settings);
-  data.push_back({"words", settings.train, fingerprint_of(words)});
+  data.push_back({"words", name_of(settings.train), fingerprint_of(words)});
   if (words.vectors) {
     data.push_back({"vectors", settings.vectors, fingerprint_of(*words.vectors)});
   }
   if (run != nullptr) run->check(data);
-  std::optional<Trained> initial = initial_model(settings, words, texts.labels, classes);
+  std::optional<Trained> initial = initial_model(settings, words, texts.labels, learned.shares);
   const std::optional<std::int64_t> size = check(plan, *initial, run != nullptr);
   EpochSearch search(plan.searched_parts, variants(settings));
   if (run != nullptr) run->begin(search);
-  tell_what_is_trained(plan, *initial);
+  if (!settings.quiet) tell_what_is_trained(plan, *initial);
   if (plan.is_searched()) {
     initial.reset();  // frees its memory
     if (!run_search(search, plan, run)) return std::nullopt;
-    tell_what_was_found(search);
+    if (!settings.quiet) tell_what_was_found(search);
     settings.epochs = search.epochs();
-    settings.rare_words = kRareWords[search.best_variant()];
-    initial.emplace(initial_model(settings, words, texts.labels, classes));
+    settings.rare_words = rare_words_of(search);
+    initial.emplace(initial_model(settings, words, texts.labels, learned.shares));
   }
-  std::optional<Trained> trained = trained_to_end(*initial, words, classes, plan, run);
+  std::optional<Trained> trained = trained_to_end(*initial, words, learned, plan, run);
   if (!trained) return std::nullopt;
-  if (plan.is_searched()) trained->answering.temperature = search.temperature();
+  if (plan.is_searched()) {
+    trained->answering.temperature = search.temperature();
+    if (settings.multi_label) trained->answering.thresholds = search.thresholds();
+  }
   if (!size) return trained;
   Trained small = compressed(*trained, *size, settings.command + ": --size");
-  std::cerr << "compressed to " << description(small) << '\n';
+  if (!settings.quiet) std::cerr << "compressed to " << description(small) << '\n';
   return small;
 }
 

@@ -1,6 +1,7 @@
 // The training of one model, from texts to the model. Read next: one_model.cc.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -18,5 +19,13 @@ namespace text_classifier {
 std::optional<Trained> train_one(const TrainSettings& settings, const Texts& texts,
                                  ResumableRun* run = nullptr,
                                  std::vector<DataFingerprint> data = {});
+
+// The search of train_one() alone, on settings for which searches_epochs() is true. Asks go_on()
+// after each batch; nothing if it returns false. Saves nothing.
+std::optional<EpochSearch> search_alone(const TrainSettings& settings, const Texts& texts,
+                                        const std::function<bool()>& go_on);
+// The learning rate of a search, and the TrainSettings::rare_words that it found.
+double searched_rate(const TrainSettings& settings);
+double rare_words_of(const EpochSearch& search);
 
 }  // namespace text_classifier

@@ -107,6 +107,11 @@ ResumableRun::ResumableRun(const TrainSettings& given) : settings_(given) {
   options_ = options_text(settings_);
 }
 
+void ResumableRun::use(const TrainSettings& settings) {
+  settings_ = settings;
+  options_ = options_text(settings_);
+}
+
 void ResumableRun::check(const std::vector<DataFingerprint>& data) {
   data_ = json_of(data);
   const std::string file = checkpoint_file(settings_.out);

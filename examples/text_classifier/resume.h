@@ -35,6 +35,10 @@ class ResumableRun {
   // The options of the run: those that were given, or those of the checkpoint.
   const TrainSettings& settings() const { return settings_; }
 
+  bool is_resumed() const { return resumed_.has_value(); }
+  // Replaces the options of a new run, before check(): a run that is resumed has these.
+  void use(const TrainSettings& settings);
+
   // Compares what was read with what the checkpoint was made with. ValueError if it differs.
   void check(const std::vector<DataFingerprint>& data);
 

@@ -12,6 +12,9 @@
 #include <optional>
 #include <string_view>
 
+#include "text_classifier/class_files.h"
+#include "text_classifier/class_weights.h"
+
 namespace text_classifier {
 namespace {
 
@@ -27,6 +30,11 @@ void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--text-col", settings.reading.text_column);
   visit("--label-col", settings.reading.label_column);
   visit("--header", settings.reading.header);
+  visit("--label-sep", settings.reading.label_separator);
+  visit("--multi-label", settings.multi_label);
+  visit("--weight-col", settings.weight_column);
+  visit("--class-weights", settings.class_weights);
+  visit("--duplicates", settings.duplicates);
   visit("--vectors", settings.vectors);
   visit("--arch", settings.model.arch);
   visit("--dim", settings.model.dim);
@@ -61,17 +69,24 @@ void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--checkpoint-every", settings.checkpoint_every);
 }
 
-constexpr std::array<std::string_view, 4> kFiles = {"--train", "--test", "--dev", "--vectors"};
+constexpr std::array<std::string_view, 5> kFiles = {"--train", "--test", "--dev", "--vectors",
+                                                    "--class-weights"};
 
 bool is_file(std::string_view name) { return std::ranges::find(kFiles, name) != kFiles.end(); }
 
-std::string absolute(const std::string& path) {
-  return path.empty() || path == "-" ? path : std::filesystem::absolute(path).string();
+std::string absolute(std::string_view option, const std::string& name) {
+  if (name.empty() || (option == "--class-weights" && name == kBalanced)) return name;
+  return with_absolute_path(name);
 }
 
 template <class T>
 ordered_json to_json(const T& value) {
   return value;
+}
+// One file is a string, several are a list.
+ordered_json to_json(const Files& files) {
+  if (files.size() > 1) return ordered_json(files);
+  return files.empty() ? "" : files.front();
 }
 template <class T>
 ordered_json to_json(const std::optional<T>& value) {
@@ -83,7 +98,11 @@ ordered_json json_of(const TrainSettings& settings) {
   for_each_option(settings,
                   [&](const char* name, const auto& value) { json[name] = to_json(value); });
   for (const std::string_view name : kFiles) {
-    json[std::string(name)] = absolute(json[std::string(name)].get<std::string>());
+    ordered_json& files = json[std::string(name)];
+    if (files.is_string()) files = absolute(name, files.get<std::string>());
+    for (ordered_json& file : files) {
+      if (files.is_array()) file = absolute(name, file.get<std::string>());
+    }
   }
   return json;
 }
@@ -104,6 +123,19 @@ class FieldReader {
   void operator()(const char* option, std::string& field) const {
     require(option, at(option).is_string());
     field = at(option).get<std::string>();
+  }
+  void operator()(const char* option, Files& field) const {
+    const ordered_json& value = at(option);
+    field.clear();
+    if (value.is_string()) {
+      if (value != "") field.push_back(value.get<std::string>());
+      return;
+    }
+    require(option, value.is_array());
+    for (const ordered_json& file : value) {
+      require(option, file.is_string());
+      field.push_back(file.get<std::string>());
+    }
   }
   void operator()(const char* option, bool& field) const {
     require(option, at(option).is_boolean());
@@ -148,7 +180,8 @@ void check_same(const TrainSettings& given, const ordered_json& saved) {
   for (const std::string& option : given.given) {
     if (!now.contains(option)) continue;  // --out, --resume
     const ordered_json& before = saved[option];
-    const bool file_may_move = is_file(option) && (before != "" || option == "--train");
+    const bool file_may_move = is_file(option) && (before != "" || option == "--train") &&
+                               before != kBalanced && now[option] != kBalanced;
     if (file_may_move || now[option] == before) continue;
     throw tg::ValueError("train: --resume: " + option + " is " + shown(now[option]) +
                          ", in the checkpoint it is " + shown(before) + "; leave " + option +
@@ -169,8 +202,10 @@ TrainSettings resumed_settings(const TrainSettings& given, const std::string& te
   TrainSettings settings;
   for_each_option(settings, FieldReader(saved, name));
   check_same(given, saved);
-  for (auto field : {&TrainSettings::train, &TrainSettings::test, &TrainSettings::dev,
-                     &TrainSettings::vectors}) {
+  for (auto field : {&TrainSettings::train, &TrainSettings::test, &TrainSettings::dev}) {
+    if (!(given.*field).empty()) settings.*field = given.*field;
+  }
+  for (auto field : {&TrainSettings::vectors, &TrainSettings::class_weights}) {
     if (!(given.*field).empty()) settings.*field = given.*field;
   }
   settings.out = given.out;

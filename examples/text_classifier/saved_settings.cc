@@ -1,6 +1,7 @@
 // Writes and parses the settings of a saved model. Read next: splits.h.
 #include "text_classifier/saved_settings.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -74,6 +75,7 @@ class SettingsParser {
     }
     if (has("temperature")) settings.answering.temperature = number("temperature");
     settings.labels = strings("labels");
+    if (format >= 4) settings.answering.thresholds = numbers("thresholds");
     check(settings);
     return settings;
   }
@@ -155,6 +157,17 @@ class SettingsParser {
     return strings;
   }
 
+  std::vector<double> numbers(const char* key) const {
+    std::vector<double> numbers;
+    for (const json& value : of_type(key, &json::is_array, "a list of numbers")) {
+      if (!value.is_number()) {
+        fail(std::string(key) + " holds " + shown(value) + ", needed only numbers");
+      }
+      numbers.push_back(value.get<double>());
+    }
+    return numbers;
+  }
+
   std::vector<std::int64_t> integers(const char* key) const {
     std::vector<std::int64_t> integers;
     for (const json& value : of_type(key, &json::is_array, "a list of integers")) {
@@ -217,6 +230,12 @@ class SettingsParser {
       require(settings.max_length <= kMostPositions, "a max_length of 5000 or less for attention");
     }
     require(!settings.labels.empty(), "at least one label");
+    if (settings.format >= 4) {
+      const std::vector<double>& thresholds = settings.answering.thresholds;
+      require(thresholds.size() == settings.labels.size() &&
+                  std::ranges::all_of(thresholds, [](double x) { return x >= 0 && x <= 1; }),
+              "thresholds from 0 to 1, one for each label");
+    }
     std::set<std::string_view> labels;
     for (const std::string& label : settings.labels) {
       if (!labels.insert(label).second) fail("label " + shown(label) + " is given twice");
@@ -232,7 +251,8 @@ class SettingsParser {
 
 std::string settings_text(const ModelSettings& model, std::int64_t max_length,
                           const std::vector<std::string>& labels, const Answering& answering) {
-  nlohmann::ordered_json json = {{"format", kNewestFormat},  {"arch", model.arch},
+  const int format = answering.multi_label() ? kNewestFormat : kFormatOfOneLabel;
+  nlohmann::ordered_json json = {{"format", format},         {"arch", model.arch},
                                  {"dim", model.dim},         {"hidden", model.hidden},
                                  {"dropout", model.dropout}, {"pool", model.pool},
                                  {"layers", model.layers},   {"bidirectional", model.bidirectional},
@@ -254,6 +274,7 @@ std::string settings_text(const ModelSettings& model, std::int64_t max_length,
   json["length_unit"] = answering.length_unit == LengthUnit::kWords ? "words" : "tokens";
   json["temperature"] = answering.temperature;
   json["labels"] = labels;
+  if (answering.multi_label()) json["thresholds"] = answering.thresholds;
   return json.dump(2) + "\n";
 }
 

@@ -13,8 +13,10 @@ namespace text_classifier {
 // The format that is written. Format 1, which older versions wrote, can describe a bag, and an rnn
 // with max pooling, one layer and one direction. Format 2 has all options. Format 3 also has
 // `length_unit`, `temperature`, bags with the pool `sqrt`, characters and compressed tables, which
-// older versions would ignore.
-constexpr int kNewestFormat = 3;
+// older versions would ignore. Format 4 has `thresholds`, and is written only for models with
+// several labels, so that older versions read the others.
+constexpr int kNewestFormat = 4;
+constexpr int kFormatOfOneLabel = 3;
 
 struct SavedSettings {
   int format = kNewestFormat;

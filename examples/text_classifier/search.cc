@@ -33,14 +33,17 @@ std::vector<std::vector<std::int64_t>> held_out_parts(const std::vector<std::int
   return result;
 }
 
-bool EpochSearch::look_at(const TemperatureCurve& curve) {
+bool EpochSearch::look_at(const TemperatureCurve& curve, const ThresholdCounts& counts) {
   Curves& curves = curves_.at(static_cast<std::size_t>(variant()));
+  std::vector<ThresholdCounts>& all_counts = counts_[static_cast<std::size_t>(variant())];
   ++seen_;
   if (part() > 0) {
     curves.at(static_cast<std::size_t>(seen_ - 1)).add(curve);
+    all_counts.at(static_cast<std::size_t>(seen_ - 1)).add(counts);
     return seen_ < std::ssize(curves);
   }
   curves.push_back(curve);
+  all_counts.push_back(counts);
   const auto least = static_cast<std::int64_t>(best_of(curves)) + 1;
   // A rule of thumb, without a source: a loss that took many epochs to become small may take more
   // to become smaller.
@@ -82,11 +85,21 @@ std::int64_t EpochSearch::epochs() const {
 }
 double EpochSearch::loss() const { return best().least_loss(); }
 double EpochSearch::temperature() const { return cautious_temperature(best()); }
+std::vector<double> EpochSearch::thresholds() const {
+  const auto& counts = counts_[static_cast<std::size_t>(best_variant())];
+  if (counts.empty()) return {};
+  return counts[static_cast<std::size_t>(epochs() - 1)].thresholds(temperature());
+}
 std::int64_t EpochSearch::texts() const { return best().texts(); }
 
 tg::StateDict EpochSearch::state_dict() const {
   std::vector<double> numbers;
-  std::vector<std::int64_t> epochs;
+  std::vector<std::int64_t> epochs, counts;
+  for (const auto& of_variant : counts_) {
+    for (const ThresholdCounts& of_epoch : of_variant) {
+      counts.insert(counts.end(), of_epoch.state().begin(), of_epoch.state().end());
+    }
+  }
   for (const Curves& curves : curves_) {
     epochs.push_back(std::ssize(curves));
     for (const TemperatureCurve& curve : curves) {
@@ -97,7 +110,8 @@ tg::StateDict EpochSearch::state_dict() const {
   return {{"run", tg::tensor(run_)},
           {"seen", tg::tensor(seen_)},
           {"epochs", tg::tensor(epochs)},
-          {"curves", tg::tensor(numbers)}};
+          {"curves", tg::tensor(numbers)},
+          {"counts", tg::tensor(counts)}};
 }
 
 // FormatError if no search comes to this run with these epochs.
@@ -131,11 +145,19 @@ void EpochSearch::load_state_dict(const tg::StateDict& state) {
                           std::to_string(epochs.size()) + " variants, needed at most " +
                           std::to_string(runs()) + " with " + std::to_string(curves_.size()));
   }
+  const auto counts = tg::to_vector<std::int64_t>(state.at("counts"));
+  std::int64_t all_epochs = 0;
+  for (const std::int64_t count : epochs) all_epochs += std::max<std::int64_t>(count, 0);
+  const std::size_t size_of_counts =
+      counts.size() / static_cast<std::size_t>(std::max<std::int64_t>(all_epochs, 1));
+  std::size_t next = 0;
+  std::vector<std::vector<ThresholdCounts>> all_counts;
   constexpr std::size_t kSize = TemperatureCurve::kPoints + 1;
   std::vector<Curves> all;
   std::size_t begin = 0;
   for (const std::int64_t count : epochs) {
     Curves& curves = all.emplace_back();
+    auto& of_variant = all_counts.emplace_back();
     for (std::int64_t i = 0; i < count; ++i, begin += kSize) {
       const std::size_t from = std::min(begin, numbers.size());
       const std::size_t to = std::min(begin + kSize, numbers.size());
@@ -143,12 +165,17 @@ void EpochSearch::load_state_dict(const tg::StateDict& state) {
         return numbers.begin() + static_cast<std::ptrdiff_t>(place);
       };
       curves.push_back(TemperatureCurve::from_state({at(from), at(to)}));
+      const auto first = counts.begin() + static_cast<std::ptrdiff_t>(next);
+      next += size_of_counts;
+      of_variant.push_back(
+          ThresholdCounts::from_state({first, counts.begin() + static_cast<std::ptrdiff_t>(next)}));
     }
   }
   require_reachable(run, seen, all);
   run_ = run;
   seen_ = seen;
   curves_ = std::move(all);
+  counts_ = std::move(all_counts);
 }
 
 double cautious_temperature(const TemperatureCurve& curve) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "text_classifier/calibration.h"
+#include "text_classifier/thresholds.h"
 
 namespace text_classifier {
 
@@ -36,7 +37,9 @@ class EpochSearch {
 
   // 0 parts: there is nothing to search.
   explicit EpochSearch(std::int64_t parts, std::int64_t variants = 1)
-      : parts_(parts), curves_(static_cast<std::size_t>(variants)) {}
+      : parts_(parts),
+        curves_(static_cast<std::size_t>(variants)),
+        counts_(static_cast<std::size_t>(variants)) {}
 
   bool done() const { return run_ >= runs(); }
   std::int64_t part() const { return run_ % parts_; }     // from 0
@@ -46,14 +49,16 @@ class EpochSearch {
   std::int64_t runs() const { return parts_ * std::ssize(curves_); }
 
   // After each epoch of a run: the losses on its held-out texts. False: the run has ended.
-  bool look_at(const TemperatureCurve& curve);
+  // For texts with several labels, also the counts that give the thresholds.
+  bool look_at(const TemperatureCurve& curve, const ThresholdCounts& counts = {});
   void next_run();
 
   std::int64_t epochs() const;        // at least 1
   std::int64_t best_variant() const;  // from 0
   double loss() const;                // of these
   double temperature() const;
-  std::int64_t texts() const;  // held out in all parts
+  std::vector<double> thresholds() const;  // empty without counts
+  std::int64_t texts() const;              // held out in all parts
 
   // FormatError if a state does not fit.
   tapegrad::StateDict state_dict() const;
@@ -68,8 +73,9 @@ class EpochSearch {
 
   std::int64_t parts_;
   std::int64_t run_ = 0;
-  std::int64_t seen_ = 0;       // epochs of this run
-  std::vector<Curves> curves_;  // of each variant
+  std::int64_t seen_ = 0;                             // epochs of this run
+  std::vector<Curves> curves_;                        // of each variant
+  std::vector<std::vector<ThresholdCounts>> counts_;  // the same epochs
 };
 
 // The temperature of a curve, drawn toward 1 if there are few texts: ten texts that are all right

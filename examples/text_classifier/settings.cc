@@ -70,6 +70,21 @@ void check_combination(const TrainSettings& settings) {
          "--folds saves nothing, so it writes no checkpoints; needed --checkpoint-every 0");
   refuse(settings, settings.baseline && settings.test.empty() && !settings.folds,
          "--baseline compares accuracies on the same texts; needed --test FILE or --folds N too");
+  const bool tunes = is_autotuned(settings);
+  refuse(settings, tunes && !searches_epochs(settings),
+         "--autotune finds the number of epochs, too; needed --arch bag, without --epochs, "
+         "--patience and --schedule");
+  refuse(settings, tunes && settings.folds,
+         "--autotune chooses the options of one model, and --folds trains several; needed one of "
+         "the two");
+  refuse(settings, settings.baseline && settings.multi_label,
+         "--baseline trains classifiers that give one label; needed it without --multi-label");
+  const bool weighs = !settings.weight_column.empty() || !settings.class_weights.empty();
+  refuse(settings, settings.baseline && weighs,
+         "--baseline trains classifiers without weights; needed it without --weight-col and "
+         "--class-weights");
+  refuse(settings, !settings.reading.label_separator.empty() && !settings.multi_label,
+         "--label-sep stands between the labels of a text; needed --multi-label too");
   refuse(settings, settings.model.sparse && settings.freeze_embeddings,
          "--sparse trains word vectors, and --freeze-embeddings does not; needed one of the two");
   refuse(settings, !settings.size.empty() && settings.model.arch != "bag",
@@ -93,8 +108,11 @@ void check_combination(const TrainSettings& settings) {
 
 TrainSettings checked(TrainSettings settings) {
   if (settings.train.empty()) {
-    settings.train = bundled("questions_train.tsv");
-    if (settings.test.empty() && !settings.folds) settings.test = bundled("questions_test.tsv");
+    refuse(settings, settings.multi_label,
+           "--multi-label needs texts with several labels, and the bundled questions have one; "
+           "needed --train FILE");
+    settings.train = {bundled("questions_train.tsv")};
+    if (settings.test.empty() && !settings.folds) settings.test = {bundled("questions_test.tsv")};
   }
   check_architecture(settings);
   check_combination(settings);
@@ -116,6 +134,7 @@ Reading reading_of(const ReadingOptions& options) {
   if (!options.format.empty()) reading.format = format_of_option(options.format);
   reading.text_column = options.text_column;
   reading.label_column = options.label_column;
+  reading.label_separator = options.label_separator;
   if (!options.header.empty()) reading.header = options.header == "yes";
   return reading;
 }

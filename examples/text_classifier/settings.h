@@ -9,6 +9,7 @@
 #include <string>
 
 #include "text_classifier/columns.h"
+#include "text_classifier/corpus.h"
 #include "text_classifier/model.h"
 
 namespace text_classifier {
@@ -19,6 +20,7 @@ struct ReadingOptions {
   std::string text_column;
   std::string label_column;
   std::string header;  // yes or no
+  std::string label_separator;
 };
 
 // The options as Reading has them.
@@ -26,13 +28,17 @@ Reading reading_of(const ReadingOptions& options);
 
 struct TrainSettings {
   std::string command = "train";  // or suspects: what error texts begin with
-  std::string train;              // file; empty: the bundled questions, also for the test
-  std::string test;               // file; empty: none
-  std::string dev;  // file with held-out texts; empty: a part of the training texts, where needed
+  Files train;                    // empty: the bundled questions, also for the test
+  Files test;                     // empty: none
+  Files dev;  // held-out texts; empty: a part of the training texts, where needed
   std::string out = "runs/text_classifier";
   ReadingOptions reading;
-  std::string vectors;       // file with word vectors to start from; empty: none
-  bool all_vectors = false;  // also for words that no training text contains
+  bool multi_label = false;         // a text may have several labels, or none
+  std::string weight_column;        // of the weights of the training texts; empty: none
+  std::string class_weights;        // `balanced` or a file; empty: none
+  std::string duplicates = "keep";  // or remove: see tell_duplicates()
+  std::string vectors;              // file with word vectors to start from; empty: none
+  bool all_vectors = false;         // also for words that no training text contains
   std::string optimizer = "adam";
   ModelSettings model{.arch = "bag"};
   // Settings of the model, refused if the architecture does not use them. Unset: model's defaults.
@@ -55,9 +61,12 @@ struct TrainSettings {
   std::optional<std::int64_t> train_limit;  // texts to train on, drawn by the seed; unset: all
   std::optional<std::int64_t> patience;     // stop after so many epochs without a better one
   std::optional<std::int64_t> folds;        // of a cross-validation; unset: none
+  std::optional<std::int64_t> autotune;     // seconds to look for options; unset: no limit or none
+  std::optional<std::int64_t> trials;       // of this search; unset: no limit, or no search
   bool baseline = false;                    // compare with the classifiers of baseline.h
   bool freeze_embeddings = false;           // train no word vector
   bool freeze_known = false;                // do not train vectors from the file
+  bool quiet = false;     // not an option: training says nothing
   double rare_words = 0;  // not an option: the power of a word's weight; see word_weights()
   std::int64_t seed = 0;
   std::int64_t checkpoint_every = 0;        // steps; 0: only when a signal stops the run
@@ -73,6 +82,11 @@ TrainSettings checked(TrainSettings settings);
 // Whether a run looks for the number of epochs on held-out texts, and then trains on all texts: a
 // bag does, unless the options say how long it trains.
 bool searches_epochs(const TrainSettings& settings);
+
+// Whether a run looks for other options first.
+inline bool is_autotuned(const TrainSettings& settings) {
+  return settings.autotune.has_value() || settings.trials.has_value();
+}
 
 double learning_rate(const TrainSettings& settings);
 std::int64_t steps_of_epoch(const TrainSettings& settings, std::size_t texts);

@@ -1,4 +1,4 @@
-// Every draw has a generator of its own. Read next: one_model.h.
+// Every draw has a generator of its own. Read next: autotune.h.
 #include "text_classifier/splits.h"
 
 #include <tapegrad/tapegrad.h>
@@ -9,7 +9,14 @@ namespace text_classifier {
 
 Corpus subset_of(const Corpus& corpus, tg::nn::Indices kept) {
   std::ranges::sort(kept);
-  Corpus subset{corpus.path, corpus.format, corpus.columns, corpus.without_text, {}};
+  Corpus subset{.path = corpus.path,
+                .format = corpus.format,
+                .columns = corpus.columns,
+                .without_text = corpus.without_text,
+                .rows = {},
+                .class_files = corpus.class_files,
+                .multi_label = corpus.multi_label,
+                .label_separator = corpus.label_separator};
   subset.rows.reserve(kept.size());
   for (const std::int64_t row : kept) {
     subset.rows.push_back(corpus.rows[static_cast<std::size_t>(row)]);

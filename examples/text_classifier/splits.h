@@ -21,6 +21,7 @@ struct Texts {
   std::vector<std::string> labels;
   std::optional<Corpus> test = std::nullopt;
   std::optional<Corpus> dev = std::nullopt;  // held out
+  std::vector<double> class_weights{};       // of the labels; empty: all weigh the same
 };
 
 // The texts with these indices, in the order of the file.

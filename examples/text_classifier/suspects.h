@@ -8,6 +8,7 @@
 
 #include "text_classifier/corpus.h"
 #include "text_classifier/settings.h"
+#include "text_classifier/targets.h"
 
 namespace text_classifier {
 
@@ -23,6 +24,19 @@ struct Suspect {
 // `probabilities` (texts, classes) come from models that were not trained on the text.
 std::vector<Suspect> suspects_among(const std::vector<std::int64_t>& labels,
                                     const tg::Tensor& probabilities);
+
+// A label of a text with several, or one that it does not have, that the models contradict.
+struct LabelSuspect {
+  std::size_t row = 0;    // in corpus.rows
+  std::size_t label = 0;  // its position
+  bool given = false;     // whether the text has the label
+  double probability = 0;
+};
+
+// The labels that are given with a probability below 0.5, or not given with one of 0.5 or more; the
+// most contradicted one comes first. targets (texts, classes) as in targets.h.
+std::vector<LabelSuspect> suspects_among_labels(const tg::Tensor& targets,
+                                                const tg::Tensor& probabilities);
 
 struct SuspectsOptions {
   TrainSettings training;

@@ -28,7 +28,7 @@ struct FormatNames {
   const char* option;
   const char* expected;
 };
-constexpr std::array<FormatNames, 8> kFormats{{
+constexpr std::array<FormatNames, 9> kFormats{{
     {Format::kTab, "text<TAB>label", "tab", "`text<TAB>label`"},
     {Format::kCsv, "CSV", "csv", "`label,text`"},
     {Format::kSemicolon, "CSV with semicolons", "semicolon", "`label;text`"},
@@ -37,6 +37,7 @@ constexpr std::array<FormatNames, 8> kFormats{{
     {Format::kTrec, "TREC", "trec", "`LABEL:sub text`"},
     {Format::kFastText, "fastText", "fasttext", "`__label__X text`"},
     {Format::kSpace, "label and text", "space", "`label text`"},
+    {Format::kClassFiles, "a file for each class", "", "a text"},
 }};
 
 const FormatNames& names_of(Format format) {
@@ -199,7 +200,7 @@ constexpr std::string_view kBlanks = " \t\r\v\f";
 
 // The label may stand anywhere, most often first or last.
 std::vector<std::string> split_fast_text(std::string_view line, const std::string& name,
-                                         std::int64_t number) {
+                                         std::int64_t number, bool several_labels) {
   std::string label;
   std::string text;
   std::size_t labels = 0;
@@ -208,19 +209,24 @@ std::vector<std::string> split_fast_text(std::string_view line, const std::strin
     const std::string_view word = line.substr(begin, end - begin);
     const std::size_t next = std::min(end + 1, line.size());
     if (word.starts_with(kFastTextPrefix)) {
-      ++labels;
-      label = word.substr(kFastTextPrefix.size());
+      label += labels++ > 0 ? " " : "";
+      label += word.substr(kFastTextPrefix.size());
     } else {
       text += line.substr(begin, next - begin);
     }
     begin = next;
   }
-  if (labels > 1) throw_format_error(name, number, "two labels; needed one label for each text");
+  if (several_labels) return {label, text};
+  if (labels > 1) {
+    throw_format_error(name, number,
+                       "two labels; needed one label for each text, or --multi-label");
+  }
   if (label.empty()) fail(name, number, "no label", Format::kFastText);
   return {label, text};
 }
 
-std::vector<TableRow> read_lines(std::string_view text, Format format, const std::string& name) {
+std::vector<TableRow> read_lines(std::string_view text, Format format, const std::string& name,
+                                 bool several_labels) {
   std::vector<TableRow> rows;
   LineReader lines(text);
   for (std::string_view line; lines.next(line);) {
@@ -231,7 +237,7 @@ std::vector<TableRow> read_lines(std::string_view text, Format format, const std
         rows.push_back({split_trec(line, name, number), number});
         break;
       case Format::kFastText:
-        rows.push_back({split_fast_text(line, name, number), number});
+        rows.push_back({split_fast_text(line, name, number, several_labels), number});
         break;
       case Format::kSpace:
         rows.push_back({split_space(line, name, number), number});
@@ -333,16 +339,18 @@ const char* expected(Format format) { return names_of(format).expected; }
 
 std::optional<Format> format_of_option(std::string_view option) {
   for (const FormatNames& each : kFormats) {
-    if (option == each.option) return each.format;
+    if (!option.empty() && option == each.option) return each.format;
   }
   return std::nullopt;
 }
 
 bool has_columns(Format format) {
-  return format != Format::kTrec && format != Format::kFastText && format != Format::kSpace;
+  return format != Format::kTrec && format != Format::kFastText && format != Format::kSpace &&
+         format != Format::kClassFiles;
 }
 
-Table read_table(std::string_view text, std::optional<Format> format, const std::string& name) {
+Table read_table(std::string_view text, std::optional<Format> format, const std::string& name,
+                 bool several_labels) {
   // Excel's first line names the separator.
   if (!format && text.starts_with("sep=;")) format = Format::kSemicolon;
   const Format decided = format ? *format : decide_format(text, name);
@@ -354,7 +362,7 @@ Table read_table(std::string_view text, std::optional<Format> format, const std:
     case Format::kSemicolon:
       return {decided, {}, read_csv(text, ';', name)};
     default:
-      return {decided, {}, read_lines(text, decided, name)};
+      return {decided, {}, read_lines(text, decided, name, several_labels)};
   }
 }
 

@@ -33,6 +33,17 @@ TextClassifier::TextClassifier(const std::string& folder)
 
 const std::vector<std::string>& TextClassifier::labels() const { return trained_->labels; }
 
+bool TextClassifier::is_multi_label() const { return trained_->answering.multi_label(); }
+
+std::vector<std::string> TextClassifier::answers(const Prediction& prediction) const {
+  if (!is_multi_label()) return {prediction.label};
+  std::vector<std::string> answers;
+  for (std::size_t k = 0; k < labels().size(); ++k) {
+    if (is_answered(*trained_, k, prediction.probabilities.at(k))) answers.push_back(labels()[k]);
+  }
+  return answers;
+}
+
 Prediction TextClassifier::predict(std::string_view text) const {
   const tg::Tensor p = probabilities(*trained_, {ids_of(*trained_, text, 1)});
   return prediction_of(labels(), p.span<float>());

@@ -33,6 +33,13 @@ class TextClassifier {
 
   const std::vector<std::string>& labels() const;
 
+  // Whether a text may have several labels, or none. The probabilities of such a model do not add
+  // up to 1.
+  bool is_multi_label() const;
+  // The labels whose probability is at least the threshold of the label; for a model whose texts
+  // have one label, this label.
+  std::vector<std::string> answers(const Prediction& prediction) const;
+
   // The same answers as `text_classifier predict`. Many texts at once take less time for each. A
   // text is UTF-8 or Windows-1252; tapegrad::FormatError says which text is neither, holds a NUL,
   // or is longer than 1,000,000 bytes.

@@ -19,7 +19,16 @@ const char* const kFormats =
     "  {\"text\": ..., \"label\": ...} (JSON)    __label__X text (fastText)\n"
     "  LABEL:sub text (TREC)                 LABEL text\n"
     "in UTF-8, UTF-16 or Windows-1252, also compressed with gzip. The first line of output tells\n"
-    "which columns were taken.";
+    "which columns were taken. Or a file of texts for each class: --train pos=FILE --train "
+    "neg=FILE";
+
+CLI::Option* add_texts(CLI::App* command, const char* name, Files& files, const char* description) {
+  return command->add_option(name, files, description)
+      ->type_name("FILE|LABEL=FILE")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
 
 void add_columns(CLI::App* command, ReadingOptions& options) {
   command
@@ -36,23 +45,52 @@ void add_columns(CLI::App* command, ReadingOptions& options) {
       ->check(one_of({"tab", "csv", "semicolon", "bar", "jsonl", "trec", "fasttext", "space"}));
 }
 
+void add_label_separator(CLI::App* command, ReadingOptions& options) {
+  command
+      ->add_option("--label-sep", options.label_separator,
+                   "What stands between the labels of a text; default: a comma, a\n"
+                   "semicolon or a bar, whichever is found")
+      ->type_name("TEXT")
+      ->check(CLI::Validator(
+          [](const std::string& text) { return text.empty() ? "needed a text" : ""; }, ""));
+}
+
 namespace {
 
 constexpr std::int64_t kLargestSeed = 1'000'000'000'000'000'000;
 
 void add_files(CLI::App* command, TrainSettings& settings) {
-  command->add_option("--train", settings.train, "Texts to train on; default: bundled questions")
-      ->type_name("FILE");
-  command->add_option("--test", settings.test, "Texts to test on, after each epoch; default: none")
-      ->type_name("FILE");
-  command
-      ->add_option("--dev", settings.dev,
-                   "Texts that decide how long to train; default: a part of the texts\n"
-                   "of --train")
-      ->type_name("FILE");
+  add_texts(command, "--train", settings.train, "Texts to train on; default: bundled questions");
+  add_texts(command, "--test", settings.test, "Texts to test on, after each epoch; default: none");
+  add_texts(command, "--dev", settings.dev,
+            "Texts that decide how long to train; default: a part of the texts\n"
+            "of --train");
   command->add_option("--out", settings.out, "Folder for the model and metrics.jsonl")
       ->type_name("DIR")
       ->check(not_empty())
+      ->capture_default_str();
+}
+
+void add_labels(CLI::App* command, TrainSettings& settings) {
+  command->add_flag("--multi-label", settings.multi_label,
+                    "A text may have several labels, or none");
+  add_label_separator(command, settings.reading);
+  command
+      ->add_option("--class-weights", settings.class_weights,
+                   "How much the texts of each class count: balanced, so that all\n"
+                   "classes count the same, or a file with a label and its weight on\n"
+                   "each line")
+      ->type_name("balanced|FILE");
+  command
+      ->add_option("--weight-col", settings.weight_column,
+                   "Column of the weights of the texts of --train")
+      ->type_name("NAME|N");
+  command
+      ->add_option("--duplicates", settings.duplicates,
+                   "remove: do not learn texts that --test or --dev has, nor those that\n"
+                   "occur with different labels; keep: only tell")
+      ->type_name("keep|remove")
+      ->check(one_of({"keep", "remove"}))
       ->capture_default_str();
 }
 
@@ -137,6 +175,19 @@ void add_run(CLI::App* command, TrainSettings& settings) {
                    "texts; nothing is saved")
       ->type_name("N")
       ->check(from_to(2, 1'000'000));
+  command
+      ->add_option("--autotune", settings.autotune,
+                   "First look for better options on held-out texts, for so many seconds\n"
+                   "of processor time: --dim, --ngrams, --lr, --min-count, --chars,\n"
+                   "--buckets, except those that are given")
+      ->type_name("SECONDS")
+      ->check(from_to(1, 1'000'000'000));
+  command
+      ->add_option("--trials", settings.trials,
+                   "Look for better options in N trials; without --autotune, the same\n"
+                   "seed gives the same options")
+      ->type_name("N")
+      ->check(from_to(1, 1'000'000'000));
   command->add_flag("--baseline", settings.baseline,
                     "Also test TF-IDF with logistic regression, and NB-SVM, in one table");
   command->add_option("--optimizer", settings.optimizer, "Optimization algorithm")
@@ -245,6 +296,7 @@ std::set<std::string> given_options(const CLI::App& command) {
 void add_training(CLI::App* command, TrainSettings& settings) {
   add_files(command, settings);
   add_columns(command, settings.reading);
+  add_labels(command, settings);
   add_model(command, settings);
   add_steps(command, settings);
   add_run(command, settings);

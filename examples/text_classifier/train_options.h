@@ -12,6 +12,12 @@ namespace text_classifier {
 // What --help says about the files of texts.
 extern const char* const kFormats;
 
+// An option for texts: a file, or LABEL=FILE several times.
+CLI::Option* add_texts(CLI::App* command, const char* name, Files& files, const char* description);
+
+// The option for what stands between the labels of a text.
+void add_label_separator(CLI::App* command, ReadingOptions& options);
+
 // The options that say how a file is read.
 void add_columns(CLI::App* command, ReadingOptions& options);
 

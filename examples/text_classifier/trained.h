@@ -41,7 +41,8 @@ struct Trained {
   tg::Tensor ids(std::span<const std::string> words, std::vector<std::int64_t> encoded) const;
 
   // What the model computes for ids (batch, steps), divided by the temperature (batch, classes):
-  // softmax() of it gives the probabilities that all commands show.
+  // softmax() of it, or sigmoid() for several labels, gives the probabilities that all commands
+  // show.
   tg::Tensor logits(const tg::Tensor& batch) const;
 };
 

@@ -1,4 +1,4 @@
-// The training loop, with its optimizer and schedule. Read next: search.h.
+// The training loop, with its optimizer and schedule. Read next: targets.h.
 #include "text_classifier/trainer.h"
 
 #include <algorithm>
@@ -13,7 +13,6 @@
 
 #include "common/state_parts.h"
 #include "text_classifier/checkpoint.h"
-#include "text_classifier/evaluation.h"
 
 namespace text_classifier {
 namespace {
@@ -85,11 +84,11 @@ std::string summary(const EpochMetrics& metrics, std::int64_t epochs) {
 
 // The best epoch ----------------------------------------------------------------------------------
 
-bool BestEpoch::look_at(const EpochMetrics& metrics, const TemperatureCurve& curve,
+bool BestEpoch::look_at(const EpochMetrics& metrics, const HeldOut& held_out,
                         const Classifier& model, std::int64_t patience) {
   if (epoch_ > 0 && !(*metrics.held_out_loss < loss_)) return metrics.epoch - epoch_ < patience;
   loss_ = *metrics.held_out_loss;
-  curve_ = curve;
+  held_out_ = held_out;
   epoch_ = metrics.epoch;
   weights_ = {};
   for (const auto& [name, tensor] : model.state_dict()) weights_.insert(name, tensor.clone());
@@ -106,7 +105,8 @@ tg::StateDict BestEpoch::state_dict() const {
   if (epoch_ == 0) return {};
   tg::StateDict state{{"epoch", tg::tensor(epoch_)},
                       {"loss", tg::tensor(loss_, tg::float64)},
-                      {"curve", tg::tensor(curve_.state())}};
+                      {"curve", tg::tensor(held_out_.curve.state())},
+                      {"counts", tg::tensor(held_out_.counts.state())}};
   examples::insert_part(state, "weights.", weights_);
   return state;
 }
@@ -120,7 +120,8 @@ void BestEpoch::load_state_dict(const tg::StateDict& state, std::int64_t present
                           std::to_string(present));
   }
   loss_ = state.at("loss").item<double>();
-  curve_ = TemperatureCurve::from_state(tg::to_vector<double>(state.at("curve")));
+  held_out_.curve = TemperatureCurve::from_state(tg::to_vector<double>(state.at("curve")));
+  held_out_.counts = ThresholdCounts::from_state(tg::to_vector<std::int64_t>(state.at("counts")));
   weights_ = examples::part_of(state, "weights.");
   model.load_state_dict(weights_);
 }
@@ -152,7 +153,7 @@ bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
       const EpochMetrics metrics = metrics_of_epoch();
       report(progress, metrics);
       if (log != nullptr) log->write(metrics);
-      if (search_ != nullptr && !search_->look_at(held_out_)) break;
+      if (search_ != nullptr && !search_->look_at(held_out_.curve, held_out_.counts)) break;
       if (settings_.patience &&
           !best_.look_at(metrics, held_out_, trained_.model, *settings_.patience)) {
         break;
@@ -162,14 +163,14 @@ bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   }
   best_.restore(trained_.model);
   trained_.model.eval();
-  if (search_ == nullptr) set_temperature();
+  if (search_ == nullptr) set_answering();
   optimizer_->flush();
   return true;
 }
 
 // A terminal shows the bar, and the last epoch. Elsewhere, lines for about five epochs are enough.
 void Trainer::report(Progress& progress, const EpochMetrics& metrics) const {
-  if (search_ != nullptr) return;
+  if (search_ != nullptr || settings_.quiet) return;
   const std::int64_t epochs = *settings_.epochs;
   const std::int64_t every = progress.has_bar() ? epochs : std::max<std::int64_t>(epochs / 5, 1);
   if (metrics.epoch == epochs || metrics.epoch % every == 0) {
@@ -177,9 +178,12 @@ void Trainer::report(Progress& progress, const EpochMetrics& metrics) const {
   }
 }
 
-void Trainer::set_temperature() {
-  const TemperatureCurve& curve = best_.curve() != nullptr ? *best_.curve() : held_out_;
-  if (curve.texts() > 0) trained_.answering.temperature = cautious_temperature(curve);
+void Trainer::set_answering() {
+  const auto& [curve, counts] = best_.held_out() != nullptr ? *best_.held_out() : held_out_;
+  if (curve.texts() == 0) return;
+  Answering& answering = trained_.answering;
+  answering.temperature = cautious_temperature(curve);
+  if (answering.multi_label()) answering.thresholds = counts.thresholds(answering.temperature);
 }
 
 std::int64_t Trainer::texts_passed() const {
@@ -199,11 +203,12 @@ bool Trainer::run_epoch(Progress& progress, const std::function<bool()>& after_b
   const double earlier = position_.seconds;
   const auto begin = std::chrono::steady_clock::now();
   trained_.model.train();
-  for (const auto& [ids, lengths, labels] : loader_) {
-    const auto [loss, logits] = step(ids, labels);
-    position_.loss += loss * static_cast<double>(labels.size(0));
-    position_.correct += sum(argmax(logits, 1) == labels).item<std::int64_t>();
-    position_.done += labels.size(0);
+  for (const LabeledTexts::Batch& batch : loader_) {
+    const auto [loss, logits] = step(batch);
+    const std::int64_t size = batch.targets.size(0);
+    position_.loss += loss * static_cast<double>(size);
+    position_.correct += count_right(logits, batch.targets);
+    position_.done += size;
     ++position_.steps;
     change_rate(static_cast<double>(texts_passed()) / texts);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -223,20 +228,20 @@ EpochMetrics Trainer::metrics_of_epoch() {
   if (examples_.test) {
     const Score result = score(trained_, *examples_.test);
     metrics.test_loss = result.loss;
-    metrics.test_accuracy = result.matrix.accuracy();
+    metrics.test_accuracy = result.accuracy();
   }
   if (examples_.held_out) {
-    held_out_ = temperature_curve(trained_, *examples_.held_out);
-    metrics.held_out_loss = held_out_.loss();
+    held_out_ = held_out_answers(trained_, *examples_.held_out);
+    metrics.held_out_loss = held_out_.curve.loss();
   }
   if (search_ != nullptr) metrics.search = search_->run() + 1;
   return metrics;
 }
 
-Trainer::Step Trainer::step(const tg::Tensor& ids, const tg::Tensor& labels) {
+Trainer::Step Trainer::step(const LabeledTexts::Batch& batch) {
   optimizer_->zero_grad();
-  const tg::Variable logits = trained_.model(ids);
-  const tg::Variable loss = tg::nn::cross_entropy(logits, labels);
+  const tg::Variable logits = trained_.model(batch.ids);
+  const tg::Variable loss = loss_of(logits, batch.targets, batch.weights);
   const double value = loss.item<double>();
   if (!std::isfinite(value)) {
     throw tg::ValueError(settings_.command + ": the loss is " + std::to_string(value) +

@@ -1,7 +1,6 @@
 // Trains one model: batches, loss, gradients, steps, learning rate. Read next: trainer.cc.
 #pragma once
 
-#include <tapegrad/nn/data/dataset.h>
 #include <tapegrad/nn/data/loader.h>
 #include <tapegrad/optim/optimizer.h>
 #include <tapegrad/optim/schedule.h>
@@ -12,6 +11,7 @@
 #include <optional>
 
 #include "common/progress.h"
+#include "text_classifier/evaluation.h"
 #include "text_classifier/metrics.h"
 #include "text_classifier/search.h"
 #include "text_classifier/settings.h"
@@ -22,21 +22,21 @@ namespace text_classifier {
 using examples::Progress;
 using examples::progress_options_for_stderr;
 
-// The texts as ids, with labels. `test` and `held_out` are optional.
+// The texts as ids, with targets. `test` and `held_out` are optional.
 struct Examples {
-  tg::nn::SequenceDataset train;
-  std::optional<tg::nn::SequenceDataset> test = std::nullopt;
-  std::optional<tg::nn::SequenceDataset> held_out = std::nullopt;
+  LabeledTexts train;
+  std::optional<LabeledTexts> test = std::nullopt;
+  std::optional<LabeledTexts> held_out = std::nullopt;
 };
 
 // The model of the epoch with the smallest loss on the held-out texts.
 class BestEpoch {
  public:
   // Returns false after `patience` epochs without a smaller loss.
-  bool look_at(const EpochMetrics& metrics, const TemperatureCurve& curve, const Classifier& model,
+  bool look_at(const EpochMetrics& metrics, const HeldOut& held_out, const Classifier& model,
                std::int64_t patience);
   void restore(Classifier& model) const;  // nothing if no epoch was looked at
-  const TemperatureCurve* curve() const { return epoch_ > 0 ? &curve_ : nullptr; }
+  const HeldOut* held_out() const { return epoch_ > 0 ? &held_out_ : nullptr; }
 
   tg::StateDict state_dict() const;  // empty if no epoch was looked at
   // Of a run in its epoch `present`. It loads the weights into the model, which must have their
@@ -45,7 +45,7 @@ class BestEpoch {
 
  private:
   tg::StateDict weights_;
-  TemperatureCurve curve_;
+  HeldOut held_out_;
   double loss_ = 0;
   std::int64_t epoch_ = 0;  // 0: none
 };
@@ -62,11 +62,11 @@ class Trainer {
   static void check(const Trained& initial, const TrainSettings& settings, std::size_t texts);
 
   // Runs all epochs. A search may stop it earlier. With settings.patience, it may stop earlier and
-  // restores the best epoch. With held-out texts and no search, it sets the temperature. Some
-  // epochs are reported on standard error, and each in the log, which may be null. After each batch
-  // it calls `after_batch`, and stops if that returns false. Returns whether the end was reached.
-  // At the end, no step of the optimizer is pending. Throws tapegrad::ValueError if the loss is not
-  // finite.
+  // restores the best epoch. With held-out texts and no search, it sets temperature and thresholds.
+  // Some epochs are reported on standard error, and each in the log, which may be null. After each
+  // batch it calls `after_batch`, and stops if that returns false. Returns whether the end was
+  // reached. At the end, no step of the optimizer is pending. Throws tapegrad::ValueError if the
+  // loss is not finite.
   bool run(MetricsLog* log, const std::function<bool()>& after_batch);
 
   const Trained& trained() const { return trained_; }
@@ -97,10 +97,10 @@ class Trainer {
   };
 
   void report(Progress& progress, const EpochMetrics& metrics) const;
-  void set_temperature();
+  void set_answering();
   bool run_epoch(Progress& progress, const std::function<bool()>& after_batch);
   EpochMetrics metrics_of_epoch();  // tests, too, and sets held_out_
-  Step step(const tg::Tensor& ids, const tg::Tensor& labels);
+  Step step(const LabeledTexts::Batch& batch);
   void change_rate(double passed);    // passed: the share of the run that is done
   std::int64_t texts_passed() const;  // of all epochs
   void require_reachable(const Position& position) const;
@@ -108,12 +108,12 @@ class Trainer {
   Trained trained_;
   Examples examples_;
   TrainSettings settings_;
-  tg::nn::DataLoader<tg::nn::SequenceDataset> loader_;
+  tg::nn::DataLoader<LabeledTexts> loader_;
   std::unique_ptr<tg::optim::Optimizer> optimizer_;
   std::unique_ptr<tg::optim::Schedule> schedule_;  // null: the rate falls to 0 in a straight line
   EpochSearch* search_;
   Position position_;
-  TemperatureCurve held_out_;  // of the last epoch
+  HeldOut held_out_;  // of the last epoch
   BestEpoch best_;
 };
 

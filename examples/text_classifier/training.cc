@@ -8,8 +8,12 @@
 
 #include "common/fingerprint.h"
 #include "common/numbers.h"
+#include "text_classifier/autotune.h"
 #include "text_classifier/baseline.h"
+#include "text_classifier/class_files.h"
+#include "text_classifier/class_weights.h"
 #include "text_classifier/cross_validation.h"
+#include "text_classifier/duplicates.h"
 #include "text_classifier/evaluation.h"
 #include "text_classifier/one_model.h"
 
@@ -21,6 +25,7 @@ std::string fingerprint_of(const Corpus& corpus) {
   for (const Row& row : corpus.rows) {
     sum.add(row.text);
     sum.add(row.label);
+    if (row.weight != 1) sum.add({reinterpret_cast<const char*>(&row.weight), sizeof row.weight});
   }
   return sum.hex();
 }
@@ -29,35 +34,58 @@ std::string fingerprint_of(const Corpus& corpus) {
 class TextReader {
  public:
   explicit TextReader(const TrainSettings& settings)
-      : settings_(settings), reading_(reading_of(settings.reading)) {}
+      : settings_(settings), reading_(reading_of(settings.reading)) {
+    reading_.multi_label = settings.multi_label;
+    reading_.weight_column = settings.weight_column;
+  }
 
-  Texts training_texts() {
-    Texts texts{.train = read("training texts", settings_.train), .labels = {}};
-    check_trainable(texts.train, reading_);
-    texts.labels = label_names(texts.train);
-    reading_.labels = texts.labels;
-    tell_what_was_read(texts.train);
+  Texts all_texts() {
+    Texts texts = training_texts();
+    texts.test = more_texts("test texts", settings_.test);
+    texts.dev = more_texts("held-out texts", settings_.dev);
+    tell_duplicates(std::cerr, texts, settings_.duplicates == "remove");
     if (settings_.train_limit) {
       texts.train =
           some_of(texts.train, *settings_.train_limit, static_cast<std::uint64_t>(settings_.seed));
     }
+    read_class_weights(texts);
     return texts;
-  }
-  // Texts of the same labels; nothing if no file is named.
-  std::optional<Corpus> more_texts(const std::string& what, const std::string& path) {
-    if (path.empty()) return std::nullopt;
-    Corpus corpus = read(what, path);
-    label_ids(corpus, reading_.labels);  // throws for an unknown label
-    tell_what_was_read(corpus);
-    return corpus;
   }
   const std::vector<DataFingerprint>& data() const { return data_; }
 
  private:
-  Corpus read(const std::string& what, const std::string& path) {
-    Corpus corpus = read_corpus(path, settings_.command.c_str(), reading_);
-    data_.push_back({what, path, fingerprint_of(corpus)});
+  Texts training_texts() {
+    reading_.needs_weights = true;
+    Texts texts{.train = read("training texts", settings_.train), .labels = {}};
+    reading_.needs_weights = false;
+    check_trainable(texts.train, reading_);
+    texts.labels = label_names(texts.train);
+    reading_.labels = texts.labels;
+    tell_what_was_read(texts.train);
+    return texts;
+  }
+  // Texts of the same labels; nothing if no file is named.
+  std::optional<Corpus> more_texts(const std::string& what, const Files& files) {
+    if (files.empty()) return std::nullopt;
+    Corpus corpus = read(what, files);
+    label_sets(corpus, reading_.labels);  // throws for an unknown label
+    tell_what_was_read(corpus);
     return corpus;
+  }
+  Corpus read(const std::string& what, const Files& files) {
+    Corpus corpus = read_corpus(files, settings_.command.c_str(), reading_);
+    data_.push_back({what, corpus.path, fingerprint_of(corpus)});
+    return corpus;
+  }
+  void read_class_weights(Texts& texts) {
+    const std::string& how = settings_.class_weights;
+    if (how.empty()) return;
+    texts.class_weights = class_weights(how, texts.train, texts.labels, settings_.command.c_str());
+    examples::Fingerprint sum;
+    for (const double weight : texts.class_weights) {
+      sum.add({reinterpret_cast<const char*>(&weight), sizeof weight});
+    }
+    data_.push_back({"class weights", how, sum.hex()});
   }
   static void tell_what_was_read(const Corpus& corpus) {
     std::cerr << corpus.path << ": " << description(corpus) << '\n';
@@ -84,7 +112,7 @@ int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableR
                     train_baselines(texts.train, *texts.test, texts.labels),
                     label_ids(*texts.test, texts.labels));
   }
-  print_report(std::cout, result.matrix, "test", result.calibration.error());
+  print_report(std::cout, result, *trained, "test");
   return 0;
 }
 
@@ -93,21 +121,23 @@ int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableR
 int train(const TrainSettings& given) {
   std::optional<ResumableRun> run;
   if (!given.folds) run.emplace(given);
-  const TrainSettings settings = checked(run ? run->settings() : given);
+  TrainSettings settings = checked(run ? run->settings() : given);
   // All files are read before anything is written.
   TextReader reader(settings);
-  Texts texts = reader.training_texts();
+  const Texts texts = reader.all_texts();
   if (settings.folds) {
     cross_validate(settings, texts);
     return 0;
   }
-  texts.test = reader.more_texts("test texts", settings.test);
-  texts.dev = reader.more_texts("held-out texts", settings.dev);
+  if (is_autotuned(settings) && !run->is_resumed()) {
+    run->use(autotuned(run->settings(), texts));
+    settings = checked(run->settings());
+  }
   return train_and_save(settings, texts, *run, reader.data());
 }
 
 Texts read_training_texts(const TrainSettings& settings) {
-  return TextReader(settings).training_texts();
+  return TextReader(settings).all_texts();
 }
 
 }  // namespace text_classifier

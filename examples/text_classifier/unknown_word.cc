@@ -22,15 +22,23 @@ void fit_unknown_word(Trained& trained, const std::vector<double>& shares) {
     if (parameter.name == "embedding.weight") table.push_back(parameter);
   }
   tg::optim::Adam adam(table);
-  // (texts, classes). One word counts most: the vector of a bag with the pool `sqrt` grows with
+  // (texts, 1). One word counts most: the vector of a bag with the pool `sqrt` grows with
   // the number of words, so it cannot fit all lengths.
-  const tg::Tensor target =
-      tg::tensor({{1.0}, {0.1}, {0.1}}).to(tg::float32) * tg::tensor(shares).to(tg::float32);
+  const tg::Tensor weights = tg::tensor({{1.0}, {0.1}, {0.1}}).to(tg::float32);
+  const tg::Tensor of_classes = tg::tensor(shares).to(tg::float32);
+  const auto loss = [&] {
+    const tg::Variable logits = model(ids);
+    if (!trained.answering.multi_label())
+      return -sum(log_softmax(logits, 1) * weights * of_classes);
+    return tg::nn::binary_cross_entropy_with_logits(
+        logits, of_classes * tg::ones(logits.shape()),
+        {.weight = weights, .reduction = tg::nn::Reduction::sum});
+  };
   constexpr int kSteps = 150;
   for (int step = 0; step < kSteps; ++step) {
     adam.set_lr(0.05 * (1 - static_cast<double>(step) / kSteps));
     model.zero_grad();
-    (-sum(log_softmax(model(ids), 1) * target)).backward();
+    loss().backward();
     adam.step();
   }
   model.zero_grad();

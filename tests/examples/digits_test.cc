@@ -86,6 +86,8 @@ TEST_CASE("digits: Ctrl-C tests what was learned") {
 
 TEST_CASE("digits: refuses options that do not fit") {
   const ExampleProgram digits = program();
+  digits.require_error("nonsense", "unknown command or argument `nonsense`; see --help");
+  digits.require_error("train nonsense", "unknown argument `nonsense`; see --help");
   CHECK(digits.refusal("train --model tree").find("tree") != std::string::npos);
   CHECK(digits.refusal("train --train 0").find("--train") != std::string::npos);
   digits.require_error("train --idx mnist --train 9",

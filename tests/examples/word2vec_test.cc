@@ -148,6 +148,7 @@ TEST_CASE("word2vec: texts that it cannot learn from, and files that it cannot r
                         "text:2: byte 0xFF is neither UTF-8 nor Windows-1252; convert with iconv");
   session.require_error(with("a b\n") + " --input", "--input: 1 required FILE missing; see --help");
   CHECK(session.read("out") == "old");
+  session.require_error("nonsense", "unknown argument `nonsense`; see --help");
   session.require_error("--input none --output out", "cannot read none: No such file or directory");
   session.require_error("--input . --output out", "cannot read .: Is a directory");
   session.write("text", grammar(20));

@@ -107,7 +107,7 @@ TEST_CASE("files without labeled texts are refused with the line") {
         "2: a label has several lines; is a quote missing?");
   CHECK(corpus_error("label,text\n") == "1: no labeled text after the header");
   CHECK(corpus_error("__label__a __label__b x\n") ==
-        "1: two labels; needed one label for each text");
+        "1: two labels; needed one label for each text, or --multi-label");
   CHECK(error_text<tapegrad::IoError>([] { read_corpus("/no/such"); }) ==
         "read_text: cannot open /no/such: No such file or directory");
 }

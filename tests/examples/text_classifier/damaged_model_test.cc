@@ -74,8 +74,8 @@ TEST_CASE("text_classifier refuses a damaged model", "[text_program]") {
   }
   with("settings.json", "\"dropout\": 0.5", "\"dropout\": 2", "settings.json: needed a dropout");
   with("settings.json", "\"max_length\": 200", "\"max_length\": 0", "settings.json: needed a max");
-  with("settings.json", "\"format\": 3", "\"format\": 4",
-       "settings.json: format 4, this program reads 1 to 3");
+  with("settings.json", "\"format\": 3", "\"format\": 5",
+       "settings.json: format 5, this program reads 1 to 4");
   with("settings.json", "\"temperature\": 1.0", "\"temperature\": 0",
        "settings.json: needed a temperature from 0.05 to 20");
   with("settings.json", "\"temperature\": 1.0", "\"temperature\": \"1\"", "settings.json: ");

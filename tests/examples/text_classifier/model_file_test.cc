@@ -47,7 +47,7 @@ TEST_CASE("the settings of a model are read strictly", "[text_folder]") {
   CHECK(text_with(dim + ",", "") == "s: dim is missing");
   CHECK(text_with("\"format\": 3", "\"format\": 2e99") == "s: format is 2e+99, needed an integer");
   CHECK(text_with("\"format\": 3", "\"format\": 4294967298") ==
-        "s: format 4294967298, this program reads 1 to 3");
+        "s: format 4294967298, this program reads 1 to 4");
   CHECK(text_with("\"dropout\": 0.5", "\"dropout\": \"x\"") ==
         "s: dropout is \"x\", needed a number");
   CHECK(text_with("\"bidirectional\": false", "\"bidirectional\": 0") ==

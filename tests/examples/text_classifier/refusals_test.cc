@@ -139,7 +139,10 @@ TEST_CASE("text_classifier refuses bad options and overwrites nothing", "[text_p
     session.require_error("train --train train.tsv --out model " + option, expected);
   }
   session.require_error("", "needed a command: train, predict, eval, neighbors, explain, compare");
-  session.require_error("teach", "needed a command");
+  session.require_error("teach",
+                        "text_classifier: unknown command or argument `teach`; needed a command");
+  session.require_error("train --train train.tsv teach",
+                        "train: unknown argument `teach`; see train --help");
   session.require_error("predict who", "predict: --model is required");
   session.require_error("predict --model '' who", "predict: --model: needed the name of a folder");
   session.require_error("train --out ''", "train: --out: needed the name of a folder");

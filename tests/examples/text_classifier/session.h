@@ -99,6 +99,15 @@ class Session : public ExampleProgram {
                     " --epochs " + epochs);
   }
 
+  // Waits until a running program has written a file.
+  void await(const std::string& name) const {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!std::filesystem::exists(file(name))) {
+      REQUIRE(std::chrono::steady_clock::now() < end);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
   // A text in the file of the model: `vocabulary` or `settings`.
   std::string text_in_model(const std::string& key) const {
     return tapegrad::load_with_metadata(file("model/model.safetensors")).metadata.at(key);

@@ -66,7 +66,7 @@ struct TrainSettings {
   bool baseline = false;                    // compare with the classifiers of baseline.h
   bool freeze_embeddings = false;           // train no word vector
   bool freeze_known = false;                // do not train vectors from the file
-  bool quiet = false;     // not an option: training says nothing
+  bool quiet = false;                       // not an option: training says nothing
   double rare_words = 0;  // not an option: the power of a word's weight; see word_weights()
   std::int64_t seed = 0;
   std::int64_t checkpoint_every = 0;        // steps; 0: only when a signal stops the run

@@ -28,9 +28,9 @@ using Files = std::vector<std::string>;
 struct Corpus {
   std::string path;
   Format format = Format::kTab;
-  Columns columns;
+  Columns columns{};
   std::int64_t without_text = 0;  // rows that were skipped
-  std::vector<Row> rows;
+  std::vector<Row> rows{};
   std::vector<std::string> class_files = {};  // one for each class; empty: all rows are of `path`
   bool multi_label = false;                   // whether a text may have several labels, or none
   std::string label_separator = {};           // between the labels of a text, if it was looked for

@@ -237,7 +237,7 @@ std::vector<File> files() {
       {"a label over two lines", "\"a\nb\",text\nc,more text\n",
        "error: 1: a label has several lines; is a quote missing?"},
       {"two labels", rows("__label__a , __label__b T"),
-       "error: 1: two labels; needed one label for each text"},
+       "error: 1: two labels; needed one label for each text, or --multi-label"},
       {"no label", "just a text\nand another one\n",
        "error: 1: no label; expected `text<TAB>label`, `LABEL:sub text`, `__label__X text` or CSV"},
       {"empty", "", "error: 1: empty file; expected a labeled text on each line"},

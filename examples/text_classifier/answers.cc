@@ -103,9 +103,9 @@ class Answers {
       return p[a] != p[b] ? p[a] > p[b] : a < b;
     };
     if (several() && !ranks()) {
-      const auto rest = std::ranges::stable_partition(
-          order_, [&](std::size_t label) { return is_chosen(p, label); });
-      const std::span<std::size_t> chosen(order_.begin(), rest.begin());
+      const auto rest = std::stable_partition(
+          order_.begin(), order_.end(), [&](std::size_t label) { return is_chosen(p, label); });
+      const std::span<std::size_t> chosen(order_.begin(), rest);
       std::ranges::sort(chosen, before);
       return chosen;
     }

@@ -50,6 +50,8 @@ void for_each_option(Settings& settings, const Visitor& visit) {
   visit("--schedule", settings.schedule);
   visit("--patience", settings.patience);
   visit("--folds", settings.folds);
+  visit("--autotune", settings.autotune);  // and what it chose; a resumed run does not look again
+  visit("--trials", settings.trials);
   visit("--baseline", settings.baseline);
   visit("--optimizer", settings.optimizer);
   visit("--ngrams", settings.ngrams);

@@ -22,7 +22,7 @@ namespace {
 
 TrainSettings run_settings() {
   TrainSettings settings;
-  settings.train = "train.tsv";
+  settings.train = {"train.tsv"};
   settings.epochs = 3;
   settings.batch = 2;
   settings.patience = 2;
@@ -45,7 +45,7 @@ Trainer new_trainer(EpochSearch* search) {
     settings.epochs = EpochSearch::kMostEpochs;
     settings.patience.reset();
   }
-  const nn::SequenceDataset texts(ids, tensor({0, 1, 0, 1, 0, 1}));
+  const LabeledTexts texts(ids, tensor({0, 1, 0, 1, 0, 1}));
   return {{Classifier(model), vocabulary, {"A", "B"}, 5},
           {.train = texts, .held_out = texts},
           std::move(settings),
@@ -74,7 +74,7 @@ void check_file(const Checkpoint& file) {
 
 void check_options(const std::string& text) {
   TrainSettings given;
-  given.train = "train.tsv";
+  given.train = {"train.tsv"};
   const auto settings =
       attempt(text.size(), [&] { return resumed_settings(given, text, "options"); });
   if (!settings) return;

@@ -88,6 +88,8 @@ TEST_CASE("text_classifier resumes with the options that --trials chose", "[text
   session.await("out/checkpoint.safetensors");
   process.send(SIGTERM);
   REQUIRE(process.wait() == 128 + SIGTERM);
+  session.require_error("train --resume --out out --trials 5",
+                        "train: --resume: --trials is 5, in the checkpoint it is 4");
   const Output resumed = session.run_well("train --resume --out out");
   CHECK(resumed.error.find("autotune") == std::string::npos);
   CHECK(session.read("out/model.safetensors") == session.read("whole/model.safetensors"));

@@ -468,9 +468,7 @@ TEST_CASE("the checkpoint has every option of train", "[text_resume]") {
   for (const std::string& name : options_in(help)) {
     if (saved.find('"' + name + '"') == std::string::npos) missing.insert(name);
   }
-  // What a search for better options found is in the checkpoint; the search is not repeated.
-  CHECK(missing == std::set<std::string>{"--autotune", "--help", "--help-all", "--out", "--resume",
-                                         "--trials"});
+  CHECK(missing == std::set<std::string>{"--help", "--help-all", "--out", "--resume"});
 }
 
 TEST_CASE("the options of a checkpoint are read strictly", "[text_resume]") {

@@ -32,13 +32,13 @@ inline bool is_writable(const text_classifier::Corpus& corpus) {
 inline std::string corpus_text(const text_classifier::Corpus& corpus) {
   using text_classifier::Format;
   std::string text;
-  for (const auto& [content, label, line] : corpus.rows) {
+  for (const text_classifier::Row& row : corpus.rows) {
     if (corpus.format == Format::kTab) {
-      text.append(" ").append(content).append("\t").append(label);
+      text.append(" ").append(row.text).append("\t").append(row.label);
     } else if (corpus.format == Format::kTrec) {
-      text.append(label).append(":x ").append(content);
+      text.append(row.label).append(":x ").append(row.text);
     } else {
-      text.append("__label__").append(label).append(" ").append(content);
+      text.append("__label__").append(row.label).append(" ").append(row.text);
     }
     text += '\n';
   }

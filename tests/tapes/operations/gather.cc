@@ -264,6 +264,23 @@ std::vector<Operation> gather_rows() {
          return {y};
        },
        kRare},
+      {"nonzero as_tuple", CALL(nonzero(x[0].value(), as_tuple)), [](Draw& d) { d.any(kAny, 1); },
+       [](const Plains& x, const Attributes&) -> Plains {
+         const std::int64_t dims = x[0].dim();
+         Plains y;
+         for (std::int64_t k = 0; k < dims; ++k) y.push_back(Plain{0, int64});
+         for (std::int64_t i = 0; i < x[0].numel(); ++i) {
+           if (x[0][i] == 0) continue;
+           const Shape at = index_at(x[0].shape, i);
+           for (std::int64_t k = 0; k < dims; ++k) {
+             Plain& each = y[static_cast<std::size_t>(k)];
+             ++each.shape[0];
+             each.x.push_back(static_cast<double>(at[k]));
+           }
+         }
+         return y;
+       },
+       kRare},
       {"one_hot", CALL(one_hot(x[0].value(), a.i)),
        [](Draw& d) {
          d.a.i = d.random.integer(1, 6);

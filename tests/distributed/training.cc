@@ -12,6 +12,9 @@
 #include <tapegrad/optim/adagrad.h>
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/clip.h>
+#include <tapegrad/optim/lion.h>
+#include <tapegrad/optim/nadam.h>
+#include <tapegrad/optim/radam.h>
 #include <tapegrad/optim/rmsprop.h>
 #include <tapegrad/optim/schedule.h>
 #include <tapegrad/optim/sgd.h>

@@ -36,6 +36,10 @@ RNNBase::RNNBase(const char* name, std::int64_t gates, std::int64_t input_size,
                           ", needed 0 for none, or less than hidden_size, which is " +
                           std::to_string(hidden_size)));
   }
+  if (settings.proj_size > 0 && gates != 4) {
+    throw ValueError(text("proj_size is " + std::to_string(settings.proj_size) +
+                          ", needed 0: only an LSTM projects its states"));
+  }
   settings_->hidden_size = hidden_size;
   const std::int64_t h_size = settings.proj_size > 0 ? settings.proj_size : hidden_size;
   const double bound = hidden_size > 0 ? 1.0 / std::sqrt(static_cast<double>(hidden_size)) : 0;
@@ -322,7 +326,8 @@ GRU::GRU(std::int64_t input_size, std::int64_t hidden_size, GRUOptions options)
                .bidirectional = options.bidirectional,
                .dropout = options.dropout,
                .nonlinearity = Nonlinearity::tanh,
-               .generator = options.generator},
+               .generator = options.generator,
+               .proj_size = options.proj_size},
               options.dtype) {}
 
 RNNResult GRU::operator()(const Variable& x, const RNNArguments& with) const {

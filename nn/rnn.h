@@ -42,15 +42,7 @@ struct LSTMOptions {
   DType dtype = float32;
   GeneratorRef generator{};
 };
-struct GRUOptions {
-  std::int64_t num_layers = 1;
-  bool bias = true;
-  bool batch_first = false;
-  double dropout = 0;
-  bool bidirectional = false;
-  DType dtype = float32;
-  GeneratorRef generator{};
-};
+using GRUOptions = LSTMOptions;  // proj_size is for an LSTM only
 
 // Optional arguments of a call, besides x (steps, batch, input_size). h and c are the initial
 // states of each layer and direction, (num_layers * directions, batch, hidden_size), h with
@@ -160,7 +152,7 @@ class RNNBase : public Module {
     std::int64_t hidden_size = 0;  // set by the constructor
   };
   // ValueError for negative sizes, no layers, a dropout outside of [0, 1], and a proj_size that is
-  // not below hidden_size. `name` is a literal.
+  // not below hidden_size or not of an LSTM. `name` is a literal.
   RNNBase(const char* name, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,
           const Settings& settings, DType dtype);
   LSTMResult run(Recurrence kind, const Variable& x, const LSTMArguments& with) const;

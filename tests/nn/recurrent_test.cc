@@ -602,6 +602,8 @@ TEST_CASE("an LSTM with proj_size: lengths, copies, errors", "[nn]") {
   CHECK(error_text<ShapeError>([&] {
           lstm(x, {.c = zeros({2, 2, 2}, float64)});
         }) == "LSTM: c is (2, 2, 2), needed (2, 2, 5): layers * directions, batch, hidden_size");
+  CHECK(error_text<ValueError>([] { nn::GRU(3, 5, {.proj_size = 2}); }) ==
+        "GRU: proj_size is 2, needed 0: only an LSTM projects its states");
   for (const int bad : {-1, 5, 6}) {
     CHECK(error_text<ValueError>([&] { nn::LSTM(3, 5, {.proj_size = bad}); }) ==
           "LSTM: proj_size is " + std::to_string(bad) +

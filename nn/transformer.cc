@@ -35,6 +35,27 @@ Dropout dropout_of(const TransformerEncoderLayerOptions& options) {
   return Dropout(options.dropout, options.generator);
 }
 
+Variable activated(const Variable& x, const TransformerEncoderLayerOptions& options) {
+  return options.activation == FeedforwardActivation::relu ? relu(x) : gelu(x);
+}
+
+std::string described(const char* layer, const TransformerEncoderLayerOptions& options) {
+  return std::string(layer) +
+         (options.activation == FeedforwardActivation::relu ? "(relu" : "(gelu") +
+         (options.norm_first ? ", norm_first=true)" : ")");
+}
+
+// Appends deep copies of a layer.
+template <class Layer>
+void append_copies(const char* stack, ModuleList<Layer>& layers, const Layer& layer,
+                   std::int64_t count) {
+  if (count < 0) {
+    throw ValueError(std::string(stack) + ": " + std::to_string(count) +
+                     " layers, needed 0 or more");
+  }
+  for (std::int64_t i = 0; i < count; ++i) layers.push_back(clone(layer));
+}
+
 }  // namespace
 
 // The members are initialized, and so drawn, in PyTorch's order.
@@ -59,9 +80,7 @@ Variable TransformerEncoderLayer::attended(const Variable& x, const EncoderCall&
 }
 
 Variable TransformerEncoderLayer::fed_forward(const Variable& x) const {
-  const Variable wide = linear1(x);
-  const bool is_relu = options_->activation == FeedforwardActivation::relu;
-  return dropout2(linear2(dropout(is_relu ? relu(wide) : gelu(wide))));
+  return dropout2(linear2(dropout(activated(linear1(x), *options_))));
 }
 
 Variable TransformerEncoderLayer::operator()(const Variable& x, const EncoderCall& call) const {
@@ -78,9 +97,7 @@ Variable TransformerEncoderLayer::run(const Variable& x, const EncoderCall& call
 }
 
 std::string TransformerEncoderLayer::description() const {
-  return std::string("TransformerEncoderLayer(") +
-         (options_->activation == FeedforwardActivation::relu ? "relu" : "gelu") +
-         (options_->norm_first ? ", norm_first=true)" : ")");
+  return described("TransformerEncoderLayer", *options_);
 }
 
 void TransformerEncoderLayer::assign_from(const Module& other) {
@@ -93,11 +110,7 @@ void TransformerEncoderLayer::assign_from(const Module& other) {
 TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& layer,
                                        std::int64_t num_layers, std::optional<LayerNorm> final_norm)
     : layers(register_module("layers", ModuleList<TransformerEncoderLayer>())) {
-  if (num_layers < 0) {
-    throw ValueError("TransformerEncoder: " + std::to_string(num_layers) +
-                     " layers, needed 0 or more");
-  }
-  for (std::int64_t i = 0; i < num_layers; ++i) layers.push_back(clone(layer));
+  append_copies("TransformerEncoder", layers, layer, num_layers);
   if (final_norm.has_value()) norm.emplace(register_module("norm", *std::move(final_norm)));
 }
 
@@ -156,9 +169,7 @@ Variable TransformerDecoderLayer::run(const Variable& tgt, const Variable& memor
                         .output);
   };
   const auto fed_forward = [&](const Variable& x) {
-    const Variable wide = linear1(x);
-    const bool is_relu = options_->activation == FeedforwardActivation::relu;
-    return dropout3(linear2(dropout(is_relu ? relu(wide) : gelu(wide))));
+    return dropout3(linear2(dropout(activated(linear1(x), *options_))));
   };
   if (options_->norm_first) {
     Variable y = tgt + to_targets(norm1(tgt));
@@ -171,9 +182,7 @@ Variable TransformerDecoderLayer::run(const Variable& tgt, const Variable& memor
 }
 
 std::string TransformerDecoderLayer::description() const {
-  return std::string("TransformerDecoderLayer(") +
-         (options_->activation == FeedforwardActivation::relu ? "relu" : "gelu") +
-         (options_->norm_first ? ", norm_first=true)" : ")");
+  return described("TransformerDecoderLayer", *options_);
 }
 
 void TransformerDecoderLayer::assign_from(const Module& other) {
@@ -184,11 +193,7 @@ void TransformerDecoderLayer::assign_from(const Module& other) {
 TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& layer,
                                        std::int64_t num_layers, std::optional<LayerNorm> final_norm)
     : layers(register_module("layers", ModuleList<TransformerDecoderLayer>())) {
-  if (num_layers < 0) {
-    throw ValueError("TransformerDecoder: " + std::to_string(num_layers) +
-                     " layers, needed 0 or more");
-  }
-  for (std::int64_t i = 0; i < num_layers; ++i) layers.push_back(clone(layer));
+  append_copies("TransformerDecoder", layers, layer, num_layers);
   if (final_norm.has_value()) norm.emplace(register_module("norm", *std::move(final_norm)));
 }
 

@@ -13,10 +13,6 @@ using examples::fixed;
 
 namespace {
 
-double share(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 std::vector<std::string> row_of(const std::string& name, const ClassScore& score,
                                 const std::string& threshold) {
   return {name,      fixed(score.precision, 3),  fixed(score.recall, 3), fixed(score.f1, 3),
@@ -31,7 +27,7 @@ LabelScores::LabelScores(std::vector<std::string> labels)
 void LabelScores::add(const std::vector<bool>& truth, const std::vector<bool>& answered) {
   for (std::size_t k = 0; k < counts_.size(); ++k) {
     counts_[k].right += truth[k] && answered[k] ? 1 : 0;
-    counts_[k].answered += answered[k] ? 1 : 0;
+    counts_[k].predicted += answered[k] ? 1 : 0;
     counts_[k].texts += truth[k] ? 1 : 0;
   }
   ++texts_;
@@ -40,33 +36,21 @@ void LabelScores::add(const std::vector<bool>& truth, const std::vector<bool>& a
 
 double LabelScores::exact_share() const { return share(exact_, texts_); }
 
-ClassScore LabelScores::score_of(const Counts& counts) {
-  return {share(counts.right, counts.answered), share(counts.right, counts.texts),
-          share(2 * counts.right, counts.answered + counts.texts), counts.texts};
-}
-
 ClassScore LabelScores::score(std::int64_t label) const {
   return score_of(counts_.at(static_cast<std::size_t>(label)));
 }
 
 ClassScore LabelScores::mean_score() const {
-  const auto labels = static_cast<double>(labels_.size());
-  ClassScore mean;
-  for (std::int64_t label = 0; label < std::ssize(labels_); ++label) {
-    const ClassScore of_label = score(label);
-    mean.precision += of_label.precision / labels;
-    mean.recall += of_label.recall / labels;
-    mean.f1 += of_label.f1 / labels;
-    mean.texts += of_label.texts;
-  }
-  return mean;
+  std::vector<ClassScore> scores;
+  for (const ClassCounts& counts : counts_) scores.push_back(score_of(counts));
+  return mean_of(scores);
 }
 
 ClassScore LabelScores::micro_score() const {
-  Counts all;
-  for (const Counts& counts : counts_) {
+  ClassCounts all;
+  for (const ClassCounts& counts : counts_) {
     all.right += counts.right;
-    all.answered += counts.answered;
+    all.predicted += counts.predicted;
     all.texts += counts.texts;
   }
   return score_of(all);

@@ -24,18 +24,13 @@ class LabelScores {
   std::int64_t exact() const { return exact_; }  // texts with exactly the right labels
   double exact_share() const;
   ClassScore score(std::int64_t label) const;
-  ClassScore mean_score() const;   // macro: the means over the labels
+  ClassScore mean_score() const;   // mean_of() the labels
   ClassScore micro_score() const;  // of the counts added up over the labels
   const std::vector<std::string>& labels() const { return labels_; }
 
  private:
-  struct Counts {
-    std::int64_t right = 0, answered = 0, texts = 0;
-  };
-  static ClassScore score_of(const Counts& counts);
-
   std::vector<std::string> labels_;
-  std::vector<Counts> counts_;
+  std::vector<ClassCounts> counts_;
   std::int64_t texts_ = 0;
   std::int64_t exact_ = 0;
 };

@@ -21,10 +21,6 @@ namespace {
 
 using examples::fixed;
 
-double share(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 // The number of terminal columns: a Chinese or Japanese character takes two.
 std::size_t width(std::string_view text) {
   std::size_t columns = 0;
@@ -123,6 +119,27 @@ void print_largest_confusions(std::ostream& out, const ConfusionMatrix& matrix) 
 
 }  // namespace
 
+double share(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+ClassScore score_of(const ClassCounts& counts) {
+  return {share(counts.right, counts.predicted), share(counts.right, counts.texts),
+          share(2 * counts.right, counts.predicted + counts.texts), counts.texts};
+}
+
+ClassScore mean_of(const std::vector<ClassScore>& scores) {
+  const auto classes = static_cast<double>(scores.size());
+  ClassScore mean;
+  for (const ClassScore& score : scores) {
+    mean.precision += score.precision / classes;
+    mean.recall += score.recall / classes;
+    mean.f1 += score.f1 / classes;
+    mean.texts += score.texts;
+  }
+  return mean;
+}
+
 ConfusionMatrix::ConfusionMatrix(std::vector<std::string> labels)
     : labels_(std::move(labels)), counts_(labels_.size() * labels_.size(), 0) {}
 
@@ -157,30 +174,18 @@ std::int64_t ConfusionMatrix::correct() const {
 double ConfusionMatrix::accuracy() const { return share(correct(), total()); }
 
 ClassScore ConfusionMatrix::score(std::int64_t label) const {
-  std::int64_t given = 0;
-  ClassScore score;
-  for (std::int64_t other = 0; other < static_cast<std::int64_t>(labels_.size()); ++other) {
-    given += count(other, label);
-    score.texts += count(label, other);
+  ClassCounts counts{.right = count(label, label)};
+  for (std::int64_t other = 0; other < std::ssize(labels_); ++other) {
+    counts.predicted += count(other, label);
+    counts.texts += count(label, other);
   }
-  const std::int64_t right = count(label, label);
-  score.precision = share(right, given);
-  score.recall = share(right, score.texts);
-  score.f1 = share(2 * right, given + score.texts);
-  return score;
+  return score_of(counts);
 }
 
 ClassScore ConfusionMatrix::mean_score() const {
-  const auto classes = static_cast<double>(labels_.size());
-  ClassScore mean;
-  for (std::int64_t label = 0; label < std::ssize(labels_); ++label) {
-    const ClassScore of_label = score(label);
-    mean.precision += of_label.precision / classes;
-    mean.recall += of_label.recall / classes;
-    mean.f1 += of_label.f1 / classes;
-    mean.texts += of_label.texts;
-  }
-  return mean;
+  std::vector<ClassScore> scores;
+  for (std::int64_t label = 0; label < std::ssize(labels_); ++label) scores.push_back(score(label));
+  return mean_of(scores);
 }
 
 void print_report(std::ostream& out, const ConfusionMatrix& matrix, std::string_view split,

@@ -21,6 +21,16 @@ struct ClassScore {
   std::int64_t texts = 0;  // the number of texts of the class
 };
 
+// Texts that were predicted as a class, that belong to it, and that do both.
+struct ClassCounts {
+  std::int64_t right = 0, predicted = 0, texts = 0;
+};
+
+double share(std::int64_t part, std::int64_t whole);  // 0 / 0 is 0
+ClassScore score_of(const ClassCounts& counts);
+// The means over the classes, each with the same weight (macro), and the number of all texts.
+ClassScore mean_of(const std::vector<ClassScore>& scores);
+
 // Counts of (true class, predicted class).
 class ConfusionMatrix {
  public:
@@ -34,8 +44,7 @@ class ConfusionMatrix {
   std::int64_t correct() const;
   double accuracy() const;  // 0 if nothing was added
   ClassScore score(std::int64_t label) const;
-  // The means over the classes, each with the same weight (macro), and the number of all texts.
-  ClassScore mean_score() const;
+  ClassScore mean_score() const;  // mean_of() the classes
   const std::vector<std::string>& labels() const { return labels_; }
 
  private:

@@ -22,7 +22,7 @@ namespace {
 
 TrainSettings run_settings() {
   TrainSettings settings;
-  settings.train = {"train.tsv"};
+  settings.train = {"/data/train.tsv"};
   settings.epochs = 3;
   settings.batch = 2;
   settings.patience = 2;
@@ -74,7 +74,7 @@ void check_file(const Checkpoint& file) {
 
 void check_options(const std::string& text) {
   TrainSettings given;
-  given.train = {"train.tsv"};
+  given.train = {"/data/train.tsv"};
   const auto settings =
       attempt(text.size(), [&] { return resumed_settings(given, text, "options"); });
   if (!settings) return;

@@ -146,8 +146,10 @@ void EpochSearch::load_state_dict(const tg::StateDict& state) {
                           std::to_string(runs()) + " with " + std::to_string(curves_.size()));
   }
   const auto counts = tg::to_vector<std::int64_t>(state.at("counts"));
-  std::int64_t all_epochs = 0;
-  for (const std::int64_t count : epochs) all_epochs += std::max<std::int64_t>(count, 0);
+  std::int64_t all_epochs = 0;  // require_reachable() refuses more than kMostEpochs
+  for (const std::int64_t count : epochs) {
+    all_epochs += std::clamp<std::int64_t>(count, 0, kMostEpochs);
+  }
   const std::size_t size_of_counts =
       counts.size() / static_cast<std::size_t>(std::max<std::int64_t>(all_epochs, 1));
   std::size_t next = 0;
@@ -166,7 +168,7 @@ void EpochSearch::load_state_dict(const tg::StateDict& state) {
       };
       curves.push_back(TemperatureCurve::from_state({at(from), at(to)}));
       const auto first = counts.begin() + static_cast<std::ptrdiff_t>(next);
-      next += size_of_counts;
+      next = std::min(next + size_of_counts, counts.size());
       of_variant.push_back(
           ThresholdCounts::from_state({first, counts.begin() + static_cast<std::ptrdiff_t>(next)}));
     }

@@ -82,6 +82,12 @@ ThresholdCounts ThresholdCounts::from_state(std::vector<std::int64_t> state) {
     throw tg::FormatError("counts of logits have " + std::to_string(state.size()) +
                           " numbers, needed a multiple of " + std::to_string(2 * kBins));
   }
+  constexpr std::int64_t kMostTexts = 4294967296;  // so that sums stay far below 2^63
+  for (const std::int64_t texts : state) {
+    if (texts >= 0 && texts <= kMostTexts) continue;
+    throw tg::FormatError("a count of logits is " + std::to_string(texts) +
+                          ", needed a number from 0 to 2^32");
+  }
   ThresholdCounts counts;
   counts.counts_ = std::move(state);
   return counts;

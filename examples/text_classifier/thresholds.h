@@ -30,7 +30,8 @@ class ThresholdCounts {
 
   // For a checkpoint.
   const std::vector<std::int64_t>& state() const { return counts_; }
-  // FormatError if there are not as many numbers as some classes need.
+  // FormatError if there are not as many numbers as some classes need, and for a number that is
+  // negative or above 2^32.
   static ThresholdCounts from_state(std::vector<std::int64_t> state);
 
  private:

@@ -175,6 +175,13 @@ TEST_CASE("the threshold of a label is the one with the largest F1", "[text_labe
   CHECK(tapegrad::test::error_text<tg::FormatError>([] {
           tc::ThresholdCounts::from_state({1, 2});
         }) == "counts of logits have 2 numbers, needed a multiple of 164");
+  for (const std::int64_t bad : {std::int64_t{-1}, std::int64_t{4294967297}}) {
+    std::vector<std::int64_t> state = counts.state();
+    state.back() = bad;
+    CHECK(tapegrad::test::error_text<tg::FormatError>([&] {
+            tc::ThresholdCounts::from_state(state);
+          }) == "a count of logits is " + std::to_string(bad) + ", needed a number from 0 to 2^32");
+  }
 }
 
 TEST_CASE("micro and macro F1 of known answers", "[text_labels]") {

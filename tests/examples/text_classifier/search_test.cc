@@ -206,6 +206,8 @@ TEST_CASE("the state of a search that no search can have is refused", "[text_sea
   CHECK(refused("epochs", tg::tensor({0, 3})) == none_has("epochs is 0") + "1");
   CHECK(refused("epochs", tg::tensor({INT64_MAX, INT64_MAX})) ==
         "a curve of temperatures has 0 numbers, needed 50");
+  CHECK(refused("counts", tg::tensor({1, 2, 3, 4})) ==
+        "counts of logits have 1 numbers, needed a multiple of 164");
   for (const double texts : {-1.0, 0.5, 1e300, std::nan("")}) {
     std::vector<double> curves = tg::to_vector<double>(good.at("curves"));
     curves[TemperatureCurve::kPoints] = texts;

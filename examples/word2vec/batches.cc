@@ -110,6 +110,12 @@ bool Batches::next(Batch& batch) {
   return true;
 }
 
+std::vector<Batch> Batches::next_some() {
+  std::vector<Batch> some;
+  for (Batch batch; (some.empty() || !between_draws()) && next(batch);) some.push_back(batch);
+  return some;
+}
+
 // Reads the words of up to kBatches batches, then draws their windows and negatives.
 void Batches::draw_some() {
   constexpr std::size_t kBatches = 16;

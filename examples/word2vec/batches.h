@@ -53,6 +53,8 @@ class Batches {
   void start(Source next_sentence);
   // The windows of the next settings.batch words, fewer only at the end; false if there are none.
   bool next(Batch& batch);
+  // All batches that are drawn, or that one draw gives; empty at the end. Then between_draws().
+  std::vector<Batch> next_some();
   std::int64_t words_read() const { return words_read_; }  // of the text, in all passes
 
   // Whether no batch is drawn that next() has not returned. Then state_dict() has all that is

@@ -134,6 +134,18 @@ WORD2VEC_INLINE void prefetch(const T* row, std::size_t dim) {
 #endif
 }
 
+// The same for rows that will be written to: another thread's core may have changed them last.
+WORD2VEC_INLINE void prefetch_to_write(const float* row, std::size_t dim) {
+  for (std::size_t d = 0; d < dim; d += 64 / sizeof(float)) {
+#if defined(__x86_64__) && defined(__GNUC__)
+    asm volatile("prefetchw %0" : : "m"(row[d]));  // __builtin_prefetch(_, 1) would only read
+#elif defined(__GNUC__)
+    __builtin_prefetch(row + d, 1);
+#endif
+  }
+  (void)row, (void)dim;
+}
+
 template <class T>
 WORD2VEC_INLINE void all_dots(const T* x, const T* const* rows, std::size_t count, std::size_t dim,
                               T* to) {
@@ -363,6 +375,18 @@ WORD2VEC_CLONES void run_gradients(const FusedWork<float>& work, std::size_t fir
 WORD2VEC_CLONES void run_gradients(const FusedWork<double>& work, std::size_t first,
                                    std::size_t last, FusedPart& part) {
   gradients_of(work, first, last, part);
+}
+WORD2VEC_CLONES void subtract_rows(float* table, std::span<const std::int64_t> ids,
+                                   const float* rows, std::size_t dim, float rate) {
+  const float factor = -rate;
+  constexpr std::size_t kAhead = 8;  // rows that are on their way
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i + kAhead < ids.size()) {
+      prefetch_to_write(table + static_cast<std::size_t>(ids[i + kAhead]) * dim, dim);
+    }
+    const float* const row = rows + i * dim;
+    add_rows<1, false>(table + static_cast<std::size_t>(ids[i]) * dim, &row, &factor, dim);
+  }
 }
 
 }  // namespace word2vec

@@ -50,4 +50,8 @@ void run_gradients(const FusedWork<float>& work, std::size_t first, std::size_t 
 void run_gradients(const FusedWork<double>& work, std::size_t first, std::size_t last,
                    FusedPart& part);
 
+// Subtracts rate * rows[i] from table[ids[i]] for each i; both have rows of dim elements.
+void subtract_rows(float* table, std::span<const std::int64_t> ids, const float* rows,
+                   std::size_t dim, float rate);
+
 }  // namespace word2vec

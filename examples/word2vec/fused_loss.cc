@@ -72,7 +72,14 @@ struct Workspace {
   std::vector<std::int32_t> output_slots;  // of each output
   std::vector<T> scores;
   std::vector<T> means;
+  std::vector<T> input_rows;  // the gradients of racy_step()
+  std::vector<T> output_rows;
 };
+template <class T>
+Workspace<T>& workspace() {
+  thread_local Workspace<T> arrays;
+  return arrays;
+}
 
 void check(const Variable& input, const Variable& output, const Batch& batch) {
   if (input.dim() != 2 || output.dim() != 2 || input.size(1) != output.size(1) ||
@@ -121,14 +128,13 @@ struct Computed {
 // several threads, all scores first. The bits are the same: the losses of kGroups groups are summed
 // first, and each row of a gradient is summed in the order of the groups.
 template <class T>
-double run(const FusedWork<T>& work) {
+double run(const FusedWork<T>& work, bool several_threads) {
   constexpr std::size_t kGroups = 16;
   const std::size_t groups = work.offsets.size();
   const std::size_t chunks = (groups + kGroups - 1) / kGroups;
   const auto end = [&](std::size_t chunk) { return std::min((chunk + 1) * kGroups, groups); };
   std::vector<double> losses(chunks);
-  const bool threads = tg::num_threads() > 1 && chunks >= 4;
-  if (threads) {
+  if (several_threads && chunks >= 4) {
     const std::int64_t parts = tg::num_threads();
     tg::parallel_for(
         static_cast<std::int64_t>(chunks), 1, 1, [&](std::int64_t first, std::int64_t last) {
@@ -153,35 +159,10 @@ double run(const FusedWork<T>& work) {
   return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
+// A batch, and the arrays of this thread for its scores.
 template <class T>
-Computed compute(const Variable& input, const Variable& output, const Batch& batch,
-                 bool wants_input, bool wants_output) {
-  thread_local Workspace<T> workspace;
-  const Tensor input_table = input.value().contiguous();
-  const Tensor output_table = output.value().contiguous();
-  const std::int64_t dim = input.size(1);
-  Computed result;
+FusedWork<T> work_of(const Batch& batch, std::int64_t dim) {
   FusedWork<T> work;
-  const auto prepare = [&](Slots& slots, std::vector<std::int32_t>& slot_of, const Tensor& ids,
-                           std::int64_t rows, Tensor& distinct, Tensor& gradient) {
-    slots.number(ids.span<std::int64_t>(), rows, slot_of);
-    distinct = tg::tensor(slots.ids());
-    gradient = tg::empty({distinct.size(0), dim}, input.dtype());
-  };
-  if (wants_input) {
-    prepare(workspace.input, workspace.input_slots, batch.inputs, input.size(0), result.input_ids,
-            result.input_rows);
-    work.input_gradient = result.input_rows.mutable_span<T>().data();
-    work.input_slots = workspace.input_slots.data();
-  }
-  if (wants_output) {
-    prepare(workspace.output, workspace.output_slots, batch.outputs, output.size(0),
-            result.output_ids, result.output_rows);
-    work.output_gradient = result.output_rows.mutable_span<T>().data();
-    work.output_slots = workspace.output_slots.data();
-  }
-  work.input = input_table.span<T>().data();
-  work.output = output_table.span<T>().data();
   work.dim = static_cast<std::size_t>(dim);
   work.inputs = batch.inputs.span<std::int64_t>();
   work.offsets = batch.offsets.span<std::int64_t>();
@@ -189,11 +170,44 @@ Computed compute(const Variable& input, const Variable& output, const Batch& bat
   work.outputs_of_group = static_cast<std::size_t>(batch.outputs.size(1));
   work.mean = batch.mean;
   work.sum_gradient = batch.sum_gradient;
-  workspace.scores.resize(static_cast<std::size_t>(batch.predictions()) * work.outputs_of_group);
-  work.scores = workspace.scores.data();
-  if (batch.mean) workspace.means.resize(work.offsets.size() * work.dim);
-  work.means = workspace.means.data();
-  result.loss = run(work);
+  Workspace<T>& arrays = workspace<T>();
+  arrays.scores.resize(static_cast<std::size_t>(batch.predictions()) * work.outputs_of_group);
+  work.scores = arrays.scores.data();
+  if (batch.mean) arrays.means.resize(work.offsets.size() * work.dim);
+  work.means = arrays.means.data();
+  return work;
+}
+
+template <class T>
+Computed compute(const Variable& input, const Variable& output, const Batch& batch,
+                 bool wants_input, bool wants_output) {
+  Workspace<T>& arrays = workspace<T>();
+  const Tensor input_table = input.value().contiguous();
+  const Tensor output_table = output.value().contiguous();
+  const std::int64_t dim = input.size(1);
+  Computed result;
+  FusedWork<T> work = work_of<T>(batch, dim);
+  const auto prepare = [&](Slots& slots, std::vector<std::int32_t>& slot_of, const Tensor& ids,
+                           std::int64_t rows, Tensor& distinct, Tensor& gradient) {
+    slots.number(ids.span<std::int64_t>(), rows, slot_of);
+    distinct = tg::tensor(slots.ids());
+    gradient = tg::empty({distinct.size(0), dim}, input.dtype());
+  };
+  if (wants_input) {
+    prepare(arrays.input, arrays.input_slots, batch.inputs, input.size(0), result.input_ids,
+            result.input_rows);
+    work.input_gradient = result.input_rows.mutable_span<T>().data();
+    work.input_slots = arrays.input_slots.data();
+  }
+  if (wants_output) {
+    prepare(arrays.output, arrays.output_slots, batch.outputs, output.size(0), result.output_ids,
+            result.output_rows);
+    work.output_gradient = result.output_rows.mutable_span<T>().data();
+    work.output_slots = arrays.output_slots.data();
+  }
+  work.input = input_table.span<T>().data();
+  work.output = output_table.span<T>().data();
+  result.loss = run(work, tg::num_threads() > 1);
   return result;
 }
 
@@ -251,6 +265,30 @@ Variable fused_loss(const Variable& input, const Variable& output, const Batch& 
   return record("fused_loss", tg::full({}, computed.loss, input.dtype()),
                 tg::from(input, rule(true, computed.input_ids, computed.input_rows)),
                 tg::from(output, rule(false, computed.output_ids, computed.output_rows)));
+}
+
+double racy_step(const SharedTables& tables, const Batch& batch, float rate) {
+  Workspace<float>& arrays = workspace<float>();
+  FusedWork<float> work = work_of<float>(batch, tables.dim);
+  const auto prepare = [&](Slots& slots, std::vector<std::int32_t>& slot_of, const Tensor& ids,
+                           std::span<const float> table, std::vector<float>& gradient) {
+    slots.number(ids.span<std::int64_t>(), static_cast<std::int64_t>(table.size() / work.dim),
+                 slot_of);
+    gradient.resize(slots.ids().size() * work.dim);
+    return gradient.data();
+  };
+  work.input_gradient =
+      prepare(arrays.input, arrays.input_slots, batch.inputs, tables.input, arrays.input_rows);
+  work.output_gradient =
+      prepare(arrays.output, arrays.output_slots, batch.outputs, tables.output, arrays.output_rows);
+  work.input_slots = arrays.input_slots.data();
+  work.output_slots = arrays.output_slots.data();
+  work.input = tables.input.data();
+  work.output = tables.output.data();
+  const double loss = run(work, false);
+  subtract_rows(tables.input.data(), arrays.input.ids(), work.input_gradient, work.dim, rate);
+  subtract_rows(tables.output.data(), arrays.output.ids(), work.output_gradient, work.dim, rate);
+  return loss;
 }
 
 }  // namespace word2vec

@@ -4,6 +4,9 @@
 
 #include <tapegrad/autograd/variable.h>
 
+#include <cstdint>
+#include <span>
+
 #include "word2vec/batches.h"
 
 namespace word2vec {
@@ -22,5 +25,21 @@ tg::Variable simple_loss(const tg::Variable& input, const tg::Variable& output, 
 // The same value and gradients up to rounding. ShapeError, DTypeError or IndexError unless the
 // tables and the batch fit.
 tg::Variable fused_loss(const tg::Variable& input, const tg::Variable& output, const Batch& batch);
+
+// Two tables (rows, dim) that several threads change at the same time.
+struct SharedTables {
+  std::span<float> input;  // contiguous
+  std::span<float> output;
+  std::int64_t dim;
+};
+
+// fused_loss(), backward() and a step of SGD at once, without the tape: subtracts rate * gradient
+// from the rows of the batch, and returns the loss before.
+//
+// Several threads may call it for the same tables. They take no lock: a row that two of them change
+// at once may lose a part of one step, which does little harm while most rows of two batches differ
+// (Hogwild; Niu and others 2011, arXiv 1106.5730). By the rules of C++ this is a data race, so it
+// is only done where the user asks for it, with --racy.
+double racy_step(const SharedTables& tables, const Batch& batch, float rate);
 
 }  // namespace word2vec

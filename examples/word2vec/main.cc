@@ -127,10 +127,13 @@ void add_steps(CLI::App& app, Settings& settings) {
                "up to rounding");
   app.add_option("--threads", settings.threads,
                  "Threads, at most as many as processors; the vectors are the same\n"
-                 "for every N")
+                 "for every N without --racy")
       ->type_name("N")
       ->check(from_to(1, 256))
       ->capture_default_str();
+  app.add_flag("--racy", settings.racy,
+               "Each thread trains on batches of its own and writes into the vectors\n"
+               "of all: faster, and each run gives other vectors (ns)");
   add_seed(app, settings.seed, "The same seed gives the same vectors");
   app.add_option("--checkpoint", settings.checkpoint,
                  "File with all that is needed to continue, which is replaced every\n"
@@ -157,6 +160,7 @@ int run(int argc, char** argv) {
       "  word2vec --input book.txt --output book.vec\n"
       "  word2vec --input book.txt --output book.vec --negatives shared --epochs 10\n"
       "  word2vec --input book.txt --output book.bin --binary --arch cbow\n"
+      "  word2vec --input book.txt --output book.vec --threads 4 --racy\n"
       "  word2vec --input book.txt --output book.vec --subwords 3-6 --more-words names.txt");
   if (!parse(app, argc, argv)) return 0;
   check(app, subwords, settings);
@@ -172,10 +176,13 @@ int run(int argc, char** argv) {
         "share");
   }
   if (settings.loss == Loss::hierarchical_softmax) {
-    for (const char* name : {"--negative", "--negatives", "--simple-loss"}) {
+    for (const char* name : {"--negative", "--negatives", "--simple-loss", "--racy"}) {
       if (app.count(name) > 0) throw tg::ValueError(std::string(name) + ": only for --loss ns");
     }
     settings.negative = 0;
+  }
+  if (settings.racy && settings.simple_loss) {
+    throw tg::ValueError("--racy: not with --simple-loss, whose threads share the operations");
   }
   return status_of(train(settings));
 }

@@ -45,6 +45,7 @@ struct Settings : examples::CorpusSettings {
   bool simple_loss = false;  // instead of the fused one
   std::int64_t seed = 1;
   std::int64_t threads = 1;
+  bool racy = false;         // threads train on different batches, and do not wait for each other
   std::string checkpoint{};  // empty: none
   bool resume = false;
 

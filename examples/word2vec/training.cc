@@ -4,6 +4,7 @@
 #include <tapegrad/nn/text/word_vectors.h>
 #include <tapegrad/optim/sgd.h>
 #include <tapegrad/tensor/error.h>
+#include <tapegrad/tensor/parallel.h>
 #include <tapegrad/tensor/threads.h>
 
 #include <algorithm>
@@ -48,7 +49,10 @@ class Run {
   void print_words() const;
   void make_model();
   void train_epochs(Batches& batches, examples::Progress& progress);
-  void step(tg::optim::SGD& sgd, const Batch& batch, std::int64_t words_read);
+  double rate(std::int64_t words_read) const;
+  void step(tg::optim::SGD& sgd, const Batch& batch);
+  void racy_steps(const std::vector<Batch>& batches, double rate);
+  void note_loss(double sum, const Batch& batch);
   void start_epoch(Batches& batches);
   void save_checkpoint(const Batches& batches);
   std::int64_t words_to_read() const;
@@ -132,10 +136,14 @@ void Run::train_epochs(Batches& batches, examples::Progress& progress) {
   saved_ = examples::steady_seconds();
   for (; position_.epoch < settings_.epochs && stopped() == 0; ++position_.epoch) {
     start_epoch(batches);
-    for (Batch batch; batches.next(batch);) {
-      step(sgd, batch, batches.words_read());
+    for (auto some = batches.next_some(); !some.empty(); some = batches.next_some()) {
+      sgd.set_lr(rate(batches.words_read()));
+      if (settings_.racy) {
+        racy_steps(some, sgd.lr());
+      } else {
+        for (const Batch& batch : some) step(sgd, batch);
+      }
       progress.update(batches.words_read(), "loss " + fixed(position_.loss, 3));
-      if (!batches.between_draws()) continue;
       if (stopped() != 0) return;
       if (!settings_.checkpoint.empty() && std::isfinite(position_.loss) &&
           examples::steady_seconds() - saved_ > kSecondsBetweenCheckpoints) {
@@ -147,15 +155,37 @@ void Run::train_epochs(Batches& batches, examples::Progress& progress) {
 }
 
 // The learning rate falls in a straight line, at last to a ten-thousandth.
-void Run::step(tg::optim::SGD& sgd, const Batch& batch, std::int64_t words_read) {
+double Run::rate(std::int64_t words_read) const {
   const double done = static_cast<double>(words_read) / static_cast<double>(words_to_read());
-  sgd.set_lr(settings_.rate() * std::max(1 - done, 1e-4));
+  return settings_.rate() * std::max(1 - done, 1e-4);
+}
+
+void Run::step(tg::optim::SGD& sgd, const Batch& batch) {
   sgd.zero_grad();
   const tg::Variable loss = model_->loss(batch);
   loss.backward();
   sgd.step();
-  const double mean =
-      static_cast<double>(loss.item<float>()) / static_cast<double>(batch.predictions());
+  note_loss(static_cast<double>(loss.item<float>()), batch);
+}
+
+// The same steps, but the threads share the batches, not the work on each of them.
+void Run::racy_steps(const std::vector<Batch>& batches, double rate) {
+  auto& model = dynamic_cast<NegativeSampling&>(*model_);  // main.cc refuses the other
+  tg::Tensor input = model.input.weight.value(), output = model.output.weight.value();
+  const SharedTables tables{input.mutable_span<float>(), output.mutable_span<float>(),
+                            settings_.dim};
+  std::vector<double> losses(batches.size());
+  tg::parallel_for(
+      static_cast<std::int64_t>(batches.size()), 1, 1, [&](std::int64_t first, std::int64_t last) {
+        for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
+          losses[i] = racy_step(tables, batches[i], static_cast<float>(rate));
+        }
+      });
+  for (std::size_t i = 0; i < batches.size(); ++i) note_loss(losses[i], batches[i]);
+}
+
+void Run::note_loss(double sum, const Batch& batch) {
+  const double mean = sum / static_cast<double>(batch.predictions());
   position_.loss = position_.loss == 0 ? mean : 0.999 * position_.loss + 0.001 * mean;
 }
 

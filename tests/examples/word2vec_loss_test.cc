@@ -3,9 +3,11 @@
 #include <tapegrad/autograd/gradcheck.h>
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/tape.h>
+#include <tapegrad/optim/sgd.h>
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/ops.h>
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -83,6 +85,30 @@ TEST_CASE("the fused loss and its gradients are those of the simple loss, up to 
           }
         }
       }
+    }
+  }
+}
+
+TEST_CASE("a racy step is backward() and a step of SGD, up to rounding") {
+  for (const bool mean : {false, true}) {
+    for (const std::int64_t dim : {1, 5, 16, 37}) {
+      CAPTURE(mean, dim);
+      const Batch batch = batch_of(mean, 40, 5);
+      Variable input = table(dim, tg::float32, 0.5, 1), output = table(dim, tg::float32, 0.5, 2);
+      Tensor racy_input = input.value().clone(), racy_output = output.value().clone();
+      const SharedTables tables{racy_input.mutable_span<float>(), racy_output.mutable_span<float>(),
+                                dim};
+      const double racy_loss = racy_step(tables, batch, 0.1F);
+
+      const Tensor before = input.value().clone();
+      tg::optim::SGD sgd({input, output}, {.lr = 0.1});
+      const Variable loss = fused_loss(input, output, batch);
+      loss.backward();
+      sgd.step();
+      CHECK(std::abs(racy_loss - loss.item<double>()) <= 1e-6 * racy_loss);
+      CHECK(largest_difference(racy_input, input.value()) <= 1e-5);
+      CHECK(largest_difference(racy_output, output.value()) <= 1e-5);
+      CHECK(largest_difference(racy_input, before) > 1e-3);
     }
   }
 }

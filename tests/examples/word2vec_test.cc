@@ -171,6 +171,9 @@ TEST_CASE("word2vec: options that are refused") {
     session.require_error(files + "--loss hs " + option,
                           option.substr(0, option.find(' ')) + ": only for --loss ns");
   }
+  session.require_error(files + "--racy --loss hs", "--racy: only for --loss ns");
+  session.require_error(files + "--racy --simple-loss",
+                        "--racy: not with --simple-loss, whose threads share the operations");
   session.require_error(files + "--arch glove", "--arch: glove not in {cbow,skipgram}; see --help");
   session.require_error(files + "--lr 1e3",
                         "--lr: Value 1e3 not in range 0.000000 to 100.000000; see --help");
@@ -289,6 +292,41 @@ TEST_CASE("word2vec: the vectors are the same for every number of threads") {
     const std::string one = run("1");
     CHECK(run("2") == one);
     CHECK(run("5") == one);
+  }
+}
+
+TEST_CASE("word2vec: with --racy, one thread learns the same up to rounding") {
+  const Session session;
+  write_file(session.file("text"), grammar(1000));
+  for (const std::string options : {"", " --arch cbow", " --negatives shared --batch 128",
+                                    " --arch cbow --sum-gradient", " --subwords 3-4"}) {
+    CAPTURE(options);
+    const auto run = [&](const std::string& racy) {
+      session.run_well("--input text --output out --dim 24 --epochs 2" + options + racy);
+      return tg::nn::load_word_vectors(session.file("out")).vectors();
+    };
+    const tg::Tensor plain = run(""), racy = run(" --racy");
+    CHECK(max(abs(plain)).item<float>() > 0.01F);
+    CHECK(max(abs(plain - racy)).item<float>() < 1e-3F * max(abs(plain)).item<float>());
+  }
+}
+
+TEST_CASE("word2vec: with --racy, several threads find the right neighbors, and stop and resume") {
+  const Session session;
+  write_file(session.file("text"), grammar(4000));
+  for (const std::string options : {"", " --arch cbow", " --negatives shared"}) {
+    for (const std::string threads : {"2", "3"}) {
+      CAPTURE(options, threads);
+      const std::string run = "--input text --output out --dim 20 --epochs 15 --racy --threads " +
+                              threads + options + " --checkpoint state";
+      const Output stopped = session.interrupt(run + " --seed 3", "different", SIGINT);
+      const bool resumes = stopped.status == 128 + SIGINT;
+      if (!resumes) CHECK(stopped.status == 0);  // it was too fast for the signal
+      const Output output = session.run_well(run + " --seed 3" + (resumes ? " --resume" : ""));
+      const Losses losses = losses_of(output);
+      CHECK(losses.after < 0.97 * losses.before);
+      CHECK(share_of_right_neighbors(tg::nn::load_word_vectors(session.file("out"))) > 0.9);
+    }
   }
 }
 

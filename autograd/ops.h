@@ -137,6 +137,9 @@ inline Tensor operator>(Scalar a, const Variable& b) { return b.lt(a); }
 inline Tensor operator>=(const Variable& a, const Variable& b) { return a.ge(b); }
 inline Tensor operator>=(const Variable& a, Scalar b) { return a.ge(b); }
 inline Tensor operator>=(Scalar a, const Variable& b) { return b.le(a); }
+inline Tensor isnan(const Variable& x) { return isnan(x.value()); }
+inline Tensor isinf(const Variable& x) { return isinf(x.value()); }
+inline Tensor isfinite(const Variable& x) { return isfinite(x.value()); }
 
 // Activations (activations.cc) --------------------------------------------------------------------
 // The gradient at a kink is PyTorch's: 0 at the ends of hardtanh, relu6, hardsigmoid, softshrink,
@@ -174,6 +177,12 @@ Variable cumsum(const Variable& x, std::int64_t dim);
 Variable cumprod(const Variable& x, std::int64_t dim);
 Variable sum_to(const Variable& x, const Shape& shape);
 
+inline bool equal(const Variable& a, const Variable& b) { return equal(a.value(), b.value()); }
+inline bool allclose(const Variable& a, const Variable& b, double rtol = 1e-5, double atol = 1e-8,
+                     bool equal_nan = false) {
+  return allclose(a.value(), b.value(), rtol, atol, equal_nan);
+}
+
 // Minimum and maximum (minmax.cc) -----------------------------------------------------------------
 struct VariableAndIndices {
   Variable values;
@@ -185,6 +194,15 @@ VariableAndIndices max(const Variable& x, std::int64_t dim, bool keepdim = false
 VariableAndIndices min(const Variable& x, std::int64_t dim, bool keepdim = false);
 Variable amax(const Variable& x, const Dims& dims = {}, bool keepdim = false);
 Variable amin(const Variable& x, const Dims& dims = {}, bool keepdim = false);
+
+inline Tensor argmax(const Variable& x) { return argmax(x.value()); }
+inline Tensor argmin(const Variable& x) { return argmin(x.value()); }
+inline Tensor argmax(const Variable& x, std::int64_t dim, bool keepdim = false) {
+  return argmax(x.value(), dim, keepdim);
+}
+inline Tensor argmin(const Variable& x, std::int64_t dim, bool keepdim = false) {
+  return argmin(x.value(), dim, keepdim);
+}
 
 // Softmax (softmax.cc) ----------------------------------------------------------------------------
 Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim = false);
@@ -198,6 +216,10 @@ VariableAndIndices topk(const Variable& x, std::int64_t k, std::int64_t dim = -1
                         bool largest = true);
 Variable median(const Variable& x);
 VariableAndIndices median(const Variable& x, std::int64_t dim, bool keepdim = false);
+
+inline Tensor argsort(const Variable& x, std::int64_t dim = -1, bool descending = false) {
+  return argsort(x.value(), dim, descending);
+}
 
 // Normalization (normalization.cc) ----------------------------------------------------------------
 Variable layer_norm(const Variable& x, const Shape& normalized_shape, const Variable& weight = {},

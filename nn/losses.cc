@@ -537,6 +537,19 @@ Variable hinge_embedding_loss(const Variable& input, const Tensor& targets,
       options.reduction);
 }
 
+namespace {
+
+// The vectors (..., dim); those whose squares could overflow are divided by their length, which
+// changes no angle.
+Variable without_overflow(const Variable& x) {
+  if (!is_floating_point(x.dtype())) return x;
+  const Tensor length = norm(x.value(), 2, {-1}, true);
+  const Tensor is_long = length > 1e8;
+  return any(is_long).item<bool>() ? x / where(is_long, length, 1) : x;
+}
+
+}  // namespace
+
 // 1 - cos where t = 1; max(0, cos - margin) where t = -1; 0 for other t
 Variable cosine_embedding_loss(const Variable& a, const Variable& b, const Tensor& targets,
                                const MarginOptions& options) {
@@ -547,8 +560,9 @@ Variable cosine_embedding_loss(const Variable& a, const Variable& b, const Tenso
   }
   check_target_shape("cosine_embedding_loss", targets, a.dim() == 1 ? Shape{} : Shape{a.size(0)},
                      true);
-  const Variable sizes = (sum(square(a), -1) + kTiny) * (sum(square(b), -1) + kTiny);
-  const Variable cosine = sum(a * b, -1) / sqrt(sizes);
+  const Variable u = without_overflow(a), v = without_overflow(b);
+  const Variable sizes = (sum(square(u), -1) + kTiny) * (sum(square(v), -1) + kTiny);
+  const Variable cosine = sum(u * v, -1) / sqrt(sizes);
   return reduced(
       where(targets == 1, 1 - cosine, 0) + where(targets == -1, hinge(cosine - options.margin), 0),
       options.reduction);

@@ -335,7 +335,19 @@ Tensor& Tensor::index_put_(std::initializer_list<Index> indices, Scalar value) &
 }
 
 Tensor& Tensor::index_put_(const Tensor& mask, Scalar value) & {
-  return copy_(tapegrad::masked_fill(*this, mask, value));
+  const std::int64_t fewer = dim() - mask.dim();
+  if (fewer <= 0) return copy_(tapegrad::masked_fill(*this, mask, value));
+  // Of the first dimensions, as in x[mask]; broadcasting would align the last ones.
+  Shape shape = mask.shape();
+  for (std::int64_t i = 0; i < mask.dim(); ++i) {
+    if (mask.size(i) != size(i)) {
+      throw ShapeError("index_put_: got a mask of shape " + to_string(mask.sizes()) +
+                       " for a tensor of shape " + to_string(sizes()) +
+                       ", needed the sizes of its first dimensions");
+    }
+  }
+  for (std::int64_t i = 0; i < fewer; ++i) shape.push_back(1);
+  return copy_(tapegrad::masked_fill(*this, mask.reshape(shape), value));
 }
 Tensor Tensor::index_put_(std::initializer_list<Index> indices, const Tensor& value) && {
   return index_put_(indices, value);

@@ -193,7 +193,8 @@ class Tensor : public Methods<Tensor> {
   void operator=(const Tensor& source) && { check_view("=").copy_(source); }
   void operator=(Scalar value) && { check_view("=").fill_(value); }
   // index(*this, indices).copy_(value), such as x.index_put_({0, Slice{1, 3}}, 5); and a value for
-  // the elements where a boolean mask of x's shape (or one that broadcasts to it) is true.
+  // the elements where a boolean mask of x's first dimensions is true, as in x[mask]. A mask of as
+  // many dimensions as x may broadcast to it.
   Tensor& index_put_(std::initializer_list<Index> indices, const Tensor& value) &;
   Tensor& index_put_(std::initializer_list<Index> indices, Scalar value) &;
   Tensor& index_put_(const Tensor& mask, Scalar value) &;

@@ -35,7 +35,10 @@ void check_weight(const Variable& x, const Variable& weight, const Variable& bia
                      ", needed (batch, channels, height, width) and (out_channels, channels" +
                      (groups == 1 ? "" : " / " + std::to_string(groups)) +
                      ", kernel height, kernel width) of one type" +
-                     (swapped ? "; did you mean permute(x, {0, 3, 1, 2})?" : ""));
+                     (swapped ? "; did you mean permute(x, {0, 3, 1, 2})?" : "") +
+                     (weight.dtype() == x.dtype()
+                          ? ""
+                          : "; convert x with to(" + std::string(name(weight.dtype())) + ")"));
   }
   if (!bias.defined() || (bias.shape() == Shape{weight.size(0)} && bias.dtype() == x.dtype())) {
     return;

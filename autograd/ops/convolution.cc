@@ -57,7 +57,10 @@ Variable conv1d(const Variable& x, const Variable& weight, const Variable& bias,
                      " and weight " + name(weight.dtype()) + " " + to_string(weight.sizes()) +
                      ", needed (batch, channels, length) and (out_channels, channels" +
                      (groups == 1 ? "" : " / " + std::to_string(groups)) + ", kernel) of " +
-                     "one type" + (swapped ? "; did you mean transpose(x, 1, 2)?" : ""));
+                     "one type" + (swapped ? "; did you mean transpose(x, 1, 2)?" : "") +
+                     (weight.dtype() == x.dtype()
+                          ? ""
+                          : "; convert x with to(" + std::string(name(weight.dtype())) + ")"));
   }
   if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
     throw ShapeError("conv1d: bias is " + to_string(bias.sizes()) + ", needed (" +

@@ -1,5 +1,6 @@
 // The methods of Tensor and Variable are the functions of the same names, and the operators that
 // assign, compare and index.
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -299,6 +300,51 @@ TEST_CASE("index_put_ writes, and a Variable's elements cannot be assigned", "[a
   CHECK(equal(x, tensor({{0.0, -1.0, -1.0}, {1.0, 2.0, 3.0}})));
   STATIC_REQUIRE(std::is_assignable_v<Tensor&, Tensor>);
   STATIC_REQUIRE(!std::is_assignable_v<Variable, Variable>);
+}
+
+TEST_CASE("functions without a gradient take Variables and give Tensors", "[autograd]") {
+  const Tensor x = tensor({{0.5, 3.0, -1.0}, {2.0, std::nan(""), 4.0}});
+  const Variable w = parameter(x);
+  CHECK(equal(isnan(w), isnan(x)));
+  CHECK(equal(isinf(w / 0), isinf(x / 0)));
+  CHECK(equal(isfinite(w), isfinite(x)));
+  CHECK(equal(argmax(w), argmax(x)));
+  CHECK(equal(argmin(w), argmin(x)));
+  CHECK(equal(argmax(w, 0), argmax(x, 0)));
+  CHECK(equal(argmin(w, -1, true), argmin(x, -1, true)));
+  CHECK(equal(argsort(w[0], 0, true), tensor({1, 0, 2})));
+  CHECK(equal(w[0], x[0]));
+  CHECK(equal(x[0], w[0]));
+  CHECK(!equal(w[0] * 2, w[0]));
+  CHECK(allclose(w[0] + 1e-9, x[0]));
+  CHECK(!allclose(w[0], w[0] + 0.1));
+  CHECK(allclose(w, w, 1e-5, 1e-8, true));
+  const nn::Linear layer(2, 3);
+  CHECK(argmax(layer.weight).dtype() == int64);
+  STATIC_REQUIRE(std::is_same_v<decltype(argmax(w, 1)), Tensor>);
+}
+
+TEST_CASE("index_put_ with a mask of fewer dimensions writes what x[mask] reads", "[autograd]") {
+  const Tensor mask = tensor({true, false, false});
+  Tensor square = zeros({3, 3});  // broadcasting would write the first column
+  square.index_put_(mask, 5);
+  CHECK(equal(square, tensor({{5.0, 5.0, 5.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}})));
+  CHECK(equal(square[mask], full({1, 3}, 5.0)));
+  Tensor rows = zeros({3, 2, 2});
+  rows.index_put_(mask, 1);
+  CHECK(equal(rows.sum({1, 2}), tensor({4.0, 0.0, 0.0})));
+  rows.index_put_(tensor({{false, false}, {true, false}, {false, true}}), 2);
+  CHECK(equal(rows.sum(2), tensor({{2.0, 2.0}, {4.0, 0.0}, {0.0, 4.0}})));
+  rows.index_put_(tensor({{{true, false}}}), 0);  // broadcasts
+  CHECK(equal(rows.sum({0, 1}), tensor({0.0, 6.0})));
+  Tensor none = zeros({0, 3});
+  none.index_put_(tensor(std::vector<bool>{}), 1);
+  CHECK(none.numel() == 0);
+  CHECK(error_text<ShapeError>([&] {
+          zeros({2, 3}).index_put_(mask, 1);
+        }) ==
+        "index_put_: got a mask of shape (3) for a tensor of shape (2, 3), needed the sizes of its "
+        "first dimensions");
 }
 
 TEMPLATE_TEST_CASE("several indices at once, in parentheses and in brackets", "[autograd]", Tensor,

@@ -176,6 +176,11 @@ TEST_CASE("convolution and pooling explain arguments that do not fit") {
         }) ==
         "conv1d: x is float32 (2, 4, 7) and weight float32 (2, 3, 3), needed (batch, channels, "
         "length) and (out_channels, channels, kernel) of one type");
+  CHECK(error_text<ShapeError>([&] {
+          layer(zeros({2, 3, 7}, float64));
+        }) ==
+        "conv1d: x is float64 (2, 3, 7) and weight float32 (2, 3, 3), needed (batch, channels, "
+        "length) and (out_channels, channels, kernel) of one type; convert x with to(float32)");
   CHECK(error_text<ShapeError>([&] { layer(zeros({3})); }) ==
         "conv1d: x is (3), needed (batch, channels, length) or (channels, length)");
   CHECK(error_text<DTypeError>([&] {

@@ -22,6 +22,7 @@ using nn::Reduction;
 using tapegrad::test::error_text;
 using tapegrad::test::flag;
 using tapegrad::test::layers;
+using tapegrad::test::matches;
 using tapegrad::test::number;
 
 namespace {
@@ -287,6 +288,28 @@ TEST_CASE("losses with targets other than 1 and -1, and targets that broadcast")
 }
 
 // The answers are PyTorch 1.13's.
+TEST_CASE("cosine_embedding_loss of float32 vectors whose squares overflow") {
+  const Tensor small = tensor({{3.0, 4.0}, {1.0, -2.0}}), other = tensor({{4.0, 3.0}, {2.0, 1.0}});
+  const auto loss = [](const Variable& a, const Variable& b) {
+    return nn::cosine_embedding_loss(a, b, tensor({1, -1}), {.margin = -1});
+  };
+  const Variable a = parameter(small), b = parameter(other);
+  const Variable expected = loss(a, b);
+  CHECK(matches(expected.value(), tensor((0.04 + 1.0) / 2), 1e-6));
+  expected.backward();
+  for (const float scale : {1e9F, 1e20F, 1e30F}) {
+    const Variable large = parameter(small * scale), far = parameter(other * scale);
+    const Variable result = loss(large, far);
+    CHECK(matches(result.value(), expected.value(), 1e-6));
+    result.backward();
+    CHECK(matches(large.grad() * scale, a.grad(), 1e-6));
+    CHECK(matches(far.grad() * scale, b.grad(), 1e-6));
+  }
+  const Variable mixed = nn::cosine_embedding_loss(tensor({{1e25, 0.0}, {0.0, 2.0}}), small,
+                                                   tensor({1, 1}), Reduction::none);
+  CHECK(matches(mixed.value(), tensor({0.4, 1 + 2 / std::sqrt(5.0)}), 1e-6));
+}
+
 TEST_CASE("multi_margin_loss of one row") {
   const auto each = [](const Tensor& x, const Tensor& targets) {
     return nn::multi_margin_loss(x, targets, {.reduction = nn::Reduction::none}).value();

@@ -339,6 +339,13 @@ TEST_CASE("layers of images explain arguments that do not fit") {
       "you mean permute(x, {0, 3, 1, 2})?");
   CHECK(
       error_text<ShapeError>([&] {
+        layer(zeros({2, 3, 7, 8}, float64));
+      }) ==
+      "conv2d: x is float64 (2, 3, 7, 8) and weight float32 (2, 3, 3, 3), needed (batch, channels, "
+      "height, width) and (out_channels, channels, kernel height, kernel width) of one type; "
+      "convert x with to(float32)");
+  CHECK(
+      error_text<ShapeError>([&] {
         layer(zeros({3, 7}));
       }) ==
       "conv2d: x is (3, 7), needed (batch, channels, height, width) or (channels, height, width)");

@@ -90,7 +90,9 @@ TEST_CASE("normalization explains arguments that do not fit") {
         "layer_norm: x is () and normalized_shape (3), needed the last sizes of x");
   CHECK(error_text<ShapeError>([] {
           nn::LayerNorm(3)(zeros({2, 3}, float64));
-        }) == "layer_norm: weight is float32 (3), needed float64 (3)");
+        }) ==
+        "layer_norm: got x float64 and weight float32, needed one type; convert x with "
+        "to(float32)");
   CHECK(error_text<ShapeError>([] {
           layer_norm(zeros({2, 3}), 3, ones({2}));
         }) == "layer_norm: weight is float32 (2), needed float32 (3)");

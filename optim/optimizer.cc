@@ -275,7 +275,7 @@ void Optimizer::add_parameters(std::vector<NamedParameter> parameters) {
     throw ValueError(start +
                      "got an empty parameter list, needed at least one parameter; "
                      "model.parameters() lists what register_module() and register_parameter() "
-                     "registered");
+                     "registered, and check_registered(model) tells which members were not");
   }
   std::unordered_set<const Node*> known;
   for (const ParamGroup& group : param_groups_) {

@@ -204,9 +204,10 @@ T* write_literal(const Literal& literal, T* out) {
 
 }  // namespace
 
-Tensor tensor(const Literal& values, std::optional<DType> dtype) {
-  Tensor result =
-      Tensor::uninitialized(literal_shape(values), dtype.value_or(literal_dtype(values)));
+Tensor tensor(const Literal& values) { return tensor(values, literal_dtype(values)); }
+
+Tensor tensor(const Literal& values, DType dtype) {
+  Tensor result = Tensor::uninitialized(literal_shape(values), dtype);
   visit(result.dtype(), [&](auto zero) {
     using T = decltype(zero);
     write_literal(values, result.mutable_data<T>());

@@ -336,9 +336,10 @@ class Literal {
 };
 
 // A tensor of the given values, with the element type that torch.tensor chooses: float32 if any is
-// a floating-point number, else int64 if any is an integer, else boolean; `dtype` overrides this.
+// a floating-point number, else int64 if any is an integer, else boolean; or of the given type.
 // ShapeError if the lists are ragged.
-Tensor tensor(const Literal& values, std::optional<DType> dtype = std::nullopt);
+Tensor tensor(const Literal& values);
+Tensor tensor(const Literal& values, DType dtype);
 
 namespace detail {
 

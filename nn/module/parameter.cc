@@ -4,11 +4,59 @@
 #include <utility>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/autograd/tape.h>
 #include <tapegrad/tensor/methods_definitions.h>
 
 namespace tapegrad {
 
 template class Methods<Variable, Parameter>;
+
+namespace {
+
+template <class Operation>
+void assign(Parameter& parameter, const char* name, Operation operation) {
+  if (Tape::is_recording()) {
+    throw AutogradError(std::string("operator") + name +
+                        ": got a Parameter, which a result cannot replace; to train it, write this "
+                        "where a NoGrad exists, or use an optimizer");
+  }
+  parameter.set_value(operation(parameter.variable()).value().to(parameter.dtype()));
+}
+
+}  // namespace
+
+Parameter& Parameter::operator+=(const Variable& other) & {
+  assign(*this, "+=", [&](const Variable& x) { return x + other; });
+  return *this;
+}
+Parameter& Parameter::operator+=(Scalar other) & {
+  assign(*this, "+=", [&](const Variable& x) { return x + other; });
+  return *this;
+}
+Parameter& Parameter::operator-=(const Variable& other) & {
+  assign(*this, "-=", [&](const Variable& x) { return x - other; });
+  return *this;
+}
+Parameter& Parameter::operator-=(Scalar other) & {
+  assign(*this, "-=", [&](const Variable& x) { return x - other; });
+  return *this;
+}
+Parameter& Parameter::operator*=(const Variable& other) & {
+  assign(*this, "*=", [&](const Variable& x) { return x * other; });
+  return *this;
+}
+Parameter& Parameter::operator*=(Scalar other) & {
+  assign(*this, "*=", [&](const Variable& x) { return x * other; });
+  return *this;
+}
+Parameter& Parameter::operator/=(const Variable& other) & {
+  assign(*this, "/=", [&](const Variable& x) { return x / other; });
+  return *this;
+}
+Parameter& Parameter::operator/=(Scalar other) & {
+  assign(*this, "/=", [&](const Variable& x) { return x / other; });
+  return *this;
+}
 
 void tie(Parameter& target, const Parameter& source) {
   if (target.shape() != source.shape() || target.dtype() != source.dtype()) {

@@ -77,6 +77,17 @@ class Parameter : public Methods<Variable, Parameter> {
   void set_requires_grad(bool requires_grad) { slot_->variable.set_requires_grad(requires_grad); }
   void set_value(Tensor value) { slot_->variable.set_value(std::move(value)); }
 
+  // Where a NoGrad exists, set_value() of the result, as in `w -= 0.1 * w.grad()`. AutogradError
+  // elsewhere, because a result of the tape would have to replace the leaf.
+  Parameter& operator+=(const Variable& other) &;
+  Parameter& operator+=(Scalar other) &;
+  Parameter& operator-=(const Variable& other) &;
+  Parameter& operator-=(Scalar other) &;
+  Parameter& operator*=(const Variable& other) &;
+  Parameter& operator*=(Scalar other) &;
+  Parameter& operator/=(const Variable& other) &;
+  Parameter& operator/=(Scalar other) &;
+
   // All copies of `target`, and the module that registered it, then use `source`'s leaf. ShapeError
   // unless both have the same shape and element type. An optimizer holds leaves, so create it after
   // tie().

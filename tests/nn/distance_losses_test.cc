@@ -287,7 +287,6 @@ TEST_CASE("losses with targets other than 1 and -1, and targets that broadcast")
   }
 }
 
-// The answers are PyTorch 1.13's.
 TEST_CASE("cosine_embedding_loss of float32 vectors whose squares overflow") {
   const Tensor small = tensor({{3.0, 4.0}, {1.0, -2.0}}), other = tensor({{4.0, 3.0}, {2.0, 1.0}});
   const auto loss = [](const Variable& a, const Variable& b) {
@@ -310,6 +309,7 @@ TEST_CASE("cosine_embedding_loss of float32 vectors whose squares overflow") {
   CHECK(matches(mixed.value(), tensor({0.4, 1 + 2 / std::sqrt(5.0)}), 1e-6));
 }
 
+// The answers are PyTorch 1.13's.
 TEST_CASE("multi_margin_loss of one row") {
   const auto each = [](const Tensor& x, const Tensor& targets) {
     return nn::multi_margin_loss(x, targets, {.reduction = nn::Reduction::none}).value();

@@ -5,6 +5,7 @@
 #include <tapegrad/tapegrad.h>
 
 #include "catch.h"
+#include "error_text.h"
 
 namespace tg = tapegrad;
 namespace nn = tapegrad::nn;
@@ -287,4 +288,41 @@ TEST_CASE("a module is saved and loaded by its name", "[nn]") {
   nn::Linear other(4, 2);
   CHECK_THROWS_AS(tg::load(other, path), tg::FormatError);
   std::filesystem::remove(path);
+}
+
+TEST_CASE("a Parameter is assigned inside NoGrad, and stays the leaf", "[nn]") {
+  nn::Linear layer(2, 1);
+  const tg::Tensor before = layer.weight.value().clone();
+  tg::optim::SGD sgd(layer.parameters(), {.lr = 1});
+  sum(layer(tg::ones({1, 2}))).backward();
+  const tg::Node* const node = layer.weight.variable().node();
+  {
+    const tg::NoGrad guard;
+    layer.weight -= 0.5 * layer.weight.grad();
+    CHECK(allclose(layer.weight.value(), before - 0.5));
+    layer.weight += 1;
+    layer.weight *= 2;
+    layer.weight /= 4.0;
+    layer.weight += layer.weight;
+    layer.weight -= 0.25;
+    layer.weight *= tg::tensor({{1.0, 2.0}});
+    layer.weight /= tg::tensor(2.0, tg::float64);  // stays float32
+  }
+  CHECK(layer.weight.variable().node() == node);
+  CHECK(layer.weight.dtype() == tg::float32);
+  CHECK(allclose(layer.weight.value(), ((before + 0.5) - 0.25) * tg::tensor({{1.0, 2.0}}) / 2));
+  sgd.step();
+  CHECK(allclose(layer.weight.value(), ((before + 0.5) - 0.25) * tg::tensor({{1.0, 2.0}}) / 2 - 1));
+  const std::string text = error_text<tg::AutogradError>([&] { layer.weight -= 1; });
+  CHECK(text ==
+        "operator-=: got a Parameter, which a result cannot replace; to train it, write this where "
+        "a NoGrad exists, or use an optimizer");
+  layer.weight.set_requires_grad(false);  // a frozen one is not replaced either
+  CHECK_THROWS_AS(layer.weight *= 2, tg::AutogradError);
+  {
+    const tg::NoGrad guard;
+    layer.weight *= 0;
+  }
+  CHECK(layer.weight.variable().node() == node);
+  CHECK(equal(layer.weight.value(), tg::zeros({1, 2})));
 }

@@ -246,7 +246,9 @@ TEST_CASE("lists of parameters that cannot be optimized are refused") {
   CHECK(
       error_text<ValueError>([] { optim::Adam{List{}}; }) ==
       "Adam: got an empty parameter list, needed at least one parameter; model.parameters() lists "
-      "what register_module() and register_parameter() registered");
+      "what register_module() and register_parameter() registered, and check_registered(model) "
+      "tells "
+      "which members were not");
   CHECK(error_text<ValueError>([&] {
           optim::SGD{List{{"y", w * 2.0}}};
         }) ==

@@ -48,6 +48,7 @@
 #include <tapegrad/nn/normalization.h>
 #include <tapegrad/nn/onnx/graph.h>
 #include <tapegrad/nn/pooling.h>
+#include <tapegrad/nn/pruning.h>
 #include <tapegrad/nn/rnn.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>

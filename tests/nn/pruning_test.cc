@@ -259,7 +259,7 @@ TEST_CASE("pruning: L-BFGS, which remembers earlier steps, leaves zeros, too") {
   optim::LBFGS lbfgs(linear.parameters(), {.max_iter = 3});
   const auto step = [&] {
     lbfgs.step([&] {
-      lbfgs.zero_grad();
+      linear.zero_grad();
       Variable loss = nn::mse_loss(linear(x), target);
       loss.backward();
       return loss;

@@ -48,6 +48,8 @@
 #include <tapegrad/nn/normalization.h>
 #include <tapegrad/nn/onnx/graph.h>
 #include <tapegrad/nn/pooling.h>
+#include <tapegrad/nn/pruning.h>
+#include <tapegrad/nn/quantization.h>
 #include <tapegrad/nn/rnn.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>
@@ -78,6 +80,7 @@
 #include <tapegrad/tensor/io/checkpoint.h>
 #include <tapegrad/tensor/io/file_io.h>
 #include <tapegrad/tensor/io/npy.h>
+#include <tapegrad/tensor/io/packed_bytes.h>
 #include <tapegrad/tensor/io/safetensors.h>
 #include <tapegrad/tensor/io/state_dict.h>
 #include <tapegrad/tensor/memory.h>

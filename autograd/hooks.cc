@@ -5,8 +5,11 @@
 
 #include <tapegrad/autograd/backward.h>
 #include <tapegrad/autograd/errors.h>
+#include <tapegrad/tensor/ops.h>
 
 namespace tapegrad {
+
+Variable where(const Tensor& condition, const Variable& a, Scalar b);  // from autograd/ops.h
 
 Hooks& Entry::hooks() {
   if (hooks_ == nullptr) hooks_ = new Hooks;
@@ -118,12 +121,25 @@ void BackwardPass::release_hooks(Hooks& hooks) {
   std::erase_if(hooks, [](const auto& each) { return each.first != kRetains; });
 }
 
+namespace {
+
+// Pruned elements have no gradient (row_policy.h).
+template <class Rows>
+void zero_pruned(const Tensor& kept, Variable& sum, Rows& rows) {
+  if (sum.defined()) sum = where(kept, sum, 0);
+  for (RowSparse& each : rows) each.rows = where(index_select(kept, 0, each.ids), each.rows, 0);
+}
+
+}  // namespace
+
 // Called when all rules have succeeded. When all hooks have, too, the retained gradients change.
 void BackwardPass::call_leaf_hooks() {
   for (LeafGradient& gradient : leaves_) {
-    const Hooks& hooks = gradient.leaf->as_leaf().hooks;
-    if (hooks.empty() || !make_dense(gradient).defined()) continue;
-    call_hooks(hooks, *gradient.leaf, gradient.sum);
+    const Leaf& leaf = gradient.leaf->as_leaf();
+    if (!leaf.hooks.empty() && make_dense(gradient).defined()) {
+      call_hooks(leaf.hooks, *gradient.leaf, gradient.sum);
+    }
+    if (leaf.is_pruned()) zero_pruned(leaf.row_policy().kept(), gradient.sum, gradient.rows);
   }
   if (states_.empty()) return;
   RetainedParts& parts = state<RetainedParts>(&kRetainedParts);

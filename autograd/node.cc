@@ -2,6 +2,7 @@
 #include <tapegrad/autograd/node.h>
 
 #include <tapegrad/autograd/variable.h>
+#include <tapegrad/tensor/ops.h>
 
 namespace tapegrad {
 
@@ -29,6 +30,7 @@ Tensor& Leaf::writable_stored() {
 
 void Leaf::set_value(Tensor value) {
   flush();
+  if (is_pruned()) value = where(row_policy().kept(), value, 0);
   changes_ = version() + 1 - value.version();
   value_ = std::move(value);
 }

@@ -129,6 +129,10 @@ class Leaf : public Node {
   }
   const RowPolicy& row_policy() const;
   void copy_policy_from(const Leaf& other);  // copies requires_grad, too
+  bool is_pruned() const {
+    const RowPolicy* const policy = policy_;
+    return policy != nullptr && policy->kept().defined();
+  }
 
   GradientSum grad;
   std::atomic<std::uint64_t> slot = 0;  // position in the list of a BackwardPass (find() there)

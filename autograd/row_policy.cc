@@ -102,6 +102,37 @@ void RowPolicy::set_constraint(RowConstraint constraint) {
   constraint_ = constraint;
 }
 
+void RowState::reset_elements(const Tensor& /*kept*/) {}
+
+void RowPolicy::set_kept(Tensor kept) {
+  const Tensor& value = leaf_->stored();
+  if (kept.defined() && kept.dtype() != boolean) {
+    throw DTypeError(std::string("set_kept: got ") + name(kept.dtype()) + ", needed boolean");
+  }
+  if (kept.defined() && !std::ranges::equal(kept.sizes(), value.sizes())) {
+    throw ShapeError("set_kept: got shape " + to_string(kept.sizes()) +
+                     ", needed that of the value, " + to_string(value.sizes()));
+  }
+  if (kept.defined()) {
+    kept = kept.contiguous().clone();
+    Tensor pruned = where(kept, leaf_->value(), 0);
+    for (RowState* state : states_) state->reset_elements(kept);
+    leaf_->set_value(std::move(pruned));
+  }
+  kept_ = std::move(kept);
+}
+
+void RowPolicy::zero_pruned(Tensor& table) const noexcept {
+  if (!kept_.defined()) return;
+  const bool* const kept = kept_.data<bool>();
+  visit_floating(table.dtype(), [&](auto zero) {
+    auto* const elements = table.mutable_data<decltype(zero)>();
+    for (std::int64_t i = 0; i < kept_.numel(); ++i) {
+      if (!kept[i]) elements[i] = zero;
+    }
+  });
+}
+
 void RowPolicy::set_sparse(bool sparse) {
   leaf_->flush();
   sparse_ = sparse;
@@ -118,6 +149,7 @@ void RowPolicy::copy_policy_from(const RowPolicy& other) {
   padding_row_ = other.padding_row_;
   rate_multiplier_ = other.rate_multiplier_;
   constraint_ = other.constraint_;
+  kept_ = other.kept_;
   sparse_ = other.sparse_;
 }
 
@@ -201,6 +233,7 @@ void RowPolicy::remap_rows(std::span<const std::int64_t> sources, const Tensor& 
   Shape shape(old.sizes());
   shape[0] = static_cast<std::int64_t>(sources.size());
   Tensor table = empty(shape, old.dtype());
+  Tensor kept = kept_.defined() ? ones(shape, boolean) : Tensor();  // new rows are not pruned
   Positions frozen;
   Positions now(static_cast<std::size_t>(old.size(0)), -1);  // the new position of each old row
   std::int64_t next_fresh = 0;
@@ -209,6 +242,7 @@ void RowPolicy::remap_rows(std::span<const std::int64_t> sources, const Tensor& 
     select(table, 0, row)
         .copy_(sources[i] < 0 ? select(fresh, 0, next_fresh++) : select(old, 0, sources[i]));
     if (sources[i] < 0) continue;
+    if (kept.defined()) select(kept, 0, row).copy_(select(kept_, 0, sources[i]));
     now[static_cast<std::size_t>(sources[i])] = row;
     if (std::ranges::binary_search(frozen_rows_, sources[i])) frozen.push_back(row);  // ascending
   }
@@ -219,6 +253,7 @@ void RowPolicy::remap_rows(std::span<const std::int64_t> sources, const Tensor& 
   }
   frozen_rows_ = std::move(frozen);
   renormalized_.clear();
+  kept_ = std::move(kept);
   leaf_->grad.clear();
   leaf_->set_value(std::move(table));
 }

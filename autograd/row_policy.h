@@ -38,6 +38,9 @@ class RowState {
   virtual void flush_rows(std::span<const std::int64_t> ids) = 0;  // of these rows
   // The table has changed: row i is the earlier row sources[i], or a new row where that is -1.
   virtual void remap_rows(std::span<const std::int64_t> sources) = 0;
+  // No row has pending steps, and elements where `kept` is false are about to be pruned: gives
+  // their state its initial value. The default is for states that hold nothing for an element.
+  virtual void reset_elements(const Tensor& kept);
 
  protected:
   ~RowState() = default;
@@ -81,6 +84,14 @@ class RowPolicy {
 
   void set_constraint(RowConstraint constraint);
   const RowConstraint& constraint() const { return constraint_; }
+
+  // Prunes elements: where `kept` (boolean, of the value's shape) is false, the value is 0. Their
+  // gradients are 0, optimizers leave them at 0, and set_value() sets them to 0. An undefined
+  // tensor ends this. DTypeError or ShapeError for any other tensor. See nn/pruning.h.
+  void set_kept(Tensor kept);
+  const Tensor& kept() const { return kept_; }  // undefined if nothing is pruned
+  // Sets the pruned elements of a contiguous table, which nothing else shares, to 0.
+  void zero_pruned(Tensor& table) const noexcept;
 
   // If true, a step changes only the rows that have a gradient, as torch.optim.SparseAdam does.
   void set_sparse(bool sparse);
@@ -137,6 +148,7 @@ class RowPolicy {
   std::optional<std::int64_t> padding_row_;
   double rate_multiplier_ = 1;
   RowConstraint constraint_;
+  Tensor kept_;
   bool sparse_ = false;
   std::vector<std::pair<std::int64_t, double>> renormalized_;
 };

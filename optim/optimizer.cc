@@ -253,6 +253,7 @@ void Optimizer::write_update(State& state) noexcept {
   }
   const bool others_stay = state.other_rows == State::OtherRows::stay;
   constrain_rows(leaf, others_stay ? ids : Tensor());
+  leaf.row_policy().zero_pruned(leaf.writable_value());
 }
 
 void Optimizer::zero_grad() {
@@ -403,6 +404,22 @@ void Optimizer::State::remap_rows(std::span<const std::int64_t> sources) {
   fused.reset();  // the leaf has flushed
   last_was_plain = false;
   moments = std::move(changed);
+}
+
+// A moment that is left from earlier gradients would move a pruned element.
+void Optimizer::State::reset_elements(std::vector<Tensor>& moments,
+                                      const std::vector<double>& initial, const Tensor& kept) {
+  std::vector<Tensor> changed;
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    changed.push_back(where(kept, moments[i], initial[i]));
+  }
+  moments = std::move(changed);
+}
+
+void Optimizer::State::reset_elements(const Tensor& kept) {
+  reset_elements(moments, initial, kept);
+  fused.reset();  // the leaf has flushed
+  last_was_plain = false;
 }
 
 }  // namespace tapegrad::optim

@@ -253,6 +253,9 @@ class Optimizer::State final : public RowState {
   void flush() override;
   void flush_rows(std::span<const std::int64_t> ids) override;
   void remap_rows(std::span<const std::int64_t> sources) override;
+  void reset_elements(const Tensor& kept) override;
+  static void reset_elements(std::vector<Tensor>& moments, const std::vector<double>& initial,
+                             const Tensor& kept);
 
   // For tapegrad's own optimizers ----------------------------------------------------------------
   // What the last step did with rows without a gradient.

@@ -197,7 +197,10 @@ void Optimizer::load_state_dict(const StateDict& saved) {
   for (std::size_t group = 0; group < param_groups_.size(); ++group) {
     const std::vector<Moment> kinds = moments(group);
     for (const auto& state : param_groups_[group].states) {
-      states[group].push_back(reader.state(*label, kinds, state->leaf.stored()));
+      Saved& read = states[group].emplace_back(reader.state(*label, kinds, state->leaf.stored()));
+      if (state->leaf.is_pruned()) {
+        State::reset_elements(read.moments, read.initial, state->leaf.row_policy().kept());
+      }
       if (!fused_ && !states[group].back().pending.steps.empty()) {
         reader.complain(*label + "pending needs an optimizer with set_fused(true)");
       }

@@ -22,30 +22,6 @@ constexpr const char* kCentroidCodes = "table.centroids";
 constexpr const char* kHead = "head.weight";
 constexpr const char* kBias = "head.bias";
 
-std::int64_t packed_size(std::int64_t bytes) { return (bytes + 7) / 8; }
-
-tg::Tensor packed(const std::vector<std::uint8_t>& bytes) {
-  std::vector<std::int64_t> words(static_cast<std::size_t>(packed_size(std::ssize(bytes))));
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    std::int64_t& word = words[i / 8];
-    word = static_cast<std::int64_t>(static_cast<std::uint64_t>(word) | std::uint64_t{bytes[i]}
-                                                                            << (8 * (i % 8)));
-  }
-  return tg::tensor(words);
-}
-
-// The shape was checked.
-std::vector<std::uint8_t> unpacked(const tg::Tensor& tensor, std::int64_t bytes) {
-  const tg::Tensor whole = tensor.contiguous();
-  const std::span<const std::int64_t> words = whole.span<std::int64_t>();
-  std::vector<std::uint8_t> result(static_cast<std::size_t>(bytes));
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    result[i] =
-        static_cast<std::uint8_t>(static_cast<std::uint64_t>(words[i / 8]) >> (8 * (i % 8)));
-  }
-  return result;
-}
-
 std::vector<std::uint8_t> bytes_of(const std::vector<std::uint32_t>& keys) {
   std::vector<std::uint8_t> bytes;
   bytes.reserve(4 * keys.size());
@@ -145,16 +121,16 @@ NamedShapes compressed_shapes(const ModelSettings& settings) {
   table.dim = settings.dim;
   table.subvector_size = compression.subvector_size;
   NamedShapes shapes = {
-      {kKeys, {packed_size(4 * (compression.rows - 1))}},
-      {kScales, {packed_size(compression.rows)}},
+      {kKeys, {tg::packed_size(4 * (compression.rows - 1))}},
+      {kScales, {tg::packed_size(compression.rows)}},
       {kLimits, {2}},
-      {kCodes, {packed_size(compression.rows * table.bytes_of_row())}},
+      {kCodes, {tg::packed_size(compression.rows * table.bytes_of_row())}},
       {kBias, {settings.classes}},
   };
   if (table.subvector_size > 0) {
     shapes.emplace_back(kCentroidCodes,
-                        tg::Shape{packed_size(table.subvectors() * CompressedTable::kCentroids *
-                                              table.subvector_size)});
+                        tg::Shape{tg::packed_size(table.subvectors() * CompressedTable::kCentroids *
+                                                  table.subvector_size)});
   }
   if (!compression.projected) {
     shapes.emplace_back(kHead, tg::Shape{settings.classes, settings.dim});
@@ -163,11 +139,11 @@ NamedShapes compressed_shapes(const ModelSettings& settings) {
 }
 
 tg::StateDict CompressedTable::state_dict() const {
-  tg::StateDict state{{kKeys, packed(bytes_of(keys))},
-                      {kScales, packed(scales)},
+  tg::StateDict state{{kKeys, tg::pack_bytes(bytes_of(keys))},
+                      {kScales, tg::pack_bytes(scales)},
                       {kLimits, tg::tensor({least, greatest})},
-                      {kCodes, packed(codes)}};
-  if (subvector_size > 0) state.insert(kCentroidCodes, packed(centroids));
+                      {kCodes, tg::pack_bytes(codes)}};
+  if (subvector_size > 0) state.insert(kCentroidCodes, tg::pack_bytes(centroids));
   return state;
 }
 
@@ -200,14 +176,14 @@ CompressedTable CompressedTable::from_state_dict(const tg::StateDict& state,
   table.greatest = state.at(kLimits).item<float>({1});
   require(std::isfinite(table.greatest) && table.least > 0 && table.least <= table.greatest, file,
           kLimits, "two finite numbers, 0 < least <= greatest");
-  table.keys = keys_of(unpacked(state.at(kKeys), 4 * (rows - 1)));
+  table.keys = keys_of(tg::unpack_bytes(state.at(kKeys), 4 * (rows - 1)));
   require(std::ranges::adjacent_find(table.keys, std::greater_equal()) == table.keys.end(), file,
           kKeys, "keys that ascend");
-  table.scales = unpacked(state.at(kScales), rows);
-  table.codes = unpacked(state.at(kCodes), rows * table.bytes_of_row());
+  table.scales = tg::unpack_bytes(state.at(kScales), rows);
+  table.codes = tg::unpack_bytes(state.at(kCodes), rows * table.bytes_of_row());
   if (table.subvector_size > 0) {
-    table.centroids =
-        unpacked(state.at(kCentroidCodes), table.subvectors() * kCentroids * table.subvector_size);
+    table.centroids = tg::unpack_bytes(state.at(kCentroidCodes),
+                                       table.subvectors() * kCentroids * table.subvector_size);
   }
   require(all(isfinite(state.at(kBias))).item<bool>(), file, kBias, "finite elements");
   return table;

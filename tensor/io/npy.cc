@@ -4,7 +4,7 @@
 //   {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
 //
 // padded with spaces so that the elements after it are aligned. An .npz file is a zip archive of
-// such files. Read next: tensor/io/zip.h.
+// such files. Read next: tensor/io/packed_bytes.h.
 #include <tapegrad/tensor/io/npy.h>
 
 #include <algorithm>

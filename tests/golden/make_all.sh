@@ -10,7 +10,7 @@ if [ "${1:-}" = --check ]; then
   cp "$here"/*.py "$out"
 fi
 for topic in random init ops operators compositions rest rest_layers values promotion modules layers images recurrent training training_conv embedding \
-  optim resume schedules data print; do
+  optim resume schedules data pruning print; do
   env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1 \
     OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$out/make_$topic.py"
 done

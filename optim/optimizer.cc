@@ -253,7 +253,7 @@ void Optimizer::write_update(State& state) noexcept {
   }
   const bool others_stay = state.other_rows == State::OtherRows::stay;
   constrain_rows(leaf, others_stay ? ids : Tensor());
-  leaf.row_policy().zero_pruned(leaf.writable_value());
+  if (leaf.is_pruned()) leaf.row_policy().zero_pruned(leaf.writable_value());
 }
 
 void Optimizer::zero_grad() {

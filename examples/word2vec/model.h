@@ -28,7 +28,10 @@ struct Model : tg::nn::Module {
 
  private:
   static tg::Tensor drawn(std::int64_t rows, std::int64_t dim, tg::Generator& generator) {
-    return (tg::rand({rows, dim}, tg::float32, generator) - 0.5) / static_cast<double>(dim);
+    tg::Tensor weight = tg::rand({rows, dim}, tg::float32, generator);
+    weight -= 0.5;  // in place: a table may take much of the memory
+    weight /= static_cast<double>(dim);
+    return weight;
   }
 };
 

@@ -2,7 +2,7 @@
 // of an image lie one after the other with their padding, the element that a place of the kernel
 // sees is at the same distance from the result's element everywhere. So a convolution is a matrix
 // product whose row p of B is x + offsets[p], and these rows overlap (tensor/ops/conv2d.h). Read
-// next: tensor/kernels/recurrent.inl.
+// next: tensor/kernels/channels.inl.
 
 namespace shifted {
 

@@ -53,6 +53,8 @@ namespace {
 
 #include "matmul.inl"
 
+#include "channels.inl"
+
 template <class T, std::size_t... kOps>
 constexpr void add_unary(Kernels<T>& kernels, std::index_sequence<kOps...>) {
   ((kernels.unary[kOps] = unary<static_cast<Unary>(kOps), T>), ...);
@@ -109,6 +111,10 @@ constexpr Kernels<T> make_kernels() {
   kernels.matmul_workspace = matmul_workspace<T>;
   kernels.shifted_sums = shifted_sums<T>;
   kernels.shifted_products = shifted_products<T>;
+  kernels.lanes = kLanes<T>;
+  kernels.channel_sums = channel_sums<T>;
+  kernels.channel_products = channel_products<T>;
+  kernels.padded_rows = padded_rows<T>;
   kernels.rnn_step = rnn_step<T>;
   kernels.rnn_step_backward = rnn_step_backward<T>;
   kernels.lstm_step = lstm_step<T>;

@@ -134,6 +134,10 @@ struct AdadeltaArguments {
 // The elements that shifted_sums may read and write beyond a row: two of the longest vectors.
 inline constexpr std::size_t kShiftedSlack = 32;
 
+// The channels that channel_sums and channel_products keep side by side, two of the longest
+// vectors. Weights lie in panels of this many channels: (panels, k, kChannelPanel).
+inline constexpr std::size_t kChannelPanel = 32;
+
 // All kernels for one element type T (float or double). Pointers need only the alignment of T. An
 // output may be the same memory as an input of the same type, starting at the same element; any
 // other overlap is not allowed. n may be 0.
@@ -240,6 +244,25 @@ struct Kernels {
                            std::ptrdiff_t dy_image, const T* x, std::ptrdiff_t x_image,
                            const std::ptrdiff_t* offsets, std::size_t m, std::size_t n,
                            std::size_t k, std::size_t images);
+
+  // channels.inl: convolution of an image whose result has `m` channels and rows x columns pixels.
+  // w, bias and dw have panels of kChannelPanel channels. The channels of the last panel beyond m
+  // must exist; what they contain is not used.
+  std::size_t lanes;  // the elements of a vector
+  // y[o][t * columns + u] = bias[o] + sum over p of w[p][o] * x[offsets[p] + t * x_row + u]: the
+  // workspace has (columns * 4 + 128) * kChannelPanel elements.
+  void (*channel_sums)(T* y, std::ptrdiff_t y_row, const T* w, const T* bias, const T* x,
+                       std::ptrdiff_t x_row, const std::ptrdiff_t* offsets, std::size_t m,
+                       std::size_t rows, std::size_t columns, std::size_t k, T* workspace);
+  // dw[p][o] += sum over t, u of dy[o][t * columns + u] * x[offsets[p] + t * x_row + u]: the
+  // workspace has rows * columns * kChannelPanel elements.
+  void (*channel_products)(T* dw, const T* dy, std::ptrdiff_t dy_row, const T* x,
+                           std::ptrdiff_t x_row, const std::ptrdiff_t* offsets, std::size_t m,
+                           std::size_t rows, std::size_t columns, std::size_t k, T* workspace);
+  // y[t][i] = x[t][i] for i below n, row by row. After each row, zeros are written up to the end of
+  // a vector.
+  void (*padded_rows)(T* y, std::ptrdiff_t y_row, const T* x, std::ptrdiff_t x_row,
+                      std::size_t rows, std::size_t n);
 
   // recurrent.inl: one step of a recurrent layer, after the matrix products, for `rows` sequences
   // with states of `hidden` elements. `gates`, `a` and `b` contain the products of inputs and

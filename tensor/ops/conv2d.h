@@ -1,6 +1,7 @@
 // Convolution of images on Tensors: the forward pass and the three gradients. An image is copied
-// once, with its padding; then a result is a sum of shifted rows (tensor/kernels/convolution.inl),
-// so that no windows are copied.
+// once, with its padding, and no windows are copied. With few channels, a result is a sum of
+// shifted rows (tensor/kernels/convolution.inl); with enough channels to fill vectors, its channels
+// are computed side by side (tensor/kernels/channels.inl).
 //
 // Internal. Read next: tensor/ops/conv2d_layout.h.
 #pragma once

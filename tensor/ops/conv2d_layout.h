@@ -4,7 +4,7 @@
 // follow each other. With stride s, one plane holds every s-th row or column, so that the elements
 // that a place of the kernel sees for successive results are adjacent in a plane, too.
 //
-// Internal. Read next: tensor/ops/conv2d.cc.
+// Internal. Read next: tensor/ops/conv2d_channels.h.
 #pragma once
 
 #include <algorithm>
@@ -58,6 +58,8 @@ struct Axis {
   }
 };
 
+inline std::size_t to_count(int64_t n) { return static_cast<std::size_t>(n); }
+
 inline int64_t with_slack(int64_t n) {
   constexpr int64_t kSlack = static_cast<int64_t>(kernel::kShiftedSlack);
   return (n + kSlack - 1) / kSlack * kSlack;
@@ -109,6 +111,14 @@ struct Layout {
     return rows.shift[static_cast<std::size_t>(i)] * columns.size +
            columns.shift[static_cast<std::size_t>(j)];
   }
+  bool unit_stride() const { return rows.windows.stride == 1 && columns.windows.stride == 1; }
+  // With stride 1, where a channel's first element lies in its plane.
+  int64_t inside() const { return rows.windows.before * columns.size + columns.windows.before; }
+  // Enough for channel_sums and channel_products.
+  int64_t channel_workspace() const {
+    const int64_t most = std::max(columns.count, columns.windows.length);
+    return std::max(result_pixels(), 4 * most + 128) * static_cast<int64_t>(kernel::kChannelPanel);
+  }
   // A plane, and room for a tile that begins below its first row and ends beyond its end.
   int64_t wide_plane() const { return plane + 2 * static_cast<int64_t>(kernel::kShiftedSlack); }
   int64_t pixels() const { return rows.windows.length * columns.windows.length; }
@@ -147,9 +157,19 @@ void for_each_row(const Layout& layout, int64_t part, Padded* plane, Image* imag
   }
 }
 
+// Writes zeros after rows, where there is padding, and up to a vector beyond the last plane.
 template <class T>
 void fill_padded(T* padded, const T* image, const Layout& layout) {
   const int64_t stride = layout.columns.windows.stride;
+  const int64_t width = layout.columns.windows.length;
+  if (layout.unit_stride()) {
+    for (int64_t c = 0; c < layout.groups * layout.in; ++c, image += layout.pixels()) {
+      kernel::kernels<T>().padded_rows(
+          padded + c * layout.channel + layout.inside(), layout.columns.size, image, width,
+          static_cast<std::size_t>(layout.rows.windows.length), static_cast<std::size_t>(width));
+    }
+    return;
+  }
   const auto copy = [stride](T* to, const T* from, int64_t count) {
     if (stride == 1) {
       std::copy_n(from, count, to);
@@ -175,9 +195,9 @@ void take_results(T* y, const T* wide, T bias, const Layout& layout) {
 template <class T>
 void put_results(T* wide, const T* y, const Layout& layout) {
   const int64_t width = layout.columns.count;
-  for (int64_t t = 0; t < layout.rows.count; ++t, y += width, wide += layout.columns.size) {
-    std::copy_n(y, width, wide);
-  }
+  kernel::kernels<T>().padded_rows(wide, layout.columns.size, y, width,
+                                   static_cast<std::size_t>(layout.rows.count),
+                                   static_cast<std::size_t>(width));
 }
 
 // A matrix (rows, columns) whose rows are not a multiple of the cache's period apart.

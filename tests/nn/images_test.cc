@@ -293,18 +293,60 @@ TEST_CASE("conv2d and its gradients agree with plain loops for random sizes") {
   CHECK(checked > 80);
 }
 
-TEST_CASE("the gradient of a convolution has the same bits with any number of threads",
+TEST_CASE("conv2d with many channels agrees with plain loops") {
+  Generator generator(4);
+  const auto check = [&](Shape image, Shape kernel, const ConvOptions2d& options) {
+    CAPTURE(image, kernel);
+    const PlainConvolution plain{randn(image, float64, generator),
+                                 randn(kernel, float64, generator), options};
+    check_against_loops(plain, generator);
+    const auto results = [&](DType dtype) {
+      const Variable x = parameter(plain.x.to(dtype)), weight = parameter(plain.weight.to(dtype));
+      const Variable bias = parameter(linspace(-1, 1, kernel[0]).to(dtype));
+      const Variable y = conv2d(x, weight, bias, options);
+      auto all = grad(sum(square(y)), {x, weight, bias}, {.retain_graph = true});
+      all.push_back(y);
+      return all;
+    };
+    const auto found = results(float32), want = results(float64);
+    for (std::size_t i = 0; i < want.size() && want[i].numel() > 0; ++i) {
+      const double scale = std::max(max(abs(want[i].value())).item<double>(), 1.0);
+      CHECK(error_of(found[i].value().to(float64), want[i].value()) <= 2e-5 * scale);
+    }
+  };
+  check({2, 16, 14, 14}, {32, 16, 3, 3}, {.padding = 1});
+  check({2, 17, 7, 13}, {31, 17, 5, 3}, {.padding = {2, 0}});
+  check({3, 12, 5, 6}, {70, 12, 3, 3}, {.padding = same_padding});
+  check({2, 32, 4, 29}, {24, 16, 2, 3}, {.padding = 3, .groups = 2});
+  check({2, 13, 9, 11}, {16, 13, 3, 3}, {.stride = {2, 3}, .padding = 1, .dilation = {2, 1}});
+  check({1, 8, 1, 1}, {8, 8, 3, 3}, {.padding = 1});
+  check({0, 16, 6, 5}, {16, 16, 3, 3}, {});
+  check({1, 16, 2, 0}, {16, 16, 3, 3}, {.padding = 2});
+  check({2, 48, 3, 17}, {48, 48, 1, 1}, {});
+}
+
+TEST_CASE("a convolution and its gradients have the same bits with any number of threads",
           "[threads]") {
   const int before = num_threads();
-  const Variable x = parameter(randn({19, 8, 15, 14})), weight = parameter(randn({24, 8, 3, 3}));
-  const auto gradients = [&](int threads) {
-    set_num_threads(threads);
-    return grad(sum(square(conv2d(x, weight, {}, {.padding = 1}))), {x, weight});
-  };
-  const auto alone = gradients(1), shared = gradients(4);
+  for (const std::int64_t out : {5, 24}) {
+    const Variable x = parameter(randn({19, 8, 15, 14})), weight = parameter(randn({out, 8, 3, 3}));
+    const auto results = [&](int threads) {
+      set_num_threads(threads);
+      const Variable y = conv2d(x, weight, {}, {.padding = 1});
+      auto all = grad(sum(square(y)), {x, weight}, {.retain_graph = true});
+      all.push_back(y);
+      return all;
+    };
+    const auto alone = results(1);
+    for (const int threads : {2, 3, 8}) {
+      const auto shared = results(threads);
+      CAPTURE(out, threads);
+      for (std::size_t i = 0; i < alone.size(); ++i) {
+        CHECK(equal(alone[i].value(), shared[i].value()));
+      }
+    }
+  }
   set_num_threads(before);
-  CHECK(equal(alone[0].value(), shared[0].value()));
-  CHECK(equal(alone[1].value(), shared[1].value()));
 }
 
 TEST_CASE("padding never wins a window of max_pool2d, not even against -inf") {

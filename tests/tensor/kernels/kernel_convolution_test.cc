@@ -93,3 +93,98 @@ TEMPLATE_TEST_CASE("kernels: products of shifted rows", "[kernels]", float, doub
     }
   }
 }
+
+// An image of rows x columns results whose rows are columns + 3 elements apart.
+struct ChannelSizes {
+  std::size_t m, rows, columns, k;
+  std::size_t pixels() const { return rows * columns; }
+  std::ptrdiff_t x_row() const { return static_cast<std::ptrdiff_t>(columns + 3); }
+  std::size_t image() const { return 300 + rows * (columns + 3); }
+  std::size_t panels(std::size_t depth) const {
+    return (m + kChannelPanel - 1) / kChannelPanel * kChannelPanel * depth;
+  }
+  std::size_t workspace() const { return std::max(pixels(), columns * 4 + 128) * kChannelPanel; }
+};
+
+template <class Function>
+void for_channel_sizes(const Function& function) {
+  for (const std::size_t m : {1U, 3U, 8U, 13U, 16U, 17U, 32U, 33U, 70U}) {
+    for (const auto& [rows, columns] :
+         {std::pair{1U, 1U}, {5U, 3U}, {7U, 13U}, {14U, 14U}, {3U, 29U}, {2U, 200U}}) {
+      for (const std::size_t k : {1U, 6U, 25U}) {
+        CAPTURE(m, rows, columns, k);
+        function(ChannelSizes{m, rows, columns, k});
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("kernels: sums with channels in vectors", "[kernels]", float, double) {
+  using T = TestType;
+  for_channel_sizes([](const ChannelSizes& sizes) {
+    const auto offsets = offsets_of(sizes.k);
+    const auto x = numbers<T>(sizes.image(), 1, 1), w = numbers<T>(sizes.panels(sizes.k), 1, 2),
+               bias = numbers<T>(sizes.panels(1), 1, 3);
+    const auto run = [&](const Kernels<T>& kernels) {
+      std::vector<T> y(sizes.m * (sizes.pixels() + 5), T(0.5)), workspace(sizes.workspace());
+      kernels.channel_sums(y.data(), static_cast<std::ptrdiff_t>(sizes.pixels() + 5), w.data(),
+                           bias.data(), x.data(), sizes.x_row(), offsets.data(), sizes.m,
+                           sizes.rows, sizes.columns, sizes.k, workspace.data());
+      return y;
+    };
+    const auto want = run(plain_kernels<T>());
+    for (const std::string& level : levels()) {
+      INFO(level);
+      check_near(run(kernels_for<T>(level.c_str())), want,
+                 4 * double(kEps<T>) * static_cast<double>(sizes.k + 1));
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("kernels: products with channels in vectors", "[kernels]", float, double) {
+  using T = TestType;
+  for_channel_sizes([](const ChannelSizes& sizes) {
+    const auto offsets = offsets_of(sizes.k);
+    const auto x = numbers<T>(sizes.image(), 1, 1), dy = numbers<T>(sizes.m * sizes.pixels(), 1, 2);
+    const auto run = [&](const Kernels<T>& kernels) {
+      std::vector<T> dw(sizes.panels(sizes.k), T(0.5)), workspace(sizes.workspace());
+      kernels.channel_products(dw.data(), dy.data(), static_cast<std::ptrdiff_t>(sizes.pixels()),
+                               x.data(), sizes.x_row(), offsets.data(), sizes.m, sizes.rows,
+                               sizes.columns, sizes.k, workspace.data());
+      std::vector<T> used;  // what the lanes beyond m contain has no meaning
+      for (std::size_t o = 0; o < sizes.m; ++o) {
+        for (std::size_t p = 0; p < sizes.k; ++p) {
+          used.push_back(dw[o / kChannelPanel * kChannelPanel * sizes.k + p * kChannelPanel +
+                            o % kChannelPanel]);
+        }
+      }
+      return used;
+    };
+    const auto want = run(plain_kernels<T>());
+    for (const std::string& level : levels()) {
+      INFO(level);
+      check_near(run(kernels_for<T>(level.c_str())), want,
+                 2 * double(kEps<T>) * static_cast<double>(sizes.pixels() + 1));
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("kernels: rows with zeros after them", "[kernels]", float, double) {
+  using T = TestType;
+  for (const std::string& level : levels()) {
+    const Kernels<T>& kernels = kernels_for<T>(level.c_str());
+    for (std::size_t n = 1; n <= 40; ++n) {
+      CAPTURE(level, n);
+      const std::size_t rows = 3, row = n + 2, end = (rows - 1) * row + n;
+      const auto x = numbers<T>(rows * n, 1, 1);
+      std::vector<T> y(end + kernels.lanes + 1, T(0));
+      y.back() = T(0.5);
+      kernels.padded_rows(y.data(), static_cast<std::ptrdiff_t>(row), x.data(),
+                          static_cast<std::ptrdiff_t>(n), rows, n);
+      std::vector<T> want(y.size(), T(0));
+      want.back() = T(0.5);
+      for (std::size_t i = 0; i < rows * n; ++i) want[i / n * row + i % n] = x[i];
+      CHECK(y == want);
+    }
+  }
+}

@@ -397,6 +397,52 @@ void shifted_products(T* dw, std::ptrdiff_t dw_row, const T* dy, std::ptrdiff_t 
   }
 }
 
+// Element (p, o) of panels of kChannelPanel channels.
+size_t panel_element(size_t p, size_t o, size_t k) {
+  return o / kChannelPanel * kChannelPanel * k + p * kChannelPanel + o % kChannelPanel;
+}
+
+template <class T>
+void channel_sums(T* y, std::ptrdiff_t y_row, const T* w, const T* bias, const T* x,
+                  std::ptrdiff_t x_row, const std::ptrdiff_t* offsets, size_t m, size_t rows,
+                  size_t columns, size_t k, T*) {
+  for (size_t o = 0; o < m; ++o, y += y_row) {
+    for (size_t i = 0; i < rows * columns; ++i) {
+      const T* in = x + static_cast<std::ptrdiff_t>(i / columns) * x_row + i % columns;
+      long double total = bias[panel_element(0, o, 1)];
+      for (size_t p = 0; p < k; ++p) {
+        total += static_cast<long double>(w[panel_element(p, o, k)]) * in[offsets[p]];
+      }
+      y[i] = static_cast<T>(total);
+    }
+  }
+}
+
+template <class T>
+void channel_products(T* dw, const T* dy, std::ptrdiff_t dy_row, const T* x, std::ptrdiff_t x_row,
+                      const std::ptrdiff_t* offsets, size_t m, size_t rows, size_t columns,
+                      size_t k, T*) {
+  for (size_t o = 0; o < m; ++o, dy += dy_row) {
+    for (size_t p = 0; p < k; ++p) {
+      T& sum = dw[panel_element(p, o, k)];
+      long double total = sum;
+      for (size_t i = 0; i < rows * columns; ++i) {
+        const T* in = x + static_cast<std::ptrdiff_t>(i / columns) * x_row + i % columns;
+        total += static_cast<long double>(dy[i]) * in[offsets[p]];
+      }
+      sum = static_cast<T>(total);
+    }
+  }
+}
+
+template <class T>
+void padded_rows(T* y, std::ptrdiff_t y_row, const T* x, std::ptrdiff_t x_row, size_t rows,
+                 size_t n) {
+  for (size_t t = 0; t < rows; ++t, y += y_row, x += x_row) {
+    for (size_t i = 0; i < n; ++i) y[i] = x[i];
+  }
+}
+
 // Recurrence ---------------------------------------------------------------------------------
 
 template <class T>
@@ -643,6 +689,10 @@ Kernels<T> make_kernels() {
   kernels.bag_dots = bag_dots<T>;
   kernels.shifted_sums = shifted_sums<T>;
   kernels.shifted_products = shifted_products<T>;
+  kernels.lanes = 1;
+  kernels.channel_sums = channel_sums<T>;
+  kernels.channel_products = channel_products<T>;
+  kernels.padded_rows = padded_rows<T>;
   kernels.matmul = matmul<T>;
   kernels.matmul_workspace = matmul_workspace;
   kernels.rnn_step = rnn_step<T>;

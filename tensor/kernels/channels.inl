@@ -126,8 +126,7 @@ void channel_sums(T* y, std::ptrdiff_t y_row, const T* w, const T* bias, const T
         const T* in = x + static_cast<ptrdiff_t>(first) * x_row;
         for (size_t t = 0; t < part; ++t, in += x_row) {
           even_parts(columns, static_cast<size_t>(shifted::kTileRows<T>), [&](size_t u, size_t n) {
-            const auto tile =
-                two ? pick_sums<T, kVectors>(n, kTiles) : pick_sums<T, 1>(n, kTiles);
+            const auto tile = two ? pick_sums<T, kVectors>(n, kTiles) : pick_sums<T, 1>(n, kTiles);
             tile(to, w + v, bias + v, in + u, offsets, k);
             to += n * kChannelPanel;
           });

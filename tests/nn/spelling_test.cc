@@ -313,7 +313,7 @@ TEST_CASE("a Parameter is assigned inside NoGrad, and stays the leaf", "[nn]") {
   CHECK(allclose(layer.weight.value(), ((before + 0.5) - 0.25) * tg::tensor({{1.0, 2.0}}) / 2));
   sgd.step();
   CHECK(allclose(layer.weight.value(), ((before + 0.5) - 0.25) * tg::tensor({{1.0, 2.0}}) / 2 - 1));
-  const std::string text = error_text<tg::AutogradError>([&] { layer.weight -= 1; });
+  const std::string text = tg::test::error_text<tg::AutogradError>([&] { layer.weight -= 1; });
   CHECK(text ==
         "operator-=: got a Parameter, which a result cannot replace; to train it, write this where "
         "a NoGrad exists, or use an optimizer");

@@ -83,7 +83,13 @@ LBFGS::Evaluation LBFGS::evaluate(const std::function<Variable()>& loss) {
   for (const NamedParameter& parameter : parameters_) leaves.push_back(parameter.variable);
   const Variable value = loss();
   std::vector<Tensor> parts;
-  const std::vector<Variable> found = grad(value, leaves, {.allow_unused = true});
+  std::vector<Variable> found;
+  try {
+    found = grad(value, leaves, {.allow_unused = true});
+  } catch (Error& error) {
+    error.add_context("the function of LBFGS::step, which returns the loss without backward()");
+    throw;
+  }
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     parts.push_back(flatten(found[i].defined() ? found[i].value() : zeros_like(leaves[i].value())));
   }
@@ -96,8 +102,7 @@ LBFGS::Evaluation LBFGS::evaluate_at(const std::function<Variable()>& loss, cons
   return evaluate(loss);
 }
 
-// The direction
-// ------------------------------------------------------------------------------------
+// The direction -----------------------------------------------------------------------------------
 
 void LBFGS::remember(const Tensor& change, const Tensor& step) {
   const double curvature = number(dot(change, step));

@@ -123,5 +123,15 @@ TEST_CASE("LBFGS: errors") {
   CHECK(lbfgs.lr() == 0.5);
   CHECK(error_text<ValueError>([&] { lbfgs.step([&] { return sum(x / 0.0); }); }) ==
         "LBFGS: the loss is inf, needed a finite one");
+  // As torch.optim.LBFGS wants it.
+  const std::string consumed = error_text<AutogradError>([&] {
+    lbfgs.step([&] {
+      Variable loss = sum(square(x));
+      loss.backward();
+      return loss;
+    });
+  });
+  CHECK(consumed.ends_with(
+      "; in the function of LBFGS::step, which returns the loss without backward()"));
   CHECK_THROWS_AS(lbfgs.set_lr(-1), ValueError);
 }

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
@@ -21,6 +22,11 @@ std::vector<Moment> Lion::moments(std::size_t) const { return {{"exp_avg"}}; }
 
 Lion::Lion(std::vector<NamedParameter> parameters, LionOptions options) : OptimizerWith("Lion") {
   add_group(std::move(parameters), options);
+}
+
+std::vector<Attribute> Lion::named_options(std::size_t group) const {
+  const LionOptions& o = options(group);
+  return {{"betas", o.betas}, {"weight_decay", o.weight_decay}, {"maximize", o.maximize}};
 }
 
 void Lion::check_options(const LionOptions& o) const {

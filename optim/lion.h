@@ -29,6 +29,7 @@ class Lion final : public OptimizerWith<LionOptions> {
 
  private:
   void check_options(const LionOptions& options) const override;
+  std::vector<Attribute> named_options(std::size_t group) const override;
   std::vector<Moment> moments(std::size_t group) const override;
   void update(Update& x, std::size_t group) override;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
@@ -35,6 +36,15 @@ std::vector<Moment> NAdam::moments(std::size_t) const {
 NAdam::NAdam(std::vector<NamedParameter> parameters, NAdamOptions options)
     : OptimizerWith("NAdam") {
   add_group(std::move(parameters), options);
+}
+
+std::vector<Attribute> NAdam::named_options(std::size_t group) const {
+  const NAdamOptions& o = options(group);
+  return {{"betas", o.betas},
+          {"eps", o.eps},
+          {"weight_decay", o.weight_decay},
+          {"momentum_decay", o.momentum_decay},
+          {"maximize", o.maximize}};
 }
 
 void NAdam::check_options(const NAdamOptions& o) const {

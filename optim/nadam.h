@@ -34,6 +34,7 @@ class NAdam final : public OptimizerWith<NAdamOptions> {
 
  private:
   void check_options(const NAdamOptions& options) const override;
+  std::vector<Attribute> named_options(std::size_t group) const override;
   std::vector<Moment> moments(std::size_t group) const override;
   void update(Update& x, std::size_t group) override;
 };

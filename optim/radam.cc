@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include <tapegrad/autograd/attributes.h>
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::optim {
@@ -36,6 +37,14 @@ std::vector<Moment> RAdam::moments(std::size_t) const { return {{"exp_avg"}, {"e
 RAdam::RAdam(std::vector<NamedParameter> parameters, RAdamOptions options)
     : OptimizerWith("RAdam") {
   add_group(std::move(parameters), options);
+}
+
+std::vector<Attribute> RAdam::named_options(std::size_t group) const {
+  const RAdamOptions& o = options(group);
+  return {{"betas", o.betas},
+          {"eps", o.eps},
+          {"weight_decay", o.weight_decay},
+          {"maximize", o.maximize}};
 }
 
 void RAdam::check_options(const RAdamOptions& o) const {

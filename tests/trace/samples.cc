@@ -170,6 +170,9 @@ struct Training {
         "RMSprop, centered",
         RMSpropOptions{
             .lr = 0.01, .alpha = 0.8, .momentum = 0.7, .centered = true, .maximize = true});
+    add<NAdam>("NAdam", NAdamOptions{.lr = 0.05, .weight_decay = 0.1});
+    add<RAdam>("RAdam", RAdamOptions{.lr = 0.05, .betas = {0.7, 0.8}, .weight_decay = 0.1});
+    add<Lion>("Lion", LionOptions{.lr = 0.02, .weight_decay = 0.1, .maximize = true});
   }
 };
 

@@ -2,7 +2,7 @@
 // next: src/formulas.ts.
 import { numel, type Update } from "./format.ts";
 import type { Recording } from "./recording.ts";
-import { as, dense, rowsOf, sub, Tensor, zeros, zip, type RowSparse } from "./tensor.ts";
+import { as, dense, rowsOf, sub, Tensor, zip, type RowSparse } from "./tensor.ts";
 
 /** One element of a parameter, with its gradient and its moments; a rule changes p and m. */
 interface Element {
@@ -70,14 +70,50 @@ const rmsprop: Rule = (x, o) => {
   if (momentum > 0) d = x.m.momentum_buffer = momentum * x.m.momentum_buffer! + d;
   x.p -= o.lr * d;
 };
-const rules: Record<string, { rule: Rule; moments: string[] }> = {
-  SGD: { rule: sgd, moments: [] },
-  Adam: { rule: adam(false), moments: ["exp_avg", "exp_avg_sq"] },
-  AdamW: { rule: adam(true), moments: ["exp_avg", "exp_avg_sq"] },
-  SparseAdam: { rule: adam(false, true), moments: ["exp_avg", "exp_avg_sq"] },
-  Adagrad: { rule: adagrad, moments: ["sum"] },
-  Adadelta: { rule: adadelta, moments: ["square_avg", "acc_delta"] },
-  RMSprop: { rule: rmsprop, moments: ["square_avg"] },
+const nadam: Rule = (x, o) => {
+  const [beta1, beta2] = [fraction(o, "beta1", 0.9), fraction(o, "beta2", 0.999)];
+  const mu = (step: number) => beta1 * (1 - 0.5 * 0.96 ** (step * fraction(o, "momentum_decay", 4e-3)));
+  const g = x.g + fraction(o, "weight_decay", 0) * x.p;
+  const m = (x.m.exp_avg = beta1 * x.m.exp_avg! + (1 - beta1) * g);
+  const v = (x.m.exp_avg_sq = beta2 * x.m.exp_avg_sq! + (1 - beta2) * g * g);
+  const product = (x.m.mu_product! *= mu(o.number));
+  const next = mu(o.number + 1);
+  const root = Math.sqrt(v / (1 - beta2 ** o.number)) + fraction(o, "eps", 1e-8);
+  x.p -= (o.lr * (((1 - mu(o.number)) / (1 - product)) * g + (next / (1 - product * next)) * m)) / root;
+};
+const radam: Rule = (x, o) => {
+  const [beta1, beta2] = [fraction(o, "beta1", 0.9), fraction(o, "beta2", 0.999)];
+  const g = x.g + fraction(o, "weight_decay", 0) * x.p;
+  const m = (x.m.exp_avg = beta1 * x.m.exp_avg! + (1 - beta1) * g);
+  const v = (x.m.exp_avg_sq = beta2 * x.m.exp_avg_sq! + (1 - beta2) * g * g);
+  const bias2 = 1 - beta2 ** o.number;
+  const limit = 2 / (1 - beta2) - 1;
+  const rho = limit - (2 * o.number * beta2 ** o.number) / bias2;
+  let d = m / (1 - beta1 ** o.number);
+  if (rho > 5) {
+    const rectified = ((rho - 4) * (rho - 2) * limit) / ((limit - 4) * (limit - 2) * rho);
+    d *= Math.sqrt(rectified * bias2) / (Math.sqrt(v) + fraction(o, "eps", 1e-8));
+  }
+  x.p -= o.lr * d;
+};
+const lion: Rule = (x, o) => {
+  const [beta1, beta2] = [fraction(o, "beta1", 0.9), fraction(o, "beta2", 0.99)];
+  const direction = Math.sign(beta1 * x.m.exp_avg! + (1 - beta1) * x.g);
+  x.p -= o.lr * (direction + fraction(o, "weight_decay", 0) * x.p);
+  x.m.exp_avg = beta2 * x.m.exp_avg! + (1 - beta2) * x.g;
+};
+/** The rules, and what their moments are before the first step. */
+const rules: Record<string, { rule: Rule; moments: Record<string, number> }> = {
+  SGD: { rule: sgd, moments: {} },
+  Adam: { rule: adam(false), moments: { exp_avg: 0, exp_avg_sq: 0 } },
+  AdamW: { rule: adam(true), moments: { exp_avg: 0, exp_avg_sq: 0 } },
+  SparseAdam: { rule: adam(false, true), moments: { exp_avg: 0, exp_avg_sq: 0 } },
+  Adagrad: { rule: adagrad, moments: { sum: 0 } },
+  Adadelta: { rule: adadelta, moments: { square_avg: 0, acc_delta: 0 } },
+  RMSprop: { rule: rmsprop, moments: { square_avg: 0 } },
+  NAdam: { rule: nadam, moments: { exp_avg: 0, exp_avg_sq: 0, mu_product: 1 } },
+  RAdam: { rule: radam, moments: { exp_avg: 0, exp_avg_sq: 0 } },
+  Lion: { rule: lion, moments: { exp_avg: 0 } },
 };
 export const knownOptimizers = Object.keys(rules);
 
@@ -97,11 +133,14 @@ function optionsOf(step: Update, lr: number): Options {
     number: (step.state?.step ?? 0) + 1,
   };
 }
-/** The recorded moments before the step; zeros for an optimizer whose state was not recorded. */
+/** The recorded moments before the step; those of a first step if the state was not recorded. */
 function recordedMoments(recording: Recording, step: Update): Moments {
   if (!step.state) {
-    const nothing = zeros(recording.json(step.before).shape);
-    return Object.fromEntries((rules[step.optimizer]?.moments ?? []).map((name) => [name, nothing]));
+    const { shape } = recording.json(step.before);
+    const full = (x: number) => new Tensor(shape, new Float64Array(numel(shape)).fill(x));
+    return Object.fromEntries(
+      Object.entries(rules[step.optimizer]?.moments ?? {}).map(([name, first]) => [name, full(first)]),
+    );
   }
   const names = Object.keys(step.state).filter((name) => name !== "step");
   return Object.fromEntries(names.map((name) => [name, recording.tensor(step.state![name]!)]));

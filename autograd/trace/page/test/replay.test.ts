@@ -82,7 +82,7 @@ test("every optimizer's steps are computed again, after a change of the learning
     assert.ok(Math.abs(b - 2 * a) < 1e-12, `${b} and ${a}`);
   });
   const last = new Map(updates.map((step) => [step.node, tape.steps.indexOf(step)]));
-  assert.equal(last.size, 13);
+  assert.equal(last.size, 16);
   for (const at of last.values()) {
     const [step, old] = [anew.steps[at] as Update, tape.steps[at] as Update];
     assert.ok(

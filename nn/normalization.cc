@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/tensor/ops/reduce_shape.h>
 
 namespace tapegrad::nn {
 namespace {
@@ -135,6 +136,10 @@ Variable BatchNorm2d::operator()(const Variable& x) const {
 
 Variable BatchNorm::run(const Variable& x) const {
   const bool tracks = running_mean->defined();
+  if (tracks) {  // before the batch changes them
+    tapegrad::detail::require_same_dtype("batch_norm", x.dtype(), "running_mean",
+                                         running_mean->dtype());
+  }
   if (!is_training() && tracks) {
     return batch_norm(x, *running_mean, *running_var, weight, bias,
                       {.eps = settings_->options.eps});

@@ -7,6 +7,7 @@
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/record_fused.h>
 #include <tapegrad/tensor/ops/fused.h>
+#include <tapegrad/tensor/ops/reduce_shape.h>
 
 namespace tapegrad {
 namespace {
@@ -28,14 +29,20 @@ struct Standard {
   }
 };
 
-void check_channels(const char* operation, const Variable& weight, const Variable& bias,
-                    std::int64_t channels) {
-  for (const Variable* each : {&weight, &bias}) {
-    if (!each->defined() || each->shape() == Shape{channels}) continue;
-    throw ShapeError(std::string(operation) + ": " + (each == &weight ? "weight" : "bias") +
-                     " is " + to_string(each->sizes()) + ", needed (" + std::to_string(channels) +
-                     "), one for each channel");
+// A parameter or a running statistic: undefined, or of x's type with one element for each channel.
+void check_channels(const char* operation, const Variable& x, const char* which,
+                    const Variable& given) {
+  if (!given.defined()) return;
+  if (given.shape() != Shape{x.size(1)}) {
+    throw ShapeError(std::string(operation) + ": " + which + " is " + to_string(given.sizes()) +
+                     ", needed (" + std::to_string(x.size(1)) + "), one for each channel");
   }
+  detail::require_same_dtype(operation, x.dtype(), which, given.dtype());
+}
+void check_channels(const char* operation, const Variable& x, const Variable& weight,
+                    const Variable& bias) {
+  check_channels(operation, x, "weight", weight);
+  check_channels(operation, x, "bias", bias);
 }
 
 void check_batch(const char* operation, const Variable& x) {
@@ -118,8 +125,7 @@ Variable rms_norm(const Variable& x, const Shape& normalized_shape, const Variab
 // (Ioffe and Szegedy 2015)
 Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
   check_batch("batch_norm", x);
-  const std::int64_t channels = x.size(1);
-  check_channels("batch_norm", weight, bias, channels);
+  check_channels("batch_norm", x, weight, bias);
   Shape others = x.shape();
   others.erase(1);
   if (checked_numel(others, "batch_norm") == 1) {
@@ -147,15 +153,10 @@ Variable batch_norm(const Variable& x, Tensor running_mean, Tensor running_var,
                                      : "no running statistics and training = false") +
                      ", needed both, or neither in training");
   }
-  for (const Tensor* each : {&running_mean, &running_var}) {
-    if (!tracks || each->shape() == Shape{x.size(1)}) continue;
-    throw ShapeError(std::string("batch_norm: ") +
-                     (each == &running_mean ? "running_mean" : "running_var") + " is " +
-                     to_string(each->sizes()) + ", needed (" + std::to_string(x.size(1)) +
-                     "), one for each channel");
-  }
+  check_channels("batch_norm", x, "running_mean", running_mean);
+  check_channels("batch_norm", x, "running_var", running_var);
   if (!options.training) {
-    check_channels("batch_norm", weight, bias, x.size(1));
+    check_channels("batch_norm", x, weight, bias);
     const Shape along = along_channels(x);
     const Tensor scale = rsqrt(running_var + options.eps);
     const Variable centered = x - Variable(reshape(running_mean, along));
@@ -185,7 +186,7 @@ Variable group_norm(const Variable& x, std::int64_t num_groups, const Variable& 
     throw ValueError("group_norm: " + std::to_string(channels) + " channels in " +
                      std::to_string(num_groups) + " groups, needed a divisor of the channels");
   }
-  check_channels("group_norm", weight, bias, channels);
+  check_channels("group_norm", x, weight, bias);
   Shape rest = x.shape();
   rest.erase(0);
   const std::int64_t size = checked_numel(rest, "group_norm") / num_groups;

@@ -103,7 +103,7 @@ struct WordVectorsOptions {
 WordVectors load_word_vectors(const std::string& path, const WordVectorsOptions& options = {});
 
 // Writes a file from which load_word_vectors() reads the same words and the same bits. It replaces
-// the file atomically (see tensor/io/file_io.h) and allocates memory of the file's size.
+// the file atomically (see tensor/io/file_io.h), in blocks, so that it needs little memory.
 // ValueError, before anything is written, for a word that could not be read back: an empty word;
 // one that is not UTF-8, or has a line end or NUL; in the formats of word2vec, one with a space or
 // tab; in GloVe text, one that begins or ends with a space or tab; in binary, one of more than 64

@@ -624,29 +624,50 @@ void append_number(std::string& text, float number) {
   text.append(digits.data(), end);
 }
 
-std::string file_text(const WordVectors& vectors, Format format) {
-  std::string text;
-  if (format != Format::glove_text) {
-    text = std::to_string(vectors.size()) + ' ' + std::to_string(vectors.dim()) + '\n';
+// The bytes of a file, a block of rows at a time, since all of them may be several times as large
+// as the vectors.
+class FileText {
+ public:
+  FileText(const WordVectors& vectors, Format format)
+      : words_(vectors.words()),
+        elements_(vectors.vectors().span<float>()),
+        dim_(static_cast<std::size_t>(vectors.dim())),
+        format_(format) {
+    if (format == Format::glove_text) return;
+    header_ = std::to_string(vectors.size()) + ' ' + std::to_string(vectors.dim()) + '\n';
   }
-  const auto dim = static_cast<std::size_t>(vectors.dim());
-  const std::span<const float> elements = vectors.vectors().span<float>();
-  for (std::size_t row = 0; row < vectors.words().size(); ++row) {
-    const std::span<const float> vector = elements.subspan(row * dim, dim);
-    text += vectors.words()[row];
-    if (format == Format::word2vec_binary) {
-      text += ' ';
-      text.append(reinterpret_cast<const char*>(vector.data()), vector.size_bytes());
+
+  // The next block, which is valid until the next call; empty at the end.
+  std::string_view next() {
+    block_ = std::exchange(header_, {});
+    while (block_.size() < kReadAtOnce && row_ < words_.size()) append_row();
+    return block_;
+  }
+
+ private:
+  void append_row() {
+    const std::span<const float> vector = elements_.subspan(row_ * dim_, dim_);
+    block_ += words_[row_++];
+    if (format_ == Format::word2vec_binary) {
+      block_ += ' ';
+      block_.append(reinterpret_cast<const char*>(vector.data()), vector.size_bytes());
     } else {
       for (const float number : vector) {
-        text += ' ';
-        append_number(text, number);
+        block_ += ' ';
+        append_number(block_, number);
       }
     }
-    text += '\n';
+    block_ += '\n';
   }
-  return text;
-}
+
+  const std::vector<std::string>& words_;
+  const std::span<const float> elements_;
+  const std::size_t dim_;
+  const Format format_;
+  std::size_t row_ = 0;
+  std::string header_;
+  std::string block_;
+};
 
 }  // namespace
 
@@ -658,9 +679,16 @@ void save_word_vectors(const std::string& path, const WordVectors& vectors, Form
   for (std::size_t row = 0; row < vectors.words().size(); ++row) {
     check_word(vectors.words()[row], row, format);
   }
-  const std::string text = file_text(vectors, format);
-  const Start start =
-      peek_start([&](std::size_t bytes) { return std::string_view(text).substr(0, bytes); });
+  FileText first_blocks(vectors, format);
+  std::string text;
+  const Start start = peek_start([&](std::size_t bytes) {
+    while (text.size() < bytes) {
+      const std::string_view block = first_blocks.next();
+      if (block.empty()) break;
+      text += block;
+    }
+    return std::string_view(text).substr(0, bytes);
+  });
   const auto rows = static_cast<std::uint64_t>(vectors.size());
   const auto dim = static_cast<std::uint64_t>(vectors.dim());
   if (format == Format::word2vec_binary &&
@@ -678,7 +706,12 @@ void save_word_vectors(const std::string& path, const WordVectors& vectors, Form
                        "format; use word2vec text or binary");
     }
   }
-  write_file_atomically(path, text, "save_word_vectors");
+  FileText blocks(vectors, format);
+  const auto next = [&] {
+    const std::string_view block = blocks.next();
+    return std::as_bytes(std::span(block.data(), block.size()));
+  };
+  write_file_atomically(path, next, "save_word_vectors");
 }
 
 }  // namespace tapegrad::nn

@@ -186,11 +186,11 @@ namespace {
 struct Request {
   FileOps& ops;
   const std::string& path;
-  std::span<const std::span<const std::byte>> chunks;
+  const NextChunk& next;
   const char* operation;
 
   void write_to(OpenFile& file) const {
-    for (const std::span<const std::byte> chunk : chunks) {
+    for (auto chunk = next(); !chunk.empty(); chunk = next()) {
       file.write_all(chunk.data(), chunk.size());
     }
   }
@@ -270,6 +270,9 @@ void write_and_rename(const Request& request, const std::filesystem::path& folde
   } catch (const IoError& failure) {
     if (retry([&] { return request.ops.unlink(partial.c_str()); }) == 0) throw;
     throw IoError(std::string(failure.what()) + "; " + partial + " could not be removed");
+  } catch (...) {  // from the maker of the chunks
+    retry([&] { return request.ops.unlink(partial.c_str()); });
+    throw;
   }
 }
 
@@ -291,7 +294,19 @@ std::filesystem::path followed(std::filesystem::path path, const Request& reques
 void write_file_atomically(FileOps& ops, const std::string& path,
                            std::span<const std::span<const std::byte>> chunks,
                            const char* operation) {
-  const Request request{ops, path, chunks, operation};
+  const auto next = [&]() -> std::span<const std::byte> {
+    while (!chunks.empty() && chunks.front().empty()) chunks = chunks.subspan(1);
+    if (chunks.empty()) return {};
+    const std::span<const std::byte> chunk = chunks.front();
+    chunks = chunks.subspan(1);
+    return chunk;
+  };
+  write_file_atomically(ops, path, next, operation);
+}
+
+void write_file_atomically(FileOps& ops, const std::string& path, const NextChunk& next,
+                           const char* operation) {
+  const Request request{ops, path, next, operation};
   struct stat old;
   const bool exists = retry([&] { return ops.stat(path.c_str(), &old); }) == 0;
   if (!exists && errno != ENOENT) throw_io_error(operation, "write", path, errno);
@@ -364,6 +379,10 @@ void write_file_atomically(const std::string& path,
                            std::span<const std::span<const std::byte>> chunks,
                            const char* operation) {
   detail::write_file_atomically(detail::system_file_ops(), path, chunks, operation);
+}
+
+void write_file_atomically(const std::string& path, const NextChunk& next, const char* operation) {
+  detail::write_file_atomically(detail::system_file_ops(), path, next, operation);
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes, const char* operation) {

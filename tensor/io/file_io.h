@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +35,12 @@ void write_file_atomically(const std::string& path,
                            std::span<const std::span<const std::byte>> chunks,
                            const char* operation = "write_file_atomically");
 void write_file_atomically(const std::string& path, std::string_view bytes,
+                           const char* operation = "write_file_atomically");
+// The same for chunks that are made one after the other, so that they need not be in memory at
+// once: `next` returns a chunk, which it may overwrite when it is called again, and an empty one at
+// the end. If it throws, the old file is unchanged.
+using NextChunk = std::function<std::span<const std::byte>()>;
+void write_file_atomically(const std::string& path, const NextChunk& next,
                            const char* operation = "write_file_atomically");
 
 // Creates a folder, and those in which it lies, where they do not exist yet. IoError with the path

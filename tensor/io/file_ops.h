@@ -113,5 +113,7 @@ std::string read_file(FileOps& ops, const std::string& path, const char* operati
 void write_file_atomically(FileOps& ops, const std::string& path,
                            std::span<const std::span<const std::byte>> chunks,
                            const char* operation);
+void write_file_atomically(FileOps& ops, const std::string& path, const NextChunk& next,
+                           const char* operation);
 
 }  // namespace tapegrad::detail

@@ -100,6 +100,7 @@ X threshold(const X& x, double threshold, double value) {
 template <class X>
 X prelu(const X& x, const X& weight) {
   detail::require_floating("prelu", x.dtype());
+  detail::require_same_dtype("prelu", x.dtype(), "weight", weight.dtype());
   Shape along;
   if (weight.numel() != 1) {
     const std::int64_t channels = x.dim() < 2 ? 1 : x.size(1);

@@ -30,15 +30,13 @@ void check_shape(const Tensor& x, const Shape& shape) {
 }
 
 void check_affine(const char* which, const Tensor& given, const Tensor& x, const Shape& shape) {
-  if (!given.defined() || (given.shape() == shape && given.dtype() == x.dtype())) return;
-  if (given.shape() == shape) {
-    throw ShapeError(std::string("layer_norm: got x ") + name(x.dtype()) + " and " + which + " " +
-                     name(given.dtype()) + ", needed one type; convert x with to(" +
-                     name(given.dtype()) + ")");
+  if (!given.defined()) return;
+  if (given.shape() != shape) {
+    throw ShapeError(std::string("layer_norm: ") + which + " is " + name(given.dtype()) + " " +
+                     to_string(given.sizes()) + ", needed " + name(x.dtype()) + " " +
+                     to_string(shape));
   }
-  throw ShapeError(std::string("layer_norm: ") + which + " is " + name(given.dtype()) + " " +
-                   to_string(given.sizes()) + ", needed " + name(x.dtype()) + " " +
-                   to_string(shape));
+  detail::require_same_dtype("layer_norm", x.dtype(), which, given.dtype());
 }
 
 }  // namespace

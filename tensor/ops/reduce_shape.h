@@ -41,5 +41,7 @@ double sum_of_squares(const double* x, std::size_t n);
 
 // DTypeError for integers and booleans.
 void require_floating(const char* operation, DType dtype);
+// Throws a DTypeError that names the operation unless the argument `which` has the type of x.
+void require_same_dtype(const char* operation, DType x, const char* which, DType given);
 
 }  // namespace tapegrad::detail

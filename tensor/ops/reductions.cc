@@ -99,6 +99,13 @@ void require_floating(const char* operation, DType dtype) {
                    "; convert with to(float32)");
 }
 
+void require_same_dtype(const char* operation, DType x, const char* which, DType given) {
+  if (given == x) [[likely]]
+    return;
+  throw DTypeError(std::string(operation) + ": got x " + name(x) + " and " + which + " " +
+                   name(given) + ", needed one type; convert x with to(" + name(given) + ")");
+}
+
 }  // namespace detail
 
 namespace {

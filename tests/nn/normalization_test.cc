@@ -82,13 +82,33 @@ TEST_CASE("BatchNorm1d counts batches and resets its statistics") {
   none.reset_running_stats();
 }
 
+TEST_CASE("layers of another type than x say so") {
+  const Tensor x = zeros({2, 4, 3}, float64);
+  const auto text = [&](const auto& layer) { return error_text<DTypeError>([&] { layer(x); }); };
+  const auto end = [](const std::string& which) {
+    return "got x float64 and " + which + " float32, needed one type; convert x with to(float32)";
+  };
+  CHECK(text(nn::LayerNorm(3)) == "layer_norm: " + end("weight"));
+  CHECK(text(nn::GroupNorm(2, 4)) == "group_norm: " + end("weight"));
+  CHECK(text(nn::PReLU()) == "prelu: " + end("weight"));
+  CHECK(text(nn::BatchNorm1d(4, {.track_running_stats = false})) == "batch_norm: " + end("weight"));
+  nn::BatchNorm1d tracks(4, {.affine = false});
+  const Tensor mean = tracks.running_mean->clone();
+  CHECK(text(tracks) == "batch_norm: " + end("running_mean"));
+  tracks.eval();
+  CHECK(text(tracks) == "batch_norm: " + end("running_mean"));
+  CHECK(equal(*tracks.running_mean, mean));
+  CHECK(error_text<DTypeError>([&] { batch_norm(x, Variable(), Variable(zeros({4}))); }) ==
+        "batch_norm: " + end("bias"));
+}
+
 TEST_CASE("normalization explains arguments that do not fit") {
   CHECK(error_text<ShapeError>([] {
           nn::LayerNorm(3)(zeros({2, 4}));
         }) == "layer_norm: x is (2, 4) and normalized_shape (3), needed the last sizes of x");
   CHECK(error_text<ShapeError>([] { nn::LayerNorm(3)(zeros({})); }) ==
         "layer_norm: x is () and normalized_shape (3), needed the last sizes of x");
-  CHECK(error_text<ShapeError>([] {
+  CHECK(error_text<DTypeError>([] {
           nn::LayerNorm(3)(zeros({2, 3}, float64));
         }) ==
         "layer_norm: got x float64 and weight float32, needed one type; convert x with "

@@ -383,6 +383,22 @@ TEST_CASE("text is saved with the shortest digits that give the same float") {
   CHECK(read_file(folder.file("v")) == "1 2\na " + bytes_of({0.5F, 2}) + "\n");
 }
 
+TEST_CASE("a file of several blocks has all rows") {
+  const TemporaryFolder folder;
+  manual_seed(1);
+  Words words;
+  for (int i = 0; i < 9000; ++i) words.push_back("word" + std::to_string(i));
+  const WordVectors vectors(words, randn({9000, 20}));
+  for (const Format format : {Format::word2vec_text, Format::word2vec_binary, Format::glove_text}) {
+    save_word_vectors(folder.file("v"), vectors, format);
+    CHECK(read_file(folder.file("v")).size() > std::size_t{2} << 18);  // two blocks and more
+    const WordVectors again = load_word_vectors(folder.file("v"));
+    CHECK(again.report().format == format);
+    CHECK(again.words() == words);
+    CHECK(equal(again.vectors(), vectors.vectors()));
+  }
+}
+
 TEST_CASE("words that could not be read back throw before anything is written") {
   const TemporaryFolder folder;
   const std::string path = folder.file("v");

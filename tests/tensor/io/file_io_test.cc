@@ -61,6 +61,30 @@ TEST_CASE("write_file_atomically: creates and replaces files, also with no bytes
   CHECK(tg::read_file(long_name) == kOld);
 }
 
+TEST_CASE("write_file_atomically: chunks that are made one after the other") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a");
+  tg::write_file_atomically(path, kOld);
+  std::string chunk;
+  const auto until = [&](std::size_t count, bool fails) {
+    return [&chunk, count, fails, made = std::size_t{0}]() mutable {
+      if (made == count && fails) throw tg::ValueError("no more");
+      chunk.assign(made < count ? 1000 : 0, static_cast<char>('a' + made));  // the same memory
+      ++made;
+      return std::as_bytes(std::span<const char>(chunk));
+    };
+  };
+  CHECK(error_text<tg::ValueError>([&] { tg::write_file_atomically(path, until(2, true)); }) ==
+        "no more");
+  CHECK(tg::read_file(path) == kOld);
+  CHECK(folder.files() == 1);
+  tg::write_file_atomically(path, until(3, false));
+  CHECK(tg::read_file(path) ==
+        std::string(1000, 'a') + std::string(1000, 'b') + std::string(1000, 'c'));
+  tg::write_file_atomically(path, until(0, false));
+  CHECK(tg::read_file(path).empty());
+}
+
 TEST_CASE("write_file_atomically: in the current folder") {
   const TemporaryFolder folder;
   const fs::path before = fs::current_path();

@@ -8,11 +8,14 @@
 // pass with recording off. The peers are libtorch's nn::RNN, nn::LSTM, nn::GRU and its RNNCell
 // loop, with default settings and "tuned" (peer.h). Both sides take exact Adam steps, on every row
 // of the table. "its kernels alone" is the floor: the same step without the rest of the library
-// (recurrent_floor.h). The aim is a ratio of 0.75, and 0.85 with recording off. Read next:
-// recurrent_floor.h.
+// (recurrent_floor.h). The aim is a ratio of 0.75, and 0.85 with recording off.
+//
+// Memory is the peak of eight training steps, the model and its optimizer included, minus that of
+// the same with sizes of 1. Each is measured in a process of its own. Read next: recurrent_floor.h.
 #include <tapegrad/tapegrad.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -70,11 +73,12 @@ struct LayerClassifier : tg::nn::Module {
   Layer layer;
   tg::nn::Linear head;
 
-  LayerClassifier()
+  explicit LayerClassifier(std::int64_t vocabulary = kVocabulary, std::int64_t dim = kDim,
+                           std::int64_t hidden = kHidden)
       : embedding(
-            register_module("embedding", tg::nn::Embedding(kVocabulary, kDim, {.padding_idx = 0}))),
-        layer(register_module("layer", Layer(kDim, kHidden, {.batch_first = true}))),
-        head(register_module("head", tg::nn::Linear(kHidden, kClasses))) {}
+            register_module("embedding", tg::nn::Embedding(vocabulary, dim, {.padding_idx = 0}))),
+        layer(register_module("layer", Layer(dim, hidden, {.batch_first = true}))),
+        head(register_module("head", tg::nn::Linear(hidden, kClasses))) {}
 
   tg::Variable operator()(const tg::Tensor& tokens) const {
     return head(select(layer(embedding(tokens)).h, 0, 0));
@@ -112,6 +116,27 @@ void check_floor(tg::Recurrence kind, const Model& model, const std::vector<Batc
     throw std::runtime_error("the floor's loss is " + std::to_string(found) + ", the model's " +
                              std::to_string(expected));
   }
+}
+
+// What eight training steps add to the peak of memory, in bytes.
+template <class Layer>
+double memory_of_training() {
+  const auto train = [](std::int64_t whole) {
+    const auto size = [whole](std::int64_t full, std::int64_t least) {
+      return whole != 0 ? full : least;
+    };
+    const std::int64_t vocabulary = size(kVocabulary, 2);
+    const LayerClassifier<Layer> model(vocabulary, size(kDim, 1), size(kHidden, 1));
+    tg::optim::Adam adam(model.parameters(), {.lr = 1e-3});
+    const std::int64_t batch = size(kBatch, 1);
+    for (int i = 0; i < 8; ++i) {
+      const tg::Tensor tokens = tg::randint(1, vocabulary, {batch, size(kSteps, 1)});
+      adam.zero_grad();
+      tg::nn::cross_entropy(model(tokens), tg::randint(0, kClasses, {batch})).backward();
+      adam.step();
+    }
+  };
+  return measure::extra_memory(train, 0, 1);
 }
 
 }  // namespace
@@ -176,6 +201,24 @@ int main(int argc, char** argv) {
            }}};
       compare(name, model, {std::move(peers), std::move(alone)});
     };
+
+    const auto compare_memory = [&](const char* name, double bytes, const std::string& kind,
+                                    const std::string& remark) {
+      for (measure::PeerProgram* const peer : {&plain, &tuned}) {
+        std::optional<measure::Report::Peer> column;
+        if (const auto theirs = peer->figure("classifier_memory " + kind + sizes)) {
+          column = {peer->name() + remark, 1e-6 * *theirs, *theirs / bytes};
+        }
+        report.row(name, "MB", 1e-6 * bytes, column);
+      }
+    };
+    report.begin("Recurrent classifier, memory of training");  // before the process has used much
+    compare_memory("RNN, 40 steps, batch 32", memory_of_training<tg::nn::RNN>(), "rnn",
+                   ", nn::RNN");
+    compare_memory("LSTM, 40 steps, batch 32", memory_of_training<tg::nn::LSTM>(), "lstm",
+                   ", nn::LSTM");
+    compare_memory("GRU, 40 steps, batch 32", memory_of_training<tg::nn::GRU>(), "gru",
+                   ", nn::GRU");
 
     report.begin("Recurrent classifier, one training step");
     compare("RNNCell and select, 40 steps, batch 32", TextClassifier(),

@@ -65,7 +65,7 @@ class RecurrentFloor {
     batches_.push_back(std::move(batch));
   }
 
-  // The forward pass. Returns nothing; the logits stay in a buffer.
+  // The forward pass. The logits stay in a buffer.
   void forward(std::size_t turn) {
     const Batch& batch = batches_[turn % batches_.size()];
     const std::size_t rows = s_.steps * s_.batch;

@@ -3,6 +3,8 @@
 //   classifier KIND VOCABULARY DIM HIDDEN STEPS BATCH   a training step; KIND is rnn, lstm,
 //                                                       gru or cell
 //   classifier_forward KIND ...                         its forward pass, recording off
+//   classifier_memory KIND ...                          what eight training steps add to the peak
+//                                                       of memory, the model included
 //   mlp BATCH                                           a training step of a network 64-64-1
 //   bag DIM LENGTH BATCH COUNT                          a training step on the documents of
 //                                                       ../documents.h
@@ -24,6 +26,7 @@
 #include <istream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -277,6 +280,22 @@ Work classifier(std::istream& arguments) {
   };
 }
 
+// Sizes of 1 come first, so that the code of the library is in memory.
+measure::Answer classifier_memory(std::istream& arguments) {
+  std::string kind, sizes;
+  arguments >> kind;
+  std::getline(arguments, sizes);
+  return [=](std::int64_t) {
+    return measure::extra_memory(
+        [&](std::int64_t whole) {
+          std::istringstream words(kind + (whole != 0 ? sizes : " 2 1 1 1 1"));
+          const Work step = classifier(words);
+          for (int i = 0; i < 8; ++i) step();
+        },
+        0, 1);
+  };
+}
+
 Work classifier_forward(std::istream& arguments) {
   auto model = std::make_shared<Classifier>(arguments);
   return [=] {
@@ -395,6 +414,7 @@ measure::Answer prepare(std::istream& arguments) {
   if (kind == "bag_accuracy") return bag_accuracy(arguments);
   if (kind == "classifier") return timed(classifier(arguments));
   if (kind == "classifier_forward") return timed(classifier_forward(arguments));
+  if (kind == "classifier_memory") return classifier_memory(arguments);
   if (kind == "loop") return timed(history<Loop>(arguments));
   if (kind == "loop_memory") return history_memory<Loop>(arguments);
   if (kind == "chain") return timed(history<Chain>(arguments));

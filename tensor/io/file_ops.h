@@ -16,6 +16,8 @@
 #include <string>
 #include <string_view>
 
+#include <tapegrad/tensor/io/file_io.h>
+
 namespace tapegrad::detail {
 
 // Each returns what the system call of that name returns, and sets errno.

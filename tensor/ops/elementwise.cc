@@ -242,16 +242,14 @@ Tensor binary_number(Binary op, const char* operation, const Tensor& x, Scalar v
     Tensor out = Tensor::uninitialized_like(x, dtype);
     visit_floating(dtype, [&](auto zero) {
       using T = decltype(zero);
-      const T constant = value.to<T>();
-      const auto n = static_cast<std::size_t>(x.numel());
-      const auto& functions = kernel::kernels<T>().binary[index_of(op)];
-      if (number_first) {
-        functions[index_of(Operands::kScalarVector)](out.mutable_data<T>(), &constant, x.data<T>(),
-                                                     n);
-      } else {
-        functions[index_of(Operands::kVectorScalar)](out.mutable_data<T>(), x.data<T>(), &constant,
-                                                     n);
-      }
+      const auto run = kernel::kernels<T>().binary[index_of(op)][index_of(
+          number_first ? Operands::kScalarVector : Operands::kVectorScalar)];
+      T* const y = out.mutable_data<T>();
+      split_elements(x.numel(), [run, y, number_first, constant = value.to<T>(),
+                                 from = x.data<T>()](auto begin, auto count) {
+        const T* const part = from + begin;
+        run(y + begin, number_first ? &constant : part, number_first ? part : &constant, count);
+      });
     });
     return out;
   }
@@ -542,8 +540,10 @@ Tensor where(const Tensor& condition, const Tensor& left, const Tensor& right) {
     T* y = out.mutable_data<T>();
     const bool* choice = c.data<bool>();
     if constexpr (std::is_floating_point_v<T>) {
-      kernel::kernels<T>().where(y, choice, a.data<T>(), b.data<T>(),
-                                 static_cast<std::size_t>(out.numel()));
+      split_elements(out.numel(), [=, run = kernel::kernels<T>().where, left_data = a.data<T>(),
+                                   right_data = b.data<T>()](auto begin, auto count) {
+        run(y + begin, choice + begin, left_data + begin, right_data + begin, count);
+      });
     } else {
       for (std::int64_t i = 0; i < out.numel(); ++i) {
         y[i] = choice[i] ? a.data<T>()[i] : b.data<T>()[i];
@@ -570,7 +570,6 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> m
   if (max) dtype = max->promote_with(dtype);
   const Tensor in = x.to(dtype).contiguous();
   Tensor out = Tensor::uninitialized_like(in, dtype);
-  const auto n = static_cast<std::size_t>(in.numel());
   visit(dtype, [&](auto zero) {
     using T = decltype(zero);
     using Limits = std::numeric_limits<T>;
@@ -578,10 +577,14 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> min, std::optional<Scalar> m
                   : Limits::has_infinity ? -Limits::infinity()
                                          : Limits::lowest();
     const T high = max ? max->to<T>() : Limits::has_infinity ? Limits::infinity() : Limits::max();
+    const T* const from = in.data<T>();
+    T* const y = out.mutable_data<T>();
     if constexpr (std::is_floating_point_v<T>) {
-      kernel::kernels<T>().clamp(out.mutable_data<T>(), in.data<T>(), low, high, n);
+      split_elements(in.numel(), [=, run = kernel::kernels<T>().clamp](auto begin, auto count) {
+        run(y + begin, from + begin, low, high, count);
+      });
     } else {
-      std::transform(in.data<T>(), in.data<T>() + n, out.mutable_data<T>(),
+      std::transform(from, from + in.numel(), y,
                      [=](T value) { return std::min(std::max(value, low), high); });
     }
   });

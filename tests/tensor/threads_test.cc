@@ -190,6 +190,16 @@ TEST_CASE("long elementwise operations give the same bits with any number of thr
   const Tensor a = randn({3, 100'003});
   const Tensor b = randn({3, 100'003});
   check_same_bits([&]() -> std::vector<Tensor> {
-    return {a * b, exp(a), tanh(a), maximum(a, b), a + 1, sigmoid(a.to(float64))};
+    return {a * b,
+            exp(a),
+            tanh(a),
+            maximum(a, b),
+            a + 1,
+            sigmoid(a.to(float64)),
+            2 - a,
+            pow(b * b, 1.5),
+            clamp(a, -1, 0.5),
+            where(a > b, a, b),
+            leaky_relu(a.to(float64), 0.1)};
   });
 }

@@ -225,7 +225,6 @@ void backward_of_images(const BackwardPass<T>& pass, T* sum, int64_t begin, int6
     const int64_t count = std::min(block.images, end - first);
     for (int64_t n = 0; n < count; ++n) {
       T* const gradient = block.gradient.data() + n * pass.gradient_size;
-      T* const padded = block.padded.data() + n * layout.padded;
       const T* const dy = pass.dy + (first + n) * results;
       T* const dx = pass.dx == nullptr ? nullptr : pass.dx + (first + n) * image;
       if (dx != nullptr || !pass.sums_in_vectors) {
@@ -240,6 +239,7 @@ void backward_of_images(const BackwardPass<T>& pass, T* sum, int64_t begin, int6
         gradient_of_image(dx, gradient, block.wide.data(), pass.planes, layout);
       }
       if (sum == nullptr) continue;
+      T* const padded = block.padded.data() + n * layout.padded;
       fill_padded(padded, pass.x + (first + n) * image, layout);
       if (pass.sums_in_vectors) {
         weight_in_vectors(sum, dy, padded, block.result.data(), pass);

@@ -49,6 +49,24 @@ NamedTexts texts_of(const tg::Metadata& metadata, const std::string& folder) {
           {settings_file, vocabulary_file}};
 }
 
+struct ModelFiles {
+  tg::Checkpoint checkpoint;
+  NamedTexts texts;
+};
+
+ModelFiles read_files(const std::string& folder) {
+  ModelFiles read{tg::load_with_metadata(weights_file(folder)), {}};
+  try {
+    read.texts = texts_of(read.checkpoint.metadata, folder);
+  } catch (const tg::IoError&) {
+    // Perhaps a run has just replaced the files of an older version: then the new file has texts.
+    read.checkpoint = tg::load_with_metadata(weights_file(folder));
+    if (!read.checkpoint.metadata.contains(kSettings)) throw;
+    read.texts = texts_of(read.checkpoint.metadata, folder);
+  }
+  return read;
+}
+
 // Checks all shapes before the model allocates tensors of these shapes.
 void check_shapes(const tg::StateDict& state, const ModelSettings& model, const std::string& file) {
   for (const auto& [name, needed] : parameter_shapes(model)) {
@@ -143,8 +161,8 @@ void save(const Trained& trained, const std::string& folder) {
 Trained load(const std::string& folder) { return load_with_texts(folder).trained; }
 
 TrainedWithTexts load_with_texts(const std::string& folder) {
-  const tg::Checkpoint checkpoint = tg::load_with_metadata(weights_file(folder));
-  const auto [texts, files] = texts_of(checkpoint.metadata, folder);
+  const auto [checkpoint, named] = read_files(folder);
+  const auto& [texts, files] = named;
   SavedSettings settings = parse_settings(texts.settings, files.settings);
   const auto vocabulary = tg::nn::Vocabulary::from_text(texts.vocabulary, files.vocabulary);
   settings.model.vocabulary = vocabulary.size();

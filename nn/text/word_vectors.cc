@@ -1,5 +1,5 @@
 // WordVectors, and the initialization of an Embedding from them. Read next:
-// nn/text/word_vectors_file.cc.
+// nn/text/word_vectors_format.h.
 #include <tapegrad/nn/text/word_vectors.h>
 
 #include <algorithm>

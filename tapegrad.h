@@ -21,6 +21,8 @@
 #include <tapegrad/nn/activations.h>
 #include <tapegrad/nn/attention.h>
 #include <tapegrad/nn/bilinear.h>
+#include <tapegrad/nn/compression/pruning.h>
+#include <tapegrad/nn/compression/quantization.h>
 #include <tapegrad/nn/convolution.h>
 #include <tapegrad/nn/data/dataset.h>
 #include <tapegrad/nn/data/loader.h>
@@ -48,8 +50,6 @@
 #include <tapegrad/nn/normalization.h>
 #include <tapegrad/nn/onnx/graph.h>
 #include <tapegrad/nn/pooling.h>
-#include <tapegrad/nn/pruning.h>
-#include <tapegrad/nn/quantization.h>
 #include <tapegrad/nn/rnn.h>
 #include <tapegrad/nn/rnn_cell.h>
 #include <tapegrad/nn/sequential.h>

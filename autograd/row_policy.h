@@ -87,7 +87,7 @@ class RowPolicy {
 
   // Prunes elements: where `kept` (boolean, of the value's shape) is false, the value is 0. Their
   // gradients are 0, optimizers leave them at 0, and set_value() sets them to 0. An undefined
-  // tensor ends this. DTypeError or ShapeError for any other tensor. See nn/pruning.h.
+  // tensor ends this. DTypeError or ShapeError for any other tensor. See nn/compression/pruning.h.
   void set_kept(Tensor kept);
   const Tensor& kept() const { return kept_; }  // undefined if nothing is pruned
   // Sets the pruned elements of a contiguous table, which nothing else shares, to 0.

@@ -1,4 +1,4 @@
-// The formulas of the distributions. Read next: nn/pruning.h.
+// The formulas of the distributions. Read next: nn/compression/pruning.h.
 #include <tapegrad/nn/distributions.h>
 
 #include <cmath>

@@ -5,7 +5,6 @@
 #include <sstream>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/tensor/ops/reduce_shape.h>
 
 namespace tapegrad::nn {
 namespace {
@@ -135,14 +134,20 @@ Variable BatchNorm2d::operator()(const Variable& x) const {
 }
 
 Variable BatchNorm::run(const Variable& x) const {
-  const bool tracks = running_mean->defined();
-  if (tracks) {  // before the batch changes them
-    tapegrad::detail::require_same_dtype("batch_norm", x.dtype(), "running_mean",
-                                         running_mean->dtype());
+  const BatchNormOptions& options = settings_->options;
+  if (running_mean->defined() && is_training()) {
+    const Tensor count = *num_batches_tracked + 1;
+    const double momentum = options.momentum.value_or(1 / count.item<double>());
+    Tensor next_mean = running_mean->clone(), next_var = running_var->clone();
+    const Variable y = batch_norm(x, next_mean, next_var, weight, bias,
+                                  {.training = true, .momentum = momentum, .eps = options.eps});
+    *running_mean = std::move(next_mean);
+    *running_var = std::move(next_var);
+    *num_batches_tracked = count;
+    return y;
   }
-  if (!is_training() && tracks) {
-    return batch_norm(x, *running_mean, *running_var, weight, bias,
-                      {.eps = settings_->options.eps});
+  if (running_mean->defined()) {
+    return batch_norm(x, *running_mean, *running_var, weight, bias, {.eps = options.eps});
   }
   if (!is_training() && x.numel() == num_features() && x.numel() > 0) {
     throw ValueError(
@@ -150,22 +155,7 @@ Variable BatchNorm::run(const Variable& x) const {
         ", needed more than one element for each channel: without running statistics, "
         "eval mode uses those of the batch; use a larger batch, or track_running_stats");
   }
-  const Variable y = batch_norm(x, weight, bias, settings_->options.eps);
-  if (is_training() && tracks) update_running_stats(x.value());
-  return y;
-}
-
-void BatchNorm::update_running_stats(const Tensor& x) const {
-  Dims others{0};
-  for (std::int64_t d = 2; d < x.dim(); ++d) others.push_back(d);
-  Tensor count = *num_batches_tracked + 1;
-  if (x.numel() > 0) {  // an empty batch has no mean
-    const double part = settings_->options.momentum.value_or(1 / count.item<double>());
-    Tensor next_mean = *running_mean * (1 - part) + mean(x, others) * part;
-    *running_var = *running_var * (1 - part) + var(x, others) * part;
-    *running_mean = std::move(next_mean);
-  }
-  *num_batches_tracked = std::move(count);
+  return batch_norm(x, weight, bias, options.eps);
 }
 
 void BatchNorm::reset_running_stats() {

@@ -122,7 +122,6 @@ class BatchNorm : public Module {
   Variable run(const Variable& x) const;
 
  private:
-  void update_running_stats(const Tensor& x) const;
   struct Settings {
     const char* layer;
     std::int64_t num_features;

@@ -1,6 +1,6 @@
 // Which elements are pruned. What keeps them at 0 is in autograd/row_policy.h. Read next:
-// nn/quantization.h.
-#include <tapegrad/nn/pruning.h>
+// nn/compression/quantization.h.
+#include <tapegrad/nn/compression/pruning.h>
 
 #include <algorithm>
 #include <cmath>

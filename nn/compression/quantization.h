@@ -1,5 +1,5 @@
 // Layers with weights of one byte, for inference: what torch.ao.quantization.quantize_dynamic makes
-// of Linear and Embedding. Read next: nn/quantization.cc.
+// of Linear and Embedding. Read next: nn/compression/quantization.cc.
 //
 //   struct SmallNet : nn::Module {               // made of a trained Net
 //     nn::QuantizedEmbedding words;

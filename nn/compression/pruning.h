@@ -1,5 +1,5 @@
 // Pruning: parameters of which some elements are 0 and stay 0, as in torch.nn.utils.prune. Read
-// next: nn/pruning.cc.
+// next: nn/compression/pruning.cc.
 //
 //   namespace prune = nn::utils::prune;
 //   prune::l1_unstructured(model.hidden, "weight", 0.3);      // the 30 % nearest to 0

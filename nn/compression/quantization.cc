@@ -1,5 +1,5 @@
 // Codes and scales of rows, and the two layers that use them. Read next: nn/data/dataset.h.
-#include <tapegrad/nn/quantization.h>
+#include <tapegrad/nn/compression/quantization.h>
 
 #include <algorithm>
 #include <cmath>

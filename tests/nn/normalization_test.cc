@@ -102,6 +102,18 @@ TEST_CASE("layers of another type than x say so") {
         "batch_norm: " + end("bias"));
 }
 
+TEST_CASE("batch_norm checks weight and bias also where the running statistics normalize") {
+  const Tensor x = zeros({2, 4}), mean = zeros({4}), var = ones({4});
+  const auto text = [&](const Variable& weight, const Variable& bias) {
+    return error_text<Error>([&] { batch_norm(x, mean, var, weight, bias); });
+  };
+  CHECK(text(ones({3}), {}) == "batch_norm: weight is (3), needed (4), one for each channel");
+  CHECK(text(ones({1}), {}) == "batch_norm: weight is (1), needed (4), one for each channel");
+  CHECK(text(ones({4}), zeros({4}, float64)) ==
+        "batch_norm: got x float32 and bias float64, needed one type; convert x with to(float64)");
+  CHECK(text(ones({4}), zeros({4})) == "");
+}
+
 TEST_CASE("normalization explains arguments that do not fit") {
   CHECK(error_text<ShapeError>([] {
           nn::LayerNorm(3)(zeros({2, 4}));

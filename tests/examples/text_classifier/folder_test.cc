@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
@@ -99,6 +100,26 @@ pid_t start_runs(const Trained (&versions)[2], const std::string& path) {
   REQUIRE(child > 0);
   return child;
 }
+
+// Before a reader's k-th open(), another run replaces the model.
+class RunBeforeOpen : public tapegrad::detail::FileOps {
+ public:
+  RunBeforeOpen(int k, std::function<void()> run) : k_(k), run_(std::move(run)) {}
+  bool ran() const { return ran_; }
+  int open(const char* path, int flags, mode_t mode) override {
+    if (!ran_ && ++opened_ == k_) {
+      ran_ = true;
+      run_();
+    }
+    return FileOps::open(path, flags, mode);
+  }
+
+ private:
+  const int k_;
+  const std::function<void()> run_;
+  int opened_ = 0;
+  bool ran_ = false;
+};
 
 }  // namespace
 
@@ -246,6 +267,28 @@ TEST_CASE("the program is killed while it trains and saves: the old or the new m
     CAPTURE(round);
     CHECK((now == contents[0] || now == contents[1]));
   }
+}
+
+TEST_CASE("a run between any two files that a reader opens: it sees one model or the other",
+          "[text_folder]") {
+  const Trained older = version_of(0), newer = version_of(1);
+  const bool from_older_version = GENERATE(false, true);
+  int opened = 0;  // files that a reader opens, if no run disturbs it
+  for (bool ran = true; ran; ++opened) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("model");
+    from_older_version ? write_older(older, path) : write_run(older, path);
+    RunBeforeOpen ops(opened + 1, [&] { write_run(newer, path); });
+    std::string now;
+    {
+      const ReplacedFileOps replaced(ops);
+      CHECK_NOTHROW(now = content_of(path));
+    }
+    ran = ops.ran();
+    CAPTURE(from_older_version, opened);
+    CHECK(now == content_of(ran && (opened == 0 || from_older_version) ? newer : older));
+  }
+  CHECK(opened == (from_older_version ? 4 : 2));
 }
 
 TEST_CASE("a reader during many runs sees one model or the other", "[text_folder]") {

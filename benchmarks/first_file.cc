@@ -61,9 +61,10 @@ class Program {
     words.insert(words.end(), library_.to_compile.begin(), library_.to_compile.end());
     return measure::run_program(words).seconds;
   }
-  void link() const {
+  void link(const std::vector<std::string>& options = {}) const {
     std::vector<std::string> words = {CXX_COMPILER, program_ + ".o", "-o", program_};
     words.insert(words.end(), library_.to_link.begin(), library_.to_link.end());
+    words.insert(words.end(), options.begin(), options.end());
     measure::run_program(words);
     measure::run_program({STRIP_PROGRAM, program_});
   }
@@ -134,6 +135,8 @@ int main(int argc, char** argv) {
       }
       row("resident memory", "MB", slow_rounds, [](const Program& p) { return p.run().megabytes; });
       row("stripped program", "MB", 1, [](const Program& p) { return p.size(); });
+      for (const Program& program : programs) program.link({"-Wl,--gc-sections"});
+      row("stripped, with --gc-sections", "MB", 1, [](const Program& p) { return p.size(); });
       row("its shared libraries", "MB", 1, [](const Program& p) { return p.shared_libraries(); });
     }
   });

@@ -22,6 +22,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -96,6 +97,7 @@ class PeerProgram {
       dup2(answers[1], STDOUT_FILENO);
       unsetenv("OPENBLAS_CORETYPE");  // with these, OpenBLAS would choose slower kernels
       unsetenv("OPENBLAS_L2_SIZE");
+      limit_instructions();
       setenv("OPENBLAS_NUM_THREADS", "1", 1);
       setenv("OMP_NUM_THREADS", "1", 1);
       for (const auto& [variable, value] : environment) setenv(variable, value, 1);
@@ -106,6 +108,19 @@ class PeerProgram {
     close(answers[1]);
     to_ = fdopen(requests[1], "w");
     from_ = fdopen(answers[0], "r");
+  }
+
+  // If TAPEGRAD_SIMD keeps our kernels to an older instruction set, the peers are kept to it too.
+  static void limit_instructions() {
+    const char* level = std::getenv("TAPEGRAD_SIMD");
+    if (level == nullptr) return;
+    const bool avx2 = std::string_view(level) == "avx2";
+    if (!avx2 && std::string_view(level) != "base") return;
+    setenv("ATEN_CPU_CAPABILITY", avx2 ? "avx2" : "default", 1);
+    setenv("OPENBLAS_CORETYPE", avx2 ? "Haswell" : "Prescott", 1);
+    for (const char* name : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"}) {
+      setenv(name, avx2 ? "AVX2" : "SSE41", 1);
+    }
   }
 
   double ask(std::int64_t repetitions, const std::string& workload) {

@@ -1,5 +1,4 @@
-// The parts of a batch, and the check that all ranks draw the same order. Read next:
-// distributed/checkpoint.h.
+// The check that all ranks draw the same order. Read next: distributed/checkpoint.h.
 #include <tapegrad/distributed/sharded_loader.h>
 
 #include <algorithm>
@@ -9,11 +8,6 @@
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::distributed::detail {
-
-std::pair<std::int64_t, std::int64_t> part_of_batch(std::int64_t size, int rank, int ranks) {
-  const std::int64_t first = size * rank / ranks;
-  return {first, size * (rank + 1) / ranks - first};
-}
 
 void compare_orders(Communicator& comm, const StateDict& position, const Generator& generator) {
   std::vector<std::int64_t> mine = to_vector<std::int64_t>(generator.state_dict().at("state"));

@@ -29,7 +29,10 @@ namespace detail {
 
 // The part of a batch of `size` that belongs to a rank: first position, and count. The parts of all
 // ranks follow each other, and differ by at most one example.
-std::pair<std::int64_t, std::int64_t> part_of_batch(std::int64_t size, int rank, int ranks);
+inline std::pair<std::int64_t, std::int64_t> part_of_batch(std::int64_t size, int rank, int ranks) {
+  const std::int64_t first = size * rank / ranks;
+  return {first, size * (rank + 1) / ranks - first};
+}
 
 // Throws a ValueError on all ranks unless all have the same state: the position of the loader, and
 // the generator that draws the order. Collective.
@@ -37,7 +40,7 @@ void compare_orders(Communicator& comm, const StateDict& position, const Generat
 
 }  // namespace detail
 
-// A data set whose batches hold this rank's examples only.
+// A data set whose batches hold this rank's examples only. It needs no communicator.
 template <nn::Dataset Data>
 class Shard {
  public:

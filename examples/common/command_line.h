@@ -1,16 +1,16 @@
 // What the command lines of the example programs have in common, beside CLI11. Only sources that
-// define options include it. Read next: short_help.h.
+// define options include it. Read next: program.h.
 #pragma once
 
 #include <tapegrad/tensor/error.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <iostream>
 #include <map>
-#include <new>
 #include <string>
 #include <vector>
+
+#include "common/program.h"
 
 namespace examples {
 
@@ -78,26 +78,5 @@ inline bool parse(CLI::App& app, int argc, char** argv) {
   }
   return true;
 }
-
-// The body of a main(): calls run(), which returns the exit status, and turns an exception into
-// `program: its text` on standard error and the status 1. Output that cannot be written is an error
-// too.
-template <class Run>
-int run_main(const std::string& program, Run&& run) {
-  try {
-    const int status = run();
-    if (!std::cout.flush()) throw tapegrad::IoError("standard output: cannot write");
-    return status;
-  } catch (const std::bad_alloc&) {
-    std::cerr << program << ": there is not enough memory\n";
-  } catch (const std::exception& error) {
-    const std::string text = error.what();
-    std::cerr << (text.rfind(program + ": ", 0) == 0 ? "" : program + ": ") << text << '\n';
-  }
-  return 1;
-}
-
-// The exit status of a run that a signal stopped (0: none did), as shells have it.
-inline int status_of(int signal) { return signal == 0 ? 0 : 128 + signal; }
 
 }  // namespace examples

@@ -1,5 +1,5 @@
 // Only std::signal() of the standard library is used, so that a system without SIGHUP or SIGPIPE
-// needs no other code. Read next: numbers.h.
+// needs no other code. Read next: ranks.h.
 #include "common/stop_signals.h"
 
 #include <array>

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/command_line.h"
+#include "common/ranks.h"
 #include "common/short_help.h"
 #include "text_classifier/answers.h"
 #include "text_classifier/commands.h"
@@ -42,7 +43,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* description, 
   return command;
 }
 
-void add_train(CLI::App& app, const std::string& program, int& status) {
+void add_train(CLI::App& app, const std::string& program, Ranks* ranks, int& status) {
   CLI::App* command = app.add_subcommand("train", "Train on labeled texts and save the model");
   command->footer(std::string(kFormats) +
                   "\n\nExamples:\n"
@@ -54,6 +55,7 @@ void add_train(CLI::App& app, const std::string& program, int& status) {
     status = status_of(train(given));
   });
   settings.program = program;
+  settings.ranks = ranks;
   add_training(command, settings);
   keep_in_short_help(
       command, {"--train", "--test", "--out", "--text-col", "--label-col", "--arch", "--ngrams",
@@ -229,14 +231,21 @@ void add_export(CLI::App& app) {
   throw tg::ValueError(text.starts_with(command + ":") ? text : command + ": " + text);
 }
 
-int run(int argc, char** argv) {
+// ValueError if several ranks, of which each would do the same, run a command other than train.
+void check_for_ranks(const Ranks* ranks, const std::string& command) {
+  if (ranks == nullptr || command == "train") return;
+  throw tg::ValueError(command + ": mpirun has started " + std::to_string(ranks->size()) +
+                       " processes; needed one, only train shares its work");
+}
+
+int run(int argc, char** argv, Ranks* ranks) {
   CLI::App app("Learns to classify short texts in any language.", "text_classifier");
   app.require_subcommand(1);
   app.formatter(std::make_shared<ShortHelp>());
   app.set_help_flag("-h,--help", "Print what one needs first, and exit");
   app.set_help_all_flag("--help-all", "Print every option, and exit");
   int status = 0;
-  add_train(app, argv[0], status);
+  add_train(app, argv[0], ranks, status);
   add_predict(app);
   add_eval(app);
   add_neighbors(app, "neighbors");
@@ -256,6 +265,7 @@ int run(int argc, char** argv) {
     const auto given = app.get_subcommands();
     return given.empty() ? std::string() : given.front()->get_name();
   };
+  app.parse_complete_callback([&] { check_for_ranks(ranks, command()); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -280,5 +290,7 @@ int run(int argc, char** argv) {
 }  // namespace text_classifier
 
 int main(int argc, char** argv) {
-  return examples::run_main("text_classifier", [&] { return text_classifier::run(argc, argv); });
+  return examples::run_main_on_ranks("text_classifier", argc, argv, [&](examples::Ranks* ranks) {
+    return text_classifier::run(argc, argv, ranks);
+  });
 }

@@ -96,7 +96,8 @@ std::string shell_quoted(const std::string& text) {
 ResumableRun::ResumableRun(const TrainSettings& given) : settings_(given) {
   if (given.resume) {
     require_checkpoint(given.out);
-    folder_.emplace(given.out);
+    if (owns_folder()) folder_.emplace(given.out);
+    if (given.ranks != nullptr) given.ranks->barrier();
     require_checkpoint(given.out);  // the run that had the lock may have ended
     const std::string file = checkpoint_file(given.out);
     resumed_ = read_checkpoint(file);
@@ -114,6 +115,7 @@ void ResumableRun::use(const TrainSettings& settings) {
 
 void ResumableRun::check(const std::vector<DataFingerprint>& data) {
   data_ = json_of(data);
+  if (settings_.ranks != nullptr) settings_.ranks->require_same("train: texts", data_);
   const std::string file = checkpoint_file(settings_.out);
   if (resumed_) check_data(data, text_of(*resumed_, kData, file), file);
 }
@@ -135,8 +137,9 @@ void ResumableRun::begin(EpochSearch& search) {
     load_part([&](const tg::StateDict& state) {
       search.load_state_dict(examples::part_of(state, kSearch));
     });
-    folder_->metrics().write_lines(text_of(*resumed_, kMetrics, file));
-  } else {
+    const std::string& lines = text_of(*resumed_, kMetrics, file);
+    if (folder_) folder_->metrics().write_lines(lines);
+  } else if (owns_folder()) {
     folder_.emplace(settings_.out);
     refuse_to_lose_checkpoint(settings_.out);
     folder_->metrics();
@@ -150,26 +153,34 @@ bool ResumableRun::train(Trainer& trainer) {
     resumed_.reset();
     std::cerr << "resumed after step " << trainer.steps() << '\n';
   }
-  if (trainer.run(&folder_->metrics(), [&] { return after_batch(trainer); })) return true;
-  std::cerr << "stopped by " << name_of_signal(StopSignals::received()) << " after step "
-            << trainer.steps() << "; a checkpoint is saved; to go on:\n  "
-            << shell_quoted(settings_.program) << " train --resume --out "
-            << shell_quoted(settings_.out) << '\n';
+  MetricsLog* log = folder_ ? &folder_->metrics() : nullptr;
+  if (trainer.run(log, [&] { return after_batch(trainer); })) return true;
+  std::cerr << "stopped by " << name_of_signal(signal_) << " after step " << trainer.steps()
+            << "; a checkpoint is saved; to go on:\n  " << shell_quoted(settings_.program)
+            << " train --resume --out " << shell_quoted(settings_.out) << '\n';
   return false;
 }
 
 void ResumableRun::save(const Trained& trained) {
-  with_hint(settings_.out, [&] { folder_->save(trained); });
+  if (folder_) with_hint(settings_.out, [&] { folder_->save(trained); });
+  signal_ = agreed_signal();
+}
+
+int ResumableRun::agreed_signal() const {
+  const int received = StopSignals::received();
+  return settings_.ranks != nullptr ? settings_.ranks->agree_on_signal(received) : received;
 }
 
 bool ResumableRun::after_batch(const Trainer& trainer) {
-  const bool stop = StopSignals::received() != 0;
+  signal_ = agreed_signal();
+  const bool stop = signal_ != 0;
   const std::int64_t every = settings_.checkpoint_every;
   if (stop || (every > 0 && trainer.steps() % every == 0)) write_checkpoint(trainer);
   return !stop;
 }
 
 void ResumableRun::write_checkpoint(const Trainer& trainer) {
+  if (!folder_) return;
   tg::StateDict state = trainer.state_dict();
   examples::insert_part(state, kSearch, search_->state_dict());
   const RunCheckpoint checkpoint{

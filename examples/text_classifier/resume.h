@@ -1,4 +1,5 @@
 // A run that can be stopped and resumed: its folder, its checkpoints, and the signals that stop it.
+// Of several ranks, only rank 0 has the folder.
 // Read next: resume.cc.
 #pragma once
 
@@ -50,9 +51,15 @@ class ResumableRun {
   // the end was reached. The first trainer of a run that is resumed continues from the checkpoint.
   bool train(Trainer& trainer);
 
-  void save(const Trained& trained);  // and removes the checkpoint
+  // Of several ranks, rank 0 saves. It also removes the checkpoint.
+  void save(const Trained& trained);
+
+  // The signal that stops the run, on all ranks, or 0.
+  int signal() const { return signal_; }
 
  private:
+  bool owns_folder() const { return settings_.ranks == nullptr || settings_.ranks->is_first(); }
+  int agreed_signal() const;
   template <class Function>
   void load_part(const Function& function) const;
   void write_checkpoint(const Trainer& trainer);
@@ -65,6 +72,7 @@ class ResumableRun {
   std::optional<RunCheckpoint> resumed_;
   std::optional<StopSignals> signals_;
   EpochSearch* search_ = nullptr;
+  int signal_ = 0;
 };
 
 }  // namespace text_classifier

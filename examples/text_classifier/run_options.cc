@@ -213,6 +213,7 @@ TrainSettings resumed_settings(const TrainSettings& given, const std::string& te
   settings.out = given.out;
   settings.resume = true;
   settings.program = given.program;
+  settings.ranks = given.ranks;
   return settings;
 }
 

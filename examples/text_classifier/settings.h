@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "common/ranks.h"
 #include "text_classifier/columns.h"
 #include "text_classifier/corpus.h"
 #include "text_classifier/model.h"
@@ -67,6 +68,7 @@ struct TrainSettings {
   bool freeze_embeddings = false;           // train no word vector
   bool freeze_known = false;                // do not train vectors from the file
   bool quiet = false;                       // not an option: training says nothing
+  examples::Ranks* ranks = nullptr;         // not an option: null if mpirun has not started several
   double rare_words = 0;  // not an option: the power of a word's weight; see word_weights()
   std::int64_t seed = 0;
   std::int64_t checkpoint_every = 0;        // steps; 0: only when a signal stops the run

@@ -10,6 +10,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "common/state_parts.h"
 #include "text_classifier/checkpoint.h"
@@ -52,6 +53,13 @@ std::unique_ptr<tg::optim::Schedule> schedule_for(tg::optim::Optimizer& optimize
                                             .cycle_momentum = settings.optimizer == "adam"});
   }
   return std::make_unique<optim::ConstantLR>(optimizer, optim::ConstantLROptions{.factor = 1});
+}
+
+int rank_of(const TrainSettings& settings) {
+  return settings.ranks != nullptr ? settings.ranks->rank() : 0;
+}
+int ranks_of(const TrainSettings& settings) {
+  return settings.ranks != nullptr ? settings.ranks->size() : 1;
 }
 
 // Calls visit(name, field) for each field of a Trainer::Position.
@@ -132,9 +140,10 @@ Trainer::Trainer(Trained initial, Examples examples, TrainSettings settings, Epo
     : trained_(std::move(initial)),
       examples_(std::move(examples)),
       settings_(std::move(settings)),
-      loader_(examples_.train,
+      loader_(tg::distributed::Shard(examples_.train, rank_of(settings_), ranks_of(settings_)),
               {.batch_size = settings_.batch, .shuffle = true, .bucket_batches = 50}),
       optimizer_(optimizer_for(trained_.model, settings_)),
+      shared_(settings_.ranks != nullptr ? settings_.ranks->share(*optimizer_) : nullptr),
       schedule_(
           schedule_for(*optimizer_, settings_, static_cast<std::size_t>(examples_.train.size()))),
       search_(search) {}
@@ -165,6 +174,7 @@ bool Trainer::run(MetricsLog* log, const std::function<bool()>& after_batch) {
   trained_.model.eval();
   if (search_ == nullptr) set_answering();
   optimizer_->flush();
+  if (shared_ != nullptr) shared_->check_parameters();
   return true;
 }
 
@@ -203,12 +213,12 @@ bool Trainer::run_epoch(Progress& progress, const std::function<bool()>& after_b
   const double earlier = position_.seconds;
   const auto begin = std::chrono::steady_clock::now();
   trained_.model.train();
-  for (const LabeledTexts::Batch& batch : loader_) {
-    const auto [loss, logits] = step(batch);
-    const std::int64_t size = batch.targets.size(0);
-    position_.loss += loss * static_cast<double>(size);
-    position_.correct += count_right(logits, batch.targets);
-    position_.done += size;
+  share_generator();
+  for (const PartOfBatch& part : loader_) {
+    const Step done = step(part);
+    position_.loss += done.loss;
+    position_.correct += done.correct;
+    position_.done += done.texts;
     ++position_.steps;
     change_rate(static_cast<double>(texts_passed()) / texts);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -238,20 +248,52 @@ EpochMetrics Trainer::metrics_of_epoch() {
   return metrics;
 }
 
-Trainer::Step Trainer::step(const LabeledTexts::Batch& batch) {
+Trainer::Step Trainer::step(const PartOfBatch& part) {
+  const auto& [batch, count] = part;
+  draw_as_this_rank();
   optimizer_->zero_grad();
   const tg::Variable logits = trained_.model(batch.ids);
   const tg::Variable loss = loss_of(logits, batch.targets, batch.weights);
-  const double value = loss.item<double>();
-  if (!std::isfinite(value)) {
-    throw tg::ValueError(settings_.command + ": the loss is " + std::to_string(value) +
+  const Step done = sum_over_ranks({loss.item<double>() * static_cast<double>(count),
+                                    count_right(logits.value(), batch.targets), count});
+  if (!std::isfinite(done.loss)) {
+    throw tg::ValueError(settings_.command + ": the loss is " + std::to_string(done.loss) +
                          " in epoch " + std::to_string(position_.epoch) +
                          ", needed a finite one; no model is saved; lower --lr");
   }
   loss.backward();
+  if (shared_ != nullptr) shared_->average_gradients(count);
   tg::optim::clip_grad_norm(trained_.model.parameters(), 5.0);
-  optimizer_->step();
-  return {value, logits.value()};
+  if (shared_ != nullptr) {
+    shared_->step();
+  } else {
+    optimizer_->step();
+  }
+  return done;
+}
+
+Trainer::Step Trainer::sum_over_ranks(const Step& own) const {
+  if (settings_.ranks == nullptr) return own;
+  const auto [loss, correct, texts] = own;
+  std::vector<double> values{loss, static_cast<double>(correct), static_cast<double>(texts)};
+  if (texts == 0) values.assign(3, 0);  // it has a text of another rank, which does not count
+  const std::vector<double> sums = settings_.ranks->sum(values);
+  return {sums[0], static_cast<std::int64_t>(sums[1]), static_cast<std::int64_t>(sums[2])};
+}
+
+// All ranks draw the same order of the texts.
+void Trainer::share_generator() const {
+  if (settings_.ranks != nullptr) settings_.ranks->share(tg::default_generator());
+}
+
+// Dropout on each rank draws other numbers, which depend on the seed, the step and the rank. Rank 0
+// goes on with its generator, whose state is in the checkpoint.
+void Trainer::draw_as_this_rank() const {
+  const auto rank = static_cast<std::uint64_t>(rank_of(settings_));
+  if (rank == 0) return;
+  const auto step = static_cast<std::uint64_t>(position_.steps);
+  const auto seed = static_cast<std::uint64_t>(settings_.seed);
+  tg::manual_seed((seed * 1'000'003 + step) * 4099 + rank);
 }
 
 void Trainer::change_rate(double passed) {

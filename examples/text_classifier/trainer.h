@@ -1,6 +1,7 @@
 // Trains one model: batches, loss, gradients, steps, learning rate. Read next: trainer.cc.
 #pragma once
 
+#include <tapegrad/distributed/sharded_loader.h>
 #include <tapegrad/nn/data/loader.h>
 #include <tapegrad/optim/optimizer.h>
 #include <tapegrad/optim/schedule.h>
@@ -82,9 +83,12 @@ class Trainer {
   void load_state_dict(const tg::StateDict& state);
 
  private:
+  using PartOfBatch = tg::distributed::ShardedBatch<LabeledTexts::Batch>;  // this rank's texts
+  // Of a batch, on all ranks.
   struct Step {
-    double loss;
-    tg::Tensor logits;
+    double loss;  // the sum
+    std::int64_t correct;
+    std::int64_t texts;
   };
   // Where the run is, and the sums of the epoch that has not ended.
   struct Position {
@@ -100,7 +104,10 @@ class Trainer {
   void set_answering();
   bool run_epoch(Progress& progress, const std::function<bool()>& after_batch);
   EpochMetrics metrics_of_epoch();  // tests, too, and sets held_out_
-  Step step(const LabeledTexts::Batch& batch);
+  Step step(const PartOfBatch& part);
+  Step sum_over_ranks(const Step& own) const;
+  void share_generator() const;
+  void draw_as_this_rank() const;
   void change_rate(double passed);    // passed: the share of the run that is done
   std::int64_t texts_passed() const;  // of all epochs
   void require_reachable(const Position& position) const;
@@ -108,8 +115,9 @@ class Trainer {
   Trained trained_;
   Examples examples_;
   TrainSettings settings_;
-  tg::nn::DataLoader<LabeledTexts> loader_;
+  tg::nn::DataLoader<tg::distributed::Shard<LabeledTexts>> loader_;
   std::unique_ptr<tg::optim::Optimizer> optimizer_;
+  std::unique_ptr<examples::SharedSteps> shared_;  // null: there are no other ranks
   std::unique_ptr<tg::optim::Schedule> schedule_;  // null: the rate falls to 0 in a straight line
   EpochSearch* search_;
   Position position_;

@@ -101,10 +101,11 @@ int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableR
   const double begin = examples::steady_seconds();
   std::optional<Trained> trained = train_one(settings, texts, &run, data);
   const double seconds = examples::steady_seconds() - begin;
-  if (!trained) return StopSignals::received();
+  if (!trained) return run.signal();
   run.save(*trained);
   std::cerr << "model saved in " << settings.out << '\n';
-  if (const int signal = StopSignals::received()) return signal;
+  if (run.signal() != 0) return run.signal();
+  if (settings.ranks != nullptr && !settings.ranks->is_first()) return 0;
   if (!texts.test) return 0;
   const Score result = score(*trained, examples_of(*trained, *texts.test));
   if (settings.baseline) {
@@ -116,9 +117,28 @@ int train_and_save(const TrainSettings& settings, const Texts& texts, ResumableR
   return 0;
 }
 
+// What several ranks cannot do.
+void check_for_ranks(const TrainSettings& settings) {
+  if (settings.ranks == nullptr) return;
+  for (const char* name : {"--folds", "--autotune", "--trials"}) {
+    if (settings.given.count(name) == 0) continue;
+    throw tg::ValueError(std::string("train: ") + name + ": not with several processes; needed " +
+                         "one, without mpirun");
+  }
+  for (const auto* files : {&settings.train, &settings.test, &settings.dev}) {
+    for (const std::string& name : *files) {
+      const std::optional<ClassFile> file = class_file_of(name);
+      if ((file ? file->path : name) != "-") continue;
+      throw tg::ValueError(
+          "train: standard input (-): several processes cannot share it; needed a file");
+    }
+  }
+}
+
 }  // namespace
 
 int train(const TrainSettings& given) {
+  check_for_ranks(given);
   std::optional<ResumableRun> run;
   if (!given.folds) run.emplace(given);
   TrainSettings settings = checked(run ? run->settings() : given);

@@ -1,6 +1,7 @@
 // The draws of word2vec (Mikolov and others 2013, arXiv 1310.4546). Read next: model.h.
 #include "word2vec/batches.h"
 
+#include <tapegrad/distributed/sharded_loader.h>
 #include <tapegrad/tensor/error.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/parallel.h>
@@ -46,6 +47,20 @@ tg::Tensor Batch::groups() const {
     at[static_cast<std::size_t>(offset)] = 1;
   }
   return cumsum(begins, 0);
+}
+
+Batch part_of(const Batch& batch, int rank, int ranks) {
+  const std::int64_t groups = batch.outputs.size(0);
+  const auto [first, count] = tg::distributed::detail::part_of_batch(groups, rank, ranks);
+  const auto input_of = [&](std::int64_t group) {
+    return group < groups ? batch.offsets.item<std::int64_t>({group}) : batch.inputs.size(0);
+  };
+  const std::int64_t begin = input_of(first), end = input_of(first + count);
+  Batch part = batch;
+  part.inputs = narrow(batch.inputs, 0, begin, end - begin);
+  part.offsets = narrow(batch.offsets, 0, first, count) - begin;
+  part.outputs = narrow(batch.outputs, 0, first, count);
+  return part;
 }
 
 Batches::Batches(const Settings& settings, const Words& words, tg::Generator& generator)

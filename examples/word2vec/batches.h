@@ -39,6 +39,10 @@ struct Batch {
   tg::Tensor groups() const;  // (inputs) int64: the group of each input
 };
 
+// Of the groups of a batch, those of one rank: the parts of all ranks follow each other, and differ
+// by at most one group.
+Batch part_of(const Batch& batch, int rank, int ranks);
+
 // Draws some batches in advance, and can be saved between such draws. Each has a generator of its
 // own, whose seed comes from `generator`, so that threads can draw several at the same time, and
 // the batches do not depend on how many threads there are.

@@ -8,6 +8,7 @@
 
 #include "common/command_line.h"
 #include "common/corpus_options.h"
+#include "common/ranks.h"
 #include "word2vec/training.h"
 
 namespace word2vec {
@@ -142,7 +143,7 @@ void add_steps(CLI::App& app, Settings& settings) {
   app.add_flag("--resume", settings.resume, "Continue from the checkpoint, with the same options");
 }
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, Ranks* ranks) {
   CLI::App app(
       "Learns a vector for each word of a text, so that similar words are near each other.",
       "word2vec");
@@ -184,6 +185,10 @@ int run(int argc, char** argv) {
   if (settings.racy && settings.simple_loss) {
     throw tg::ValueError("--racy: not with --simple-loss, whose threads share the operations");
   }
+  if (ranks != nullptr && settings.racy) {
+    throw tg::ValueError("--racy: not with several processes, which share each step");
+  }
+  settings.ranks = ranks;
   return status_of(train(settings));
 }
 
@@ -191,5 +196,7 @@ int run(int argc, char** argv) {
 }  // namespace word2vec
 
 int main(int argc, char** argv) {
-  return examples::run_main("word2vec", [&] { return word2vec::run(argc, argv); });
+  return examples::run_main_on_ranks("word2vec", argc, argv, [&](examples::Ranks* ranks) {
+    return word2vec::run(argc, argv, ranks);
+  });
 }

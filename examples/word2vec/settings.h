@@ -7,6 +7,7 @@
 
 #include "common/characters.h"
 #include "common/corpus.h"
+#include "common/ranks.h"
 
 namespace word2vec {
 
@@ -50,6 +51,8 @@ struct Settings : examples::CorpusSettings {
   bool resume = false;
 
   bool binary = false;
+
+  examples::Ranks* ranks = nullptr;  // not an option: null if mpirun has not started several
 
   // fastText takes this one for the mean over n-grams, too.
   bool gradient_of_sum() const { return sum_gradient || subwords.used(); }

@@ -31,8 +31,6 @@ using examples::grouped;
 
 constexpr double kSecondsBetweenCheckpoints = 60;
 
-int stopped() { return examples::StopSignals::received(); }
-
 class Run {
  public:
   explicit Run(const Settings& settings)
@@ -52,7 +50,11 @@ class Run {
   double rate(std::int64_t words_read) const;
   void step(tg::optim::SGD& sgd, const Batch& batch);
   void racy_steps(const std::vector<Batch>& batches, double rate);
+  void shared_step(tg::optim::SGD& sgd, const Batch& batch);
   void note_loss(double sum, const Batch& batch);
+  int stopped() const { return signal_; }
+  void look_for_signal();
+  bool is_first() const { return settings_.ranks == nullptr || settings_.ranks->is_first(); }
   void start_epoch(Batches& batches);
   void save_checkpoint(const Batches& batches);
   std::int64_t words_to_read() const;
@@ -68,11 +70,15 @@ class Run {
   Subwords subwords_;
   tg::Generator generator_;
   std::unique_ptr<Model> model_;
+  std::optional<tg::optim::SGD> sgd_;
+  std::unique_ptr<examples::SharedSteps> shared_;  // null: there are no other ranks
   Position position_;
+  int signal_ = 0;    // that stops the run, on all ranks
   double saved_ = 0;  // when the last checkpoint was saved
 };
 
 int Run::train() {
+  look_for_signal();
   if (stopped() != 0) {
     std::cerr << "stopped by " << examples::name_of_signal(stopped())
               << " before the training; nothing was saved\n";
@@ -96,7 +102,8 @@ int Run::train() {
   if (!std::isfinite(position_.loss)) {
     throw tg::ValueError("word2vec: the loss is not finite, nothing was saved; lower --lr");
   }
-  save();
+  if (shared_ != nullptr) shared_->check_parameters();
+  if (is_first()) save();
   if (!settings_.checkpoint.empty()) save_checkpoint(batches);
   if (stopped() != 0) {
     progress.print("stopped by " + examples::name_of_signal(stopped()) + " after " +
@@ -128,11 +135,13 @@ void Run::make_model() {
     model_ =
         std::make_unique<NegativeSampling>(words.size(), subwords_.rows(), settings_, generator_);
   }
+  sgd_.emplace(model_->parameters(), tg::optim::SGDOptions{.lr = settings_.rate()});
+  if (settings_.ranks != nullptr) shared_ = settings_.ranks->share(*sgd_);
 }
 
 // The loop. It stops only where a checkpoint can be saved, which is after a few batches.
 void Run::train_epochs(Batches& batches, examples::Progress& progress) {
-  tg::optim::SGD sgd(model_->parameters(), {.lr = settings_.rate()});
+  tg::optim::SGD& sgd = *sgd_;
   saved_ = examples::steady_seconds();
   for (; position_.epoch < settings_.epochs && stopped() == 0; ++position_.epoch) {
     start_epoch(batches);
@@ -140,10 +149,13 @@ void Run::train_epochs(Batches& batches, examples::Progress& progress) {
       sgd.set_lr(rate(batches.words_read()));
       if (settings_.racy) {
         racy_steps(some, sgd.lr());
+      } else if (shared_ != nullptr) {
+        for (const Batch& batch : some) shared_step(sgd, batch);
       } else {
         for (const Batch& batch : some) step(sgd, batch);
       }
       progress.update(batches.words_read(), "loss " + fixed(position_.loss, 3));
+      look_for_signal();
       if (stopped() != 0) return;
       if (!settings_.checkpoint.empty() && std::isfinite(position_.loss) &&
           examples::steady_seconds() - saved_ > kSecondsBetweenCheckpoints) {
@@ -168,6 +180,27 @@ void Run::step(tg::optim::SGD& sgd, const Batch& batch) {
   note_loss(static_cast<double>(loss.item<float>()), batch);
 }
 
+// The same step, but each rank has the loss of its part of the batch. The mean of the gradients,
+// times the number of parts, is the gradient of the whole batch.
+void Run::shared_step(tg::optim::SGD& sgd, const Batch& batch) {
+  examples::Ranks& ranks = *settings_.ranks;
+  const Batch part = part_of(batch, ranks.rank(), ranks.size());
+  const std::int64_t parts = std::min<std::int64_t>(ranks.size(), batch.outputs.size(0));
+  sgd.zero_grad();
+  double sum = 0;
+  if (part.outputs.size(0) > 0) {
+    const tg::Variable loss = model_->loss(part);
+    loss.backward();
+    sum = static_cast<double>(loss.item<float>());
+  }
+  shared_->average_gradients(part.outputs.size(0) > 0 ? 1 : 0);
+  const double rate = sgd.lr();
+  sgd.set_lr(rate * static_cast<double>(parts));
+  shared_->step();
+  sgd.set_lr(rate);
+  note_loss(ranks.sum({sum}).front(), batch);
+}
+
 // The same steps, but the threads share the batches, not the work on each of them.
 void Run::racy_steps(const std::vector<Batch>& batches, double rate) {
   auto& model = dynamic_cast<NegativeSampling&>(*model_);  // main.cc refuses the other
@@ -189,6 +222,11 @@ void Run::note_loss(double sum, const Batch& batch) {
   position_.loss = position_.loss == 0 ? mean : 0.999 * position_.loss + 0.001 * mean;
 }
 
+void Run::look_for_signal() {
+  const int received = examples::StopSignals::received();
+  signal_ = settings_.ranks != nullptr ? settings_.ranks->agree_on_signal(received) : received;
+}
+
 // Skips the sentences that a resumed run has read already.
 void Run::start_epoch(Batches& batches) {
   corpus_.rewind();
@@ -203,6 +241,7 @@ void Run::start_epoch(Batches& batches) {
 }
 
 void Run::save_checkpoint(const Batches& batches) {
+  if (!is_first()) return;
   word2vec::save_checkpoint(settings_, corpus_.words(), *model_, generator_, batches, position_);
   saved_ = examples::steady_seconds();
 }

@@ -1,6 +1,7 @@
 // Ranks: the processes of a program that mpirun has started, numbered from 0. They read the same
 // files and draw the same batches; each computes the gradients of its part of every batch. Only
-// rank 0 writes files and prints. Read next: ranks.cc.
+// rank 0 writes files and prints. A program knows this class instead of distributed::Communicator,
+// because it can be built without MPI, too. Read next: ranks.cc.
 #pragma once
 
 #include <tapegrad/optim/optimizer.h>

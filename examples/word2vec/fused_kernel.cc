@@ -2,18 +2,14 @@
 // the rows are in the cache. Read next: checkpoint.h.
 #include "word2vec/fused_kernel.h"
 
+#include <tapegrad/tensor/kernels/kernels.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
-// One copy of the function for each instruction set; the loader chooses one.
-#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
-#define WORD2VEC_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
-#else
-#define WORD2VEC_CLONES
-#endif
-// The parts must be compiled for the same instruction set as the whole.
+// Every part is inlined into the functions for one instruction set, and compiled for it.
 #define WORD2VEC_INLINE __attribute__((always_inline)) inline
 
 namespace word2vec {
@@ -135,8 +131,9 @@ WORD2VEC_INLINE void prefetch(const T* row, std::size_t dim) {
 }
 
 // The same for rows that will be written to: another thread's core may have changed them last.
-WORD2VEC_INLINE void prefetch_to_write(const float* row, std::size_t dim) {
-  for (std::size_t d = 0; d < dim; d += 64 / sizeof(float)) {
+template <class T>
+WORD2VEC_INLINE void prefetch_to_write(const T* row, std::size_t dim) {
+  for (std::size_t d = 0; d < dim; d += 64 / sizeof(T)) {
 #if defined(__x86_64__) && defined(__GNUC__)
     asm volatile("prefetchw %0" : : "m"(row[d]));  // __builtin_prefetch(_, 1) would only read
 #elif defined(__GNUC__)
@@ -358,35 +355,66 @@ WORD2VEC_INLINE void gradients_of(const FusedWork<T>& work, std::size_t first, s
   }
 }
 
-}  // namespace
-
-WORD2VEC_CLONES double run_scores(const FusedWork<float>& work, std::size_t first,
-                                  std::size_t last) {
-  return scores_of(work, first, last);
-}
-WORD2VEC_CLONES double run_scores(const FusedWork<double>& work, std::size_t first,
-                                  std::size_t last) {
-  return scores_of(work, first, last);
-}
-WORD2VEC_CLONES void run_gradients(const FusedWork<float>& work, std::size_t first,
-                                   std::size_t last, FusedPart& part) {
-  gradients_of(work, first, last, part);
-}
-WORD2VEC_CLONES void run_gradients(const FusedWork<double>& work, std::size_t first,
-                                   std::size_t last, FusedPart& part) {
-  gradients_of(work, first, last, part);
-}
-WORD2VEC_CLONES void subtract_rows(float* table, std::span<const std::int64_t> ids,
-                                   const float* rows, std::size_t dim, float rate) {
-  const float factor = -rate;
+template <class T>
+WORD2VEC_INLINE void subtract(T* table, std::span<const std::int64_t> ids, const T* rows,
+                              std::size_t dim, T rate) {
+  const T factor = -rate;
   constexpr std::size_t kAhead = 8;  // rows that are on their way
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (i + kAhead < ids.size()) {
       prefetch_to_write(table + static_cast<std::size_t>(ids[i + kAhead]) * dim, dim);
     }
-    const float* const row = rows + i * dim;
+    const T* const row = rows + i * dim;
     add_rows<1, false>(table + static_cast<std::size_t>(ids[i]) * dim, &row, &factor, dim);
   }
 }
+
+// The functions for the instruction set that `target` names. Not target_clones: clang 14 makes one
+// function of it, for the first set.
+#define WORD2VEC_LEVEL(name, target)                                                             \
+  template <class T>                                                                             \
+  struct name {                                                                                  \
+    target static double scores(const FusedWork<T>& work, std::size_t first, std::size_t last) { \
+      return scores_of(work, first, last);                                                       \
+    }                                                                                            \
+    target static void gradients(const FusedWork<T>& work, std::size_t first, std::size_t last,  \
+                                 FusedPart& part) {                                              \
+      gradients_of(work, first, last, part);                                                     \
+    }                                                                                            \
+    target static void subtract_rows(T* table, std::span<const std::int64_t> ids, const T* rows, \
+                                     std::size_t dim, T rate) {                                  \
+      subtract(table, ids, rows, dim, rate);                                                     \
+    }                                                                                            \
+    static constexpr FusedKernels<T> kernels = {scores, gradients, subtract_rows};               \
+  }
+
+WORD2VEC_LEVEL(Base, );
+#if defined(__x86_64__) && defined(__GNUC__)
+WORD2VEC_LEVEL(Avx2, __attribute__((target("avx2,fma"))));
+WORD2VEC_LEVEL(Avx512, __attribute__((target("avx512f"))));
+#endif
+
+}  // namespace
+
+template <class T>
+const FusedKernels<T>& fused_kernels(std::string_view level) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (level == "avx512") return Avx512<T>::kernels;
+  if (level == "avx2") return Avx2<T>::kernels;
+#endif
+  (void)level;
+  return Base<T>::kernels;
+}
+
+template <class T>
+const FusedKernels<T>& fused_kernels() {
+  static const FusedKernels<T>& chosen = fused_kernels<T>(tapegrad::kernel::level());
+  return chosen;
+}
+
+template const FusedKernels<float>& fused_kernels(std::string_view);
+template const FusedKernels<double>& fused_kernels(std::string_view);
+template const FusedKernels<float>& fused_kernels();
+template const FusedKernels<double>& fused_kernels();
 
 }  // namespace word2vec

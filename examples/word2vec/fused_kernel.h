@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace word2vec {
 
@@ -37,21 +38,29 @@ struct FusedPart {
   std::int32_t seen_outputs = 0;
 };
 
-// Computes the scores of the groups from `first` to before `last`, and returns their loss.
-// Different groups may be computed at the same time. The instruction set is chosen when the program
-// starts, where compiler and system can do that.
-double run_scores(const FusedWork<float>& work, std::size_t first, std::size_t last);
-double run_scores(const FusedWork<double>& work, std::size_t first, std::size_t last);
+// The functions for one instruction set.
+template <class T>
+struct FusedKernels {
+  // Computes the scores of the groups from `first` to before `last`, and returns their loss.
+  // Different groups may be computed at the same time.
+  double (*scores)(const FusedWork<T>& work, std::size_t first, std::size_t last);
 
-// Then adds the gradients of these groups to the rows of a part. It must visit all groups in their
-// order. So each row is summed in the same order, however many parts there are.
-void run_gradients(const FusedWork<float>& work, std::size_t first, std::size_t last,
-                   FusedPart& part);
-void run_gradients(const FusedWork<double>& work, std::size_t first, std::size_t last,
-                   FusedPart& part);
+  // Then adds the gradients of these groups to the rows of a part. It must visit all groups in
+  // their order. So each row is summed in the same order, however many parts there are.
+  void (*gradients)(const FusedWork<T>& work, std::size_t first, std::size_t last, FusedPart& part);
 
-// Subtracts rate * rows[i] from table[ids[i]] for each i; both have rows of dim elements.
-void subtract_rows(float* table, std::span<const std::int64_t> ids, const float* rows,
-                   std::size_t dim, float rate);
+  // Subtracts rate * rows[i] from table[ids[i]] for each i; both have rows of dim elements.
+  void (*subtract_rows)(T* table, std::span<const std::int64_t> ids, const T* rows, std::size_t dim,
+                        T rate);
+};
+
+// For a level of the library's kernels, "base", "avx2" or "avx512"; base for another name, and
+// where the compiler has only this. The processor must support it.
+template <class T>
+const FusedKernels<T>& fused_kernels(std::string_view level);
+
+// For the level that the library has chosen; it can be set by TAPEGRAD_SIMD.
+template <class T>
+const FusedKernels<T>& fused_kernels();
 
 }  // namespace word2vec

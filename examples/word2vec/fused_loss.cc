@@ -130,6 +130,7 @@ struct Computed {
 template <class T>
 double run(const FusedWork<T>& work, bool several_threads) {
   constexpr std::size_t kGroups = 16;
+  const FusedKernels<T>& kernels = fused_kernels<T>();
   const std::size_t groups = work.offsets.size();
   const std::size_t chunks = (groups + kGroups - 1) / kGroups;
   const auto end = [&](std::size_t chunk) { return std::min((chunk + 1) * kGroups, groups); };
@@ -139,21 +140,21 @@ double run(const FusedWork<T>& work, bool several_threads) {
     tg::parallel_for(
         static_cast<std::int64_t>(chunks), 1, 1, [&](std::int64_t first, std::int64_t last) {
           for (auto c = static_cast<std::size_t>(first); c < static_cast<std::size_t>(last); ++c) {
-            losses[c] = run_scores(work, c * kGroups, end(c));
+            losses[c] = kernels.scores(work, c * kGroups, end(c));
           }
         });
     tg::parallel_for(parts, 1, 1, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t p = first; p < last; ++p) {
         FusedPart part{.part = static_cast<std::int32_t>(p),
                        .parts = static_cast<std::int32_t>(parts)};
-        run_gradients(work, 0, groups, part);
+        kernels.gradients(work, 0, groups, part);
       }
     });
   } else {
     FusedPart all;
     for (std::size_t c = 0; c < chunks; ++c) {
-      losses[c] = run_scores(work, c * kGroups, end(c));
-      run_gradients(work, c * kGroups, end(c), all);
+      losses[c] = kernels.scores(work, c * kGroups, end(c));
+      kernels.gradients(work, c * kGroups, end(c), all);
     }
   }
   return std::accumulate(losses.begin(), losses.end(), 0.0);
@@ -286,6 +287,7 @@ double racy_step(const SharedTables& tables, const Batch& batch, float rate) {
   work.input = tables.input.data();
   work.output = tables.output.data();
   const double loss = run(work, false);
+  const auto subtract_rows = fused_kernels<float>().subtract_rows;
   subtract_rows(tables.input.data(), arrays.input.ids(), work.input_gradient, work.dim, rate);
   subtract_rows(tables.output.data(), arrays.output.ids(), work.output_gradient, work.dim, rate);
   return loss;

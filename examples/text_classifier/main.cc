@@ -49,7 +49,6 @@ void add_train(CLI::App& app, const std::string& program, Ranks* ranks, int& sta
                   "\n\nExamples:\n"
                   "  text_classifier train --train texts.csv --out model\n"
                   "  text_classifier train --train texts.csv --test more.csv --baseline\n"
-                  "  text_classifier train --train texts.csv --folds 10\n"
                   "  mpirun -n 4 text_classifier train --train texts.csv --arch lstm --out model");
   auto& settings = add_options<TrainSettings>(command, [command, &status](TrainSettings& given) {
     given.given = given_options(*command);

@@ -5,7 +5,7 @@
 // with libtorch: `smallest` computes one gradient, `classifier` trains a recurrent classifier of 30
 // lines. Seconds are processor time, of the compiler or of the program; memory is the peak of
 // resident memory. The shared libraries are all that the program loads (tapegrad is linked
-// statically; libstdc++, libm and libc are shared on both sides).
+// statically, as its CMake target asks; libstdc++, libm and libc are shared on both sides).
 // Read next: first_file/classifier.cc.
 #include <cstdio>
 #include <filesystem>
@@ -61,10 +61,9 @@ class Program {
     words.insert(words.end(), library_.to_compile.begin(), library_.to_compile.end());
     return measure::run_program(words).seconds;
   }
-  void link(const std::vector<std::string>& options = {}) const {
+  void link() const {
     std::vector<std::string> words = {CXX_COMPILER, program_ + ".o", "-o", program_};
     words.insert(words.end(), library_.to_link.begin(), library_.to_link.end());
-    words.insert(words.end(), options.begin(), options.end());
     measure::run_program(words);
     measure::run_program({STRIP_PROGRAM, program_});
   }
@@ -101,7 +100,7 @@ int main(int argc, char** argv) {
     std::vector<Library> libraries = {{"tapegrad",
                                        ".cc",
                                        {"-std=c++20", "-I" TAPEGRAD_INCLUDES},
-                                       {TAPEGRAD_LIBRARY, "-pthread"}}};
+                                       {TAPEGRAD_LIBRARY, "-pthread", "-Wl,--gc-sections"}}};
 #ifdef LIBTORCH_INCLUDES
     if (!report.settings().brief) {
       libraries.push_back(
@@ -135,8 +134,6 @@ int main(int argc, char** argv) {
       }
       row("resident memory", "MB", slow_rounds, [](const Program& p) { return p.run().megabytes; });
       row("stripped program", "MB", 1, [](const Program& p) { return p.size(); });
-      for (const Program& program : programs) program.link({"-Wl,--gc-sections"});
-      row("stripped, with --gc-sections", "MB", 1, [](const Program& p) { return p.size(); });
       row("its shared libraries", "MB", 1, [](const Program& p) { return p.shared_libraries(); });
     }
   });

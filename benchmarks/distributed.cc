@@ -10,6 +10,7 @@
 // step in which the gradients are averaged. Read next: history.cc.
 #include <tapegrad/distributed/mpi.h>
 #include <tapegrad/distributed/optimizer.h>
+#include <tapegrad/distributed/sharded_embedding.h>
 #include <tapegrad/distributed/sharded_loader.h>
 #include <tapegrad/distributed/threads.h>
 #include <tapegrad/tapegrad.h>
@@ -18,6 +19,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "documents.h"
@@ -44,6 +46,19 @@ struct RecurrentClassifier : tg::nn::Module {
   }
 };
 
+// The rows of the table are divided among the ranks.
+struct ShardedBagClassifier : tg::nn::Module {
+  tg::distributed::ShardedEmbedding embedding;
+  tg::nn::Linear head;
+
+  ShardedBagClassifier(tg::Generator& own, Communicator& comm)
+      : embedding(register_module(
+            "embedding", tg::distributed::ShardedEmbedding(Documents::kVocabulary, 64, comm,
+                                                           {.generator = own}))),
+        head(register_module("head", tg::nn::Linear(64, kClasses, {.generator = own}))) {}
+  tg::Variable operator()(const tg::Tensor& words) const { return head(mean(embedding(words), 1)); }
+};
+
 struct BagClassifier : tg::nn::Module {
   tg::nn::EmbeddingBag embedding;
   tg::nn::Linear head;
@@ -65,18 +80,28 @@ struct Times {
   std::vector<double> alone, strong, weak, exchange;
 };
 
-// The times of one round, `steps` steps each. Collective.
 template <class Model>
+Model make_model(tg::Generator& own, Communicator& comm) {
+  if constexpr (std::is_constructible_v<Model, tg::Generator&, Communicator&>) {
+    return Model(own, comm);
+  } else {
+    return Model(own);
+  }
+}
+
+// The times of one round, `steps` steps each; Parallel is the model of all ranks. Collective.
+template <class Model, class Parallel>
 void measure_round(Communicator& comm, int steps, const tg::Tensor& words, const tg::Tensor& labels,
                    Times& times, tg::distributed::Traffic& sent) {
   tg::Generator own(1);
-  Model model(own), parallel(own);
+  Model model(own);
+  Parallel parallel = make_model<Parallel>(own, comm);
   tg::optim::Adam plain(model.parameters(), {.lr = 1e-3}),
       adam(parallel.parameters(), {.lr = 1e-3});
   tg::distributed::DistributedOptimizer optimizer(adam, comm);
   std::int64_t turn = 0;
   double exchanging = 0;
-  const auto backward = [&](const Model& its_model, std::int64_t size, std::int64_t offset) {
+  const auto backward = [&](const auto& its_model, std::int64_t size, std::int64_t offset) {
     const std::int64_t first = (turn * kBatch + offset) % (words.size(0) - size + 1);
     tg::nn::cross_entropy(its_model(narrow(words, 0, first, size)), narrow(labels, 0, first, size))
         .backward();
@@ -112,14 +137,14 @@ void measure_round(Communicator& comm, int steps, const tg::Tensor& words, const
   times.weak.push_back(time_of([&] { together(kBatch, comm.rank() * kBatch); }));
 }
 
-template <class Model>
+template <class Model, class Parallel = Model>
 void compare(Communicator& comm, const std::string& name, bool short_run, const tg::Tensor& words,
              const tg::Tensor& labels) {
   Times times;
   tg::distributed::Traffic sent;
   const int rounds = short_run ? 3 : 60, steps = short_run ? 5 : 20;
   for (int round = 0; round < rounds; ++round) {
-    measure_round<Model>(comm, steps, words, labels, times, sent);
+    measure_round<Model, Parallel>(comm, steps, words, labels, times, sent);
   }
   if (comm.rank() != 0) return;
   const double alone = shortest(times.alone), strong = shortest(times.strong);
@@ -145,6 +170,9 @@ void run(Communicator& comm, bool short_run) {
     compare<BagClassifier>(comm, "bag of 64, " + std::to_string(length) + " words of 100,000",
                            short_run, reshape(tg::tensor(documents.words), {16 * kBatch, length}),
                            tg::tensor(documents.labels));
+    compare<BagClassifier, ShardedBagClassifier>(
+        comm, "  its rows on their owners", short_run,
+        reshape(tg::tensor(documents.words), {16 * kBatch, length}), tg::tensor(documents.labels));
   }
 }
 

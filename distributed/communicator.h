@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,10 @@
 #include <tapegrad/tensor/tensor.h>
 
 namespace tapegrad::distributed {
+
+namespace detail {
+struct ShardedTable;
+}
 
 // Ranks have called different functions, or another rank has ended.
 class CommunicationError : public Error {
@@ -94,6 +99,9 @@ class Communicator {
   // In debug mode this includes the messages that compare collectives.
   Traffic traffic() const { return traffic_; }
 
+  // Where a DistributedOptimizer finds the tables of ShardedEmbeddings.
+  std::vector<std::weak_ptr<detail::ShardedTable>>& sharded_tables() { return sharded_tables_; }
+
  protected:
   Communicator(int rank, int size, CommunicatorOptions options);
   const CommunicatorOptions& options() const { return options_; }
@@ -121,6 +129,7 @@ class Communicator {
   CommunicatorOptions options_;
   Traffic traffic_;
   std::int64_t collectives_ = 0;
+  std::vector<std::weak_ptr<detail::ShardedTable>> sharded_tables_;
 };
 
 // Tells all ranks whether one has failed. `problem` is empty, or what is wrong on this rank. If one

@@ -4,10 +4,14 @@
 #include <tapegrad/distributed/optimizer.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include <tapegrad/distributed/row_exchange.h>
+#include <tapegrad/distributed/sharded_table.h>
+#include <tapegrad/optim/clip.h>
 #include <tapegrad/tensor/ops.h>
 
 namespace tapegrad::distributed {
@@ -19,10 +23,11 @@ constexpr std::int64_t kFrozen = -1;
 constexpr std::int64_t kNoGradient = -2;
 constexpr std::int64_t kDense = -3;
 
-std::string described(const NamedParameter& parameter) {
+std::string described(const NamedParameter& parameter, const detail::ShardedTable* table) {
   const Tensor& value = parameter.variable.stored();
-  return "'" + parameter.name + "' " + tapegrad::name(value.dtype()) + " " +
-         to_string(value.sizes());
+  const std::string start = "'" + parameter.name + "' " + tapegrad::name(value.dtype()) + " ";
+  if (table == nullptr) return start + to_string(value.sizes());
+  return start + to_string(Shape{table->rows, table->width()}) + " in rows of the ranks";
 }
 
 // `rank 1`, or `ranks 1, 3`.
@@ -122,13 +127,19 @@ DistributedOptimizer::DistributedOptimizer(optim::Optimizer& optimizer, Communic
     }
   }
   distinct_share_.assign(parameters_.size(), 1);
+  for (const NamedParameter& parameter : parameters_) {
+    tables_.push_back(detail::sharded_table_of(comm, parameter.variable));
+    if (tables_.back() != nullptr) tables_.back()->has_optimizer = true;
+  }
   compare_parameters();
   broadcast_parameters();
 }
 
 void DistributedOptimizer::compare_parameters() const {
   std::string mine;
-  for (const NamedParameter& parameter : parameters_) mine += described(parameter) + "\n";
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    mine += described(parameters_[i], tables_[i].get()) + "\n";
+  }
   std::string first = mine;
   comm_->broadcast(first);
   std::string problem;
@@ -151,7 +162,9 @@ void DistributedOptimizer::compare_parameters() const {
 }
 
 void DistributedOptimizer::broadcast_parameters() const {
-  for (NamedParameter parameter : parameters_) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (tables_[i] != nullptr) continue;
+    NamedParameter parameter = parameters_[i];
     Tensor value = comm_->rank() == 0
                        ? parameter.value().contiguous()
                        : Tensor::uninitialized_like(parameter.variable.stored(), parameter.dtype());
@@ -179,7 +192,14 @@ void DistributedOptimizer::step(std::int64_t count) {
 
 void DistributedOptimizer::zero_grad() {
   optimizer_->zero_grad();
+  clear_lookups();
   averaged_ = false;
+}
+
+void DistributedOptimizer::clear_lookups() {
+  for (const auto& table : tables_) {
+    if (table != nullptr) table->lookups.clear();
+  }
 }
 
 // All means are computed before the first gradient changes.
@@ -199,10 +219,12 @@ void DistributedOptimizer::average(std::optional<std::int64_t> count) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (plan.is_frozen(i)) continue;
     GradientSum& gradient = parameters_[i].variable.leaf().grad;
-    gradient.clear();
+    // What the leaf of a sharded table holds was averaged earlier, or is this rank's alone.
+    if (tables_[i] == nullptr) gradient.clear();
     if (dense[i].defined()) gradient.add(std::move(dense[i]));
     if (rows[i].ids.defined()) gradient.add(std::move(rows[i]));
   }
+  clear_lookups();
   averaged_ = true;
 }
 
@@ -217,6 +239,9 @@ DistributedOptimizer::Plan DistributedOptimizer::make_plan(
     std::int64_t& said = mine[Plan::kHead + i];
     if (!leaf.requires_grad) {
       said = kFrozen;
+    } else if (tables_[i] != nullptr) {
+      const RowSparse gradient = tables_[i]->gradient();
+      said = gradient.ids.defined() ? gradient.ids.numel() : kNoGradient;
     } else if (leaf.grad.empty()) {
       said = kNoGradient;
     } else {
@@ -312,6 +337,10 @@ std::vector<RowSparse> DistributedOptimizer::average_rows(const Plan& plan) {
   std::vector<double> shares = distinct_share_;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!plan.is_row_sparse(i)) continue;
+    if (tables_[i] != nullptr) {
+      means[i] = sum_of_lookups(plan, i);
+      continue;
+    }
     Leaf& leaf = parameters_[i].variable.leaf();
     const Tensor& table = leaf.stored();
     RowSparse mine{zeros({0}, int64), zeros({0, table.size(1)}, table.dtype()), -1, true};
@@ -335,11 +364,96 @@ std::vector<RowSparse> DistributedOptimizer::average_rows(const Plan& plan) {
   return means;
 }
 
+// The mean for the rows of a sharded table that this rank owns. It has no ids if no rank has looked
+// them up; the optimizer then moves them by momentum, as it does all rows without a gradient.
+RowSparse DistributedOptimizer::sum_of_lookups(const Plan& plan, std::size_t parameter) const {
+  const detail::ShardedTable& table = *tables_[parameter];
+  RowSparse mine{zeros({0}, int64), zeros({0, table.width()}, table.weight.dtype()), -1, true};
+  if (plan.contributes(parameter)) {
+    const RowSparse gradient = table.gradient();
+    mine = {gradient.ids, gradient.rows * plan.weight(plan.rank), -1, true};
+  }
+  return table.sum_at_owner(mine);
+}
+
+// --- clipping, saving ----------------------------------------------------------------------------
+
+double DistributedOptimizer::clip_grad_norm(double max_norm, double norm_type) {
+  const auto check = [](bool valid, const char* argument, double value, const char* needed) {
+    if (valid) return;
+    throw ValueError(std::string("DistributedOptimizer::clip_grad_norm: ") + argument + " is " +
+                     std::to_string(value) + ", needed " + needed);
+  };
+  check(max_norm >= 0, "max_norm", max_norm, "a number >= 0");
+  check(norm_type > 0, "norm_type", norm_type, "a number > 0, or infinity");
+  if (!averaged_) average(std::nullopt);
+  std::vector<NamedParameter> replicated, own;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    (tables_[i] == nullptr ? replicated : own).push_back(parameters_[i]);
+  }
+  const double no_limit = std::numeric_limits<double>::infinity();
+  const double everywhere = optim::clip_grad_norm(replicated, no_limit, norm_type);
+  const double here = optim::clip_grad_norm(own, no_limit, norm_type);
+  const std::vector<double> norms = to_vector<double>(comm_->allgather(tensor(here, float64)));
+  double total = 0;
+  if (std::isinf(norm_type)) {
+    total = everywhere;
+    for (const double norm : norms) total = std::isnan(norm) ? norm : std::max(total, norm);
+  } else {
+    total = std::pow(everywhere, norm_type);
+    for (const double norm : norms) total += std::pow(norm, norm_type);
+    total = std::pow(total, 1 / norm_type);
+  }
+  const double scale = max_norm / (total + 1e-6);
+  if (scale >= 1) return total;
+  // Limits that scale both parts by the same factor; that of the replicated ones has the same bits
+  // on all ranks.
+  optim::clip_grad_norm(replicated, scale * (everywhere + 1e-6), norm_type);
+  optim::clip_grad_norm(own, scale * (here + 1e-6), norm_type);
+  return total;
+}
+
+// A state dict in which change(table, tensor) replaces what has a row for each row of a sharded
+// table: its moments.
+template <class Change>
+StateDict DistributedOptimizer::with_rows_changed(const StateDict& state,
+                                                  const Change& change) const {
+  StateDict changed;
+  for (const auto& [key, value] : state) {
+    Tensor result = value;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const std::string& name = parameters_[i].name;
+      const std::string label = "state." + (name.empty() ? std::to_string(i) : name) + ".";
+      if (tables_[i] == nullptr || !key.starts_with(label) || value.dim() == 0) continue;
+      result = change(*tables_[i], value);
+    }
+    changed.insert(key, result);
+  }
+  return changed;
+}
+
+StateDict DistributedOptimizer::state_dict() const {
+  return with_rows_changed(
+      optimizer_->state_dict(),
+      [](const detail::ShardedTable& table, const Tensor& rows) { return table.gather(rows); });
+}
+
+void DistributedOptimizer::load_state_dict(const StateDict& state) {
+  optimizer_->load_state_dict(
+      with_rows_changed(state, [](const detail::ShardedTable& table, const Tensor& all) {
+        // The optimizer refuses what does not fit.
+        return all.size(0) == table.rows ? table.own_rows(all) : all;
+      }));
+}
+
 // --- checks --------------------------------------------------------------------------------------
 
 void DistributedOptimizer::check_replicas() const {
   std::vector<std::int64_t> mine;
-  for (const NamedParameter& parameter : parameters_) mine.push_back(hash_of(parameter.value()));
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensor value = parameters_[i].value();  // of a sharded table, too: takes pending steps
+    mine.push_back(tables_[i] == nullptr ? hash_of(value) : 0);
+  }
   const Tensor all = comm_->allgather(tensor(mine));
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     std::vector<int> different;

@@ -11,11 +11,13 @@
 //     optimizer.step();
 //   }
 //
-// Without clipping, `optimizer.step(count)` does both.
+// Without clipping, `optimizer.step(count)` does both. With a ShardedEmbedding, clip by
+// optimizer.clip_grad_norm(1.0), which knows the rows of all ranks.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,6 +55,8 @@ struct DistributedOptimizerOptions {
 //   3. A row-sparse gradient stays row-sparse, unless the gradient of the same table is dense on
 //      another rank. A parameter without a gradient on any rank takes no step.
 //   4. Two runs with the same number of ranks give the same bits.
+//   5. The rows of a ShardedEmbedding are on one rank only, which gets the mean of their gradients
+//      and takes their steps.
 class DistributedOptimizer {
  public:
   // Compares the parameters of all ranks, then sets all values to those of rank 0. ValueError if
@@ -76,6 +80,11 @@ class DistributedOptimizer {
   void zero_grad();
   void flush() { optimizer_->flush(); }
 
+  // optim::clip_grad_norm() of all parameters, with the rows of ShardedEmbeddings on all ranks;
+  // averages first, unless that was done. norm_type is above 0, or infinite. Returns the norm,
+  // which is the same on all ranks. Collective.
+  double clip_grad_norm(double max_norm, double norm_type = 2.0);
+
   // Those of the optimizer.
   double lr(std::size_t group = 0) const { return optimizer_->lr(group); }
   void set_lr(double lr) { optimizer_->set_lr(lr); }
@@ -87,11 +96,15 @@ class DistributedOptimizer {
   std::vector<NamedParameter> parameters(std::size_t group = 0) const&& {
     return optimizer_->parameters(group);
   }
-  StateDict state_dict() const { return optimizer_->state_dict(); }
-  void load_state_dict(const StateDict& state) { optimizer_->load_state_dict(state); }
+
+  // The optimizer's state; that of a ShardedEmbedding is gathered on every rank, and the rows of
+  // this rank are taken from it, so any number of ranks can load it.
+  StateDict state_dict() const;
+  void load_state_dict(const StateDict& state);
 
   // Throws a ValueError that names the parameter and the ranks unless the parameters of all ranks
-  // have the same bits. Reads all values, so it takes pending steps.
+  // have the same bits (those of a ShardedEmbedding are not compared). Reads all values, so it
+  // takes pending steps.
   void check_replicas() const;
 
  private:
@@ -101,14 +114,19 @@ class DistributedOptimizer {
   void check_plan(const Plan& plan) const;
   std::vector<Tensor> average_dense(const Plan& plan) const;
   std::vector<RowSparse> average_rows(const Plan& plan);
+  RowSparse sum_of_lookups(const Plan& plan, std::size_t parameter) const;
+  void clear_lookups();
+  template <class Change>
+  StateDict with_rows_changed(const StateDict& state, const Change& change) const;
   void compare_parameters() const;
   void broadcast_parameters() const;
 
   optim::Optimizer* optimizer_;
   Communicator* comm_;
   DistributedOptimizerOptions options_;
-  std::vector<NamedParameter> parameters_;  // of all groups
-  std::vector<double> distinct_share_;      // of each table: distinct rows / rows, in the last step
+  std::vector<NamedParameter> parameters_;                     // of all groups
+  std::vector<std::shared_ptr<detail::ShardedTable>> tables_;  // of each parameter; null for most
+  std::vector<double> distinct_share_;  // of each table: distinct rows / rows, in the last step
   std::int64_t steps_ = 0;
   bool averaged_ = false;
 };

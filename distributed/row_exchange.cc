@@ -18,6 +18,8 @@ RowSparse select_rows(const RowSparse& from, const Positions& positions) {
   return {index_select(from.ids, 0, index), index_select(from.rows, 0, index), -1, true};
 }
 
+}  // namespace
+
 RowSparse sorted_by_id(const RowSparse& gradient) {
   const auto ids = gradient.ids.span<std::int64_t>();
   if (std::ranges::is_sorted(ids)) return gradient;
@@ -27,7 +29,6 @@ RowSparse sorted_by_id(const RowSparse& gradient) {
   return select_rows(gradient, order);
 }
 
-// The sum of what each rank has sent, in the order of ranks.
 RowSparse sum_in_order(const std::vector<Tensor>& ids, const std::vector<Tensor>& rows) {
   std::vector<RowSparse> parts;
   for (std::size_t r = 0; r < ids.size(); ++r) parts.push_back({ids[r], rows[r], -1, true});
@@ -35,6 +36,8 @@ RowSparse sum_in_order(const std::vector<Tensor>& ids, const std::vector<Tensor>
   parts.insert(parts.begin(), {zeros({0}, int64), zeros({0, rows[0].size(1)}, rows[0].dtype())});
   return sorted_by_id(coalesce(parts));
 }
+
+namespace {
 
 RowSparse sum_at_owners(Communicator& comm, const RowSparse& mine) {
   const auto size = static_cast<std::size_t>(comm.size());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <tapegrad/autograd/row_sparse.h>
 #include <tapegrad/distributed/communicator.h>
@@ -17,6 +18,10 @@ namespace tapegrad::distributed {
 //   owners     sends the rows of other owners, and (size - 1) times the sums that this rank owns
 RowSparse sum_rows(Communicator& comm, const RowSparse& mine, std::span<const std::int64_t> counts,
                    RowExchange way);
+
+// The sum of what each rank has sent, coalesced by them, in the order of ranks; ids ascend.
+RowSparse sum_in_order(const std::vector<Tensor>& ids, const std::vector<Tensor>& rows);
+RowSparse sorted_by_id(const RowSparse& gradient);
 
 // The way for `automatic`: whether `owners` sends fewer rows, if the sum has distinct_share rows
 // for each row of the ranks. Only where a message is large enough that its bytes matter.

@@ -1,4 +1,4 @@
-// The check that all ranks draw the same order. Read next: distributed/checkpoint.h.
+// The check that all ranks draw the same order. Read next: distributed/sharded_embedding.h.
 #include <tapegrad/distributed/sharded_loader.h>
 
 #include <algorithm>

@@ -49,16 +49,22 @@ double largest_difference(const Tensor& a, const Tensor& b) {
 
 TEST_CASE("a run that continues ends with the bytes of one that was not interrupted", "[threads]") {
   const Folder folder;
-  for (const DType dtype : {float32, float64}) {
-    for (int ranks = 1; ranks <= 4; ++ranks) {
-      CAPTURE(dtype, ranks);
-      const std::string name = folder.path + "/" + std::to_string(ranks) + tapegrad::name(dtype);
-      const Tensor expected = train(ranks, {.path = name + "whole", .dtype = dtype});
-      for (const int batches :
-           {6, 9}) {  // each interrupted run loses the steps after its last save
-        train(ranks, {.path = name + "parts", .stop_after = batches, .dtype = dtype});
+  for (const bool sharded : {false, true}) {
+    for (const DType dtype : {float32, float64}) {
+      for (int ranks = 1; ranks <= 4; ++ranks) {
+        CAPTURE(sharded, dtype, ranks);
+        const std::string name = folder.path + "/" + std::to_string(ranks) + tapegrad::name(dtype) +
+                                 (sharded ? "sharded" : "");
+        Resumable training{.path = name + "whole", .dtype = dtype, .sharded = sharded};
+        const Tensor expected = train(ranks, training);
+        training.path = name + "parts";
+        for (const int batches : {6, 9}) {  // each loses the steps after its last save
+          training.stop_after = batches;
+          train(ranks, training);
+        }
+        training.stop_after = -1;
+        CHECK(equal(train(ranks, training), expected));
       }
-      CHECK(equal(train(ranks, {.path = name + "parts", .dtype = dtype}), expected));
     }
   }
 }
@@ -66,11 +72,13 @@ TEST_CASE("a run that continues ends with the bytes of one that was not interrup
 TEST_CASE("a run continues with another number of ranks", "[threads]") {
   const Folder folder;
   const Tensor expected = train(1, {.path = folder.path + "/whole"});
+  // A checkpoint of a sharded table continues with one that is not, and the other way round.
   const std::string parts = folder.path + "/parts";
   train(3, {.path = parts, .stop_after = 6});
-  train(1, {.path = parts, .stop_after = 5});
-  train(4, {.path = parts, .stop_after = 5});
-  CHECK(largest_difference(train(2, {.path = parts}), expected) < 1e-6);
+  train(1, {.path = parts, .stop_after = 5, .sharded = true});
+  train(4, {.path = parts, .stop_after = 5, .sharded = true});
+  train(3, {.path = parts, .stop_after = 5});
+  CHECK(largest_difference(train(2, {.path = parts, .sharded = true}), expected) < 1e-6);
 }
 
 TEST_CASE("if one rank cannot save or load, all of them throw its reason", "[threads]") {

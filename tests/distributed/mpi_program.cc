@@ -37,6 +37,12 @@ void check_training(Communicator& comm) {
     expect(test::difference(mine, test::train_on_threads(1, training)) < 1e-6, optimizer.name);
     expect(test::same_bits(mine, test::train_on_threads(comm.size(), training)),
            optimizer.name + ": other bits than with threads");
+    test::Training sharded = training;
+    sharded.sharded.emplace();
+    const test::Trained rows = test::train(comm, sharded);
+    expect(test::difference(rows, mine) < 1e-6, optimizer.name + ", sharded");
+    expect(test::same_bits(rows, test::train_on_threads(comm.size(), sharded)),
+           optimizer.name + ", sharded: other bits than with threads");
   }
 }
 

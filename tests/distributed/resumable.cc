@@ -2,23 +2,26 @@
 #include "resumable.h"
 
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include <tapegrad/distributed/checkpoint.h>
 #include <tapegrad/distributed/optimizer.h>
+#include <tapegrad/distributed/sharded_embedding.h>
 #include <tapegrad/distributed/sharded_loader.h>
 #include <tapegrad/tapegrad.h>
 
 namespace tapegrad::distributed::test {
 namespace {
 
+template <class Table>
 struct Classifier : nn::Module {
-  nn::Embedding words;
+  Table words;
   nn::Dropout dropout;
   nn::Linear head;
 
-  Classifier(double p, DType dtype, Generator& own)
-      : words(register_module("words", nn::Embedding(100, 6, {.generator = own}))),
+  Classifier(Table table, double p, DType dtype, Generator& own)
+      : words(register_module("words", std::move(table))),
         dropout(register_module("dropout", nn::Dropout(p))),
         head(register_module("head", nn::Linear(6, 3, {.generator = own}))) {
     to(dtype);
@@ -26,11 +29,10 @@ struct Classifier : nn::Module {
   Variable operator()(const Tensor& ids) const { return head(dropout(mean(words(ids), 1))); }
 };
 
-}  // namespace
-
-Tensor train_resumable(Communicator& comm, const Resumable& training) {
-  Generator own(1), data(2), orders(3);
-  Classifier model(training.dropout, training.dtype, own);
+template <class Table>
+Tensor train(Communicator& comm, const Resumable& training, const Table& table, Generator& own) {
+  Generator data(2), orders(3);
+  Classifier<Table> model(table, training.dropout, training.dtype, own);
   optim::Adam adam(model.parameters(), {.lr = 0.02});
   optim::ExponentialLR schedule(adam, {.gamma = 0.9});
   DistributedOptimizer optimizer(adam, comm);
@@ -59,10 +61,19 @@ Tensor train_resumable(Communicator& comm, const Resumable& training) {
   }
   optimizer.check_replicas();
   std::vector<Tensor> all;
-  for (const NamedParameter& parameter : model.parameters()) {
-    all.push_back(parameter.value().reshape({parameter.numel()}));
-  }
+  for (const auto& [name, value] : model.state_dict())
+    all.push_back(value.reshape({value.numel()}));
   return cat(all);
+}
+
+}  // namespace
+
+Tensor train_resumable(Communicator& comm, const Resumable& training) {
+  Generator own(1);
+  if (training.sharded) {
+    return train(comm, training, ShardedEmbedding(100, 6, comm, {.generator = own}), own);
+  }
+  return train(comm, training, nn::Embedding(100, 6, {.generator = own}), own);
 }
 
 }  // namespace tapegrad::distributed::test

@@ -16,6 +16,7 @@ struct Resumable {
   std::int64_t stop_after = -1;  // ends after so many batches, as if it were killed
   double dropout = 0;            // draws from the default generator
   DType dtype = float64;
+  bool sharded = false;  // the table is a ShardedEmbedding
 };
 
 // The parameters at the end, as one tensor. Collective.

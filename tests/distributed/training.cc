@@ -33,9 +33,9 @@ NamedOptimizer named(std::string name, Options options) {
 }
 
 // The mean of the squares of tanh(mean of the rows . weight + bias) - target.
-Variable loss_of(const Variable& table, const Variable& weight, const Variable& bias,
-                 const Tensor& ids, const Tensor& targets) {
-  const Variable x = mean(embedding(table, ids), 1);  // (batch, width)
+Variable loss_of(const Variable& rows, const Variable& weight, const Variable& bias,
+                 const Tensor& targets) {
+  const Variable x = mean(rows, 1);                   // (batch, width)
   const Variable y = tanh(matmul(x, weight) + bias);  // (batch, 2)
   return mean(square(y - targets));
 }
@@ -49,7 +49,17 @@ Trained train(Communicator& comm, const Training& training) {
   Variable table = initial({training.rows, training.width});
   Variable weight = initial({training.width, 2});
   Variable bias = initial({2});
-  if (training.prepare) training.prepare(table, weight);
+  std::optional<ShardedEmbedding> sharded;
+  if (training.sharded) {
+    ShardedEmbeddingOptions options = *training.sharded;
+    Generator of_rank_0(3);
+    options.weight = randn({training.rows, training.width}, training.dtype, of_rank_0);
+    sharded.emplace(training.rows, training.width, comm, options);
+    if (training.prepare_sharded) training.prepare_sharded(*sharded);
+    table = sharded->weight;
+  } else if (training.prepare) {
+    training.prepare(table, weight);
+  }
   const std::unique_ptr<optim::Optimizer> inner =
       training.make({{"table", table}, {"weight", weight}, {"bias", bias}});
   std::optional<optim::ExponentialLR> schedule;
@@ -67,12 +77,13 @@ Trained train(Communicator& comm, const Training& training) {
     const auto [first, count] = detail::part_of_batch(size, comm.rank(), comm.size());
     before = comm.traffic();
     optimizer.zero_grad();
-    if (count > 0) {
-      loss_of(table, weight, bias, narrow(ids, 0, first, count), narrow(targets, 0, first, count))
-          .backward();
-    }
+    const Tensor own_ids = narrow(ids, 0, first, count);
+    const Variable rows = sharded ? (*sharded)(own_ids) : embedding(table, own_ids);
+    if (count > 0) loss_of(rows, weight, bias, narrow(targets, 0, first, count)).backward();
     optimizer.average_gradients(count);
-    if (training.max_norm > 0) {
+    if (training.max_norm > 0 && sharded) {
+      optimizer.clip_grad_norm(training.max_norm);
+    } else if (training.max_norm > 0) {
       optim::clip_grad_norm({table, weight, bias}, training.max_norm);
     }
     optimizer.step();
@@ -80,7 +91,7 @@ Trained train(Communicator& comm, const Training& training) {
   }
   const Traffic after = comm.traffic();
   optimizer.check_replicas();
-  return {table.value().clone(),
+  return {sharded ? sharded->full_weight() : table.value().clone(),
           weight.value().clone(),
           bias.value().clone(),
           {after.messages - before.messages, after.bytes - before.bytes}};

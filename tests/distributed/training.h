@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <tapegrad/distributed/communicator.h>
 #include <tapegrad/distributed/optimizer.h>
+#include <tapegrad/distributed/sharded_embedding.h>
 #include <tapegrad/optim/optimizer.h>
 
 namespace tapegrad::distributed::test {
@@ -28,6 +30,9 @@ struct Training {
   bool rate_falls = false;  // with a schedule
   DistributedOptimizerOptions options = {};
   std::function<void(Variable& table, Variable& weight)> prepare = {};  // freezes, ties ...
+  // The table is a ShardedEmbedding with these options, and `prepare` is not called.
+  std::optional<ShardedEmbeddingOptions> sharded = std::nullopt;
+  std::function<void(ShardedEmbedding& table)> prepare_sharded = {};
 };
 
 struct Trained {

@@ -107,8 +107,8 @@ TEMPLATE_TEST_CASE("the kernels of the fused loss agree for all instruction sets
   using T = TestType;
   const double unit = sizeof(T) == sizeof(float) ? 1e-5 : 1e-13;
   for (const std::string& level : levels()) {
-    for (const std::size_t dim : {1, 3, 4, 15, 16, 21, 100}) {
-      for (const std::size_t width : {1, 2, 6, 9}) {
+    for (const std::size_t dim : std::vector<std::size_t>{1, 3, 4, 15, 16, 21, 100}) {
+      for (const std::size_t width : std::vector<std::size_t>{1, 2, 6, 9}) {
         for (const bool mean : {false, true}) {
           for (const bool sum_gradient : {false, true}) {
             CAPTURE(level, dim, width, mean, sum_gradient);

@@ -1,13 +1,25 @@
-// The check that all ranks draw the same order. Read next: distributed/sharded_embedding.h.
+// Which examples a rank has, for dropout; the check that all ranks draw the same order. Read next:
+// distributed/sharded_embedding.h.
 #include <tapegrad/distributed/sharded_loader.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include <tapegrad/tensor/ops.h>
 
-namespace tapegrad::distributed::detail {
+namespace tapegrad::distributed {
+
+DropoutByExample dropout_by_example(Communicator& comm, std::int64_t count) {
+  const std::vector<std::int64_t> counts = to_vector<std::int64_t>(comm.allgather(tensor(count)));
+  std::int64_t first = 0;
+  for (int r = 0; r < comm.rank(); ++r) first += counts[static_cast<std::size_t>(r)];
+  return DropoutByExample(first,
+                          std::max<std::int64_t>(count, 1));  // 0: an example that is ignored
+}
+
+namespace detail {
 
 void compare_orders(Communicator& comm, const StateDict& position, const Generator& generator) {
   std::vector<std::int64_t> mine = to_vector<std::int64_t>(generator.state_dict().at("state"));
@@ -30,4 +42,5 @@ void compare_orders(Communicator& comm, const StateDict& position, const Generat
                    "checkpoint");
 }
 
-}  // namespace tapegrad::distributed::detail
+}  // namespace detail
+}  // namespace tapegrad::distributed

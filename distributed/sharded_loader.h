@@ -15,6 +15,7 @@
 
 #include <tapegrad/distributed/communicator.h>
 #include <tapegrad/nn/data/loader.h>
+#include <tapegrad/tensor/random/dropout_mask.h>
 
 namespace tapegrad::distributed {
 
@@ -39,6 +40,15 @@ inline std::pair<std::int64_t, std::int64_t> part_of_batch(std::int64_t size, in
 void compare_orders(Communicator& comm, const StateDict& position, const Generator& generator);
 
 }  // namespace detail
+
+// DropoutByExample (tensor/random/dropout_mask.h) for this rank's part of a batch, so that n ranks
+// drop what one rank drops, and train the same model. The generator that dropout draws from must be
+// in the same state on all ranks. One rank needs it, too, because the numbers are others than
+// without. Collective.
+//
+//   for (const auto& [batch, count] : loader) {
+//     const DropoutByExample part = dropout_by_example(comm, count);
+DropoutByExample dropout_by_example(Communicator& comm, std::int64_t count);
 
 // A data set whose batches hold this rank's examples only. It needs no communicator.
 template <nn::Dataset Data>

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include <tapegrad/autograd/ops.h>
-#include <tapegrad/tensor/random/random.h>
+#include <tapegrad/tensor/random/dropout_mask.h>
 
 namespace tapegrad::nn {
 
@@ -23,7 +23,7 @@ Variable dropout(const Variable& x, double p, bool training, GeneratorRef genera
   checked_rate("dropout", p);
   if (!training || p == 0) return x;
   if (p == 1) return x * 0;
-  Tensor mask = bernoulli_(empty(x.shape(), x.dtype()), 1 - p, generator);
+  Tensor mask = dropout_mask(x.shape(), x.dtype(), p, generator);
   mask.div_(1 - p);
   return x * mask;
 }
@@ -64,7 +64,7 @@ Variable ChannelDropout::run(const Variable& x, std::int64_t dims) const {
   for (std::int64_t d = x.dim() - dims; d < x.dim(); ++d) {
     channels[d] = 1;
   }
-  Tensor mask = bernoulli_(empty(channels, x.dtype()), 1 - p(), *generator_);
+  Tensor mask = dropout_mask(channels, x.dtype(), p(), *generator_);
   mask.div_(1 - p());
   return x * mask;
 }
@@ -116,7 +116,7 @@ Variable AlphaDropout::run(const Variable& x) const {
   if (p() == 1) return x * 0;
   constexpr double kLimit = 1.7580993408473766;  // SELU's lower limit is -kLimit
   const double a = 1 / std::sqrt((kLimit * kLimit * p() + 1) * (1 - p()));
-  const Tensor kept = bernoulli_(empty(x.shape(), x.dtype()), 1 - p(), *generator_);
+  const Tensor kept = dropout_mask(x.shape(), x.dtype(), p(), *generator_);
   return x * Variable(kept * a) + Variable((kept - 1) * (kLimit * a) + kLimit * a * p());
 }
 

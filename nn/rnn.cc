@@ -9,6 +9,7 @@
 #include <tapegrad/autograd/ops.h>
 #include <tapegrad/autograd/ops/recurrent.h>
 #include <tapegrad/nn/dropout.h>
+#include <tapegrad/tensor/random/dropout_mask.h>
 #include <tapegrad/tensor/random/random.h>
 
 namespace tapegrad::nn {
@@ -222,6 +223,12 @@ Variable initial_state(const Variable& all, std::int64_t which) {
   return all.dim() == 3 ? select(all, 0, which) : narrow(all, 0, which, 1);
 }
 
+// nn::dropout() of (steps, batch, features), in which dimension 1 holds the examples.
+Variable dropped(const Variable& y, double p, GeneratorRef generator) {
+  if (p == 0 || p == 1) return nn::dropout(y, p);
+  return y * (dropout_mask(y.shape(), y.dtype(), p, generator, 1) / (1 - p));
+}
+
 }  // namespace
 
 RNNResult RNNBase::run_without_c(Recurrence kind, const Variable& x,
@@ -271,7 +278,7 @@ LSTMResult RNNBase::run(Recurrence kind, const Variable& x, const LSTMArguments&
     }
     y = outputs.joined(-1);  // (steps, batch, directions * hidden_size)
     const bool is_last = layer + 1 == num_layers();
-    if (!is_last) y = nn::dropout(y, settings_->dropout, is_training(), settings_->generator);
+    if (!is_last && is_training()) y = dropped(y, settings_->dropout, settings_->generator);
   }
 
   // Skipped steps keep the state, but their output is 0.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/tensor/random/dropout_mask.h>
 
 namespace tapegrad {
 namespace {
@@ -45,7 +46,7 @@ Variable dropped(const Variable& weights, const AttentionOptions& options) {
   if (p == 0) return weights;
   if (p == 1) return weights * zeros_like(weights.value());
   Generator& generator = options.generator != nullptr ? *options.generator : default_generator();
-  return weights * (bernoulli_(empty_like(weights.value()), 1 - p, generator) / (1 - p));
+  return weights * (dropout_mask(weights.shape(), weights.dtype(), p, generator) / (1 - p));
 }
 
 }  // namespace

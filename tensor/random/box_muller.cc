@@ -1,7 +1,7 @@
 // Box and Muller's transform (1958), eight points at a time, with the same rounding as PyTorch's
 // AVX2 kernel: logarithm, sine and cosine are the polynomials of Moshier's Cephes library (logf,
 // sinf, cosf), where each multiplication and the addition after it are rounded once. This makes
-// initial weights equal to PyTorch's to the last bit. Read next: tensor/io/safetensors.h.
+// initial weights equal to PyTorch's to the last bit. Read next: tensor/random/dropout_mask.h.
 #include <tapegrad/tensor/random/box_muller.h>
 
 #include <array>

@@ -1,5 +1,5 @@
 // ShardedLoader: every example once in a pass, the batches of one rank, and passes that continue
-// with another number of ranks. Read next: checkpoint_test.cc.
+// with another number of ranks. Read next: dropout_test.cc.
 #include <tapegrad/distributed/sharded_loader.h>
 
 #include <algorithm>

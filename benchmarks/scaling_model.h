@@ -88,7 +88,7 @@ class Spread {
   }
   // The median of the maximum of n draws: n draws are all below quantile q with the probability
   // q^n. It never exceeds the longest time measured.
-  double slowest(double n) const { return quantile(std::pow(0.5, 1 / n)); }
+  double slowest(double n) const { return n > 1 ? quantile(std::pow(0.5, 1 / n)) : 1; }
 
  private:
   std::vector<double> relative_;

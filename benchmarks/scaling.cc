@@ -11,7 +11,7 @@
 // measured one; (c) the curve. The third model is measured with a table of 10^6 x 128: its update
 // costs the same for each row, and the curve counts the rows of 10^8 words.
 //
-//   --short             a few seconds, to check that everything runs
+//   --short             a few seconds, to check that everything runs; its tables have 10^5 rows
 //   --latency US        of the network of the curve, in microseconds (20)
 //   --bandwidth GBIT    of the network of the curve, in Gbit/s (10)
 //   --svg FILE          draws the curve
@@ -23,6 +23,8 @@
 #include <tapegrad/distributed/mpi.h>
 #include <tapegrad/distributed/optimizer.h>
 #include <tapegrad/distributed/row_exchange.h>
+#include <tapegrad/distributed/sharded_embedding.h>
+#include <tapegrad/distributed/sharded_table.h>
 #include <tapegrad/distributed/threads.h>
 #include <tapegrad/tapegrad.h>
 
@@ -56,8 +58,8 @@ using Ids = std::vector<std::int64_t>;
 namespace {
 
 constexpr std::int64_t kBatch = 128, kLength = 38, kClasses = 4;
-constexpr std::int64_t kStoredRows = 1'000'000;  // of the tables that are measured
-constexpr double kQuiet = 0.1;  // quantile of the times in which the machine was quietest
+std::int64_t stored_rows = 1'000'000;  // of the tables that are measured; --short takes fewer
+constexpr double kQuiet = 0.1;         // quantile of the times in which the machine was quietest
 constexpr double kDraws = static_cast<double>(kBatch * kLength);
 
 struct Settings {
@@ -141,7 +143,7 @@ struct Bag : tg::nn::Module {
 
   Bag(std::int64_t width, tg::Generator& own)
       : table(register_module(
-            "table", tg::nn::EmbeddingBag::from_pretrained(tg::full({kStoredRows, width}, 0.01f),
+            "table", tg::nn::EmbeddingBag::from_pretrained(tg::full({stored_rows, width}, 0.01f),
                                                            {.freeze = false}))),
         head(register_module("head", tg::nn::Linear(width, kClasses, {.generator = own}))) {}
   tg::Variable operator()(const tg::Tensor& words) const { return head(table(words)); }
@@ -164,126 +166,29 @@ Ids draw_words(const Words& words, std::mt19937_64& bits, std::int64_t batch = k
 }
 Ids distinct_of(Ids words) {
   std::ranges::sort(words);
-  words.erase(std::ranges::unique(words).begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
   return words;
 }
 
-// --- rows that live at their owners --------------------------------------------------------------
+struct ShardedBag : tg::nn::Module {
+  tg::distributed::ShardedEmbedding table;
+  tg::nn::Linear head;
 
-// The exchange of one step: row i lives at rank i % size, as its row i / size. `ids` are distinct.
-class OwnedRows {
- public:
-  OwnedRows(Communicator& comm, const Ids& ids) : comm_(comm), count_(std::ssize(ids)) {
-    const auto size = static_cast<std::int64_t>(comm.size());
-    std::vector<Ids> rows(static_cast<std::size_t>(size));
-    positions_.resize(rows.size());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      const auto owner = static_cast<std::size_t>(ids[i] % size);
-      rows[owner].push_back(ids[i] / size);
-      positions_[owner].push_back(static_cast<std::int64_t>(i));
-    }
-    std::vector<tg::Tensor> parts;
-    for (const Ids& part : rows) parts.push_back(tg::tensor(part));
-    asked_ = comm.alltoallv(parts);
+  ShardedBag(Communicator& comm, std::int64_t width, tg::Generator& own)
+      : table(register_module("table", tg::distributed::ShardedEmbedding(
+                                           stored_rows, width, comm,
+                                           {.weight = tg::full({stored_rows, width}, 0.01f)}))),
+        head(register_module("head", tg::nn::Linear(width, kClasses, {.generator = own}))) {}
+  tg::Variable operator()(const tg::Tensor& words) const { return head(mean(table(words), {1})); }
+
+  // Forward and backward of a batch whose rows are there, without any message.
+  void compute(const tg::Tensor& words, const tg::Tensor& labels) const {
+    const tg::UniqueElements distinct = unique(words);
+    const tg::Variable rows =
+        tg::parameter(tg::full({distinct.values.size(0), table.embedding_dim()}, 0.01f));
+    tg::nn::cross_entropy(head(mean(embedding(rows, distinct.inverse), {1})), labels).backward();
+    rows.leaf().grad.rows();
   }
-
-  // The rows of the ids, in their order. read(rows of this owner) returns these.
-  template <class Read>
-  tg::Tensor fetch(const Read& read) {
-    std::vector<tg::Tensor> answers;
-    for (const tg::Tensor& part : asked_) answers.push_back(read(part));
-    Ids places(static_cast<std::size_t>(count_));
-    std::int64_t place = 0;
-    for (const Ids& part : positions_) {
-      for (const std::int64_t i : part) places[static_cast<std::size_t>(i)] = place++;
-    }
-    return index_select(cat(comm_.alltoallv(answers)), 0, tg::tensor(places));
-  }
-
-  // Sends gradients to the owners: row places[i] of `rows` is that of id i. Returns the sum of
-  // what this owner gets.
-  tg::RowSparse return_gradients(const tg::Tensor& rows, const Ids& places) {
-    std::vector<tg::Tensor> parts;
-    for (const Ids& part : positions_) {
-      Ids at;
-      for (const std::int64_t i : part) at.push_back(places[static_cast<std::size_t>(i)]);
-      parts.push_back(index_select(rows, 0, tg::tensor(at)));
-    }
-    const std::vector<tg::Tensor> received = comm_.alltoallv(parts);
-    std::vector<tg::RowSparse> terms;
-    for (std::size_t r = 0; r < received.size(); ++r) {
-      terms.push_back({asked_[r], received[r], -1, true});
-    }
-    return tg::coalesce(terms);
-  }
-
- private:
-  Communicator& comm_;
-  std::int64_t count_;
-  std::vector<Ids> positions_;     // those of the ids of each owner
-  std::vector<tg::Tensor> asked_;  // rows of this owner that each rank wants
-};
-
-// A step of the bag, with the rows of its table at their owners.
-class ShardedBag {
- public:
-  ShardedBag(Communicator& comm, std::int64_t width)
-      : comm_(comm),
-        own_(1),
-        table_(tg::parameter(tg::full({kStoredRows / comm.size() + 1, width}, 0.01f))),
-        head_(width, kClasses, {.generator = own_}),
-        table_adagrad_({{"table", table_}}, {}),
-        head_adagrad_(head_.parameters(), {}),
-        optimizer_(head_adagrad_, comm) {}
-
-  // What a rank does by itself: finds the distinct ids, then forward and backward.
-  void compute(const Ids& words, const tg::Tensor& labels) {
-    distinct(words);
-    backward(tg::full({std::ssize(ids_), table_.size(1)}, 0.01f), labels);
-  }
-  void step(const Ids& words, const tg::Tensor& labels) {
-    distinct(words);
-    OwnedRows owned(comm_, ids_);
-    backward(
-        owned.fetch([&](const tg::Tensor& rows) { return index_select(table_.value(), 0, rows); }),
-        labels);
-    optimizer_.step(kBatch);
-    const tg::RowSparse gradient = rows_.leaf().grad.coalesced();
-    Ids places(ids_.size());
-    std::int64_t place = 0;
-    for (const std::int64_t i : gradient.ids.span<std::int64_t>()) {
-      places[static_cast<std::size_t>(i)] = place++;
-    }
-    table_adagrad_.zero_grad();
-    table_.leaf().grad.add(owned.return_gradients(gradient.rows * (1.0 / comm_.size()), places));
-    table_adagrad_.step();
-  }
-  double parameters() const { return static_cast<double>(head_.parameters().size()); }
-
- private:
-  void distinct(const Ids& words) {
-    ids_ = distinct_of(words);
-    Ids inverse;
-    for (const std::int64_t word : words) {
-      inverse.push_back(std::ranges::lower_bound(ids_, word) - ids_.begin());
-    }
-    inverse_ = tg::tensor(inverse).reshape({kBatch, kLength});
-  }
-  void backward(const tg::Tensor& rows, const tg::Tensor& labels) {
-    rows_ = tg::parameter(rows);
-    optimizer_.zero_grad();
-    tg::nn::cross_entropy(head_(embedding_bag(rows_, inverse_)), labels).backward();
-  }
-
-  Communicator& comm_;
-  tg::Generator own_;
-  tg::Variable table_;
-  tg::nn::Linear head_;
-  tg::optim::Adagrad table_adagrad_, head_adagrad_;
-  tg::distributed::DistributedOptimizer optimizer_;
-  Ids ids_;
-  tg::Tensor inverse_;
-  tg::Variable rows_;
 };
 
 // --- the parameters ------------------------------------------------------------------------------
@@ -578,7 +483,7 @@ class Measurement {
 
   Communicator& comm_;
   Settings settings_;
-  Words words_{static_cast<double>(kStoredRows)}, many_words_{1e8};
+  Words words_{static_cast<double>(stored_rows)}, many_words_{1e8};
   std::vector<Case> cases_;
   MessageTimes messages_;
   std::map<std::int64_t, std::vector<RowCosts>> row_samples_;  // by width
@@ -612,10 +517,12 @@ void Measurement::run() {
                     }});
 
   const Bag bag(64, own);
-  std::vector<Ids> batches;
-  for (int i = 0; i < 16; ++i) batches.push_back(draw_words(words_, bits));
+  std::vector<tg::Tensor> batches;
+  for (int i = 0; i < 16; ++i) {
+    batches.push_back(tg::tensor(draw_words(words_, bits)).reshape({kBatch, kLength}));
+  }
   std::size_t turn = 0;
-  const auto next = [&]() -> const Ids& { return batches[turn++ % batches.size()]; };
+  const auto next = [&]() -> const tg::Tensor& { return batches[turn++ % batches.size()]; };
   tg::optim::Adagrad bag_adagrad(bag.parameters(), {});
   tg::distributed::DistributedOptimizer by_allgather(
       bag_adagrad, comm_, {.rows = tg::distributed::RowExchange::allgather});
@@ -623,7 +530,7 @@ void Measurement::run() {
                                                   {.rows = tg::distributed::RowExchange::owners});
   const auto bag_compute = [&] {
     bag_adagrad.zero_grad();
-    tg::nn::cross_entropy(bag(tg::tensor(next()).reshape({kBatch, kLength})), labels).backward();
+    tg::nn::cross_entropy(bag(next()), labels).backward();
     bag.table.weight.leaf().grad.rows();
   };
   Model table{.name = "10^6 x 64",
@@ -639,20 +546,34 @@ void Measurement::run() {
                         optimizer->step(kBatch);
                       }});
   }
-  ShardedBag narrow(comm_, 64), wide(comm_, 128);
-  for (ShardedBag* const sharded : {&narrow, &wide}) {
-    Model model{.name = sharded == &narrow ? "10^6 x 64" : "10^6 x 128",
-                .parameters = sharded->parameters(),
-                .way = Way::sharded,
-                .vocabulary = 1e6};
-    model.width = sharded == &narrow ? 64 : 128;
+  const ShardedBag narrow(comm_, 64, own), wide(comm_, 128, own);
+  tg::optim::Adagrad narrow_adagrad(narrow.parameters(), {});
+  tg::optim::Adagrad wide_adagrad(wide.parameters(), {});
+  tg::distributed::DistributedOptimizer narrow_optimizer(narrow_adagrad, comm_);
+  tg::distributed::DistributedOptimizer wide_optimizer(wide_adagrad, comm_);
+  const auto add_sharded = [&](const std::string& name, const ShardedBag& sharded,
+                               tg::distributed::DistributedOptimizer& optimizer) {
+    Model model = table;
+    model.name = name;
+    model.way = Way::sharded;
+    model.width = static_cast<double>(sharded.table.embedding_dim());
     model.dense_bytes = 4 * (model.width * kClasses + kClasses);
-    cases_.push_back({model, [&, sharded] { sharded->compute(next(), labels); },
-                      [&, sharded] { sharded->step(next(), labels); }});
-  }
+    cases_.push_back({model,
+                      [&] {
+                        optimizer.zero_grad();
+                        sharded.compute(next(), labels);
+                      },
+                      [&] {
+                        optimizer.zero_grad();
+                        tg::nn::cross_entropy(sharded(next()), labels).backward();
+                        optimizer.step(kBatch);
+                      }});
+  };
+  add_sharded("10^6 x 64", narrow, narrow_optimizer);
+  add_sharded("10^6 x 128", wide, wide_optimizer);
 
-  tg::Variable stored = tg::parameter(tg::full({kStoredRows, 64}, 0.01f));
-  tg::Variable stored_wide = tg::parameter(tg::full({kStoredRows, 128}, 0.01f));
+  tg::Variable stored = tg::parameter(tg::full({stored_rows, 64}, 0.01f));
+  tg::Variable stored_wide = tg::parameter(tg::full({stored_rows, 128}, 0.01f));
   tg::optim::Adagrad adagrad({{"table", stored}}, {}), adagrad_wide({{"table", stored_wide}}, {});
   RowWork work(comm_.size(), 64, words_), work_wide(comm_.size(), 128, words_);
   const int rounds = settings_.brief ? 3 : 30, count = settings_.brief ? 2 : 5;
@@ -822,7 +743,7 @@ void Measurement::curve() {
       static_cast<long long>(kBatch), 8e-9 * settings_.bandwidth, 1e6 * settings_.latency);
   std::map<std::int64_t, std::map<double, RowCosts>> costs;  // by width and nodes
   for (const std::int64_t width : {64, 128}) {
-    tg::Variable table = tg::parameter(tg::full({kStoredRows, width}, 0.01f));
+    tg::Variable table = tg::parameter(tg::full({stored_rows, width}, 0.01f));
     tg::optim::Adagrad adagrad({{"table", table}}, {});
     for (const double n : nodes) {
       RowWork work(static_cast<int>(n), width, words_);
@@ -922,8 +843,8 @@ void simulate(Communicator& comm, const char* name, const Messages& formula,
   std::fflush(stdout);
 }
 
-// Only ids and rows are allocated, no table. Rows of more than this, all ranks together, are left
-// out: the ranks of a simulation share one memory.
+// Only ids and rows are allocated, and a table of 10^6 rows. Rows of more than this, all ranks
+// together, are left out: the ranks of a simulation share one memory.
 constexpr double kMostBytes = 6e9;
 
 void simulate_all(Communicator& comm, const Settings& settings) {
@@ -964,14 +885,18 @@ void simulate_all(Communicator& comm, const Settings& settings) {
         continue;
       }
       if (way == Way::sharded) {
+        // The table that is allocated has 10^6 rows. Rarer words take the places of others there.
+        const std::int64_t frequent = stored_rows / 10;
+        Ids stored = ids;
+        for (std::int64_t& id : stored) {
+          if (id >= stored_rows) id = frequent + id % (stored_rows - frequent);
+        }
+        const tg::Tensor wanted = tg::tensor(distinct_of(stored));
+        const std::int64_t own_rows = (stored_rows - comm.rank() + comm.size() - 1) / comm.size();
+        const tg::distributed::detail::ShardedTable table{
+            &comm, stored_rows, tg::Parameter(tg::parameter(tg::zeros({own_rows, width})))};
         simulate(comm, name.c_str(), formula, [&] {
-          OwnedRows owned(comm, ids);
-          const tg::Tensor fetched = owned.fetch([&](const tg::Tensor& part) {
-            return tg::zeros({part.numel(), width});
-          });
-          Ids places(ids.size());
-          std::iota(places.begin(), places.end(), 0);
-          owned.return_gradients(fetched, places);
+          table.sum_at_owner({wanted, table.fetch(wanted), -1, true});
         });
       } else {
         const tg::RowSparse mine{tg::tensor(ids), tg::zeros({std::ssize(ids), width}), -1, true};
@@ -1014,6 +939,7 @@ int main(int argc, char** argv) {
     const bool has_value = i + 1 < argc;
     if (option == "--short") {
       settings.brief = true;
+      stored_rows = 100'000;
     } else if (option == "--simulate") {
       settings.simulate = true;
     } else if (option == "--latency" && has_value) {

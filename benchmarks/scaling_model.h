@@ -161,8 +161,9 @@ inline void send_rows(Messages& sent, const Network& network, double n, Way way,
       break;
     case Way::sharded:
       to_owners(rows.mine, ids);
-      to_owners(rows.mine, row);  // back from the owners: the rows
-      to_owners(rows.mine, row);  // to the owners: their gradients
+      to_owners(rows.mine, row);  // back from the owners
+      to_owners(rows.mine, ids);  // to the owners: the gradients
+      to_owners(rows.mine, row);
       break;
   }
 }
@@ -187,8 +188,9 @@ inline double local_work(Way way, double n, const Rows& rows, const RowCosts& co
     case Way::owners:
       return (cost.scale + cost.split + cost.merge_owned) * rows.mine +
              (cost.sort / n + cost.join) * rows.all;
-    case Way::sharded:  // each owner is asked for r rows, as r = n * (r / n)
-      return (cost.scale + 2 * cost.split + cost.read + cost.merge_owned) * rows.mine;
+    case Way::sharded:  // n ranks ask each owner for r / n rows; putting them in order is a split
+      return (cost.scale + 2 * cost.split + cost.read + cost.merge_owned) * rows.mine +
+             cost.sort / n * rows.all;
   }
   return 0;
 }

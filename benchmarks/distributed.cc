@@ -7,7 +7,7 @@
 // three run in turn, and a row shows the median of their times and of the ratios of the rounds:
 // strong scaling is alone / strong, weak scaling is n * alone / weak. Time is that of a clock on
 // the wall, so another process on the machine disturbs it. "exchange" is the part of the strong
-// step in which the gradients are averaged. Read next: history.cc.
+// step in which the gradients are averaged. Read next: scaling_model.h.
 #include <tapegrad/distributed/mpi.h>
 #include <tapegrad/distributed/optimizer.h>
 #include <tapegrad/distributed/sharded_embedding.h>

@@ -5,6 +5,7 @@
 #include <exception>
 #include <functional>
 
+#include <tapegrad/distributed/sharded_table.h>
 #include <tapegrad/tensor/io/file_io.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/generator.h>
@@ -42,6 +43,16 @@ void restore_generator(const Tensor& saved, int rank) {
 }
 
 }  // namespace
+
+void refuse_sharded(const std::vector<NamedParameter>& parameters, const char* remedy) {
+  for (const NamedParameter& parameter : parameters) {
+    if (const auto table = sharded_table_of(parameter.variable); table && table->comm->size() > 1) {
+      throw ValueError(
+          "checkpoint: '" + parameter.name +
+          "' is the weight of a ShardedEmbedding, and rank 0 has a part of its rows; " + remedy);
+    }
+  }
+}
 
 void save_parts(Communicator& comm, const std::string& path, std::vector<AnyPart> parts) {
   const Tensor states = comm.allgather(default_generator().state_dict().at("state"));

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,10 +18,6 @@
 #include <tapegrad/tensor/tensor.h>
 
 namespace tapegrad::distributed {
-
-namespace detail {
-struct ShardedTable;
-}
 
 // Ranks have called different functions, or another rank has ended.
 class CommunicationError : public Error {
@@ -99,9 +94,6 @@ class Communicator {
   // In debug mode this includes the messages that compare collectives.
   Traffic traffic() const { return traffic_; }
 
-  // Where a DistributedOptimizer finds the tables of ShardedEmbeddings.
-  std::vector<std::weak_ptr<detail::ShardedTable>>& sharded_tables() { return sharded_tables_; }
-
  protected:
   Communicator(int rank, int size, CommunicatorOptions options);
   const CommunicatorOptions& options() const { return options_; }
@@ -129,7 +121,6 @@ class Communicator {
   CommunicatorOptions options_;
   Traffic traffic_;
   std::int64_t collectives_ = 0;
-  std::vector<std::weak_ptr<detail::ShardedTable>> sharded_tables_;
 };
 
 // Tells all ranks whether one has failed. `problem` is empty, or what is wrong on this rank. If one

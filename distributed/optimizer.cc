@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include <tapegrad/distributed/row_exchange.h>
@@ -63,8 +62,9 @@ std::int64_t hash_of(const Tensor& x) {
 // parameter.
 struct DistributedOptimizer::Plan {
   enum Head { kStep, kHasCount, kCount, kScaled, kHead };
-  Tensor all;    // (ranks, kHead + parameters) int64
-  int rank = 0;  // this one
+  Tensor all;                         // (ranks, kHead + parameters) int64
+  int rank = 0;                       // this one
+  std::vector<RowSparse> of_lookups;  // this rank's gradients of sharded tables, by parameter
 
   std::int64_t ranks() const { return all.size(0); }
   std::int64_t head(std::int64_t r, Head entry) const { return row(r)[entry]; }
@@ -128,11 +128,13 @@ DistributedOptimizer::DistributedOptimizer(optim::Optimizer& optimizer, Communic
   }
   distinct_share_.assign(parameters_.size(), 1);
   for (const NamedParameter& parameter : parameters_) {
-    tables_.push_back(detail::sharded_table_of(comm, parameter.variable));
-    if (tables_.back() != nullptr) tables_.back()->has_optimizer = true;
+    tables_.push_back(detail::sharded_table_of(parameter.variable));
   }
   compare_parameters();
   broadcast_parameters();
+  for (const auto& table : tables_) {
+    if (table != nullptr) table->optimizer = token_;
+  }
 }
 
 void DistributedOptimizer::compare_parameters() const {
@@ -153,6 +155,11 @@ void DistributedOptimizer::compare_parameters() const {
     };
     problem = "DistributedOptimizer: has " + line(mine, here - mine.begin()) + ", but rank 0 has " +
               line(first, there - first.begin()) + "; create the same model on every rank";
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!problem.empty() || tables_[i] == nullptr || tables_[i]->comm == comm_) continue;
+    problem = "DistributedOptimizer: '" + parameters_[i].name +
+              "' belongs to a ShardedEmbedding with another communicator; give both the same one";
   }
   try {
     agree(*comm_, problem);
@@ -192,14 +199,10 @@ void DistributedOptimizer::step(std::int64_t count) {
 
 void DistributedOptimizer::zero_grad() {
   optimizer_->zero_grad();
-  clear_lookups();
-  averaged_ = false;
-}
-
-void DistributedOptimizer::clear_lookups() {
   for (const auto& table : tables_) {
-    if (table != nullptr) table->lookups.clear();
+    if (table != nullptr) table->clear_gradients();
   }
+  averaged_ = false;
 }
 
 // All means are computed before the first gradient changes.
@@ -224,13 +227,16 @@ void DistributedOptimizer::average(std::optional<std::int64_t> count) {
     if (dense[i].defined()) gradient.add(std::move(dense[i]));
     if (rows[i].ids.defined()) gradient.add(std::move(rows[i]));
   }
-  clear_lookups();
+  for (const auto& table : tables_) {
+    if (table != nullptr) table->clear_gradients();
+  }
   averaged_ = true;
 }
 
 DistributedOptimizer::Plan DistributedOptimizer::make_plan(
     std::optional<std::int64_t> count) const {
   std::vector<std::int64_t> mine(Plan::kHead + parameters_.size());
+  std::vector<RowSparse> of_lookups(parameters_.size());
   mine[Plan::kStep] = steps_;
   mine[Plan::kHasCount] = count.has_value() ? 1 : 0;
   mine[Plan::kCount] = count.value_or(1);
@@ -240,8 +246,8 @@ DistributedOptimizer::Plan DistributedOptimizer::make_plan(
     if (!leaf.requires_grad) {
       said = kFrozen;
     } else if (tables_[i] != nullptr) {
-      const RowSparse gradient = tables_[i]->gradient();
-      said = gradient.ids.defined() ? gradient.ids.numel() : kNoGradient;
+      of_lookups[i] = tables_[i]->gradient();
+      said = of_lookups[i].ids.defined() ? of_lookups[i].ids.numel() : kNoGradient;
     } else if (leaf.grad.empty()) {
       said = kNoGradient;
     } else {
@@ -251,7 +257,7 @@ DistributedOptimizer::Plan DistributedOptimizer::make_plan(
       mine[Plan::kScaled] = static_cast<std::int64_t>(i) + 1;
     }
   }
-  return {comm_->allgather(tensor(mine)), comm_->rank()};
+  return {comm_->allgather(tensor(mine)), comm_->rank(), std::move(of_lookups)};
 }
 
 // Every rank sees the same plan, so all of them throw.
@@ -370,7 +376,7 @@ RowSparse DistributedOptimizer::sum_of_lookups(const Plan& plan, std::size_t par
   const detail::ShardedTable& table = *tables_[parameter];
   RowSparse mine{zeros({0}, int64), zeros({0, table.width()}, table.weight.dtype()), -1, true};
   if (plan.contributes(parameter)) {
-    const RowSparse gradient = table.gradient();
+    const RowSparse& gradient = plan.of_lookups[parameter];
     mine = {gradient.ids, gradient.rows * plan.weight(plan.rank), -1, true};
   }
   return table.sum_at_owner(mine);
@@ -391,30 +397,27 @@ double DistributedOptimizer::clip_grad_norm(double max_norm, double norm_type) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     (tables_[i] == nullptr ? replicated : own).push_back(parameters_[i]);
   }
-  const double no_limit = std::numeric_limits<double>::infinity();
-  const double everywhere = optim::clip_grad_norm(replicated, no_limit, norm_type);
-  const double here = optim::clip_grad_norm(own, no_limit, norm_type);
+  const double everywhere = optim::get_total_norm(replicated, norm_type);
+  const double here = optim::get_total_norm(own, norm_type);
   const std::vector<double> norms = to_vector<double>(comm_->allgather(tensor(here, float64)));
-  double total = 0;
+  double total = 0;  // has the same bits on all ranks
   if (std::isinf(norm_type)) {
     total = everywhere;
-    for (const double norm : norms) total = std::isnan(norm) ? norm : std::max(total, norm);
+    for (const double norm : norms) {
+      if (!(norm <= total) && !std::isnan(total)) total = norm;
+    }
   } else {
     total = std::pow(everywhere, norm_type);
     for (const double norm : norms) total += std::pow(norm, norm_type);
     total = std::pow(total, 1 / norm_type);
   }
-  const double scale = max_norm / (total + 1e-6);
-  if (scale >= 1) return total;
-  // Limits that scale both parts by the same factor; that of the replicated ones has the same bits
-  // on all ranks.
-  optim::clip_grad_norm(replicated, scale * (everywhere + 1e-6), norm_type);
-  optim::clip_grad_norm(own, scale * (here + 1e-6), norm_type);
+  optim::clip_grads_with_norm(replicated, max_norm, total);
+  optim::clip_grads_with_norm(own, max_norm, total);
   return total;
 }
 
-// A state dict in which change(table, tensor) replaces what has a row for each row of a sharded
-// table: its moments.
+// A state dict in which change(table, key, tensor) replaces what has a row for each row of a
+// sharded table: its moments, and how many pending steps its rows have taken.
 template <class Change>
 StateDict DistributedOptimizer::with_rows_changed(const StateDict& state,
                                                   const Change& change) const {
@@ -424,8 +427,10 @@ StateDict DistributedOptimizer::with_rows_changed(const StateDict& state,
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const std::string& name = parameters_[i].name;
       const std::string label = "state." + (name.empty() ? std::to_string(i) : name) + ".";
-      if (tables_[i] == nullptr || !key.starts_with(label) || value.dim() == 0) continue;
-      result = change(*tables_[i], value);
+      if (tables_[i] == nullptr || !key.starts_with(label)) continue;
+      const std::string entry = key.substr(label.size());
+      const bool is_moment = value.dim() == 2 && entry.find('.') == std::string::npos;
+      if (is_moment || entry == "pending.taken") result = change(*tables_[i], key, value);
     }
     changed.insert(key, result);
   }
@@ -433,16 +438,21 @@ StateDict DistributedOptimizer::with_rows_changed(const StateDict& state,
 }
 
 StateDict DistributedOptimizer::state_dict() const {
-  return with_rows_changed(
-      optimizer_->state_dict(),
-      [](const detail::ShardedTable& table, const Tensor& rows) { return table.gather(rows); });
+  return with_rows_changed(optimizer_->state_dict(),
+                           [](const detail::ShardedTable& table, const std::string&,
+                              const Tensor& rows) { return table.gather(rows); });
 }
 
 void DistributedOptimizer::load_state_dict(const StateDict& state) {
-  optimizer_->load_state_dict(
-      with_rows_changed(state, [](const detail::ShardedTable& table, const Tensor& all) {
-        // The optimizer refuses what does not fit.
-        return all.size(0) == table.rows ? table.own_rows(all) : all;
+  optimizer_->load_state_dict(with_rows_changed(
+      state, [](const detail::ShardedTable& table, const std::string& key, const Tensor& all) {
+        if (all.dim() == 0 || all.size(0) != table.rows) {
+          throw FormatError("DistributedOptimizer::load_state_dict: '" + key + "' is " +
+                            to_string(all.sizes()) + ", needed all " + std::to_string(table.rows) +
+                            " rows of the ShardedEmbedding; save the DistributedOptimizer, not the "
+                            "optimizer inside");
+        }
+        return table.own_rows(all);
       }));
 }
 

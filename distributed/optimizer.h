@@ -27,6 +27,10 @@
 
 namespace tapegrad::distributed {
 
+namespace detail {
+struct ShardedTable;
+}
+
 // How the rows of a table's gradient reach all ranks. The sums have the same bits in both ways.
 enum class RowExchange {
   automatic,  // `owners` where it moves fewer bytes, judged by how many rows the ranks had in
@@ -62,7 +66,8 @@ class DistributedOptimizer {
   // Compares the parameters of all ranks, then sets all values to those of rank 0. ValueError if
   // ranks differ in the number, names, types, shapes or order of their parameters. What is no
   // parameter is not sent: buffers such as the running means of BatchNorm, frozen rows, the state
-  // of the optimizer (load it on all ranks).
+  // of the optimizer (load it on all ranks). ValueError, too, if a ShardedEmbedding has another
+  // communicator.
   DistributedOptimizer(optim::Optimizer& optimizer, Communicator& comm,
                        DistributedOptimizerOptions options = {});
 
@@ -77,12 +82,13 @@ class DistributedOptimizer {
   // Averages, unless that was done since the last step, then takes the optimizer's step.
   void step();
   void step(std::int64_t count);
-  void zero_grad();
+  void zero_grad();  // also the gradients of lookups in ShardedEmbeddings
   void flush() { optimizer_->flush(); }
 
   // optim::clip_grad_norm() of all parameters, with the rows of ShardedEmbeddings on all ranks;
   // averages first, unless that was done. norm_type is above 0, or infinite. Returns the norm,
-  // which is the same on all ranks. Collective.
+  // which is the same on all ranks. A norm that is not finite makes the gradients nan or 0, on all
+  // ranks. Collective.
   double clip_grad_norm(double max_norm, double norm_type = 2.0);
 
   // Those of the optimizer.
@@ -98,7 +104,8 @@ class DistributedOptimizer {
   }
 
   // The optimizer's state; that of a ShardedEmbedding is gathered on every rank, and the rows of
-  // this rank are taken from it, so any number of ranks can load it.
+  // this rank are taken from it, so any number of ranks can load it. FormatError for a state that
+  // holds the rows of one rank: the inner optimizer's.
   StateDict state_dict() const;
   void load_state_dict(const StateDict& state);
 
@@ -115,7 +122,6 @@ class DistributedOptimizer {
   std::vector<Tensor> average_dense(const Plan& plan) const;
   std::vector<RowSparse> average_rows(const Plan& plan);
   RowSparse sum_of_lookups(const Plan& plan, std::size_t parameter) const;
-  void clear_lookups();
   template <class Change>
   StateDict with_rows_changed(const StateDict& state, const Change& change) const;
   void compare_parameters() const;
@@ -129,6 +135,7 @@ class DistributedOptimizer {
   std::vector<double> distinct_share_;  // of each table: distinct rows / rows, in the last step
   std::int64_t steps_ = 0;
   bool averaged_ = false;
+  std::shared_ptr<const void> token_ = std::make_shared<int>();  // tells tables that this exists
 };
 
 }  // namespace tapegrad::distributed

@@ -18,8 +18,6 @@ RowSparse select_rows(const RowSparse& from, const Positions& positions) {
   return {index_select(from.ids, 0, index), index_select(from.rows, 0, index), -1, true};
 }
 
-}  // namespace
-
 RowSparse sorted_by_id(const RowSparse& gradient) {
   const auto ids = gradient.ids.span<std::int64_t>();
   if (std::ranges::is_sorted(ids)) return gradient;
@@ -29,6 +27,7 @@ RowSparse sorted_by_id(const RowSparse& gradient) {
   return select_rows(gradient, order);
 }
 
+// The sum of what each rank has sent, coalesced by them, in the order of ranks; ids ascend.
 RowSparse sum_in_order(const std::vector<Tensor>& ids, const std::vector<Tensor>& rows) {
   std::vector<RowSparse> parts;
   for (std::size_t r = 0; r < ids.size(); ++r) parts.push_back({ids[r], rows[r], -1, true});
@@ -37,30 +36,40 @@ RowSparse sum_in_order(const std::vector<Tensor>& ids, const std::vector<Tensor>
   return sorted_by_id(coalesce(parts));
 }
 
+}  // namespace
+
+std::vector<Tensor> positions_of_owners(const Tensor& ids, int ranks) {
+  std::vector<Positions> positions(static_cast<std::size_t>(ranks));
+  const auto all = ids.span<std::int64_t>();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    positions[static_cast<std::size_t>(all[i] % ranks)].push_back(static_cast<std::int64_t>(i));
+  }
+  std::vector<Tensor> result;
+  for (const Positions& of_rank : positions) result.push_back(tensor(of_rank));
+  return result;
+}
+
+std::vector<Tensor> select_parts(const Tensor& x, const std::vector<Tensor>& positions) {
+  std::vector<Tensor> parts;
+  for (const Tensor& part : positions) parts.push_back(index_select(x, 0, part));
+  return parts;
+}
+
+RowSparse sum_of_owned(Communicator& comm, const RowSparse& mine) {
+  const std::vector<Tensor> positions = positions_of_owners(mine.ids, comm.size());
+  const std::vector<Tensor> ids = comm.alltoallv(select_parts(mine.ids, positions));
+  return sum_in_order(ids, comm.alltoallv(select_parts(mine.rows, positions)));
+}
+
 namespace {
 
 RowSparse sum_at_owners(Communicator& comm, const RowSparse& mine) {
-  const auto size = static_cast<std::size_t>(comm.size());
-  std::vector<Positions> of_owner(size);
-  const auto all = mine.ids.span<std::int64_t>();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    of_owner[static_cast<std::size_t>(all[i]) % size].push_back(static_cast<std::int64_t>(i));
-  }
-  std::vector<Tensor> ids, rows;
-  for (const Positions& positions : of_owner) {
-    const RowSparse part = select_rows(mine, positions);
-    ids.push_back(part.ids);
-    rows.push_back(part.rows);
-  }
-  ids = comm.alltoallv(ids);
-  rows = comm.alltoallv(rows);
-  const RowSparse owned = sum_in_order(ids, rows);
+  const RowSparse owned = sum_of_owned(comm, mine);
   // Every row has one owner, so nothing is left to add.
-  ids = comm.allgatherv(owned.ids);
+  const std::vector<Tensor> ids = comm.allgatherv(owned.ids);
   Positions counts;
   for (const Tensor& part : ids) counts.push_back(part.size(0));
-  rows = comm.allgatherv(owned.rows, counts);
-  return sorted_by_id({cat(ids), cat(rows), -1, true});
+  return sorted_by_id({cat(ids), cat(comm.allgatherv(owned.rows, counts)), -1, true});
 }
 
 }  // namespace

@@ -19,9 +19,13 @@ namespace tapegrad::distributed {
 RowSparse sum_rows(Communicator& comm, const RowSparse& mine, std::span<const std::int64_t> counts,
                    RowExchange way);
 
-// The sum of what each rank has sent, coalesced by them, in the order of ranks; ids ascend.
-RowSparse sum_in_order(const std::vector<Tensor>& ids, const std::vector<Tensor>& rows);
-RowSparse sorted_by_id(const RowSparse& gradient);
+// The sum of the rows that this rank owns, in the order of ranks, with ids in ascending order.
+// `mine` is coalesced. Row i belongs to rank i % size. Collective.
+RowSparse sum_of_owned(Communicator& comm, const RowSparse& mine);
+
+// For each rank, the positions of the ids that it owns; and x at these positions.
+std::vector<Tensor> positions_of_owners(const Tensor& ids, int ranks);
+std::vector<Tensor> select_parts(const Tensor& x, const std::vector<Tensor>& positions);
 
 // The way for `automatic`: whether `owners` sends fewer rows, if the sum has distinct_share rows
 // for each row of the ranks. Only where a message is large enough that its bytes matter.

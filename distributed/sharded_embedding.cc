@@ -23,20 +23,46 @@ Variable ShardedEmbedding::operator()(const Tensor& ids) const {
   return hooked([this](const Tensor& in) { return run(in); }, ids);
 }
 
+namespace {
+
+// The ids of a lookup, each once; and the position among them of every id.
+struct Distinct {
+  Tensor values;   // (distinct), in the order of first occurrence
+  Tensor inverse;  // the shape of the ids
+};
+Distinct distinct_of(const Tensor& ids) {
+  const Tensor all = ids.contiguous();
+  const auto count = static_cast<std::size_t>(all.numel());
+  Tensor inverse = Tensor::uninitialized(all.shape(), int64);
+  UniqueIds unique(count);
+  unique.add(all.data<std::int64_t>(), count, -1, inverse.mutable_data<std::int64_t>());
+  return {unique.distinct(), inverse};
+}
+
+}  // namespace
+
 Variable ShardedEmbedding::run(const Tensor& ids) const {
-  detail::ShardedTable& table = **table_;
+  // If the weight was tied to that of another one, both collect their lookups in one place.
+  const std::shared_ptr<detail::ShardedTable> tied = detail::sharded_table_of(weight);
+  detail::ShardedTable& table = tied != nullptr ? *tied : **table_;
+  if (table.rows != num_embeddings()) {
+    throw ValueError(std::string(kLayer) + ": weight is tied to that of a table of " +
+                     std::to_string(table.rows) + " rows, needed " +
+                     std::to_string(num_embeddings()));
+  }
   const Tensor shape = expand(zeros({1, 1}), {table.rows, table.width()});  // no memory for it
-  const UniqueElements distinct = unique(checked_ids(kLayer, shape, ids));
+  const Distinct distinct = distinct_of(checked_ids(kLayer, shape, ids));
   const bool is_trained = Tape::is_recording() && weight.requires_grad();
-  if (is_trained && !table.has_optimizer && table.gradient().ids.defined()) {
+  if (is_trained && table.optimizer.expired() && table.has_gradient()) {
     throw ValueError(std::string(kLayer) +
-                     ": the rows have a gradient, but nothing trains them; wrap the optimizer in a "
-                     "DistributedOptimizer before the first backward()");
+                     ": an earlier backward() gave rows a gradient, but nothing trains them; make "
+                     "a DistributedOptimizer that holds this weight before, or freeze the table "
+                     "with weight.set_requires_grad(false)");
   }
   Variable rows(table.fetch(distinct.values));
   if (is_trained) {
     rows = parameter(rows.value());
-    table.lookups.push_back({distinct.values, rows});
+    table.add_lookup(distinct.values, rows);
   }
   return embedding(rows, distinct.inverse);
 }
@@ -57,8 +83,8 @@ Tensor drawn_rows(std::int64_t rows, std::int64_t width, DType dtype, GeneratorR
                   const Communicator& comm) {
   constexpr std::int64_t kPart = 4096;
   const std::int64_t ranks = comm.size();
-  const std::int64_t own = (rows - comm.rank() + ranks - 1) / ranks;
-  Tensor result = Tensor::uninitialized(Shape{own, width}, dtype);
+  Tensor result = Tensor::uninitialized(
+      Shape{detail::rows_of_rank(rows, comm.rank(), comm.size()), width}, dtype);
   std::int64_t filled = 0;
   for (std::int64_t first = 0; first < rows;) {
     const std::int64_t left = rows - first;
@@ -98,13 +124,6 @@ Tensor first_rows(std::int64_t rows, std::int64_t width, const Communicator& com
   return own;
 }
 
-std::shared_ptr<detail::ShardedTable> registered(std::shared_ptr<detail::ShardedTable> shared) {
-  auto& all = shared->comm->sharded_tables();
-  std::erase_if(all, [](const auto& each) { return each.expired(); });
-  all.push_back(shared);
-  return shared;
-}
-
 }  // namespace
 
 detail::SharedTable::SharedTable(std::shared_ptr<ShardedTable> table) : table_(std::move(table)) {}
@@ -113,7 +132,7 @@ detail::SharedTable::SharedTable(const SharedTable& other) : table_(other.table_
   if (nn::CloneScope::current() == nullptr) return;
   table_ = registered(std::make_shared<ShardedTable>(*other.table_));  // clones the weight
   table_->lookups.clear();
-  table_->has_optimizer = false;
+  table_->optimizer.reset();
 }
 
 ShardedEmbedding::ShardedEmbedding(std::int64_t num_embeddings, std::int64_t embedding_dim,
@@ -121,7 +140,7 @@ ShardedEmbedding::ShardedEmbedding(std::int64_t num_embeddings, std::int64_t emb
     : weight(
           register_parameter("weight", first_rows(num_embeddings, embedding_dim, comm, options))),
       table_(detail::SharedTable(
-          registered(std::make_shared<detail::ShardedTable>(detail::ShardedTable{
+          detail::registered(std::make_shared<detail::ShardedTable>(detail::ShardedTable{
               .comm = &comm,
               .rows = num_embeddings,
               .weight = weight,

@@ -10,7 +10,9 @@
 //   };
 //   Model model(comm);
 //   optim::Adam adam(model.parameters());
-//   distributed::DistributedOptimizer optimizer(adam, comm);   // the loop stays as it is
+//   distributed::DistributedOptimizer optimizer(adam, comm);
+//
+// The loop is that of distributed/optimizer.h, with optimizer.clip_grad_norm() where it clips.
 #pragma once
 
 #include <cstdint>
@@ -60,6 +62,10 @@ struct ShardedEmbeddingOptions {
 // itself, such as a penalty, adds to the gradients of this rank's rows as it is, without a mean
 // over the ranks.
 //
+// Until the step, the gradients of lookups are not in weight.grad(). So DistributedOptimizer's
+// zero_grad() drops them, and a model's does not; and hooks of `weight` see only what a loss that
+// uses `weight` itself sends to it. summary() counts this rank's rows.
+//
 // The communicator is referred to, and must live longer.
 class ShardedEmbedding : public nn::Module, public nn::Forward<ShardedEmbedding> {
  public:
@@ -69,8 +75,9 @@ class ShardedEmbedding : public nn::Module, public nn::Forward<ShardedEmbedding>
   ShardedEmbedding(std::int64_t num_embeddings, std::int64_t embedding_dim, Communicator& comm,
                    ShardedEmbeddingOptions options = {});
 
-  // Collective. IndexError for an id out of range, on the rank that has it. ValueError if rows have
-  // a gradient and no DistributedOptimizer holds `weight`: nothing would train them.
+  // Collective. IndexError for an id out of range, on the rank that has it. ValueError if an
+  // earlier lookup has a gradient and no DistributedOptimizer holds `weight`, so that nothing
+  // trains it; and if `weight` was tied to a table of another size.
   Variable operator()(const Tensor& ids) const;
 
   // Their owners' steps leave these rows as they are. IndexError for a row that does not exist.

@@ -2,8 +2,11 @@
 // distributed/checkpoint.h.
 #include <tapegrad/distributed/sharded_table.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <mutex>
+#include <unordered_map>
 #include <utility>
 
 #include <tapegrad/autograd/ops.h>
@@ -12,24 +15,6 @@
 
 namespace tapegrad::distributed::detail {
 namespace {
-
-// For each rank, the positions of the ids that it owns.
-std::vector<Tensor> positions_of_owners(const Tensor& ids, int ranks) {
-  std::vector<std::vector<std::int64_t>> positions(static_cast<std::size_t>(ranks));
-  const auto all = ids.span<std::int64_t>();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    positions[static_cast<std::size_t>(all[i] % ranks)].push_back(static_cast<std::int64_t>(i));
-  }
-  std::vector<Tensor> result;
-  for (const auto& of_rank : positions) result.push_back(tensor(of_rank));
-  return result;
-}
-
-std::vector<Tensor> select_parts(const Tensor& x, const std::vector<Tensor>& positions) {
-  std::vector<Tensor> parts;
-  for (const Tensor& part : positions) parts.push_back(index_select(x, 0, part));
-  return parts;
-}
 
 // A tensor like x with another size(0).
 Tensor with_rows(const Tensor& x, std::int64_t rows) {
@@ -59,6 +44,62 @@ Tensor at_owner(const Tensor& ids, int ranks) {
 
 }  // namespace
 
+// --- lookups and their gradients -----------------------------------------------------------------
+
+namespace {
+
+// Whether nothing can give this lookup a gradient, and it has none.
+bool is_useless(const ShardedTable::Lookup& lookup) {
+  return lookup.rows.node()->use_count() == 1 && lookup.rows.leaf().grad.empty();
+}
+
+}  // namespace
+
+void ShardedTable::add_lookup(Tensor ids, Variable leaf) {
+  if (lookups.size() >= most_lookups) {
+    std::erase_if(lookups, is_useless);
+    most_lookups = std::max(most_lookups, 2 * lookups.size());
+  }
+  lookups.push_back({std::move(ids), std::move(leaf)});
+}
+
+bool ShardedTable::has_gradient() const {
+  return std::ranges::any_of(lookups,
+                             [](const Lookup& lookup) { return !lookup.rows.leaf().grad.empty(); });
+}
+
+RowSparse ShardedTable::gradient() const {
+  std::vector<RowSparse> parts;
+  for (const Lookup& lookup : lookups) {
+    GradientSum& gradient = lookup.rows.leaf().grad;
+    if (gradient.empty()) continue;
+    // Module::to() drops the gradients of parameters; those of lookups it does not know.
+    if (lookup.rows.dtype() != weight.dtype()) continue;
+    if (gradient.is_row_sparse()) {
+      const RowSparse& sum = gradient.rows();
+      parts.push_back({index_select(lookup.ids, 0, sum.ids), sum.rows, padding});
+    } else {
+      parts.push_back({lookup.ids, gradient.dense(lookup.rows.leaf().stored()), padding});
+    }
+  }
+  return parts.empty() ? RowSparse() : coalesce(parts);
+}
+
+void ShardedTable::clear_gradients() {
+  for (const Lookup& lookup : lookups) lookup.rows.leaf().grad.clear();
+  std::erase_if(lookups, is_useless);
+  most_lookups = std::max<std::size_t>(16, 2 * lookups.size());
+}
+
+// --- from owners, and to them --------------------------------------------------------------------
+
+std::int64_t rows_of_rank(std::int64_t rows, int rank, int ranks) {
+  return (rows - rank + ranks - 1) / ranks;
+}
+std::int64_t ShardedTable::rows_of(int rank) const {
+  return rows_of_rank(rows, rank, comm->size());
+}
+
 Tensor ShardedTable::fetch(const Tensor& ids) const {
   const std::vector<Tensor> positions = positions_of_owners(ids, comm->size());
   std::vector<Tensor> asked = comm->alltoallv(select_parts(ids, positions));
@@ -73,10 +114,7 @@ Tensor ShardedTable::fetch(const Tensor& ids) const {
 }
 
 RowSparse ShardedTable::sum_at_owner(const RowSparse& mine) const {
-  const std::vector<Tensor> positions = positions_of_owners(mine.ids, comm->size());
-  const std::vector<Tensor> ids = comm->alltoallv(select_parts(mine.ids, positions));
-  const std::vector<Tensor> parts = comm->alltoallv(select_parts(mine.rows, positions));
-  RowSparse sum = sum_in_order(ids, parts);
+  RowSparse sum = sum_of_owned(*comm, mine);
   sum.ids = at_owner(sum.ids, comm->size());
   return sum;
 }
@@ -96,28 +134,39 @@ Tensor ShardedTable::own_rows(const Tensor& all) const {
   return all.index({Slice{comm->rank(), rows, comm->size()}}).contiguous();
 }
 
-RowSparse ShardedTable::gradient() const {
-  std::vector<RowSparse> parts;
-  for (const Lookup& lookup : lookups) {
-    GradientSum& gradient = lookup.rows.leaf().grad;
-    if (gradient.empty()) continue;
-    if (gradient.is_row_sparse()) {
-      const RowSparse& sum = gradient.rows();
-      parts.push_back({index_select(lookup.ids, 0, sum.ids), sum.rows, padding});
-    } else {
-      parts.push_back({lookup.ids, gradient.dense(lookup.rows.leaf().stored()), padding});
-    }
+// --- finding the table of a weight ---------------------------------------------------------------
+
+namespace {
+
+// By the node of the weight. A table that no longer exists is forgotten when another one is added.
+struct Registry {
+  std::mutex mutex;
+  std::unordered_map<const Node*, std::weak_ptr<ShardedTable>> tables;
+
+  static Registry& instance() {
+    static Registry registry;
+    return registry;
   }
-  return parts.empty() ? RowSparse() : sorted_by_id(coalesce(parts));
+};
+
+}  // namespace
+
+std::shared_ptr<ShardedTable> registered(std::shared_ptr<ShardedTable> table) {
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  std::erase_if(registry.tables, [](const auto& each) { return each.second.expired(); });
+  registry.tables[table->weight.variable().node()] = table;
+  return table;
 }
 
-std::shared_ptr<ShardedTable> sharded_table_of(Communicator& comm, const Variable& leaf) {
-  for (const std::weak_ptr<ShardedTable>& each : comm.sharded_tables()) {
-    if (auto table = each.lock(); table && table->weight.variable().node() == leaf.node()) {
-      return table;
-    }
-  }
-  return nullptr;
+std::shared_ptr<ShardedTable> sharded_table_of(const Variable& leaf) {
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  const auto found = registry.tables.find(leaf.node());
+  if (found == registry.tables.end()) return nullptr;
+  // A weight that was tied to another one has left its node, which may belong to a new leaf.
+  std::shared_ptr<ShardedTable> table = found->second.lock();
+  return table != nullptr && table->weight.variable().node() == leaf.node() ? table : nullptr;
 }
 
 }  // namespace tapegrad::distributed::detail

@@ -131,10 +131,8 @@ void change_gradient(Leaf& leaf, const Change& change) {
 
 }  // namespace
 
-double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm,
-                      double norm_type, bool error_if_nonfinite) {
-  check_argument(max_norm >= 0, "clip_grad_norm", "max_norm", max_norm, "a number >= 0");
-  check_argument(!std::isnan(norm_type), "clip_grad_norm", "norm_type", norm_type, "a number");
+double get_total_norm(const std::vector<NamedParameter>& parameters, double norm_type) {
+  check_argument(!std::isnan(norm_type), "get_total_norm", "norm_type", norm_type, "a number");
   Norm norm(norm_type);
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();
@@ -142,10 +140,14 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
     visit_floating(leaf.stored().dtype(),
                    [&](auto zero) { norm.add_parameter<decltype(zero)>(leaf); });
   }
-  const double total = norm.value();
-  if (error_if_nonfinite && !std::isfinite(total)) throw_not_finite(total, parameters);
-  const double scale = max_norm / (total + 1e-6);
-  if (scale >= 1) return total;
+  return norm.value();
+}
+
+void clip_grads_with_norm(const std::vector<NamedParameter>& parameters, double max_norm,
+                          double total_norm) {
+  check_argument(max_norm >= 0, "clip_grads_with_norm", "max_norm", max_norm, "a number >= 0");
+  const double scale = max_norm / (total_norm + 1e-6);
+  if (scale >= 1) return;
   own_gradients(parameters);
   for (const NamedParameter& parameter : parameters) {
     Leaf& leaf = parameter.variable.leaf();
@@ -157,6 +159,15 @@ double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_
                                      gradient, gradient, &factor, count);
     });
   }
+}
+
+double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm,
+                      double norm_type, bool error_if_nonfinite) {
+  check_argument(max_norm >= 0, "clip_grad_norm", "max_norm", max_norm, "a number >= 0");
+  check_argument(!std::isnan(norm_type), "clip_grad_norm", "norm_type", norm_type, "a number");
+  const double total = get_total_norm(parameters, norm_type);
+  if (error_if_nonfinite && !std::isfinite(total)) throw_not_finite(total, parameters);
+  clip_grads_with_norm(parameters, max_norm, total);
   return total;
 }
 

@@ -18,6 +18,16 @@ namespace tapegrad::optim {
 double clip_grad_norm(const std::vector<NamedParameter>& parameters, double max_norm,
                       double norm_type = 2.0, bool error_if_nonfinite = false);
 
+// The norm alone, and the scaling alone, for a norm that was computed elsewhere: of gradients on
+// several machines, or of more parameters than are scaled.
+double get_total_norm(const std::vector<NamedParameter>& parameters, double norm_type = 2.0);
+void clip_grads_with_norm(const std::vector<NamedParameter>& parameters, double max_norm,
+                          double total_norm);
+inline void clip_grads_with_norm_(const std::vector<NamedParameter>& parameters, double max_norm,
+                                  double total_norm) {
+  clip_grads_with_norm(parameters, max_norm, total_norm);  // PyTorch's name
+}
+
 inline double clip_grad_norm_(const std::vector<NamedParameter>& parameters, double max_norm,
                               double norm_type = 2.0, bool error_if_nonfinite = false) {
   return clip_grad_norm(parameters, max_norm, norm_type, error_if_nonfinite);  // PyTorch's name

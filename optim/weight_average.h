@@ -56,6 +56,8 @@ class WeightAverage {
     std::vector<Tensor> own_;
   };
   Applied applied() const { return Applied(*this); }
+  const std::vector<NamedParameter>& parameters() const& { return parameters_; }
+  std::vector<NamedParameter> parameters() const&& { return parameters_; }
   // Gives the parameters the averages for good.
   void copy_to_parameters() const;
 

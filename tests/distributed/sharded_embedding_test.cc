@@ -11,7 +11,9 @@
 #include <vector>
 
 #include <tapegrad/autograd/ops.h>
+#include <tapegrad/distributed/checkpoint.h>
 #include <tapegrad/distributed/optimizer.h>
+#include <tapegrad/distributed/sharded_table.h>
 #include <tapegrad/distributed/threads.h>
 #include <tapegrad/nn/embedding.h>
 #include <tapegrad/nn/linear.h>
@@ -19,6 +21,7 @@
 #include <tapegrad/optim/adam.h>
 #include <tapegrad/optim/clip.h>
 #include <tapegrad/optim/sgd.h>
+#include <tapegrad/optim/weight_average.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/random.h>
 
@@ -290,6 +293,122 @@ TEST_CASE("sharded: a clone has rows of its own, and replace_module() brings the
   });
 }
 
+TEST_CASE("sharded: gradients that come after zero_grad(), twice, or never") {
+  run_on_threads(2, [](Communicator& comm) {
+    const Tensor weight = reshape(arange(0, 22, 1, float64), {11, 2}) * 0.1;
+    const Tensor ids = tensor({1, 2, 2, 5});
+    ShardedEmbedding table(11, 2, comm, {.weight = weight});
+    nn::Embedding plain(11, 2, {.weight = weight});
+    optim::SGD sgd(table.parameters(), {.lr = 0.3}), plain_sgd(plain.parameters(), {.lr = 0.3});
+    DistributedOptimizer optimizer(sgd, comm);
+    const auto check = [&](const char* what) {
+      const Tensor all = table.full_weight();
+      expect(max(abs(all - plain.weight.value())).item<double>() < 1e-14, what);
+      expect(!equal(all, weight), "it was trained");
+    };
+    const auto both = [&](const auto& steps) {
+      steps(table, optimizer);
+      steps(plain, plain_sgd);
+    };
+    both([&](auto& words, auto& its_optimizer) {
+      const Variable loss = sum(square(words(ids)));
+      its_optimizer.zero_grad();
+      loss.backward();
+      its_optimizer.step();
+    });
+    check("zero_grad() between forward and backward");
+    both([&](auto& words, auto& its_optimizer) {
+      const Variable loss = sum(square(words(ids)));
+      for (int i = 0; i < 2; ++i) {
+        its_optimizer.zero_grad();
+        loss.backward({.retain_graph = true});
+        its_optimizer.step();
+      }
+    });
+    check("a graph that is used for two steps");
+    both([&](auto& words, auto& its_optimizer) {
+      its_optimizer.zero_grad();
+      const Variable kept = sum(square(words(tensor({9}))));
+      sum(words(tensor({8}))).backward();
+      its_optimizer.zero_grad();  // drops it
+      sum(words(ids)).backward();
+      its_optimizer.step();
+      kept.backward();
+      its_optimizer.zero_grad();  // drops this, too
+      its_optimizer.step();
+    });
+    check("gradients that were dropped");
+    // Lookups whose results are gone, or have no gradient to come, are forgotten.
+    const auto shared = distributed::detail::sharded_table_of(table.weight);
+    for (int i = 0; i < 1000; ++i) table(ids);
+    expect(shared->lookups.size() <= 17, "lookups without a step");
+    std::vector<Variable> results;
+    for (int i = 0; i < 100; ++i) results.push_back(table(ids));
+    expect(shared->lookups.size() >= 100, "lookups whose results are used");
+    for (const Variable& result : results) sum(result).backward();
+    results.clear();
+    optimizer.step();
+    expect(shared->lookups.empty(), "after a step");
+    for (int i = 0; i < 100; ++i) sum(plain(ids)).backward();
+    plain_sgd.step();
+    check("many lookups of one step");
+  });
+}
+
+TEST_CASE("sharded: to() drops the gradients of lookups, as it does others") {
+  run_on_threads(2, [](Communicator& comm) {
+    ShardedEmbedding table(4, 2, comm);
+    optim::SGD sgd(table.parameters(), {.lr = 1});
+    DistributedOptimizer optimizer(sgd, comm);
+    sum(table(tensor({1}))).backward();
+    table.to(float64);
+    const Tensor before = table.full_weight();
+    sum(table(tensor({2}))).backward();
+    optimizer.step();
+    expect(equal(select(table.full_weight(), 0, 1), select(before, 0, 1)), "dropped");
+    expect(equal(select(table.full_weight(), 0, 2), select(before, 0, 2) - 1), "trained");
+  });
+}
+
+TEST_CASE("sharded: tied tables have one gradient") {
+  run_on_threads(2, [](Communicator& comm) {
+    const Tensor weight = zeros({4, 2}, float64);
+    ShardedEmbedding a(4, 2, comm, {.weight = weight}), b(4, 2, comm, {.weight = weight});
+    tie(b.weight, a.weight);
+    optim::SGD sgd(b.parameters(), {.lr = 1});
+    DistributedOptimizer optimizer(sgd, comm);
+    sum(a(tensor({0, 1})) + b(tensor({1, 2})) * 10).backward();
+    optimizer.step();
+    const Tensor want = tensor({{-1.0, -1.0}, {-11.0, -11.0}, {-10.0, -10.0}, {0.0, 0.0}});
+    expect(equal(a.full_weight(), want), "a");
+    expect(equal(b.full_weight(), want), "b");
+    expect(equal(b.state_dict().at("weight"), want), "saved");
+  });
+}
+
+TEST_CASE("sharded: a table is trained again after its optimizer is gone") {
+  run_on_threads(2, [](Communicator& comm) {
+    ShardedEmbedding table(4, 2, comm);
+    {
+      optim::SGD sgd(table.parameters(), {.lr = 1});
+      DistributedOptimizer optimizer(sgd, comm);
+      sum(table(tensor({1}))).backward();
+      optimizer.step();
+    }
+    sum(table(tensor({1}))).backward();
+    bool refused = false;
+    try {
+      table(tensor({1}));
+    } catch (const ValueError&) {
+      refused = true;
+    }
+    expect(refused, "nothing would train it");
+    optim::SGD sgd(table.parameters(), {.lr = 1});
+    const DistributedOptimizer optimizer(sgd, comm);
+    table(tensor({1}));
+  });
+}
+
 // docs/distributed.md derives these numbers.
 TEST_CASE("sharded: the traffic of a lookup and of a step") {
   for (std::int64_t n = 1; n <= 4; ++n) {
@@ -351,7 +470,48 @@ TEST_CASE("sharded: what is refused") {
             sum(table(tensor({0}))).backward();
             sgd.step();
           }
-        }).find("wrap the optimizer in a DistributedOptimizer") != std::string::npos);
+        }).find("make a DistributedOptimizer that holds this weight") != std::string::npos);
+  CHECK(refusal(2, [](Communicator& comm) {
+          ShardedEmbedding a(5, 2, comm), b(5, 2, comm);
+          ShardedEmbedding larger(6, 2, comm);
+          tie(b.weight, a.weight);
+          b(tensor({0}));
+          tie(b.weight, larger.weight);
+          b(tensor({0}));
+        }).find("tie") != std::string::npos);
+  // The threads' own communicator, and one of this rank alone.
+  CHECK(refusal(1,
+                [](Communicator& comm) {
+                  ShardedEmbedding table(5, 2, comm);
+                  optim::SGD sgd(table.parameters(), {.lr = 1});
+                  run_on_threads(1, [&](Communicator& other) { DistributedOptimizer(sgd, other); });
+                }) ==
+        "rank 0: DistributedOptimizer: 'weight' belongs to a ShardedEmbedding with another "
+        "communicator; give both the same one");
+  // What knows the rows of one rank, saved or loaded as if it knew all.
+  const auto saved = [](const auto& save) {
+    return refusal(2, [&](Communicator& comm) {
+      Model model(comm);
+      optim::Adam adam(model.parameters(), {});
+      DistributedOptimizer optimizer(adam, comm);
+      sum(model(tensor({{1, 2}}))).backward();
+      optimizer.step();
+      save(comm, model, adam, optimizer);
+    });
+  };
+  CHECK(saved([](Communicator& comm, auto&, auto& adam, auto&) {
+          save_checkpoint(comm, "not_written.ckpt", adam);
+        }) ==
+        "checkpoint: 'words.weight' is the weight of a ShardedEmbedding, and rank 0 has a part of "
+        "its rows; give the DistributedOptimizer, not the one inside");
+  CHECK(saved([](Communicator& comm, auto& model, auto&, auto&) {
+          optim::WeightAverage average(model.parameters());
+          load_checkpoint(comm, "not_read.ckpt", average);
+        }).find("in a file of its own") != std::string::npos);
+  CHECK(saved([](Communicator& comm, auto&, auto& adam, auto& optimizer) {
+          optimizer.load_state_dict(adam.state_dict());
+          comm.barrier();
+        }).find("4), needed all 11 rows of the ShardedEmbedding") != std::string::npos);
   CHECK(refusal(2, [](Communicator& comm) {
           ShardedEmbedding table(5 + comm.rank(), 2, comm);
           optim::SGD sgd(table.parameters(), {.lr = 1});
@@ -363,6 +523,43 @@ TEST_CASE("sharded: what is refused") {
             optim::SGD sgd(model.parameters(), {.lr = 1});
             DistributedOptimizer(sgd, comm).clip_grad_norm(1, norm_type);
           }).find("norm_type is") != std::string::npos);
+  }
+}
+
+TEST_CASE("clip_grad_norm of DistributedOptimizer: a norm that is not finite") {
+  for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    for (const double limit : {1.0, std::numeric_limits<double>::infinity()}) {
+      for (const double norm_type : {2.0, std::numeric_limits<double>::infinity()}) {
+        CAPTURE(bad, limit, norm_type);
+        const auto learn = [&](auto& model, auto& its_optimizer, bool is_first, const auto& clip) {
+          sum(model.words(tensor({2}))).backward();
+          sum(model.head(ones({1, 4}))).backward();
+          if constexpr (requires { its_optimizer.average_gradients(); }) {
+            its_optimizer.average_gradients();
+          }
+          // Rows of rank 0 only.
+          Variable table = model.words.weight;
+          if (is_first) table.set_grad(table.grad() + bad);
+          return clip();
+        };
+        PlainModel plain;
+        optim::SGD plain_sgd(plain.parameters(), {.lr = 1});
+        const double want = learn(plain, plain_sgd, true, [&] {
+          return optim::clip_grad_norm(plain.parameters(), limit, norm_type);
+        });
+        run_on_threads(3, [&](Communicator& comm) {
+          Model model(comm);
+          optim::SGD sgd(model.parameters(), {.lr = 1});
+          DistributedOptimizer optimizer(sgd, comm);
+          const double norm = learn(model, optimizer, comm.rank() == 0,
+                                    [&] { return optimizer.clip_grad_norm(limit, norm_type); });
+          expect(std::isnan(norm) == std::isnan(want) && std::isinf(norm) == std::isinf(want),
+                 "norm");
+          const Tensor head = model.head.weight.grad(), plain_head = plain.head.weight.grad();
+          expect(allclose(head, plain_head, 1e-6, 1e-6, true), "scaled");
+        });
+      }
+    }
   }
 }
 

@@ -42,16 +42,17 @@ TEST_CASE("text_classifier --trials finds options that the defaults are not", "[
   CHECK(tuned.error.find("autotune: trial 1: held-out loss ") != std::string::npos);
   CHECK(tuned.error.find("autotune: 8 trials in ") != std::string::npos);
   // The same seed gives the same model; another one other trials.
+  const std::string few = chosen_in(session.run_well(train + "--trials 3 --dim 8"));
   const std::string model = session.read("model/model.safetensors");
-  CHECK(chosen_in(session.run_well(train + "--trials 8")) == chosen);
+  CHECK(chosen_in(session.run_well(train + "--trials 3 --dim 8")) == few);
   CHECK(session.read("model/model.safetensors") == model);
-  CHECK(chosen_in(session.run_well(train + "--trials 8 --seed 1")) != chosen);
+  CHECK(chosen_in(session.run_well(train + "--trials 3 --dim 8 --seed 1")) != few);
   // One trial is the model without trials; what is given stays.
   session.run_well(train);
   const std::string plain = session.read("model/model.safetensors");
   session.run_well(train + "--trials 1");
   CHECK(session.read("model/model.safetensors") == plain);
-  const std::string kept = chosen_in(session.run_well(train + "--trials 6 --dim 7 --chars 2-3"));
+  const std::string kept = chosen_in(session.run_well(train + "--trials 3 --dim 7 --chars 2-3"));
   CHECK(kept.find("--dim 7 ") != std::string::npos);
   CHECK(kept.find("--chars 2-3 ") != std::string::npos);
 }
@@ -72,7 +73,7 @@ TEST_CASE("text_classifier --trials with --size looks at the compressed model", 
   const Session session;
   session.write("train.tsv", names(0, 120));
   const Output output =
-      session.run_well("train --train train.tsv --trials 4 --size 6kB --out model");
+      session.run_well("train --train train.tsv --trials 3 --dim 8 --size 6kB --out model");
   CHECK(chosen_in(output).find("held-out loss ") != std::string::npos);
   CHECK(session.read("model/model.safetensors").size() <= 6000);
   session.require_error("train --train train.tsv --trials 2 --size 1kB --out other",
@@ -82,14 +83,14 @@ TEST_CASE("text_classifier --trials with --size looks at the compressed model", 
 TEST_CASE("text_classifier resumes with the options that --trials chose", "[text_program]") {
   const Session session;
   session.write("train.tsv", names(0, 200));
-  const std::string train = "train --train train.tsv --trials 4 --batch 2 ";
+  const std::string train = "train --train train.tsv --trials 3 --dim 8 --batch 2 ";
   session.run_well(train + "--out whole");
   Process process(session.command(train + "--checkpoint-every 20 --out out >/dev/null 2>&1"));
   session.await("out/checkpoint.safetensors");
   process.send(SIGTERM);
   REQUIRE(process.wait() == 128 + SIGTERM);
   session.require_error("train --resume --out out --trials 5",
-                        "train: --resume: --trials is 5, in the checkpoint it is 4");
+                        "train: --resume: --trials is 5, in the checkpoint it is 3");
   const Output resumed = session.run_well("train --resume --out out");
   CHECK(resumed.error.find("autotune") == std::string::npos);
   CHECK(session.read("out/model.safetensors") == session.read("whole/model.safetensors"));

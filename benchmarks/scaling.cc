@@ -533,7 +533,8 @@ void Measurement::run() {
     tg::nn::cross_entropy(bag(next()), labels).backward();
     bag.table.weight.leaf().grad.rows();
   };
-  Model table{.name = "10^6 x 64",
+  const std::string many = settings_.brief ? "10^5" : "10^6";
+  Model table{.name = many + " x 64",
               .parameters = 3,
               .dense_bytes = 4 * (64 * kClasses + kClasses),
               .width = 64,
@@ -569,8 +570,8 @@ void Measurement::run() {
                         optimizer.step(kBatch);
                       }});
   };
-  add_sharded("10^6 x 64", narrow, narrow_optimizer);
-  add_sharded("10^6 x 128", wide, wide_optimizer);
+  add_sharded(many + " x 64", narrow, narrow_optimizer);
+  add_sharded(many + " x 128", wide, wide_optimizer);
 
   tg::Variable stored = tg::parameter(tg::full({stored_rows, 64}, 0.01f));
   tg::Variable stored_wide = tg::parameter(tg::full({stored_rows, 128}, 0.01f));
@@ -809,7 +810,7 @@ void Measurement::curve() {
     };
     while (i < nodes.size() && seconds(way) >= seconds(Way::allgather)) ++i;
     std::printf(
-        "10^6 x 64: a step without jitter is faster by %s than by allgather from %s nodes on\n",
+        "64 columns: a step without jitter is faster by %s than by allgather from %s nodes on\n",
         name_of(way),
         i < nodes.size() ? std::to_string(static_cast<int>(nodes[i])).c_str() : "more than 256");
   }

@@ -4,10 +4,10 @@
 //
 // A row is a training step: "alone" is the plain optimizer on rank 0, while the others wait;
 // "strong" the same batch divided among the ranks; "weak" a batch of that size on each rank. The
-// three run in turn, and a row shows the median of their times and of the ratios of the rounds:
-// strong scaling is alone / strong, weak scaling is n * alone / weak. Time is that of a clock on
-// the wall, so another process on the machine disturbs it. "exchange" is the part of the strong
-// step in which the gradients are averaged. Read next: scaling_model.h.
+// three run in turn, and a row shows the shortest of their times in all rounds: strong scaling is
+// alone / strong, weak scaling is n * alone / weak. Time is that of a clock on the wall, so another
+// process on the machine disturbs it. "exchange" is the part of the strong step in which the
+// gradients are averaged. Read next: scaling_model.h.
 #include <tapegrad/distributed/mpi.h>
 #include <tapegrad/distributed/optimizer.h>
 #include <tapegrad/distributed/sharded_embedding.h>
@@ -29,17 +29,17 @@ using tg::distributed::Communicator;
 
 namespace {
 
-constexpr std::int64_t kBatch = 32;
 constexpr std::int64_t kClasses = 4;
 
+template <class Network>
 struct RecurrentClassifier : tg::nn::Module {
   tg::nn::Embedding embedding;
-  tg::nn::RNN rnn;
+  Network rnn;
   tg::nn::Linear head;
 
   explicit RecurrentClassifier(tg::Generator& own)
       : embedding(register_module("embedding", tg::nn::Embedding(20'000, 64, {.generator = own}))),
-        rnn(register_module("rnn", tg::nn::RNN(64, 128, {.batch_first = true, .generator = own}))),
+        rnn(register_module("rnn", Network(64, 128, {.batch_first = true, .generator = own}))),
         head(register_module("head", tg::nn::Linear(128, kClasses, {.generator = own}))) {}
   tg::Variable operator()(const tg::Tensor& tokens) const {
     return head(select(rnn(embedding(tokens)).h, 0, 0));
@@ -89,10 +89,16 @@ Model make_model(tg::Generator& own, Communicator& comm) {
   }
 }
 
+// What the rows of the table share.
+struct Settings {
+  bool brief;
+  std::int64_t batch;
+};
+
 // The times of one round, `steps` steps each; Parallel is the model of all ranks. Collective.
 template <class Model, class Parallel>
-void measure_round(Communicator& comm, int steps, const tg::Tensor& words, const tg::Tensor& labels,
-                   Times& times, tg::distributed::Traffic& sent) {
+void measure_round(Communicator& comm, std::int64_t batch, int steps, const tg::Tensor& words,
+                   const tg::Tensor& labels, Times& times, tg::distributed::Traffic& sent) {
   tg::Generator own(1);
   Model model(own);
   Parallel parallel = make_model<Parallel>(own, comm);
@@ -102,7 +108,7 @@ void measure_round(Communicator& comm, int steps, const tg::Tensor& words, const
   std::int64_t turn = 0;
   double exchanging = 0;
   const auto backward = [&](const auto& its_model, std::int64_t size, std::int64_t offset) {
-    const std::int64_t first = (turn * kBatch + offset) % (words.size(0) - size + 1);
+    const std::int64_t first = (turn * batch + offset) % (words.size(0) - size + 1);
     tg::nn::cross_entropy(its_model(narrow(words, 0, first, size)), narrow(labels, 0, first, size))
         .backward();
   };
@@ -124,55 +130,60 @@ void measure_round(Communicator& comm, int steps, const tg::Tensor& words, const
   times.alone.push_back(time_of([&] {
     if (comm.rank() != 0) return;
     plain.zero_grad();
-    backward(model, kBatch, 0);
+    backward(model, batch, 0);
     plain.step();
   }));
   const auto [first, count] =
-      tg::distributed::detail::part_of_batch(kBatch, comm.rank(), comm.size());
+      tg::distributed::detail::part_of_batch(batch, comm.rank(), comm.size());
   const tg::distributed::Traffic before = comm.traffic();
   exchanging = 0;
   times.strong.push_back(time_of([&, size = count, offset = first] { together(size, offset); }));
   times.exchange.push_back(exchanging / steps);
   sent.bytes = (comm.traffic().bytes - before.bytes) / steps;
-  times.weak.push_back(time_of([&] { together(kBatch, comm.rank() * kBatch); }));
+  times.weak.push_back(time_of([&] { together(batch, comm.rank() * batch); }));
 }
 
 template <class Model, class Parallel = Model>
-void compare(Communicator& comm, const std::string& name, bool short_run, const tg::Tensor& words,
-             const tg::Tensor& labels) {
+void compare(Communicator& comm, const std::string& name, const Settings& settings,
+             const tg::Tensor& words, const tg::Tensor& labels) {
   Times times;
   tg::distributed::Traffic sent;
-  const int rounds = short_run ? 3 : 60, steps = short_run ? 5 : 20;
+  const int rounds = settings.brief ? 3 : 60, steps = settings.brief ? 5 : 20;
   for (int round = 0; round < rounds; ++round) {
-    measure_round<Model, Parallel>(comm, steps, words, labels, times, sent);
+    measure_round<Model, Parallel>(comm, settings.batch, steps, words, labels, times, sent);
   }
   if (comm.rank() != 0) return;
   const double alone = shortest(times.alone), strong = shortest(times.strong);
   const double weak = shortest(times.weak);
-  std::printf("%-34s %6.2f ms %6.2f ms %6.2f ms %6.2f ms %7.2f %7.2f %9lld\n", name.c_str(),
-              1e3 * alone, 1e3 * strong, 1e3 * weak, 1e3 * shortest(times.exchange), alone / strong,
-              comm.size() * alone / weak, static_cast<long long>(sent.bytes));
+  std::printf("%-34s %5lld %6.2f ms %6.2f ms %6.2f ms %6.2f ms %7.2f %7.2f %9lld\n", name.c_str(),
+              static_cast<long long>(settings.batch), 1e3 * alone, 1e3 * strong, 1e3 * weak,
+              1e3 * shortest(times.exchange), alone / strong, comm.size() * alone / weak,
+              static_cast<long long>(sent.bytes));
 }
 
-void run(Communicator& comm, bool short_run) {
+void run(Communicator& comm, bool brief) {
   if (comm.rank() == 0) {
-    std::printf("%d ranks, a step with a batch of %lld\n%-34s %9s %9s %9s %9s %7s %7s %9s\n",
-                comm.size(), static_cast<long long>(kBatch), "", "alone", "strong", "weak",
-                "exchange", "strong", "weak", "bytes");
+    std::printf("%d ranks\n%-34s %5s %9s %9s %9s %9s %7s %7s %9s\n", comm.size(), "", "batch",
+                "alone", "strong", "weak", "exchange", "strong", "weak", "bytes");
   }
   tg::Generator data(2);
-  const tg::Tensor tokens = tg::randint(1, 20'000, {16 * kBatch, 40}, data);
-  const tg::Tensor labels = tg::randint(0, kClasses, {16 * kBatch}, data);
-  compare<RecurrentClassifier>(comm, "RNN 64 -> 128, 40 words of 20,000", short_run, tokens,
-                               labels);
+  for (const std::int64_t batch : std::vector<std::int64_t>{32, 128}) {
+    const tg::Tensor tokens = tg::randint(1, 20'000, {16 * batch, 40}, data);
+    const tg::Tensor labels = tg::randint(0, kClasses, {16 * batch}, data);
+    compare<RecurrentClassifier<tg::nn::RNN>>(comm, "RNN 64 -> 128, 40 words of 20,000",
+                                              {brief, batch}, tokens, labels);
+    compare<RecurrentClassifier<tg::nn::LSTM>>(comm, "LSTM 64 -> 128, 40 words of 20,000",
+                                               {brief, batch}, tokens, labels);
+  }
+  const Settings small{brief, 32};
   for (const std::int64_t length : {38, 274}) {
-    const Documents documents(16 * kBatch, length, Documents::kToTrain);
+    const Documents documents(16 * small.batch, length, Documents::kToTrain);
+    const tg::Tensor words = reshape(tg::tensor(documents.words), {16 * small.batch, length});
+    const tg::Tensor labels = tg::tensor(documents.labels);
     compare<BagClassifier>(comm, "bag of 64, " + std::to_string(length) + " words of 100,000",
-                           short_run, reshape(tg::tensor(documents.words), {16 * kBatch, length}),
-                           tg::tensor(documents.labels));
-    compare<BagClassifier, ShardedBagClassifier>(
-        comm, "  its rows on their owners", short_run,
-        reshape(tg::tensor(documents.words), {16 * kBatch, length}), tg::tensor(documents.labels));
+                           small, words, labels);
+    compare<BagClassifier, ShardedBagClassifier>(comm, "  its rows on their owners", small, words,
+                                                 labels);
   }
 }
 

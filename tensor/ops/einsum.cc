@@ -106,9 +106,11 @@ composition::Equation::Equation(const std::string& equation, const std::vector<S
       const auto [known, added] = sizes.try_emplace(operands[i][d], size);
       if (!added && known->second == 1) known->second = size;
       if (known->second != size && size != 1) {
+        std::string all;
+        for (const Shape& shape : shapes) all += (all.empty() ? "" : ", ") + to_string(shape);
         throw ShapeError("einsum: the sizes of '" + name_of(operands[i][d]) + "' in \"" + equation +
                          "\" differ: " + std::to_string(known->second) + " and " +
-                         std::to_string(size));
+                         std::to_string(size) + "; the tensors are " + all);
       }
     }
   }

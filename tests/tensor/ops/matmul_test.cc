@@ -1,4 +1,4 @@
-// Matrix products. Read next: views_test.cc.
+// Matrix products. Read next: einsum_test.cc.
 #include "catch.h"
 #include "error_text.h"
 #include "tensor/expect.h"

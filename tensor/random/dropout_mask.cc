@@ -17,10 +17,10 @@ thread_local const DropoutByExample* innermost = nullptr;
 std::int64_t dimension_of_examples(const Shape& shape, std::int64_t count,
                                    std::optional<std::int64_t> given) {
   if (given && shape[*given] == count) return *given;
-  for (std::int64_t d = 0; d < std::min<std::int64_t>(shape.size(), 2); ++d) {
+  for (std::int64_t d = 0; d < std::min<std::int64_t>(shape.dim(), 2); ++d) {
     if (shape[d] == count) return d;
   }
-  if (shape.size() > 0 && shape[0] % count == 0) return 0;
+  if (shape.dim() > 0 && shape[0] % count == 0) return 0;
   throw ShapeError("dropout: x is " + to_string(shape) + ", but DropoutByExample has " +
                    std::to_string(count) +
                    " examples; needed that size in dimension 0 or 1, or a multiple in dimension 0");

@@ -87,6 +87,7 @@
 #include <tapegrad/tensor/methods.h>
 #include <tapegrad/tensor/ops.h>
 #include <tapegrad/tensor/random/distributions.h>
+#include <tapegrad/tensor/random/dropout_mask.h>
 #include <tapegrad/tensor/random/generator.h>
 #include <tapegrad/tensor/random/random.h>
 #include <tapegrad/tensor/scalar.h>
